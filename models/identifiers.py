@@ -1,0 +1,107 @@
+"""Names and ARNs: their rules, and every name that is derived from a request.
+
+Rules: RDS API Reference, CreateDBCluster and CopyDBClusterSnapshot (identifiers), IAM identifiers (ARNs, account ids).
+"""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+_IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
+
+
+def _rds_identifier(value: str) -> str:
+    """RDS stores identifiers in lower case; so do we, since names are compared before something is deleted."""
+    lowered = value.lower()
+    if not _IDENTIFIER.fullmatch(lowered):
+        raise ValueError(
+            "must be 1 to 63 letters, digits or hyphens, begin with a letter, not end with a hyphen and not hold two in a row"
+        )
+    return lowered
+
+
+def _snapshot_identifier(value: str) -> str:
+    prefix, _, name = value.lower().rpartition(":")
+    if prefix not in ("", "rds", "awsbackup"):
+        raise ValueError("must be a snapshot identifier, which has no colon but that of the prefix rds: or awsbackup:")
+    return f"{prefix}:{_rds_identifier(name)}" if prefix else _rds_identifier(name)
+
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+"""An AWS account id: twelve digits, as a string, because leading zeros count."""
+
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", max_length=30)]
+"""An AWS region code such as eu-west-1."""
+
+ClusterIdentifier = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(_rds_identifier)]
+"""A DB cluster identifier, lower-cased as RDS stores it."""
+
+SnapshotIdentifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=255), AfterValidator(_snapshot_identifier)
+]
+"""A DB cluster snapshot identifier; automated ones have the prefix rds:."""
+
+SnapshotPrefix = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(_rds_identifier)]
+"""The part of a snapshot's name before its date: daily-backup in daily-backup-2024-03-20."""
+
+ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
+"""The name of a subnet group or a parameter group."""
+
+SecurityGroupId = Annotated[str, StringConstraints(pattern=r"^sg-[0-9a-f]{8,17}$")]
+"""A VPC security group id."""
+
+InstanceClass = Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9-]+(\.[a-z0-9-]+)?$", max_length=40)]
+"""A DB instance class such as db.r6g.large or db.serverless."""
+
+KmsKeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:/_-]{1,2048}$")]
+"""A KMS key: its id, its ARN, or an alias such as alias/staging."""
+
+SecretId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@:!-]{1,2048}$")]
+"""The name or ARN of a secret in Secrets Manager; never the secret."""
+
+RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
+"""The ARN of an IAM role to assume."""
+
+TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")]
+"""The ARN of a standard SNS topic."""
+
+
+def cluster_arn(region: str, account_id: str, cluster: str) -> str:
+    """The ARN of a DB cluster (RDS User Guide, Constructing an ARN)."""
+    return f"arn:{partition(region)}:rds:{region}:{account_id}:cluster:{cluster}"
+
+
+def partition(region: str) -> str:
+    """The AWS partition that a region belongs to."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def canonical_workflow_id(region: str, account_id: str, cluster: str) -> str:
+    """The one workflow id under which a target is ever restored.
+
+    Temporal lets one workflow of an id run at a time: this is what keeps two restores of one target apart,
+    however they were started.
+    """
+    return f"aurora-restore:{account_id}:{region}:{cluster}"
+
+
+def copy_identifier(target_cluster: str, snapshot_arn: str, snapshot_created_at: datetime) -> str:
+    """The name of the copy of one source snapshot for one target, at most 63 characters.
+
+    The same snapshot gives the same name every time, so that a repeated call finds the copy instead of making another;
+    the digest keeps a snapshot that was deleted and made again under its old name apart from the old one.
+    """
+    digest = hashlib.sha256(f"{snapshot_arn}|{snapshot_created_at.isoformat()}".encode()).hexdigest()[:10]
+    target = target_cluster[:26].rstrip("-")
+    return f"aurora-restore-{target}-{snapshot_created_at:%Y%m%d}-{digest}"
+
+
+def instance_identifier(cluster: str, number: int) -> str:
+    """The name of a cluster's instance; number 1 is the writer."""
+    suffix = f"-{number}"
+    return cluster[: 63 - len(suffix)].rstrip("-") + suffix

@@ -1,0 +1,83 @@
+"""One operation: what every step is told of it, and what every step answers."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from errors import Fault
+from models.model import Model
+from models.steps import Outcome, Status, Step
+
+
+class OpenOperation(Model):
+    """Asks for the operation's number. One workflow, with all its runs and resets, gets one number."""
+
+    workflow_id: str
+    first_run_id: str = Field(description="The first run's id, which a reset or a retry of the workflow keeps.")
+    target: str = Field(description="The target cluster's ARN.")
+    opened_at: AwareDatetime
+
+
+class Operation(Model):
+    """An operation that has its number."""
+
+    operation_id: str = Field(description="op-001, op-002 …, in the order of time.")
+    opened_at: AwareDatetime
+
+
+class FinalLook(StrEnum):
+    """Why a wait looks once more and then ends, whatever it sees."""
+
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+
+class StepInput(Model):
+    """What every step is told besides its own arguments."""
+
+    operation_id: str
+    step_started_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this step.")
+    look: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
+    final_look: FinalLook | None = Field(default=None, description="Set when nothing will look again after this.")
+
+
+class StepOutcome(Model):
+    """What a step answers when nothing failed."""
+
+    done: bool = Field(default=True, description="Whether the step is over; if not, the workflow looks again later.")
+    details: str = Field(description="When done, the trail's Details; until then, how far it is.")
+    percent: int | None = Field(default=None, ge=0, le=100)
+    resource_arns: tuple[str, ...] = ()
+    request_ids: tuple[str, ...] = Field(default=(), description="AWS request ids of the calls that changed something.")
+    attempt: int = Field(default=1, ge=1, description="The attempt of the activity that answered.")
+    warnings: tuple[str, ...] = ()
+
+
+class StepState(Model):
+    """How one step stands."""
+
+    step: Step
+    status: Status
+    details: str
+    percent: int | None = None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+
+
+class RestoreState(Model):
+    """How the night stands: the answer to the query `state` and the workflow's result."""
+
+    operation_id: str | None = None
+    outcome: Outcome = Outcome.RUNNING
+    source: str
+    target: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    steps: tuple[StepState, ...] = ()
+    snapshot: str | None = Field(default=None, description="The source snapshot's ARN.")
+    snapshot_copy: str | None = Field(default=None, description="The copy's ARN; the source snapshot's own if none is needed.")
+    cluster: str | None = Field(default=None, description="The restored cluster's ARN.")
+    endpoint: str | None = None
+    port: int | None = None
+    warnings: tuple[str, ...] = ()
+    fault: Fault | None = None

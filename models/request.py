@@ -1,0 +1,235 @@
+"""What an operator asks for: the one input of AuroraRestoreWorkflow."""
+
+import datetime as dt
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from models.identifiers import (
+    AccountId,
+    ClusterIdentifier,
+    InstanceClass,
+    KmsKeyId,
+    Region,
+    ResourceName,
+    RoleArn,
+    SecretId,
+    SecurityGroupId,
+    SnapshotIdentifier,
+    SnapshotPrefix,
+    TopicArn,
+    canonical_workflow_id,
+    cluster_arn,
+)
+from models.model import Model
+
+NEWEST_SNAPSHOT_MAX_AGE = timedelta(hours=26)
+"""A nightly automated snapshot is at most a day old; two hours are for a backup window that moved."""
+
+
+class Location(Model):
+    """Where a cluster is and as whom to speak to it."""
+
+    account_id: AccountId = Field(description="The account that owns it; a session of another account is refused.")
+    region: Region
+    role_arn: RoleArn | None = Field(default=None, description="The role to assume; none means the worker's own.")
+    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)] | None = Field(
+        default=None, description="The external id that the role's trust policy asks for."
+    )
+
+
+class SnapshotSelector(Model):
+    """Which snapshot of the source: by exact name, by prefix and date, or, with neither, the newest automated one."""
+
+    identifier: SnapshotIdentifier | None = Field(default=None, description="The snapshot's exact name.")
+    prefix: SnapshotPrefix | None = Field(
+        default=None, description="The name before its date: daily-backup finds daily-backup-2024-03-20."
+    )
+    date: dt.date | None = Field(
+        default=None, description="With prefix: the date in the name; default, the UTC day on which the night starts."
+    )
+    max_age: timedelta | None = Field(
+        default=None,
+        gt=timedelta(0),
+        description="Refuse a snapshot older than this (ISO 8601, such as PT26H); default PT26H for the newest "
+        "automated one, no limit for one that is named.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> Self:
+        if self.identifier and self.prefix:
+            raise ValueError("give identifier or prefix, not both")
+        if self.date and not self.prefix:
+            raise ValueError("date goes with prefix")
+        return self
+
+    @property
+    def age_limit(self) -> timedelta | None:
+        """The oldest that the snapshot may be when the night starts."""
+        named = self.identifier or self.prefix
+        return self.max_age or (None if named else NEWEST_SNAPSHOT_MAX_AGE)
+
+
+class Source(Location):
+    """The cluster whose snapshot is restored, usually production. It is only ever read."""
+
+    cluster: ClusterIdentifier
+    snapshot: SnapshotSelector = SnapshotSelector()
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the source cluster."""
+        return cluster_arn(self.region, self.account_id, self.cluster)
+
+
+class Instance(Model):
+    """One DB instance of the restored cluster."""
+
+    instance_class: InstanceClass
+    db_parameter_group_name: ResourceName | None = None
+
+
+class MissingTarget(StrEnum):
+    """What it means that the target cluster is not there when the night starts."""
+
+    FAIL = "fail"
+    CREATE = "create"
+
+
+class Target(Location):
+    """The cluster that is deleted and restored. It must carry the opt-in tag."""
+
+    cluster: ClusterIdentifier
+    instances: tuple[Instance, ...] = Field(
+        min_length=1, max_length=16, description="The first is the writer, the others are readers."
+    )
+    db_subnet_group_name: ResourceName
+    vpc_security_group_ids: tuple[SecurityGroupId, ...] = Field(min_length=1)
+    db_cluster_parameter_group_name: ResourceName | None = None
+    kms_key_id: KmsKeyId | None = Field(
+        default=None, description="A key in the target's region; required where an encrypted snapshot changes region."
+    )
+    port: int | None = Field(default=None, ge=1150, le=65535)
+    master_user_secret_id: SecretId | None = Field(
+        default=None,
+        description="The secret with the new master password; none lets RDS manage it in Secrets Manager.",
+    )
+    missing: MissingTarget = Field(
+        default=MissingTarget.FAIL,
+        description="fail: a target that is not there is most often misspelt. create: it is the first night.",
+    )
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the target cluster."""
+        return cluster_arn(self.region, self.account_id, self.cluster)
+
+    @property
+    def workflow_id(self) -> str:
+        """The one workflow id under which this target is ever restored."""
+        return canonical_workflow_id(self.region, self.account_id, self.cluster)
+
+
+class Access(StrEnum):
+    """What a user may do with the tables of a database."""
+
+    READ_ONLY = "read-only"
+    READ_WRITE = "read-write"
+
+
+class Grant(Model):
+    """A user's access to every schema of one database."""
+
+    database: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
+    access: Access
+
+
+RESERVED_USERS = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdsproxyadmin", "postgres", "public", "none")
+RESERVED_USER_PREFIXES = ("rds_", "pg_")
+
+
+class DatabaseUser(Model):
+    """A role that must be able to log in to the restored database."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
+    secret_id: SecretId = Field(description="A secret whose JSON has the key password.")
+    grants: tuple[Grant, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _not_the_services_own(self) -> Self:
+        if self.name.lower() in RESERVED_USERS or self.name.lower().startswith(RESERVED_USER_PREFIXES):
+            raise ValueError(f"{self.name!r} belongs to RDS or PostgreSQL itself; choose another name")
+        return self
+
+
+class Archive(Model):
+    """What becomes of the copies."""
+
+    keep: int = Field(
+        default=2, ge=1, le=90, description="How many copies of this pipeline stay in the target region, tonight's included."
+    )
+
+
+class Notification(Model):
+    """Who is told."""
+
+    topic_arn: TopicArn
+    success_topic_arn: TopicArn | None = Field(
+        default=None, description="A quieter topic for nights that went well; errors always go to topic_arn."
+    )
+
+
+class Wait(Model):
+    """How long to wait and how often to look; durations are ISO 8601 (PT30S, PT12H)."""
+
+    deadline: timedelta = Field(gt=timedelta(0), le=timedelta(hours=24))
+    first_interval: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=100))
+    maximum_interval: timedelta = Field(default=timedelta(minutes=5), le=timedelta(minutes=15))
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.first_interval > self.maximum_interval:
+            raise ValueError("first_interval must not be longer than maximum_interval")
+        if self.deadline > 1000 * self.maximum_interval:
+            raise ValueError("deadline must not be longer than 1000 times maximum_interval: each look is kept in history")
+        return self
+
+
+class Waits(Model):
+    """One wait for each of the three things that take long."""
+
+    copy_snapshot: Wait = Wait(deadline=timedelta(hours=12))
+    delete_rds: Wait = Wait(deadline=timedelta(hours=1))
+    restore_snapshot: Wait = Wait(deadline=timedelta(hours=6))
+
+
+class RestoreRequest(Model):
+    """One night: what is restored, where to, for whom, and who is told."""
+
+    source: Source
+    target: Target
+    users: tuple[DatabaseUser, ...] = Field(default=(), max_length=200)
+    archive: Archive = Archive()
+    notification: Notification
+    waits: Waits = Waits()
+
+    @model_validator(mode="after")
+    def _source_is_not_target(self) -> Self:
+        if self.source.arn == self.target.arn:
+            raise ValueError(f"source and target are the same cluster, {self.source.arn}; the target is deleted every night")
+        return self
+
+    @model_validator(mode="after")
+    def _each_user_once(self) -> Self:
+        names = [user.name for user in self.users]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"users: {', '.join(twice)} stands there more than once")
+        return self
+
+    @property
+    def copy_needed(self) -> bool:
+        """Whether the snapshot must be copied; in one region of one account it is restored where it lies."""
+        return (self.source.account_id, self.source.region) != (self.target.account_id, self.target.region)
