@@ -59,8 +59,8 @@ def tell(address: Address, *statements: LiteralString) -> None:
 
 def server_at(address: Address) -> psutil.Process:
     """The process that listens there."""
-    connections = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-    return psutil.Process(next(c.pid for c in connections if c.laddr.port == address.port))
+    listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    return psutil.Process(next(c.pid for c in listening if c.laddr[:2] == address))
 
 
 def test_it_is_a_database_host(host: PostgresHost) -> None:
@@ -71,7 +71,7 @@ def test_it_is_a_database_host(host: PostgresHost) -> None:
 
 
 def test_a_restored_cluster_has_the_data_of_the_backup(host: PostgresHost, cluster: str) -> None:
-    """What was written before the backup arrives, what was written after it does not, and the source may go."""
+    """What was written before the backup arrives, what came after it does not, and the source may go."""
     source = host.address(cluster)
     tell(source, "CREATE TABLE orders (id int)", "INSERT INTO orders VALUES (1), (2)")
     host.back_up(cluster, "last-night")

@@ -18,7 +18,12 @@ from devstack.processes import PortTaken, Scratch, Server, ServerError, free_por
 SOON_S = 10
 ROOT = Path(__file__).parents[2]
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
 LEAVES_A_CHILD = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
 LISTENER = (
     "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
@@ -72,9 +77,9 @@ def python(scratch: Scratch, name: str, code: str, *arguments: str, patience_s: 
     return scratch.start(name, [sys.executable, "-I", "-S", "-c", code, *arguments], patience_s=patience_s)
 
 
-def test_a_killed_parent_leaves_no_process_and_no_directory(tmp_path: Path) -> None:
-    """After `kill -9` of whoever started PostgreSQL and Temporal, neither they nor their directories remain."""
-    environment = os.environ | {"TMPDIR": "/tmp", "PYTHONPATH": str(ROOT)}
+def test_a_killed_parent_leaves_no_process_and_no_directory() -> None:
+    """After `kill -9` of who started PostgreSQL and Temporal, neither they nor their directories remain."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     victim = subprocess.Popen([sys.executable, "-c", VICTIM], stdout=subprocess.PIPE, env=environment)
     assert victim.stdout is not None
     pids = json.loads(victim.stdout.readline())
