@@ -1,0 +1,121 @@
+"""The WSGI application: every request goes to the control endpoint, to RDS, or to moto.
+
+Around each AWS call, in this order: the faults that are in force, the call itself, the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from botocore.model import OperationNotFoundError
+from werkzeug.wrappers import Response
+
+from devstack.aws import rds, sockets
+from devstack.aws.control import Control
+from devstack.aws.error_answers import error_answer, fault_answer
+from devstack.aws.faults import Fault, Faults
+from devstack.aws.journal import Journal, RecordedCall, redact
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.protocol import parse
+from devstack.aws.rds.world import World
+from devstack.aws.requests import AwsRequest
+from devstack.aws.services import OtherServices
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+CONTROL = "/_devstack/"
+
+
+class Application:
+    """The emulator as a WSGI application."""
+
+    def __init__(self, world: World, services: OtherServices, faults: Faults, calls: Journal) -> None:
+        """Put the parts together."""
+        self._world = world
+        self._services = services
+        self._faults = faults
+        self._calls = calls
+        self._control = Control(world, faults, calls)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request."""
+        request = AwsRequest.read(environ)
+        if environ.get("PATH_INFO", "").startswith(CONTROL):
+            return self._control.answer(request)(environ, start_response)
+        return self._call(request)(environ, start_response)
+
+    def _call(self, request: AwsRequest) -> Response:
+        caller = request.caller
+        fired = self._faults.take(caller.service, request.operation, caller.region)
+        for fault in fired:
+            if fault.kind == "latency":
+                time.sleep(fault.seconds)
+        broken = next((fault for fault in fired if fault.kind != "latency"), None)
+        response = self._answer(request) if broken is None else self._break(request, broken)
+        self._record(request, _outcome(response))
+        return response
+
+    def _break(self, request: AwsRequest, fault: Fault) -> Response:
+        if fault.kind not in ("reset-before", "reset-after"):
+            return fault_answer(fault)
+        if fault.kind == "reset-after":
+            self._answer(request)
+        self._record(request, fault.kind)
+        sockets.reset(request.environ["werkzeug.socket"])
+        raise ConnectionResetError(f"{request.operation} was reset on demand ({fault.kind})")
+
+    def _answer(self, request: AwsRequest) -> Response:
+        if request.caller.service == "rds":
+            answer = rds.answer(self._world, request.caller, request.form)
+            headers = {"x-amzn-RequestId": answer.request_id}
+            return Response(answer.body, answer.status, headers, content_type="text/xml")
+        try:
+            return self._services.answer(request.environ, request.signed_by)
+        except Exception:
+            # A defect of moto, or something that it does not have: botocore must see an AWS error, not HTML.
+            log.exception("moto failed in %s %s", request.caller.service, request.operation)
+            return error_answer(
+                request.caller.service, "InternalFailure", "moto failed; see the emulator's log.", 500
+            )
+
+    def _record(self, request: AwsRequest, outcome: str) -> None:
+        caller = request.caller
+        self._calls.add(
+            RecordedCall(
+                time=self._world.clock.now(),
+                account=caller.account,
+                region=caller.region,
+                service=caller.service,
+                operation=request.operation,
+                parameters=redact(_parameters(request)),
+                outcome=outcome,
+            )
+        )
+
+
+def _parameters(request: AwsRequest) -> dict[str, Any]:
+    """What was asked for: nested by the model for RDS, as it came in for everything else and for nonsense."""
+    if request.caller.service != "rds":
+        return request.parameters
+    try:
+        return parse(request.operation, request.form)
+    except (OperationNotFoundError, Refusal):
+        return request.parameters
+
+
+def _outcome(response: Response) -> str:
+    """`OK`, or the wire code of the error in a response."""
+    if response.status_code < 400:
+        return "OK"
+    text = response.get_data(as_text=True)
+    if text.startswith("{"):
+        return str(json.loads(text).get("__type", response.status_code)).rpartition("#")[2]
+    code = re.search(r"<Code>([^<]+)</Code>", text)
+    return code[1] if code else str(response.status_code)

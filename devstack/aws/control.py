@@ -1,0 +1,127 @@
+"""The control endpoint `/_devstack/`: JSON, without authentication, on the emulator's own port.
+
+It moves the clock, makes calls fail, shows what was called, and does to RDS resources what only AWS itself can do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from devstack.aws.caller import Caller
+from devstack.aws.faults import Faults
+from devstack.aws.journal import Journal
+from devstack.aws.rds import lookup, requests
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.groups import furnish
+from devstack.aws.rds.resources import Cluster, Instance, Snapshot
+from devstack.aws.rds.snapshots import capture_automated
+from devstack.aws.rds.tagging import tags_of
+from devstack.aws.rds.world import Call, Region, World
+from devstack.aws.requests import AwsRequest
+
+Body = dict[str, Any]
+
+
+class Control:
+    """What the control endpoint can do, by method and path."""
+
+    def __init__(self, world: World, faults: Faults, calls: Journal) -> None:
+        """Drive these."""
+        self._world = world
+        self._faults = faults
+        self._calls = calls
+        self._routes: dict[str, Callable[[Body], Any]] = {
+            "GET /_devstack/health": lambda body: {"status": "ok"},
+            "GET /_devstack/clock": lambda body: self._clock(),
+            "POST /_devstack/clock": self._set_clock,
+            "GET /_devstack/faults": lambda body: [fault.as_json() for fault in self._faults],
+            "POST /_devstack/faults": lambda body: self._faults.add(**body).as_json(),
+            "DELETE /_devstack/faults": lambda body: self._faults.clear(),
+            "GET /_devstack/calls": lambda body: [call.as_json() for call in self._calls],
+            "DELETE /_devstack/calls": lambda body: self._calls.clear(),
+            "POST /_devstack/rds/automated-snapshot": self._take_automated_snapshot,
+            "POST /_devstack/rds/quotas": self._set_quotas,
+            "POST /_devstack/rds/snapshot-status": self._force_status,
+            "POST /_devstack/rds/status": self._force_status,
+            "POST /_devstack/rds/tags": self._add_reserved_tags,
+            "POST /_devstack/rds/unreachable": self._set_unreachable,
+        }
+
+    def answer(self, request: AwsRequest) -> Response:
+        """Carry out one control request; what is wrong with it is answered as 400 with a sentence."""
+        route = f"{request.environ['REQUEST_METHOD']} {request.environ['PATH_INFO']}"
+        if route not in self._routes:
+            return _json({"error": f"there is no {route}; there is: {', '.join(self._routes)}"}, 404)
+        try:
+            body = json.loads(request.body or b"{}")
+            with self._world.lock:
+                self._world.settle()
+                return _json(self._routes[route](body), 200)
+        except (KeyError, TypeError, ValueError, Refusal) as error:
+            return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+
+    def _clock(self) -> Body:
+        return {"now": self._world.clock.now().isoformat(), "frozen": self._world.clock.frozen}
+
+    def _set_clock(self, body: Body) -> Body:
+        now = datetime.fromisoformat(body["now"])
+        if body.get("frozen", False):
+            self._world.clock.freeze(now)
+        else:
+            self._world.clock.set(now)
+        self._world.settle()
+        return self._clock()
+
+    def _take_automated_snapshot(self, body: Body) -> Body:
+        caller = Caller(body["account"], body["region"], "rds")
+        call = Call("CreateDBClusterSnapshot", {}, caller, self._world)
+        furnish(call.region)
+        snapshot = capture_automated(call, lookup.cluster_named(call.region, body["cluster"]))
+        return {"identifier": snapshot.identifier, "arn": snapshot.arn}
+
+    def _set_quotas(self, body: Body) -> Body:
+        for name, limit in body.items():
+            if name not in vars(self._world.quotas):
+                raise ValueError(f"there is no quota {name}; there is: {', '.join(vars(self._world.quotas))}")
+            setattr(self._world.quotas, name, int(limit))
+        return vars(self._world.quotas)
+
+    def _force_status(self, body: Body) -> Body:
+        resource = self._resource(body["arn"])
+        self._world.cancel(resource)
+        resource.status = body["status"]
+        return {"arn": resource.arn, "status": resource.status}
+
+    def _add_reserved_tags(self, body: Body) -> Body:
+        tags = tags_of(self._home(body["arn"]), body["arn"])
+        tags.update(body["tags"])
+        return dict(tags)
+
+    def _set_unreachable(self, body: Body) -> Body:
+        cluster = lookup.cluster_named(self._home(body["arn"]), body["arn"])
+        cluster.unreachable = bool(body.get("unreachable", True))
+        return {"arn": cluster.arn, "unreachable": cluster.unreachable}
+
+    def _home(self, arn: str) -> Region:
+        parts = requests.arn(arn)
+        if parts is None:
+            raise ValueError(f"{arn} is not the ARN of an RDS resource")
+        return self._world.region(parts.account, parts.region)
+
+    def _resource(self, arn: str) -> Cluster | Instance | Snapshot:
+        home = self._home(arn)
+        kind = arn.split(":")[5]
+        if kind == "cluster":
+            return lookup.cluster_named(home, arn)
+        if kind == "db":
+            return lookup.instance_named(home, arn)
+        return lookup.snapshot_named(home, arn)
+
+
+def _json(value: Any, status: int) -> Response:
+    return Response(json.dumps(value, indent=2) + "\n", status, content_type="application/json")

@@ -1,0 +1,70 @@
+"""An error in the protocol of whichever service was called."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from xml.sax.saxutils import escape
+
+from botocore.exceptions import UnknownServiceError
+from werkzeug.wrappers import Response
+
+from devstack.aws.faults import Fault
+from devstack.aws.rds.protocol import service_model
+
+_THROTTLING = {"dynamodb": "ThrottlingException", "sqs": "RequestThrottled", "s3": "SlowDown"}
+"""The throttling code of services that have their own, where it is not `Throttling` (XML) or `…Exception` (JSON)."""
+
+
+def fault_answer(fault: Fault) -> Response:
+    """What a service answers when a fault of kind error, throttle or http500 fires."""
+    if fault.kind == "error":
+        return error_answer(fault.service, fault.code, fault.message or fault.code, fault.status)
+    if fault.kind == "throttle":
+        code = fault.code or _throttling_code(fault.service)
+        return error_answer(fault.service, code, fault.message or "Rate exceeded", 400)
+    code = fault.code or ("InternalServerError" if _is_json(fault.service) else "InternalFailure")
+    return error_answer(fault.service, code, fault.message or "An internal error occurred.", 500)
+
+
+def error_answer(service: str, code: str, message: str, status: int) -> Response:
+    """An error as the service puts it on the wire: XML for the query protocols and S3, JSON otherwise."""
+    request_id = str(uuid.uuid4())
+    if _is_json(service):
+        return _json_error(code, message, status, request_id)
+    body = _xml_error(_protocol(service), code, message, status, request_id)
+    return Response(body, status, {"x-amzn-RequestId": request_id}, content_type="text/xml")
+
+
+def _json_error(code: str, message: str, status: int, request_id: str) -> Response:
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
+    body = json.dumps({"__type": code, "message": message})
+    return Response(body, status, headers, content_type="application/x-amz-json-1.0")
+
+
+def _xml_error(protocol: str, code: str, message: str, status: int, request_id: str) -> str:
+    kind = "Sender" if status < 500 else "Receiver"
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if protocol == "ec2":
+        return (
+            f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        )
+    if protocol == "rest-xml":
+        return f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
+    error = f"<Error><Type>{kind}</Type>{error}</Error>"
+    return f"<ErrorResponse>{error}<RequestId>{request_id}</RequestId></ErrorResponse>"
+
+
+def _throttling_code(service: str) -> str:
+    return _THROTTLING.get(service, "ThrottlingException" if _is_json(service) else "Throttling")
+
+
+def _is_json(service: str) -> bool:
+    return "json" in _protocol(service)
+
+
+def _protocol(service: str) -> str:
+    try:
+        return str(service_model(service).metadata["protocol"])
+    except UnknownServiceError:
+        return "json"

@@ -1,0 +1,269 @@
+"""How each resource looks in an answer, member by member as botocore's model names them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from devstack.aws.rds import servers
+from devstack.aws.rds.resources import (
+    Cluster,
+    Event,
+    GlobalCluster,
+    Instance,
+    ParameterGroup,
+    Snapshot,
+    SubnetGroup,
+    Tags,
+)
+from devstack.aws.rds.world import World
+
+Answer = dict[str, Any]
+
+
+def cluster(world: World, cluster: Cluster) -> Answer:
+    """DBCluster."""
+    address = servers.address(world, cluster)
+    restorable = cluster.restorable_from
+    return {
+        **cluster.settings,
+        "AllocatedStorage": 1,
+        "AssociatedRoles": [],
+        "AvailabilityZones": availability_zones(cluster.region),
+        "BackupRetentionPeriod": cluster.backup_retention_days,
+        "ClusterCreateTime": cluster.created,
+        "CopyTagsToSnapshot": cluster.copy_tags_to_snapshot,
+        "CrossAccountClone": False,
+        "DatabaseName": cluster.database_name,
+        "DBClusterArn": cluster.arn,
+        "DBClusterIdentifier": cluster.identifier,
+        "DBClusterMembers": [_member(world, cluster, name) for name in cluster.members],
+        "DBClusterParameterGroup": cluster.parameter_group,
+        "DbClusterResourceId": cluster.resource_id,
+        "DBSubnetGroup": cluster.subnet_group,
+        "DeletionProtection": cluster.deletion_protection,
+        "DomainMemberships": [],
+        "EarliestRestorableTime": restorable,
+        "LatestRestorableTime": world.clock.now() if restorable else None,
+        "EnabledCloudwatchLogsExports": cluster.log_exports or None,
+        "Endpoint": address.host,
+        "ReaderEndpoint": address.host,
+        "Port": address.port,
+        "Engine": cluster.engine,
+        "EngineVersion": cluster.engine_version,
+        "GlobalClusterIdentifier": cluster.global_cluster,
+        "HostedZoneId": "Z0000000EMULATED",
+        "HttpEndpointEnabled": False,
+        "IAMDatabaseAuthenticationEnabled": cluster.iam_authentication,
+        "KmsKeyId": cluster.kms_key,
+        "MasterUsername": cluster.master_username,
+        "MasterUserSecret": _secret(cluster),
+        "MultiAZ": len(cluster.members) > 1,
+        "PendingModifiedValues": cluster.pending or None,
+        "ReadReplicaIdentifiers": cluster.read_replicas,
+        "ReplicationSourceIdentifier": cluster.replication_source,
+        "ServerlessV2ScalingConfiguration": cluster.scaling,
+        "Status": cluster.status,
+        "StorageEncrypted": cluster.kms_key is not None,
+        "TagList": tags(cluster.tags),
+        "VpcSecurityGroups": _security_groups(cluster.security_groups),
+    }
+
+
+def _member(world: World, cluster: Cluster, name: str) -> Answer:
+    return {
+        "DBInstanceIdentifier": name,
+        "IsClusterWriter": name == cluster.members[0],
+        "DBClusterParameterGroupStatus": "in-sync",
+        "PromotionTier": world.of(cluster).instances[name].promotion_tier,
+    }
+
+
+def _secret(cluster: Cluster) -> Answer | None:
+    secret = cluster.secret
+    if secret is None:
+        return None
+    return {"SecretArn": secret.arn, "SecretStatus": secret.status, "KmsKeyId": secret.kms_key_id}
+
+
+def _security_groups(names: list[str]) -> list[Answer]:
+    return [{"VpcSecurityGroupId": name, "Status": "active"} for name in names]
+
+
+def instance(world: World, instance: Instance) -> Answer:
+    """DBInstance. The endpoint appears when the instance is available, as in AWS."""
+    parent = instance.cluster
+    address = servers.address(world, parent)
+    return {
+        **instance.settings,
+        "AllocatedStorage": 1,
+        "AvailabilityZone": instance.availability_zone,
+        "BackupRetentionPeriod": parent.backup_retention_days,
+        "DBClusterIdentifier": parent.identifier,
+        "DBInstanceArn": instance.arn,
+        "DBInstanceClass": instance.instance_class,
+        "DBInstanceIdentifier": instance.identifier,
+        "DbInstancePort": 0,
+        "DBInstanceStatus": instance.status,
+        "DbiResourceId": instance.resource_id,
+        "DBName": parent.database_name,
+        "DBParameterGroups": [
+            {"DBParameterGroupName": instance.parameter_group, "ParameterApplyStatus": "in-sync"}
+        ],
+        "DBSecurityGroups": [],
+        "DBSubnetGroup": subnet_group(world.of(parent).subnet_groups[parent.subnet_group]),
+        "DeletionProtection": False,
+        "Endpoint": {"Address": address.host, "Port": address.port}
+        if instance.status == "available"
+        else None,
+        "Engine": parent.engine,
+        "EngineVersion": parent.engine_version,
+        "IAMDatabaseAuthenticationEnabled": parent.iam_authentication,
+        "InstanceCreateTime": None if instance.status == "creating" else instance.created,
+        "KmsKeyId": parent.kms_key,
+        "MasterUsername": parent.master_username,
+        "MultiAZ": False,
+        "PendingModifiedValues": instance.pending,
+        "PromotionTier": instance.promotion_tier,
+        "PubliclyAccessible": instance.publicly_accessible,
+        "StorageEncrypted": parent.kms_key is not None,
+        "StorageType": "aurora",
+        "TagList": tags(instance.tags),
+        "VpcSecurityGroups": _security_groups(parent.security_groups),
+    }
+
+
+def snapshot(world: World, snapshot: Snapshot) -> Answer:
+    """DBClusterSnapshot."""
+    return {
+        **snapshot.settings,
+        "AllocatedStorage": 1,
+        "AvailabilityZones": availability_zones(snapshot.region),
+        "BackupRetentionPeriod": snapshot.backup_retention_days,
+        "ClusterCreateTime": snapshot.cluster_created,
+        "DBClusterIdentifier": snapshot.cluster_identifier,
+        "DBClusterSnapshotArn": snapshot.arn,
+        "DBClusterSnapshotIdentifier": snapshot.identifier,
+        "DbClusterResourceId": snapshot.cluster_resource_id,
+        "Engine": snapshot.engine,
+        "EngineVersion": snapshot.engine_version,
+        "IAMDatabaseAuthenticationEnabled": snapshot.iam_authentication,
+        "KmsKeyId": snapshot.kms_key,
+        "LicenseModel": "postgresql-license"
+        if snapshot.engine == "aurora-postgresql"
+        else "general-public-license",
+        "MasterUsername": snapshot.master_username,
+        "PercentProgress": percent(snapshot, world.clock.now()),
+        "Port": snapshot.port,
+        "SnapshotCreateTime": snapshot.taken,
+        "SnapshotType": snapshot.kind,
+        "SourceDBClusterSnapshotArn": snapshot.source_arn,
+        "Status": snapshot.status,
+        "StorageEncrypted": snapshot.kms_key is not None,
+        "TagList": tags(snapshot.tags),
+        "VpcId": vpc_of(snapshot.account, snapshot.region),
+    }
+
+
+def percent(snapshot: Snapshot, now: datetime) -> int:
+    """PercentProgress: how far the clock is between start and end; 99 at most until it is really available."""
+    if snapshot.status == "available" or snapshot.started is None or snapshot.ends is None:
+        return 100 if snapshot.status == "available" else 0
+    whole = (snapshot.ends - snapshot.started).total_seconds()
+    passed = (now - snapshot.started).total_seconds()
+    return max(0, min(99, int(100 * passed / whole))) if whole > 0 else 99
+
+
+def shared_snapshot(world: World, shared: Snapshot) -> Answer:
+    """DBClusterSnapshot as another account sees it: named by its ARN, of type `shared`, without tags."""
+    answer = {**snapshot(world, shared), "DBClusterSnapshotIdentifier": shared.arn, "SnapshotType": "shared"}
+    return {**answer, "TagList": []}
+
+
+def subnet_group(group: SubnetGroup) -> Answer:
+    """DBSubnetGroup."""
+    zones = availability_zones(group.arn.split(":")[3])
+    return {
+        "DBSubnetGroupArn": group.arn,
+        "DBSubnetGroupDescription": group.description,
+        "DBSubnetGroupName": group.name,
+        "SubnetGroupStatus": "Complete",
+        "Subnets": [
+            {
+                "SubnetIdentifier": subnet,
+                "SubnetAvailabilityZone": {"Name": zones[place % len(zones)]},
+                "SubnetOutpost": {},
+                "SubnetStatus": "Active",
+            }
+            for place, subnet in enumerate(group.subnets)
+        ],
+        "SupportedNetworkTypes": ["IPV4"],
+        "VpcId": group.vpc,
+    }
+
+
+def cluster_parameter_group(group: ParameterGroup) -> Answer:
+    """DBClusterParameterGroup."""
+    return {
+        "DBClusterParameterGroupArn": group.arn,
+        "DBClusterParameterGroupName": group.name,
+        "DBParameterGroupFamily": group.family,
+        "Description": group.description,
+    }
+
+
+def parameter_group(group: ParameterGroup) -> Answer:
+    """DBParameterGroup."""
+    return {
+        "DBParameterGroupArn": group.arn,
+        "DBParameterGroupFamily": group.family,
+        "DBParameterGroupName": group.name,
+        "Description": group.description,
+    }
+
+
+def global_cluster(group: GlobalCluster) -> Answer:
+    """GlobalCluster."""
+    primary, *secondaries = [member.arn for member in group.members] or [""]
+    members = [{"DBClusterArn": primary, "Readers": secondaries, "IsWriter": True}] if primary else []
+    members += [{"DBClusterArn": arn, "Readers": [], "IsWriter": False} for arn in secondaries]
+    return {
+        "DatabaseName": group.database_name,
+        "DeletionProtection": group.deletion_protection,
+        "Engine": group.engine,
+        "EngineVersion": group.engine_version,
+        "GlobalClusterArn": group.arn,
+        "GlobalClusterIdentifier": group.identifier,
+        "GlobalClusterMembers": members,
+        "GlobalClusterResourceId": group.resource_id,
+        "Status": "available",
+        "StorageEncrypted": group.encrypted,
+        "TagList": tags(group.tags),
+    }
+
+
+def event(event: Event) -> Answer:
+    """Event."""
+    return {
+        "Date": event.date,
+        "EventCategories": list(event.categories),
+        "Message": event.message,
+        "SourceArn": event.source_arn,
+        "SourceIdentifier": event.source_identifier,
+        "SourceType": event.source_type,
+    }
+
+
+def tags(tags: Tags) -> list[Answer]:
+    """TagList."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def availability_zones(region: str) -> list[str]:
+    """Three zones in every region."""
+    return [f"{region}{letter}" for letter in "abc"]
+
+
+def vpc_of(account: str, region: str) -> str:
+    """The one VPC that an account has in a region."""
+    return f"vpc-{account[-6:]}{sum(region.encode()):04x}"

@@ -1,0 +1,201 @@
+"""Which engine versions and instance classes there are: a selection of what AWS has had, the same in every region.
+
+Sources: Aurora PostgreSQL and Aurora MySQL release notes; RDS API Reference, DescribeDBEngineVersions and
+DescribeOrderableDBInstanceOptions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from devstack.aws.rds import answers, requests
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.operations import serves
+from devstack.aws.rds.world import Call
+
+ENGINES = {"aurora-postgresql": 5432, "aurora-mysql": 3306}
+"""Engine to default port."""
+
+_VERSIONS = {
+    "aurora-postgresql": [
+        "13.18", "13.20", "14.15", "14.17", "14.18", "15.4", "15.10", "15.12", "15.13",
+        "16.4", "16.6", "16.8", "16.9", "17.4", "17.5",
+    ],
+    "aurora-mysql": [
+        "8.0.mysql_aurora.3.04.3", "8.0.mysql_aurora.3.05.2", "8.0.mysql_aurora.3.08.2", "8.0.mysql_aurora.3.10.0",
+    ],
+}  # fmt: skip
+_DEFAULTS = {"aurora-postgresql": "16.6", "aurora-mysql": "8.0.mysql_aurora.3.08.2"}
+_DESCRIPTIONS = {"aurora-postgresql": "Aurora PostgreSQL", "aurora-mysql": "Aurora MySQL"}
+_CLASSES = [
+    "db.r5.large", "db.r5.xlarge", "db.r6g.large", "db.r6g.xlarge", "db.r6g.2xlarge", "db.r7g.large",
+    "db.serverless", "db.t3.medium", "db.t4g.large", "db.t4g.medium",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EngineVersion:
+    """One version of an engine."""
+
+    engine: str
+    version: str
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Versions of one engine compare by this."""
+        return order_of(self.version)
+
+    @property
+    def major(self) -> str:
+        """MajorEngineVersion: `16`, or `8.0` for MySQL."""
+        return "8.0" if self.engine == "aurora-mysql" else self.version.split(".")[0]
+
+    @property
+    def family(self) -> str:
+        """DBParameterGroupFamily."""
+        return f"{self.engine}{self.major}"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether a call that names no version gets this one."""
+        return self.version == _DEFAULTS[self.engine]
+
+
+VERSIONS = [EngineVersion(engine, version) for engine, versions in _VERSIONS.items() for version in versions]
+
+
+def order_of(version: str) -> tuple[int, ...]:
+    """The numbers in a version, which compare as versions do: 16.10 is later than 16.9."""
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that the emulator has no clusters of."""
+    if engine not in ENGINES:
+        raise Refusal(
+            "InvalidParameterValue", f"Invalid DB engine: {engine}. The emulator has {', '.join(ENGINES)}."
+        )
+
+
+def version_for(engine: str, version: str | None) -> EngineVersion:
+    """The version that was asked for, or the engine's default; Refusal if there is no such version."""
+    check_engine(engine)
+    wanted = version or _DEFAULTS[engine]
+    for each in VERSIONS:
+        if (each.engine, each.version) == (engine, wanted):
+            return each
+    raise Refusal("InvalidParameterCombination", f"Cannot find version {wanted} for {engine}")
+
+
+def check_class(engine: str, version: str, instance_class: str) -> None:
+    """Refuse an instance class that cannot be ordered."""
+    if instance_class not in _CLASSES:
+        raise Refusal(
+            "InvalidParameterCombination",
+            f"RDS does not support creating a DB instance with the following combination: "
+            f"DBInstanceClass={instance_class}, Engine={engine}, EngineVersion={version}, "
+            f"LicenseModel={_license(engine)}. For supported combinations of instance class and database engine "
+            f"version, see the documentation.",
+        )
+
+
+def _license(engine: str) -> str:
+    return "postgresql-license" if engine == "aurora-postgresql" else "general-public-license"
+
+
+@serves("DescribeDBEngineVersions")
+def describe_db_engine_versions(call: Call) -> dict[str, Any]:
+    """Versions of an engine; `EngineVersion` may also be a major version such as `16`."""
+    wanted = call.parameters
+    filters = requests.filters(
+        wanted, ("db-parameter-group-family", "engine", "engine-mode", "engine-version", "status")
+    )
+    found = [
+        each
+        for each in VERSIONS
+        if wanted.get("Engine", each.engine) == each.engine
+        and wanted.get("EngineVersion", each.version) in (each.version, each.major)
+        and wanted.get("DBParameterGroupFamily", each.family) == each.family
+        and (each.is_default or not wanted.get("DefaultOnly"))
+        and requests.admits(filters, "engine", each.engine)
+        and requests.admits(filters, "engine-version", each.version)
+        and requests.admits(filters, "db-parameter-group-family", each.family)
+    ]
+    shown, marker = requests.page(wanted, found, key=_sort_key)
+    return {"DBEngineVersions": [_version_answer(each) for each in shown], "Marker": marker}
+
+
+def _sort_key(version: EngineVersion) -> str:
+    return version.engine + "".join(f"{number:06d}" for number in version.order)
+
+
+def _version_answer(version: EngineVersion) -> dict[str, Any]:
+    return {
+        "DBEngineDescription": _DESCRIPTIONS[version.engine],
+        "DBEngineVersionDescription": f"{_DESCRIPTIONS[version.engine]} (compatible with {version.version})",
+        "DBParameterGroupFamily": version.family,
+        "Engine": version.engine,
+        "EngineVersion": version.version,
+        "MajorEngineVersion": version.major,
+        "Status": "available",
+        "SupportedEngineModes": ["provisioned"],
+        "SupportsGlobalDatabases": True,
+        "SupportsLogExportsToCloudwatchLogs": True,
+        "SupportsReadReplica": False,
+        "ValidUpgradeTarget": [
+            _upgrade(version, target) for target in VERSIONS if _can_upgrade(version, target)
+        ],
+    }
+
+
+def _can_upgrade(version: EngineVersion, target: EngineVersion) -> bool:
+    return version.engine == target.engine and version.order < target.order
+
+
+def _upgrade(version: EngineVersion, target: EngineVersion) -> dict[str, Any]:
+    return {
+        "AutoUpgrade": False,
+        "Description": f"{_DESCRIPTIONS[target.engine]} (compatible with {target.version})",
+        "Engine": target.engine,
+        "EngineVersion": target.version,
+        "IsMajorVersionUpgrade": version.major != target.major,
+    }
+
+
+@serves("DescribeOrderableDBInstanceOptions")
+def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
+    """Which instance classes go with which version."""
+    wanted = call.parameters
+    check_engine(wanted["Engine"])
+    requests.filters(wanted, ())
+    found = [
+        (version, instance_class)
+        for version in VERSIONS
+        for instance_class in _CLASSES
+        if version.engine == wanted["Engine"]
+        and wanted.get("EngineVersion", version.version) == version.version
+        and wanted.get("DBInstanceClass", instance_class) == instance_class
+    ]
+    shown, marker = requests.page(wanted, found, key=lambda each: _sort_key(each[0]) + each[1])
+    options = [_option(call.region.name, version, instance_class) for version, instance_class in shown]
+    return {"OrderableDBInstanceOptions": options, "Marker": marker}
+
+
+def _option(region: str, version: EngineVersion, instance_class: str) -> dict[str, Any]:
+    return {
+        "AvailabilityZones": [{"Name": zone} for zone in answers.availability_zones(region)],
+        "DBInstanceClass": instance_class,
+        "Engine": version.engine,
+        "EngineVersion": version.version,
+        "LicenseModel": _license(version.engine),
+        "MultiAZCapable": False,
+        "StorageType": "aurora",
+        "SupportedEngineModes": ["provisioned"],
+        "SupportsClusters": True,
+        "SupportsGlobalDatabases": True,
+        "SupportsIAMDatabaseAuthentication": True,
+        "SupportsStorageEncryption": True,
+        "Vpc": True,
+    }

@@ -1,0 +1,236 @@
+"""DB subnet groups, DB cluster parameter groups and DB parameter groups.
+
+The `default` subnet group and the `default.FAMILY` parameter groups exist from the start, as in AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from devstack.aws.rds import answers, requests
+from devstack.aws.rds.engine_versions import VERSIONS, EngineVersion
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.operations import serves
+from devstack.aws.rds.resources import ParameterGroup, SubnetGroup
+from devstack.aws.rds.world import Call, Region
+
+DEFAULT_SUBNET_GROUP = "default"
+FAMILIES = sorted({version.family for version in VERSIONS})
+
+
+def furnish(region: Region) -> None:
+    """Put the default groups into a region, unless they are there."""
+    if region.subnet_groups:
+        return
+    subnets = [f"subnet-{region.account[-6:]}{place:02x}" for place in range(3)]
+    add_subnet_group(region, DEFAULT_SUBNET_GROUP, "default", subnets, {})
+    for family in FAMILIES:
+        name = f"default.{family}"
+        region.cluster_parameter_groups[name] = _parameter_group(region, "cluster-pg", name, family)
+        region.parameter_groups[name] = _parameter_group(region, "pg", name, family)
+
+
+def _parameter_group(region: Region, kind: str, name: str, family: str) -> ParameterGroup:
+    return ParameterGroup(name, region.arn(kind, name), family, f"Default parameter group for {family}", {})
+
+
+def add_subnet_group(
+    region: Region, name: str, description: str, subnets: list[str], tags: dict[str, str]
+) -> SubnetGroup:
+    """Put a subnet group into a region."""
+    vpc = answers.vpc_of(region.account, region.name)
+    group = SubnetGroup(name, region.arn("subgrp", name), description, subnets, vpc, tags)
+    region.subnet_groups[name] = group
+    return group
+
+
+def subnet_group_named(region: Region, name: str | None) -> str:
+    """The stored name of a subnet group, the default one if none is named; Refusal if there is none."""
+    wanted = (name or DEFAULT_SUBNET_GROUP).lower()
+    if wanted not in region.subnet_groups:
+        raise Refusal("DBSubnetGroupNotFoundFault", f"DB subnet group '{wanted}' does not exist.")
+    return wanted
+
+
+def cluster_parameter_group_for(region: Region, name: str | None, version: EngineVersion) -> str:
+    """The stored name of a cluster parameter group that fits a version; Refusal if there is none."""
+    wanted = (name or f"default.{version.family}").lower()
+    group = region.cluster_parameter_groups.get(wanted)
+    if group is None:
+        raise Refusal("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {wanted}")
+    _check_family(group, version)
+    return wanted
+
+
+def parameter_group_for(region: Region, name: str | None, version: EngineVersion) -> str:
+    """The stored name of an instance parameter group that fits a version; Refusal if there is none."""
+    wanted = (name or f"default.{version.family}").lower()
+    group = region.parameter_groups.get(wanted)
+    if group is None:
+        raise Refusal("DBParameterGroupNotFound", f"DBParameterGroup not found: {wanted}")
+    _check_family(group, version)
+    return wanted
+
+
+def _check_family(group: ParameterGroup, version: EngineVersion) -> None:
+    if group.family != version.family:
+        raise Refusal(
+            "InvalidParameterCombination",
+            f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} cannot be used for this "
+            f"instance. Please use a Parameter Group with DBParameterGroupFamily {version.family}",
+        )
+
+
+def security_groups(region: Region, given: list[str] | None) -> list[str]:
+    """The VPC security groups of a cluster, the VPC's default one if none is given; Refusal for an impossible id."""
+    for name in given or []:
+        if not re.fullmatch(r"sg-[0-9a-z]+(-[0-9a-z]+)*", name):
+            raise Refusal("InvalidParameterValue", f"Invalid security group , groupId= {name}, groupName=.")
+    return given or [f"sg-{region.account[-6:]}default"]
+
+
+# Subnet groups
+
+
+@serves("CreateDBSubnetGroup")
+def create_db_subnet_group(call: Call) -> dict[str, Any]:
+    """A subnet group over at least two subnets; whether EC2 knows the subnets is not asked."""
+    name = _group_name(call, "DBSubnetGroupName")
+    subnets = call.parameters["SubnetIds"]
+    for subnet in subnets:
+        if not re.fullmatch(r"subnet-[0-9a-z]+(-[0-9a-z]+)*", subnet):
+            raise Refusal("InvalidSubnet", f"The subnet ID {subnet!r} does not exist.")
+    if len(set(subnets)) < 2:
+        raise Refusal(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: 1. "
+            "Add subnets to cover at least 2 AZs.",
+        )
+    if name in call.region.subnet_groups:
+        raise Refusal("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
+    description = call.parameters["DBSubnetGroupDescription"]
+    group = add_subnet_group(call.region, name, description, subnets, requests.tags(call.parameters))
+    return {"DBSubnetGroup": answers.subnet_group(group)}
+
+
+@serves("DescribeDBSubnetGroups")
+def describe_db_subnet_groups(call: Call) -> dict[str, Any]:
+    """Subnet groups, all or one."""
+    groups = list(call.region.subnet_groups.values())
+    if "DBSubnetGroupName" in call.parameters:
+        name = subnet_group_named(call.region, call.parameters["DBSubnetGroupName"])
+        groups = [call.region.subnet_groups[name]]
+    shown, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
+    return {"DBSubnetGroups": [answers.subnet_group(group) for group in shown], "Marker": marker}
+
+
+@serves("DeleteDBSubnetGroup")
+def delete_db_subnet_group(call: Call) -> dict[str, Any]:
+    """Delete a subnet group that no cluster uses."""
+    name = subnet_group_named(call.region, call.parameters["DBSubnetGroupName"])
+    users = [cluster.identifier for cluster in call.region.clusters.values() if cluster.subnet_group == name]
+    if users or name == DEFAULT_SUBNET_GROUP:
+        reason = f"it is used by {', '.join(users)}" if users else "it is the default one"
+        raise Refusal(
+            "InvalidDBSubnetGroupStateFault", f"Cannot delete the DB subnet group '{name}': {reason}."
+        )
+    del call.region.subnet_groups[name]
+    return {}
+
+
+# Parameter groups
+
+
+@serves("CreateDBClusterParameterGroup")
+def create_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
+    """A cluster parameter group; it holds no parameters."""
+    group = _new_parameter_group(call, "DBClusterParameterGroupName", "cluster-pg")
+    _add(call.region.cluster_parameter_groups, group)
+    return {"DBClusterParameterGroup": answers.cluster_parameter_group(group)}
+
+
+@serves("DescribeDBClusterParameterGroups")
+def describe_db_cluster_parameter_groups(call: Call) -> dict[str, Any]:
+    """Cluster parameter groups, all or one."""
+    groups = _wanted(call, call.region.cluster_parameter_groups, "DBClusterParameterGroupName")
+    shown, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
+    found = [answers.cluster_parameter_group(group) for group in shown]
+    return {"DBClusterParameterGroups": found, "Marker": marker}
+
+
+@serves("DeleteDBClusterParameterGroup")
+def delete_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
+    """Delete a cluster parameter group that no cluster uses."""
+    used = [cluster.parameter_group for cluster in call.region.clusters.values()]
+    _delete(call.region.cluster_parameter_groups, call.parameters["DBClusterParameterGroupName"], used)
+    return {}
+
+
+@serves("CreateDBParameterGroup")
+def create_db_parameter_group(call: Call) -> dict[str, Any]:
+    """An instance parameter group; it holds no parameters."""
+    group = _new_parameter_group(call, "DBParameterGroupName", "pg")
+    _add(call.region.parameter_groups, group)
+    return {"DBParameterGroup": answers.parameter_group(group)}
+
+
+@serves("DescribeDBParameterGroups")
+def describe_db_parameter_groups(call: Call) -> dict[str, Any]:
+    """Instance parameter groups, all or one."""
+    groups = _wanted(call, call.region.parameter_groups, "DBParameterGroupName")
+    shown, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
+    return {"DBParameterGroups": [answers.parameter_group(group) for group in shown], "Marker": marker}
+
+
+@serves("DeleteDBParameterGroup")
+def delete_db_parameter_group(call: Call) -> dict[str, Any]:
+    """Delete an instance parameter group that no instance uses."""
+    used = [instance.parameter_group for instance in call.region.instances.values()]
+    _delete(call.region.parameter_groups, call.parameters["DBParameterGroupName"], used)
+    return {}
+
+
+def _group_name(call: Call, parameter: str) -> str:
+    name: str = call.parameters[parameter].lower()
+    if not re.fullmatch(r"[a-z0-9._-]{1,255}", name) or name == "default" or name.startswith("default."):
+        raise Refusal("InvalidParameterValue", f"The parameter {parameter} is not a valid name: {name}")
+    return name
+
+
+def _new_parameter_group(call: Call, parameter: str, kind: str) -> ParameterGroup:
+    name = _group_name(call, parameter)
+    family = call.parameters["DBParameterGroupFamily"]
+    if family not in FAMILIES:
+        raise Refusal(
+            "InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family"
+        )
+    tags = requests.tags(call.parameters)
+    return ParameterGroup(name, call.region.arn(kind, name), family, call.parameters["Description"], tags)
+
+
+def _add(groups: dict[str, ParameterGroup], group: ParameterGroup) -> None:
+    if group.name in groups:
+        raise Refusal("DBParameterGroupAlreadyExists", f"Parameter group {group.name} already exists")
+    groups[group.name] = group
+
+
+def _wanted(call: Call, groups: dict[str, ParameterGroup], parameter: str) -> list[ParameterGroup]:
+    if parameter not in call.parameters:
+        return list(groups.values())
+    return [_found(groups, call.parameters[parameter])]
+
+
+def _found(groups: dict[str, ParameterGroup], name: str) -> ParameterGroup:
+    if name.lower() not in groups:
+        raise Refusal("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+    return groups[name.lower()]
+
+
+def _delete(groups: dict[str, ParameterGroup], name: str, used: list[str]) -> None:
+    group = _found(groups, name)
+    if group.name in used or group.name.startswith("default."):
+        raise Refusal(
+            "InvalidDBParameterGroupState", f"One or more resources use the parameter group {group.name}."
+        )
+    del groups[group.name]

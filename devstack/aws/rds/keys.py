@@ -1,0 +1,95 @@
+"""KMS keys and managed master passwords: what RDS itself asks of KMS and Secrets Manager."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+
+from devstack.aws.caller import Caller
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.resources import Cluster, ManagedSecret
+from devstack.aws.rds.world import Region, World
+from devstack.aws.services import ServiceError
+
+DEFAULT_KEY = "alias/aws/rds"
+DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a key, not a secret
+
+
+def key_arn(world: World, region: Region, key: str) -> str:
+    """The ARN of an enabled key of this account and region, given by id, ARN or alias; Refusal otherwise."""
+    if key.startswith("arn:") and key.split(":")[3] != region.name:
+        raise _inaccessible(key)
+    try:
+        answer = world.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
+    except ServiceError as error:
+        raise _inaccessible(key) from error
+    if answer["KeyMetadata"]["KeyState"] != "Enabled":
+        raise _inaccessible(key)
+    return str(answer["KeyMetadata"]["Arn"])
+
+
+def is_default_key(world: World, region: Region, arn: str) -> bool:
+    """Whether a key is the account's own `aws/rds`, which no other account may use."""
+    return arn == key_arn(world, region, DEFAULT_KEY)
+
+
+def _inaccessible(key: str) -> Refusal:
+    return Refusal(
+        "KMSKeyNotAccessibleFault",
+        f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to access it.",
+    )
+
+
+def _caller(region: Region, service: str) -> Caller:
+    return Caller(region.account, region.name, service)
+
+
+def create_secret(world: World, cluster: Cluster, kms_key: str | None) -> tuple[ManagedSecret, str]:
+    """Create the managed secret of a cluster's master user; returns it with the password that it holds."""
+    region = world.of(cluster)
+    key = key_arn(world, region, kms_key or DEFAULT_SECRET_KEY)
+    password = secrets.token_urlsafe(24)
+    answer = world.services.call(
+        _caller(region, "secretsmanager"),
+        "secretsmanager.CreateSecret",
+        {
+            "Name": f"rds!cluster-{uuid.uuid4()}",
+            "Description": f"Secret associated with primary RDS DB cluster: {cluster.arn}",
+            "KmsKeyId": key,
+            "SecretString": json.dumps({"username": cluster.master_username, "password": password}),
+            "Tags": [
+                {"Key": "aws:rds:primaryDBClusterArn", "Value": cluster.arn},
+                {"Key": "aws:secretsmanager:owningService", "Value": "rds"},
+            ],
+        },
+    )
+    return ManagedSecret(arn=str(answer["ARN"]), status="creating", kms_key_id=key), password
+
+
+def rotate_secret(world: World, cluster: Cluster, secret: ManagedSecret) -> str:
+    """Put a new password into the managed secret; returns it."""
+    password = secrets.token_urlsafe(24)
+    content = json.dumps({"username": cluster.master_username, "password": password})
+    world.services.call(
+        _caller(world.of(cluster), "secretsmanager"),
+        "secretsmanager.PutSecretValue",
+        {"SecretId": secret.arn, "SecretString": content},
+    )
+    return password
+
+
+def delete_secret(world: World, cluster: Cluster) -> None:
+    """Delete the managed secret, as RDS does with its cluster; one that somebody deleted before is no matter."""
+    secret, cluster.secret = cluster.secret, None
+    if secret is None:
+        return
+    try:
+        world.services.call(
+            _caller(world.of(cluster), "secretsmanager"),
+            "secretsmanager.DeleteSecret",
+            {"SecretId": secret.arn, "ForceDeleteWithoutRecovery": True},
+        )
+    except ServiceError as error:
+        if error.code != "ResourceNotFoundException":
+            raise

@@ -1,0 +1,119 @@
+"""What every operation does with its parameters before it begins: identifiers, ARNs, tags, filters, pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.resources import Tags
+
+T = TypeVar("T")
+FilterValues = dict[str, list[str]]
+
+_IDENTIFIER = re.compile(r"[a-z](?:-?[a-z0-9])*")
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:rds:(?P<region>[a-z0-9-]*):(?P<account>\d{12}):(?P<kind>[a-z-]+):(?P<name>.+)"
+)
+
+
+class Arn(NamedTuple):
+    """The parts of an RDS ARN that matter."""
+
+    region: str
+    account: str
+    kind: str
+    name: str
+
+
+def identifier(parameters: Mapping[str, Any], name: str) -> str:
+    """A new identifier as RDS stores it, in lower case; Refusal if it is not a valid one."""
+    value = str(parameters[name])
+    lowered = value.lower()
+    if len(value) > 63 or not _IDENTIFIER.fullmatch(lowered):
+        raise Refusal(
+            "InvalidParameterValue",
+            f"The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must contain only "
+            f"ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.",
+        )
+    return lowered
+
+
+def arn(value: str) -> Arn | None:
+    """The parts of an RDS ARN; None if it is not one."""
+    match = _ARN.fullmatch(value)
+    return Arn(match["region"], match["account"], match["kind"], match["name"].lower()) if match else None
+
+
+def name_of(value: str, kind: str) -> str:
+    """The identifier in a parameter that takes an identifier or an ARN of `kind`."""
+    parts = arn(value)
+    return parts.name if parts and parts.kind == kind else value.lower()
+
+
+def tags(parameters: Mapping[str, Any]) -> Tags:
+    """The `Tags` of a call; Refusal if a key is reserved."""
+    found = {tag.get("Key", ""): tag.get("Value", "") for tag in parameters.get("Tags", [])}
+    refuse_reserved(found)
+    return found
+
+
+def refuse_reserved(keys: Iterable[str]) -> None:
+    """Refuse tag keys that only AWS itself may set."""
+    if any(key.lower().startswith(("aws:", "rds:")) for key in keys):
+        raise Refusal("InvalidParameterValue", "Tag keys cannot start with the reserved prefix: aws:, rds:")
+
+
+def chosen(parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The parameters of these names that were given."""
+    return {name: parameters[name] for name in names if name in parameters}
+
+
+def filters(parameters: Mapping[str, Any], supported: Sequence[str]) -> FilterValues:
+    """The `Filters` of a call by name; Refusal for a name that the operation does not know."""
+    found: FilterValues = {
+        each.get("Name", ""): each.get("Values", []) for each in parameters.get("Filters", [])
+    }
+    for name in found:
+        if name not in supported:
+            raise Refusal("InvalidParameterValue", f"Unrecognized filter name: {name}")
+    return found
+
+
+def admits(wanted: FilterValues, name: str, *values: str | None) -> bool:
+    """Whether one of a resource's values passes the filter of that name."""
+    return name not in wanted or any(value in wanted[name] for value in values)
+
+
+def page(
+    parameters: Mapping[str, Any], items: Iterable[T], key: Callable[[T], str]
+) -> tuple[list[T], str | None]:
+    """One page of a Describe answer and the Marker of the next.
+
+    The Marker names the last item rather than a position, so that a list that changes between two pages neither
+    repeats nor hides what did not change.
+    """
+    size = parameters.get("MaxRecords", 100)
+    if not 20 <= size <= 100:
+        raise Refusal(
+            "InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100"
+        )
+    ordered = sorted(items, key=key)
+    after = _read_marker(parameters.get("Marker"))
+    rest = [item for item in ordered if key(item) > after] if after is not None else ordered
+    return rest[:size], _write_marker(key(rest[size - 1])) if len(rest) > size else None
+
+
+def _write_marker(last: str) -> str:
+    return base64.urlsafe_b64encode(last.encode()).decode()
+
+
+def _read_marker(marker: str | None) -> str | None:
+    try:
+        return base64.urlsafe_b64decode(marker.encode()).decode() if marker else None
+    except ValueError:
+        raise Refusal(
+            "InvalidParameterValue", "The marker is invalid: give the Marker of the page before."
+        ) from None

@@ -1,0 +1,214 @@
+"""What the emulator remembers of each RDS resource. How AWS shows it stands in `answers`."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from devstack.aws.databases import Address
+
+Tags = dict[str, str]
+
+
+@dataclass
+class Backup:
+    """The data of a cluster at one moment. Snapshots, their copies and restores under way share it."""
+
+    key: str
+    engine: str
+    work: Future[None]
+    """Done when the data is safe."""
+    holders: int = 1
+    """Discarded when nobody holds it any more."""
+
+
+@dataclass
+class ManagedSecret:
+    """The master user's secret that RDS keeps in Secrets Manager."""
+
+    arn: str
+    status: str
+    kms_key_id: str
+
+
+@dataclass
+class Cluster:
+    """An Aurora DB cluster."""
+
+    identifier: str
+    arn: str
+    resource_id: str
+    engine: str
+    engine_version: str
+    created: datetime
+    visible_from: datetime
+    master_username: str
+    subnet_group: str
+    parameter_group: str
+    security_groups: list[str]
+    tags: Tags
+    port: int
+    """The port that was asked for; the answers show the real server's."""
+    status: str = "creating"
+    database_name: str | None = None
+    kms_key: str | None = None
+    """ARN of the key; None if unencrypted."""
+    deletion_protection: bool = False
+    copy_tags_to_snapshot: bool = False
+    iam_authentication: bool = False
+    backup_retention_days: int = 1
+    log_exports: list[str] = field(default_factory=list)
+    scaling: dict[str, Any] | None = None
+    """ServerlessV2ScalingConfiguration."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Parameters that are only stored and shown, by their AWS name."""
+    pending: dict[str, Any] = field(default_factory=dict)
+    """PendingModifiedValues."""
+    members: list[str] = field(default_factory=list)
+    """Instance identifiers; the writer is the first."""
+    secret: ManagedSecret | None = None
+    global_cluster: str | None = None
+    replication_source: str | None = None
+    read_replicas: list[str] = field(default_factory=list)
+    restorable_from: datetime | None = None
+    master_password: str | None = None
+    """Only until the server is started with it."""
+    origin: Backup | None = None
+    """The backup to start the server from; None for an empty cluster."""
+    server: Future[Address] | None = None
+    """The server, once its start was asked for."""
+    reachable: bool = False
+    """Whether an instance has become available, so that the server may be shown."""
+    unreachable: bool = False
+    """Set by the control endpoint: connections to the endpoint hang."""
+
+    @property
+    def account(self) -> str:
+        """The owner's account number."""
+        return self.arn.split(":")[4]
+
+    @property
+    def region(self) -> str:
+        """Where it is."""
+        return self.arn.split(":")[3]
+
+
+@dataclass
+class Instance:
+    """A DB instance in a cluster."""
+
+    identifier: str
+    arn: str
+    resource_id: str
+    cluster: Cluster
+    instance_class: str
+    created: datetime
+    visible_from: datetime
+    parameter_group: str
+    availability_zone: str
+    tags: Tags
+    status: str = "creating"
+    publicly_accessible: bool = False
+    promotion_tier: int = 1
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Parameters that are only stored and shown, by their AWS name."""
+    pending: dict[str, Any] = field(default_factory=dict)
+    """PendingModifiedValues."""
+
+
+@dataclass
+class Snapshot:
+    """A DB cluster snapshot, taken or copied."""
+
+    identifier: str
+    arn: str
+    cluster_identifier: str
+    cluster_resource_id: str
+    cluster_created: datetime
+    taken: datetime
+    """When the data was captured; a copy keeps its source's."""
+    visible_from: datetime
+    engine: str
+    engine_version: str
+    master_username: str
+    port: int
+    iam_authentication: bool
+    backup_retention_days: int
+    backup: Backup
+    tags: Tags
+    kind: str = "manual"
+    """SnapshotType: manual or automated."""
+    status: str = "creating"
+    kms_key: str | None = None
+    source_arn: str | None = None
+    started: datetime | None = None
+    ends: datetime | None = None
+    """Between the two, PercentProgress is read off the clock."""
+    shared_with: list[str] = field(default_factory=list)
+    """Account numbers, or `all`."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Parameters of the cluster that a snapshot carries and shows, by their AWS name."""
+
+    @property
+    def account(self) -> str:
+        """The owner's account number."""
+        return self.arn.split(":")[4]
+
+    @property
+    def region(self) -> str:
+        """Where it is."""
+        return self.arn.split(":")[3]
+
+
+@dataclass
+class SubnetGroup:
+    """A DB subnet group."""
+
+    name: str
+    arn: str
+    description: str
+    subnets: list[str]
+    vpc: str
+    tags: Tags
+
+
+@dataclass
+class ParameterGroup:
+    """A DB cluster parameter group or DB parameter group."""
+
+    name: str
+    arn: str
+    family: str
+    description: str
+    tags: Tags
+
+
+@dataclass
+class GlobalCluster:
+    """An Aurora global database."""
+
+    identifier: str
+    arn: str
+    resource_id: str
+    engine: str
+    engine_version: str
+    encrypted: bool
+    deletion_protection: bool
+    database_name: str | None
+    tags: Tags
+    members: list[Cluster] = field(default_factory=list)
+    """The primary cluster is the first."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of DescribeEvents."""
+
+    date: datetime
+    source_type: str
+    source_identifier: str
+    source_arn: str
+    message: str
+    categories: tuple[str, ...]

@@ -1,0 +1,121 @@
+"""The database server behind a cluster: started with the first instance, backed up, destroyed.
+
+In AWS nothing can connect to a cluster without an available instance, so a server is started when the first
+instance is being created, and its address is shown once that instance is available.
+"""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import Future
+
+from devstack.aws.databases import Address, DatabaseHost
+from devstack.aws.rds.resources import Backup, Cluster
+from devstack.aws.rds.world import World
+
+
+def host_of(world: World, engine: str) -> DatabaseHost:
+    """Who runs servers of an engine: only Aurora PostgreSQL has real ones."""
+    return world.databases if engine == "aurora-postgresql" else world.no_databases
+
+
+def start(world: World, cluster: Cluster) -> Future[Address]:
+    """Start the cluster's server, empty or from the backup that it was restored from, unless it was started."""
+    if cluster.server is None:
+        cluster.server = (
+            _restore(world, cluster, cluster.origin) if cluster.origin else _create(world, cluster)
+        )
+    return cluster.server
+
+
+def _create(world: World, cluster: Cluster) -> Future[Address]:
+    host = host_of(world, cluster.engine)
+    user, password, database = cluster.master_username, cluster.master_password or "", cluster.database_name
+    cluster.master_password = None
+    return world.work.submit(
+        host, cluster.resource_id, lambda: host.create(cluster.resource_id, user, password, database)
+    )
+
+
+def _restore(world: World, cluster: Cluster, origin: Backup) -> Future[Address]:
+    host = host_of(world, cluster.engine)
+    user, password = cluster.master_username, cluster.master_password
+    cluster.master_password = cluster.origin = None
+
+    def restore() -> Address:
+        address = host.restore(origin.key, cluster.resource_id)
+        if password is not None:
+            host.set_master_password(cluster.resource_id, user, password)
+        release(world, origin)
+        return address
+
+    return world.work.submit(host, cluster.resource_id, restore)
+
+
+def set_master_password(world: World, cluster: Cluster, password: str) -> Future[None]:
+    """Change the password on the server; one that is not started yet gets it when it starts."""
+    if cluster.server is None:
+        cluster.master_password = password
+        return done()
+    host = host_of(world, cluster.engine)
+    user = cluster.master_username
+    return world.work.submit(
+        host, cluster.resource_id, lambda: host.set_master_password(cluster.resource_id, user, password)
+    )
+
+
+def back_up(world: World, cluster: Cluster) -> Backup:
+    """Capture the cluster's data as it is now. A restored cluster that never ran still is its own backup."""
+    if cluster.server is None and cluster.origin is not None:
+        return hold(world, cluster.origin)
+    start(world, cluster)
+    host, key = host_of(world, cluster.engine), f"backup-{secrets.token_hex(8)}"
+    work = world.work.submit(host, cluster.resource_id, lambda: host.back_up(cluster.resource_id, key))
+    return Backup(key=key, engine=cluster.engine, work=work)
+
+
+def hold(world: World, backup: Backup) -> Backup:
+    """Count one more holder of a backup."""
+    with world.lock:
+        backup.holders += 1
+    return backup
+
+
+def release(world: World, backup: Backup) -> None:
+    """Count one holder less, and delete the backup when it was the last one."""
+    with world.lock:
+        backup.holders -= 1
+        if backup.holders:
+            return
+    host = host_of(world, backup.engine)
+    world.work.submit(host, "discard", lambda: host.discard(backup.key))
+
+
+def destroy(world: World, cluster: Cluster) -> None:
+    """Stop the server and delete its data, after whatever else is still to be done with it."""
+    if cluster.origin is not None:
+        release(world, cluster.origin)
+    if cluster.server is not None:
+        host = host_of(world, cluster.engine)
+        world.work.submit(host, cluster.resource_id, lambda: host.destroy(cluster.resource_id))
+
+
+def address(world: World, cluster: Cluster) -> Address:
+    """What the endpoint is: the real server, a port that refuses, or one on which connections hang."""
+    if cluster.unreachable:
+        return Address("127.0.0.1", world.silent.port)
+    if cluster.reachable and cluster.server is not None and succeeded(cluster.server):
+        return cluster.server.result()
+    return Address("127.0.0.1", world.refusing.port)
+
+
+def done() -> Future[None]:
+    """Work that was nothing."""
+    nothing: Future[None] = Future()
+    nothing.set_result(None)
+    return nothing
+
+
+def succeeded(work: Future[Address] | Future[None]) -> bool:
+    """Whether work is done and went well."""
+    return work.done() and work.exception() is None

@@ -1,0 +1,86 @@
+"""Tags on clusters, instances, snapshots and groups, by ARN.
+
+The model lists no code for a cluster snapshot that does not exist; `DBSnapshotNotFound` is the nearest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from devstack.aws.rds import answers, requests
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.operations import serves
+from devstack.aws.rds.resources import (
+    Cluster,
+    GlobalCluster,
+    Instance,
+    ParameterGroup,
+    Snapshot,
+    SubnetGroup,
+    Tags,
+)
+from devstack.aws.rds.world import Call, Region
+
+Tagged = Cluster | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
+_LIMIT = 50
+
+
+@serves("AddTagsToResource")
+def add_tags_to_resource(call: Call) -> dict[str, Any]:
+    """Add tags, or change their values."""
+    tags = tags_of(call.region, call.parameters["ResourceName"])
+    added = requests.tags(call.parameters)
+    if len({*tags, *added}) > _LIMIT:
+        raise Refusal("InvalidParameterValue", f"A resource can have at most {_LIMIT} tags.")
+    tags.update(added)
+    return {}
+
+
+@serves("RemoveTagsFromResource")
+def remove_tags_from_resource(call: Call) -> dict[str, Any]:
+    """Remove tags; keys that are not there are no matter."""
+    tags = tags_of(call.region, call.parameters["ResourceName"])
+    requests.refuse_reserved(call.parameters["TagKeys"])
+    for key in call.parameters["TagKeys"]:
+        tags.pop(key, None)
+    return {}
+
+
+@serves("ListTagsForResource")
+def list_tags_for_resource(call: Call) -> dict[str, Any]:
+    """The tags of a resource."""
+    return {"TagList": answers.tags(tags_of(call.region, call.parameters["ResourceName"]))}
+
+
+def tags_of(region: Region, name: str) -> Tags:
+    """The tags of the resource with this ARN, to be changed in place; Refusal if there is no such resource."""
+    parts = requests.arn(name)
+    if parts is None:
+        raise Refusal("InvalidParameterValue", f"Invalid resource name: {name}")
+    resource = _resources(region, parts.kind).get(parts.name)
+    if resource is None or resource.arn.lower() != name.lower():
+        raise _not_found(parts.kind, name)
+    return resource.tags
+
+
+def _resources(region: Region, kind: str) -> Mapping[str, Tagged]:
+    kinds: dict[str, Mapping[str, Tagged]] = {
+        "cluster": region.clusters,
+        "cluster-pg": region.cluster_parameter_groups,
+        "cluster-snapshot": region.snapshots,
+        "db": region.instances,
+        "pg": region.parameter_groups,
+        "subgrp": region.subnet_groups,
+    }
+    return kinds.get(kind, {})
+
+
+def _not_found(kind: str, name: str) -> Refusal:
+    if kind == "cluster":
+        return Refusal("DBClusterNotFoundFault", f"DBCluster {name} not found.")
+    if kind == "db":
+        return Refusal("DBInstanceNotFound", f"DBInstance {name} not found.")
+    if kind == "cluster-snapshot":
+        return Refusal("DBSnapshotNotFound", f"DBClusterSnapshot {name} not found.")
+    return Refusal("InvalidParameterValue", f"The resource {name} does not exist.")

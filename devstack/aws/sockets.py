@@ -1,0 +1,46 @@
+"""Ports on which a database cannot be reached, and the abrupt end of a TCP connection."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+
+
+class RefusingPort:
+    """A port that is taken but not listened on: whoever connects is refused at once, and nobody else can get it."""
+
+    def __init__(self) -> None:
+        """Take a free port of 127.0.0.1."""
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+
+class SilentPort:
+    """A port on which connections are opened and then never answered, as behind a wrong security group."""
+
+    def __init__(self) -> None:
+        """Listen on a free port of 127.0.0.1 and never accept."""
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen(128)
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        """Reset whoever still waits and give the port back."""
+        self._socket.close()
+
+
+def reset(connection: socket.socket) -> None:
+    """Send RST on a connection, so that its peer sees `Connection reset by peer`.
+
+    The descriptor is taken away from the socket object first: file objects made from it keep the object
+    open, and a mere `close` would be put off until they are closed too, which ends in an orderly FIN.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(connection.detach())
