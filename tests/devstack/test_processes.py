@@ -42,6 +42,19 @@ print(json.dumps([process.pid for process in psutil.Process().children(recursive
 time.sleep(60)
 """
 
+SLOW_VICTIM = f"""
+import sys, time
+import psutil
+from devstack.processes import Scratch
+
+scratch = Scratch("test")
+server = scratch.start("stubborn", [sys.executable, "-c", {STUBBORN!r}], patience_s=0.5)
+server.wait_until(lambda: "up" in (scratch.path / "stubborn.log").read_text(), 10)
+supervisor = next(child for child in psutil.Process().children() if child.children())
+print(supervisor.children()[0].pid, scratch.path, flush=True)
+time.sleep(60)
+"""
+
 
 def soon(condition: Callable[[], bool]) -> bool:
     """Whether the condition comes true within some seconds."""
@@ -67,6 +80,18 @@ def supervisor_of(scratch: Scratch, text: str) -> psutil.Process:
     return next(p for p in children if "run" in p.cmdline() and any(text in word for word in p.cmdline()))
 
 
+def start_victim(code: str) -> tuple[subprocess.Popen[str], str]:
+    """A Python process that will be killed, and the line that it prints when it is ready for that."""
+    victim = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert victim.stdout is not None
+    return victim, victim.stdout.readline()
+
+
 @pytest.fixture
 def scratch() -> Iterator[Scratch]:
     with Scratch("test") as scratch:
@@ -79,10 +104,8 @@ def python(scratch: Scratch, name: str, code: str, *arguments: str, patience_s: 
 
 def test_a_killed_parent_leaves_no_process_and_no_directory() -> None:
     """After `kill -9` of who started PostgreSQL and Temporal, neither they nor their directories remain."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    victim = subprocess.Popen([sys.executable, "-c", VICTIM], stdout=subprocess.PIPE, env=environment)
-    assert victim.stdout is not None
-    pids = json.loads(victim.stdout.readline())
+    victim, answer = start_victim(VICTIM)
+    pids = json.loads(answer)
     removers = [words for words in (psutil.Process(pid).cmdline() for pid in pids) if "remove" in words]
     directories = [Path(words[-1]) for words in removers]
     assert len(directories) == 2 and all(directory.is_dir() for directory in directories)
@@ -93,6 +116,23 @@ def test_a_killed_parent_leaves_no_process_and_no_directory() -> None:
 
     assert soon(lambda: all(is_gone(pid) for pid in pids)), "processes remain"
     assert soon(lambda: not any(directory.exists() for directory in directories)), "directories remain"
+
+
+def test_a_directory_is_not_removed_under_a_running_server() -> None:
+    """After `kill -9` of the parent, a server that is slow to stop keeps its files until it has stopped."""
+    victim, answer = start_victim(SLOW_VICTIM)
+    pid, directory = int(answer.split()[0]), Path(answer.split()[1])
+    victim.kill()
+    victim.wait()
+
+    def has_ended() -> bool:
+        has_files = (directory / "stubborn.log").exists()
+        gone = is_gone(pid)
+        assert gone or has_files
+        return gone
+
+    assert soon(has_ended)
+    assert soon(lambda: not directory.exists())
 
 
 def test_a_server_outlives_the_thread_that_started_it(scratch: Scratch) -> None:
