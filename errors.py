@@ -4,6 +4,7 @@
     ├── Transient               WAIT: Temporal repeats the step's call, the night goes on
     │   ├── AwsUnavailable      throttled, HTTP 5xx, connection lost, token expired
     │   ├── ResourceBusy        RDS is still busy with the resource
+    │   ├── DatabaseUnreachable the restored database does not take the connection
     │   └── TrailUnavailable    the audit trail did not take a row that must be there first
     └── Final                   WAKE SOMEONE: the night ends, the error notification goes out
         ├── Refused             a guard said no, nothing was changed by this step
@@ -84,6 +85,10 @@ class ResourceBusy(Transient):
     """RDS refuses for now, because it is busy with the resource."""
 
 
+class DatabaseUnreachable(Transient):
+    """The restored database does not take the connection."""
+
+
 class TrailUnavailable(Transient):
     """The audit trail could not be written, and nothing is deleted without it."""
 
@@ -126,7 +131,8 @@ def fault_of(error: BaseException) -> Fault:
     Timeouts and cancellations are Temporal's own failures and have no text of ours; they get one here.
     """
     cause: BaseException = error
-    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.__cause__ is not None:
+    # A schedule-to-close timeout between two attempts carries the last attempt's failure: that is what the operator needs.
+    while isinstance(cause, ActivityError | ChildWorkflowError | TimeoutError) and cause.__cause__ is not None:
         cause = cause.__cause__
     if is_cancelled_exception(cause):
         return Fault(type="Cancelled", short="Cancelled", message="The operation was cancelled.")

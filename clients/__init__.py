@@ -1,0 +1,1 @@
+"""How this process reaches AWS, the databases and Temporal. Nothing here is called at import."""

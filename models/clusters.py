@@ -24,6 +24,10 @@ class DeleteClusterInput(StepInput):
 class RestoreClusterInput(StepInput):
     """For restore-snapshot."""
 
+    source_arn: str = Field(
+        description="The source cluster, named by the opt-in tag that the restored target carries again."
+    )
+
     target: Target
     snapshot: SourceSnapshot
     snapshot_copy: SnapshotCopy
@@ -52,7 +56,9 @@ class Endpoint(Model):
     engine: str
     master_username: str
     master_user_secret_id: str
-    database_name: str | None = Field(description="The database made with the source cluster; None means the engine's own.")
+    database_name: str | None = Field(
+        description="The database made with the source cluster; None means the engine's own."
+    )
 
 
 class CheckRestoreOutcome(StepOutcome):

@@ -38,6 +38,7 @@ class StepInput(Model):
     operation_id: str
     step_started_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this step.")
     look: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
+    seen: bool = Field(default=False, description="Whether an earlier look saw the resource: then its absence is real.")
     final_look: FinalLook | None = Field(default=None, description="Set when nothing will look again after this.")
 
 
@@ -75,7 +76,9 @@ class RestoreState(Model):
     ended_at: AwareDatetime | None = None
     steps: tuple[StepState, ...] = ()
     snapshot: str | None = Field(default=None, description="The source snapshot's ARN.")
-    snapshot_copy: str | None = Field(default=None, description="The copy's ARN; the source snapshot's own if none is needed.")
+    snapshot_copy: str | None = Field(
+        default=None, description="The copy's ARN; the source snapshot's own if none is needed."
+    )
     cluster: str | None = Field(default=None, description="The restored cluster's ARN.")
     endpoint: str | None = None
     port: int | None = None

@@ -35,9 +35,9 @@ class Location(Model):
     account_id: AccountId = Field(description="The account that owns it; a session of another account is refused.")
     region: Region
     role_arn: RoleArn | None = Field(default=None, description="The role to assume; none means the worker's own.")
-    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)] | None = Field(
-        default=None, description="The external id that the role's trust policy asks for."
-    )
+    external_id: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)] | None
+    ) = Field(default=None, description="The external id that the role's trust policy asks for.")
 
 
 class SnapshotSelector(Model):
@@ -168,7 +168,10 @@ class Archive(Model):
     """What becomes of the copies."""
 
     keep: int = Field(
-        default=2, ge=1, le=90, description="How many copies of this pipeline stay in the target region, tonight's included."
+        default=2,
+        ge=1,
+        le=90,
+        description="How many copies of this pipeline stay in the target region, tonight's included.",
     )
 
 
@@ -193,7 +196,9 @@ class Wait(Model):
         if self.first_interval > self.maximum_interval:
             raise ValueError("first_interval must not be longer than maximum_interval")
         if self.deadline > 1000 * self.maximum_interval:
-            raise ValueError("deadline must not be longer than 1000 times maximum_interval: each look is kept in history")
+            raise ValueError(
+                "deadline must not be longer than 1000 times maximum_interval: each look is kept in history"
+            )
         return self
 
 
@@ -218,7 +223,9 @@ class RestoreRequest(Model):
     @model_validator(mode="after")
     def _source_is_not_target(self) -> Self:
         if self.source.arn == self.target.arn:
-            raise ValueError(f"source and target are the same cluster, {self.source.arn}; the target is deleted every night")
+            raise ValueError(
+                f"source and target are the same cluster, {self.source.arn}; the target is deleted every night"
+            )
         return self
 
     @model_validator(mode="after")

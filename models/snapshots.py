@@ -42,7 +42,9 @@ class SnapshotCheckOutcome(StepOutcome):
     """Of snapshot-check."""
 
     snapshot: SourceSnapshot
-    source_resource_id: str | None = Field(description="None if the source cluster itself is gone; its snapshot is not.")
+    source_resource_id: str | None = Field(
+        description="None if the source cluster itself is gone; its snapshot is not."
+    )
     target_resource_id: str | None = Field(description="Of the cluster that will be deleted; None if there is none.")
 
 

@@ -1,0 +1,179 @@
+"""The cluster's steps: delete-rds and restore-snapshot. Its coming up is in restored_cluster.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from activities import guards, tags
+from activities.faults import Action, action_for
+from activities.guards import Sighting
+from activities.step import Intents, final_look_over, step_activity
+from clients.aws import AwsClients
+from clients.rds import find_cluster, find_snapshot, list_instances
+from errors import Refused, ResourceBusy, StepFailed
+from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
+from models.operation import StepOutcome
+from models.steps import Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
+
+
+class ClusterActivities:
+    """Deletes the target and restores it from the copy."""
+
+    def __init__(self, aws: AwsClients, intents: Intents) -> None:
+        """`intents` is the trail, without which nothing is deleted."""
+        self._aws = aws
+        self._intents = intents
+
+    @step_activity(Step.DELETE_RDS)
+    def delete_rds(self, of: DeleteClusterInput) -> StepOutcome:
+        """Delete the target: guards, intent, readers, writer, cluster; done when RDS no longer knows it.
+
+        Only the cluster that snapshot-check saw, told by its resource id, is ever deleted.
+        Raises `Refused` if a guard says no, `StepFailed` if the target vanished without this operation.
+        Source: RDS API Reference, DeleteDBInstance, DeleteDBCluster.
+        Run twice: what is being deleted is left to go, what is gone is success if the trail holds this operation's
+        intent; a cluster restored since has another resource id and is refused.
+        """
+        rds = self._aws.rds(of.target, of.operation_id)
+        cluster = find_cluster(rds, of.target.cluster)
+        if cluster is None:
+            return self._gone(of)
+        if cluster["DbClusterResourceId"] != of.target_resource_id:
+            raise Refused(
+                "Another cluster has the target's name",
+                f"{of.target.arn} is {cluster['DbClusterResourceId']}, wanted {of.target_resource_id or 'none'}, which "
+                "snapshot-check saw. Somebody made it since; see whose it is, then start again.",
+            )
+        if cluster["Status"] != "deleting":
+            self._guard(of, cluster)
+            details = f"Deleting {of.target.cluster} ({of.target_resource_id})"
+            self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,))
+            _delete_members(rds, cluster)
+            _delete_cluster(rds, of.target.cluster)
+        final_look_over(
+            of, "Deletion under way", "It goes on without us, then the target is gone: run the night again."
+        )
+        return StepOutcome(done=False, details="deleting", resource_arns=(of.target.arn,))
+
+    def _gone(self, of: DeleteClusterInput) -> StepOutcome:
+        if self._intents.declared(Step.DELETE_RDS, of.operation_id):
+            return StepOutcome(details="Deleted existing cluster", resource_arns=(of.target.arn,))
+        if of.target_resource_id is None:
+            return StepOutcome(details="No cluster to delete")
+        raise StepFailed(
+            "Cluster not found",
+            f"{of.target.arn} was there when the night began and is gone, though this operation did not delete it. "
+            "See who did; to restore without a target, say target.missing: create.",
+            code="DBClusterNotFoundFault",
+        )
+
+    def _guard(self, of: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
+        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
+        seen = Sighting(of.source, of.target, cluster, of.source_resource_id, caller)
+        guards.refuse_if_any([*guards.violations(seen), *self._copy_violations(of)])
+
+    def _copy_violations(self, of: DeleteClusterInput) -> list[guards.Violation]:
+        """Nothing is deleted before its replacement is there."""
+        copy = find_snapshot(self._aws.rds(of.target, of.operation_id), of.snapshot_copy.identifier)
+        status = copy["Status"] if copy else "gone"
+        if status == "available":
+            return []
+        text = f"{of.snapshot_copy.arn} is {status}, wanted available; the target stays as it is. Start again."
+        return [guards.Violation("copy-available", "No snapshot to restore from", text)]
+
+    @step_activity(Step.RESTORE_SNAPSHOT)
+    def restore_snapshot(self, of: RestoreClusterInput) -> RestoreClusterOutcome:
+        """Have a cluster under the target's name, restored from the copy by this operation.
+
+        The engine version is pinned to the snapshot's: left out, RDS takes the region's default.
+        Source: RDS API Reference, RestoreDBClusterFromSnapshot.
+        Run twice: one cluster; one that carries this operation's tag is adopted, any other is refused.
+        """
+        rds = self._aws.rds(of.target, of.operation_id)
+        cluster = find_cluster(rds, of.target.cluster) or self._restore(rds, of)
+        found = tags.tags_of(cluster.get("TagList", []))
+        if found.get(tags.OPERATION) != of.operation_id or found.get(tags.RESTORED_FROM) != of.snapshot_copy.arn:
+            raise Refused(
+                "Another cluster has the target's name",
+                f"{cluster['DBClusterArn']} is there and was not restored by {of.operation_id} from "
+                f"{of.snapshot_copy.arn}. Somebody made it since the deletion; see whose it is, then start again.",
+            )
+        return RestoreClusterOutcome(
+            details="Started restore process",
+            resource_arns=(cluster["DBClusterArn"], of.snapshot_copy.arn),
+            cluster_arn=cluster["DBClusterArn"],
+            cluster_resource_id=cluster["DbClusterResourceId"],
+        )
+
+    def _restore(self, rds: RDSClient, of: RestoreClusterInput) -> DBClusterTypeDef:
+        try:
+            return rds.restore_db_cluster_from_snapshot(**_restore_arguments(of))["DBCluster"]
+        except ClientError as error:
+            if action_for(error) is not Action.ADOPT:
+                raise
+            if cluster := find_cluster(rds, of.target.cluster):
+                return cluster
+            # The name is taken, though no cluster answers to it yet: the next attempt will see which it is.
+            raise ResourceBusy(
+                "Cluster not to be seen yet", f"{of.target.arn} exists, but RDS does not show it."
+            ) from error
+
+
+def _restore_arguments(of: RestoreClusterInput) -> dict[str, Any]:
+    target = of.target
+    own_tags = {
+        tags.REPLACED_BY: of.source_arn,
+        tags.OPERATION: of.operation_id,
+        tags.RESTORED_FROM: of.snapshot_copy.arn,
+    }
+    wanted = {
+        "DBClusterIdentifier": target.cluster,
+        "SnapshotIdentifier": of.snapshot_copy.arn,
+        "Engine": of.snapshot.engine,
+        "EngineVersion": of.snapshot.engine_version,
+        "DBSubnetGroupName": target.db_subnet_group_name,
+        "VpcSecurityGroupIds": list(target.vpc_security_group_ids),
+        "DBClusterParameterGroupName": target.db_cluster_parameter_group_name,
+        "KmsKeyId": target.kms_key_id if not of.snapshot_copy.made_here else None,
+        "Port": target.port,
+        "DeletionProtection": False,
+        "CopyTagsToSnapshot": True,
+        "Tags": tags.tag_list(own_tags),
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
+    """Readers first, then the writer, so that no reader is promoted only to be deleted."""
+    members = cluster.get("DBClusterMembers", [])
+    going = {
+        instance["DBInstanceIdentifier"]
+        for instance in list_instances(rds, cluster["DBClusterIdentifier"])
+        if instance["DBInstanceStatus"] == "deleting"
+    }
+    for member in sorted(members, key=lambda member: member["IsClusterWriter"]):
+        if member["DBInstanceIdentifier"] not in going:
+            _delete_instance(rds, member["DBInstanceIdentifier"])
+
+
+def _delete_instance(rds: RDSClient, identifier: str) -> None:
+    try:
+        rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
+    except ClientError as error:
+        if action_for(error) not in (Action.ABSENT, Action.WAIT):
+            raise
+
+
+def _delete_cluster(rds: RDSClient, identifier: str) -> None:
+    """RDS takes this once every member is being deleted; until then it says so and the next look asks again."""
+    try:
+        rds.delete_db_cluster(DBClusterIdentifier=identifier, SkipFinalSnapshot=True)
+    except ClientError as error:
+        if action_for(error) not in (Action.ABSENT, Action.WAIT):
+            raise

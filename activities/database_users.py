@@ -1,0 +1,89 @@
+"""setup-db-users: who may log in to the restored database, proven by logging in."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+
+from activities.postgres_roles import grant_access, set_role
+from activities.step import step_activity
+from clients.aws import AwsClients
+from clients.postgres import PostgresConnector
+from errors import StepFailed
+from models.database_users import SetupUsersInput, SetupUsersOutcome
+from models.request import DatabaseUser
+from models.steps import Step
+
+MAINTENANCE_DATABASE = "postgres"
+
+
+class DatabaseUserActivities:
+    """Creates or alters the wanted users, grants what they may do and logs in as each."""
+
+    def __init__(self, aws: AwsClients, postgres: PostgresConnector) -> None:
+        """`postgres` opens the connections."""
+        self._aws = aws
+        self._postgres = postgres
+
+    @step_activity(Step.SETUP_DB_USERS)
+    def setup_db_users(self, of: SetupUsersInput) -> SetupUsersOutcome:
+        """Have every wanted user log in with the password of its secret.
+
+        Raises `DatabaseUnreachable` (transient) if the database does not answer, `StepFailed` with the SQLSTATE if it
+        refuses a statement.
+        Run twice: a role that is there is altered, a grant that is there is granted again; nothing is doubled.
+        """
+        passwords = {user.name: self._password(of, user.secret_id) for user in of.users}
+        try:
+            created = self._set_roles(of, passwords)
+            self._grant(of)
+        except psycopg.Error as error:
+            raise _refused(error) from error
+        for user in of.users:
+            self._verify(of, user, passwords[user.name])
+        altered = tuple(user.name for user in of.users if user.name not in created)
+        return SetupUsersOutcome(
+            details="Users configured", resource_arns=(of.target.arn,), created=created, altered=altered
+        )
+
+    def _set_roles(self, of: SetupUsersInput, passwords: dict[str, str]) -> tuple[str, ...]:
+        if not of.users:
+            return ()
+        with self._as_master(of, MAINTENANCE_DATABASE) as connection:
+            return tuple(name for name, password in passwords.items() if set_role(connection, name, password))
+
+    def _grant(self, of: SetupUsersInput) -> None:
+        for database in dict.fromkeys(grant.database for user in of.users for grant in user.grants):
+            with self._as_master(of, database) as connection:
+                for user in of.users:
+                    for grant in user.grants:
+                        if grant.database == database:
+                            grant_access(connection, user.name, grant)
+
+    def _verify(self, of: SetupUsersInput, user: DatabaseUser, password: str) -> None:
+        for database in [grant.database for grant in user.grants] or [MAINTENANCE_DATABASE]:
+            with self._postgres.connect(of.endpoint, database, user.name, password) as connection:
+                connection.execute("SELECT 1")
+
+    def _as_master(self, of: SetupUsersInput, database: str) -> psycopg.Connection:
+        password = self._password(of, of.endpoint.master_user_secret_id)
+        return self._postgres.connect(of.endpoint, database, of.endpoint.master_username, password)
+
+    def _password(self, of: SetupUsersInput, secret_id: str) -> str:
+        secrets = self._aws.secretsmanager(of.target, of.operation_id)
+        text = secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
+        try:
+            password = json.loads(text)["password"]
+        except (ValueError, KeyError, TypeError):
+            password = None
+        if not isinstance(password, str) or not password or "\x00" in password:
+            # Nothing of the secret may be quoted here.
+            raise StepFailed("Secret not usable", f'the secret {secret_id} is not JSON with a text under "password".')
+        return password
+
+
+def _refused(error: psycopg.Error) -> StepFailed:
+    """A statement that PostgreSQL refused. Its text holds names, never a password: verifiers are made here."""
+    said = " ".join(str(error.diag.message_primary or error).split())
+    return StepFailed("Users not configured", f"PostgreSQL answered {error.sqlstate}: {said}.", code=error.sqlstate)

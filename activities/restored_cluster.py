@@ -1,0 +1,198 @@
+"""check-restore-status: the restored cluster, its instances and its master password.
+
+A restored Aurora cluster has no instances and can be reached by nobody until one is created, and its master
+password is the source's until it is replaced. Source: RDS API Reference, RestoreDBClusterFromSnapshot,
+CreateDBInstance, ModifyDBCluster.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from activities import tags
+from activities.faults import Action, action_for
+from activities.snapshots import NOT_FOUND_GRACE
+from activities.statuses import Meaning, cluster_meaning, instance_meaning
+from activities.step import final_look_over, step_activity, time_in_step
+from clients.aws import AwsClients
+from clients.rds import find_cluster, list_instances
+from errors import StepFailed
+from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
+from models.identifiers import instance_identifier
+from models.request import Instance
+from models.steps import Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
+
+
+class RestoredClusterActivities:
+    """Brings a restored cluster up."""
+
+    def __init__(self, aws: AwsClients) -> None:
+        """`aws` gives the clients."""
+        self._aws = aws
+
+    @step_activity(Step.CHECK_RESTORE_STATUS)
+    def check_restore_status(self, of: CheckRestoreInput) -> CheckRestoreOutcome:
+        """Look how far the restore is, and take the next step towards a cluster that can be used.
+
+        Cluster, then writer, then readers, then the master password; done when all of it is available.
+        Raises `StepFailed` if anything ended in a state from which it does not return.
+        Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
+        value from its secret.
+        """
+        rds = self._aws.rds(of.target, of.operation_id)
+        cluster = find_cluster(rds, of.target.cluster)
+        if cluster is None:
+            return self._absent(of)
+        if cluster["DbClusterResourceId"] != of.cluster_resource_id:
+            raise StepFailed(
+                "Another cluster has the target's name",
+                f"{of.target.arn} is {cluster['DbClusterResourceId']}, wanted {of.cluster_resource_id}, which this "
+                "operation restored. See who replaced it.",
+            )
+        waiting = (
+            _cluster_wait(cluster) or _instances_wait(rds, of, cluster) or self._master_password_wait(rds, of, cluster)
+        )
+        if waiting:
+            final_look_over(
+                of, f"Restore at: {waiting}", f"{of.target.arn} stays as it is; the next night replaces it."
+            )
+            return CheckRestoreOutcome(
+                done=False, details=waiting, percent=_percent(cluster), warnings=_warnings(cluster)
+            )
+        return CheckRestoreOutcome(
+            details="Restore completed",
+            percent=100,
+            resource_arns=(cluster["DBClusterArn"],),
+            endpoint=_endpoint(of, cluster),
+        )
+
+    def _absent(self, of: CheckRestoreInput) -> CheckRestoreOutcome:
+        if of.seen or time_in_step(of) > NOT_FOUND_GRACE:
+            raise StepFailed("Restored cluster not found", f"{of.target.arn} is gone. See who deleted it; start again.")
+        final_look_over(of, "Cluster not to be seen yet", "See whether it came up.")
+        return CheckRestoreOutcome(done=False, details="not to be seen yet")
+
+    def _master_password_wait(self, rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
+        if of.target.master_user_secret_id is None:
+            return _managed_password_wait(rds, of, cluster)
+        if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != of.operation_id:
+            self._set_master_password(rds, of, of.target.master_user_secret_id, cluster)
+            return "setting the master password"
+        return "setting the master password" if cluster.get("PendingModifiedValues") else None
+
+    def _set_master_password(
+        self, rds: RDSClient, of: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
+    ) -> None:
+        secret = self._aws.secretsmanager(of.target, of.operation_id).get_secret_value(SecretId=secret_id)
+        password = json.loads(secret["SecretString"])["password"]
+        if not _modified(rds, of, MasterUserPassword=password):
+            return
+        # Tagged only after RDS took the password: a death in between sets the same password once more.
+        mark = tags.tag_list({tags.MASTER_PASSWORD_SET_BY: of.operation_id})
+        rds.add_tags_to_resource(ResourceName=cluster["DBClusterArn"], Tags=mark)
+
+
+def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
+    status = cluster["Status"]
+    if cluster_meaning(status) is Meaning.TERMINAL:
+        raise StepFailed(
+            "Restore failed", f"{cluster['DBClusterArn']} is {status}, wanted available. See its events in RDS."
+        )
+    return None if status == "available" else f"cluster {status}"
+
+
+def _instances_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
+    """The writer first; readers only when it is available, because they copy nothing but join it."""
+    there = {instance["DBInstanceIdentifier"]: instance for instance in list_instances(rds, of.target.cluster)}
+    waits: list[str] = []
+    for number, wanted in enumerate(of.target.instances, start=1):
+        found = there.get(instance_identifier(of.target.cluster, number))
+        waiting = _instance_wait(found) if found else _create_instance(rds, of, number, wanted)
+        waits += [waiting] if waiting else []
+        if waiting and number == 1:
+            break
+    return waits[0] if waits else None
+
+
+def _instance_wait(instance: DBInstanceTypeDef) -> str | None:
+    status, identifier = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
+    if instance_meaning(status) is Meaning.TERMINAL:
+        raise StepFailed(
+            "Restore failed", f"the instance {identifier} is {status}, wanted available. See its events in RDS."
+        )
+    return None if status == "available" else f"instance {identifier} {status}"
+
+
+def _create_instance(rds: RDSClient, of: CheckRestoreInput, number: int, wanted: Instance) -> str:
+    identifier = instance_identifier(of.target.cluster, number)
+    group = {"DBParameterGroupName": wanted.db_parameter_group_name} if wanted.db_parameter_group_name else {}
+    try:
+        rds.create_db_instance(
+            DBInstanceIdentifier=identifier,
+            DBClusterIdentifier=of.target.cluster,
+            DBInstanceClass=wanted.instance_class,
+            Engine=of.engine,
+            PubliclyAccessible=False,
+            PromotionTier=min(number - 1, 15),
+            Tags=tags.tag_list({tags.OPERATION: of.operation_id}),
+            **group,  # type: ignore[arg-type]  # an optional keyword
+        )
+    except ClientError as error:
+        # ADOPT: ours, made by a call whose answer was lost, or the old one, still being deleted. The next look sees.
+        if action_for(error) not in (Action.ADOPT, Action.WAIT):
+            raise
+    return f"instance {identifier} creating"
+
+
+def _managed_password_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
+    secret = cluster.get("MasterUserSecret")
+    if not secret:
+        _modified(rds, of, ManageMasterUserPassword=True)
+        return "setting the master password"
+    status = secret.get("SecretStatus", "creating")
+    if status == "impaired":
+        raise StepFailed(
+            "Master password not set", f"the secret {secret.get('SecretArn')} is impaired. See its rotation."
+        )
+    return None if status == "active" else f"master secret {status}"
+
+
+def _modified(rds: RDSClient, of: CheckRestoreInput, **change: object) -> bool:
+    """Whether RDS took the change; it does not while it is busy."""
+    try:
+        rds.modify_db_cluster(DBClusterIdentifier=of.target.cluster, ApplyImmediately=True, **change)  # type: ignore[arg-type]  # one of two
+    except ClientError as error:
+        if action_for(error) is not Action.WAIT:
+            raise
+        return False
+    return True
+
+
+def _endpoint(of: CheckRestoreInput, cluster: DBClusterTypeDef) -> Endpoint:
+    secret_id = of.target.master_user_secret_id or cluster["MasterUserSecret"]["SecretArn"]
+    return Endpoint(
+        host=cluster["Endpoint"],
+        port=cluster["Port"],
+        engine=cluster["Engine"],
+        master_username=cluster["MasterUsername"],
+        master_user_secret_id=secret_id,
+        database_name=cluster.get("DatabaseName"),
+    )
+
+
+def _percent(cluster: DBClusterTypeDef) -> int | None:
+    text = cluster.get("PercentProgress", "")
+    return int(text) if text.isdigit() else None
+
+
+def _warnings(cluster: DBClusterTypeDef) -> tuple[str, ...]:
+    if cluster_meaning(cluster["Status"]) is not Meaning.UNKNOWN:
+        return ()
+    return (f"The cluster has the status {cluster['Status']}, which the pipeline does not know.",)

@@ -1,0 +1,72 @@
+"""Choosing the source snapshot: by exact name, by name prefix and date, or the newest automated one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from clients.rds import find_snapshot, list_snapshots
+from errors import StepFailed
+from models.request import Source
+from models.snapshots import SourceSnapshot
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+
+NOT_FOUND = "Snapshot not found"
+
+
+def select_snapshot(rds: RDSClient, source: Source, at: datetime) -> SourceSnapshot:
+    """The newest usable snapshot that the selector fits, at the time `at` (aware).
+
+    Raises `StepFailed` naming what was looked for and what was found instead.
+    """
+    wanted, candidates = _candidates(rds, source, at)
+    own = [snapshot for snapshot in candidates if snapshot["DBClusterIdentifier"] == source.cluster]
+    available = [snapshot for snapshot in own if snapshot["Status"] == "available" and "SnapshotCreateTime" in snapshot]
+    if not available:
+        raise StepFailed(NOT_FOUND, f"wanted {wanted} of {source.arn}, available; found {_listed(candidates)}.")
+    newest = max(available, key=lambda snapshot: snapshot["SnapshotCreateTime"])
+    limit = source.snapshot.age_limit
+    if limit is not None and at - newest["SnapshotCreateTime"] > limit:
+        raise StepFailed(
+            "Snapshot too old",
+            f"the newest is {newest['DBClusterSnapshotIdentifier']} of {newest['SnapshotCreateTime']:%Y-%m-%d %H:%M} UTC, "
+            f"wanted none older than {limit}. See why the source has no newer one, or raise source.snapshot.max_age.",
+        )
+    return _source_snapshot(newest)
+
+
+def _candidates(rds: RDSClient, source: Source, at: datetime) -> tuple[str, list[DBClusterSnapshotTypeDef]]:
+    selector = source.snapshot
+    if selector.identifier:
+        found = find_snapshot(rds, selector.identifier)
+        return f"the snapshot {selector.identifier}", [found] if found else []
+    if selector.prefix:
+        beginning = f"{selector.prefix}-{selector.date or at.date()}"
+        snapshots = list_snapshots(rds, "manual", source.cluster) + list_snapshots(rds, "automated", source.cluster)
+        fitting = [one for one in snapshots if one["DBClusterSnapshotIdentifier"].startswith(beginning)]
+        return f"a snapshot whose name begins with {beginning}", fitting
+    return "an automated snapshot", list_snapshots(rds, "automated", source.cluster)
+
+
+def _listed(snapshots: list[DBClusterSnapshotTypeDef]) -> str:
+    if not snapshots:
+        return "none"
+    return ", ".join(
+        f"{one['DBClusterSnapshotIdentifier']} of cluster {one['DBClusterIdentifier']} ({one['Status']})"
+        for one in snapshots[:5]
+    )
+
+
+def _source_snapshot(snapshot: DBClusterSnapshotTypeDef) -> SourceSnapshot:
+    return SourceSnapshot(
+        arn=snapshot["DBClusterSnapshotArn"],
+        identifier=snapshot["DBClusterSnapshotIdentifier"],
+        created_at=snapshot["SnapshotCreateTime"],
+        engine=snapshot["Engine"],
+        engine_version=snapshot["EngineVersion"],
+        encrypted=snapshot.get("StorageEncrypted", False),
+        cluster_resource_id=snapshot.get("DbClusterResourceId"),
+    )

@@ -1,0 +1,256 @@
+"""The snapshot's steps: snapshot-check, copy-snapshot, check-copy-status, archive-snapshot."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from activities import guards, tags
+from activities.faults import Action, action_for, error_code
+from activities.guards import Sighting, Violation
+from activities.readiness import Readiness
+from activities.selection import select_snapshot
+from activities.statuses import Meaning, snapshot_meaning
+from activities.step import Intents, final_look_over, now, step_activity, time_in_step
+from clients.aws import AwsClients
+from clients.rds import find_cluster, find_snapshot, list_snapshots
+from errors import Refused, StepFailed
+from models.identifiers import copy_identifier
+from models.operation import StepOutcome
+from models.request import MissingTarget
+from models.snapshots import (
+    ArchiveSnapshotInput,
+    ArchiveSnapshotOutcome,
+    CheckCopyInput,
+    CopySnapshotInput,
+    CopySnapshotOutcome,
+    SnapshotCheckInput,
+    SnapshotCheckOutcome,
+    SnapshotCopy,
+    SourceSnapshot,
+)
+from models.steps import Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+
+NOT_FOUND_GRACE = timedelta(minutes=5)
+"""How long a look may miss what we just made: RDS answers from more than one place (eventual consistency)."""
+
+
+class SnapshotActivities:
+    """Finds, copies, watches and archives cluster snapshots."""
+
+    def __init__(self, aws: AwsClients, intents: Intents) -> None:
+        """`intents` is the trail, without which no copy is pruned."""
+        self._aws = aws
+        self._intents = intents
+
+    @step_activity(Step.SNAPSHOT_CHECK)
+    def snapshot_check(self, of: SnapshotCheckInput) -> SnapshotCheckOutcome:
+        """Find the snapshot and everything that would stop the night later; change nothing.
+
+        Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot.
+        Run twice: the same answer, as long as nobody made or deleted a snapshot in between.
+        """
+        source_account = self._account(of)
+        snapshot = select_snapshot(self._aws.rds(of.source, of.operation_id), of.source, now())
+        source_cluster = find_cluster(self._aws.rds(of.source, of.operation_id), of.source.cluster)
+        source_resource_id = source_cluster["DbClusterResourceId"] if source_cluster else None
+        target_resource_id, found = self._target(of, source_resource_id)
+        guards.refuse_if_any([*source_account, *found, *Readiness(self._aws, of, snapshot).violations()])
+        return SnapshotCheckOutcome(
+            details=f"Found snapshot: {snapshot.identifier}",
+            resource_arns=(snapshot.arn,),
+            snapshot=snapshot,
+            source_resource_id=source_resource_id,
+            target_resource_id=target_resource_id,
+        )
+
+    def _account(self, of: SnapshotCheckInput) -> list[Violation]:
+        caller = self._aws.sts(of.source, of.operation_id).get_caller_identity()["Account"]
+        if caller == of.source.account_id:
+            return []
+        text = f"the credentials for the source belong to account {caller}, the request says {of.source.account_id}."
+        return [
+            Violation("source-account", "Wrong AWS account", f"{text} Correct source.account_id or source.role_arn.")
+        ]
+
+    def _target(self, of: SnapshotCheckInput, source_resource_id: str | None) -> tuple[str | None, list[Violation]]:
+        cluster = find_cluster(self._aws.rds(of.target, of.operation_id), of.target.cluster)
+        if cluster is not None:
+            caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
+            seen = Sighting(of.source, of.target, cluster, source_resource_id, caller)
+            return cluster["DbClusterResourceId"], guards.violations(seen)
+        if of.target.missing is MissingTarget.CREATE:
+            return None, []
+        text = f"there is no cluster {of.target.arn}. Correct target.cluster, or say target.missing: create for a first night."
+        return None, [Violation("target-exists", "Cluster not found", text)]
+
+    @step_activity(Step.COPY_SNAPSHOT)
+    def copy_snapshot(self, of: CopySnapshotInput) -> CopySnapshotOutcome:
+        """Have a copy of the source snapshot in the target region: adopt the one there is, else start one.
+
+        Not done while RDS has no room for another copy between regions. Source: RDS API Reference, CopyDBClusterSnapshot.
+        Run twice: one copy, because its name is derived from the snapshot and a copy of that name is adopted only if
+        it is of this very snapshot.
+        """
+        if not of.copy_needed:
+            there = SnapshotCopy(arn=of.snapshot.arn, identifier=of.snapshot.identifier, made_here=False)
+            return CopySnapshotOutcome(
+                details="No copy needed in the same region", resource_arns=(there.arn,), snapshot_copy=there
+            )
+        rds = self._aws.rds(of.target, of.operation_id)
+        identifier = copy_identifier(of.target.cluster, of.snapshot.arn, of.snapshot.created_at)
+        copy = find_snapshot(rds, identifier) or self._start_copy(rds, of, identifier)
+        if copy is None:
+            final_look_over(of, "Waited for room to copy", "RDS runs at most 5 copies into a region at a time.")
+            return CopySnapshotOutcome(done=False, details="Waiting: 5 copies are running into the region")
+        _check_copy_is_of(copy, of.snapshot)
+        if copy["Status"] == "failed":
+            return self._remove_failed(rds, copy, of)
+        made = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, made_here=True)
+        return CopySnapshotOutcome(
+            details="Started copy to target region", resource_arns=(made.arn, of.snapshot.arn), snapshot_copy=made
+        )
+
+    def _start_copy(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> DBClusterSnapshotTypeDef | None:
+        key = {"KmsKeyId": of.target.kms_key_id} if of.target.kms_key_id else {}
+        own_tags = {
+            tags.COPY_FOR: of.target.arn,
+            tags.OPERATION: of.operation_id,
+            tags.SOURCE_SNAPSHOT: of.snapshot.arn,
+        }
+        try:
+            # CopyTags stays off: tags of the reserved aws: prefix on the source would fail the copy.
+            return rds.copy_db_cluster_snapshot(
+                SourceDBClusterSnapshotIdentifier=of.snapshot.arn,
+                TargetDBClusterSnapshotIdentifier=identifier,
+                Tags=tags.tag_list(own_tags),
+                SourceRegion=of.source.region,
+                **key,  # type: ignore[arg-type]  # an optional keyword
+            )["DBClusterSnapshot"]
+        except ClientError as error:
+            if action_for(error) is Action.WAIT:
+                return None
+            if action_for(error) is Action.ADOPT and (copy := find_snapshot(rds, identifier)):
+                return copy
+            raise
+
+    def _remove_failed(
+        self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, of: CopySnapshotInput
+    ) -> CopySnapshotOutcome:
+        """A failed copy keeps its name; it must go before the same snapshot can be copied again."""
+        if tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) != of.target.arn:
+            raise StepFailed(
+                "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
+            )
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy["DBClusterSnapshotIdentifier"])
+        final_look_over(of, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
+        return CopySnapshotOutcome(done=False, details="Removed a failed copy of the same snapshot")
+
+    @step_activity(Step.CHECK_COPY_STATUS)
+    def check_copy_status(self, of: CheckCopyInput) -> StepOutcome:
+        """Look how far the copy is.
+
+        Raises `StepFailed` if it ended in a state from which it does not return.
+        Run twice: only looks.
+        """
+        arns = (of.snapshot_copy.arn,)
+        copy = find_snapshot(self._aws.rds(of.target, of.operation_id), of.snapshot_copy.identifier)
+        if copy is None:
+            if of.seen or time_in_step(of) > NOT_FOUND_GRACE:
+                raise StepFailed("Copy not found", f"{of.snapshot_copy.arn} is gone. See who deleted it; start again.")
+            final_look_over(of, "Copy not to be seen yet", "See whether it came; the next night adopts it.")
+            return StepOutcome(done=False, details="not to be seen yet")
+        _check_copy_is_of(copy, of.snapshot)
+        status, percent = copy["Status"], copy.get("PercentProgress")
+        meaning = snapshot_meaning(status)
+        if meaning is Meaning.READY:
+            return StepOutcome(details="Copy completed", percent=100, resource_arns=arns)
+        if meaning is Meaning.TERMINAL:
+            raise StepFailed(
+                "Copy failed",
+                f"{of.snapshot_copy.arn} is {status}, wanted available. The next night removes a failed copy and starts anew.",
+            )
+        progress = f"{status} {percent} %" if percent else status
+        final_look_over(of, f"Copy at {progress}", "It goes on without us; the next night adopts it.")
+        warnings = (f"The copy has the status {status}, which the pipeline does not know.",)
+        return StepOutcome(
+            done=False,
+            details=progress,
+            percent=percent,
+            resource_arns=arns,
+            warnings=warnings if meaning is Meaning.UNKNOWN else (),
+        )
+
+    @step_activity(Step.ARCHIVE_SNAPSHOT)
+    def archive_snapshot(self, of: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
+        """Tag tonight's copy as kept, prune this pipeline's older copies beyond the number to keep.
+
+        A copy is this pipeline's if its tag names this very target; nobody else's is touched.
+        Run twice: the same copies stay; what is gone already is no error.
+        """
+        rds = self._aws.rds(of.target, of.operation_id)
+        kept: list[str] = []
+        pruned: list[str] = []
+        if of.snapshot_copy.made_here:
+            newest_first = sorted(_own_copies(rds, of), key=_age_key, reverse=True)
+            kept, pruned = _split(newest_first, of.snapshot_copy.arn, of.archive.keep)
+            rds.add_tags_to_resource(
+                ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
+            )
+        if pruned:
+            names = ", ".join(arn.rpartition(":")[2] for arn in pruned)
+            self._intents.declare(Step.ARCHIVE_SNAPSHOT, of, f"Pruning {names}", tuple(pruned))
+        for arn in pruned:
+            _delete_copy(rds, arn)
+        return ArchiveSnapshotOutcome(
+            details="Snapshot archived",
+            resource_arns=(of.snapshot_copy.arn, *pruned),
+            kept=tuple(kept),
+            pruned=tuple(pruned),
+        )
+
+
+def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) -> None:
+    """A snapshot of the copy's name that is of something else is never restored from."""
+    found = copy.get("SourceDBClusterSnapshotArn") or tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT)
+    if found != snapshot.arn:
+        raise Refused(
+            "Copy is of another snapshot",
+            f"{copy['DBClusterSnapshotArn']} is a copy of {found or 'nothing known'}, wanted one of {snapshot.arn}. "
+            "Rename or delete it, then start again.",
+        )
+
+
+def _own_copies(rds: RDSClient, of: ArchiveSnapshotInput) -> list[DBClusterSnapshotTypeDef]:
+    return [
+        snapshot
+        for snapshot in list_snapshots(rds, "manual")
+        if tags.tags_of(snapshot.get("TagList", [])).get(tags.COPY_FOR) == of.target.arn
+        and snapshot["Status"] in ("available", "failed")
+    ]
+
+
+def _age_key(snapshot: DBClusterSnapshotTypeDef) -> tuple[bool, str]:
+    """Newest last; a failed copy is older than any good one, so that it never takes a good one's place."""
+    created = snapshot.get("SnapshotCreateTime")
+    return snapshot["Status"] == "available", created.isoformat() if created else ""
+
+
+def _split(newest_first: list[DBClusterSnapshotTypeDef], tonight: str, keep: int) -> tuple[list[str], list[str]]:
+    """What stays and what goes; tonight's copy stays, however old its snapshot is."""
+    others = [arn for snapshot in newest_first if (arn := snapshot["DBClusterSnapshotArn"]) != tonight]
+    return [tonight, *others[: keep - 1]], others[keep - 1 :]
+
+
+def _delete_copy(rds: RDSClient, arn: str) -> None:
+    try:
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=arn.rpartition(":")[2])
+    except ClientError as error:
+        if error_code(error) != "DBClusterSnapshotNotFoundFault":
+            raise

@@ -1,0 +1,91 @@
+"""What a status of RDS means while something is waited for.
+
+A status that stands in no list is waited on and warned of: it is never taken for success.
+Source: Aurora User Guide, "Viewing DB cluster status" and "Viewing DB instance status".
+"""
+
+from enum import StrEnum
+
+
+class Meaning(StrEnum):
+    """Whether to go on waiting."""
+
+    READY = "ready"
+    WAIT = "wait"
+    TERMINAL = "terminal"
+    UNKNOWN = "unknown"
+
+
+READY = frozenset({"available"})
+
+SNAPSHOT_WAIT = frozenset({"pending", "creating", "copying"})
+SNAPSHOT_TERMINAL = frozenset({"failed", "deleting", "deleted", "incompatible-restore", "incompatible-parameters"})
+
+_BUSY = frozenset(
+    {
+        "backing-up",
+        "creating",
+        "maintenance",
+        "modifying",
+        "rebooting",
+        "renaming",
+        "resetting-master-credentials",
+        "starting",
+        "upgrading",
+    }
+)
+_BROKEN = frozenset(
+    {
+        "deleted",
+        "deleting",
+        "failed",
+        "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
+        "incompatible-network",
+        "incompatible-parameters",
+        "incompatible-restore",
+        "insufficient-capacity",
+        "restore-error",
+        "stopped",
+        "stopping",
+    }
+)
+CLUSTER_WAIT = _BUSY | {
+    "failing-over",
+    "migrating",
+    "preparing-data-migration",
+    "promoting",
+    "scaling-capacity",
+    "scaling-compute",
+    "scaling-storage",
+    "update-iam-db-auth",
+}
+CLUSTER_TERMINAL = _BROKEN | {"cloning-failed", "migration-failed"}
+
+INSTANCE_WAIT = _BUSY | {"storage-config-upgrade", "storage-initialization", "storage-optimization"}
+INSTANCE_TERMINAL = _BROKEN | {"incompatible-create", "incompatible-option-group", "storage-full"}
+
+
+def snapshot_meaning(status: str) -> Meaning:
+    """Of a DB cluster snapshot."""
+    return _meaning(status, SNAPSHOT_WAIT, SNAPSHOT_TERMINAL)
+
+
+def cluster_meaning(status: str) -> Meaning:
+    """Of a DB cluster that is being created, restored or changed."""
+    return _meaning(status, CLUSTER_WAIT, CLUSTER_TERMINAL)
+
+
+def instance_meaning(status: str) -> Meaning:
+    """Of a DB instance that is being created or changed."""
+    return _meaning(status, INSTANCE_WAIT, INSTANCE_TERMINAL)
+
+
+def _meaning(status: str, wait: frozenset[str], terminal: frozenset[str]) -> Meaning:
+    if status in READY:
+        return Meaning.READY
+    if status in terminal:
+        return Meaning.TERMINAL
+    if status in wait or status.startswith("configuring-"):
+        return Meaning.WAIT
+    return Meaning.UNKNOWN

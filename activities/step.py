@@ -1,0 +1,75 @@
+"""What every activity of a night has in common: its name, and that botocore's errors leave it as ours."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from temporalio import activity
+
+from activities.faults import translated
+from errors import Cancelled, DeadlinePassed
+from models.operation import FinalLook, StepInput
+from models.steps import Step
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def step_activity(step: Step) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a method the activity of a step.
+
+    A cancellation never interrupts the thread: it could land between an effect and its answer.
+    """
+    return named_activity(step.value)
+
+
+def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a method an activity whose botocore errors are translated by the fault table."""
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        @wraps(method)
+        def translating(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return method(*args, **kwargs)
+            except (ClientError, BotoCoreError) as error:
+                raise translated(error) from error
+
+        defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(translating)
+        return defined  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def now() -> datetime:
+    """When this attempt was scheduled, on Temporal's clock, so that a worker's own clock decides nothing."""
+    return activity.info().current_attempt_scheduled_time
+
+
+def time_in_step(of: StepInput) -> timedelta:
+    """How long ago the workflow came to this step."""
+    return now() - of.step_started_at
+
+
+def final_look_over(of: StepInput, how_far: str, then: str) -> None:
+    """End a wait that nothing will look at again: raises, saying how far it was and what becomes of it.
+
+    Deadline and cancellation end a step through its own last look, so that the history, the trail and the
+    notification all hold what was really seen at the end.
+    """
+    if of.final_look is FinalLook.DEADLINE:
+        waited = str(time_in_step(of)).split(".")[0]
+        raise DeadlinePassed(how_far, f"The wait took {waited} h, longer than the request allows. {then}")
+    if of.final_look is FinalLook.CANCELLED:
+        raise Cancelled(f"Cancelled: {how_far[0].lower()}{how_far[1:]}", f"The operation was cancelled. {then}")
+
+
+class Intents(Protocol):
+    """The trail, as an activity that deletes needs it."""
+
+    def declare(self, step: Step, of: StepInput, details: str, resource_arns: tuple[str, ...]) -> None:
+        """Write that this step is about to delete, once; raises `TrailUnavailable` if that cannot be written."""
+
+    def declared(self, step: Step, operation_id: str) -> bool:
+        """Whether this operation wrote that it is about to delete."""

@@ -1,0 +1,97 @@
+"""One row of the trail and the key that makes writing it twice the same as writing it once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pydantic import AwareDatetime
+
+from errors import Fault
+from models.model import Model
+from models.steps import Status, Step
+
+SCHEMA_VERSION = 1
+
+
+class Phase(StrEnum):
+    """Which fact about a step a row holds."""
+
+    STARTED = "started"
+    """The step began; of a step that deletes, the intent, written before the first call."""
+    ATTEMPT = "attempt"
+    """An attempt failed; Temporal may have made another."""
+    OUTCOME = "outcome"
+    """How the step ended, as Temporal knows it."""
+
+
+class AuditRow(Model):
+    """A row; immutable, as the table is append-only."""
+
+    operation_id: str
+    step: Step
+    phase: Phase
+    status: Status
+    details: str
+    timestamp: AwareDatetime
+    """On the Temporal server's clock."""
+    attempt: int = 1
+    look: int = 1
+    workflow_id: str
+    run_id: str
+    duration_seconds: float | None = None
+    request_ids: tuple[str, ...] = ()
+    resource_arns: tuple[str, ...] = ()
+    fault: Fault | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def event_key(self) -> str:
+        """The sort key: chronological, and the same however often the same fact is written."""
+        order = list(Phase).index(self.phase) + 1
+        return f"{stamp(self.timestamp)}#{self.step.number}-{self.step}#{order}-{self.phase}#{self.look}.{self.attempt}"
+
+    @property
+    def date(self) -> str:
+        """The day (UTC), which the index for "the past ten days" has as its key."""
+        return self.timestamp.astimezone(UTC).date().isoformat()
+
+
+def stamp(moment: datetime) -> str:
+    """A time in UTC to the millisecond, in a form that sorts as it passes."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_item(row: AuditRow) -> dict[str, Any]:
+    """The row as DynamoDB stores it."""
+    plain = row.model_dump(mode="json", exclude_none=True, exclude={"duration_seconds"})
+    plain |= {"event_key": row.event_key, "date": row.date, "timestamp": stamp(row.timestamp)}
+    if row.duration_seconds is not None:
+        # DynamoDB's numbers are decimals; milliseconds as a whole number are exact everywhere.
+        plain["duration_ms"] = round(row.duration_seconds * 1000)
+    return {name: TypeSerializer().serialize(value) for name, value in plain.items()}
+
+
+def from_item(item: dict[str, Any]) -> AuditRow:
+    """The row that an item of the table holds."""
+    plain = {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+    milliseconds = plain.get("duration_ms")
+    return AuditRow(
+        operation_id=plain["operation_id"],
+        step=Step(plain["step"]),
+        phase=Phase(plain["phase"]),
+        status=Status(plain["status"]),
+        details=plain["details"],
+        timestamp=datetime.fromisoformat(plain["timestamp"]),
+        attempt=int(plain["attempt"]),
+        look=int(plain["look"]),
+        workflow_id=plain["workflow_id"],
+        run_id=plain["run_id"],
+        duration_seconds=float(milliseconds) / 1000 if milliseconds is not None else None,
+        request_ids=tuple(plain["request_ids"]),
+        resource_arns=tuple(plain["resource_arns"]),
+        fault=Fault.model_validate(plain["fault"]) if "fault" in plain else None,
+        schema_version=int(plain["schema_version"]),
+    )

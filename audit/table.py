@@ -1,0 +1,142 @@
+"""The append-only DynamoDB table of the trail: conditional puts and queries, nothing else.
+
+Source: DynamoDB Developer Guide, "Condition expressions" and "Time to Live".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from temporalio import activity
+
+from audit.rows import AuditRow, Phase, from_item, to_item
+from errors import TrailConflict, TrailUnavailable
+from models.operation import StepInput
+from models.steps import Status, Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BY_DATE = "by-date"
+EXPIRES_AT = "expires_at"
+
+
+class AuditTable:
+    """Writes each row once and reads rows by operation or by day."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str, retention: timedelta | None = None) -> None:
+        """`retention` is how long DynamoDB keeps a row; None means for ever."""
+        self._dynamodb = dynamodb
+        self._table = table
+        self._retention = retention
+
+    def put(self, row: AuditRow) -> None:
+        """Write a row; one that is there already with the same content is success.
+
+        Raises `TrailUnavailable` (transient) if DynamoDB does not take it, `TrailConflict` if its key holds another row.
+        """
+        item = self._expiring(row)
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(event_key)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise self._unavailable(error) from error
+            there: Any = error.response.get("Item", {})
+            if _without_expiry(there) != _without_expiry(item):
+                raise TrailConflict(
+                    "Trail holds another row",
+                    f"table {self._table}, operation {row.operation_id}, key {row.event_key}: the row there is not the "
+                    "one to be written. Somebody changed it, or two pipelines share the table.",
+                ) from error
+        except BotoCoreError as error:
+            raise self._unavailable(error) from error
+
+    def operation(self, operation_id: str) -> list[AuditRow]:
+        """All rows of one operation, in the order of time."""
+        return [
+            from_item(item)
+            for item in self._query(
+                KeyConditionExpression="operation_id = :operation",
+                ExpressionAttributeValues={":operation": {"S": operation_id}},
+                ConsistentRead=True,
+            )
+        ]
+
+    def days(self, first: date, last: date) -> list[AuditRow]:
+        """All rows from one day (UTC) to another, both included, in the order of time."""
+        return [row for offset in range((last - first).days + 1) for row in self._day(first + timedelta(days=offset))]
+
+    def _day(self, day: date) -> Iterator[AuditRow]:
+        for item in self._query(
+            IndexName=BY_DATE,
+            KeyConditionExpression="#date = :date",
+            ExpressionAttributeNames={"#date": "date"},  # a reserved word of DynamoDB
+            ExpressionAttributeValues={":date": {"S": day.isoformat()}},
+        ):
+            yield from_item(item)
+
+    def _query(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+        paginator = self._dynamodb.get_paginator("query")
+        try:
+            for page in paginator.paginate(TableName=self._table, **arguments):
+                yield from page["Items"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable(error) from error
+
+    def _expiring(self, row: AuditRow) -> dict[str, Any]:
+        item = to_item(row)
+        if self._retention is not None:
+            item[EXPIRES_AT] = {"N": str(int((row.timestamp + self._retention).timestamp()))}
+        return item
+
+    def _unavailable(self, error: ClientError | BotoCoreError) -> TrailUnavailable:
+        return TrailUnavailable(
+            "Audit trail unavailable",
+            f"DynamoDB table {self._table}: {error}. Nothing is deleted without the trail; see the table, its region and "
+            "the worker's permissions. If it was never made: python starter.py setup",
+            code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
+        )
+
+
+class TrailIntents:
+    """The trail as an activity that deletes needs it: no row, no call."""
+
+    def __init__(self, table: AuditTable) -> None:
+        """`table` is the trail."""
+        self._table = table
+
+    def declare(self, step: Step, of: StepInput, details: str, resource_arns: tuple[str, ...]) -> None:
+        """Write the intent once for the operation; what is declared already is not written again."""
+        if self.declared(step, of.operation_id):
+            return
+        info = activity.info()
+        self._table.put(
+            AuditRow(
+                operation_id=of.operation_id,
+                step=step,
+                phase=Phase.STARTED,
+                status=Status.IN_PROGRESS,
+                details=details,
+                timestamp=of.step_started_at,
+                workflow_id=info.workflow_id or "",
+                run_id=info.workflow_run_id or "",
+                resource_arns=resource_arns,
+            )
+        )
+
+    def declared(self, step: Step, operation_id: str) -> bool:
+        """Whether the operation's intent for this step stands in the trail."""
+        rows = self._table.operation(operation_id)
+        return any(row.step is step and row.phase is Phase.STARTED for row in rows)
+
+
+def _without_expiry(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != EXPIRES_AT}

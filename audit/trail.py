@@ -1,0 +1,127 @@
+"""The workflow's side of the trail: every outcome as Temporal knows it, timeouts and cancellations included.
+
+An outcome is written by a local activity that Temporal repeats until DynamoDB has it. A DynamoDB outage therefore
+repeats the write, never the AWS call. The next step may go on meanwhile; `written` is where it may not.
+
+Runs inside the workflow: deterministic, and its commands are part of the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
+from temporalio.workflow import LocalActivityConfig
+
+from audit.rows import AuditRow, Phase
+from errors import TrailConflict, fault_of
+from models.operation import StepInput, StepOutcome
+from models.steps import Status, Step
+
+RECORD_OUTCOME = "record-outcome"
+
+_RECORDING = LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+    # A longer back-off becomes a durable timer, so that an outage does not keep a workflow task open.
+    local_retry_threshold=timedelta(seconds=4),
+)
+
+_current: ContextVar[WorkflowTrail] = ContextVar("workflow_trail")
+
+
+class WorkflowTrail:
+    """The outcomes of one workflow run that are on their way into the trail."""
+
+    def __init__(self) -> None:
+        """Nothing is on its way yet."""
+        self._writing: list[asyncio.Task[None]] = []
+        self._lost: list[str] = []
+
+    def watch(self, step: Step, of: StepInput, activity: asyncio.Task[Any]) -> None:
+        """Record how this activity ends, if its end is the step's."""
+        activity.add_done_callback(lambda ended: self._ended(step, of, ended))
+
+    def _ended(self, step: Step, of: StepInput, activity: asyncio.Task[Any]) -> None:
+        if activity.cancelled() or not isinstance(activity.exception(), Exception | None):
+            return  # the workflow leaves this worker's cache; the outcome is still to come
+        row = outcome_row(step, of, activity)
+        if row is not None:
+            self._writing.append(asyncio.create_task(self._write(row)))
+
+    async def _write(self, row: AuditRow) -> None:
+        try:
+            summary = f"{row.step}: {row.status}, {row.details}"[:200]
+            recording: LocalActivityConfig = {**_RECORDING, "summary": summary}
+            await workflow.execute_local_activity(RECORD_OUTCOME, row, **recording)
+        except FailureError as error:
+            workflow.logger.error("trail row lost: %s", error.cause or error)
+            self._lost.append(f"{row.step} {row.status}: {fault_of(error).message}")
+
+    async def written(self) -> None:
+        """Wait until the trail holds every outcome so far, however long DynamoDB is away.
+
+        Raises `TrailConflict` if the trail holds something else in the place of one.
+        """
+        await workflow.wait_condition(lambda: all(task.done() for task in self._writing))
+        if self._lost:
+            raise TrailConflict("Trail holds another row", " ".join(self._lost))
+
+    async def written_at_last(self) -> None:
+        """As `written`, at the end of the workflow: a cancellation that comes now comes too late to matter."""
+        while not all(task.done() for task in self._writing):
+            try:
+                await self.written()
+            except asyncio.CancelledError:
+                continue
+            except TrailConflict:
+                return  # the workflow ends as it ended; `audit verify` compares the trail with the history
+
+
+def enter(trail: WorkflowTrail) -> None:
+    """Make this the trail of the workflow that runs now."""
+    _current.set(trail)
+
+
+async def written() -> None:
+    """Wait until the trail holds every outcome so far.
+
+    Raises `LookupError` in a worker without the audit interceptor: nothing is deleted by one.
+    """
+    await _current.get().written()
+
+
+def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
+    """The row for an activity that ended, or None if its step goes on."""
+    error = activity.exception()
+    info, now = workflow.info(), workflow.now()
+    common: dict[str, Any] = {
+        "operation_id": of.operation_id,
+        "step": step,
+        "phase": Phase.OUTCOME,
+        "timestamp": now,
+        "look": of.look,
+        "workflow_id": info.workflow_id,
+        "run_id": info.run_id,
+        "duration_seconds": round((now - of.step_started_at).total_seconds(), 3),
+    }
+    if error is not None:
+        fault = fault_of(error)
+        request_ids = (fault.request_id,) if fault.request_id else ()
+        return AuditRow(**common, status=Status.FAILED, details=fault.short, fault=fault, request_ids=request_ids)
+    outcome = activity.result()
+    if not isinstance(outcome, StepOutcome) or not outcome.done:
+        return None
+    return AuditRow(
+        **common,
+        status=Status.SUCCESS,
+        details=outcome.details,
+        attempt=outcome.attempt,
+        request_ids=outcome.request_ids,
+        resource_arns=outcome.resource_arns,
+    )

@@ -1,0 +1,130 @@
+"""Typed boto3 clients for a location, an account seen through a role, made once and kept.
+
+Credentials and endpoints come from botocore's own chain (environment, profile, ``AWS_ENDPOINT_URL``).
+Timeouts: botocore makes at most 3 attempts of 5 s to connect and 20 s to read, so that one call ends within 90 s,
+well inside an activity's start-to-close; what is left of a bad hour is Temporal's to retry.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.session import Session as BotocoreSession
+from botocore.session import get_session
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sts import STSClient
+
+    from models.request import Location
+
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    parameter_validation=True,
+    user_agent_extra="aurora-restore-pipeline",
+)
+
+changing_requests: ContextVar[list[str] | None] = ContextVar("changing_requests", default=None)
+"""Collects the request ids of the calls that change something, for the audit row of the activity that made them."""
+
+READING = ("Describe", "List", "Get", "Query", "Assume")
+
+
+class AwsClients:
+    """Clients per service, location and operation; safe to share between threads."""
+
+    def __init__(self, session: BotocoreSession | None = None) -> None:
+        """`session` is the worker's own identity, from which roles are assumed; default, botocore's chain."""
+        self._session = session or get_session()
+        self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
+        self._client = lru_cache(maxsize=256)(self._make_client)
+
+    def rds(self, location: Location, operation_id: str) -> RDSClient:
+        """RDS in the location's region, as its account."""
+        client: RDSClient = self._for(location, operation_id, "rds")
+        return client
+
+    def secretsmanager(self, location: Location, operation_id: str) -> SecretsManagerClient:
+        """Secrets Manager in the location's region."""
+        client: SecretsManagerClient = self._for(location, operation_id, "secretsmanager")
+        return client
+
+    def kms(self, location: Location, operation_id: str) -> KMSClient:
+        """KMS in the location's region."""
+        client: KMSClient = self._for(location, operation_id, "kms")
+        return client
+
+    def ec2(self, location: Location, operation_id: str) -> EC2Client:
+        """EC2 in the location's region, for its security groups."""
+        client: EC2Client = self._for(location, operation_id, "ec2")
+        return client
+
+    def sts(self, location: Location, operation_id: str) -> STSClient:
+        """STS, which says whose credentials these are."""
+        client: STSClient = self._for(location, operation_id, "sts")
+        return client
+
+    def sns(self, location: Location, operation_id: str, topic_arn: str) -> SNSClient:
+        """SNS in the topic's own region, as the location's account."""
+        client: SNSClient = self._locked("sns", topic_arn.split(":")[3], location.role_arn, location.external_id, operation_id)
+        return client
+
+    def dynamodb(self, region: str) -> DynamoDBClient:
+        """DynamoDB for the audit trail, as the worker itself."""
+        client: DynamoDBClient = self._locked("dynamodb", region, None, None, "audit")
+        return client
+
+    def _for(self, location: Location, operation_id: str, service: str) -> Any:
+        return self._locked(service, location.region, location.role_arn, location.external_id, operation_id)
+
+    def _locked(
+        self, service: str, region: str, role_arn: str | None, external_id: str | None, operation_id: str
+    ) -> Any:
+        # Without a role the operation makes no difference: the worker's own session serves them all.
+        with self._lock:
+            return self._client(service, region, role_arn, external_id, operation_id if role_arn else "")
+
+    def _make_client(
+        self, service: str, region: str, role_arn: str | None, external_id: str | None, operation_id: str
+    ) -> Any:
+        session = self._assumed(role_arn, external_id, operation_id) if role_arn else self._session
+        client = boto3.Session(botocore_session=session).client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]  # the service is a variable here
+        client.meta.events.register("after-call", _remember_request)
+        return client
+
+    def _assumed(self, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:
+        """A session of the role, renewed before it expires; its name joins CloudTrail with the audit trail."""
+        arguments = {"RoleSessionName": f"aurora-restore-{operation_id}"}
+        if external_id:
+            arguments["ExternalId"] = external_id
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=self._session.create_client,
+            source_credentials=self._session.get_credentials(),
+            role_arn=role_arn,
+            extra_args=arguments,
+        )
+        session = get_session()
+        session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # there is no public way to set renewable ones
+            method="assume-role", refresh_using=fetcher.fetch_credentials
+        )
+        return session
+
+
+def _remember_request(model: Any, parsed: dict[str, Any], **_: object) -> None:
+    collected = changing_requests.get()
+    request_id = parsed.get("ResponseMetadata", {}).get("RequestId")
+    if collected is not None and request_id and not model.name.startswith(READING):
+        collected.append(request_id)

@@ -1,0 +1,59 @@
+"""Looking at RDS: one resource or None, and whole lists through their paginators.
+
+A name that RDS does not know is an answer, not an error, for whoever looks before acting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef, DBInstanceTypeDef
+
+
+def find_cluster(rds: RDSClient, identifier: str) -> DBClusterTypeDef | None:
+    """The cluster of this name, or None. The answer's own name is compared: RDS may lag behind a rename."""
+    try:
+        clusters = rds.describe_db_clusters(DBClusterIdentifier=identifier)["DBClusters"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "DBClusterNotFoundFault":
+            return None
+        raise
+    return next((found for found in clusters if found["DBClusterIdentifier"] == identifier), None)
+
+
+def find_snapshot(rds: RDSClient, identifier: str) -> DBClusterSnapshotTypeDef | None:
+    """The cluster snapshot of this name or ARN, or None. A shared one is found by its ARN only."""
+    try:
+        if identifier.startswith("arn:"):
+            answer = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, IncludeShared=True)
+        elif identifier.startswith("rds:"):
+            answer = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, SnapshotType="automated")
+        else:
+            answer = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "DBClusterSnapshotNotFoundFault":
+            return None
+        raise
+    return next(iter(answer["DBClusterSnapshots"]), None)
+
+
+def list_snapshots(rds: RDSClient, snapshot_type: str, cluster: str | None = None) -> list[DBClusterSnapshotTypeDef]:
+    """All cluster snapshots of a type (automated, manual, shared, awsbackup), of one cluster or of all."""
+    paginator = rds.get_paginator("describe_db_cluster_snapshots")
+    pages = (
+        paginator.paginate(SnapshotType=snapshot_type, DBClusterIdentifier=cluster)
+        if cluster
+        else paginator.paginate(SnapshotType=snapshot_type)
+    )
+    return [snapshot for page in pages for snapshot in page["DBClusterSnapshots"]]
+
+
+def list_instances(rds: RDSClient, cluster: str) -> list[DBInstanceTypeDef]:
+    """The instances of a cluster, as DescribeDBInstances sees them: with their own statuses."""
+    paginator = rds.get_paginator("describe_db_instances")
+    pages = paginator.paginate(Filters=[{"Name": "db-cluster-id", "Values": [cluster]}])
+    return [instance for page in pages for instance in page["DBInstances"]]

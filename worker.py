@@ -1,0 +1,151 @@
+"""The worker: everything is put together here, and nowhere else."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.clusters import ClusterActivities
+from activities.database_users import DatabaseUserActivities
+from activities.heartbeat import HeartbeatInterceptor
+from activities.notifications import NotificationActivities
+from activities.operations import OperationActivities
+from activities.restored_cluster import RestoredClusterActivities
+from activities.snapshots import SnapshotActivities
+from audit.interceptor import AuditInterceptor
+from audit.numbers import OperationNumbersTable
+from audit.plugin import AuroraRestorePlugin
+from audit.table import AuditTable, TrailIntents
+from clients.aws import AwsClients
+from clients.postgres import PostgresConnector
+from clients.temporal import TemporalUnreachable, connect
+from logs import LogInterceptor, configure_logs
+from settings import Settings, WrongSettings, load_settings
+from workflows.aurora_restore import AuroraRestoreWorkflow
+
+log = structlog.stdlib.get_logger("worker")
+
+
+def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[Callable[..., Any]]:
+    """Every activity with its clients."""
+    intents = TrailIntents(table)
+    numbers = OperationNumbersTable(aws.dynamodb(settings.audit_region), settings.operations_table)
+    postgres = PostgresConnector(
+        settings.database_tls.value, settings.database_tls_ca_file, settings.database_connect_seconds
+    )
+    snapshots, clusters = SnapshotActivities(aws, intents), ClusterActivities(aws, intents)
+    return [
+        OperationActivities(numbers).open_operation,
+        snapshots.snapshot_check,
+        snapshots.copy_snapshot,
+        snapshots.check_copy_status,
+        clusters.delete_rds,
+        clusters.restore_snapshot,
+        RestoredClusterActivities(aws).check_restore_status,
+        DatabaseUserActivities(aws, postgres).setup_db_users,
+        snapshots.archive_snapshot,
+        NotificationActivities(aws).sns_notification,
+    ]
+
+
+def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, AuditTable]:
+    """The plugin with the trail's table."""
+    table = AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table, settings.audit_retention)
+    return AuroraRestorePlugin(AuditInterceptor(table)), table
+
+
+def build_worker(
+    client: Client, settings: Settings, aws: AwsClients, table: AuditTable, audit: AuditInterceptor, **options: Any
+) -> Worker:
+    """The worker on a client that was made with the same plugin; `options` go to `temporalio.worker.Worker`."""
+    threads = settings.activity_threads
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[AuroraRestoreWorkflow],
+        activities=[*activities(settings, aws, table), audit.record_outcome],
+        activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
+        max_concurrent_activities=threads,
+        interceptors=[HeartbeatInterceptor(), LogInterceptor()],
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+        identity=identity(),
+        **options,
+    )
+
+
+def identity() -> str:
+    """How Temporal names this process: the same as the SDK's default, said here because `check` looks for it."""
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
+async def run(settings: Settings) -> None:
+    """Take work until SIGTERM or SIGINT, then let running activities finish.
+
+    Raises `TemporalUnreachable`.
+    """
+    aws = AwsClients()
+    own_plugin, table = plugin(settings, aws)
+    client = await connect(own_plugin)
+    stop = asyncio.Event()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(received, stop.set)
+    async with build_worker(client, settings, aws, table, own_plugin.audit):
+        log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
+        await stop.wait()
+        log.info("worker stopping", running_activities_may_take=settings.graceful_shutdown_seconds)
+    log.info("worker stopped")
+
+
+async def check(settings: Settings) -> bool:
+    """Whether Temporal has heard of a worker on this host and task queue in the last minute: the health check."""
+    client = await connect(AuroraRestorePlugin())
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=settings.task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+    )
+    here = f"@{socket.gethostname()}"
+    return any(poller.identity.endswith(here) for poller in answer.pollers)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 stopped as asked, 1 not healthy or Temporal not reachable, 2 wrong settings."""
+    parser = argparse.ArgumentParser(prog="worker.py", description="Take work from Temporal until SIGTERM.")
+    parser.add_argument(
+        "verb", nargs="?", choices=["run", "check"], default="run", help="check: is a worker here alive?"
+    )
+    verb = parser.parse_args(arguments).verb
+    try:
+        settings = load_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        if verb == "check":
+            return 0 if asyncio.run(check(settings)) else 1
+        asyncio.run(run(settings))
+    except WrongSettings as error:
+        print(f"The settings are wrong:\n{error}", file=sys.stderr)
+        return 2
+    except TemporalUnreachable as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

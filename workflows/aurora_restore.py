@@ -1,0 +1,340 @@
+"""One night, from last night's snapshot to a cluster that its users can log in to. Read it as the runbook."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.types import MethodSyncSingleParam
+from temporalio.workflow import ActivityConfig, ChildWorkflowCancellationType, ParentClosePolicy
+
+from workflows.policies import AWS_CALL, DATABASE_CALL, NOTIFICATION, TRAIL_CALL, with_summary
+from workflows.progress import Progress, static_details, static_summary
+from workflows.waiting import Answer, Input, Pause, look_until_done
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from activities.clusters import ClusterActivities
+    from activities.database_users import DatabaseUserActivities
+    from activities.notifications import NotificationActivities
+    from activities.operations import OperationActivities
+    from activities.restored_cluster import RestoredClusterActivities
+    from activities.snapshots import SnapshotActivities
+    from audit import trail
+    from errors import Fault, InvalidRequest, RestoreAlreadyRunning, fault_of
+    from models.clusters import (
+        CheckRestoreInput,
+        DeleteClusterInput,
+        Endpoint,
+        RestoreClusterInput,
+        RestoreClusterOutcome,
+    )
+    from models.database_users import SetupUsersInput
+    from models.faults import listed_faults
+    from models.notifications import NotificationInput
+    from models.operation import OpenOperation, RestoreState
+    from models.request import RestoreRequest, Wait
+    from models.snapshots import (
+        ArchiveSnapshotInput,
+        CheckCopyInput,
+        CopySnapshotInput,
+        SnapshotCheckInput,
+        SnapshotCheckOutcome,
+        SnapshotCopy,
+    )
+    from models.steps import Step
+
+T = TypeVar("T")
+
+
+@workflow.defn(name="AuroraRestoreWorkflow")
+class AuroraRestoreWorkflow:
+    """Replaces the target cluster by a snapshot of the source.
+
+    Workflow id: ``aurora-restore:ACCOUNT:REGION:CLUSTER`` of the target. One such workflow runs at a time, which is
+    what keeps two restores of one target apart; a closed one may be followed by the next night (ALLOW_DUPLICATE).
+    Started under any other id, as a schedule does, which appends a time, the run makes itself a child under that id.
+    """
+
+    def __init__(self) -> None:
+        """Before the first task; `run` does the rest."""
+        self._pause = Pause()
+        self._progress: Progress | None = None
+
+    @workflow.run
+    async def run(self, request: RestoreRequest | None = None) -> RestoreState:
+        """The night. Input: one restore request; result: how the night stood when it ended."""
+        request = request or _missing_request()
+        if workflow.info().workflow_id != request.target.workflow_id:
+            return await _run_under_the_targets_id(request)
+        self._progress = Progress(request)
+        try:
+            return await self._nine_steps(request, self._progress)
+        except BaseException as error:  # a cancellation is no Exception
+            raise await self._compensate(request, self._progress, error) from error
+
+    async def _nine_steps(self, request: RestoreRequest, progress: Progress) -> RestoreState:
+        await self._open_operation(request, progress)
+        checked = await self._snapshot_check(request)
+        copy = await self._copy_snapshot(request, checked)
+        await self._check_copy_status(request, checked, copy)
+        await self._delete_rds(request, checked, copy)
+        restored = await self._restore_snapshot(request, checked, copy)
+        endpoint = await self._check_restore_status(request, checked, restored)
+        await self._setup_db_users(request, endpoint)
+        await self._archive_snapshot(request, copy)
+        progress.succeeding()
+        await self._sns_notification(request)
+        return progress.ended()
+
+    async def _open_operation(self, request: RestoreRequest, progress: Progress) -> None:
+        info = workflow.info()
+        wanted = OpenOperation(
+            workflow_id=info.workflow_id,
+            first_run_id=info.first_execution_run_id,
+            target=request.target.arn,
+            opened_at=workflow.now(),
+        )
+        progress.opened(
+            await workflow.execute_activity_method(
+                OperationActivities.open_operation,
+                wanted,
+                **with_summary(TRAIL_CALL, "take the next operation number"),
+            )
+        )
+
+    async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
+        of = SnapshotCheckInput(
+            **self._begin(Step.SNAPSHOT_CHECK),
+            source=request.source,
+            target=request.target,
+            users=request.users,
+            copy_needed=request.copy_needed,
+        )
+        checked = await self._call(
+            SnapshotActivities.snapshot_check, of, AWS_CALL, f"snapshot of {request.source.cluster}"
+        )
+        self._night.found(snapshot=checked.snapshot.arn)
+        return checked
+
+    async def _copy_snapshot(self, request: RestoreRequest, checked: SnapshotCheckOutcome) -> SnapshotCopy:
+        of = CopySnapshotInput(
+            **self._begin(Step.COPY_SNAPSHOT),
+            snapshot=checked.snapshot,
+            source=request.source,
+            target=request.target,
+            copy_needed=request.copy_needed,
+        )
+        what = f"{checked.snapshot.identifier} to {request.target.region}"
+        copied = await self._wait(SnapshotActivities.copy_snapshot, of, AWS_CALL, request.waits.copy_snapshot, what)
+        if copied.snapshot_copy is None:
+            raise RuntimeError("copy-snapshot was done without a copy")
+        self._night.found(snapshot_copy=copied.snapshot_copy.arn)
+        return copied.snapshot_copy
+
+    async def _check_copy_status(
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+    ) -> None:
+        of = CheckCopyInput(
+            **self._begin(Step.CHECK_COPY_STATUS), snapshot=checked.snapshot, snapshot_copy=copy, target=request.target
+        )
+        await self._wait(
+            SnapshotActivities.check_copy_status, of, AWS_CALL, request.waits.copy_snapshot, copy.identifier
+        )
+
+    async def _delete_rds(self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy) -> None:
+        of = DeleteClusterInput(
+            **self._begin(Step.DELETE_RDS),
+            source=request.source,
+            target=request.target,
+            snapshot=checked.snapshot,
+            snapshot_copy=copy,
+            source_resource_id=checked.source_resource_id,
+            target_resource_id=checked.target_resource_id,
+        )
+        # No trail, no deletion: everything so far must stand in it.
+        await trail.written()
+        await self._wait(ClusterActivities.delete_rds, of, AWS_CALL, request.waits.delete_rds, request.target.cluster)
+
+    async def _restore_snapshot(
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+    ) -> RestoreClusterOutcome:
+        of = RestoreClusterInput(
+            **self._begin(Step.RESTORE_SNAPSHOT),
+            source_arn=request.source.arn,
+            target=request.target,
+            snapshot=checked.snapshot,
+            snapshot_copy=copy,
+        )
+        restored = await self._call(
+            ClusterActivities.restore_snapshot, of, AWS_CALL, f"{request.target.cluster} from {copy.identifier}"
+        )
+        self._night.found(cluster=restored.cluster_arn)
+        return restored
+
+    async def _check_restore_status(
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, restored: RestoreClusterOutcome
+    ) -> Endpoint:
+        of = CheckRestoreInput(
+            **self._begin(Step.CHECK_RESTORE_STATUS),
+            target=request.target,
+            cluster_resource_id=restored.cluster_resource_id,
+            engine=checked.snapshot.engine,
+        )
+        up = await self._wait(
+            RestoredClusterActivities.check_restore_status,
+            of,
+            AWS_CALL,
+            request.waits.restore_snapshot,
+            request.target.cluster,
+        )
+        if up.endpoint is None:
+            raise RuntimeError("check-restore-status was done without an endpoint")
+        self._night.found(endpoint=up.endpoint.host, port=up.endpoint.port)
+        return up.endpoint
+
+    async def _setup_db_users(self, request: RestoreRequest, endpoint: Endpoint) -> None:
+        of = SetupUsersInput(
+            **self._begin(Step.SETUP_DB_USERS), target=request.target, endpoint=endpoint, users=request.users
+        )
+        await self._call(DatabaseUserActivities.setup_db_users, of, DATABASE_CALL, f"{len(request.users)} users")
+
+    async def _archive_snapshot(self, request: RestoreRequest, copy: SnapshotCopy) -> None:
+        of = ArchiveSnapshotInput(
+            **self._begin(Step.ARCHIVE_SNAPSHOT), snapshot_copy=copy, target=request.target, archive=request.archive
+        )
+        await trail.written()
+        await self._call(SnapshotActivities.archive_snapshot, of, AWS_CALL, f"keep {request.archive.keep} copies")
+
+    async def _sns_notification(self, request: RestoreRequest) -> None:
+        started_at = self._night.began(Step.SNS_NOTIFICATION)
+        of = NotificationInput(
+            operation_id=self._night.operation_id,
+            step_started_at=started_at,
+            notification=request.notification,
+            target=request.target,
+            workflow_id=workflow.info().workflow_id,
+            state=self._night.state,
+        )
+        summary = f"tell that {of.operation_id} {of.state.outcome}"
+        await self._call(NotificationActivities.sns_notification, of, NOTIFICATION, summary)
+
+    async def _compensate(self, request: RestoreRequest, progress: Progress, error: BaseException) -> BaseException:
+        """Tell people, whatever happens to us meanwhile; returns what the workflow ends with: the step's error."""
+        cancelled = workflow.cancellation_reason() is not None
+        fault, failed = fault_of(error), progress.state.steps[-1].step if progress.state.steps else None
+        progress.failed(fault, cancelled)
+        if failed is not Step.SNS_NOTIFICATION:
+            try:
+                await _shielded(self._sns_notification(request))
+            except Exception as unsent:
+                workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
+                progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
+        progress.ended()
+        return asyncio.CancelledError() if cancelled else _as_failure(fault, failed)
+
+    def _begin(self, step: Step) -> dict[str, Any]:
+        """What every step is told; a cancelled night begins no step."""
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+        return {"step_started_at": self._night.began(step), "operation_id": self._night.operation_id}
+
+    async def _call(
+        self, activity: MethodSyncSingleParam[Any, Input, Answer], of: Input, policy: ActivityConfig, summary: str
+    ) -> Answer:
+        answer = await workflow.execute_activity_method(activity, of, **with_summary(policy, summary))
+        self._night.looked(answer)
+        return answer
+
+    async def _wait(
+        self,
+        activity: MethodSyncSingleParam[Any, Input, Answer],
+        of: Input,
+        policy: ActivityConfig,
+        wait: Wait,
+        what: str,
+    ) -> Answer:
+        async def look(at: Input) -> Answer:
+            return await self._call(activity, at, policy, f"{what}, look {at.look}")
+
+        return await look_until_done(look, of, wait, self._pause, what)
+
+    @property
+    def _night(self) -> Progress:
+        if self._progress is None:
+            raise RuntimeError("the night has not begun")
+        return self._progress
+
+    @workflow.query(description="How the night stands: step, percentage, what was found, what went wrong.")
+    def state(self) -> RestoreState | None:
+        """None for a run that waits for the one under the target's own id."""
+        return self._progress.state if self._progress else None
+
+    @workflow.signal(description="Look now instead of at the end of the current wait.")
+    def look_now(self) -> None:
+        """A signal only shortens a wait; the look decides."""
+        self._pause.end_early()
+
+
+def _missing_request() -> RestoreRequest:
+    """Raises `InvalidRequest` with everything that a request needs."""
+    try:
+        return RestoreRequest.model_validate({})
+    except ValidationError as error:
+        raise InvalidRequest("Invalid request", f"no input was given.\n{listed_faults(error)}") from None
+
+
+async def _run_under_the_targets_id(request: RestoreRequest) -> RestoreState:
+    """Run this request as a child under the one id of its target; Temporal refuses it while another runs."""
+    child_id = request.target.workflow_id
+    workflow.set_current_details(f"Runs as the workflow **{child_id}**, the one id of its target.")
+    try:
+        return await workflow.execute_child_workflow(
+            AuroraRestoreWorkflow.run,
+            request,
+            id=child_id,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            # Whoever ends this run wants the night to end: in order, with its notification.
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            static_summary=static_summary(request),
+            static_details=static_details(request),
+        )
+    except WorkflowAlreadyStartedError:
+        raise RestoreAlreadyRunning(
+            "Restore already running",
+            f"the workflow {child_id} is restoring {request.target.arn}; one restore of a target runs at a time. "
+            f"See it with: temporal workflow describe --workflow-id {child_id}",
+        ) from None
+    except ChildWorkflowError as error:
+        if is_cancelled_exception(error):
+            raise
+        raise _as_failure(fault_of(error), None) from error
+
+
+def _as_failure(fault: Fault, step: Step | None) -> ApplicationError:
+    text = fault.message if fault.message.startswith(fault.short) else f"{fault.short}: {fault.message}"
+    return ApplicationError(
+        f"{step}: {text}" if step else text, fault.model_dump(), type=fault.type, non_retryable=True
+    )
+
+
+async def _shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Finish the work although the workflow is cancelled while it runs."""
+    task = asyncio.create_task(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                raise

@@ -1,0 +1,73 @@
+"""Looking at something that takes long: an activity looks once, a durable timer waits, until it is done.
+
+Why not Temporal's activity retries: docs/decisions/0002-durable-timers.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+
+from workflows.policies import GROWTH
+
+with workflow.unsafe.imports_passed_through():
+    from models.operation import FinalLook, StepInput, StepOutcome
+    from models.request import Wait
+
+Input = TypeVar("Input", bound=StepInput)
+Answer = TypeVar("Answer", bound=StepOutcome)
+
+
+class Pause:
+    """The time between two looks, which a signal ends early."""
+
+    def __init__(self) -> None:
+        """Nobody has asked for a look."""
+        self._asked = False
+
+    def end_early(self) -> None:
+        """Look now."""
+        self._asked = True
+
+    async def until_next_look(self, length: timedelta, summary: str) -> None:
+        """Wait; raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before."""
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+        try:
+            await workflow.wait_condition(lambda: self._asked, timeout=length, timeout_summary=summary)
+        except TimeoutError:
+            pass
+        self._asked = False
+
+
+async def look_until_done(
+    look: Callable[[Input], Awaitable[Answer]], of: Input, wait: Wait, pause: Pause, what: str
+) -> Answer:
+    """Look, and look again at growing intervals, until the answer is done.
+
+    At the deadline, and when the workflow is cancelled, a final look is told so: it raises if the thing is not done by
+    then, so that how the wait ended is in the history like everything else.
+    """
+    deadline = workflow.now() + wait.deadline
+    interval = wait.first_interval
+    while not (answer := await look(of)).done:
+        if of.final_look is not None:
+            raise RuntimeError(f"{what}: the final look neither was done nor raised")
+        length = max(min(interval, deadline - workflow.now()), timedelta(0))
+        final = await _pause(pause, length, f"{what}: {answer.details}", deadline_at_end=length < interval)
+        seen = of.seen or bool(answer.resource_arns)
+        of = of.model_copy(update={"look": of.look + 1, "final_look": final, "seen": seen})
+        interval = min(interval * GROWTH, wait.maximum_interval)
+    return answer
+
+
+async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalLook | None:
+    try:
+        await pause.until_next_look(length, summary[:200])
+    except asyncio.CancelledError:
+        return FinalLook.CANCELLED
+    return FinalLook.DEADLINE if deadline_at_end else None
