@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 HOST = "127.0.0.1"
+STOP_POLL = 0.02
+"""Seconds between two looks at whether to stop serving."""
 
 
 class Emulator:
@@ -68,7 +70,7 @@ class Emulator:
         """Serve from now on, in a daemon thread; OSError if the port is taken."""
         application = Application(self._world, self._services, self.faults, self.calls)
         self._server = make_server(HOST, self._port, application, threaded=True, request_handler=_Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="aws-emulator", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(STOP_POLL,), name="aws-emulator", daemon=True)
         self._thread.start()
         self._services.load_in_background()
         with Emulator._counting:

@@ -18,27 +18,30 @@ DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a k
 
 def key_arn(world: World, region: Region, key: str) -> str:
     """The ARN of an enabled key of this account and region, given by id, ARN or alias; Refusal otherwise."""
-    if key.startswith("arn:") and key.split(":")[3] != region.name:
-        raise _inaccessible(key)
-    try:
-        answer = world.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
-    except ServiceError as error:
-        raise _inaccessible(key) from error
-    if answer["KeyMetadata"]["KeyState"] != "Enabled":
-        raise _inaccessible(key)
-    return str(answer["KeyMetadata"]["Arn"])
+    arn = _enabled_key(world, region, key)
+    if arn is None:
+        raise Refusal(
+            "KMSKeyNotAccessibleFault",
+            f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to "
+            f"access it.",
+        )
+    return arn
 
 
 def is_default_key(world: World, region: Region, arn: str) -> bool:
     """Whether a key is the account's own `aws/rds`, which no other account may use."""
-    return arn == key_arn(world, region, DEFAULT_KEY)
+    return arn == _enabled_key(world, region, DEFAULT_KEY)
 
 
-def _inaccessible(key: str) -> Refusal:
-    return Refusal(
-        "KMSKeyNotAccessibleFault",
-        f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to access it.",
-    )
+def _enabled_key(world: World, region: Region, key: str) -> str | None:
+    if key.startswith("arn:") and key.split(":")[3] != region.name:
+        return None
+    try:
+        answer = world.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
+    except ServiceError:
+        return None
+    metadata = answer["KeyMetadata"]
+    return str(metadata["Arn"]) if metadata["KeyState"] == "Enabled" else None
 
 
 def _caller(region: Region, service: str) -> Caller:

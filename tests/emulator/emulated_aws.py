@@ -1,0 +1,147 @@
+"""An emulator on a frozen clock, and clients that check every answer against botocore's model."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
+
+from devstack.aws import Durations, Emulator
+from devstack.aws.rds.errors import COMMON_CODES
+from devstack.aws.rds.protocol import NAMESPACE, modelled_codes
+
+NIGHT = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
+SOURCE, TARGET = "us-west-2", "us-east-1"
+ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
+ENGINE = "aurora-postgresql"
+TAKES = Durations(
+    snapshot=100,
+    copy=100,
+    cluster_create=100,
+    cluster_restore=100,
+    cluster_modify=100,
+    cluster_delete=100,
+    instance_create=100,
+    instance_delete=100,
+    instance_modify=100,
+    master_password=100,
+)
+
+Client = Any
+Clients = Callable[..., Client]
+
+
+class World:
+    """An emulator with the few verbs that the tests are written in."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        emulator.clock.freeze(NIGHT)
+        self._clients: dict[tuple[str, str, str], Client] = {}
+
+    def client(self, service: str = "rds", region: str = SOURCE, account: str = ACCOUNT) -> Client:
+        """A real boto3 client that does not retry."""
+        key = (service, region, account)
+        if key not in self._clients:
+            self._clients[key] = self.new_client(service, region, account)
+        return self._clients[key]
+
+    def new_client(self, service: str, region: str, account: str, attempts: int = 1) -> Client:
+        """A real boto3 client with its own number of attempts."""
+        client = boto3.client(
+            service,
+            endpoint_url=self.emulator.endpoint_url,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="-",
+            config=Config(retries={"mode": "standard", "total_max_attempts": attempts}, read_timeout=10),
+        )
+        client.meta.events.register("after-call.rds", check_conformance)
+        return client
+
+    def wait(self, seconds: float = 101) -> None:
+        """Let time pass; by default long enough for any one transition."""
+        self.emulator.clock.freeze(self.emulator.clock.now() + timedelta(seconds=seconds))
+
+    def cluster(self, name: str = "prod", region: str = SOURCE, **parameters: Any) -> dict[str, Any]:
+        """An available cluster without instances."""
+        wanted = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough", **parameters}
+        self.client(region=region).create_db_cluster(DBClusterIdentifier=name, **wanted)
+        self.wait()
+        return self.look(name, region)
+
+    def look(self, name: str = "prod", region: str = SOURCE) -> dict[str, Any]:
+        """The cluster as it is now."""
+        found = self.client(region=region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        return dict(found[0])
+
+    def instance(self, name: str, cluster: str = "prod", region: str = SOURCE, **parameters: Any) -> None:
+        """An available instance."""
+        wanted = {"Engine": ENGINE, "DBInstanceClass": "db.r6g.large", **parameters}
+        self.client(region=region).create_db_instance(
+            DBInstanceIdentifier=name, DBClusterIdentifier=cluster, **wanted
+        )
+        self.wait()
+
+    def snapshot(self, name: str = "nightly", cluster: str = "prod", **parameters: Any) -> dict[str, Any]:
+        """An available manual snapshot."""
+        rds = self.client()
+        rds.create_db_cluster_snapshot(
+            DBClusterSnapshotIdentifier=name, DBClusterIdentifier=cluster, **parameters
+        )
+        self.wait()
+        found = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"]
+        return dict(found[0])
+
+
+def check_conformance(http_response: Any, model: OperationModel, **_: Any) -> None:
+    """Compare the raw XML of an answer with botocore's model of the operation."""
+    root = ET.fromstring(http_response.content)
+    if http_response.status_code >= 400:
+        code = root.findtext(f"{{{NAMESPACE}}}Error/{{{NAMESPACE}}}Code") or ""
+        known = {**COMMON_CODES, **modelled_codes(model.name)}
+        assert known.get(code) == http_response.status_code, f"{model.name} may not answer {code}"
+        return
+    children = {_name(child): child for child in root}
+    metadata = children.pop("ResponseMetadata")
+    assert [_name(child) for child in metadata] == ["RequestId"]
+    if model.output_shape is None:
+        assert not children
+        return
+    wrapper = model.output_shape.serialization["resultWrapper"]
+    assert list(children) == [wrapper]
+    _check(children[wrapper], model.output_shape, model.name)
+
+
+def _check(element: ET.Element, shape: Shape, path: str) -> None:
+    if isinstance(shape, StructureShape):
+        names = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        for child in element:
+            assert _name(child) in names, f"{path} has no member {_name(child)}"
+            _check(child, names[_name(child)], f"{path}.{_name(child)}")
+    elif isinstance(shape, ListShape):
+        for child in element:
+            assert _name(child) == shape.member.serialization.get("name", "member"), path
+            _check(child, shape.member, f"{path}[]")
+    else:
+        assert len(element) == 0, path
+        SCALARS[shape.type_name](element.text or "")
+
+
+def _name(element: ET.Element) -> str:
+    return element.tag.removeprefix(f"{{{NAMESPACE}}}")
+
+
+SCALARS: dict[str, Callable[[str], object]] = {
+    "string": str,
+    "integer": int,
+    "long": int,
+    "double": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+    "timestamp": datetime.fromisoformat,
+}
