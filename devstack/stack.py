@@ -1,0 +1,82 @@
+"""The whole world on a laptop: PostgreSQL, the AWS emulator with its clusters, and Temporal with its Web UI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from devstack.aws import Durations, Emulator
+from devstack.postgres import PostgresHost
+from devstack.temporal_server import TemporalServer
+from devstack.world import TARGET_REGION, World, environment
+
+SEARCH_ATTRIBUTES = {
+    "AuroraRestoreOperation": "Keyword",
+    "AuroraRestoreTarget": "Keyword",
+    "AuroraRestoreStep": "Keyword",
+}
+
+DEMO_DURATIONS = Durations(
+    snapshot=2,
+    copy=9,
+    cluster_create=2,
+    cluster_restore=6,
+    cluster_modify=1,
+    cluster_delete=2,
+    instance_create=4,
+    instance_delete=2,
+    instance_modify=1,
+    master_password=2,
+)
+"""Seconds on the emulator's clock: a night that a person can watch."""
+
+
+class Stack:
+    """Everything that a night needs but the worker; ready when the constructor returns, gone when it is closed."""
+
+    def __init__(
+        self,
+        *,
+        temporal_port: int | None = None,
+        ui_port: int | None = None,
+        aws_port: int = 0,
+        durations: Durations = DEMO_DURATIONS,
+    ) -> None:
+        """Ports that are not given are free ones."""
+        with ExitStack() as starting, ThreadPoolExecutor(1) as thread:
+            temporal = thread.submit(TemporalServer, port=temporal_port, ui_port=ui_port)
+            starting.callback(lambda: temporal.result().close())
+            postgres = starting.enter_context(PostgresHost())
+            self.emulator = starting.enter_context(Emulator(postgres, port=aws_port, durations=durations))
+            self.world = World(self.emulator)
+            self.world.build()
+            self.temporal = temporal.result()
+            self.versions = postgres.versions()
+            self._running = starting.pop_all()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables with which worker.py, starter.py, `temporal` and `aws` speak to this stack."""
+        return {
+            **environment(self.emulator.endpoint_url),
+            "TEMPORAL_ADDRESS": self.temporal.address,
+            "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
+            "AURORA_RESTORE_DATABASE_TLS": "disable",
+        }
+
+    def close(self) -> None:
+        """Stop everything. Twice is once."""
+        self._running.close()
+
+    def __enter__(self) -> Self:
+        """See the class."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()

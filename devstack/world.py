@@ -1,0 +1,224 @@
+"""The world of the examples: a production cluster with data and backups, and the staging cluster it may replace.
+
+Built through the same APIs that an owner of real clusters would use, so that it is an example of them too.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psycopg
+
+from devstack.aws import Emulator
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+
+ACCOUNT = "111122223333"
+SOURCE_REGION = "eu-west-1"
+TARGET_REGION = "eu-central-1"
+SOURCE = "orders"
+TARGET = "orders-staging"
+DATABASE = "orders"
+MASTER = "orders_admin"
+ENGINE = "aurora-postgresql"
+ENGINE_VERSION = "16.6"
+INSTANCE_CLASS = "db.r6g.large"
+SUBNET_GROUP = "staging"
+SECURITY_GROUP = "sg-0123456789abcdef0"
+KMS_ALIAS = "alias/staging"
+TOPIC = "aurora-restore"
+INBOX = "aurora-restore-inbox"
+USERS = {"orders_app": "staging/orders/app", "orders_report": "staging/orders/report"}
+REPLACED_BY = "aurora-restore:replaced-by"
+READY_SECONDS = 30.0
+
+
+def environment(endpoint_url: str, region: str = TARGET_REGION) -> dict[str, str]:
+    """The variables with which boto3 and the `aws` CLI speak to the emulator as the examples' account."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "devstack",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@dataclass
+class World:
+    """The clusters and everything around them; passwords are random and live in the emulator's Secrets Manager."""
+
+    emulator: Emulator
+    source_arn: str = f"arn:aws:rds:{SOURCE_REGION}:{ACCOUNT}:cluster:{SOURCE}"
+    target_arn: str = f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster:{TARGET}"
+    topic_arn: str = f"arn:aws:sns:{TARGET_REGION}:{ACCOUNT}:{TOPIC}"
+    inbox_url: str = ""
+    master_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    def client(self, service: str, region: str = TARGET_REGION) -> Any:
+        """A boto3 client of the account."""
+        return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
+            service,
+            region_name=region,
+            endpoint_url=self.emulator.endpoint_url,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="devstack",  # noqa: S106 - the emulator checks no signature
+        )
+
+    def write_to_source(self, statement: str, *arguments: Any) -> None:
+        """Run a statement in the source database as its master user."""
+        with self._connect(SOURCE_REGION, SOURCE, MASTER, self.master_password) as connection:
+            connection.execute(statement, arguments)  # type: ignore[arg-type]  # composed by the caller
+
+    def read_from_target(self, user: str, query: str) -> list[tuple[Any, ...]]:
+        """Query the target database as one of the users that the night makes, with the password of its secret."""
+        secret = self.client("secretsmanager").get_secret_value(SecretId=USERS[user])
+        password = json.loads(secret["SecretString"])["password"]
+        with self._connect(TARGET_REGION, TARGET, user, password) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[arg-type]  # as above
+
+    def take_automated_snapshot(self) -> str:
+        """The snapshot that RDS takes every night; returns its identifier once it is available."""
+        body = {"account": ACCOUNT, "region": SOURCE_REGION, "cluster": SOURCE}
+        identifier: str = self.control("POST", "/_devstack/rds/automated-snapshot", body)["identifier"]
+        rds: RDSClient = self.client("rds", SOURCE_REGION)
+        self._until(
+            lambda: rds.describe_db_cluster_snapshots(
+                DBClusterSnapshotIdentifier=identifier, SnapshotType="automated"
+            )["DBClusterSnapshots"][0]["Status"]
+            == "available"
+        )
+        return identifier
+
+    def notifications(self) -> list[dict[str, Any]]:
+        """The messages that subscribers of the topic have got since the last look."""
+        sqs = self.client("sqs")
+        found: list[dict[str, Any]] = []
+        while messages := sqs.receive_message(QueueUrl=self.inbox_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.inbox_url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call the emulator's own endpoint."""
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            self.emulator.endpoint_url + path, json.dumps(body or {}).encode(), method=method
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
+            return json.loads(answer.read())
+
+    def build(self) -> None:
+        """Make everything. The clusters are made a month ago on the emulator's clock, the backup last night."""
+        now = self.emulator.clock.now()
+        self.emulator.clock.set(now - timedelta(days=30))
+        self._security_group()
+        key = self._kms_key()
+        self._network()
+        self._clusters(key)
+        self._secrets()
+        self._inbox()
+        self._fill()
+        self.emulator.clock.set(now - timedelta(hours=2))
+        self.take_automated_snapshot()
+        self.emulator.clock.set(now)
+
+    def _security_group(self) -> None:
+        vpc = self.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+        # moto chooses a security group's id at random, and the example's request must name one that is known.
+        from moto.ec2.models import ec2_backends  # noqa: PLC0415 - slow to import, only here
+
+        backend = ec2_backends[ACCOUNT][TARGET_REGION]
+        group = backend.create_security_group("staging-database", "The staging database", vpc_id=vpc)
+        groups = backend.groups[vpc]
+        groups[SECURITY_GROUP] = groups.pop(group.id)
+        group.id = SECURITY_GROUP
+
+    def _kms_key(self) -> str:
+        kms = self.client("kms")
+        key: str = kms.create_key(Description="staging")["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=KMS_ALIAS, TargetKeyId=key)
+        return key
+
+    def _network(self) -> None:
+        for region, name in ((SOURCE_REGION, "production"), (TARGET_REGION, SUBNET_GROUP)):
+            subnets = [subnet["SubnetId"] for subnet in self.client("ec2", region).describe_subnets()["Subnets"]]
+            self.client("rds", region).create_db_subnet_group(
+                DBSubnetGroupName=name, DBSubnetGroupDescription=name, SubnetIds=subnets[:3]
+            )
+
+    def _clusters(self, key: str) -> None:
+        source, target = self.client("rds", SOURCE_REGION), self.client("rds")
+        self._cluster(source, SOURCE, "production", self.master_password, DeletionProtection=True)
+        opt_in = [{"Key": REPLACED_BY, "Value": self.source_arn}]
+        self._cluster(target, TARGET, SUBNET_GROUP, secrets.token_urlsafe(24), KmsKeyId=key, Tags=opt_in)
+        for rds, cluster in ((source, SOURCE), (target, TARGET)):
+            self._until(lambda rds=rds, cluster=cluster: self._is_up(rds, cluster))  # type: ignore[misc]  # bound now
+
+    def _cluster(self, rds: RDSClient, name: str, subnet_group: str, password: str, **options: Any) -> None:
+        rds.create_db_cluster(
+            DBClusterIdentifier=name,
+            Engine=ENGINE,
+            EngineVersion=ENGINE_VERSION,
+            DatabaseName=DATABASE,
+            MasterUsername=MASTER,
+            MasterUserPassword=password,
+            DBSubnetGroupName=subnet_group,
+            StorageEncrypted=True,
+            **options,
+        )
+        self._until(lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available")
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=ENGINE
+        )
+
+    def _is_up(self, rds: RDSClient, cluster: str) -> bool:
+        instance = rds.describe_db_instances(DBInstanceIdentifier=f"{cluster}-1")["DBInstances"][0]
+        return instance["DBInstanceStatus"] == "available"
+
+    def _secrets(self) -> None:
+        manager = self.client("secretsmanager")
+        for user, secret in USERS.items():
+            value = json.dumps({"username": user, "password": secrets.token_urlsafe(24)})
+            manager.create_secret(Name=secret, SecretString=value)
+
+    def _inbox(self) -> None:
+        sns, sqs = self.client("sns"), self.client("sqs")
+        topic = sns.create_topic(Name=TOPIC)["TopicArn"]
+        self.inbox_url = sqs.create_queue(QueueName=INBOX)["QueueUrl"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{TARGET_REGION}:{ACCOUNT}:{INBOX}")
+
+    def _fill(self) -> None:
+        self.write_to_source("CREATE TABLE orders (id int PRIMARY KEY, customer text NOT NULL, total numeric NOT NULL)")
+        self.write_to_source("INSERT INTO orders VALUES (1, 'Ada', 12.50), (2, 'Grace', 99.00), (3, 'Edsger', 7.25)")
+
+    def _connect(self, region: str, cluster: str, user: str, password: str) -> psycopg.Connection:
+        found = self.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
+        return psycopg.connect(
+            host=found["Endpoint"],
+            port=found["Port"],
+            dbname=DATABASE,
+            user=user,
+            password=password,
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def _until(self, ready: Callable[[], bool]) -> None:
+        """The emulator's clock is moved on so that a state that takes minutes does not; what it starts is waited for."""
+        end = time.monotonic() + READY_SECONDS
+        while not ready():
+            if time.monotonic() > end:
+                raise TimeoutError(f"the devstack's world was not ready within {READY_SECONDS:.0f} s")
+            self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=1))
+            time.sleep(0.02)
