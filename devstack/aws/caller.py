@@ -34,10 +34,10 @@ def caller_of(authorization: str, query: str) -> Caller | None:
 
 
 def account_of(access_key: str) -> str:
-    """The account behind an access key: the key itself if it is an account number, else whoever moto gave it to."""
+    """The account of an access key: the key itself if it is an account number, else what moto knows."""
     if re.fullmatch(r"\d{12}", access_key):
         return access_key
-    # Before moto's IAM is loaded it cannot have issued a key; importing it here would slow the first RDS call.
+    # Before moto's IAM is loaded it cannot have issued a key, and importing it would slow the first call.
     if "moto.iam.models" not in sys.modules:
         return DEFAULT_ACCOUNT
     from moto.iam.models import get_account_id_from  # noqa: PLC0415

@@ -1,6 +1,7 @@
 """The control endpoint `/_devstack/`: JSON, without authentication, on the emulator's own port.
 
-It moves the clock, makes calls fail, shows what was called, and does to RDS resources what only AWS itself can do.
+It moves the clock, makes calls fail, shows what was called, and does to RDS resources what only AWS itself
+can do.
 """
 
 from __future__ import annotations

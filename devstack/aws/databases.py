@@ -1,7 +1,7 @@
 """The seam between a cluster and the database server behind it.
 
-Slow work (initialising, backing up, restoring a server) is done on a thread per server, in the order in which it
-was asked for; a transition to `available` waits for it.
+Slow work (initialising, backing up, restoring a server) is done on a thread per server, in the order in which
+it was asked for; a transition to `available` waits for it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DatabaseHost(Protocol):
 
 
 class NoDatabases:
-    """No servers at all: every cluster's port refuses connections. For fast tests, and for engines without a host."""
+    """No servers: every cluster's port refuses. For fast tests, and for engines without a host."""
 
     def __init__(self) -> None:
         """Take the one port that every cluster answers with."""

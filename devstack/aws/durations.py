@@ -21,4 +21,4 @@ class Durations:
     instance_modify: float = 1.0
     master_password: float = 1.5
     visibility_lag: float = 0.0
-    """How long a new cluster, instance or snapshot is missing from Describe answers (eventual consistency)."""
+    """How long a new resource is missing from Describe answers (eventual consistency)."""

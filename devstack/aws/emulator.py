@@ -29,8 +29,8 @@ STOP_POLL = 0.02
 class Emulator:
     """AWS on a port of this machine: RDS of our own, everything else from moto.
 
-    Moto keeps its state per process: two emulators in one process share DynamoDB, SNS and the like, and the state
-    is forgotten when the last of them stops.
+    Moto keeps its state per process: two emulators in one process share DynamoDB, SNS and the like, and the
+    state is forgotten when the last of them stops.
     """
 
     _running = 0
@@ -70,7 +70,9 @@ class Emulator:
         """Serve from now on, in a daemon thread; OSError if the port is taken."""
         application = Application(self._world, self._services, self.faults, self.calls)
         self._server = make_server(HOST, self._port, application, threaded=True, request_handler=_Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(STOP_POLL,), name="aws-emulator", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(STOP_POLL,), name="aws-emulator", daemon=True
+        )
         self._thread.start()
         self._services.load_in_background()
         with Emulator._counting:
@@ -103,7 +105,7 @@ class Emulator:
 
 
 class _Handler(WSGIRequestHandler):
-    # Head and body of an answer are two packets; with Nagle's algorithm the second one waits 40 ms for an ACK.
+    # Head and body of an answer are two packets; with Nagle's algorithm the second one waits 40 ms.
     disable_nagle_algorithm = True
 
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:

@@ -13,7 +13,7 @@ from devstack.aws.faults import Fault
 from devstack.aws.rds.protocol import service_model
 
 _THROTTLING = {"dynamodb": "ThrottlingException", "sqs": "RequestThrottled", "s3": "SlowDown"}
-"""The throttling code of services that have their own, where it is not `Throttling` (XML) or `…Exception` (JSON)."""
+"""Where the throttling code is not `Throttling` (XML) or `ThrottlingException` (JSON)."""
 
 
 def fault_answer(fault: Fault) -> Response:
@@ -32,7 +32,7 @@ def error_answer(service: str, code: str, message: str, status: int) -> Response
     request_id = str(uuid.uuid4())
     if _is_json(service):
         return _json_error(code, message, status, request_id)
-    body = _xml_error(_protocol(service), code, message, status, request_id)
+    body = _xml_error(service, code, message, status, request_id)
     return Response(body, status, {"x-amzn-RequestId": request_id}, content_type="text/xml")
 
 
@@ -42,9 +42,10 @@ def _json_error(code: str, message: str, status: int, request_id: str) -> Respon
     return Response(body, status, headers, content_type="application/x-amz-json-1.0")
 
 
-def _xml_error(protocol: str, code: str, message: str, status: int, request_id: str) -> str:
+def _xml_error(service: str, code: str, message: str, status: int, request_id: str) -> str:
     kind = "Sender" if status < 500 else "Receiver"
     error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    protocol = _protocol(service)
     if protocol == "ec2":
         return (
             f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
@@ -52,7 +53,8 @@ def _xml_error(protocol: str, code: str, message: str, status: int, request_id: 
     if protocol == "rest-xml":
         return f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
     error = f"<Error><Type>{kind}</Type>{error}</Error>"
-    return f"<ErrorResponse>{error}<RequestId>{request_id}</RequestId></ErrorResponse>"
+    namespace = service_model(service).metadata.get("xmlNamespace", "")
+    return f'<ErrorResponse xmlns="{namespace}">{error}<RequestId>{request_id}</RequestId></ErrorResponse>'
 
 
 def _throttling_code(service: str) -> str:

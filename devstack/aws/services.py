@@ -30,7 +30,7 @@ class ServiceError(Exception):
 
 
 class OtherServices:
-    """Moto behind the emulator's endpoint, and the way in which the RDS part itself calls KMS and Secrets Manager."""
+    """Moto behind the emulator's endpoint, and how the RDS part itself calls KMS and secrets."""
 
     def __init__(self) -> None:
         """Import nothing yet: moto takes most of a second."""
@@ -53,7 +53,7 @@ class OtherServices:
         return Response(b"".join(body), status=status, headers=headers)
 
     def call(self, caller: Caller, target: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Call an operation of a JSON service such as `TrentService.DescribeKey` (KMS); ServiceError on a fault."""
+        """Call an operation such as `TrentService.DescribeKey` of a JSON service; ServiceError on a fault."""
         response = Client(self._load()).post(
             "/",
             data=json.dumps(parameters),

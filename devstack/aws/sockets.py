@@ -8,7 +8,7 @@ import struct
 
 
 class RefusingPort:
-    """A port that is taken but not listened on: whoever connects is refused at once, and nobody else can get it."""
+    """A port that is taken but not listened on: whoever connects is refused at once."""
 
     def __init__(self) -> None:
         """Take a free port of 127.0.0.1."""

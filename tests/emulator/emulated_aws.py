@@ -70,7 +70,12 @@ class World:
 
     def cluster(self, name: str = "prod", region: str = SOURCE, **parameters: Any) -> dict[str, Any]:
         """An available cluster without instances."""
-        wanted = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough", **parameters}
+        wanted = {
+            "Engine": ENGINE,
+            "MasterUsername": "boss",
+            "MasterUserPassword": "long-enough",
+            **parameters,
+        }
         self.client(region=region).create_db_cluster(DBClusterIdentifier=name, **wanted)
         self.wait()
         return self.look(name, region)

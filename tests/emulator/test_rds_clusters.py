@@ -106,11 +106,14 @@ def test_a_cluster_waits_for_its_instances(aws: World) -> None:
 
 
 def test_a_modification_begins_as_available(aws: World) -> None:
-    """ModifyDBCluster answers `available`, with only PendingModifiedValues telling that the password will change."""
+    """ModifyDBCluster answers `available`; only PendingModifiedValues tells what will change."""
     rds = aws.client()
     aws.cluster()
     answer = rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one")["DBCluster"]
-    assert (answer["Status"], answer["PendingModifiedValues"]) == ("available", {"MasterUserPassword": "****"})
+    assert (answer["Status"], answer["PendingModifiedValues"]) == (
+        "available",
+        {"MasterUserPassword": "****"},
+    )
     aws.wait(26)
     assert aws.look()["Status"] == "resetting-master-credentials"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="with status resetting-master"):
@@ -131,9 +134,11 @@ def test_a_managed_password_can_be_turned_on_later(aws: World) -> None:
         rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one")
 
 
-@pytest.mark.parametrize("password", ["short", "with/slash-in-it", 'with"quote-in-it', "with@at-in-it", "x" * 42])
+@pytest.mark.parametrize(
+    "password", ["short", "with/slash-in-it", 'with"quote-in-it', "with@at-in-it", "x" * 42]
+)
 def test_a_bad_password_is_refused_and_changes_nothing(aws: World, password: str) -> None:
-    """A password has 8 to 41 printable characters without slash, quote and at; a refusal leaves the cluster alone."""
+    """A password outside of the documented rules is refused, and the cluster stays as it was."""
     before = aws.cluster()
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         aws.client().modify_db_cluster(
@@ -173,7 +178,8 @@ def test_settings_change_after_a_while(aws: World) -> None:
     assert after["BackupRetentionPeriod"] == 7
     assert after["VpcSecurityGroups"] == [{"VpcSecurityGroupId": "sg-0123", "Status": "active"}]
     assert after["DBClusterParameterGroup"] == "ours"
-    assert after["IAMDatabaseAuthenticationEnabled"] and after["CopyTagsToSnapshot"]
+    assert after["IAMDatabaseAuthenticationEnabled"]
+    assert after["CopyTagsToSnapshot"]
     assert after["EnabledCloudwatchLogsExports"] == ["postgresql"]
     assert after["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0.5, "MaxCapacity": 4.0}
     assert "PendingModifiedValues" not in after
@@ -186,7 +192,9 @@ def test_a_rename_keeps_members_and_resource_id(aws: World) -> None:
     aws.instance("old-1", "old")
     aws.cluster("taken")
     with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
-        rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True)
+        rds.modify_db_cluster(
+            DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True
+        )
     rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new", ApplyImmediately=True)
     aws.wait()
     after = aws.look("new")
@@ -207,7 +215,7 @@ def test_a_rename_without_apply_immediately_waits_for_ever(aws: World) -> None:
 
 
 def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: World) -> None:
-    """Stopping and starting take time with the instances; a stopped cluster is neither deleted nor backed up."""
+    """Stopping and starting take time; a stopped cluster is neither deleted nor backed up."""
     rds = aws.client()
     aws.cluster()
     aws.instance("prod-1")
@@ -232,7 +240,9 @@ def test_a_global_member_is_not_deleted(aws: World) -> None:
     arn = aws.cluster()["DBClusterArn"]
     rds.create_global_cluster(GlobalClusterIdentifier="world", SourceDBClusterIdentifier=arn)
     assert aws.look()["GlobalClusterIdentifier"] == "world"
-    (found,) = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])["GlobalClusters"]
+    (found,) = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])[
+        "GlobalClusters"
+    ]
     assert found["GlobalClusterMembers"] == [{"DBClusterArn": arn, "Readers": [], "IsWriter": True}]
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="part of a global cluster"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)

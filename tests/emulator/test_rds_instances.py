@@ -63,7 +63,10 @@ def test_an_instance_is_deleted_once(aws: World) -> None:
         rds.delete_db_instance(DBInstanceIdentifier="one")
     with pytest.raises(rds.exceptions.DBInstanceAlreadyExistsFault):
         rds.create_db_instance(
-            DBInstanceIdentifier="one", DBClusterIdentifier="prod", Engine=ENGINE, DBInstanceClass="db.r6g.large"
+            DBInstanceIdentifier="one",
+            DBClusterIdentifier="prod",
+            Engine=ENGINE,
+            DBInstanceClass="db.r6g.large",
         )
 
 
@@ -83,7 +86,12 @@ def test_an_impossible_instance_is_refused(
 ) -> None:
     """What does not fit the cluster is refused, and no instance is left behind."""
     aws.cluster()
-    wanted = {"DBClusterIdentifier": "prod", "Engine": ENGINE, "DBInstanceClass": "db.r6g.large", **parameters}
+    wanted = {
+        "DBClusterIdentifier": "prod",
+        "Engine": ENGINE,
+        "DBInstanceClass": "db.r6g.large",
+        **parameters,
+    }
     with pytest.raises(ClientError, match=f"{code}.*{message}"):
         aws.client().create_db_instance(DBInstanceIdentifier="one", **wanted)
     assert aws.client().describe_db_instances()["DBInstances"] == []
@@ -97,7 +105,10 @@ def test_an_instance_needs_an_available_cluster(aws: World) -> None:
     )
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="creating"):
         rds.create_db_instance(
-            DBInstanceIdentifier="one", DBClusterIdentifier="prod", Engine=ENGINE, DBInstanceClass="db.r6g.large"
+            DBInstanceIdentifier="one",
+            DBClusterIdentifier="prod",
+            Engine=ENGINE,
+            DBInstanceClass="db.r6g.large",
         )
 
 
@@ -109,7 +120,7 @@ def test_a_serverless_instance_needs_scaling_on_its_cluster(aws: World) -> None:
 
 
 def test_an_instance_is_renamed_and_resized(aws: World) -> None:
-    """ModifyDBInstance with ApplyImmediately changes name and class after a while, and the cluster follows."""
+    """ModifyDBInstance changes name and class after a while, and the cluster follows."""
     rds = aws.client()
     aws.cluster()
     aws.instance("one")
@@ -120,7 +131,10 @@ def test_an_instance_is_renamed_and_resized(aws: World) -> None:
         PromotionTier=3,
         ApplyImmediately=True,
     )["DBInstance"]
-    assert answer["PendingModifiedValues"] == {"DBInstanceClass": "db.r6g.xlarge", "DBInstanceIdentifier": "uno"}
+    assert answer["PendingModifiedValues"] == {
+        "DBInstanceClass": "db.r6g.xlarge",
+        "DBInstanceIdentifier": "uno",
+    }
     aws.wait(26)
     with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault):
         rds.modify_db_instance(DBInstanceIdentifier="one", PromotionTier=1)

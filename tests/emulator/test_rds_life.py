@@ -8,8 +8,8 @@ from emulated_aws import ENGINE, NIGHT, SOURCE, TARGET, World
 
 
 def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:
-    """A snapshot is copied to another region, its old cluster deleted there, and a new one restored from the copy."""
-    source, target = aws.client(region=SOURCE), aws.client(region=TARGET)
+    """A snapshot is copied, the old target deleted, and a new one restored from the copy."""
+    target = aws.client(region=TARGET)
     prod = aws.cluster("prod", EngineVersion="15.4")
     old = aws.cluster("staging", region=TARGET, DeletionProtection=False)
     aws.instance("staging-1", "staging", region=TARGET)
@@ -42,7 +42,7 @@ def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:
 
 
 def test_the_managed_secret_lives_and_dies_with_its_cluster(aws: World) -> None:
-    """A managed master password is a real secret in Secrets Manager, active after a while, deleted with the cluster."""
+    """A managed master password is a real secret, active after a while, deleted with its cluster."""
     rds, secrets = aws.client(), aws.client("secretsmanager")
     created = rds.create_db_cluster(
         DBClusterIdentifier="prod", Engine=ENGINE, MasterUsername="boss", ManageMasterUserPassword=True
@@ -60,13 +60,14 @@ def test_the_managed_secret_lives_and_dies_with_its_cluster(aws: World) -> None:
 
 
 def test_events_tell_of_the_cluster(aws: World) -> None:
-    """DescribeEvents has what the Aurora User Guide documents, with the clock's times, and nothing about copies."""
+    """Events come as the Aurora User Guide documents them, and none tells of copies."""
     rds = aws.client()
     aws.cluster()
     aws.instance("prod-1")
     snapshot = aws.snapshot()
     rds.copy_db_cluster_snapshot(
-        SourceDBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotArn"], TargetDBClusterSnapshotIdentifier="copy"
+        SourceDBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotArn"],
+        TargetDBClusterSnapshotIdentifier="copy",
     )
     aws.wait()
     events = rds.describe_events()["Events"]

@@ -72,7 +72,7 @@ def codes(function: Function, seen: set[Function]) -> set[str]:
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_an_operation_refuses_only_with_codes_of_the_model(operation: str) -> None:
-    """Whatever an operation can reach in our code refuses with codes that the model lists for it, or common ones."""
+    """Whatever an operation can reach refuses with codes that the model lists, or common ones."""
     handler = OPERATIONS[operation]
     reached = codes((handler.__module__.rpartition(".")[2], handler.__name__), set())
     assert reached <= modelled_codes(operation).keys() | COMMON_CODES.keys()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from typing import Any
 
 import pytest
@@ -22,15 +24,16 @@ def automated(aws: World, cluster: str = "prod") -> str:
 
 
 def control(aws: World, path: str, **body: Any) -> Any:
-    import json
-    import urllib.request
-
-    request = urllib.request.Request(f"{aws.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode())
+    request = urllib.request.Request(
+        f"{aws.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode()
+    )
     with urllib.request.urlopen(request) as response:
         return json.load(response)
 
 
-def copy(aws: World, source: str, target: str = "copy", region: str = TARGET, **parameters: Any) -> dict[str, Any]:
+def copy(
+    aws: World, source: str, target: str = "copy", region: str = TARGET, **parameters: Any
+) -> dict[str, Any]:
     answer = aws.client(region=region, account=parameters.pop("account", ACCOUNT)).copy_db_cluster_snapshot(
         SourceDBClusterSnapshotIdentifier=source, TargetDBClusterSnapshotIdentifier=target, **parameters
     )
@@ -45,7 +48,7 @@ def key(aws: World, region: str = TARGET, account: str = ACCOUNT) -> str:
 
 
 def test_a_snapshot_takes_its_time_and_says_how_far_it_is(aws: World) -> None:
-    """PercentProgress follows the clock; a snapshot that is not finished can neither be copied nor restored."""
+    """Percentages follow the clock; an unfinished snapshot can be neither copied nor restored."""
     rds = aws.client()
     aws.cluster()
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="s", DBClusterIdentifier="prod")
@@ -64,7 +67,7 @@ def test_a_snapshot_takes_its_time_and_says_how_far_it_is(aws: World) -> None:
 
 
 def test_not_found_is_only_for_an_exact_name(aws: World) -> None:
-    """An exact identifier that does not exist is NotFound; a filter or a cluster without snapshots is an empty list."""
+    """An unknown identifier is NotFound; a filter or cluster without snapshots is an empty list."""
     rds = aws.client()
     with pytest.raises(rds.exceptions.DBClusterSnapshotNotFoundFault) as gone:
         rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier="none")
@@ -106,7 +109,9 @@ def test_too_many_manual_snapshots_are_refused(aws: World) -> None:
     aws.cluster()
     aws.snapshot("one")
     automated(aws)
-    with pytest.raises(ClientError, match=r"SnapshotQuotaExceeded.*Cannot create more than 1 manual snapshots"):
+    with pytest.raises(
+        ClientError, match=r"SnapshotQuotaExceeded.*Cannot create more than 1 manual snapshots"
+    ):
         aws.snapshot("two")
 
 
@@ -121,7 +126,7 @@ def test_tags_go_from_the_cluster_to_its_snapshot_if_wanted(aws: World) -> None:
 
 
 def test_a_copy_remembers_where_it_comes_from(aws: World) -> None:
-    """A copy keeps its source's ARN, cluster, times, engine and version, and takes its time with percentages."""
+    """A copy keeps its source's ARN, cluster, times and version, and takes its time."""
     aws.cluster(EngineVersion="15.4")
     source = aws.snapshot()
     copy(aws, source["DBClusterSnapshotArn"], "Copy")
@@ -131,7 +136,9 @@ def test_a_copy_remembers_where_it_comes_from(aws: World) -> None:
     assert (now["Status"], now["PercentProgress"]) == ("copying", 40)
     assert now["SourceDBClusterSnapshotArn"] == source["DBClusterSnapshotArn"]
     kept = ("DbClusterResourceId", "DBClusterIdentifier", "ClusterCreateTime", "SnapshotCreateTime", "Engine")
-    assert [now[name] for name in (*kept, "EngineVersion")] == [source[name] for name in (*kept, "EngineVersion")]
+    assert [now[name] for name in (*kept, "EngineVersion")] == [
+        source[name] for name in (*kept, "EngineVersion")
+    ]
     with pytest.raises(rds.exceptions.DBClusterSnapshotAlreadyExistsFault):
         copy(aws, source["DBClusterSnapshotArn"])
     with pytest.raises(rds.exceptions.DBClusterSnapshotNotFoundFault):
@@ -139,10 +146,12 @@ def test_a_copy_remembers_where_it_comes_from(aws: World) -> None:
 
 
 def test_an_encrypted_copy_needs_a_key_of_the_target_region(aws: World) -> None:
-    """Across regions an encrypted snapshot needs a KmsKeyId that exists there; within a region it keeps its own."""
+    """Across regions an encrypted copy needs a key that exists there; at home it keeps its own."""
     aws.cluster(StorageEncrypted=True)
     arn = aws.snapshot()["DBClusterSnapshotArn"]
-    with pytest.raises(ClientError, match=r"InvalidParameterValue.*Must specify new KMS key for cross region"):
+    with pytest.raises(
+        ClientError, match=r"InvalidParameterValue.*Must specify new KMS key for cross region"
+    ):
         copy(aws, arn)
     for wrong in ("alias/none", key(aws, SOURCE)):
         with pytest.raises(aws.client().exceptions.KMSKeyNotAccessibleFault):
@@ -168,7 +177,9 @@ def test_five_copies_at_a_time_come_into_a_region(aws: World) -> None:
     arn = aws.snapshot()["DBClusterSnapshotArn"]
     for place in range(5):
         copy(aws, arn, f"copy-{place}")
-    with pytest.raises(ClientError, match=r"SnapshotQuotaExceeded.*Cannot copy more than 5 snapshots across regions"):
+    with pytest.raises(
+        ClientError, match=r"SnapshotQuotaExceeded.*Cannot copy more than 5 snapshots across regions"
+    ):
         copy(aws, arn, "copy-5")
     copy(aws, "nightly", "here", region=SOURCE)
     aws.wait()
@@ -179,10 +190,14 @@ def test_tags_of_a_copy(aws: World) -> None:
     """A copy has only its own tags unless CopyTags is given, and then a reserved tag makes the call fail."""
     aws.cluster()
     source = aws.snapshot(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterSnapshotArn"]
-    assert copy(aws, source, "plain", Tags=[{"Key": "by", "Value": "us"}])["TagList"] == [{"Key": "by", "Value": "us"}]
+    assert copy(aws, source, "plain", Tags=[{"Key": "by", "Value": "us"}])["TagList"] == [
+        {"Key": "by", "Value": "us"}
+    ]
     assert len(copy(aws, source, "both", CopyTags=True, Tags=[{"Key": "by", "Value": "us"}])["TagList"]) == 2
     control(aws, "rds/tags", arn=source, tags={"aws:backup": "x"})
-    with pytest.raises(ClientError, match=r"InvalidParameterValue.*Tag keys cannot start with the reserved prefix"):
+    with pytest.raises(
+        ClientError, match=r"InvalidParameterValue.*Tag keys cannot start with the reserved prefix"
+    ):
         copy(aws, source, "reserved", CopyTags=True)
 
 
@@ -202,7 +217,7 @@ def test_a_copy_is_cancelled_by_deleting_it_and_fails_without_its_source(aws: Wo
 
 
 def test_another_account_copies_what_is_shared_with_it(aws: World) -> None:
-    """A snapshot is unknown to another account until it is shared; then it can be listed, copied and restored."""
+    """A snapshot is unknown to another account until it is shared, and then can be used."""
     theirs = aws.client(account=OTHER_ACCOUNT)
     aws.cluster()
     arn = aws.snapshot()["DBClusterSnapshotArn"]
@@ -218,16 +233,20 @@ def test_another_account_copies_what_is_shared_with_it(aws: World) -> None:
     assert names(theirs.describe_db_cluster_snapshots(IncludeShared=True)) == [arn]
     assert names(theirs.describe_db_cluster_snapshots(SnapshotType="shared")) == [arn]
     assert copy(aws, arn, account=OTHER_ACCOUNT)["SourceDBClusterSnapshotArn"] == arn
-    theirs.restore_db_cluster_from_snapshot(DBClusterIdentifier="theirs", SnapshotIdentifier=arn, Engine=ENGINE)
+    theirs.restore_db_cluster_from_snapshot(
+        DBClusterIdentifier="theirs", SnapshotIdentifier=arn, Engine=ENGINE
+    )
     aws.client().modify_db_cluster_snapshot_attribute(
         DBClusterSnapshotIdentifier="nightly", AttributeName="restore", ValuesToRemove=[OTHER_ACCOUNT]
     )
     shown = aws.client().describe_db_cluster_snapshot_attributes(DBClusterSnapshotIdentifier="nightly")
-    assert shown["DBClusterSnapshotAttributesResult"]["DBClusterSnapshotAttributes"][0]["AttributeValues"] == []
+    assert (
+        shown["DBClusterSnapshotAttributesResult"]["DBClusterSnapshotAttributes"][0]["AttributeValues"] == []
+    )
 
 
 def test_encrypted_snapshots_are_shared_only_with_a_key_of_ones_own(aws: World) -> None:
-    """A snapshot under the default key cannot be shared, an encrypted one never with everybody, none with 21."""
+    """Under the default key a snapshot cannot be shared; encrypted never with all; never with 21."""
     rds = aws.client()
     aws.cluster("default", StorageEncrypted=True)
     aws.cluster("own", StorageEncrypted=True, KmsKeyId=key(aws, SOURCE))
@@ -259,11 +278,14 @@ def test_a_restored_cluster_is_bare(aws: World) -> None:
     )
     aws.instance("prod-1")
     arn = aws.snapshot()["DBClusterSnapshotArn"]
-    aws.client().restore_db_cluster_from_snapshot(DBClusterIdentifier="New", SnapshotIdentifier=arn, Engine=ENGINE)
+    aws.client().restore_db_cluster_from_snapshot(
+        DBClusterIdentifier="New", SnapshotIdentifier=arn, Engine=ENGINE
+    )
     new = aws.look("new")
     assert (new["Status"], new["MasterUsername"], new["BackupRetentionPeriod"]) == ("creating", "boss", 14)
     assert new["DBClusterMembers"] == new["TagList"] == []
-    assert not new["DeletionProtection"] and not new["IAMDatabaseAuthenticationEnabled"]
+    assert not new["DeletionProtection"]
+    assert not new["IAMDatabaseAuthenticationEnabled"]
     assert new["DBSubnetGroup"] == "default"
 
 
@@ -272,11 +294,19 @@ def test_a_restored_cluster_is_bare(aws: World) -> None:
     [
         ({"EngineVersion": None}, "InvalidParameterCombination", "16.6 is earlier than the engine version"),
         ({"EngineVersion": "15.4"}, "InvalidParameterCombination", "15.4 is earlier than the engine version"),
-        ({"EngineVersion": "99.1"}, "InvalidParameterCombination", "Cannot find version 99.1 for aurora-postgresql"),
+        (
+            {"EngineVersion": "99.1"},
+            "InvalidParameterCombination",
+            "Cannot find version 99.1 for aurora-postgresql",
+        ),
         ({"Engine": "aurora-mysql", "EngineVersion": None}, "InvalidParameterValue", "not compatible"),
         ({"DBSubnetGroupName": "none"}, "DBSubnetGroupNotFoundFault", "none"),
         ({"DBClusterParameterGroupName": "none"}, "DBClusterParameterGroupNotFound", "none"),
-        ({"DBClusterParameterGroupName": "default.aurora-postgresql15"}, "InvalidParameterCombination", "Family"),
+        (
+            {"DBClusterParameterGroupName": "default.aurora-postgresql15"},
+            "InvalidParameterCombination",
+            "Family",
+        ),
         ({"VpcSecurityGroupIds": ["bogus"]}, "InvalidParameterValue", "Invalid security group"),
         ({"KmsKeyId": "alias/none"}, "KMSKeyNotAccessibleFault", "alias/none"),
         ({"SnapshotIdentifier": "none"}, "DBClusterSnapshotNotFoundFault", "none"),

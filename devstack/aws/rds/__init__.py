@@ -1,7 +1,7 @@
 """The RDS service of the emulator: one entry point, `answer`.
 
-A call goes through: parse by the model (`protocol`), settle what is due (`world`), carry it out (one module per
-noun), write by the model (`protocol`).
+A call goes through: parse by the model (`protocol`), settle what is due (`world`), carry it out (one module
+per noun), write by the model (`protocol`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def answer(world: World, caller: Caller, form: Mapping[str, str]) -> XmlAnswer:
         )
 
 
-def error(operation: str, code: str, message: str, status: int, request_id: str) -> XmlAnswer:
+def error(code: str, message: str, status: int, request_id: str) -> XmlAnswer:
     """An error answer."""
     return XmlAnswer(status, protocol.write_error(code, message, status, request_id), request_id, code)
 
@@ -82,5 +82,5 @@ def _refused(operation: str, refusal: Refusal, request_id: str) -> XmlAnswer:
     status = protocol.status_of(refusal.code, operation) if known else 400
     if status is None:
         log.error("%s may not answer %s: botocore's model does not list it", operation, refusal.code)
-        return error(operation, "InternalFailure", f"Not a code of {operation}: {refusal}", 500, request_id)
-    return error(operation, refusal.code, refusal.message, status, request_id)
+        return error("InternalFailure", f"Not a code of {operation}: {refusal}", 500, request_id)
+    return error(refusal.code, refusal.message, status, request_id)

@@ -166,7 +166,7 @@ def snapshot(world: World, snapshot: Snapshot) -> Answer:
 
 
 def percent(snapshot: Snapshot, now: datetime) -> int:
-    """PercentProgress: how far the clock is between start and end; 99 at most until it is really available."""
+    """How far the clock is between start and end in percent; 99 at most until it is available."""
     if snapshot.status == "available" or snapshot.started is None or snapshot.ends is None:
         return 100 if snapshot.status == "available" else 0
     whole = (snapshot.ends - snapshot.started).total_seconds()

@@ -23,7 +23,7 @@ NOT_CHANGES = frozenset(
     {"AllowEngineModeChange", "AllowMajorVersionUpgrade", "ApplyImmediately", "DBClusterIdentifier"}
 )
 WINDOW_BOUND = frozenset({"DBClusterIdentifier", "EngineVersion", "IAMDatabaseAuthenticationEnabled"})
-"""Pending values that wait for the maintenance window, which never comes here, unless ApplyImmediately is given."""
+"""What waits for a maintenance window, which never comes here, unless ApplyImmediately is given."""
 
 
 @serves("ModifyDBCluster")
@@ -60,7 +60,8 @@ def _check_password(wanted: dict[str, Any], cluster: Cluster) -> None:
     if "MasterUserPassword" in wanted and (manage or (manage is None and cluster.secret is not None)):
         raise Refusal(
             "InvalidParameterCombination",
-            "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets Manager.",
+            "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets "
+            "Manager.",
         )
     if manage is False and cluster.secret is not None and "MasterUserPassword" not in wanted:
         raise Refusal(
@@ -122,7 +123,7 @@ def _phase(
     finish: Callable[[datetime], None],
     ready: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Let the cluster be busy from a quarter of the time on, and available again, with the change done, at its end."""
+    """Let the cluster be busy from a quarter of the time on; at its end the change is done."""
 
     def begin(at: datetime) -> None:
         cluster.status = status

@@ -153,11 +153,12 @@ def check_master(wanted: dict[str, Any]) -> None:
 
 
 def check_password(password: str | None) -> None:
-    """Refuse a password outside of the documented 8 to 41 printable characters without `/`, `\"`, `@`."""
+    """Refuse a password outside of the documented 8 to 41 printable characters without slash, quote and at."""
     if password is not None and not re.fullmatch(r"[!#-.0-?A-~ ]{8,41}", password):
         raise Refusal(
             "InvalidParameterValue",
-            "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. Only printable "
+            "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. "
+            "Only printable "
             "ASCII characters besides '/', '@', '\"' may be used.",
         )
 

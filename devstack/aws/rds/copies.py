@@ -53,7 +53,8 @@ def _key_of_copy(call: Call, source: Snapshot) -> str | None:
         if key is not None:
             raise Refusal(
                 "InvalidParameterValue",
-                "KmsKeyId cannot be specified: the source DB cluster snapshot is not encrypted, and a copy cannot be "
+                "KmsKeyId cannot be specified: the source DB cluster snapshot is not encrypted, and a copy "
+                "cannot be "
                 "encrypted.",
             )
         return None

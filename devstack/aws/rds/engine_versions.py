@@ -1,4 +1,4 @@
-"""Which engine versions and instance classes there are: a selection of what AWS has had, the same in every region.
+"""Engine versions and instance classes: a selection of what AWS has had, the same in every region.
 
 Sources: Aurora PostgreSQL and Aurora MySQL release notes; RDS API Reference, DescribeDBEngineVersions and
 DescribeOrderableDBInstanceOptions.
@@ -24,7 +24,8 @@ _VERSIONS = {
         "16.4", "16.6", "16.8", "16.9", "17.4", "17.5",
     ],
     "aurora-mysql": [
-        "8.0.mysql_aurora.3.04.3", "8.0.mysql_aurora.3.05.2", "8.0.mysql_aurora.3.08.2", "8.0.mysql_aurora.3.10.0",
+        "8.0.mysql_aurora.3.04.3", "8.0.mysql_aurora.3.05.2",
+        "8.0.mysql_aurora.3.08.2", "8.0.mysql_aurora.3.10.0",
     ],
 }  # fmt: skip
 _DEFAULTS = {"aurora-postgresql": "16.6", "aurora-mysql": "8.0.mysql_aurora.3.08.2"}
@@ -96,7 +97,8 @@ def check_class(engine: str, version: str, instance_class: str) -> None:
             "InvalidParameterCombination",
             f"RDS does not support creating a DB instance with the following combination: "
             f"DBInstanceClass={instance_class}, Engine={engine}, EngineVersion={version}, "
-            f"LicenseModel={_license(engine)}. For supported combinations of instance class and database engine "
+            f"LicenseModel={_license(engine)}. For supported combinations of instance class and database "
+            "engine "
             f"version, see the documentation.",
         )
 

@@ -2,9 +2,10 @@
 
     Refusal   an error that AWS would answer, with its wire code
 
-Each operation may only answer the codes that botocore's service model lists for it, or one of `COMMON_CODES`, which
-the model does not list because every operation can answer them (RDS API Reference, "Common Errors", and field
-reports). The dispatcher turns anything else into `InternalFailure`, so that an invention of ours cannot pass for AWS.
+Each operation may only answer the codes that botocore's service model lists for it, or one of `COMMON_CODES`,
+which the model does not list because every operation can answer them (RDS API Reference, "Common Errors", and
+field reports). The dispatcher turns anything else into `InternalFailure`, so that an invention of ours cannot
+pass for AWS.
 """
 
 from __future__ import annotations

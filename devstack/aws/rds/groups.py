@@ -77,13 +77,14 @@ def _check_family(group: ParameterGroup, version: EngineVersion) -> None:
     if group.family != version.family:
         raise Refusal(
             "InvalidParameterCombination",
-            f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} cannot be used for this "
+            f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} cannot be used "
+            "for this "
             f"instance. Please use a Parameter Group with DBParameterGroupFamily {version.family}",
         )
 
 
 def security_groups(region: Region, given: list[str] | None) -> list[str]:
-    """The VPC security groups of a cluster, the VPC's default one if none is given; Refusal for an impossible id."""
+    """The security groups of a cluster, or the VPC's default one; Refusal for an impossible id."""
     for name in given or []:
         if not re.fullmatch(r"sg-[0-9a-z]+(-[0-9a-z]+)*", name):
             raise Refusal("InvalidParameterValue", f"Invalid security group , groupId= {name}, groupName=.")
@@ -104,7 +105,8 @@ def create_db_subnet_group(call: Call) -> dict[str, Any]:
     if len(set(subnets)) < 2:
         raise Refusal(
             "DBSubnetGroupDoesNotCoverEnoughAZs",
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: 1. "
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ "
+            "coverage: 1. "
             "Add subnets to cover at least 2 AZs.",
         )
     if name in call.region.subnet_groups:

@@ -88,7 +88,8 @@ def _cluster_for(call: Call) -> Cluster:
     if "DBClusterIdentifier" not in wanted:
         raise Refusal(
             "InvalidParameterCombination",
-            "The parameter DBClusterIdentifier must be provided: the emulator has only instances in Aurora clusters.",
+            "The parameter DBClusterIdentifier must be provided: the emulator has only instances in Aurora "
+            "clusters.",
         )
     for name in BELONG_TO_THE_CLUSTER:
         if name in wanted:
@@ -100,7 +101,8 @@ def _cluster_for(call: Call) -> Cluster:
     if wanted["Engine"] != cluster.engine:
         raise Refusal(
             "InvalidParameterCombination",
-            f"The engine name requested for your DB instance ({wanted['Engine']}) doesn't match the engine name of "
+            f"The engine name requested for your DB instance ({wanted['Engine']}) doesn't match the engine "
+            "name of "
             f"your DB cluster ({cluster.engine}).",
         )
     lookup.require_cluster_available(cluster)
@@ -113,7 +115,8 @@ def _check_class(cluster: Cluster, instance_class: str) -> None:
     if instance_class == "db.serverless" and cluster.scaling is None:
         raise Refusal(
             "InvalidDBClusterStateFault",
-            "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB "
+            "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a "
+            "Serverless v2 DB "
             "instance.",
         )
 
@@ -228,13 +231,14 @@ def _apply_pending(region: Region, instance: Instance) -> None:
 
 @serves("DeleteDBInstance")
 def delete_db_instance(call: Call) -> dict[str, Any]:
-    """Delete an instance, also of a protected cluster. If it was the writer, a reader becomes the writer at once."""
+    """Delete an instance, also of a protected cluster; a reader takes over from a writer at once."""
     instance = lookup.instance_named(call.region, call.parameters["DBInstanceIdentifier"])
     cluster = instance.cluster
     if call.parameters.get("FinalDBSnapshotIdentifier"):
         raise Refusal(
             "InvalidParameterCombination",
-            "FinalDBSnapshotIdentifier can not be specified when deleting a DB instance in an Aurora cluster; "
+            "FinalDBSnapshotIdentifier can not be specified when deleting a DB instance in an Aurora "
+            "cluster; "
             "DeleteDBCluster takes the final snapshot.",
         )
     _check_deletable(call.region, instance, cluster)
@@ -260,7 +264,8 @@ def _check_deletable(region: Region, instance: Instance, cluster: Cluster) -> No
     if last and cluster.read_replicas:
         raise Refusal(
             "InvalidDBClusterStateFault",
-            "Cannot delete the last instance of the master cluster. Delete the replica cluster before deleting the "
+            "Cannot delete the last instance of the master cluster. Delete the replica cluster before "
+            "deleting the "
             "last master cluster instance.",
         )
 

@@ -13,7 +13,7 @@ from devstack.aws.rds.world import Region, World
 from devstack.aws.services import ServiceError
 
 DEFAULT_KEY = "alias/aws/rds"
-DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a key, not a secret
+DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"
 
 
 def key_arn(world: World, region: Region, key: str) -> str:
@@ -83,7 +83,7 @@ def rotate_secret(world: World, cluster: Cluster, secret: ManagedSecret) -> str:
 
 
 def delete_secret(world: World, cluster: Cluster) -> None:
-    """Delete the managed secret, as RDS does with its cluster; one that somebody deleted before is no matter."""
+    """Delete the managed secret with its cluster, unless somebody deleted it before."""
     secret, cluster.secret = cluster.secret, None
     if secret is None:
         return

@@ -1,4 +1,4 @@
-"""Finding a resource by the identifier or ARN in a call, and refusing to work on one that is not available."""
+"""Finding the resource that a call names, and refusing to work on one that is not available."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def snapshot_named(region: Region, name: str) -> Snapshot:
 
 
 def usable_snapshot(world: World, region: Region, name: str) -> Snapshot:
-    """A snapshot to copy or restore from: an own one, or by ARN one that another account shares with this one."""
+    """A snapshot to copy or restore from: an own one, or by ARN one that is shared with the caller."""
     parts = requests.arn(name)
     if parts is None or parts.kind != "cluster-snapshot":
         return snapshot_named(region, name)

@@ -1,7 +1,7 @@
 """The RDS query protocol, API version 2014-10-31, driven by botocore's own service model.
 
-Requests are parsed, and answers written, member by member from the model's shapes, so that an answer cannot have a
-member, a type or a list element name that the real service does not have.
+Requests are parsed, and answers written, member by member from the model's shapes, so that an answer cannot
+have a member, a type or a list element name that the real service does not have.
 """
 
 from __future__ import annotations

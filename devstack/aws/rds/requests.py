@@ -35,8 +35,10 @@ def identifier(parameters: Mapping[str, Any], name: str) -> str:
     if len(value) > 63 or not _IDENTIFIER.fullmatch(lowered):
         raise Refusal(
             "InvalidParameterValue",
-            f"The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must contain only "
-            f"ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.",
+            f"The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must "
+            "contain only "
+            "ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two "
+            "consecutive hyphens.",
         )
     return lowered
 
@@ -92,8 +94,8 @@ def page(
 ) -> tuple[list[T], str | None]:
     """One page of a Describe answer and the Marker of the next.
 
-    The Marker names the last item rather than a position, so that a list that changes between two pages neither
-    repeats nor hides what did not change.
+    The Marker names the last item rather than a position, so that a list that changes between two pages
+    neither repeats nor hides what did not change.
     """
     size = parameters.get("MaxRecords", 100)
     if not 20 <= size <= 100:

@@ -20,7 +20,7 @@ def host_of(world: World, engine: str) -> DatabaseHost:
 
 
 def start(world: World, cluster: Cluster) -> Future[Address]:
-    """Start the cluster's server, empty or from the backup that it was restored from, unless it was started."""
+    """Start the cluster's server once: empty, or from the backup that it was restored from."""
     if cluster.server is None:
         cluster.server = (
             _restore(world, cluster, cluster.origin) if cluster.origin else _create(world, cluster)

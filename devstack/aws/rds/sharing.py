@@ -1,6 +1,7 @@
 """Sharing manual snapshots with other accounts.
 
-Source: RDS API Reference, ModifyDBClusterSnapshotAttribute; Aurora User Guide, "Sharing a DB cluster snapshot".
+Source: RDS API Reference, ModifyDBClusterSnapshotAttribute; Aurora User Guide, "Sharing a DB cluster
+snapshot".
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def new_snapshot_identifier(call: Call, parameter: str) -> str:
     if identifier in call.region.snapshots:
         raise Refusal(
             "DBClusterSnapshotAlreadyExistsFault",
-            f"Cannot create the cluster snapshot because one with the identifier {identifier} already exists.",
+            f"Cannot create the cluster snapshot because one with the identifier {identifier} already "
+            "exists.",
         )
     limit = call.world.quotas.manual_snapshots
     if sum(each.kind == "manual" for each in call.region.snapshots.values()) >= limit:
@@ -30,7 +31,7 @@ def new_snapshot_identifier(call: Call, parameter: str) -> str:
 
 
 def capture(call: Call, cluster: Cluster, identifier: str, tags: Tags, kind: str = "manual") -> Snapshot:
-    """Take a snapshot of a cluster as it is now; it becomes available when its time is over and its data is safe."""
+    """Take a snapshot of a cluster as it is now; it is available when its data is safe."""
     world, region, now = call.world, call.world.of(cluster), call.now
     snapshot = Snapshot(
         identifier=identifier,
@@ -73,7 +74,7 @@ def finish_in(world: World, snapshot: Snapshot, seconds: float, message: str | N
 
 
 def remove(world: World, region: Region, snapshot: Snapshot) -> None:
-    """Take a snapshot away. A copy of it that is still under way fails (Aurora User Guide, copying snapshots)."""
+    """Take a snapshot away; a copy of it that is still under way fails (Aurora User Guide)."""
     del region.snapshots[snapshot.identifier]
     world.cancel(snapshot)
     servers.release(world, snapshot.backup)

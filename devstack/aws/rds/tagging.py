@@ -54,7 +54,7 @@ def list_tags_for_resource(call: Call) -> dict[str, Any]:
 
 
 def tags_of(region: Region, name: str) -> Tags:
-    """The tags of the resource with this ARN, to be changed in place; Refusal if there is no such resource."""
+    """The tags of the resource with this ARN, to be changed in place; Refusal if there is none."""
     parts = requests.arn(name)
     if parts is None:
         raise Refusal("InvalidParameterValue", f"Invalid resource name: {name}")

@@ -1,7 +1,7 @@
 """All RDS state of the emulator: accounts, regions, and what is due to change in them.
 
-Nothing ticks. Each transition waits in a list with its due time, and `settle` carries out what is due whenever
-somebody looks. One lock is held around every look and every change; database work runs outside it.
+Nothing ticks. Each transition waits in a list with its due time, and `settle` carries out what is due
+whenever somebody looks. One lock is held around every look and every change; database work runs outside it.
 """
 
 from __future__ import annotations
