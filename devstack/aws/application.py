@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from botocore.model import OperationNotFoundError
@@ -81,9 +82,7 @@ class Application:
         except Exception:
             # A defect of moto, or something that it does not have: botocore must see an AWS error, not HTML.
             log.exception("moto failed in %s %s", request.caller.service, request.operation)
-            return error_answer(
-                request.caller.service, "InternalFailure", "moto failed; see the emulator's log.", 500
-            )
+            return error_answer(request.caller.service, "InternalFailure", "moto failed; see the emulator's log.", 500)
 
     def _record(self, request: AwsRequest, outcome: str) -> None:
         caller = request.caller
@@ -112,7 +111,7 @@ def _parameters(request: AwsRequest) -> dict[str, Any]:
 
 def _outcome(response: Response) -> str:
     """`OK`, or the wire code of the error in a response."""
-    if response.status_code < 400:
+    if response.status_code < HTTPStatus.BAD_REQUEST:
         return "OK"
     text = response.get_data(as_text=True)
     if text.startswith("{"):

@@ -40,6 +40,6 @@ def account_of(access_key: str) -> str:
     # Before moto's IAM is loaded it cannot have issued a key, and importing it would slow the first call.
     if "moto.iam.models" not in sys.modules:
         return DEFAULT_ACCOUNT
-    from moto.iam.models import get_account_id_from  # noqa: PLC0415
+    from moto.iam.models import get_account_id_from
 
     return get_account_id_from(access_key)

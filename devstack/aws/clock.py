@@ -43,8 +43,6 @@ class Clock:
 
     def _anchor(self, now: datetime, since: float | None) -> None:
         if now.tzinfo is None:
-            raise ValueError(
-                f"{now.isoformat()} has no time zone; give an aware time such as {now.isoformat()}Z"
-            )
+            raise ValueError(f"{now.isoformat()} has no time zone; give an aware time such as {now.isoformat()}Z")
         with self._lock:
             self._base, self._since = now.astimezone(UTC), since

@@ -37,14 +37,14 @@ class Control:
         self._faults = faults
         self._calls = calls
         self._routes: dict[str, Callable[[Body], Any]] = {
-            "GET /_devstack/health": lambda body: {"status": "ok"},
-            "GET /_devstack/clock": lambda body: self._clock(),
+            "GET /_devstack/health": lambda _: {"status": "ok"},
+            "GET /_devstack/clock": lambda _: self._clock(),
             "POST /_devstack/clock": self._set_clock,
-            "GET /_devstack/faults": lambda body: [fault.as_json() for fault in self._faults],
+            "GET /_devstack/faults": lambda _: [fault.as_json() for fault in self._faults],
             "POST /_devstack/faults": lambda body: self._faults.add(**body).as_json(),
-            "DELETE /_devstack/faults": lambda body: self._faults.clear(),
-            "GET /_devstack/calls": lambda body: [call.as_json() for call in self._calls],
-            "DELETE /_devstack/calls": lambda body: self._calls.clear(),
+            "DELETE /_devstack/faults": lambda _: self._faults.clear(),
+            "GET /_devstack/calls": lambda _: [call.as_json() for call in self._calls],
+            "DELETE /_devstack/calls": lambda _: self._calls.clear(),
             "POST /_devstack/rds/automated-snapshot": self._take_automated_snapshot,
             "POST /_devstack/rds/quotas": self._set_quotas,
             "POST /_devstack/rds/snapshot-status": self._force_status,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol, TypeVar
 
-from devstack.aws.sockets import RefusingPort
+from devstack.aws.sockets import refusing_port
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -28,9 +28,7 @@ class Address(NamedTuple):
 class DatabaseHost(Protocol):
     """Real database servers behind clusters. `cluster` and `backup` are opaque unique keys."""
 
-    def create(
-        self, cluster: str, master_username: str, master_password: str, database_name: str | None
-    ) -> Address:
+    def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
         """Initialise and start an empty server."""
         ...
 
@@ -62,12 +60,12 @@ class DatabaseHost(Protocol):
 class NoDatabases:
     """No servers: every cluster's port refuses. For fast tests, and for engines without a host."""
 
-    def __init__(self) -> None:
-        """Take the one port that every cluster answers with."""
-        self._port = RefusingPort()
-
-    def create(
-        self, cluster: str, master_username: str, master_password: str, database_name: str | None
+    def create(  # the parameters are the protocol's
+        self,
+        cluster: str,
+        master_username: str,  # noqa: ARG002
+        master_password: str,  # noqa: ARG002
+        database_name: str | None,  # noqa: ARG002
     ) -> Address:
         """Start nothing."""
         return self.address(cluster)
@@ -75,16 +73,16 @@ class NoDatabases:
     def back_up(self, cluster: str, backup: str) -> None:
         """Keep nothing."""
 
-    def restore(self, backup: str, cluster: str) -> Address:
+    def restore(self, backup: str, cluster: str) -> Address:  # noqa: ARG002
         """Start nothing."""
         return self.address(cluster)
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
         """Change nothing."""
 
-    def address(self, cluster: str) -> Address:
+    def address(self, cluster: str) -> Address:  # noqa: ARG002
         """A port that refuses connections."""
-        return Address("127.0.0.1", self._port.port)
+        return Address("127.0.0.1", refusing_port())
 
     def destroy(self, cluster: str) -> None:
         """Stop nothing."""

@@ -108,13 +108,17 @@ class _Handler(WSGIRequestHandler):
     # Head and body of an answer are two packets; with Nagle's algorithm the second one waits 40 ms.
     disable_nagle_algorithm = True
 
-    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
+    def connection_dropped(
+        self,
+        error: BaseException,  # noqa: ARG002 - werkzeug passes it
+        environ: WSGIEnvironment | None = None,  # noqa: ARG002 - and this
+    ) -> None:
         """Do not wait for another request on a connection that was reset on demand."""
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Leave requests out of the log: the journal has them."""
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+    def log(self, type: str, message: str, *args: object) -> None:
         """Say what went wrong on stderr."""
         sys.stderr.write(f"aws-emulator {type}: {message % args if args else message}\n")

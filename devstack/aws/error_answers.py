@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from http import HTTPStatus
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
@@ -43,13 +44,11 @@ def _json_error(code: str, message: str, status: int, request_id: str) -> Respon
 
 
 def _xml_error(service: str, code: str, message: str, status: int, request_id: str) -> str:
-    kind = "Sender" if status < 500 else "Receiver"
+    kind = "Sender" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Receiver"
     error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     protocol = _protocol(service)
     if protocol == "ec2":
-        return (
-            f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
-        )
+        return f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     if protocol == "rest-xml":
         return f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
     error = f"<Error><Type>{kind}</Type>{error}</Error>"

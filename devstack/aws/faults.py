@@ -137,7 +137,6 @@ def _modelled_status(service: str, operation: str, code: str) -> int:
     if status is None:
         raise ValueError(
             f"{service} {operation} cannot answer {code}: botocore's model does not list it for that "
-            "operation. "
-            f"Give a listed code, or a status of your own to insist"
+            "operation. Give a listed code, or a status of your own to insist"
         )
     return status

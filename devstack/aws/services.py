@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.test import Client, run_wsgi_app
@@ -65,7 +66,7 @@ class OtherServices:
             },
         )
         answer: dict[str, Any] = json.loads(response.get_data())
-        if response.status_code >= 400:
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
             raise ServiceError(answer.get("__type", "InternalFailure"), answer.get("message", ""))
         return answer
 
@@ -77,7 +78,7 @@ class OtherServices:
     def _load(self) -> WSGIApplication:
         with self._loading:
             if self._application is None:
-                from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
+                from moto.moto_server.werkzeug_app import (
                     DomainDispatcherApplication,
                     create_backend_app,
                 )

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from functools import cache
 
 
-class RefusingPort:
-    """A port that is taken but not listened on: whoever connects is refused at once."""
+@cache
+def refusing_port() -> int:
+    """A port of 127.0.0.1 that is taken but not listened on: whoever connects is refused at once.
 
-    def __init__(self) -> None:
-        """Take a free port of 127.0.0.1."""
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-
-    def close(self) -> None:
-        """Give the port back."""
-        self._socket.close()
+    It is kept until the process ends, so that nobody else can get it and start to answer there.
+    """
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    port: int = taken.getsockname()[1]
+    taken.detach()
+    return port
 
 
 class SilentPort:

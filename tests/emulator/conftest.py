@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from emulated_aws import TAKES, World
 
 from devstack.aws import Emulator, NoDatabases
+from tests.emulator.emulated_aws import TAKES, World
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ class World:
 
     def new_client(self, service: str, region: str, account: str, attempts: int = 1) -> Client:
         """A real boto3 client with its own number of attempts."""
-        client = boto3.client(
+        make: Any = boto3.client  # the stubs have an overload per literal name
+        client = make(
             service,
             endpoint_url=self.emulator.endpoint_url,
             region_name=region,
@@ -88,17 +89,13 @@ class World:
     def instance(self, name: str, cluster: str = "prod", region: str = SOURCE, **parameters: Any) -> None:
         """An available instance."""
         wanted = {"Engine": ENGINE, "DBInstanceClass": "db.r6g.large", **parameters}
-        self.client(region=region).create_db_instance(
-            DBInstanceIdentifier=name, DBClusterIdentifier=cluster, **wanted
-        )
+        self.client(region=region).create_db_instance(DBInstanceIdentifier=name, DBClusterIdentifier=cluster, **wanted)
         self.wait()
 
     def snapshot(self, name: str = "nightly", cluster: str = "prod", **parameters: Any) -> dict[str, Any]:
         """An available manual snapshot."""
         rds = self.client()
-        rds.create_db_cluster_snapshot(
-            DBClusterSnapshotIdentifier=name, DBClusterIdentifier=cluster, **parameters
-        )
+        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=cluster, **parameters)
         self.wait()
         found = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"]
         return dict(found[0])

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from emulated_aws import ENGINE, TAKES, TARGET, World
 
 from devstack.aws import Address, Emulator
+from tests.emulator.emulated_aws import ENGINE, TAKES, TARGET, World
 
 
 class Recorder:
@@ -27,9 +27,7 @@ class Recorder:
         if self.broken:
             raise RuntimeError("no space left on device")
 
-    def create(
-        self, cluster: str, master_username: str, master_password: str, database_name: str | None
-    ) -> Address:
+    def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
         self._work("create", cluster, master_username, master_password, database_name or "")
         return self.address(cluster)
 
@@ -140,14 +138,10 @@ def test_a_copy_and_a_restore_share_one_backup(aws: World, host: Recorder) -> No
     add_instance(aws, "prod-1", "prod")
     arn = snapshot(aws)
     target = aws.client(region=TARGET)
-    target.copy_db_cluster_snapshot(
-        SourceDBClusterSnapshotIdentifier=arn, TargetDBClusterSnapshotIdentifier="copy"
-    )
+    target.copy_db_cluster_snapshot(SourceDBClusterSnapshotIdentifier=arn, TargetDBClusterSnapshotIdentifier="copy")
     target.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier="copy")
     aws.client().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="s")
-    target.restore_db_cluster_from_snapshot(
-        DBClusterIdentifier="new", SnapshotIdentifier="copy", Engine=ENGINE
-    )
+    target.restore_db_cluster_from_snapshot(DBClusterIdentifier="new", SnapshotIdentifier="copy", Engine=ENGINE)
     target.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="copy")
     assert "discard" not in host.verbs()
     target.modify_db_cluster(DBClusterIdentifier="new", MasterUserPassword="another-one")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
-from emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
 
 from devstack.aws import Clock
+from tests.emulator.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
 
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
 
@@ -45,9 +45,7 @@ def test_a_modelled_fault_fires_as_often_as_asked(aws: World) -> None:
 
 def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: World) -> None:
     """`skip` calls pass first, and calls to other regions never fire it."""
-    aws.emulator.faults.add(
-        "rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", region=TARGET, skip=1
-    )
+    aws.emulator.faults.add("rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", region=TARGET, skip=1)
     aws.client().describe_db_clusters()
     here = aws.client(region=TARGET)
     here.describe_db_clusters()
@@ -145,9 +143,7 @@ def test_faults_over_http(aws: World) -> None:
     control(aws, "DELETE", "faults")
     assert control(aws, "GET", "faults") == []
     with pytest.raises(urllib.error.HTTPError) as refused:
-        control(
-            aws, "POST", "faults", {"service": "rds", "operation": "DescribeDBClusters", "kind": "explode"}
-        )
+        control(aws, "POST", "faults", {"service": "rds", "operation": "DescribeDBClusters", "kind": "explode"})
     assert "explode" in json.load(refused.value)["error"]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
-from emulated_aws import ENGINE, World
+
+from tests.emulator.emulated_aws import ENGINE, World
 
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
 
@@ -68,9 +69,7 @@ def test_deletion_needs_a_word_about_the_final_snapshot(aws: World) -> None:
     with pytest.raises(ClientError, match="InvalidParameterCombination"):
         rds.delete_db_cluster(DBClusterIdentifier="prod")
     with pytest.raises(ClientError, match="InvalidParameterCombination"):
-        rds.delete_db_cluster(
-            DBClusterIdentifier="prod", SkipFinalSnapshot=True, FinalDBSnapshotIdentifier="last"
-        )
+        rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True, FinalDBSnapshotIdentifier="last")
     rds.delete_db_cluster(DBClusterIdentifier="prod", FinalDBSnapshotIdentifier="last")
     aws.wait()
     (last,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
@@ -134,16 +133,12 @@ def test_a_managed_password_can_be_turned_on_later(aws: World) -> None:
         rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one")
 
 
-@pytest.mark.parametrize(
-    "password", ["short", "with/slash-in-it", 'with"quote-in-it', "with@at-in-it", "x" * 42]
-)
+@pytest.mark.parametrize("password", ["short", "with/slash-in-it", 'with"quote-in-it', "with@at-in-it", "x" * 42])
 def test_a_bad_password_is_refused_and_changes_nothing(aws: World, password: str) -> None:
     """A password outside of the documented rules is refused, and the cluster stays as it was."""
     before = aws.cluster()
     with pytest.raises(ClientError, match="InvalidParameterValue"):
-        aws.client().modify_db_cluster(
-            DBClusterIdentifier="prod", MasterUserPassword=password, DeletionProtection=True
-        )
+        aws.client().modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword=password, DeletionProtection=True)
     assert aws.look()["DeletionProtection"] == before["DeletionProtection"]
 
 
@@ -192,9 +187,7 @@ def test_a_rename_keeps_members_and_resource_id(aws: World) -> None:
     aws.instance("old-1", "old")
     aws.cluster("taken")
     with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
-        rds.modify_db_cluster(
-            DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True
-        )
+        rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True)
     rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new", ApplyImmediately=True)
     aws.wait()
     after = aws.look("new")
@@ -240,9 +233,7 @@ def test_a_global_member_is_not_deleted(aws: World) -> None:
     arn = aws.cluster()["DBClusterArn"]
     rds.create_global_cluster(GlobalClusterIdentifier="world", SourceDBClusterIdentifier=arn)
     assert aws.look()["GlobalClusterIdentifier"] == "world"
-    (found,) = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])[
-        "GlobalClusters"
-    ]
+    (found,) = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])["GlobalClusters"]
     assert found["GlobalClusterMembers"] == [{"DBClusterArn": arn, "Readers": [], "IsWriter": True}]
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="part of a global cluster"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)

@@ -6,7 +6,8 @@ import socket
 
 import pytest
 from botocore.exceptions import ClientError
-from emulated_aws import ENGINE, World
+
+from tests.emulator.emulated_aws import ENGINE, World
 
 
 def writer_of(aws: World) -> list[str]:
@@ -81,9 +82,7 @@ def test_an_instance_is_deleted_once(aws: World) -> None:
         ({"DBClusterIdentifier": "none"}, "DBClusterNotFoundFault", "none"),
     ],
 )
-def test_an_impossible_instance_is_refused(
-    aws: World, parameters: dict[str, str], code: str, message: str
-) -> None:
+def test_an_impossible_instance_is_refused(aws: World, parameters: dict[str, str], code: str, message: str) -> None:
     """What does not fit the cluster is refused, and no instance is left behind."""
     aws.cluster()
     wanted = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
-from emulated_aws import ENGINE, NIGHT, SOURCE, TARGET, World
+
+from tests.emulator.emulated_aws import ENGINE, NIGHT, SOURCE, TARGET, World
 
 
 def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:

@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
+
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.operations import OPERATIONS, Handler
+from devstack.aws.rds.world import Call
+from tests.emulator.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
 
 SCOPE = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
 SIGNED = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature=x"
@@ -138,9 +142,7 @@ def test_engine_versions_can_be_chosen(aws: World) -> None:
     rds = aws.client()
 
     def versions(**wanted: Any) -> list[str]:
-        return [
-            each["EngineVersion"] for each in rds.describe_db_engine_versions(**wanted)["DBEngineVersions"]
-        ]
+        return [each["EngineVersion"] for each in rds.describe_db_engine_versions(**wanted)["DBEngineVersions"]]
 
     assert versions(Engine=ENGINE, EngineVersion="15") == ["15.4", "15.10", "15.12", "15.13"]
     assert versions(Engine=ENGINE, DefaultOnly=True) == ["16.6"]
@@ -171,13 +173,9 @@ def test_subnet_groups(aws: World) -> None:
     with pytest.raises(rds.exceptions.DBSubnetGroupAlreadyExistsFault):
         rds.create_db_subnet_group(DBSubnetGroupName="private", **wanted)
     with pytest.raises(rds.exceptions.DBSubnetGroupDoesNotCoverEnoughAZs):
-        rds.create_db_subnet_group(
-            DBSubnetGroupName="small", DBSubnetGroupDescription="-", SubnetIds=["subnet-1"]
-        )
+        rds.create_db_subnet_group(DBSubnetGroupName="small", DBSubnetGroupDescription="-", SubnetIds=["subnet-1"])
     with pytest.raises(rds.exceptions.InvalidSubnet):
-        rds.create_db_subnet_group(
-            DBSubnetGroupName="odd", DBSubnetGroupDescription="-", SubnetIds=["net-1", "net-2"]
-        )
+        rds.create_db_subnet_group(DBSubnetGroupName="odd", DBSubnetGroupDescription="-", SubnetIds=["net-1", "net-2"])
     aws.cluster(DBSubnetGroupName="private")
     with pytest.raises(rds.exceptions.InvalidDBSubnetGroupStateFault):
         rds.delete_db_subnet_group(DBSubnetGroupName="private")
@@ -215,9 +213,7 @@ def test_tags_by_arn(aws: World) -> None:
     """Tags are added, changed, listed and removed by ARN, and shown in TagList; reserved keys are refused."""
     rds = aws.client()
     arn = aws.cluster(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterArn"]
-    rds.add_tags_to_resource(
-        ResourceName=arn, Tags=[{"Key": "team", "Value": "data"}, {"Key": "x", "Value": "y"}]
-    )
+    rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "data"}, {"Key": "x", "Value": "y"}])
     rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["x", "none"])
     assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "team", "Value": "data"}]
     assert aws.look()["TagList"] == [{"Key": "team", "Value": "data"}]
@@ -242,3 +238,60 @@ def test_tags_of_nothing(aws: World, kind: str, code: str) -> None:
             aws.client(region=region).list_tags_for_resource(
                 ResourceName=f"arn:aws:rds:{SOURCE}:{ACCOUNT}:{kind}:{name}"
             )
+
+
+# Defects of the emulator itself
+
+
+def broken(code: str) -> Handler:
+    """An operation with a defect."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        raise Refusal(code, "no such code") if code else RuntimeError("a defect")
+
+    return handler
+
+
+def returning(answer: dict[str, Any]) -> Handler:
+    """An operation with just this answer."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        return answer
+
+    return handler
+
+
+@pytest.mark.parametrize("code", ["", "DBClusterNotFound", "DBInstanceNotFound"])
+def test_a_defect_looks_like_one_of_aws(
+    aws: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    """A defect, and a code that the operation does not have, are InternalFailure 500 and a line in the log."""
+    monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", broken(code))
+    with pytest.raises(ClientError) as failed:
+        aws.client().describe_db_clusters()
+    assert failed.value.response["Error"]["Code"] == "InternalFailure"
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert "DescribeDBClusters" in caplog.text
+    aws.emulator.calls.clear()
+
+
+def test_an_answer_of_the_wrong_shape_is_a_defect(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer with a member or a type that the model does not have never leaves the emulator."""
+    answers: list[dict[str, Any]] = [
+        {"Cluster": []},
+        {"DBClusters": [{"Port": "5432"}]},
+        {"DBClusters": [{"Port": True}]},
+    ]
+    for wrong in answers:
+        monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", returning(wrong))
+        with pytest.raises(ClientError, match="InternalFailure"):
+            aws.client().describe_db_clusters()
+    aws.emulator.calls.clear()
+
+
+def test_a_defect_of_moto_is_an_aws_error_too(aws: World) -> None:
+    """When moto fails the client sees InternalFailure in the protocol of the service, not a page of HTML."""
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    with pytest.raises(ClientError, match="InternalFailure"):
+        aws.client("kms").disable_key(KeyId=key)  # moto looks it up by id only, and fails
+    aws.emulator.calls.clear()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, TARGET, World
+
+from tests.emulator.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, TARGET, World
 
 
 def names(answer: dict[str, Any]) -> list[str]:
@@ -24,16 +25,12 @@ def automated(aws: World, cluster: str = "prod") -> str:
 
 
 def control(aws: World, path: str, **body: Any) -> Any:
-    request = urllib.request.Request(
-        f"{aws.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode()
-    )
+    request = urllib.request.Request(f"{aws.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode())
     with urllib.request.urlopen(request) as response:
         return json.load(response)
 
 
-def copy(
-    aws: World, source: str, target: str = "copy", region: str = TARGET, **parameters: Any
-) -> dict[str, Any]:
+def copy(aws: World, source: str, target: str = "copy", region: str = TARGET, **parameters: Any) -> dict[str, Any]:
     answer = aws.client(region=region, account=parameters.pop("account", ACCOUNT)).copy_db_cluster_snapshot(
         SourceDBClusterSnapshotIdentifier=source, TargetDBClusterSnapshotIdentifier=target, **parameters
     )
@@ -109,9 +106,7 @@ def test_too_many_manual_snapshots_are_refused(aws: World) -> None:
     aws.cluster()
     aws.snapshot("one")
     automated(aws)
-    with pytest.raises(
-        ClientError, match=r"SnapshotQuotaExceeded.*Cannot create more than 1 manual snapshots"
-    ):
+    with pytest.raises(ClientError, match=r"SnapshotQuotaExceeded.*Cannot create more than 1 manual snapshots"):
         aws.snapshot("two")
 
 
@@ -136,9 +131,7 @@ def test_a_copy_remembers_where_it_comes_from(aws: World) -> None:
     assert (now["Status"], now["PercentProgress"]) == ("copying", 40)
     assert now["SourceDBClusterSnapshotArn"] == source["DBClusterSnapshotArn"]
     kept = ("DbClusterResourceId", "DBClusterIdentifier", "ClusterCreateTime", "SnapshotCreateTime", "Engine")
-    assert [now[name] for name in (*kept, "EngineVersion")] == [
-        source[name] for name in (*kept, "EngineVersion")
-    ]
+    assert [now[name] for name in (*kept, "EngineVersion")] == [source[name] for name in (*kept, "EngineVersion")]
     with pytest.raises(rds.exceptions.DBClusterSnapshotAlreadyExistsFault):
         copy(aws, source["DBClusterSnapshotArn"])
     with pytest.raises(rds.exceptions.DBClusterSnapshotNotFoundFault):
@@ -149,9 +142,7 @@ def test_an_encrypted_copy_needs_a_key_of_the_target_region(aws: World) -> None:
     """Across regions an encrypted copy needs a key that exists there; at home it keeps its own."""
     aws.cluster(StorageEncrypted=True)
     arn = aws.snapshot()["DBClusterSnapshotArn"]
-    with pytest.raises(
-        ClientError, match=r"InvalidParameterValue.*Must specify new KMS key for cross region"
-    ):
+    with pytest.raises(ClientError, match=r"InvalidParameterValue.*Must specify new KMS key for cross region"):
         copy(aws, arn)
     for wrong in ("alias/none", key(aws, SOURCE)):
         with pytest.raises(aws.client().exceptions.KMSKeyNotAccessibleFault):
@@ -177,9 +168,7 @@ def test_five_copies_at_a_time_come_into_a_region(aws: World) -> None:
     arn = aws.snapshot()["DBClusterSnapshotArn"]
     for place in range(5):
         copy(aws, arn, f"copy-{place}")
-    with pytest.raises(
-        ClientError, match=r"SnapshotQuotaExceeded.*Cannot copy more than 5 snapshots across regions"
-    ):
+    with pytest.raises(ClientError, match=r"SnapshotQuotaExceeded.*Cannot copy more than 5 snapshots across regions"):
         copy(aws, arn, "copy-5")
     copy(aws, "nightly", "here", region=SOURCE)
     aws.wait()
@@ -190,14 +179,10 @@ def test_tags_of_a_copy(aws: World) -> None:
     """A copy has only its own tags unless CopyTags is given, and then a reserved tag makes the call fail."""
     aws.cluster()
     source = aws.snapshot(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterSnapshotArn"]
-    assert copy(aws, source, "plain", Tags=[{"Key": "by", "Value": "us"}])["TagList"] == [
-        {"Key": "by", "Value": "us"}
-    ]
+    assert copy(aws, source, "plain", Tags=[{"Key": "by", "Value": "us"}])["TagList"] == [{"Key": "by", "Value": "us"}]
     assert len(copy(aws, source, "both", CopyTags=True, Tags=[{"Key": "by", "Value": "us"}])["TagList"]) == 2
     control(aws, "rds/tags", arn=source, tags={"aws:backup": "x"})
-    with pytest.raises(
-        ClientError, match=r"InvalidParameterValue.*Tag keys cannot start with the reserved prefix"
-    ):
+    with pytest.raises(ClientError, match=r"InvalidParameterValue.*Tag keys cannot start with the reserved prefix"):
         copy(aws, source, "reserved", CopyTags=True)
 
 
@@ -233,16 +218,12 @@ def test_another_account_copies_what_is_shared_with_it(aws: World) -> None:
     assert names(theirs.describe_db_cluster_snapshots(IncludeShared=True)) == [arn]
     assert names(theirs.describe_db_cluster_snapshots(SnapshotType="shared")) == [arn]
     assert copy(aws, arn, account=OTHER_ACCOUNT)["SourceDBClusterSnapshotArn"] == arn
-    theirs.restore_db_cluster_from_snapshot(
-        DBClusterIdentifier="theirs", SnapshotIdentifier=arn, Engine=ENGINE
-    )
+    theirs.restore_db_cluster_from_snapshot(DBClusterIdentifier="theirs", SnapshotIdentifier=arn, Engine=ENGINE)
     aws.client().modify_db_cluster_snapshot_attribute(
         DBClusterSnapshotIdentifier="nightly", AttributeName="restore", ValuesToRemove=[OTHER_ACCOUNT]
     )
     shown = aws.client().describe_db_cluster_snapshot_attributes(DBClusterSnapshotIdentifier="nightly")
-    assert (
-        shown["DBClusterSnapshotAttributesResult"]["DBClusterSnapshotAttributes"][0]["AttributeValues"] == []
-    )
+    assert shown["DBClusterSnapshotAttributesResult"]["DBClusterSnapshotAttributes"][0]["AttributeValues"] == []
 
 
 def test_encrypted_snapshots_are_shared_only_with_a_key_of_ones_own(aws: World) -> None:
@@ -273,14 +254,10 @@ def test_encrypted_snapshots_are_shared_only_with_a_key_of_ones_own(aws: World) 
 def test_a_restored_cluster_is_bare(aws: World) -> None:
     """Restore takes master user and data over, but no instances, protection, tags, IAM or logs."""
     tags = [{"Key": "team", "Value": "orders"}]
-    aws.cluster(
-        DeletionProtection=True, Tags=tags, EnableIAMDatabaseAuthentication=True, BackupRetentionPeriod=14
-    )
+    aws.cluster(DeletionProtection=True, Tags=tags, EnableIAMDatabaseAuthentication=True, BackupRetentionPeriod=14)
     aws.instance("prod-1")
     arn = aws.snapshot()["DBClusterSnapshotArn"]
-    aws.client().restore_db_cluster_from_snapshot(
-        DBClusterIdentifier="New", SnapshotIdentifier=arn, Engine=ENGINE
-    )
+    aws.client().restore_db_cluster_from_snapshot(DBClusterIdentifier="New", SnapshotIdentifier=arn, Engine=ENGINE)
     new = aws.look("new")
     assert (new["Status"], new["MasterUsername"], new["BackupRetentionPeriod"]) == ("creating", "boss", 14)
     assert new["DBClusterMembers"] == new["TagList"] == []
@@ -314,9 +291,7 @@ def test_a_restored_cluster_is_bare(aws: World) -> None:
         ({"Tags": [{"Key": "aws:x", "Value": ""}]}, "InvalidParameterValue", "reserved prefix"),
     ],
 )
-def test_an_impossible_restore_is_refused(
-    aws: World, parameters: dict[str, Any], code: str, message: str
-) -> None:
+def test_an_impossible_restore_is_refused(aws: World, parameters: dict[str, Any], code: str, message: str) -> None:
     """What cannot be restored is refused at once, and no cluster is left behind."""
     aws.cluster(EngineVersion="16.8")
     aws.snapshot()

@@ -53,9 +53,7 @@ def answer(world: World, caller: Caller, form: Mapping[str, str]) -> XmlAnswer:
     except Exception:
         # A defect of the emulator must look like AWS's own, and must be found by whoever runs it.
         log.exception("the emulator failed in %s", operation)
-        return error(
-            operation, "InternalFailure", "The emulator failed; its log has the traceback.", 500, request_id
-        )
+        return error("InternalFailure", "The emulator failed; its log has the traceback.", 500, request_id)
 
 
 def error(code: str, message: str, status: int, request_id: str) -> XmlAnswer:

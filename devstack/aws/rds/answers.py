@@ -107,15 +107,11 @@ def instance(world: World, instance: Instance) -> Answer:
         "DBInstanceStatus": instance.status,
         "DbiResourceId": instance.resource_id,
         "DBName": parent.database_name,
-        "DBParameterGroups": [
-            {"DBParameterGroupName": instance.parameter_group, "ParameterApplyStatus": "in-sync"}
-        ],
+        "DBParameterGroups": [{"DBParameterGroupName": instance.parameter_group, "ParameterApplyStatus": "in-sync"}],
         "DBSecurityGroups": [],
         "DBSubnetGroup": subnet_group(world.of(parent).subnet_groups[parent.subnet_group]),
         "DeletionProtection": False,
-        "Endpoint": {"Address": address.host, "Port": address.port}
-        if instance.status == "available"
-        else None,
+        "Endpoint": {"Address": address.host, "Port": address.port} if instance.status == "available" else None,
         "Engine": parent.engine,
         "EngineVersion": parent.engine_version,
         "IAMDatabaseAuthenticationEnabled": parent.iam_authentication,
@@ -149,9 +145,7 @@ def snapshot(world: World, snapshot: Snapshot) -> Answer:
         "EngineVersion": snapshot.engine_version,
         "IAMDatabaseAuthenticationEnabled": snapshot.iam_authentication,
         "KmsKeyId": snapshot.kms_key,
-        "LicenseModel": "postgresql-license"
-        if snapshot.engine == "aurora-postgresql"
-        else "general-public-license",
+        "LicenseModel": "postgresql-license" if snapshot.engine == "aurora-postgresql" else "general-public-license",
         "MasterUsername": snapshot.master_username,
         "PercentProgress": percent(snapshot, world.clock.now()),
         "Port": snapshot.port,

@@ -60,8 +60,7 @@ def _check_password(wanted: dict[str, Any], cluster: Cluster) -> None:
     if "MasterUserPassword" in wanted and (manage or (manage is None and cluster.secret is not None)):
         raise Refusal(
             "InvalidParameterCombination",
-            "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets "
-            "Manager.",
+            "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets Manager.",
         )
     if manage is False and cluster.secret is not None and "MasterUserPassword" not in wanted:
         raise Refusal(
@@ -111,7 +110,7 @@ def _reset_credentials(call: Call, cluster: Cluster, changed: Future[None]) -> N
         "resetting-master-credentials",
         call.world.durations.master_password,
         finish,
-        changed.done,
+        ready=changed.done,
     )
 
 
@@ -121,11 +120,12 @@ def _phase(
     status: str,
     seconds: float,
     finish: Callable[[datetime], None],
+    *,
     ready: Callable[[], bool] = lambda: True,
 ) -> None:
     """Let the cluster be busy from a quarter of the time on; at its end the change is done."""
 
-    def begin(at: datetime) -> None:
+    def begin(_: datetime) -> None:
         cluster.status = status
 
     def end(at: datetime) -> None:

@@ -16,6 +16,7 @@ from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.snapshots import capture, delete_automated, new_snapshot_identifier
 from devstack.aws.rds.world import Call, Region, World
 
+RETENTION_DAYS = range(1, 36)
 DELETABLE = frozenset(
     {
         "available",
@@ -66,9 +67,7 @@ def new_identifier(call: Call, parameter: str = "DBClusterIdentifier") -> str:
 def check_quota(call: Call) -> None:
     """Refuse one cluster too many."""
     if len(call.region.clusters) >= call.world.quotas.clusters:
-        raise Refusal(
-            "DBClusterQuotaExceededFault", "The request would exceed the number of clusters allowed."
-        )
+        raise Refusal("DBClusterQuotaExceededFault", "The request would exceed the number of clusters allowed.")
 
 
 def new_resource_id(kind: str) -> str:
@@ -90,9 +89,7 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         visible_from=created + timedelta(seconds=call.world.durations.visibility_lag),
         master_username=master_username,
         subnet_group=groups.subnet_group_named(region, wanted.get("DBSubnetGroupName")),
-        parameter_group=groups.cluster_parameter_group_for(
-            region, wanted.get("DBClusterParameterGroupName"), version
-        ),
+        parameter_group=groups.cluster_parameter_group_for(region, wanted.get("DBClusterParameterGroupName"), version),
         security_groups=groups.security_groups(region, wanted.get("VpcSecurityGroupIds")),
         tags=requests.tags(wanted),
         port=wanted.get("Port", ENGINES[version.engine]),
@@ -141,9 +138,7 @@ def check_master(wanted: dict[str, Any]) -> None:
     if "ReplicationSourceIdentifier" in wanted:
         return
     if "MasterUsername" not in wanted:
-        raise Refusal(
-            "InvalidParameterValue", "The parameter MasterUsername must be provided and must not be blank."
-        )
+        raise Refusal("InvalidParameterValue", "The parameter MasterUsername must be provided and must not be blank.")
     if ("MasterUserPassword" in wanted) == bool(wanted.get("ManageMasterUserPassword")):
         raise Refusal(
             "InvalidParameterCombination",
@@ -153,13 +148,12 @@ def check_master(wanted: dict[str, Any]) -> None:
 
 
 def check_password(password: str | None) -> None:
-    """Refuse a password outside of the documented 8 to 41 printable characters without slash, quote and at."""
+    """Refuse a password that is not 8 to 41 printable ASCII characters without slash, quote and at."""
     if password is not None and not re.fullmatch(r"[!#-.0-?A-~ ]{8,41}", password):
         raise Refusal(
             "InvalidParameterValue",
             "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. "
-            "Only printable "
-            "ASCII characters besides '/', '@', '\"' may be used.",
+            "Only printable ASCII characters besides '/', '@', '\"' may be used.",
         )
 
 
@@ -169,7 +163,7 @@ def manage_password(world: World, cluster: Cluster, kms_key: str | None) -> str:
     cluster.secret = secret
     servers_password = servers.set_master_password(world, cluster, password)
 
-    def active(at: datetime) -> None:
+    def active(_: datetime) -> None:
         secret.status = "active"
 
     world.schedule(cluster, world.durations.master_password, active, ready=servers_password.done)
@@ -179,10 +173,8 @@ def manage_password(world: World, cluster: Cluster, kms_key: str | None) -> str:
 def retention(wanted: dict[str, Any], default: int) -> int:
     """BackupRetentionPeriod in days; Refusal outside of 1 to 35."""
     days: int = wanted.get("BackupRetentionPeriod", default)
-    if not 1 <= days <= 35:
-        raise Refusal(
-            "InvalidParameterValue", f"Invalid backup retention period: {days}. Must be between 1 and 35."
-        )
+    if days not in RETENTION_DAYS:
+        raise Refusal("InvalidParameterValue", f"Invalid backup retention period: {days}. Must be between 1 and 35.")
     return days
 
 
@@ -191,9 +183,7 @@ def _encryption(call: Call) -> str | None:
     if "KmsKeyId" not in wanted and not wanted.get("StorageEncrypted"):
         return None
     if wanted.get("StorageEncrypted") is False:
-        raise Refusal(
-            "InvalidParameterCombination", "KmsKeyId can only be given together with StorageEncrypted."
-        )
+        raise Refusal("InvalidParameterCombination", "KmsKeyId can only be given together with StorageEncrypted.")
     return keys.key_arn(call.world, call.region, wanted.get("KmsKeyId", keys.DEFAULT_KEY))
 
 
@@ -270,9 +260,7 @@ def _check_deletable(region: Region, cluster: Cluster) -> None:
             "Cannot delete protected Cluster, please disable deletion protection and try again.",
         )
     if cluster.status not in DELETABLE:
-        raise Refusal(
-            "InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state"
-        )
+        raise Refusal("InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state")
     if any(region.instances[name].status != "deleting" for name in cluster.members):
         raise Refusal(
             "InvalidDBClusterStateFault",

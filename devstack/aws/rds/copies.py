@@ -21,9 +21,7 @@ from devstack.aws.rds.world import Call, Region
 @serves("CopyDBClusterSnapshot")
 def copy_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     """A manual copy that shares its source's data. No event tells of its end, as in AWS."""
-    source = lookup.usable_snapshot(
-        call.world, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"]
-    )
+    source = lookup.usable_snapshot(call.world, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"])
     identifier = new_snapshot_identifier(call, "TargetDBClusterSnapshotIdentifier")
     lookup.require_snapshot_available(source)
     if source.region != call.region.name:
@@ -54,20 +52,15 @@ def _key_of_copy(call: Call, source: Snapshot) -> str | None:
             raise Refusal(
                 "InvalidParameterValue",
                 "KmsKeyId cannot be specified: the source DB cluster snapshot is not encrypted, and a copy "
-                "cannot be "
-                "encrypted.",
+                "cannot be encrypted.",
             )
         return None
     if key is not None:
         return keys.key_arn(call.world, call.region, key)
     if source.region != call.region.name:
-        raise Refusal(
-            "InvalidParameterValue", "Must specify new KMS key for cross region encrypted snapshot copy."
-        )
+        raise Refusal("InvalidParameterValue", "Must specify new KMS key for cross region encrypted snapshot copy.")
     if source.account != call.region.account:
-        raise Refusal(
-            "InvalidParameterValue", "Must specify new KMS key for a copy of an encrypted shared snapshot."
-        )
+        raise Refusal("InvalidParameterValue", "Must specify new KMS key for a copy of an encrypted shared snapshot.")
     return source.kms_key
 
 

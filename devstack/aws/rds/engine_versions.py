@@ -75,9 +75,7 @@ def order_of(version: str) -> tuple[int, ...]:
 def check_engine(engine: str) -> None:
     """Refuse an engine that the emulator has no clusters of."""
     if engine not in ENGINES:
-        raise Refusal(
-            "InvalidParameterValue", f"Invalid DB engine: {engine}. The emulator has {', '.join(ENGINES)}."
-        )
+        raise Refusal("InvalidParameterValue", f"Invalid DB engine: {engine}. The emulator has {', '.join(ENGINES)}.")
 
 
 def version_for(engine: str, version: str | None) -> EngineVersion:
@@ -95,11 +93,10 @@ def check_class(engine: str, version: str, instance_class: str) -> None:
     if instance_class not in _CLASSES:
         raise Refusal(
             "InvalidParameterCombination",
-            f"RDS does not support creating a DB instance with the following combination: "
+            "RDS does not support creating a DB instance with the following combination: "
             f"DBInstanceClass={instance_class}, Engine={engine}, EngineVersion={version}, "
             f"LicenseModel={_license(engine)}. For supported combinations of instance class and database "
-            "engine "
-            f"version, see the documentation.",
+            "engine version, see the documentation.",
         )
 
 
@@ -146,9 +143,7 @@ def _version_answer(version: EngineVersion) -> dict[str, Any]:
         "SupportsGlobalDatabases": True,
         "SupportsLogExportsToCloudwatchLogs": True,
         "SupportsReadReplica": False,
-        "ValidUpgradeTarget": [
-            _upgrade(version, target) for target in VERSIONS if _can_upgrade(version, target)
-        ],
+        "ValidUpgradeTarget": [_upgrade(version, target) for target in VERSIONS if _can_upgrade(version, target)],
     }
 
 

@@ -18,9 +18,7 @@ KEPT = timedelta(days=14)
 _SOURCE_TYPES = {Cluster: "db-cluster", Instance: "db-instance", Snapshot: "db-cluster-snapshot"}
 
 
-def record(
-    world: World, source: Cluster | Instance | Snapshot, at: datetime, message: str, *categories: str
-) -> None:
+def record(world: World, source: Cluster | Instance | Snapshot, at: datetime, message: str, *categories: str) -> None:
     """Note that something happened to a resource."""
     home = source.cluster if isinstance(source, Instance) else source
     world.of(home).events.append(
@@ -33,9 +31,7 @@ def describe_events(call: Call) -> dict[str, Any]:
     """Events of a time window, oldest first; the last hour unless told otherwise."""
     wanted = call.parameters
     if "SourceIdentifier" in wanted and "SourceType" not in wanted:
-        raise Refusal(
-            "InvalidParameterCombination", "SourceType must be supplied together with SourceIdentifier."
-        )
+        raise Refusal("InvalidParameterCombination", "SourceType must be supplied together with SourceIdentifier.")
     requests.filters(wanted, ())
     since, until = _window(call)
     found = [each for each in call.region.events if since <= each.date <= until and _matches(each, wanted)]

@@ -70,9 +70,7 @@ def describe_global_clusters(call: Call) -> dict[str, Any]:
     """Global clusters of the account, whatever the region."""
     wanted = call.parameters
     filters = requests.filters(wanted, ("db-cluster-id", "region"))
-    groups = [
-        group for (account, _), group in call.world.global_clusters.items() if account == call.region.account
-    ]
+    groups = [group for (account, _), group in call.world.global_clusters.items() if account == call.region.account]
     if "GlobalClusterIdentifier" in wanted:
         groups = [_find(call)]
     found = [group for group in groups if _passes(group, filters)]
@@ -81,9 +79,9 @@ def describe_global_clusters(call: Call) -> dict[str, Any]:
 
 
 def _passes(group: GlobalCluster, filters: requests.FilterValues) -> bool:
-    return requests.admits(
-        filters, "region", *(member.region for member in group.members)
-    ) and requests.admits(filters, "db-cluster-id", *(member.arn for member in group.members))
+    return requests.admits(filters, "region", *(member.region for member in group.members)) and requests.admits(
+        filters, "db-cluster-id", *(member.arn for member in group.members)
+    )
 
 
 def _find(call: Call) -> GlobalCluster:
@@ -113,8 +111,6 @@ def delete_global_cluster(call: Call) -> dict[str, Any]:
     group = _find(call)
     if group.members or group.deletion_protection:
         reason = "it still has members" if group.members else "it is protected"
-        raise Refusal(
-            "InvalidGlobalClusterStateFault", f"Cannot delete global cluster {group.identifier}: {reason}."
-        )
+        raise Refusal("InvalidGlobalClusterStateFault", f"Cannot delete global cluster {group.identifier}: {reason}.")
     del call.world.global_clusters[(call.region.account, group.identifier)]
     return {"GlobalCluster": answers.global_cluster(group)}

@@ -16,6 +16,7 @@ from devstack.aws.rds.resources import ParameterGroup, SubnetGroup
 from devstack.aws.rds.world import Call, Region
 
 DEFAULT_SUBNET_GROUP = "default"
+FEWEST_SUBNETS = 2
 FAMILIES = sorted({version.family for version in VERSIONS})
 
 
@@ -78,8 +79,7 @@ def _check_family(group: ParameterGroup, version: EngineVersion) -> None:
         raise Refusal(
             "InvalidParameterCombination",
             f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} cannot be used "
-            "for this "
-            f"instance. Please use a Parameter Group with DBParameterGroupFamily {version.family}",
+            f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {version.family}",
         )
 
 
@@ -102,12 +102,11 @@ def create_db_subnet_group(call: Call) -> dict[str, Any]:
     for subnet in subnets:
         if not re.fullmatch(r"subnet-[0-9a-z]+(-[0-9a-z]+)*", subnet):
             raise Refusal("InvalidSubnet", f"The subnet ID {subnet!r} does not exist.")
-    if len(set(subnets)) < 2:
+    if len(set(subnets)) < FEWEST_SUBNETS:
         raise Refusal(
             "DBSubnetGroupDoesNotCoverEnoughAZs",
             "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ "
-            "coverage: 1. "
-            "Add subnets to cover at least 2 AZs.",
+            "coverage: 1. Add subnets to cover at least 2 AZs.",
         )
     if name in call.region.subnet_groups:
         raise Refusal("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
@@ -134,9 +133,7 @@ def delete_db_subnet_group(call: Call) -> dict[str, Any]:
     users = [cluster.identifier for cluster in call.region.clusters.values() if cluster.subnet_group == name]
     if users or name == DEFAULT_SUBNET_GROUP:
         reason = f"it is used by {', '.join(users)}" if users else "it is the default one"
-        raise Refusal(
-            "InvalidDBSubnetGroupStateFault", f"Cannot delete the DB subnet group '{name}': {reason}."
-        )
+        raise Refusal("InvalidDBSubnetGroupStateFault", f"Cannot delete the DB subnet group '{name}': {reason}.")
     del call.region.subnet_groups[name]
     return {}
 
@@ -204,9 +201,7 @@ def _new_parameter_group(call: Call, parameter: str, kind: str) -> ParameterGrou
     name = _group_name(call, parameter)
     family = call.parameters["DBParameterGroupFamily"]
     if family not in FAMILIES:
-        raise Refusal(
-            "InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family"
-        )
+        raise Refusal("InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family")
     tags = requests.tags(call.parameters)
     return ParameterGroup(name, call.region.arn(kind, name), family, call.parameters["Description"], tags)
 
@@ -232,7 +227,5 @@ def _found(groups: dict[str, ParameterGroup], name: str) -> ParameterGroup:
 def _delete(groups: dict[str, ParameterGroup], name: str, used: list[str]) -> None:
     group = _found(groups, name)
     if group.name in used or group.name.startswith("default."):
-        raise Refusal(
-            "InvalidDBParameterGroupState", f"One or more resources use the parameter group {group.name}."
-        )
+        raise Refusal("InvalidDBParameterGroupState", f"One or more resources use the parameter group {group.name}.")
     del groups[group.name]

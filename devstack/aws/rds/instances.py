@@ -88,8 +88,7 @@ def _cluster_for(call: Call) -> Cluster:
     if "DBClusterIdentifier" not in wanted:
         raise Refusal(
             "InvalidParameterCombination",
-            "The parameter DBClusterIdentifier must be provided: the emulator has only instances in Aurora "
-            "clusters.",
+            "The parameter DBClusterIdentifier must be provided: the emulator has only instances in Aurora clusters.",
         )
     for name in BELONG_TO_THE_CLUSTER:
         if name in wanted:
@@ -102,8 +101,7 @@ def _cluster_for(call: Call) -> Cluster:
         raise Refusal(
             "InvalidParameterCombination",
             f"The engine name requested for your DB instance ({wanted['Engine']}) doesn't match the engine "
-            "name of "
-            f"your DB cluster ({cluster.engine}).",
+            f"name of your DB cluster ({cluster.engine}).",
         )
     lookup.require_cluster_available(cluster)
     _check_class(cluster, wanted["DBInstanceClass"])
@@ -116,8 +114,7 @@ def _check_class(cluster: Cluster, instance_class: str) -> None:
         raise Refusal(
             "InvalidDBClusterStateFault",
             "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a "
-            "Serverless v2 DB "
-            "instance.",
+            "Serverless v2 DB instance.",
         )
 
 
@@ -147,9 +144,7 @@ def _new_instance(call: Call, identifier: str, cluster: Cluster) -> Instance:
 def describe_db_instances(call: Call) -> dict[str, Any]:
     """Instances of the account in the region; NotFound only for an exact identifier."""
     wanted = call.parameters
-    filters = requests.filters(
-        wanted, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine")
-    )
+    filters = requests.filters(wanted, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"))
     visible = [each for each in call.region.instances.values() if each.visible_from <= call.now]
     if "DBInstanceIdentifier" in wanted:
         instance = lookup.instance_named(call.region, wanted["DBInstanceIdentifier"])
@@ -175,18 +170,14 @@ def modify_db_instance(call: Call) -> dict[str, Any]:
     wanted = call.parameters
     instance = lookup.instance_named(call.region, wanted["DBInstanceIdentifier"])
     if instance.status != "available":
-        raise Refusal(
-            "InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state."
-        )
+        raise Refusal("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
     if "NewDBInstanceIdentifier" in wanted:
         _new_identifier(call, "NewDBInstanceIdentifier")
     if "DBInstanceClass" in wanted:
         _check_class(instance.cluster, wanted["DBInstanceClass"])
     if "DBParameterGroupName" in wanted:
         version = version_for(instance.cluster.engine, instance.cluster.engine_version)
-        instance.parameter_group = groups.parameter_group_for(
-            call.region, wanted["DBParameterGroupName"], version
-        )
+        instance.parameter_group = groups.parameter_group_for(call.region, wanted["DBParameterGroupName"], version)
     _change_at_once(instance, wanted)
     _change_later(call, instance)
     return {"DBInstance": answers.instance(call.world, instance)}
@@ -207,10 +198,10 @@ def _change_later(call: Call, instance: Instance) -> None:
         return
     moment = call.world.durations.instance_modify
 
-    def begin(at: datetime) -> None:
+    def begin(_: datetime) -> None:
         instance.status = "modifying"
 
-    def finish(at: datetime) -> None:
+    def finish(_: datetime) -> None:
         instance.status = "available"
         _apply_pending(call.region, instance)
 
@@ -238,16 +229,13 @@ def delete_db_instance(call: Call) -> dict[str, Any]:
         raise Refusal(
             "InvalidParameterCombination",
             "FinalDBSnapshotIdentifier can not be specified when deleting a DB instance in an Aurora "
-            "cluster; "
-            "DeleteDBCluster takes the final snapshot.",
+            "cluster; DeleteDBCluster takes the final snapshot.",
         )
     _check_deletable(call.region, instance, cluster)
     instance.status = "deleting"
     _promote_reader(call.region, cluster)
     call.world.cancel(instance)
-    call.world.schedule(
-        instance, call.world.durations.instance_delete, lambda at: _remove(call, instance, cluster, at)
-    )
+    call.world.schedule(instance, call.world.durations.instance_delete, lambda at: _remove(call, instance, cluster, at))
     return {"DBInstance": answers.instance(call.world, instance)}
 
 
@@ -255,18 +243,13 @@ def _check_deletable(region: Region, instance: Instance, cluster: Cluster) -> No
     if instance.status == "deleting":
         raise Refusal("InvalidDBInstanceState", f"Instance {instance.identifier} is already being deleted.")
     if cluster.status in ("starting", "stopped", "stopping"):
-        raise Refusal(
-            "InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state"
-        )
-    last = all(
-        region.instances[name].status == "deleting" for name in cluster.members if name != instance.identifier
-    )
+        raise Refusal("InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state")
+    last = all(region.instances[name].status == "deleting" for name in cluster.members if name != instance.identifier)
     if last and cluster.read_replicas:
         raise Refusal(
             "InvalidDBClusterStateFault",
             "Cannot delete the last instance of the master cluster. Delete the replica cluster before "
-            "deleting the "
-            "last master cluster instance.",
+            "deleting the last master cluster instance.",
         )
 
 

@@ -13,7 +13,7 @@ from devstack.aws.rds.world import Region, World
 from devstack.aws.services import ServiceError
 
 DEFAULT_KEY = "alias/aws/rds"
-DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"
+DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a key
 
 
 def key_arn(world: World, region: Region, key: str) -> str:
@@ -22,8 +22,8 @@ def key_arn(world: World, region: Region, key: str) -> str:
     if arn is None:
         raise Refusal(
             "KMSKeyNotAccessibleFault",
-            f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to "
-            f"access it.",
+            f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions "
+            "to access it.",
         )
     return arn
 

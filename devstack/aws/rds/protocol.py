@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -117,16 +118,14 @@ def write(operation: str, answer: Mapping[str, Any], request_id: str) -> str:
     shape = operation_model(operation).output_shape
     result = ""
     if isinstance(shape, StructureShape):
-        result = _element(
-            str(shape.serialization["resultWrapper"]), _write_structure(shape, answer, operation)
-        )
+        result = _element(str(shape.serialization["resultWrapper"]), _write_structure(shape, answer, operation))
     metadata = _element("ResponseMetadata", _element("RequestId", request_id))
     return f'<{operation}Response xmlns="{NAMESPACE}">{result}{metadata}</{operation}Response>'
 
 
 def write_error(code: str, message: str, status: int, request_id: str) -> str:
     """The XML of an error."""
-    kind = "Sender" if status < 500 else "Receiver"
+    kind = "Sender" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Receiver"
     error = _element("Type", kind) + _element("Code", escape(code)) + _element("Message", escape(message))
     return (
         f'<ErrorResponse xmlns="{NAMESPACE}">{_element("Error", error)}'
@@ -137,9 +136,7 @@ def write_error(code: str, message: str, status: int, request_id: str) -> str:
 def _write_structure(shape: StructureShape, value: Mapping[str, Any], path: str) -> str:
     unknown = value.keys() - shape.members.keys()
     if unknown:
-        raise TypeError(
-            f"{path} has no member {', '.join(sorted(unknown))} in botocore's model of {shape.name}"
-        )
+        raise TypeError(f"{path} has no member {', '.join(sorted(unknown))} in botocore's model of {shape.name}")
     return "".join(
         _element(str(member.serialization.get("name", name)), _write(member, value[name], f"{path}.{name}"))
         for name, member in shape.members.items()

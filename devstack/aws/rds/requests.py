@@ -13,10 +13,11 @@ from devstack.aws.rds.resources import Tags
 T = TypeVar("T")
 FilterValues = dict[str, list[str]]
 
+LONGEST_IDENTIFIER = 63
+PAGE_SIZES = range(20, 101)
+
 _IDENTIFIER = re.compile(r"[a-z](?:-?[a-z0-9])*")
-_ARN = re.compile(
-    r"arn:aws[a-z-]*:rds:(?P<region>[a-z0-9-]*):(?P<account>\d{12}):(?P<kind>[a-z-]+):(?P<name>.+)"
-)
+_ARN = re.compile(r"arn:aws[a-z-]*:rds:(?P<region>[a-z0-9-]*):(?P<account>\d{12}):(?P<kind>[a-z-]+):(?P<name>.+)")
 
 
 class Arn(NamedTuple):
@@ -32,13 +33,12 @@ def identifier(parameters: Mapping[str, Any], name: str) -> str:
     """A new identifier as RDS stores it, in lower case; Refusal if it is not a valid one."""
     value = str(parameters[name])
     lowered = value.lower()
-    if len(value) > 63 or not _IDENTIFIER.fullmatch(lowered):
+    if len(value) > LONGEST_IDENTIFIER or not _IDENTIFIER.fullmatch(lowered):
         raise Refusal(
             "InvalidParameterValue",
             f"The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must "
-            "contain only "
-            "ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two "
-            "consecutive hyphens.",
+            "contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain "
+            "two consecutive hyphens.",
         )
     return lowered
 
@@ -75,9 +75,7 @@ def chosen(parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any
 
 def filters(parameters: Mapping[str, Any], supported: Sequence[str]) -> FilterValues:
     """The `Filters` of a call by name; Refusal for a name that the operation does not know."""
-    found: FilterValues = {
-        each.get("Name", ""): each.get("Values", []) for each in parameters.get("Filters", [])
-    }
+    found: FilterValues = {each.get("Name", ""): each.get("Values", []) for each in parameters.get("Filters", [])}
     for name in found:
         if name not in supported:
             raise Refusal("InvalidParameterValue", f"Unrecognized filter name: {name}")
@@ -89,19 +87,15 @@ def admits(wanted: FilterValues, name: str, *values: str | None) -> bool:
     return name not in wanted or any(value in wanted[name] for value in values)
 
 
-def page(
-    parameters: Mapping[str, Any], items: Iterable[T], key: Callable[[T], str]
-) -> tuple[list[T], str | None]:
+def page(parameters: Mapping[str, Any], items: Iterable[T], key: Callable[[T], str]) -> tuple[list[T], str | None]:
     """One page of a Describe answer and the Marker of the next.
 
     The Marker names the last item rather than a position, so that a list that changes between two pages
     neither repeats nor hides what did not change.
     """
     size = parameters.get("MaxRecords", 100)
-    if not 20 <= size <= 100:
-        raise Refusal(
-            "InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100"
-        )
+    if size not in PAGE_SIZES:
+        raise Refusal("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
     ordered = sorted(items, key=key)
     after = _read_marker(parameters.get("Marker"))
     rest = [item for item in ordered if key(item) > after] if after is not None else ordered
@@ -116,6 +110,4 @@ def _read_marker(marker: str | None) -> str | None:
     try:
         return base64.urlsafe_b64decode(marker.encode()).decode() if marker else None
     except ValueError:
-        raise Refusal(
-            "InvalidParameterValue", "The marker is invalid: give the Marker of the page before."
-        ) from None
+        raise Refusal("InvalidParameterValue", "The marker is invalid: give the Marker of the page before.") from None

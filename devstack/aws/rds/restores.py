@@ -52,16 +52,14 @@ def _version(call: Call, snapshot: Snapshot) -> EngineVersion:
     if engine != snapshot.engine:
         raise Refusal(
             "InvalidParameterValue",
-            f"The engine {engine} is not compatible with the engine {snapshot.engine} of the DB cluster "
-            "snapshot.",
+            f"The engine {engine} is not compatible with the engine {snapshot.engine} of the DB cluster snapshot.",
         )
     version = version_for(engine, call.parameters.get("EngineVersion"))
     if version.order < order_of(snapshot.engine_version):
         raise Refusal(
             "InvalidParameterCombination",
             f"The engine version {version.version} is earlier than the engine version of the DB cluster "
-            "snapshot "
-            f"({snapshot.engine_version}).",
+            f"snapshot ({snapshot.engine_version}).",
         )
     return version
 

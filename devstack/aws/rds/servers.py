@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from devstack.aws.databases import Address, DatabaseHost
 from devstack.aws.rds.resources import Backup, Cluster
 from devstack.aws.rds.world import World
+from devstack.aws.sockets import refusing_port
 
 
 def host_of(world: World, engine: str) -> DatabaseHost:
@@ -22,9 +23,7 @@ def host_of(world: World, engine: str) -> DatabaseHost:
 def start(world: World, cluster: Cluster) -> Future[Address]:
     """Start the cluster's server once: empty, or from the backup that it was restored from."""
     if cluster.server is None:
-        cluster.server = (
-            _restore(world, cluster, cluster.origin) if cluster.origin else _create(world, cluster)
-        )
+        cluster.server = _restore(world, cluster, cluster.origin) if cluster.origin else _create(world, cluster)
     return cluster.server
 
 
@@ -106,7 +105,7 @@ def address(world: World, cluster: Cluster) -> Address:
         return Address("127.0.0.1", world.silent.port)
     if cluster.reachable and cluster.server is not None and succeeded(cluster.server):
         return cluster.server.result()
-    return Address("127.0.0.1", world.refusing.port)
+    return Address("127.0.0.1", refusing_port())
 
 
 def done() -> Future[None]:

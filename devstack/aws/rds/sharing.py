@@ -25,12 +25,8 @@ def modify_db_cluster_snapshot_attribute(call: Call) -> dict[str, Any]:
     wanted = call.parameters
     snapshot = lookup.snapshot_named(call.region, wanted["DBClusterSnapshotIdentifier"])
     if wanted["AttributeName"] != "restore":
-        raise Refusal(
-            "InvalidParameterValue", f"Invalid attribute name: {wanted['AttributeName']}. Must be restore."
-        )
-    shared_with = {*snapshot.shared_with, *wanted.get("ValuesToAdd", [])} - set(
-        wanted.get("ValuesToRemove", [])
-    )
+        raise Refusal("InvalidParameterValue", f"Invalid attribute name: {wanted['AttributeName']}. Must be restore.")
+    shared_with = {*snapshot.shared_with, *wanted.get("ValuesToAdd", [])} - set(wanted.get("ValuesToRemove", []))
     _check(call, snapshot, shared_with)
     snapshot.shared_with = sorted(shared_with)
     return _answer(snapshot)
@@ -47,9 +43,7 @@ def _check(call: Call, snapshot: Snapshot, shared_with: set[str]) -> None:
         if not re.fullmatch(r"\d{12}|all", account):
             raise Refusal("InvalidParameterValue", f"Invalid account: {account}. Must be 12 digits or `all`.")
     if len(shared_with) > LIMIT:
-        raise Refusal(
-            "SharedSnapshotQuotaExceeded", f"Cannot share a snapshot with more than {LIMIT} accounts."
-        )
+        raise Refusal("SharedSnapshotQuotaExceeded", f"Cannot share a snapshot with more than {LIMIT} accounts.")
     if shared_with and snapshot.kms_key is not None:
         _check_encrypted(call, snapshot.kms_key, shared_with)
 

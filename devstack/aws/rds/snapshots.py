@@ -21,8 +21,7 @@ def new_snapshot_identifier(call: Call, parameter: str) -> str:
     if identifier in call.region.snapshots:
         raise Refusal(
             "DBClusterSnapshotAlreadyExistsFault",
-            f"Cannot create the cluster snapshot because one with the identifier {identifier} already "
-            "exists.",
+            f"Cannot create the cluster snapshot because one with the identifier {identifier} already exists.",
         )
     limit = call.world.quotas.manual_snapshots
     if sum(each.kind == "manual" for each in call.region.snapshots.values()) >= limit:
@@ -154,8 +153,7 @@ def _matches(snapshot: Snapshot, wanted: dict[str, Any]) -> bool:
     cluster = wanted.get("DBClusterIdentifier", snapshot.cluster_identifier)
     resource = wanted.get("DbClusterResourceId", snapshot.cluster_resource_id)
     return (
-        requests.name_of(cluster, "cluster") == snapshot.cluster_identifier
-        and resource == snapshot.cluster_resource_id
+        requests.name_of(cluster, "cluster") == snapshot.cluster_identifier and resource == snapshot.cluster_resource_id
     )
 
 

@@ -27,7 +27,7 @@ from devstack.aws.rds.resources import (
     SubnetGroup,
 )
 from devstack.aws.services import OtherServices
-from devstack.aws.sockets import RefusingPort, SilentPort
+from devstack.aws.sockets import SilentPort
 
 Owner = Cluster | Instance | Snapshot
 
@@ -82,9 +82,7 @@ class Transition:
 class World:
     """The state, its clock, and everything that the operations need to change it."""
 
-    def __init__(
-        self, databases: DatabaseHost, services: OtherServices, clock: Clock, durations: Durations
-    ) -> None:
+    def __init__(self, databases: DatabaseHost, services: OtherServices, clock: Clock, durations: Durations) -> None:
         """Start without any resource."""
         self.lock = threading.RLock()
         self.clock = clock
@@ -94,7 +92,6 @@ class World:
         self.work = Work()
         self.databases = databases
         self.no_databases = NoDatabases()
-        self.refusing = RefusingPort()
         self.silent = SilentPort()
         self.global_clusters: dict[tuple[str, str], GlobalCluster] = {}
         """By account and identifier: a global cluster belongs to no region."""
@@ -143,7 +140,6 @@ class World:
     def close(self) -> None:
         """Stop database work and give ports back."""
         self.work.close()
-        self.refusing.close()
         self.silent.close()
 
 
