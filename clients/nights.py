@@ -1,0 +1,254 @@
+"""Nights as Temporal knows them: start one, find one, see how it stands, wait for its end, cancel it.
+
+The workflow is known here by its name alone, so that the operator's command line loads no activity and no driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.service import RPCError, RPCStatusCode
+
+from errors import Fault, fault_of
+from models.identifiers import canonical_workflow_id
+from models.operation import RestoreState
+from models.request import RestoreRequest
+from models.steps import Outcome, Status, Step
+
+WORKFLOW = "AuroraRestoreWorkflow"
+STATE = "state"
+TARGETS_PREFIX = "aurora-restore:"
+"""How every target's own workflow id begins; a scheduled run's does not, it only waits for the one that has it."""
+QUERY_TIMEOUT = timedelta(seconds=3)
+
+_STATE_OR_NONE: Any = RestoreState | None
+"""For the data converter, which takes a union where the SDK's signature wants a class."""
+_OPERATION_ID = re.compile(r"op-[0-9]{3,}")
+_CLUSTER_ARN = re.compile(
+    r"arn:[a-z-]+:rds:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):cluster:(?P<cluster>[a-z0-9-]+)"
+)
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
+
+
+class NightRefused(Exception):
+    """What was asked does not fit how things stand: already running, not running, not there. The text says which."""
+
+
+class NoAnswer(Exception):
+    """No worker answers the query for the night's state."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a night ended."""
+
+    outcome: Outcome
+    state: RestoreState | None = None
+    fault: Fault | None = None
+
+    @property
+    def step(self) -> Step | None:
+        """The step at which it failed."""
+        steps = self.state.steps if self.state else ()
+        return next((step.step for step in steps if step.status is Status.FAILED), None)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What Temporal's lists and the Web UI show of a night before it has said anything itself."""
+
+    summary: str
+    details: str
+    search_attributes: TypedSearchAttributes
+
+
+class Night:
+    """One run of the workflow."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """`handle` has the run's id."""
+        self._handle = handle
+        self.workflow_id = handle.id
+
+    async def description(self) -> WorkflowExecutionDescription:
+        """What Temporal itself knows, with or without a worker."""
+        return await self._handle.describe()
+
+    async def running(self) -> bool:
+        """Whether it has not ended."""
+        return (await self.description()).status is WorkflowExecutionStatus.RUNNING
+
+    async def state(self) -> RestoreState | None:
+        """How the night stands; None if it only waits for another that has the target's id.
+
+        Raises `NoAnswer` after 3 s without a worker.
+        """
+        try:
+            return await self._handle.query(STATE, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT)
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            raise NoAnswer(str(error)) from error
+
+    async def ending(self) -> Ending:
+        """Wait for the end, also while Temporal is away for a moment, and say how it was."""
+        while True:
+            try:
+                return Ending(Outcome.SUCCEEDED, await self._result())
+            except WorkflowFailureError as error:
+                return await self._bad_ending(error)
+            except RPCError as error:
+                if error.status not in _AWAY:
+                    raise
+                await asyncio.sleep(1)
+
+    async def cancel(self, reason: str) -> None:
+        """Ask the workflow to end in order, with its notification.
+
+        Raises `NightRefused` if it has ended.
+        """
+        if not await self.running():
+            raise NightRefused(f"{self.workflow_id} is not running; there is nothing to cancel.")
+        await self._handle.cancel(reason=reason)
+
+    async def _result(self) -> RestoreState:
+        result: RestoreState = await self._handle.result(follow_runs=False)
+        return result
+
+    async def _bad_ending(self, error: WorkflowFailureError) -> Ending:
+        try:
+            state = await self.state()
+        except NoAnswer:
+            state = None
+        if is_cancelled_exception(error.cause):
+            return Ending(Outcome.CANCELLED, state, state.fault if state else None)
+        return Ending(Outcome.FAILED, state, fault_of(error.cause))
+
+
+class Nights:
+    """The nights of one Temporal namespace."""
+
+    def __init__(self, client: Client) -> None:
+        """`client` has the plugin, for its data converter."""
+        self._client = client
+
+    async def start(self, request: RestoreRequest, task_queue: str, shown: Shown) -> Night:
+        """Start a night under its target's one workflow id.
+
+        Raises `NightRefused`, naming the one that is running, if one is; `RPCError` (INVALID_ARGUMENT) at once if the
+        search attributes are not registered, where the workflow itself would hang without a word.
+        """
+        workflow_id = request.target.workflow_id
+        try:
+            started = await self._client.start_workflow(
+                WORKFLOW,
+                request,
+                id=workflow_id,
+                task_queue=task_queue,
+                result_type=RestoreState,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=shown.search_attributes,
+                static_summary=shown.summary,
+                static_details=shown.details,
+            )
+        except WorkflowAlreadyStartedError as error:
+            raise NightRefused(await self._already_running(self._night(workflow_id, error.run_id))) from None
+        return self._night(workflow_id, started.first_execution_run_id)
+
+    async def of_request(self, request: RestoreRequest) -> Night:
+        """The running or last night of the request's target."""
+        return await self._of_workflow(request.target.workflow_id)
+
+    async def named(self, name: str) -> Night:
+        """The running or last night of a target cluster (its name or ARN), or the night of an operation (op-005).
+
+        Raises `NightRefused` if there is none, or if clusters of two regions or accounts have the name.
+        """
+        if name.startswith(TARGETS_PREFIX):
+            return await self._of_workflow(name)
+        if arn := _CLUSTER_ARN.fullmatch(name):
+            return await self._of_workflow(canonical_workflow_id(arn["region"], arn["account"], arn["cluster"]))
+        if _OPERATION_ID.fullmatch(name):
+            found = [night async for night in self._listed(f"AuroraRestoreOperation = '{name}'")]
+            return self._only(found, f"operation {name}")
+        target = name.lower().replace("'", "")
+        found = [night async for night in self._listed(f"AuroraRestoreTarget = '{target}'")]
+        return self._only(found, f"target {name}")
+
+    async def newest(self) -> Night:
+        """The night that was started last.
+
+        Raises `NightRefused` if there was none within Temporal's retention.
+        """
+        async for execution in self._listed(f"WorkflowType = '{WORKFLOW}'"):
+            return self._night(execution.id, execution.run_id)
+        raise NightRefused("There was no night yet, or Temporal has forgotten it; the trail has not: starter.py audit")
+
+    async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
+        """The newest first, without the scheduled runs that wait for a night."""
+        async for execution in self._client.list_workflows(query):
+            if execution.id.startswith(TARGETS_PREFIX):
+                yield execution
+
+    def _only(self, found: list[WorkflowExecution], what: str) -> Night:
+        ids = sorted({execution.id for execution in found})
+        if not ids:
+            raise NightRefused(f"No night of {what} is known to Temporal in namespace {self._client.namespace}.")
+        if len(ids) > 1:
+            raise NightRefused(f"More than one cluster is meant by {what}; name one of these: {', '.join(ids)}")
+        return self._night(found[0].id, found[0].run_id)
+
+    async def _of_workflow(self, workflow_id: str) -> Night:
+        try:
+            description = await self._client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise NightRefused(
+                f"No night {workflow_id} is known to Temporal in namespace {self._client.namespace}."
+            ) from None
+        return self._night(workflow_id, description.run_id)
+
+    def _night(self, workflow_id: str, run_id: str | None) -> Night:
+        # With the run's id, so that no later night of the same target is taken for this one.
+        return Night(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=RestoreState))
+
+    async def _already_running(self, night: Night) -> str:
+        refused = f"A restore of this target is running already: {night.workflow_id}"
+        try:
+            state = await night.state()
+        except NoAnswer:
+            state = None
+        if state is None:
+            return f"{refused}. No worker answers to say how far it is."
+        return f"{refused}, operation {state.operation_id or 'not yet numbered'}, {standing(state)}."
+
+
+def standing(state: RestoreState) -> str:
+    """Where a night is, in a few words."""
+    if state.outcome is not Outcome.RUNNING or not state.steps:
+        return str(state.outcome)
+    current = state.steps[-1]
+    percent = f", {current.percent} %" if current.percent is not None else ""
+    return f"at step {current.step.number} of {len(Step)}, {current.step}{percent}"
+
+
+def took(began: datetime, ended: datetime) -> str:
+    """A length of time as 0:47:10."""
+    return str(max(ended - began, timedelta(0))).split(".")[0]
