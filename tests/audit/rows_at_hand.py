@@ -1,0 +1,61 @@
+"""Rows to write, and hypothesis strategies for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from audit.rows import AuditRow, Phase
+from errors import Fault
+from models.steps import Status, Step
+
+NIGHT = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
+
+
+def row(**changes: Any) -> AuditRow:
+    """A step that went well, but for the changes."""
+    facts: dict[str, Any] = {
+        "operation_id": "op-001",
+        "step": Step.COPY_SNAPSHOT,
+        "phase": Phase.OUTCOME,
+        "status": Status.SUCCESS,
+        "details": "Started copy to target region",
+        "timestamp": NIGHT,
+        "workflow_id": "aurora-restore:111122223333:eu-central-1:orders-staging",
+        "run_id": "0190e8b0-0000-7000-8000-000000000001",
+    }
+    return AuditRow(**(facts | changes))
+
+
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+FAULTS = st.builds(
+    Fault, type=TEXTS, short=TEXTS, message=TEXTS, code=st.none() | TEXTS, request_id=st.none() | TEXTS
+)
+ROWS = st.builds(
+    AuditRow,
+    operation_id=st.integers(1, 99_999).map(lambda number: f"op-{number:03d}"),
+    step=st.sampled_from(Step),
+    phase=st.sampled_from(Phase),
+    status=st.sampled_from(Status),
+    details=TEXTS,
+    timestamp=MOMENTS,
+    attempt=st.integers(1, 10_000),
+    look=st.integers(1, 10_000),
+    workflow_id=TEXTS,
+    run_id=TEXTS,
+    duration_seconds=st.none() | st.integers(0, 90_000_000).map(lambda milliseconds: milliseconds / 1000),
+    request_ids=st.lists(TEXTS, max_size=3).map(tuple),
+    resource_arns=st.lists(TEXTS, max_size=3).map(tuple),
+    fault=st.none() | FAULTS,
+    schema_version=st.just(1),
+)
+
+
+def later(**passed: float) -> datetime:
+    """A moment of the night."""
+    return NIGHT + timedelta(**passed)
