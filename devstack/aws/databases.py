@@ -110,6 +110,13 @@ class Work:
         future.add_done_callback(_log_failure)
         return future
 
+    def retire(self, key: str) -> None:
+        """Let the thread of a server end after what was submitted for it: there will be no more."""
+        with self._lock:
+            thread = self._threads.pop(key, None)
+        if thread is not None:
+            thread.shutdown(wait=False)
+
     def close(self) -> None:
         """Wait for what is under way; later work is refused."""
         with self._lock:

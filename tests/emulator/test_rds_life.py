@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.emulated_aws import ENGINE, NIGHT, SOURCE, TARGET, World
+from devstack.aws import Emulator, NoDatabases
+from tests.emulator.emulated_aws import ENGINE, NIGHT, SOURCE, TAKES, TARGET, World
 
 
 def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:
@@ -104,3 +107,18 @@ def test_an_assumed_role_acts_in_its_own_account(aws: World) -> None:
         DBClusterIdentifier="theirs", Engine=ENGINE, MasterUsername="boss", MasterUserPassword="long-enough"
     )["DBCluster"]
     assert created["DBClusterArn"] == "arn:aws:rds:us-west-2:222222222222:cluster:theirs"
+
+
+def test_what_was_just_made_is_not_seen_at_once() -> None:
+    """With a visibility lag a new cluster is NotFound for a while, though its name is taken."""
+    with Emulator(NoDatabases(), durations=replace(TAKES, visibility_lag=5)) as emulator:
+        aws = World(emulator)
+        rds = aws.client()
+        master = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
+        rds.create_db_cluster(DBClusterIdentifier="prod", **master)
+        with pytest.raises(rds.exceptions.DBClusterNotFoundFault):
+            aws.look()
+        with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
+            rds.create_db_cluster(DBClusterIdentifier="prod", **master)
+        aws.wait(5)
+        assert aws.look()["Status"] == "creating"

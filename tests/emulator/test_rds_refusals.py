@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -93,3 +94,9 @@ def test_the_search_finds_refusals_that_are_far_away() -> None:
 def test_every_operation_is_one_of_rds() -> None:
     """The emulator serves no operation that RDS does not have."""
     assert OPERATIONS.keys() <= set(service_model().operation_names)
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_the_readme_speaks_of_every_operation(operation: str) -> None:
+    """What an operation does like AWS, and what not, stands in the README."""
+    assert re.search(rf"\b{operation}\b", (PACKAGE.parent / "README.md").read_text())

@@ -97,6 +97,7 @@ def destroy(world: World, cluster: Cluster) -> None:
     if cluster.server is not None:
         host = host_of(world, cluster.engine)
         world.work.submit(host, cluster.resource_id, lambda: host.destroy(cluster.resource_id))
+        world.work.retire(cluster.resource_id)
 
 
 def address(world: World, cluster: Cluster) -> Address:
