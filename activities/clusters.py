@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from activities import guards, tags
 from activities.faults import Action, action_for
 from activities.guards import Sighting
+from activities.provenance import stranger
 from activities.step import Intents, final_look_over, step_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_snapshot, list_instances
@@ -50,16 +51,21 @@ class ClusterActivities:
                 f"{of.target.arn} is {cluster['DbClusterResourceId']}, wanted {of.target_resource_id or 'none'}, which "
                 "snapshot-check saw. Somebody made it since; see whose it is, then start again.",
             )
-        if cluster["Status"] != "deleting":
-            self._guard(of, cluster)
-            details = f"Deleting {of.target.cluster} ({of.target_resource_id})"
-            self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,))
-            _delete_members(rds, cluster)
-            _delete_cluster(rds, of.target.cluster)
-        final_look_over(
-            of, "Deletion under way", "It goes on without us, then the target is gone: run the night again."
-        )
+        if cluster["Status"] == "deleting":
+            then = "It goes on without us, then the target is gone: run the night again."
+            final_look_over(of, "Deletion under way", then)
+        else:
+            # Before any call: who cancels to save the target must not have it deleted by the look that ends the wait.
+            final_look_over(of, "Target not deleted", "See whether it has its instances; the next night deletes it.")
+            self._delete(of, rds, cluster)
         return StepOutcome(done=False, details="deleting", resource_arns=(of.target.arn,))
+
+    def _delete(self, of: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
+        self._guard(of, cluster)
+        details = f"Deleting {of.target.cluster} ({of.target_resource_id})"
+        self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,))
+        _delete_members(rds, cluster)
+        _delete_cluster(rds, of.target.cluster)
 
     def _gone(self, of: DeleteClusterInput) -> StepOutcome:
         if self._intents.declared(Step.DELETE_RDS, of.operation_id):
@@ -75,13 +81,16 @@ class ClusterActivities:
 
     def _guard(self, of: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
         caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-        seen = Sighting(of.source, of.target, cluster, of.source_resource_id, caller)
+        sources = guards.known(of.source_resource_id, of.snapshot.cluster_resource_id)
+        seen = Sighting(of.source, of.target, cluster, sources, caller)
         guards.refuse_if_any([*guards.violations(seen), *self._copy_violations(of)])
 
     def _copy_violations(self, of: DeleteClusterInput) -> list[guards.Violation]:
         """Nothing is deleted before its replacement is there."""
         copy = find_snapshot(self._aws.rds(of.target, of.operation_id), of.snapshot_copy.identifier)
         status = copy["Status"] if copy else "gone"
+        if copy and (strange := stranger(copy, of.snapshot)):
+            return [guards.Violation("copy-source", "Copy is of another snapshot", strange)]
         if status == "available":
             return []
         text = f"{of.snapshot_copy.arn} is {status}, wanted available; the target stays as it is. Start again."
@@ -97,6 +106,9 @@ class ClusterActivities:
         """
         rds = self._aws.rds(of.target, of.operation_id)
         cluster = find_cluster(rds, of.target.cluster) or self._restore(rds, of)
+        if cluster["Status"] == "deleting":
+            # RDS answers from more than one place: the old one may be seen once more after it was gone.
+            raise ResourceBusy("Old cluster still being deleted", f"{of.target.arn} is deleting, wanted gone.")
         found = tags.tags_of(cluster.get("TagList", []))
         if found.get(tags.OPERATION) != of.operation_id or found.get(tags.RESTORED_FROM) != of.snapshot_copy.arn:
             raise Refused(
@@ -112,6 +124,9 @@ class ClusterActivities:
         )
 
     def _restore(self, rds: RDSClient, of: RestoreClusterInput) -> DBClusterTypeDef:
+        copy = find_snapshot(rds, of.snapshot_copy.identifier)
+        if copy and (strange := stranger(copy, of.snapshot)):
+            raise Refused("Copy is of another snapshot", strange)
         try:
             return rds.restore_db_cluster_from_snapshot(**_restore_arguments(of))["DBCluster"]
         except ClientError as error:

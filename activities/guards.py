@@ -36,8 +36,14 @@ class Sighting:
     source: Source
     target: Target
     cluster: DBClusterTypeDef
-    source_resource_id: str | None
+    source_resource_ids: frozenset[str]
+    """Of the cluster with the source's name and of the one that the snapshot was taken of."""
     caller_account: str
+
+
+def known(*resource_ids: str | None) -> frozenset[str]:
+    """Those that are known: of a cluster that is gone there is none."""
+    return frozenset(resource_id for resource_id in resource_ids if resource_id is not None)
 
 
 Rule = Callable[[Sighting], Violation | None]
@@ -67,7 +73,7 @@ def target_arn_is_the_requests(seen: Sighting) -> Violation | None:
 
 def target_is_not_the_source(seen: Sighting) -> Violation | None:
     """By ARN and by resource id, which a rename does not change."""
-    same_id = seen.source_resource_id is not None and seen.cluster["DbClusterResourceId"] == seen.source_resource_id
+    same_id = seen.cluster["DbClusterResourceId"] in seen.source_resource_ids
     if seen.cluster["DBClusterArn"] != seen.source.arn and not same_id:
         return None
     return Violation(

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from activities import guards, tags
 from activities.faults import Action, action_for, error_code
 from activities.guards import Sighting, Violation
+from activities.provenance import stranger
 from activities.readiness import Readiness
 from activities.selection import select_snapshot
 from activities.statuses import Meaning, snapshot_meaning
@@ -60,7 +61,7 @@ class SnapshotActivities:
         snapshot = select_snapshot(self._aws.rds(of.source, of.operation_id), of.source, now())
         source_cluster = find_cluster(self._aws.rds(of.source, of.operation_id), of.source.cluster)
         source_resource_id = source_cluster["DbClusterResourceId"] if source_cluster else None
-        target_resource_id, found = self._target(of, source_resource_id)
+        target_resource_id, found = self._target(of, guards.known(source_resource_id, snapshot.cluster_resource_id))
         guards.refuse_if_any([*source_account, *found, *Readiness(self._aws, of, snapshot).violations()])
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
@@ -79,11 +80,11 @@ class SnapshotActivities:
             Violation("source-account", "Wrong AWS account", f"{text} Correct source.account_id or source.role_arn.")
         ]
 
-    def _target(self, of: SnapshotCheckInput, source_resource_id: str | None) -> tuple[str | None, list[Violation]]:
+    def _target(self, of: SnapshotCheckInput, sources: frozenset[str]) -> tuple[str | None, list[Violation]]:
         cluster = find_cluster(self._aws.rds(of.target, of.operation_id), of.target.cluster)
         if cluster is not None:
             caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-            seen = Sighting(of.source, of.target, cluster, source_resource_id, caller)
+            seen = Sighting(of.source, of.target, cluster, sources, caller)
             return cluster["DbClusterResourceId"], guards.violations(seen)
         if of.target.missing is MissingTarget.CREATE:
             return None, []
@@ -218,13 +219,8 @@ class SnapshotActivities:
 
 def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) -> None:
     """A snapshot of the copy's name that is of something else is never restored from."""
-    found = copy.get("SourceDBClusterSnapshotArn") or tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT)
-    if found != snapshot.arn:
-        raise Refused(
-            "Copy is of another snapshot",
-            f"{copy['DBClusterSnapshotArn']} is a copy of {found or 'nothing known'}, wanted one of {snapshot.arn}. "
-            "Rename or delete it, then start again.",
-        )
+    if strange := stranger(copy, snapshot):
+        raise Refused("Copy is of another snapshot", strange)
 
 
 def _own_copies(rds: RDSClient, of: ArchiveSnapshotInput) -> list[DBClusterSnapshotTypeDef]:
