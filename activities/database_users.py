@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import psycopg
 
+from activities.passwords import password_of
 from activities.postgres_roles import grant_access, set_role
 from activities.step import step_activity
 from clients.aws import AwsClients
@@ -71,16 +70,7 @@ class DatabaseUserActivities:
         return self._postgres.connect(of.endpoint, database, of.endpoint.master_username, password)
 
     def _password(self, of: SetupUsersInput, secret_id: str) -> str:
-        secrets = self._aws.secretsmanager(of.target, of.operation_id)
-        text = secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
-        try:
-            password = json.loads(text)["password"]
-        except (ValueError, KeyError, TypeError):
-            password = None
-        if not isinstance(password, str) or not password or "\x00" in password:
-            # Nothing of the secret may be quoted here.
-            raise StepFailed("Secret not usable", f'the secret {secret_id} is not JSON with a text under "password".')
-        return password
+        return password_of(self._aws.secretsmanager(of.target, of.operation_id), secret_id)
 
 
 def _refused(error: psycopg.Error) -> StepFailed:

@@ -7,13 +7,13 @@ CreateDBInstance, ModifyDBCluster.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from activities import tags
 from activities.faults import Action, action_for
+from activities.passwords import password_of
 from activities.snapshots import NOT_FOUND_GRACE
 from activities.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.step import final_look_over, step_activity, time_in_step
@@ -90,8 +90,7 @@ class RestoredClusterActivities:
     def _set_master_password(
         self, rds: RDSClient, of: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
     ) -> None:
-        secret = self._aws.secretsmanager(of.target, of.operation_id).get_secret_value(SecretId=secret_id)
-        password = json.loads(secret["SecretString"])["password"]
+        password = password_of(self._aws.secretsmanager(of.target, of.operation_id), secret_id)
         if not _modified(rds, of, MasterUserPassword=password):
             return
         # Tagged only after RDS took the password: a death in between sets the same password once more.
