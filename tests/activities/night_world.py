@@ -1,0 +1,361 @@
+"""A night's world, small and fast: two clusters under names of their own in an emulator that all tests share.
+
+Every AWS call goes over HTTP to the emulator, whose clock stands still until a test lets time pass. Names are
+numbered, so that tests share the server and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from botocore.session import Session
+from temporalio.testing import ActivityEnvironment
+
+from activities.clusters import ClusterActivities
+from activities.restored_cluster import RestoredClusterActivities
+from activities.snapshots import SnapshotActivities
+from audit.table import AuditTable, TrailIntents
+from clients.aws import AwsClients
+from devstack.aws import Durations, Emulator
+from devstack.aws.journal import RecordedCall
+from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
+from models.identifiers import copy_identifier
+from models.request import Archive, Instance, SnapshotSelector, Source, Target
+from models.snapshots import (
+    ArchiveSnapshotInput,
+    CheckCopyInput,
+    CopySnapshotInput,
+    SnapshotCheckInput,
+    SnapshotCopy,
+    SourceSnapshot,
+)
+
+ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
+SOURCE_REGION, TARGET_REGION = "eu-west-1", "eu-central-1"
+ENGINE, ENGINE_VERSION = "aurora-postgresql", "16.6"
+SUBNET_GROUP, KEY_ALIAS = "staging", "alias/staging"
+TRAIL = "aurora-restore-audit"
+EVENING = datetime(2024, 3, 20, 22, 0, tzinfo=UTC)
+MOMENT = timedelta(minutes=3)
+"""Longer than any one transition of the emulator takes here."""
+TAKES = Durations(
+    snapshot=60,
+    copy=100,
+    cluster_create=60,
+    cluster_restore=100,
+    cluster_modify=40,
+    cluster_delete=60,
+    instance_create=60,
+    instance_delete=40,
+    instance_modify=40,
+    master_password=40,
+)
+CHANGING = ("Copy", "Create", "Delete", "Modify", "Restore", "AddTags", "RemoveTags", "Start", "Stop")
+NUMBERS = itertools.count(1)
+
+Answer = TypeVar("Answer")
+
+
+def temporal_environment(now: datetime, attempt: int = 1) -> ActivityEnvironment:
+    """What an activity sees of Temporal: its attempt, scheduled now."""
+    environment = ActivityEnvironment()
+    environment.info = replace(
+        environment.info,
+        attempt=attempt,
+        current_attempt_scheduled_time=now,
+        scheduled_time=now,
+        started_time=now,
+        workflow_id="aurora-restore:test",
+        workflow_run_id="run-1",
+    )
+    return environment
+
+
+def session_of(account: str) -> Session:
+    """A session whose calls the emulator takes for this account's."""
+    session = Session()
+    session.set_credentials(account, "-")
+    return session
+
+
+@dataclass
+class Shared:
+    """What all tests share: the emulator, its tables, a key, a security group, clients that look and prepare."""
+
+    emulator: Emulator
+    clients: AwsClients
+    security_group: str
+    key_arn: str
+
+    @property
+    def table(self) -> AuditTable:
+        return AuditTable(self.clients.dynamodb(TARGET_REGION), TRAIL)
+
+
+@dataclass
+class Night:
+    """One source, one target, one operation."""
+
+    shared: Shared
+    number: int = field(default_factory=lambda: next(NUMBERS))
+    aws: AwsClients = field(init=False)
+    source: Source = field(init=False)
+    target: Target = field(init=False)
+    operation_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aws = self.shared.clients
+        self.operation_id = f"op-{self.number:03d}"
+        self.source = Source(account_id=ACCOUNT, region=SOURCE_REGION, cluster=f"orders-{self.number}")
+        self.target = Target(
+            account_id=ACCOUNT,
+            region=TARGET_REGION,
+            cluster=f"staging-{self.number}",
+            instances=(Instance(instance_class="db.r6g.large"), Instance(instance_class="db.r6g.large")),
+            db_subnet_group_name=SUBNET_GROUP,
+            vpc_security_group_ids=(self.shared.security_group,),
+            kms_key_id=KEY_ALIAS,
+        )
+        self.started_at = self.now
+
+    # Looking
+
+    @property
+    def emulator(self) -> Emulator:
+        return self.shared.emulator
+
+    @property
+    def now(self) -> datetime:
+        return self.emulator.clock.now()
+
+    def rds(self, region: str = TARGET_REGION, clients: AwsClients | None = None) -> Any:
+        """The owner's own client, not the pipeline's under test."""
+        location = self.target if region == TARGET_REGION else self.source
+        return (clients or self.shared.clients).rds(location, "owner")
+
+    def cluster(self) -> dict[str, Any] | None:
+        """The target as it is now."""
+        found = self.rds().describe_db_clusters(
+            Filters=[{"Name": "db-cluster-id", "Values": [self.target.cluster]}]
+        )
+        return next(iter(found["DBClusters"]), None)
+
+    def instances(self) -> dict[str, str]:
+        """The target's instances and their statuses."""
+        found = self.rds().describe_db_instances(
+            Filters=[{"Name": "db-cluster-id", "Values": [self.target.cluster]}]
+        )
+        return {each["DBInstanceIdentifier"]: each["DBInstanceStatus"] for each in found["DBInstances"]}
+
+    def copies(self) -> dict[str, dict[str, Any]]:
+        """The manual snapshots in the target's region that come from this night's source cluster."""
+        pages = self.rds().get_paginator("describe_db_cluster_snapshots").paginate(
+            SnapshotType="manual", DBClusterIdentifier=self.source.cluster
+        )
+        return {each["DBClusterSnapshotIdentifier"]: each for page in pages for each in page["DBClusterSnapshots"]}
+
+    def calls(self, *operations: str) -> list[RecordedCall]:
+        """The calls of these operations since the last `forget_calls`, refused ones included."""
+        return [call for call in self.emulator.calls if call.operation in operations]
+
+    def changes(self) -> list[str]:
+        """Every call to RDS that changed something, with the resource's name without the night's number."""
+        return [
+            f"{call.operation} {self.anonymous(_name_in(call))}"
+            for call in self.emulator.calls
+            if call.service == "rds" and call.operation.startswith(CHANGING) and call.outcome in ("OK", "reset-after")
+        ]
+
+    def anonymous(self, text: str) -> str:
+        """A text without this night's number, to be compared with another night's."""
+        for name in (self.target.cluster, self.source.cluster):
+            text = text.replace(name, name.rpartition("-")[0])
+        return text.replace(self.operation_id, "op")
+
+    def rows(self) -> list[str]:
+        """The trail of this operation."""
+        return [f"{row.step} {row.phase}" for row in self.shared.table.operation(self.operation_id)]
+
+    # Preparing
+
+    def forget_calls(self) -> None:
+        self.emulator.calls.clear()
+
+    def later(self, by: timedelta = MOMENT) -> None:
+        """Let time pass."""
+        self.emulator.clock.freeze(self.now + by)
+
+    def make_source(self, **options: Any) -> None:
+        """Production: encrypted, with one instance."""
+        self._make_cluster(SOURCE_REGION, self.source.cluster, StorageEncrypted=True, **options)
+
+    def make_target(self, instances: int = 2, **options: Any) -> str:
+        """Staging, which has opted in unless `Tags` says otherwise; returns its resource id."""
+        opted_in = [{"Key": "aurora-restore:replaced-by", "Value": self.source.arn}]
+        self._make_cluster(TARGET_REGION, self.target.cluster, **{"Tags": opted_in, **options})
+        for number in range(1, instances + 1):
+            self.rds().create_db_instance(
+                DBInstanceIdentifier=f"{self.target.cluster}-{number}",
+                DBClusterIdentifier=self.target.cluster,
+                DBInstanceClass="db.r6g.large",
+                Engine=ENGINE,
+            )
+        self.later()
+        cluster = self.cluster()
+        assert cluster is not None
+        return str(cluster["DbClusterResourceId"])
+
+    def _make_cluster(self, region: str, name: str, **options: Any) -> None:
+        self.rds(region).create_db_cluster(
+            DBClusterIdentifier=name,
+            Engine=ENGINE,
+            EngineVersion=ENGINE_VERSION,
+            MasterUsername="boss",
+            MasterUserPassword="long-enough",
+            **options,
+        )
+        self.later()
+
+    def make_snapshot(self, name: str | None = None, cluster: str | None = None) -> SourceSnapshot:
+        """A manual snapshot of the source, available."""
+        name = name or f"nightly-{self.number}"
+        self.rds(SOURCE_REGION).create_db_cluster_snapshot(
+            DBClusterSnapshotIdentifier=name, DBClusterIdentifier=cluster or self.source.cluster
+        )
+        self.later()
+        return self.snapshot_named(name)
+
+    def snapshot_named(self, name: str) -> SourceSnapshot:
+        """What snapshot-check would answer for this manual snapshot of the source."""
+        answer = self.rds(SOURCE_REGION).describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)
+        found = answer["DBClusterSnapshots"][0]
+        return SourceSnapshot(
+            arn=found["DBClusterSnapshotArn"],
+            identifier=found["DBClusterSnapshotIdentifier"],
+            created_at=found["SnapshotCreateTime"],
+            engine=found["Engine"],
+            engine_version=found["EngineVersion"],
+            encrypted=found["StorageEncrypted"],
+            cluster_resource_id=found["DbClusterResourceId"],
+        )
+
+    def copy_of(self, snapshot: SourceSnapshot) -> SnapshotCopy:
+        """The copy that copy-snapshot makes of a snapshot."""
+        identifier = copy_identifier(self.target.cluster, snapshot.arn, snapshot.created_at)
+        arn = f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster-snapshot:{identifier}"
+        return SnapshotCopy(arn=arn, identifier=identifier, made_here=True)
+
+    def make_copy(self, snapshot: SourceSnapshot) -> SnapshotCopy:
+        """The copy, made by copy-snapshot and available."""
+        answer = self.run(self.snapshots.copy_snapshot, self.copy_input(snapshot))
+        self.later()
+        assert answer.snapshot_copy is not None
+        return answer.snapshot_copy
+
+    def make_secret(self, name: str, value: str) -> str:
+        """A secret in the target's region; returns its id."""
+        manager = self.shared.clients.secretsmanager(self.target, "owner")
+        manager.create_secret(Name=f"{name}-{self.number}", SecretString=value)
+        return f"{name}-{self.number}"
+
+    def force_status(self, arn: str, status: str) -> None:
+        """What only AWS can do."""
+        self.control("rds/status", arn=arn, status=status)
+
+    def control(self, path: str, **body: Any) -> Any:
+        import urllib.request  # noqa: PLC0415 - only here
+
+        url = f"{self.emulator.endpoint_url}/_devstack/{path}"
+        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), method="POST")) as answer:
+            return json.loads(answer.read())
+
+    # The steps' inputs
+
+    def _step(self) -> dict[str, Any]:
+        return {"operation_id": self.operation_id, "step_started_at": self.started_at}
+
+    def check_input(self, **more: Any) -> SnapshotCheckInput:
+        given = {"source": self.source, "target": self.target, "users": (), "copy_needed": True, **more}
+        return SnapshotCheckInput(**self._step(), **given)
+
+    def copy_input(self, snapshot: SourceSnapshot, **more: Any) -> CopySnapshotInput:
+        given = {"source": self.source, "target": self.target, "copy_needed": True, **more}
+        return CopySnapshotInput(**self._step(), snapshot=snapshot, **given)
+
+    def check_copy_input(self, snapshot: SourceSnapshot, **more: Any) -> CheckCopyInput:
+        given = {"snapshot_copy": self.copy_of(snapshot), "target": self.target, **self._step(), **more}
+        return CheckCopyInput(snapshot=snapshot, **given)
+
+    def delete_input(self, snapshot: SourceSnapshot, resource_id: str | None, **more: Any) -> DeleteClusterInput:
+        given = {
+            "source": self.source,
+            "target": self.target,
+            "snapshot_copy": self.copy_of(snapshot),
+            "source_resource_id": snapshot.cluster_resource_id,
+            **more,
+        }
+        return DeleteClusterInput(**self._step(), snapshot=snapshot, target_resource_id=resource_id, **given)
+
+    def restore_input(self, snapshot: SourceSnapshot, **more: Any) -> RestoreClusterInput:
+        given = {"target": self.target, "snapshot_copy": self.copy_of(snapshot), **more}
+        return RestoreClusterInput(**self._step(), source_arn=self.source.arn, snapshot=snapshot, **given)
+
+    def check_restore_input(self, resource_id: str, **more: Any) -> CheckRestoreInput:
+        given = {"target": self.target, "engine": ENGINE, **self._step(), **more}
+        return CheckRestoreInput(cluster_resource_id=resource_id, **given)
+
+    def archive_input(self, copy: SnapshotCopy, keep: int = 2) -> ArchiveSnapshotInput:
+        return ArchiveSnapshotInput(
+            **self._step(), snapshot_copy=copy, target=self.target, archive=Archive(keep=keep)
+        )
+
+    # The steps
+
+    @property
+    def intents(self) -> TrailIntents:
+        return TrailIntents(AuditTable(self.aws.dynamodb(TARGET_REGION), TRAIL))
+
+    @property
+    def snapshots(self) -> SnapshotActivities:
+        return SnapshotActivities(self.aws, self.intents)
+
+    @property
+    def clusters(self) -> ClusterActivities:
+        return ClusterActivities(self.aws, self.intents)
+
+    @property
+    def restored(self) -> RestoredClusterActivities:
+        return RestoredClusterActivities(self.aws)
+
+    def run(self, activity: Callable[[Any], Answer], of: Any, attempt: int = 1) -> Answer:
+        """One attempt of one look."""
+        return temporal_environment(self.now, attempt).run(activity, of)
+
+    def until_done(self, activity: Callable[[Any], Answer], of: Any) -> Answer:
+        """Look as the workflow does, a minute between two looks."""
+        for look in range(1, 30):
+            answer: Any = self.run(activity, of.model_copy(update={"look": look}))
+            if answer.done:
+                return answer  # type: ignore[no-any-return]  # every step's answer has `done`
+            self.later(timedelta(minutes=1))
+        raise AssertionError(f"not done after 29 looks: {answer.details}")
+
+    def named_source(self, **selector: Any) -> Source:
+        """The source with another way of choosing the snapshot."""
+        return self.source.model_copy(update={"snapshot": SnapshotSelector(**selector)})
+
+
+def _name_in(call: RecordedCall) -> str:
+    names = (
+        "TargetDBClusterSnapshotIdentifier",
+        "DBClusterSnapshotIdentifier",
+        "DBInstanceIdentifier",
+        "DBClusterIdentifier",
+        "ResourceName",
+    )
+    return next(str(call.parameters[name]) for name in names if name in call.parameters)
