@@ -72,7 +72,7 @@ class _Seen:
 
     def headline(self) -> str:
         if self.state is None:
-            return f"{self.clock}  {self.trouble or 'the workflow is started, waiting for a worker'}"
+            return f"{self.clock}  {self.trouble or 'waiting for a worker to answer'}"
         trouble = f"; {self.trouble}, the workflow goes on when one does" if self.trouble else ""
         return f"{self.clock}  {self.state.operation_id or 'opening the operation'}  {standing(self.state)}{trouble}"
 

@@ -101,7 +101,10 @@ class Night:
         Raises `NoAnswer` after 3 s without a worker.
         """
         try:
-            return await self._handle.query(STATE, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT)
+            state: RestoreState | None = await self._handle.query(
+                STATE, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
+            )
+            return state
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise NoAnswer(str(error)) from error
 
@@ -242,8 +245,10 @@ class Nights:
 
 def standing(state: RestoreState) -> str:
     """Where a night is, in a few words."""
-    if state.outcome is not Outcome.RUNNING or not state.steps:
+    if state.outcome is not Outcome.RUNNING:
         return str(state.outcome)
+    if not state.steps:
+        return "before its first step"
     current = state.steps[-1]
     percent = f", {current.percent} %" if current.percent is not None else ""
     return f"at step {current.step.number} of {len(Step)}, {current.step}{percent}"

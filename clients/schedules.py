@@ -62,9 +62,10 @@ class Nightly:
 
 def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, shown: Shown) -> Schedule:
     """The schedule that restores this request every night."""
+    # Tuples, as Temporal's answers have them: that is how the two are found to be the same.
     at = ScheduleCalendarSpec(
-        hour=[ScheduleRange(when.at.hour)],
-        minute=[ScheduleRange(when.at.minute)],
+        hour=(ScheduleRange(when.at.hour),),
+        minute=(ScheduleRange(when.at.minute),),
         comment=f"every night at {when.at:%H:%M}",
     )
     return Schedule(
