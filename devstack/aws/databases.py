@@ -118,11 +118,15 @@ class Work:
             thread.shutdown(wait=False)
 
     def close(self) -> None:
-        """Wait for what is under way; later work is refused."""
+        """Wait for what is under way, and for the work that it asks for in turn."""
+        while threads := self._take_threads():
+            for thread in threads:
+                thread.shutdown(wait=True)
+
+    def _take_threads(self) -> list[ThreadPoolExecutor]:
         with self._lock:
             threads, self._threads = list(self._threads.values()), {}
-        for thread in threads:
-            thread.shutdown(wait=True, cancel_futures=False)
+        return threads
 
     def _thread(self, key: str) -> ThreadPoolExecutor:
         with self._lock:

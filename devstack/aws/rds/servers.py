@@ -42,10 +42,12 @@ def _restore(world: World, cluster: Cluster, origin: Backup) -> Future[Address]:
     cluster.master_password = cluster.origin = None
 
     def restore() -> Address:
-        address = host.restore(origin.key, cluster.resource_id)
-        if password is not None:
-            host.set_master_password(cluster.resource_id, user, password)
-        release(world, origin)
+        try:
+            address = host.restore(origin.key, cluster.resource_id)
+            if password is not None:
+                host.set_master_password(cluster.resource_id, user, password)
+        finally:
+            release(world, origin)
         return address
 
     return world.work.submit(host, cluster.resource_id, restore)
