@@ -11,6 +11,7 @@ import structlog
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from errors import PipelineError
 from settings import LogFormat
 
 log = structlog.stdlib.get_logger("activity")
@@ -42,6 +43,8 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     # botocore and urllib3 write request bodies at DEBUG, and a body can hold a password.
     for chatty in ("botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(max(logging.INFO, root.level))
+    # The SDK writes every failed attempt with a traceback; LogInterceptor writes it better, once.
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
 
 
 def _rendering(log_format: LogFormat) -> list[structlog.typing.Processor]:
@@ -68,8 +71,12 @@ class _Logging(ActivityInboundInterceptor):
         ):
             try:
                 result = await self.next.execute_activity(input)
-            except Exception as error:
-                log.warning("attempt failed", error=type(error).__name__, text=str(error))
+            except PipelineError as error:
+                log.warning("attempt failed", error=error.type, text=error.message)
+                raise
+            except Exception:
+                # None that an operator could act on: an error of ours, which needs its traceback.
+                log.exception("attempt failed unexpectedly")
                 raise
             log.info("attempt done", details=getattr(result, "details", None), done=getattr(result, "done", None))
             return result

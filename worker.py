@@ -18,7 +18,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 from activities.clusters import ClusterActivities
 from activities.database_users import DatabaseUserActivities
@@ -33,7 +33,7 @@ from audit.plugin import AuroraRestorePlugin
 from audit.table import AuditTable, TrailIntents
 from clients.aws import AwsClients
 from clients.postgres import PostgresConnector
-from clients.temporal import TemporalUnreachable, connect
+from clients.temporal import TemporalUnreachable, connect, leave
 from logs import LogInterceptor, configure_logs
 from settings import Settings, WrongSettings, load_settings
 from workflows.aurora_restore import AuroraRestoreWorkflow
@@ -70,9 +70,19 @@ def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, Au
 
 
 def build_worker(
-    client: Client, settings: Settings, aws: AwsClients, table: AuditTable, audit: AuditInterceptor, **options: Any
+    client: Client,
+    settings: Settings,
+    aws: AwsClients,
+    table: AuditTable,
+    audit: AuditInterceptor,
+    *,
+    extra_interceptors: Sequence[Interceptor] = (),
+    **options: Any,
 ) -> Worker:
-    """The worker on a client that was made with the same plugin; `options` go to `temporalio.worker.Worker`."""
+    """The worker on a client that was made with the same plugin.
+
+    `extra_interceptors` come closest to the activities; `options` go to `temporalio.worker.Worker`.
+    """
     threads = settings.activity_threads
     return Worker(
         client,
@@ -81,7 +91,7 @@ def build_worker(
         activities=[*activities(settings, aws, table), audit.record_outcome],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_activities=threads,
-        interceptors=[HeartbeatInterceptor(), LogInterceptor()],
+        interceptors=[HeartbeatInterceptor(), LogInterceptor(), *extra_interceptors],
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         identity=identity(),
         **options,
@@ -148,4 +158,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,6 +1,10 @@
 """The connection to Temporal: where it is comes from Temporal's own environment variables and profiles."""
 
 import asyncio
+import logging
+import os
+import sys
+from typing import NoReturn
 
 from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig
@@ -33,3 +37,15 @@ async def connect(plugin: Plugin) -> Client:
             f"Temporal is not to be reached at {where}: {said}\n"
             "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
         ) from error
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with an exit code, without the interpreter's own end.
+
+    The SDK's threads may still call into Python while the interpreter takes itself down, which then aborts with
+    "PyGILState_Release" instead of our exit code (temporalio/sdk-python#300, open).
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -100,6 +100,17 @@ class World:
         )
         return identifier
 
+    def take_snapshot(self, identifier: str) -> None:
+        """A manual snapshot of the source, available when this returns."""
+        rds: RDSClient = self.client("rds", SOURCE_REGION)
+        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=identifier, DBClusterIdentifier=SOURCE)
+        self._until(
+            lambda: rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)["DBClusterSnapshots"][0][
+                "Status"
+            ]
+            == "available"
+        )
+
     def notifications(self) -> list[dict[str, Any]]:
         """The messages that subscribers of the topic have got since the last look."""
         sqs = self.client("sqs")
@@ -123,9 +134,11 @@ class World:
         now = self.emulator.clock.now()
         self.emulator.clock.set(now - timedelta(days=30))
         self._security_group()
-        key = self._kms_key()
-        self._network()
-        self._clusters(key)
+        self._kms_key()
+        self.make_subnet_group(SOURCE_REGION, "production")
+        self.make_subnet_group()
+        self._make_source()
+        self.make_target()
         self._secrets()
         self._inbox()
         self._fill()
@@ -144,26 +157,26 @@ class World:
         groups[SECURITY_GROUP] = groups.pop(group.id)
         group.id = SECURITY_GROUP
 
-    def _kms_key(self) -> str:
+    def _kms_key(self) -> None:
         kms = self.client("kms")
-        key: str = kms.create_key(Description="staging")["KeyMetadata"]["KeyId"]
-        kms.create_alias(AliasName=KMS_ALIAS, TargetKeyId=key)
-        return key
+        kms.create_alias(AliasName=KMS_ALIAS, TargetKeyId=kms.create_key(Description="staging")["KeyMetadata"]["KeyId"])
 
-    def _network(self) -> None:
-        for region, name in ((SOURCE_REGION, "production"), (TARGET_REGION, SUBNET_GROUP)):
-            subnets = [subnet["SubnetId"] for subnet in self.client("ec2", region).describe_subnets()["Subnets"]]
-            self.client("rds", region).create_db_subnet_group(
-                DBSubnetGroupName=name, DBSubnetGroupDescription=name, SubnetIds=subnets[:3]
-            )
+    def make_subnet_group(self, region: str = TARGET_REGION, name: str = SUBNET_GROUP) -> None:
+        """A DB subnet group over the region's default subnets."""
+        subnets = [subnet["SubnetId"] for subnet in self.client("ec2", region).describe_subnets()["Subnets"]]
+        self.client("rds", region).create_db_subnet_group(
+            DBSubnetGroupName=name, DBSubnetGroupDescription=name, SubnetIds=subnets[:3]
+        )
 
-    def _clusters(self, key: str) -> None:
-        source, target = self.client("rds", SOURCE_REGION), self.client("rds")
-        self._cluster(source, SOURCE, "production", self.master_password, DeletionProtection=True)
+    def make_target(self) -> None:
+        """The staging cluster, which has opted in to be replaced by the source; up when this returns."""
         opt_in = [{"Key": REPLACED_BY, "Value": self.source_arn}]
-        self._cluster(target, TARGET, SUBNET_GROUP, secrets.token_urlsafe(24), KmsKeyId=key, Tags=opt_in)
-        for rds, cluster in ((source, SOURCE), (target, TARGET)):
-            self._until(lambda rds=rds, cluster=cluster: self._is_up(rds, cluster))  # type: ignore[misc]  # bound now
+        password = secrets.token_urlsafe(24)
+        self._cluster(self.client("rds"), TARGET, SUBNET_GROUP, password, KmsKeyId=KMS_ALIAS, Tags=opt_in)
+
+    def _make_source(self) -> None:
+        rds = self.client("rds", SOURCE_REGION)
+        self._cluster(rds, SOURCE, "production", self.master_password, DeletionProtection=True)
 
     def _cluster(self, rds: RDSClient, name: str, subnet_group: str, password: str, **options: Any) -> None:
         rds.create_db_cluster(
@@ -181,6 +194,7 @@ class World:
         rds.create_db_instance(
             DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=ENGINE
         )
+        self._until(lambda: self._is_up(rds, name))
 
     def _is_up(self, rds: RDSClient, cluster: str) -> bool:
         instance = rds.describe_db_instances(DBInstanceIdentifier=f"{cluster}-1")["DBInstances"][0]

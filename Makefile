@@ -1,0 +1,41 @@
+# demo, test and lint need Python 3.11 or newer and make; the rest is installed into .venv on the first call.
+PYTHON ?= python3
+VENV := .venv
+IN_VENV := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: demo test lint format lock clean
+
+demo: $(READY)
+	@$(IN_VENV) -m devstack.demo
+
+test: $(READY)
+	@$(IN_VENV) -m pytest
+
+lint: $(READY)
+	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m ruff format --check .
+	@$(IN_VENV) -m mypy
+
+format: $(READY)
+	@$(IN_VENV) -m ruff check --fix .
+	@$(IN_VENV) -m ruff format .
+
+# The lock files hold exact versions and no registry's address.
+lock: $(READY)
+	$(IN_VENV) -m piptools compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-emit-options -o requirements.lock pyproject.toml
+	$(IN_VENV) -m piptools compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-emit-options --extra devstack --extra dev -c requirements.lock \
+		-o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 …")'
+	@echo "Setting up $(VENV) from requirements-dev.lock; a minute or two, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock & pid=$$!; \
+		while kill -0 $$pid 2>/dev/null; do printf .; sleep 1; done; echo; wait $$pid
+	@touch $@

@@ -1,0 +1,37 @@
+"""The pipeline's own two programs, started against a stack as an operator starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from devstack.processes import Scratch, Server
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER_SECONDS = 30.0
+WORKER_STARTED = b"worker started"
+
+
+def own_environment(stack_environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without what it says of other AWS accounts and Temporals, with the stack's instead."""
+    foreign = ("AWS_", "TEMPORAL_", "AURORA_RESTORE_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    # A profile on this machine would bring its own address.
+    return inherited | {"TEMPORAL_CONFIG_FILE": os.devnull} | dict(stack_environment)
+
+
+def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "worker") -> Server:
+    """worker.py as a process that ends with this one; ready when Temporal has its pollers."""
+    log = scratch.path / f"{name}.log"
+    worker = scratch.start(name, [sys.executable, ROOT / "worker.py"], environment=own_environment(environment))
+    worker.wait_until(lambda: WORKER_STARTED in log.read_bytes(), WORKER_SECONDS)
+    return worker
+
+
+def run_starter(arguments: Sequence[str | Path], environment: Mapping[str, str]) -> int:
+    """starter.py with these arguments on this terminal; its exit code."""
+    command = [sys.executable, ROOT / "starter.py", *arguments]
+    return subprocess.run(command, env=own_environment(environment), check=False).returncode  # noqa: S603 - our own program
