@@ -116,6 +116,7 @@ def _started_row(step: Step, of: StepInput) -> AuditRow:
         phase=Phase.STARTED,
         status=Status.IN_PROGRESS,
         details="Started",
+        step_started_at=of.step_started_at,
         timestamp=of.step_started_at,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
@@ -131,6 +132,7 @@ def _attempt_row(step: Step, of: StepInput, error: Exception, seconds: float, re
         phase=Phase.ATTEMPT,
         status=Status.FAILED,
         details=fault.short,
+        step_started_at=of.step_started_at,
         # Temporal's clock plus what this process measured: its own clock may be wrong.
         timestamp=info.started_time + timedelta(seconds=seconds),
         attempt=info.attempt,

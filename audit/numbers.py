@@ -132,6 +132,7 @@ class OperationNumbersTable:
             "Operations table unavailable",
             f"DynamoDB table {self._table}: {error}. See the table, its region and the worker's permissions. If it was "
             "never made: python starter.py setup",
+            code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
 
 

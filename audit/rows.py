@@ -15,6 +15,9 @@ from models.steps import Status, Step
 
 SCHEMA_VERSION = 1
 
+LONGEST_TEXT, LONGEST_MESSAGE = 1_000, 20_000
+"""Characters. DynamoDB refuses an item of more than 400 KB for ever, and a row is written until it is taken."""
+
 
 class Phase(StrEnum):
     """Which fact about a step a row holds."""
@@ -35,9 +38,12 @@ class AuditRow(Model):
     phase: Phase
     status: Status
     details: str
+    step_started_at: AwareDatetime
+    """When the workflow came to the step, as Temporal's history keeps it in the activity's input."""
     timestamp: AwareDatetime
-    """On the Temporal server's clock."""
+    """When it happened, on the Temporal server's clock."""
     attempt: int = 1
+    """0 of an outcome that failed: Temporal does not tell a workflow how often it tried; the attempts' rows do."""
     look: int = 1
     workflow_id: str
     run_id: str
@@ -49,9 +55,15 @@ class AuditRow(Model):
 
     @property
     def event_key(self) -> str:
-        """The sort key: chronological, and the same however often the same fact is written."""
-        order = list(Phase).index(self.phase) + 1
-        return f"{stamp(self.timestamp)}#{self.step.number}-{self.step}#{order}-{self.phase}#{self.look}.{self.attempt}"
+        """The sort key: chronological, and the same however often the same fact is written.
+
+        Made only of what the history holds. `timestamp` is not in it: a workflow task that is repeated, because its
+        worker was killed after the write, tells the same outcome at a later time. The run is in it because a reset
+        workflow may end the same step differently.
+        """
+        began, order = stamp(self.step_started_at), list(Phase).index(self.phase) + 1
+        which = f"{self.look:05d}.{self.attempt:05d}"
+        return f"{began}#{self.step.number}-{self.step}#{order}-{self.phase}#{which}#{self.run_id}"
 
     @property
     def date(self) -> str:
@@ -67,7 +79,13 @@ def stamp(moment: datetime) -> str:
 def to_item(row: AuditRow) -> dict[str, Any]:
     """The row as DynamoDB stores it."""
     plain = row.model_dump(mode="json", exclude_none=True, exclude={"duration_seconds"})
-    plain |= {"event_key": row.event_key, "date": row.date, "timestamp": stamp(row.timestamp)}
+    plain |= {"event_key": row.event_key, "date": row.date, "details": _cut(row.details, LONGEST_TEXT)}
+    plain |= {"timestamp": stamp(row.timestamp), "step_started_at": stamp(row.step_started_at)}
+    if row.fault is not None:
+        plain["fault"] |= {
+            "short": _cut(row.fault.short, LONGEST_TEXT),
+            "message": _cut(row.fault.message, LONGEST_MESSAGE),
+        }
     if row.duration_seconds is not None:
         # DynamoDB's numbers are decimals; milliseconds as a whole number are exact everywhere.
         plain["duration_ms"] = round(row.duration_seconds * 1000)
@@ -84,6 +102,7 @@ def from_item(item: dict[str, Any]) -> AuditRow:
         phase=Phase(plain["phase"]),
         status=Status(plain["status"]),
         details=plain["details"],
+        step_started_at=datetime.fromisoformat(plain["step_started_at"]),
         timestamp=datetime.fromisoformat(plain["timestamp"]),
         attempt=int(plain["attempt"]),
         look=int(plain["look"]),
@@ -95,3 +114,7 @@ def from_item(item: dict[str, Any]) -> AuditRow:
         fault=Fault.model_validate(plain["fault"]) if "fault" in plain else None,
         schema_version=int(plain["schema_version"]),
     )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… [cut, {len(text)} characters]"

@@ -1,7 +1,8 @@
-"""Making the two tables, for `starter.py setup`; what is there already is left as it is."""
+"""Making the two tables, for `starter.py setup`; run again, it adds what is missing and changes nothing else."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -10,6 +11,9 @@ from audit.table import BY_DATE, EXPIRES_AT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+BACKUPS_SECONDS = 60
+"""A new table refuses point-in-time recovery for a while ("Backups are being enabled for the table")."""
 
 
 def create_audit_table(dynamodb: DynamoDBClient, table: str) -> bool:
@@ -26,9 +30,10 @@ def create_audit_table(dynamodb: DynamoDBClient, table: str) -> bool:
             {"IndexName": BY_DATE, "KeySchema": _key("date", "event_key"), "Projection": {"ProjectionType": "ALL"}}
         ],
     )
-    if made:
-        expiry: Any = {"Enabled": True, "AttributeName": EXPIRES_AT}
-        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=expiry)
+    expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if expiry["TimeToLiveStatus"] == "DISABLED":
+        wanted: Any = {"Enabled": True, "AttributeName": EXPIRES_AT}
+        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)
     return made
 
 
@@ -53,11 +58,26 @@ def _create(dynamodb: DynamoDBClient, **definition: Any) -> bool:
             raise
         made = False
     dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
-    if made:
-        dynamodb.update_continuous_backups(
-            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-        )
+    _make_recoverable(dynamodb, table)
     return made
+
+
+def _make_recoverable(dynamodb: DynamoDBClient, table: str) -> None:
+    """Switch point-in-time recovery on, also for a table whose setup broke off before that."""
+    backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    if backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED":
+        return
+    for seconds_left in reversed(range(BACKUPS_SECONDS)):
+        try:
+            dynamodb.update_continuous_backups(
+                TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            )
+            return
+        except ClientError as error:
+            unavailable = error.response["Error"]["Code"] == "ContinuousBackupsUnavailableException"
+            if not unavailable or not seconds_left:
+                raise
+        time.sleep(1)
 
 
 def _text_attribute(name: str) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BY_DATE = "by-date"
 EXPIRES_AT = "expires_at"
+WHEN_TOLD = (EXPIRES_AT, "timestamp", "date", "duration_ms")
 
 
 class AuditTable:
@@ -34,7 +35,7 @@ class AuditTable:
         self._retention = retention
 
     def put(self, row: AuditRow) -> None:
-        """Write a row; one that is there already with the same content is success.
+        """Write a row; if its key holds the same fact already, the first telling stays and this is success.
 
         Raises `TrailUnavailable` (transient) if DynamoDB does not take it, `TrailConflict` if its key holds another row.
         """
@@ -50,7 +51,7 @@ class AuditTable:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise self._unavailable(error) from error
             there: Any = error.response.get("Item", {})
-            if _without_expiry(there) != _without_expiry(item):
+            if _facts(there) != _facts(item):
                 raise TrailConflict(
                     "Trail holds another row",
                     f"table {self._table}, operation {row.operation_id}, key {row.event_key}: the row there is not the "
@@ -125,6 +126,7 @@ class TrailIntents:
                 phase=Phase.STARTED,
                 status=Status.IN_PROGRESS,
                 details=details,
+                step_started_at=of.step_started_at,
                 timestamp=of.step_started_at,
                 workflow_id=info.workflow_id or "",
                 run_id=info.workflow_run_id or "",
@@ -138,5 +140,6 @@ class TrailIntents:
         return any(row.step is step and row.phase is Phase.STARTED for row in rows)
 
 
-def _without_expiry(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name != EXPIRES_AT}
+def _facts(item: dict[str, Any]) -> dict[str, Any]:
+    """The item without what depends on when it was written: the same fact told later is still the same fact."""
+    return {name: value for name, value in item.items() if name not in WHEN_TOLD}

@@ -24,6 +24,7 @@ from models.operation import StepInput, StepOutcome
 from models.steps import Status, Step
 
 RECORD_OUTCOME = "record-outcome"
+SUMMARY_BYTES = 200
 
 _RECORDING = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
@@ -56,7 +57,8 @@ class WorkflowTrail:
 
     async def _write(self, row: AuditRow) -> None:
         try:
-            summary = f"{row.step}: {row.status}, {row.details}"[:200]
+            # In bytes: the server refuses a longer summary, and would refuse it for ever.
+            summary = f"{row.step}: {row.status}, {row.details}".encode()[:SUMMARY_BYTES].decode(errors="ignore")
             recording: LocalActivityConfig = {**_RECORDING, "summary": summary}
             await workflow.execute_local_activity(RECORD_OUTCOME, row, **recording)
         except FailureError as error:
@@ -104,6 +106,7 @@ def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> Audit
         "operation_id": of.operation_id,
         "step": step,
         "phase": Phase.OUTCOME,
+        "step_started_at": of.step_started_at,
         "timestamp": now,
         "look": of.look,
         "workflow_id": info.workflow_id,
@@ -113,7 +116,9 @@ def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> Audit
     if error is not None:
         fault = fault_of(error)
         request_ids = (fault.request_id,) if fault.request_id else ()
-        return AuditRow(**common, status=Status.FAILED, details=fault.short, fault=fault, request_ids=request_ids)
+        return AuditRow(
+            **common, status=Status.FAILED, details=fault.short, attempt=0, fault=fault, request_ids=request_ids
+        )
     outcome = activity.result()
     if not isinstance(outcome, StepOutcome) or not outcome.done:
         return None

@@ -1,0 +1,149 @@
+"""What the small nights are made of, and the activities that do as they are told and count what they did."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import activity
+
+from errors import AwsUnavailable, StepFailed
+from models.model import Model
+from models.operation import StepInput, StepOutcome
+from models.steps import Step
+
+UNREGISTERED = Step.SETUP_DB_USERS
+UNDECODABLE = Step.ARCHIVE_SNAPSHOT
+NOBODYS_QUEUE = "nobody-works-here"
+
+effects: Counter[str] = Counter()
+"""How often each operation's activities took effect."""
+breaking: Counter[str] = Counter()
+"""How many workflow tasks of an operation are still to fail."""
+
+
+class Call(Model):
+    """One step and how it is to end."""
+
+    step: Step = Step.COPY_SNAPSHOT
+    behaviour: str = "succeed"
+    start_to_close: float = 10
+    heartbeat: float | None = None
+    attempts: int = 1
+    looks: int = 1
+    task_queue: str | None = None
+    fatal: bool = False
+    cancelled_at_once: bool = False
+
+
+class Night(Model):
+    """The input of the workflow."""
+
+    operation_id: str
+    calls: tuple[Call, ...]
+    written_after_each: bool = False
+
+
+class ScriptedInput(StepInput):
+    """What a step is told: how to end."""
+
+    behaviour: str
+
+
+class WantsMore(StepInput):
+    """What no call of these nights brings along."""
+
+    behaviour: str
+    missing: str
+
+
+class CannotTravel(StepOutcome):
+    """An outcome that does not become JSON."""
+
+    thing: Any
+
+
+def breaks(operation_id: str) -> bool:
+    """Whether this workflow task is to fail; asked once for each."""
+    breaking[operation_id] -= 1
+    return breaking[operation_id] >= 0
+
+
+def act(of: ScriptedInput) -> StepOutcome:
+    """Take effect, then end as told."""
+    effects[of.operation_id] += 1
+    return BEHAVIOURS[of.behaviour](of)
+
+
+def _succeed(of: ScriptedInput) -> StepOutcome:
+    return StepOutcome(details="Found snapshot: rds:orders", resource_arns=("arn:aws:rds:eu-central-1:1:snapshot:s",))
+
+
+def _not_yet(of: ScriptedInput) -> StepOutcome:
+    return StepOutcome(done=False, details="Copying", percent=10 * of.look)
+
+
+def _fail(of: ScriptedInput) -> StepOutcome:
+    raise StepFailed(
+        "Invalid snapshot ID", "The snapshot is gone.", code="DBClusterSnapshotNotFoundFault", request_id="r-1"
+    )
+
+
+def _fail_transiently(of: ScriptedInput) -> StepOutcome:
+    raise AwsUnavailable("AWS unavailable", f"Throttled in attempt {activity.info().attempt}.", code="Throttling")
+
+
+def _third_time_lucky(of: ScriptedInput) -> StepOutcome:
+    return _succeed(of) if activity.info().attempt == 3 else _fail_transiently(of)
+
+
+def _unexpected(of: ScriptedInput) -> StepOutcome:
+    return StepOutcome(details={}["a defect"])
+
+
+def _late(of: ScriptedInput) -> StepOutcome:
+    time.sleep(2.2)
+    return _succeed(of)
+
+
+def _until_cancelled(of: ScriptedInput) -> StepOutcome:
+    for _ in range(200):
+        activity.heartbeat()
+        time.sleep(0.05)
+    return _succeed(of)
+
+
+def _untravelled(of: ScriptedInput) -> StepOutcome:
+    return CannotTravel(details="Found", thing=object())
+
+
+BEHAVIOURS: dict[str, Callable[[ScriptedInput], StepOutcome]] = {
+    "succeed": _succeed,
+    "not-yet": _not_yet,
+    "fail": _fail,
+    "fail-transiently": _fail_transiently,
+    "third-time-lucky": _third_time_lucky,
+    "unexpected": _unexpected,
+    "late": _late,
+    "until-cancelled": _until_cancelled,
+    "untravelled": _untravelled,
+}
+
+
+def _wants_more(of: WantsMore) -> StepOutcome:
+    raise AssertionError("never reached: its input does not decode")
+
+
+def _activity(step: Step) -> Callable[..., Any]:
+    function = _wants_more if step is UNDECODABLE else act
+
+    def of_its_own(of: Any) -> Any:
+        return function(of)
+
+    of_its_own.__annotations__ = {"of": WantsMore if step is UNDECODABLE else ScriptedInput, "return": StepOutcome}
+    return activity.defn(name=step.value)(of_its_own)
+
+
+ACTIVITIES = [_activity(step) for step in Step if step is not UNREGISTERED]
