@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from devstack.aws import Clock
+from devstack.aws import Clock, Emulator, NoDatabases
 from tests.emulator.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
 
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
@@ -199,6 +199,25 @@ def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
             connection.recv(1)
     control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": False})
     assert aws.look()["Port"] == before["Port"]
+
+
+# Beginning and end
+
+
+def test_a_stopped_emulator_answers_nobody() -> None:
+    """After `stop` a client with an open connection is not answered any more."""
+    with Emulator(NoDatabases()) as emulator:
+        rds = World(emulator).client()
+        rds.describe_db_clusters()
+    with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
+        rds.describe_db_clusters()
+
+
+def test_a_taken_port_is_an_error_that_can_be_caught(aws: World) -> None:
+    """Starting on a port that is in use is an OSError and does not end the process."""
+    port = int(aws.emulator.endpoint_url.rpartition(":")[2])
+    with pytest.raises(OSError, match="in use"):
+        Emulator(NoDatabases(), port=port).start()
 
 
 # The clock itself

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.emulated_aws import ENGINE, World
+from devstack.aws import Emulator, NoDatabases
+from tests.emulator.emulated_aws import ENGINE, TAKES, World
 
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
 
@@ -102,6 +105,20 @@ def test_a_cluster_waits_for_its_instances(aws: World) -> None:
     aws.wait()
     assert rds.describe_db_clusters()["DBClusters"] == []
     assert rds.describe_db_instances()["DBInstances"] == []
+
+
+def test_a_cluster_outlives_its_slowest_instance() -> None:
+    """A cluster that is being deleted is gone only after its last instance."""
+    with Emulator(NoDatabases(), durations=replace(TAKES, instance_delete=500)) as emulator:
+        aws = World(emulator)
+        aws.cluster()
+        aws.instance("prod-1")
+        aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
+        aws.client().delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
+        aws.wait(499)
+        assert aws.look()["Status"] == "deleting"
+        aws.wait(1)
+        assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
 def test_a_modification_begins_as_available(aws: World) -> None:

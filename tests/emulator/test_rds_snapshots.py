@@ -218,6 +218,9 @@ def test_another_account_copies_what_is_shared_with_it(aws: World) -> None:
     assert names(theirs.describe_db_cluster_snapshots(IncludeShared=True)) == [arn]
     assert names(theirs.describe_db_cluster_snapshots(SnapshotType="shared")) == [arn]
     assert copy(aws, arn, account=OTHER_ACCOUNT)["SourceDBClusterSnapshotArn"] == arn
+    copy(aws, arn, "not-shared", region=SOURCE)
+    aws.wait()
+    assert names(theirs.describe_db_cluster_snapshots(SnapshotType="shared")) == [arn]
     theirs.restore_db_cluster_from_snapshot(DBClusterIdentifier="theirs", SnapshotIdentifier=arn, Engine=ENGINE)
     aws.client().modify_db_cluster_snapshot_attribute(
         DBClusterSnapshotIdentifier="nightly", AttributeName="restore", ValuesToRemove=[OTHER_ACCOUNT]

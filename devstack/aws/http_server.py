@@ -1,0 +1,70 @@
+"""The HTTP server: a thread per connection, and every connection is cut when it stops."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+HOST = "127.0.0.1"
+STOP_POLL = 0.02
+"""Seconds between two looks at whether to stop serving."""
+
+
+class Server(ThreadedWSGIServer):
+    """werkzeug's server, with an orderly beginning and a real end."""
+
+    def __init__(self, port: int, application: WSGIApplication) -> None:
+        """Listen; OSError if the port is taken, where werkzeug itself would end the process."""
+        self._connections: set[socket.socket] = set()
+        with socket.create_server((HOST, port), backlog=128) as listening:
+            super().__init__(HOST, port, application, handler=_Handler, fd=listening.fileno())
+
+    def serve_in_background(self) -> None:
+        """Serve in a daemon thread."""
+        threading.Thread(target=self.serve_forever, args=(STOP_POLL,), name="aws-emulator", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop listening and cut what is open: a kept-alive connection would go on being answered."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember a connection as long as it is open."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that ends."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+
+class _Handler(WSGIRequestHandler):
+    # Head and body of an answer are two packets; with Nagle's algorithm the second one waits 40 ms.
+    disable_nagle_algorithm = True
+
+    def connection_dropped(
+        self,
+        error: BaseException,  # noqa: ARG002 - werkzeug passes it
+        environ: WSGIEnvironment | None = None,  # noqa: ARG002 - and this
+    ) -> None:
+        """Do not wait for another request on a connection that was reset on demand."""
+        self.close_connection = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Leave requests out of the log: the journal has them."""
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Say what went wrong on stderr."""
+        sys.stderr.write(f"aws-emulator {type}: {message % args if args else message}\n")
