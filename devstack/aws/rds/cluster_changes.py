@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import answers, clusters, events, groups, keys, lookup, requests, servers
+from devstack.aws.rds import answers, clusters, events, groups, keys, lookup, master_passwords, requests, servers
 from devstack.aws.rds.engine_versions import version_for
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
@@ -55,7 +55,7 @@ def _check(call: Call, cluster: Cluster) -> None:
 
 
 def _check_password(wanted: dict[str, Any], cluster: Cluster) -> None:
-    clusters.check_password(wanted.get("MasterUserPassword"))
+    master_passwords.check(wanted.get("MasterUserPassword"))
     manage = wanted.get("ManageMasterUserPassword")
     if "MasterUserPassword" in wanted and (manage or (manage is None and cluster.secret is not None)):
         raise Refusal(
@@ -87,7 +87,7 @@ def _change_at_once(call: Call, cluster: Cluster) -> None:
 def _change_password(call: Call, cluster: Cluster) -> None:
     wanted = call.parameters
     if wanted.get("ManageMasterUserPassword") and cluster.secret is None:
-        clusters.manage_password(call.world, cluster, wanted.get("MasterUserSecretKmsKeyId"))
+        master_passwords.manage(call.world, cluster, wanted.get("MasterUserSecretKmsKeyId"))
         _reset_credentials(call, cluster, servers.done())
     elif wanted.get("RotateMasterUserPassword") and cluster.secret is not None:
         password = keys.rotate_secret(call.world, cluster, cluster.secret)

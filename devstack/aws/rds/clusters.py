@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import answers, events, groups, keys, lookup, requests, servers
+from devstack.aws.rds import answers, events, groups, keys, lookup, master_passwords, requests, servers
 from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, version_for
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
@@ -122,52 +121,15 @@ def create_db_cluster(call: Call) -> dict[str, Any]:
     identifier = new_identifier(call)
     check_quota(call)
     version = version_for(wanted["Engine"], wanted.get("EngineVersion"))
-    check_master(wanted)
+    master_passwords.check_master(wanted)
     cluster = new_cluster(call, identifier, version, wanted.get("MasterUsername", "postgres"))
     cluster.backup_retention_days = retention(wanted, default=1)
     cluster.kms_key = _encryption(call)
     cluster.replication_source = wanted.get("ReplicationSourceIdentifier")
     cluster.master_password = wanted.get("MasterUserPassword")
     if wanted.get("ManageMasterUserPassword"):
-        manage_password(call.world, cluster, wanted.get("MasterUserSecretKmsKeyId"))
+        master_passwords.manage(call.world, cluster, wanted.get("MasterUserSecretKmsKeyId"))
     return bring_up(call, cluster, call.world.durations.cluster_create)
-
-
-def check_master(wanted: dict[str, Any]) -> None:
-    """Refuse a cluster without a master user, or with two ways of setting its password, or none."""
-    if "ReplicationSourceIdentifier" in wanted:
-        return
-    if "MasterUsername" not in wanted:
-        raise Refusal("InvalidParameterValue", "The parameter MasterUsername must be provided and must not be blank.")
-    if ("MasterUserPassword" in wanted) == bool(wanted.get("ManageMasterUserPassword")):
-        raise Refusal(
-            "InvalidParameterCombination",
-            "You must specify either MasterUserPassword or ManageMasterUserPassword, and not both.",
-        )
-    check_password(wanted.get("MasterUserPassword"))
-
-
-def check_password(password: str | None) -> None:
-    """Refuse a password that is not 8 to 41 printable ASCII characters without slash, quote and at."""
-    if password is not None and not re.fullmatch(r"[!#-.0-?A-~ ]{8,41}", password):
-        raise Refusal(
-            "InvalidParameterValue",
-            "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. "
-            "Only printable ASCII characters besides '/', '@', '\"' may be used.",
-        )
-
-
-def manage_password(world: World, cluster: Cluster, kms_key: str | None) -> str:
-    """Hand the master password over to Secrets Manager; returns the new password."""
-    secret, password = keys.create_secret(world, cluster, kms_key)
-    cluster.secret = secret
-    servers_password = servers.set_master_password(world, cluster, password)
-
-    def active(_: datetime) -> None:
-        secret.status = "active"
-
-    world.schedule(cluster, world.durations.master_password, active, ready=servers_password.done)
-    return password
 
 
 def retention(wanted: dict[str, Any], default: int) -> int:
