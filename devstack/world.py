@@ -129,8 +129,11 @@ class World:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
             return json.loads(answer.read())
 
-    def build(self) -> None:
-        """Make everything. The clusters are made a month ago on the emulator's clock, the backup last night."""
+    def build(self, *, filled: bool = True) -> None:
+        """Make everything, with rows in the source unless its clusters have no databases behind them.
+
+        The clusters are made a month ago on the emulator's clock, the backup last night.
+        """
         now = self.emulator.clock.now()
         self.emulator.clock.set(now - timedelta(days=30))
         self._security_group()
@@ -141,7 +144,8 @@ class World:
         self.make_target()
         self._secrets()
         self._inbox()
-        self._fill()
+        if filled:
+            self._fill()
         self.emulator.clock.set(now - timedelta(hours=2))
         self.take_automated_snapshot()
         self.emulator.clock.set(now)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +119,18 @@ class Bench:
     plugin: AuroraRestorePlugin
 
     async def start(self, asked: RestoreRequest, *, workflow_id: str | None = None, at: datetime | None = None) -> Any:
-        """Start a night, at a time that is to come if one is given."""
-        delay = at - datetime.now(at.tzinfo) if at else None
+        """Start a night at a time that is to come; by default just after whatever happened in the world before.
+
+        Every workflow has a clock of its own, which begins at the real time: without the delay the world would go back.
+        """
+        at = at or self.world.emulator.clock.now() + timedelta(minutes=1)
+        delay = max(at - datetime.now(UTC), timedelta(0))
         return await self.client.start_workflow(
             AuroraRestoreWorkflow.run,
             asked,
             id=workflow_id or asked.target.workflow_id,
             task_queue=self.settings.task_queue,
-            start_delay=delay,
+            start_delay=delay or None,
         )
 
     async def state(self, handle: WorkflowHandle[Any, Any]) -> RestoreState:
