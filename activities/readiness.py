@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +12,8 @@ from activities.faults import Action, action_for
 from activities.guards import Violation
 from clients.aws import AwsClients
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
+
+Answer = TypeVar("Answer")
 
 
 class Readiness:
@@ -79,14 +82,10 @@ class Readiness:
 
     def _kms_key_is_usable(self, key: str) -> Iterator[Violation]:
         kms = self._aws.kms(self._of.target, self._of.operation_id)
-        try:
-            state = kms.describe_key(KeyId=key)["KeyMetadata"].get("KeyState", "Enabled")
-        except ClientError as error:
-            if action_for(error) is not Action.ABSENT:
-                raise
+        found = _found(partial(kms.describe_key, KeyId=key))
+        if found is None:
             yield self._not_there("kms-key", "KMS key not accessible", f"no KMS key {key}")
-            return
-        if state != "Enabled":
+        elif (state := found["KeyMetadata"].get("KeyState", "Enabled")) != "Enabled":
             yield Violation("kms-key", "KMS key not accessible", f"the KMS key {key} is {state}: enable it.")
 
     def _engine_version(self) -> Iterator[Violation]:
@@ -103,8 +102,12 @@ class Readiness:
         secrets = self._aws.secretsmanager(self._of.target, self._of.operation_id)
         master = self._of.target.master_user_secret_id
         for secret in dict.fromkeys([user.secret_id for user in self._of.users] + ([master] if master else [])):
-            if _missing(partial(secrets.describe_secret, SecretId=secret)):
+            found = _found(partial(secrets.describe_secret, SecretId=secret))
+            if found is None:
                 yield self._not_there("secret", "Secret not found", f"no secret {secret} in Secrets Manager")
+            elif "DeletedDate" in found:
+                text = f"the secret {secret} is marked for deletion and can no longer be read: restore it."
+                yield Violation("secret", "Secret not found", text)
 
     def _not_there(self, rule: str, short: str, what: str) -> Violation:
         target = self._of.target
@@ -116,10 +119,13 @@ class Readiness:
 
 
 def _missing(look: Callable[[], object]) -> bool:
+    return _found(look) is None
+
+
+def _found(look: Callable[[], Answer]) -> Answer | None:
     try:
-        look()
+        return look()
     except ClientError as error:
         if action_for(error) is Action.ABSENT:
-            return True
+            return None
         raise
-    return False

@@ -149,7 +149,7 @@ class SnapshotActivities:
             raise StepFailed(
                 "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
             )
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy["DBClusterSnapshotIdentifier"])
+        _delete_copy(rds, copy["DBClusterSnapshotArn"])
         final_look_over(of, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
         return CopySnapshotOutcome(done=False, details="Removed a failed copy of the same snapshot")
 
