@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -172,10 +173,10 @@ class Night:
         ]
 
     def anonymous(self, text: str) -> str:
-        """A text without this night's number, to be compared with another night's."""
+        """A text without this night's number and times, to be compared with another night's."""
         for name in (self.target.cluster, self.source.cluster):
             text = text.replace(name, name.rpartition("-")[0])
-        return text.replace(self.operation_id, "op")
+        return re.sub(r"-[0-9]{8}-[0-9a-f]{10}", "", text.replace(self.operation_id, "op"))
 
     def rows(self) -> list[str]:
         """The trail of this operation."""
