@@ -99,6 +99,15 @@ def test_a_server_is_there_with_the_first_instance(aws: World, host: Recorder) -
     assert aws.look()["Port"] == 54321
 
 
+def test_without_instances_a_server_is_hidden(aws: World) -> None:
+    """When the last instance is gone the endpoint is not the server's any more."""
+    aws.cluster()
+    add_instance(aws, "prod-1", "prod")
+    aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
+    assert aws.client().describe_db_instances()["DBInstances"] == []
+    assert aws.look()["Port"] != 54321
+
+
 def test_available_waits_for_the_work(aws: World, host: Recorder) -> None:
     """However far the clock jumps, nothing is available before the database work behind it is done."""
     aws.cluster()

@@ -103,6 +103,18 @@ def test_a_lost_answer_leaves_its_effect(aws: World) -> None:
     assert len(rds.describe_db_clusters()["DBClusters"]) == 1
 
 
+def test_a_reset_is_a_real_one(aws: World) -> None:
+    """The connection ends with RST, not with an orderly end of stream."""
+    aws.emulator.faults.add("rds", "DescribeDBClusters", "reset-before")
+    scope = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
+    head = f"Host: aws\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=-"
+    port = int(aws.emulator.endpoint_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(f"GET /?Action=DescribeDBClusters HTTP/1.1\r\n{head}\r\n\r\n".encode())
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
 def test_latency_delays_and_does_not_break(aws: World) -> None:
     """A latency fault delays a call by real seconds."""
     rds = aws.client()
