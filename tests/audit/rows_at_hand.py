@@ -22,12 +22,12 @@ def row(**changes: Any) -> AuditRow:
         "phase": Phase.OUTCOME,
         "status": Status.SUCCESS,
         "details": "Started copy to target region",
-        "step_started_at": NIGHT,
         "timestamp": NIGHT,
         "workflow_id": "aurora-restore:111122223333:eu-central-1:orders-staging",
         "run_id": "0190e8b0-0000-7000-8000-000000000001",
     }
-    return AuditRow(**(facts | changes))
+    facts |= changes
+    return AuditRow(**({"step_started_at": facts["timestamp"]} | facts))
 
 
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)).map(

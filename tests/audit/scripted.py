@@ -119,6 +119,14 @@ def _untravelled(of: ScriptedInput) -> StepOutcome:
     return CannotTravel(details="Found", thing=object())
 
 
+def _endless(of: ScriptedInput) -> StepOutcome:
+    return StepOutcome(details="快照" * 5_000)
+
+
+def _endless_fault(of: ScriptedInput) -> StepOutcome:
+    raise StepFailed("快照" * 5_000, "快照" * 100_000)
+
+
 BEHAVIOURS: dict[str, Callable[[ScriptedInput], StepOutcome]] = {
     "succeed": _succeed,
     "not-yet": _not_yet,
@@ -129,6 +137,8 @@ BEHAVIOURS: dict[str, Callable[[ScriptedInput], StepOutcome]] = {
     "late": _late,
     "until-cancelled": _until_cancelled,
     "untravelled": _untravelled,
+    "endless": _endless,
+    "endless-fault": _endless_fault,
 }
 
 

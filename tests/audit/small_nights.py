@@ -9,6 +9,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     import scripted
@@ -55,6 +56,7 @@ class SmallNight:
     async def _call(self, call: Call, of: ScriptedInput) -> None:
         config: dict[str, Any] = {
             "start_to_close_timeout": timedelta(seconds=call.start_to_close),
+            "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_attempts=call.attempts),
         }
         if call.heartbeat:

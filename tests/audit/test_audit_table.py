@@ -107,8 +107,8 @@ def test_days_are_read_whole_and_in_order(table: AuditTable) -> None:
 
 def test_more_than_a_page_is_read_to_its_end(aws: Emulator, table: AuditTable) -> None:
     """DynamoDB answers at most 1 MB at a time; neither an operation nor a day ends there."""
-    long_story = Fault(type="StepFailed", short="Invalid snapshot ID", message="x" * 25_000)
-    rows = [row(phase=Phase.ATTEMPT, attempt=attempt, fault=long_story) for attempt in range(1, 61)]
+    long_story = Fault(type="StepFailed", short="Invalid snapshot ID", message="x" * 15_000)
+    rows = [row(phase=Phase.ATTEMPT, attempt=attempt, fault=long_story) for attempt in range(1, 81)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(table.put, rows))
     aws.calls.clear()

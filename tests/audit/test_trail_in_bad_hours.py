@@ -1,0 +1,240 @@
+"""DynamoDB fails, workflow tasks are repeated, workflows are reset, clocks are wrong: the trail stays true."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import scripted
+from scripted import Call
+from small_nights import SmallNight
+from temporal_nights import Ended, Office, history_tells, office, trail_tells
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowHandle
+from temporalio.worker import Replayer
+
+from audit.plugin import AuroraRestorePlugin
+from audit.rows import Phase
+from audit.table import AuditTable
+from devstack.aws import Emulator
+from devstack.temporal_server import TemporalServer
+from errors import TrailConflict
+from models.steps import Status, Step
+
+
+def _night(temporal: TemporalServer, table: AuditTable, *calls: Call, **options: Any) -> Ended:
+    async def run() -> Ended:
+        async with office(temporal, table) as at:
+            return await at.night(*calls, **options)
+
+    return asyncio.run(run())
+
+
+def _effects(ended: Ended) -> int:
+    return scripted.effects[ended.history.workflow_id]
+
+
+@pytest.mark.parametrize("kind", ["http500", "reset-before", "reset-after"])
+def test_an_outage_repeats_the_row_and_never_the_call(
+    aws: Emulator, temporal: TemporalServer, table: AuditTable, kind: Any
+) -> None:
+    """DynamoDB refuses the outcome's row five times: the step took effect once, and its row arrives."""
+    aws.faults.add("dynamodb", "PutItem", kind, count=5, skip=1)
+    ended = _night(temporal, table, Call())
+    assert (ended.result, _effects(ended)) == (["done"], 1)
+    assert [(row.phase, row.status) for row in ended.rows] == [
+        (Phase.STARTED, Status.IN_PROGRESS),
+        (Phase.OUTCOME, Status.SUCCESS),
+    ]
+
+
+def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServer, table: AuditTable) -> None:
+    """While DynamoDB is away the workflow stays open, at its very end too; once it is back everything is there."""
+
+    async def run() -> tuple[list[Phase], bool, Ended]:
+        async with office(temporal, table) as at:
+            outage = aws.faults.add("dynamodb", "PutItem", "http500", count=None)
+            handle = await at.start(Call(), Call(behaviour="fail", fatal=True))
+            await _until(lambda: scripted.effects[handle.id] == 2)
+            await asyncio.sleep(0.5)
+            description = await handle.describe()
+            during = [row.phase for row in table.operation(handle.id)]
+            aws.faults.remove(outage)
+            return during, description.close_time is None, await at.ended(handle)
+
+    during, still_open, ended = asyncio.run(run())
+    assert during == []
+    assert still_open
+    assert [(row.phase, row.status) for row in ended.rows if row.phase is Phase.OUTCOME] == [
+        (Phase.OUTCOME, Status.SUCCESS),
+        (Phase.OUTCOME, Status.FAILED),
+    ]
+    assert ended.failure is not None
+
+
+def test_a_lost_attempt_row_changes_no_outcome(aws: Emulator, temporal: TemporalServer, table: AuditTable) -> None:
+    """DynamoDB is away while attempts fail: the activity's end is what it would have been."""
+    # Three tries each for "started" and for two failed attempts.
+    aws.faults.add("dynamodb", "PutItem", "http500", count=9)
+    ended = _night(temporal, table, Call(behaviour="third-time-lucky", attempts=5))
+    assert (ended.result, _effects(ended)) == (["done"], 3)
+    assert [(row.phase, row.attempt) for row in ended.rows] == [(Phase.OUTCOME, 3)]
+
+
+def test_a_cancellation_during_an_outage_loses_no_row(
+    aws: Emulator, temporal: TemporalServer, table: AuditTable
+) -> None:
+    """Cancelled while its last row is on its way, the workflow still waits for the row."""
+
+    async def run() -> Ended:
+        async with office(temporal, table) as at:
+            aws.faults.add("dynamodb", "PutItem", "http500", count=8, skip=1)
+            handle = await at.start(Call())
+            await _until(lambda: scripted.effects[handle.id] == 1)
+            await asyncio.sleep(0.3)
+            for _ in range(2):
+                await handle.cancel()
+            return await at.ended(handle)
+
+    assert trail_tells(asyncio.run(run()).rows)
+
+
+def test_a_foreign_row_does_not_hold_the_workflow(temporal: TemporalServer, table: AuditTable) -> None:
+    """Another row under an outcome's key: the workflow ends as it ended, and the foreign row stays."""
+
+    async def run() -> Ended:
+        async with office(temporal, table) as at:
+            real = table.put
+            foreign: list[Any] = []
+
+            def first_a_foreign_one(wanted: Any) -> None:
+                if wanted.phase is Phase.OUTCOME and not foreign:
+                    foreign.append(wanted)
+                    real(wanted.model_copy(update={"details": "somebody else's"}))
+                real(wanted)
+
+            table.put = first_a_foreign_one  # type: ignore[method-assign]  # somebody is a moment faster
+            return await asyncio.wait_for(at.night(Call()), 10)
+
+    ended = asyncio.run(run())
+    assert ended.result == ["done"]
+    assert [row.details for row in ended.phase(Phase.OUTCOME)] == ["somebody else's"]
+
+
+def test_a_foreign_row_stops_what_must_not_go_on(temporal: TemporalServer, table: AuditTable) -> None:
+    """Where the workflow waits for its rows before it deletes, a conflict ends it with `TrailConflict`."""
+
+    async def run() -> Ended:
+        async with office(temporal, table) as at:
+            real = table.put
+
+            def conflicting(wanted: Any) -> None:
+                if wanted.phase is Phase.OUTCOME:
+                    raise TrailConflict("Trail holds another row", "a test put it there")
+                real(wanted)
+
+            table.put = conflicting  # type: ignore[method-assign]  # as in a table that somebody shares
+            return await asyncio.wait_for(at.night(Call(), Call(), written_after_each=True), 10)
+
+    ended = asyncio.run(run())
+    assert getattr(ended.failure, "type", None) == "TrailConflict"
+    assert _effects(ended) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_repeated_workflow_task_repeats_no_row(temporal: TemporalServer, table: AuditTable, times: int) -> None:
+    """The row was written and then the workflow task was lost, as when a worker is killed: the row is not doubled."""
+    operation_id = f"op-lost-{times}"
+    scripted.breaking[operation_id] = times
+    ended = _night(temporal, table, Call(), Call(behaviour="fail"), operation_id=operation_id, written_after_each=True)
+    lost = [event for event in ended.history.events if event.HasField("workflow_task_failed_event_attributes")]
+    assert lost
+    assert ended.result == ["done", "ApplicationError"]
+    assert trail_tells(ended.rows) == history_tells(ended.history)
+
+
+def test_a_reset_workflow_goes_on_in_the_same_trail(temporal: TemporalServer, table: AuditTable) -> None:
+    """After a reset the new run's ends stand beside the old run's, each under its run; nothing is lost or refused."""
+
+    async def run() -> tuple[Ended, Ended]:
+        async with office(temporal, table) as at:
+            before = await at.night(Call(), Call(step=Step.DELETE_RDS, behaviour="fail"))
+            return before, await at.ended(await _reset(at, before))
+
+    before, after = asyncio.run(run())
+    assert after.result == before.result
+    assert trail_tells(before.rows) == history_tells(before.history)
+    rows_of = {run: [row for row in after.rows if row.run_id == run] for run in {row.run_id for row in after.rows}}
+    assert before.history.run_id in rows_of
+    assert trail_tells(rows_of[after.history.run_id]) == history_tells(after.history)
+
+
+def test_a_long_story_holds_up_nobody(temporal: TemporalServer, table: AuditTable) -> None:
+    """Texts in any script and of any length become a row and a summary that the servers take."""
+    ended = _night(temporal, table, Call(behaviour="endless"), Call(behaviour="endless-fault"))
+    assert [row.status for row in ended.phase(Phase.OUTCOME)] == [Status.SUCCESS, Status.FAILED]
+
+
+def test_a_workers_wrong_clock_reorders_nothing(
+    temporal: TemporalServer, table: AuditTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose clock is three days late writes the same times in the same order: they are Temporal's."""
+    real, late = time.time, timedelta(days=3)
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - late
+
+    began = datetime.now(UTC)
+    monkeypatch.setattr(time, "time", lambda: real() - late.total_seconds())
+    for module in ("audit.rows", "audit.table", "audit.trail", "audit.interceptor"):
+        monkeypatch.setattr(f"{module}.datetime", Late, raising=False)
+    ended = _night(temporal, table, Call(behaviour="third-time-lucky", attempts=3), Call(behaviour="fail"))
+    monkeypatch.undo()
+    times = [row.timestamp for row in ended.rows]
+    assert times == sorted(times)
+    assert all(began - timedelta(seconds=1) <= moment <= datetime.now(UTC) for moment in times)
+    assert [row.phase for row in ended.rows] == [
+        Phase.STARTED,
+        Phase.ATTEMPT,
+        Phase.ATTEMPT,
+        Phase.OUTCOME,
+        Phase.STARTED,
+        Phase.ATTEMPT,
+        Phase.OUTCOME,
+    ]
+
+
+def test_a_night_with_an_outage_replays(aws: Emulator, temporal: TemporalServer, table: AuditTable) -> None:
+    """Retries, durable back-off and all: a Replayer with the plugin takes the history."""
+    aws.faults.add("dynamodb", "PutItem", "http500", count=14, skip=1)
+    ended = _night(temporal, table, Call(), Call(step=Step.DELETE_RDS))
+    replayer = Replayer(workflows=[SmallNight], plugins=[AuroraRestorePlugin()])
+    asyncio.run(replayer.replay_workflow(ended.history))
+    assert len(ended.rows) >= 2
+
+
+async def _reset(at: Office, ended: Ended) -> WorkflowHandle[Any, Any]:
+    """Go back to before the workflow saw its last activity end, as an operator does after a fix."""
+    tasks = [e.event_id for e in ended.history.events if e.HasField("workflow_task_completed_event_attributes")]
+    answer = await at.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=at.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=ended.history.workflow_id, run_id=ended.history.run_id),
+            reason="a test",
+            request_id=ended.history.workflow_id,
+            workflow_task_finish_event_id=tasks[0],
+        )
+    )
+    return at.client.get_workflow_handle(ended.history.workflow_id, run_id=answer.run_id)
+
+
+async def _until(true: Any) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.02)
