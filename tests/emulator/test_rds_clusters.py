@@ -130,6 +130,7 @@ def test_a_modification_begins_as_available(aws: World) -> None:
         "available",
         {"MasterUserPassword": "****"},
     )
+    assert aws.look()["Status"] == "available"
     aws.wait(26)
     assert aws.look()["Status"] == "resetting-master-credentials"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="with status resetting-master"):
