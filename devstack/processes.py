@@ -118,6 +118,12 @@ class Server:
         self.let_go()
         self._process.wait()
 
+    def kill(self) -> None:
+        """SIGKILL the server itself, as a crash would, and wait until it is gone."""
+        for server in psutil.Process(self._process.pid).children():
+            server.kill()
+        self._process.wait()
+
     def _failure(self, what: str) -> ServerError:
         tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         kind = PortTaken if any(text in tail.lower() for text in PORT_TAKEN_TEXTS) else ServerError

@@ -1,0 +1,172 @@
+"""The whole pipeline as its operators meet it: worker.py, starter.py, `temporal` and `aws` as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from audit.table import AuditTable
+from devstack.aws import Durations
+from devstack.pipeline import ROOT, own_environment, start_worker
+from devstack.processes import Scratch, Server
+from devstack.stack import Stack
+from devstack.world import USERS
+
+QUICK = Durations(
+    snapshot=1, copy=4, cluster_create=1, cluster_restore=3, cluster_modify=1, cluster_delete=1, instance_create=2,
+    instance_delete=1, instance_modify=1, master_password=1,
+)  # fmt: skip
+BIN = Path(sys.executable).parent
+EXAMPLE = ROOT / "examples" / "restore.json"
+TARGET_WORKFLOW = "aurora-restore:111122223333:eu-central-1:orders-staging"
+STEPS = 9
+
+
+class Operator:
+    """Somebody at a terminal."""
+
+    def __init__(self, stack: Stack, scratch: Scratch) -> None:
+        self.stack, self.scratch, self.workers = stack, scratch, 0
+
+    def run(self, *command: str | Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(part) for part in command], env=own_environment(self.stack.environment), capture_output=True, text=True,
+            timeout=150, check=False, cwd=ROOT,
+        )  # fmt: skip
+        assert code is None or done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def starter(self, *arguments: str | Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, ROOT / "starter.py", *arguments, code=code)
+
+    def temporal(self, *arguments: str | Path) -> str:
+        return self.run(BIN / "temporal", *arguments).stdout
+
+    def worker(self) -> Server:
+        self.workers += 1
+        return start_worker(self.scratch, self.stack.environment, f"worker-{self.workers}")
+
+    def table(self) -> AuditTable:
+        return AuditTable(self.stack.world.client("dynamodb"), "aurora-restore-audit")
+
+    def outcomes(self, operation_id: str) -> list[tuple[str, str]]:
+        rows = self.table().operation(operation_id)
+        return [(row.step.value, row.status.value) for row in rows if row.phase == "outcome"]
+
+    def state(self) -> dict[str, Any]:
+        answer = json.loads(
+            self.temporal("workflow", "query", "--workflow-id", TARGET_WORKFLOW, "--type", "state", "--output", "json")
+        )
+        found: dict[str, Any] = answer["queryResult"][0] or {}
+        return found
+
+    def until_step(self, step: str) -> None:
+        for _ in range(300):
+            state = self.run(
+                BIN / "temporal", "workflow", "query", "--workflow-id", TARGET_WORKFLOW, "--type", "state", "--output", "json",
+                code=None,
+            ).stdout  # fmt: skip
+            if step in state:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the night did not come to {step}")
+
+    def changes(self, operation: str) -> int:
+        """How often an operation that changes something took effect."""
+        return sum(call.operation == operation and call.outcome == "OK" for call in self.stack.emulator.calls)
+
+
+@pytest.fixture(scope="module")
+def operator() -> Iterator[Operator]:
+    with Stack(durations=QUICK) as stack, Scratch("acceptance") as scratch:
+        operator = Operator(stack, scratch)
+        operator.starter("setup")
+        yield operator
+
+
+def test_a_night_from_the_starter(operator: Operator) -> None:
+    """`starter.py start` follows a night to its end; the trail has nine rows, and a user that the night made reads the data."""
+    operator.stack.world.write_to_source("INSERT INTO orders VALUES (77, 'Margaret', 10)")
+    operator.stack.world.take_automated_snapshot()
+    worker = operator.worker()
+    done = operator.starter("start", EXAMPLE)
+    assert "succeeded" in done.stdout + done.stderr
+    trail = operator.starter("audit", "op-001", "--format", "markdown").stdout
+    assert trail.count("| SUCCESS |") == STEPS
+    assert operator.stack.world.read_from_target("orders_report", "SELECT customer FROM orders WHERE id = 77") == [("Margaret",)]
+    assert operator.starter("status", "op-001").returncode == 0
+    worker.stop()
+
+
+def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
+    """A worker that is SIGKILLed in the middle and started again: the night ends well, with one copy, one restore, a whole trail."""
+    operator.stack.world.take_automated_snapshot()
+    copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
+    killed = operator.worker()
+    operator.temporal(
+        "workflow", "start", "--type", "AuroraRestoreWorkflow", "--task-queue", "aurora-restore", "--workflow-id", "by-cli",
+        "--input-file", EXAMPLE,
+    )  # fmt: skip
+    operator.until_step("check-copy-status")
+    killed.kill()
+    running = operator.worker()
+    operator.until_step("delete-rds")
+    running.kill()
+    running = operator.worker()
+    operator.temporal("workflow", "result", "--workflow-id", "by-cli")
+    assert [status for _, status in operator.outcomes("op-002")] == ["SUCCESS"] * STEPS
+    assert operator.changes("CopyDBClusterSnapshot") == copies + 1
+    assert operator.changes("RestoreDBClusterFromSnapshot") == restores + 1
+    running.stop()
+
+
+def test_a_night_from_the_schedule(operator: Operator) -> None:
+    """The schedule that starter.py makes runs a night when triggered; a second start meanwhile is refused by name."""
+    operator.stack.world.take_automated_snapshot()
+    worker = operator.worker()
+    operator.starter("schedule", EXAMPLE, "--time-zone", "Europe/Berlin", "--paused")
+    operator.temporal("schedule", "trigger", "--schedule-id", "aurora-restore-orders-staging")
+    operator.until_step("op-003")
+    refused = operator.starter("start", EXAMPLE, code=3)
+    assert TARGET_WORKFLOW in refused.stderr
+    assert "op-003" in refused.stderr
+    for _ in range(600):
+        if len(operator.outcomes("op-003")) == STEPS:
+            break
+        time.sleep(0.1)
+    assert [status for _, status in operator.outcomes("op-003")] == ["SUCCESS"] * STEPS
+    clusters = json.loads(operator.run(BIN / "aws", "rds", "describe-db-clusters", "--output", "json").stdout)["DBClusters"]
+    assert [cluster["DBClusterIdentifier"] for cluster in clusters] == ["orders-staging"]
+    worker.stop()
+
+
+def test_no_secret_was_left_anywhere(operator: Operator) -> None:
+    """After all those nights no password stands in a history, a row, a message or a log."""
+    world = operator.stack.world
+    manager = world.client("secretsmanager")
+    planted = [json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in USERS.values()]
+    managed = world.client("rds").describe_db_clusters(DBClusterIdentifier="orders-staging")["DBClusters"][0]
+    secret = manager.get_secret_value(SecretId=managed["MasterUserSecret"]["SecretArn"])["SecretString"]
+    planted += [json.loads(secret)["password"], world.master_password]
+    places = {"histories": asyncio.run(histories(operator.stack.temporal.address))}
+    places["trail"] = json.dumps(world.client("dynamodb").scan(TableName="aurora-restore-audit")["Items"])
+    places["messages"] = json.dumps(world.notifications())
+    places["logs"] = "".join(path.read_text() for path in operator.scratch.path.glob("*.log"))
+    assert all(len(text) > 1000 for text in places.values())
+    found = {place for place, text in places.items() for password in planted if password in text}
+    assert not found
+
+
+async def histories(address: str) -> str:
+    client = await Client.connect(address)
+    texts = [history.to_json() async for history in client.list_workflows("").map_histories()]
+    return "".join(texts)
