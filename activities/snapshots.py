@@ -17,7 +17,7 @@ from activities.statuses import Meaning, snapshot_meaning
 from activities.step import Intents, final_look_over, now, step_activity, time_in_step
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_snapshot, list_snapshots
-from errors import Refused, StepFailed
+from errors import Refused, ResourceBusy, StepFailed
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
 from models.request import MissingTarget
@@ -137,9 +137,12 @@ class SnapshotActivities:
         except ClientError as error:
             if action_for(error) is Action.WAIT:
                 return None
-            if action_for(error) is Action.ADOPT and (copy := find_snapshot(rds, identifier)):
+            if action_for(error) is not Action.ADOPT:
+                raise
+            if copy := find_snapshot(rds, identifier):
                 return copy
-            raise
+            # Most likely made by a call whose answer was lost; the next attempt will see which it is.
+            raise ResourceBusy("Copy not to be seen yet", f"{identifier} exists, but RDS does not show it.") from error
 
     def _remove_failed(
         self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, of: CopySnapshotInput
@@ -192,7 +195,8 @@ class SnapshotActivities:
     def archive_snapshot(self, of: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
         """Tag tonight's copy as kept, prune this pipeline's older copies beyond the number to keep.
 
-        A copy is this pipeline's if its tag names this very target; nobody else's is touched.
+        A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives;
+        nobody else's is touched.
         Run twice: the same copies stay; what is gone already is no error.
         """
         rds = self._aws.rds(of.target, of.operation_id)
@@ -228,8 +232,15 @@ def _own_copies(rds: RDSClient, of: ArchiveSnapshotInput) -> list[DBClusterSnaps
         snapshot
         for snapshot in list_snapshots(rds, "manual")
         if tags.tags_of(snapshot.get("TagList", [])).get(tags.COPY_FOR) == of.target.arn
+        # Whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
+        and _without_digest(snapshot["DBClusterSnapshotIdentifier"]) == _without_digest(of.snapshot_copy.identifier)
         and snapshot["Status"] in ("available", "failed")
     ]
+
+
+def _without_digest(identifier: str) -> str:
+    """What the names of all copies for one target begin with: see `copy_identifier`."""
+    return identifier.rsplit("-", 2)[0]
 
 
 def _age_key(snapshot: DBClusterSnapshotTypeDef) -> tuple[bool, str]:
