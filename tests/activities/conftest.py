@@ -6,6 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.retries.standard import ExponentialBackoff
+
+from audit.setup import create_audit_table
+from clients.aws import AwsClients
+from devstack.aws import Emulator, NoDatabases
+from models.request import Location
 from tests.activities.night_world import (
     ACCOUNT,
     EVENING,
@@ -19,11 +24,6 @@ from tests.activities.night_world import (
     Shared,
     session_of,
 )
-
-from audit.setup import create_audit_table
-from clients.aws import AwsClients
-from devstack.aws import Emulator, NoDatabases
-from models.request import Location
 
 
 @pytest.fixture(scope="package")

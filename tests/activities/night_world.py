@@ -215,10 +215,9 @@ class Night:
         self.rds(region).create_db_cluster(
             DBClusterIdentifier=name,
             Engine=ENGINE,
-            EngineVersion=ENGINE_VERSION,
             MasterUsername="boss",
             MasterUserPassword="long-enough",
-            **options,
+            **{"EngineVersion": ENGINE_VERSION, **options},
         )
         self.later()
 
@@ -269,7 +268,7 @@ class Night:
         self.control("rds/status", arn=arn, status=status)
 
     def control(self, path: str, **body: Any) -> Any:
-        import urllib.request  # noqa: PLC0415 - only here
+        import urllib.request
 
         url = f"{self.emulator.endpoint_url}/_devstack/{path}"
         with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), method="POST")) as answer:

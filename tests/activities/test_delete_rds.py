@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, Night, session_of
 
 from clients.aws import AwsClients
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
 from models.operation import FinalLook
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, Night, session_of
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
 
@@ -303,7 +303,7 @@ def test_a_source_snapshot_made_anew_is_no_replacement(night: Night, snapshot: S
     """Without a copy, the snapshot itself must still be the one that snapshot-check saw."""
     night.target = night.target.model_copy(update={"region": SOURCE_REGION})
     of_target = [{"Key": "aurora-restore:replaced-by", "Value": night.source.arn}]
-    night._make_cluster(SOURCE_REGION, night.target.cluster, Tags=of_target)  # noqa: SLF001 - our own
+    night._make_cluster(SOURCE_REGION, night.target.cluster, Tags=of_target)
     rds = night.rds(SOURCE_REGION)
     found = rds.describe_db_clusters(DBClusterIdentifier=night.target.cluster)["DBClusters"][0]
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)
