@@ -38,7 +38,8 @@ class DatabaseUserActivities:
             created = self._set_roles(of, passwords)
             self._grant(of)
         except psycopg.Error as error:
-            raise _refused(error) from error
+            # Not as its cause: a cause's text goes into the history as well, and PostgreSQL's quotes the statement.
+            raise _refused(error) from None
         for user in of.users:
             self._verify(of, user, passwords[user.name])
         altered = tuple(user.name for user in of.users if user.name not in created)
@@ -74,6 +75,6 @@ class DatabaseUserActivities:
 
 
 def _refused(error: psycopg.Error) -> StepFailed:
-    """A statement that PostgreSQL refused. Its text holds names, never a password: verifiers are made here."""
-    said = " ".join(str(error.diag.message_primary or error).split())
+    """A statement that PostgreSQL refused: its first line, which names what is wrong and does not quote the statement."""
+    said = " ".join((error.diag.message_primary or type(error).__name__).split())
     return StepFailed("Users not configured", f"PostgreSQL answered {error.sqlstate}: {said}.", code=error.sqlstate)

@@ -5,6 +5,7 @@ class, and where one code has several meanings by a fragment of its message.
 Source: botocore's RDS service model; RDS API Reference, "Errors" of each operation.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -226,8 +227,15 @@ def translated(error: ClientError | BotoCoreError) -> PipelineError:
     if isinstance(error, ClientError):
         return _translated_answer(error)
     if isinstance(error, ParamValidationError):
-        return StepFailed("Request not valid for AWS", f"{error} This is an error of the pipeline: please report it.")
+        return _request_not_valid(error)
     return AwsUnavailable("AWS not reachable", f"{type(error).__name__}: {error}", code=type(error).__name__)
+
+
+def _request_not_valid(error: ParamValidationError) -> StepFailed:
+    """Names the parameters only: botocore's report quotes their values, which can be passwords."""
+    named = ", ".join(dict.fromkeys(re.findall(r"parameter (?:in input: )?\"?([A-Za-z0-9_.\[\]]+)", str(error))))
+    text = f"botocore refused the parameters {named or 'of a call'}. This is an error of the pipeline: please report it."
+    return StepFailed("Request not valid for AWS", text)
 
 
 _ERRORS: dict[Action, type[PipelineError]] = {

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from temporalio import activity
 
 from activities.faults import translated
@@ -33,6 +33,9 @@ def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def translating(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return method(*args, **kwargs)
+            except ParamValidationError as error:
+                # Not as its cause: a cause's text goes into the history as well, and botocore's quotes the values.
+                raise translated(error) from None
             except (ClientError, BotoCoreError) as error:
                 raise translated(error) from error
 
