@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from temporalio.client import Client
 
     from clients.nights import Ending, Night, Shown
@@ -76,8 +77,9 @@ async def _status(args: argparse.Namespace) -> int:
     if not await night.running():
         ending = await night.ending()
         if ending.state:
-            _console(sys.stdout).print(steps_table(ending.state))
+            _print(steps_table(ending.state))
         return _tell_ending(ending, night)
+    _say(f"Asking a worker how {night.workflow_id} stands …")
     try:
         state = await night.state()
     except NoAnswer:
@@ -89,13 +91,13 @@ async def _status(args: argparse.Namespace) -> int:
 
     so_far = took(state.started_at, datetime.now(UTC))
     print(f"{state.operation_id or night.workflow_id} runs, {standing(state)}, for {so_far}")
-    _console(sys.stdout).print(steps_table(state))
+    _print(steps_table(state))
     return FINE
 
 
 def audit(args: argparse.Namespace) -> int:
     """Print the audit trail of an operation or of the past days."""
-    from audit.report import as_json, as_markdown, print_table, report_rows, rows_of_days
+    from audit.report import as_json, as_markdown, as_table, report_rows, rows_of_days
     from audit.table import AuditTable
     from clients.aws import AwsClients
     from settings import load_settings
@@ -111,7 +113,7 @@ def audit(args: argparse.Namespace) -> int:
         return REFUSED if args.operation_id else FINE
     match args.format:
         case "table":
-            print_table(rows, _console(sys.stdout), args.attempts)
+            _print(as_table(rows, args.attempts))
         case "markdown":
             print(as_markdown(rows, args.attempts))
         case "json":
@@ -255,6 +257,14 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
 
 
+def _print(table: Table) -> None:
+    """By way of a text: rich itself would end the program with exit code 1 when nobody reads on, as `| head`."""
+    console = _console(sys.stdout)
+    with console.capture() as drawn:
+        console.print(table)
+    print(drawn.get(), end="")
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -295,13 +305,14 @@ def _start_arguments(verb: argparse.ArgumentParser) -> None:
     _wait_argument(verb)
 
 
-def _night_arguments(verb: argparse.ArgumentParser) -> None:
-    which = verb.add_mutually_exclusive_group()
+def _night_arguments(verb: argparse.ArgumentParser, *, required: bool = False) -> None:
+    which = verb.add_mutually_exclusive_group(required=required)
     which.add_argument(
         "target",
         nargs="?",
         metavar="TARGET",
-        help="the target cluster's name or ARN, an operation such as op-005, or a workflow id; default, the newest",
+        help="the target cluster's name or ARN, an operation such as op-005, or a workflow id"
+        + ("" if required else "; default, the newest"),
     )
     which.add_argument("--request", type=Path, metavar="FILE", help="the night of this request's target")
 
@@ -339,7 +350,8 @@ def _schedule_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _cancel_arguments(verb: argparse.ArgumentParser) -> None:
-    _night_arguments(verb)
+    # The newest would be a guess, and this ends it.
+    _night_arguments(verb, required=True)
     verb.add_argument("--reason", default="cancelled with starter.py", help="why, for Temporal's history")
     _wait_argument(verb)
 
@@ -353,8 +365,8 @@ def _wait_argument(verb: argparse.ArgumentParser) -> None:
 
 
 def _days(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 3650:
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a number of days from 1 to 3650")
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a number of days from 1 to 999")
     return int(text)
 
 
@@ -379,9 +391,9 @@ def _duration(text: str) -> timedelta:
     return length
 
 
-def _explained(error: Exception) -> tuple[int, str] | None:
-    """Exit code and sentence for what an operator can put right; None for what is a mistake of this program."""
-    from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+def _exit_code(error: Exception) -> int | None:
+    """The exit code for what an operator can put right; None for what is a mistake of this program."""
+    from botocore.exceptions import BotoCoreError, ClientError
     from temporalio.service import RPCError
 
     from clients.nights import NightRefused
@@ -392,26 +404,40 @@ def _explained(error: Exception) -> tuple[int, str] | None:
     from models.request_file import UnreadableRequest
     from settings import WrongSettings
 
+    kinds: dict[int, tuple[type[Exception], ...]] = {
+        MISTAKE: (WrongSettings, UnreadableRequest),
+        REFUSED: (NightRefused, OtherSchedule),
+        UNREACHABLE: (
+            TemporalUnreachable,
+            SearchAttributesRefused,
+            RPCError,
+            PipelineError,
+            ClientError,
+            BotoCoreError,
+        ),
+    }
+    return next((code for code, errors in kinds.items() if isinstance(error, errors)), None)
+
+
+def _sentence(error: Exception) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError
+    from temporalio.service import RPCError
+
+    from errors import PipelineError
+    from settings import WrongSettings
+
     match error:
-        case WrongSettings():
-            return MISTAKE, f"The settings are wrong:\n{error}"
-        case UnreadableRequest():
-            return MISTAKE, str(error)
-        case NightRefused() | OtherSchedule():
-            return REFUSED, str(error)
-        case TemporalUnreachable() | SearchAttributesRefused():
-            return UNREACHABLE, str(error)
-        case RPCError():
-            return UNREACHABLE, f"Temporal refused: {error.message}{_search_attribute_advice(error.message)}"
         case PipelineError():
-            return UNREACHABLE, f"{error.fault.short}: {error.fault.message}"
-        case ClientError() | BotoCoreError() | WaiterError():
-            return UNREACHABLE, f"AWS: {error}. Credentials and endpoint are AWS's own: AWS_PROFILE, AWS_ENDPOINT_URL …"
-    return None
-
-
-def _search_attribute_advice(message: str) -> str:
-    return "\nRegister the search attributes first: python starter.py setup" if "search attribute" in message else ""
+            return f"{error.fault.short}: {error.fault.message}"
+        case WrongSettings():
+            return f"The settings are wrong:\n{error}"
+        case RPCError() if "search attribute" in error.message.lower():
+            return f"Temporal refused: {error.message}\nRegister the search attributes first: python starter.py setup"
+        case RPCError():
+            return f"Temporal refused: {error.message}"
+        case ClientError() | BotoCoreError():
+            return f"AWS: {error}. Credentials and endpoint are AWS's own: AWS_PROFILE, AWS_ENDPOINT_URL …"
+    return str(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -428,11 +454,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
     except Exception as error:
-        explained = _explained(error)
-        if explained is None:
+        failed = _exit_code(error)
+        if failed is None:
             raise
-        _say(explained[1])
-        return explained[0]
+        _say(_sentence(error))
+        return failed
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, Field, TypeAdapter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -40,7 +39,7 @@ class ReportRow(Model):
     status: Status
     details: str
     timestamp: AwareDatetime
-    attempt: int = Field(description="The attempt of the step's activity that this row is about.")
+    attempt: int = Field(description="The attempt of the step's activity; 0 if Temporal does not tell.")
     fault: Fault | None = None
 
     @property
@@ -54,7 +53,7 @@ class ReportRow(Model):
     def attempt_cells(self) -> tuple[str, ...]:
         """The texts under `ATTEMPT_COLUMNS`."""
         fault = f"{self.fault.code or self.fault.type}: {self.fault.message}" if self.fault else ""
-        return (str(self.attempt), fault)
+        return (str(self.attempt or ""), fault)
 
 
 def rows_of_days(table: AuditTable, first: date, last: date) -> list[AuditRow]:
@@ -88,8 +87,8 @@ def as_json(rows: Sequence[ReportRow]) -> str:
     return TypeAdapter(list[ReportRow]).dump_json(list(rows), indent=2, exclude_none=True).decode()
 
 
-def print_table(rows: Sequence[ReportRow], console: Console, attempts: bool = False) -> None:
-    """A table for a terminal; only a terminal narrower than the table folds its texts."""
+def as_table(rows: Sequence[ReportRow], attempts: bool = False) -> Table:
+    """A table for a terminal; on one that is narrower than the table, texts are folded, never cut."""
     table = Table()
     for name in _columns(attempts):
         table.add_column(name, overflow="fold", no_wrap=name in ("Date", "Operation ID", "Step", "Status"))
@@ -98,7 +97,7 @@ def print_table(rows: Sequence[ReportRow], console: Console, attempts: bool = Fa
         date_, operation_id, step, status, *others = (Text(cell) for cell in _cells(row, attempts))
         status.stylize(STYLES[row.status])
         table.add_row(date_, operation_id, step, status, *others)
-    console.print(table)
+    return table
 
 
 def _by_operation(rows: Iterable[AuditRow]) -> list[list[AuditRow]]:
@@ -110,7 +109,7 @@ def _by_operation(rows: Iterable[AuditRow]) -> list[list[AuditRow]]:
 
 
 def _began(operation: Sequence[AuditRow]) -> datetime:
-    return operation[0].timestamp.astimezone(UTC)
+    return operation[0].step_started_at.astimezone(UTC)
 
 
 def _one_per_step(operation: Sequence[AuditRow]) -> list[AuditRow]:
@@ -119,10 +118,12 @@ def _one_per_step(operation: Sequence[AuditRow]) -> list[AuditRow]:
 
 
 def _goes_on(row: AuditRow, operation: Sequence[AuditRow]) -> bool:
-    """Whether this row says that a step began, and none after it how it ended or that it began again."""
-    after = [other for other in operation if other.step is row.step and other.timestamp >= row.timestamp]
-    begun_again = any(other.phase is Phase.STARTED and other.timestamp > row.timestamp for other in after)
-    ended = any(other.phase is Phase.OUTCOME for other in after)
+    """Whether this row says that a step began, and none how it ended or that a reset workflow began it again."""
+    same_step = [other for other in operation if other.step is row.step and other is not row]
+    ended = any(other.phase is Phase.OUTCOME and other.step_started_at >= row.step_started_at for other in same_step)
+    begun_again = any(
+        other.phase is Phase.STARTED and other.step_started_at > row.step_started_at for other in same_step
+    )
     return row.phase is Phase.STARTED and not ended and not begun_again
 
 

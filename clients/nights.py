@@ -23,7 +23,7 @@ from temporalio.client import (
     WorkflowQueryRejectedError,
 )
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError, is_cancelled_exception
 from temporalio.service import RPCError, RPCStatusCode
 
 from errors import Fault, fault_of
@@ -47,6 +47,13 @@ _CLUSTER_ARN = re.compile(
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
 
 
+_TERMINATED = Fault(
+    type="Terminated",
+    short="Terminated",
+    message="The workflow was terminated, so that nothing was ended in order and no notification was sent.",
+)
+
+
 class NightRefused(Exception):
     """What was asked does not fit how things stand: already running, not running, not there. The text says which."""
 
@@ -65,9 +72,9 @@ class Ending:
 
     @property
     def step(self) -> Step | None:
-        """The step at which it failed."""
+        """The step at which it failed, or was when it was terminated."""
         steps = self.state.steps if self.state else ()
-        return next((step.step for step in steps if step.status is Status.FAILED), None)
+        return next((step.step for step in steps if step.status is not Status.SUCCESS), None)
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,9 @@ class Night:
             state = None
         if is_cancelled_exception(error.cause):
             return Ending(Outcome.CANCELLED, state, state.fault if state else None)
-        return Ending(Outcome.FAILED, state, fault_of(error.cause))
+        return Ending(
+            Outcome.FAILED, state, _TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
+        )
 
 
 class Nights:
