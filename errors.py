@@ -24,7 +24,7 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     ChildWorkflowError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004 - Temporal's, the one that an activity ends with
     is_cancelled_exception,
 )
 

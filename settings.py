@@ -113,7 +113,7 @@ def load_settings() -> Settings:
     Raises `WrongSettings` with one line for each fault.
     """
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+        return Settings()  # filled from the environment
     except ValidationError as error:
         raise WrongSettings("\n".join(_fault_line(fault["loc"], fault["msg"]) for fault in error.errors())) from None
 

@@ -79,7 +79,9 @@ class AwsClients:
 
     def sns(self, location: Location, operation_id: str, topic_arn: str) -> SNSClient:
         """SNS in the topic's own region, as the location's account."""
-        client: SNSClient = self._locked("sns", topic_arn.split(":")[3], location.role_arn, location.external_id, operation_id)
+        client: SNSClient = self._locked(
+            "sns", topic_arn.split(":")[3], location.role_arn, location.external_id, operation_id
+        )
         return client
 
     def dynamodb(self, region: str) -> DynamoDBClient:
@@ -117,7 +119,7 @@ class AwsClients:
             extra_args=arguments,
         )
         session = get_session()
-        session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # there is no public way to set renewable ones
+        session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
         return session

@@ -22,7 +22,11 @@ def main() -> int:
     try:
         return _only_aws(options) if options.only_aws else _everything(options)
     except (ServerError, OSError) as error:
-        hint = " Another devstack? --free-ports takes ports that are free." if isinstance(error, PortTaken | OSError) else ""
+        hint = (
+            " Another devstack? --free-ports takes ports that are free."
+            if isinstance(error, PortTaken | OSError)
+            else ""
+        )
         print(f"The devstack did not come up: {error}{hint}", file=sys.stderr)
         return 1
 

@@ -43,22 +43,21 @@ def _night(stack: Stack, scratch: Scratch, began: float) -> int:
     run_starter(["audit", "op-001"], stack.environment)
     if code == 0:
         _read_back(stack)
-    console.print(f"\nThe whole demo took {time.monotonic() - began:.0f} s. The night in the Web UI: {_night_url(stack)}", soft_wrap=True)
+    console.print(f"\nThe whole demo took {time.monotonic() - began:.0f} s.")
+    console.print(f"The night in the Web UI: {stack.temporal.ui_url}/namespaces/default/workflows", soft_wrap=True)
     _stay(stack)
     return code
 
 
 def _read_back(stack: Stack) -> None:
-    rows = stack.world.read_from_target("orders_report", "SELECT id, customer, total FROM orders ORDER BY id DESC LIMIT 1")
+    rows = stack.world.read_from_target(
+        "orders_report", "SELECT id, customer, total FROM orders ORDER BY id DESC LIMIT 1"
+    )
     console.print(
         f"\nRead back from the restored cluster as orders_report, a user that the night made: "
         f"order {rows[0][0]} of {rows[0][1]}, {rows[0][2]} (written to production just before its snapshot).",
         highlight=False,
     )
-
-
-def _night_url(stack: Stack) -> str:
-    return f"{stack.temporal.ui_url}/namespaces/default/workflows"
 
 
 def _stay(stack: Stack) -> None:

@@ -34,4 +34,4 @@ def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "
 def run_starter(arguments: Sequence[str | Path], environment: Mapping[str, str]) -> int:
     """starter.py with these arguments on this terminal; its exit code."""
     command = [sys.executable, ROOT / "starter.py", *arguments]
-    return subprocess.run(command, env=own_environment(environment), check=False).returncode  # noqa: S603 - our own program
+    return subprocess.run(command, env=own_environment(environment), check=False).returncode

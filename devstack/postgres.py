@@ -111,9 +111,7 @@ class PostgresHost:
             self._scratch.close()
             raise
 
-    def create(
-        self, cluster: str, master_username: str, master_password: str, database_name: str | None
-    ) -> Address:
+    def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
         """A new cluster with its master user and, if named, a database that the master owns."""
         with self._holding("cluster", cluster):
             _refuse_taken("cluster", cluster, self._clusters)

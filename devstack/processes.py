@@ -165,9 +165,7 @@ class Scratch:
             self._servers = [s for s in self._servers if s.exit_status() is None] + [server]
         return server
 
-    def run(
-        self, name: str, command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def run(self, name: str, command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> None:
         """Run a command to its end; ServerError if that is a bad one."""
         self.start(name, command, environment=environment).wait()
 
@@ -203,9 +201,7 @@ class Scratch:
         if self.user is not None:
             os.chown(path, pwd.getpwnam(self.user).pw_uid, -1)
 
-    def _spawn(
-        self, arguments: list[str], log: Path, environment: Mapping[str, str] | None
-    ) -> subprocess.Popen[bytes]:
+    def _spawn(self, arguments: list[str], log: Path, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
         assert self._remover.stdin is not None
         with log.open("ab") as output:
             return _spawn_supervisor(

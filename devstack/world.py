@@ -67,7 +67,7 @@ class World:
 
     def client(self, service: str, region: str = TARGET_REGION) -> Any:
         """A boto3 client of the account."""
-        return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
+        return boto3.client(
             service,
             region_name=region,
             endpoint_url=self.emulator.endpoint_url,
@@ -93,10 +93,12 @@ class World:
         identifier: str = self.control("POST", "/_devstack/rds/automated-snapshot", body)["identifier"]
         rds: RDSClient = self.client("rds", SOURCE_REGION)
         self._until(
-            lambda: rds.describe_db_cluster_snapshots(
-                DBClusterSnapshotIdentifier=identifier, SnapshotType="automated"
-            )["DBClusterSnapshots"][0]["Status"]
-            == "available"
+            lambda: (
+                rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, SnapshotType="automated")[
+                    "DBClusterSnapshots"
+                ][0]["Status"]
+                == "available"
+            )
         )
         return identifier
 
@@ -105,10 +107,12 @@ class World:
         rds: RDSClient = self.client("rds", SOURCE_REGION)
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=identifier, DBClusterIdentifier=SOURCE)
         self._until(
-            lambda: rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)["DBClusterSnapshots"][0][
-                "Status"
-            ]
-            == "available"
+            lambda: (
+                rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)["DBClusterSnapshots"][0][
+                    "Status"
+                ]
+                == "available"
+            )
         )
 
     def notifications(self) -> list[dict[str, Any]]:
@@ -153,7 +157,7 @@ class World:
     def _security_group(self) -> None:
         vpc = self.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
         # moto chooses a security group's id at random, and the example's request must name one that is known.
-        from moto.ec2.models import ec2_backends  # noqa: PLC0415 - slow to import, only here
+        from moto.ec2.models import ec2_backends
 
         backend = ec2_backends[ACCOUNT][TARGET_REGION]
         group = backend.create_security_group("staging-database", "The staging database", vpc_id=vpc)
@@ -194,7 +198,9 @@ class World:
             StorageEncrypted=True,
             **options,
         )
-        self._until(lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available")
+        self._until(
+            lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available"
+        )
         rds.create_db_instance(
             DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=ENGINE
         )

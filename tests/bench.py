@@ -141,11 +141,15 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(client: Client, world: World, plugin_settings: tuple[Any, AuditTable, Settings, AwsClients], **worker_options: Any) -> AsyncIterator[Bench]:
+async def bench(
+    client: Client, world: World, plugin_settings: tuple[Any, AuditTable, Settings, AwsClients], **worker_options: Any
+) -> AsyncIterator[Bench]:
     """A worker on this client."""
     plugin, table, settings, aws = plugin_settings
     between = Between(world)
-    built = worker.build_worker(client, settings, aws, table, plugin.audit, extra_interceptors=[between], **worker_options)
+    built = worker.build_worker(
+        client, settings, aws, table, plugin.audit, extra_interceptors=[between], **worker_options
+    )
     async with built:
         yield Bench(client, world, settings, table, between, plugin)
 

@@ -135,8 +135,8 @@ class AuroraRestoreWorkflow:
             target=request.target,
             copy_needed=request.copy_needed,
         )
-        what = f"{checked.snapshot.identifier} to {request.target.region}"
-        copied = await self._wait(SnapshotActivities.copy_snapshot, of, AWS_CALL, request.waits.copy_snapshot, what)
+        wait = request.waits.copy_snapshot
+        copied = await self._wait(Step.COPY_SNAPSHOT, SnapshotActivities.copy_snapshot, of, wait)
         if copied.snapshot_copy is None:
             raise RuntimeError("copy-snapshot was done without a copy")
         self._night.found(snapshot_copy=copied.snapshot_copy.arn)
@@ -148,9 +148,8 @@ class AuroraRestoreWorkflow:
         of = CheckCopyInput(
             **self._begin(Step.CHECK_COPY_STATUS), snapshot=checked.snapshot, snapshot_copy=copy, target=request.target
         )
-        await self._wait(
-            SnapshotActivities.check_copy_status, of, AWS_CALL, request.waits.copy_snapshot, copy.identifier
-        )
+        wait = request.waits.copy_snapshot
+        await self._wait(Step.CHECK_COPY_STATUS, SnapshotActivities.check_copy_status, of, wait)
 
     async def _delete_rds(self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy) -> None:
         of = DeleteClusterInput(
@@ -164,7 +163,7 @@ class AuroraRestoreWorkflow:
         )
         # No trail, no deletion: everything so far must stand in it.
         await trail.written()
-        await self._wait(ClusterActivities.delete_rds, of, AWS_CALL, request.waits.delete_rds, request.target.cluster)
+        await self._wait(Step.DELETE_RDS, ClusterActivities.delete_rds, of, request.waits.delete_rds)
 
     async def _restore_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
@@ -191,13 +190,8 @@ class AuroraRestoreWorkflow:
             cluster_resource_id=restored.cluster_resource_id,
             engine=checked.snapshot.engine,
         )
-        up = await self._wait(
-            RestoredClusterActivities.check_restore_status,
-            of,
-            AWS_CALL,
-            request.waits.restore_snapshot,
-            request.target.cluster,
-        )
+        look = RestoredClusterActivities.check_restore_status
+        up = await self._wait(Step.CHECK_RESTORE_STATUS, look, of, request.waits.restore_snapshot)
         if up.endpoint is None:
             raise RuntimeError("check-restore-status was done without an endpoint")
         self._night.found(endpoint=up.endpoint.host, port=up.endpoint.port)
@@ -237,7 +231,7 @@ class AuroraRestoreWorkflow:
         if failed is not Step.SNS_NOTIFICATION:
             try:
                 await _shielded(self._sns_notification(request))
-            except Exception as unsent:
+            except Exception as unsent:  # noqa: BLE001 - whatever it is, the step's error is the one that counts
                 workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
                 progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
         progress.ended()
@@ -257,17 +251,12 @@ class AuroraRestoreWorkflow:
         return answer
 
     async def _wait(
-        self,
-        activity: MethodSyncSingleParam[Any, Input, Answer],
-        of: Input,
-        policy: ActivityConfig,
-        wait: Wait,
-        what: str,
+        self, step: Step, activity: MethodSyncSingleParam[Any, Input, Answer], of: Input, wait: Wait
     ) -> Answer:
         async def look(at: Input) -> Answer:
-            return await self._call(activity, at, policy, f"{what}, look {at.look}")
+            return await self._call(activity, at, AWS_CALL, f"look {at.look}")
 
-        return await look_until_done(look, of, wait, self._pause, what)
+        return await look_until_done(look, of, wait, self._pause, step)
 
     @property
     def _night(self) -> Progress:

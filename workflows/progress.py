@@ -29,7 +29,7 @@ def static_details(request: RestoreRequest) -> str:
             "",
             f"by a snapshot of **{request.source.arn}**.",
             "",
-            "Nine steps; where it stands is under *Current details*, and in the query `state`. "
+            "Nine steps; where it stands is under *Current details*, and in the query `state`.",
             "What to do when a step fails stands in `docs/runbook.md` under the step's name.",
         ]
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from workflows.policies import GROWTH
 with workflow.unsafe.imports_passed_through():
     from models.operation import FinalLook, StepInput, StepOutcome
     from models.request import Wait
+    from models.steps import Step
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)
@@ -37,15 +39,13 @@ class Pause:
         """Wait; raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before."""
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
-        try:
+        with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._asked, timeout=length, timeout_summary=summary)
-        except TimeoutError:
-            pass
         self._asked = False
 
 
 async def look_until_done(
-    look: Callable[[Input], Awaitable[Answer]], of: Input, wait: Wait, pause: Pause, what: str
+    look: Callable[[Input], Awaitable[Answer]], of: Input, wait: Wait, pause: Pause, step: Step
 ) -> Answer:
     """Look, and look again at growing intervals, until the answer is done.
 
@@ -56,9 +56,9 @@ async def look_until_done(
     interval = wait.first_interval
     while not (answer := await look(of)).done:
         if of.final_look is not None:
-            raise RuntimeError(f"{what}: the final look neither was done nor raised")
+            raise RuntimeError(f"{step}: the final look neither was done nor raised")
         length = max(min(interval, deadline - workflow.now()), timedelta(0))
-        final = await _pause(pause, length, f"{what}: {answer.details}", deadline_at_end=length < interval)
+        final = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
         seen = of.seen or bool(answer.resource_arns)
         of = of.model_copy(update={"look": of.look + 1, "final_look": final, "seen": seen})
         interval = min(interval * GROWTH, wait.maximum_interval)

@@ -31,17 +31,18 @@ class Emulator:
         self,
         databases: DatabaseHost,
         *,
+        host: str = HOST,
         port: int = 0,
         durations: Durations = Durations(),  # noqa: B008 - frozen
         clock: Clock | None = None,
     ) -> None:
-        """Prepare; nothing is served before `start`. Port 0 means a free one."""
+        """Prepare; nothing is served before `start`. Port 0 means a free one; only a container listens elsewhere."""
         self.clock = clock or Clock()
         self.faults = Faults()
         self.calls = Journal()
         self._services = OtherServices()
         self._world = World(databases, self._services, self.clock, durations)
-        self._port = port
+        self._host, self._port = host, port
         self._server: Server | None = None
 
     @property

@@ -102,7 +102,9 @@ def test_a_night_from_the_starter(operator: Operator) -> None:
     assert "succeeded" in done.stdout + done.stderr
     trail = operator.starter("audit", "op-001", "--format", "markdown").stdout
     assert trail.count("| SUCCESS |") == STEPS
-    assert operator.stack.world.read_from_target("orders_report", "SELECT customer FROM orders WHERE id = 77") == [("Margaret",)]
+    assert operator.stack.world.read_from_target("orders_report", "SELECT customer FROM orders WHERE id = 77") == [
+        ("Margaret",)
+    ]
     assert operator.starter("status", "op-001").returncode == 0
     worker.stop()
 
@@ -144,7 +146,9 @@ def test_a_night_from_the_schedule(operator: Operator) -> None:
             break
         time.sleep(0.1)
     assert [status for _, status in operator.outcomes("op-003")] == ["SUCCESS"] * STEPS
-    clusters = json.loads(operator.run(BIN / "aws", "rds", "describe-db-clusters", "--output", "json").stdout)["DBClusters"]
+    clusters = json.loads(operator.run(BIN / "aws", "rds", "describe-db-clusters", "--output", "json").stdout)[
+        "DBClusters"
+    ]
     assert [cluster["DBClusterIdentifier"] for cluster in clusters] == ["orders-staging"]
     worker.stop()
 
@@ -153,7 +157,9 @@ def test_no_secret_was_left_anywhere(operator: Operator) -> None:
     """After all those nights no password stands in a history, a row, a message or a log."""
     world = operator.stack.world
     manager = world.client("secretsmanager")
-    planted = [json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in USERS.values()]
+    planted = [
+        json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in USERS.values()
+    ]
     managed = world.client("rds").describe_db_clusters(DBClusterIdentifier="orders-staging")["DBClusters"][0]
     secret = manager.get_secret_value(SecretId=managed["MasterUserSecret"]["SecretArn"])["SecretString"]
     planted += [json.loads(secret)["password"], world.master_password]

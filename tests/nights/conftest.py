@@ -6,9 +6,8 @@ import pytest
 
 from devstack.aws import Durations, Emulator
 from devstack.postgres import PostgresHost
-from devstack.world import World
+from devstack.world import World, environment
 from tests.bench import environment_variables
-from devstack.world import environment
 
 MINUTE = 60.0
 

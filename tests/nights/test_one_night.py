@@ -23,14 +23,23 @@ from tests.bench import Bench, bench, environment_variables, parts, request, ski
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 MINUTES = Durations(
-    snapshot=60, copy=540, cluster_restore=900, cluster_delete=40, instance_create=400, instance_delete=20, master_password=60
+    snapshot=60,
+    copy=540,
+    cluster_restore=900,
+    cluster_delete=40,
+    instance_create=400,
+    instance_delete=20,
+    master_password=60,
 )
 MUTATING = ("Delete", "Restore", "Create", "Copy", "Modify")
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Emulator]:
-    with Emulator(NoDatabases(), durations=MINUTES) as emulator, environment_variables(environment(emulator.endpoint_url)):
+    with (
+        Emulator(NoDatabases(), durations=MINUTES) as emulator,
+        environment_variables(environment(emulator.endpoint_url)),
+    ):
         yield emulator
 
 
@@ -63,7 +72,9 @@ async def on(temporal: Client, world: World, request: pytest.FixtureRequest) -> 
 
 def exists(world: World) -> bool:
     clusters = world.client("rds").describe_db_clusters()["DBClusters"]
-    return any(cluster["DBClusterIdentifier"] == "orders-staging" and cluster["Status"] == "available" for cluster in clusters)
+    return any(
+        cluster["DBClusterIdentifier"] == "orders-staging" and cluster["Status"] == "available" for cluster in clusters
+    )
 
 
 def asked(**waits: str) -> RestoreRequest:
@@ -77,7 +88,11 @@ def asked(**waits: str) -> RestoreRequest:
 
 
 def changes(on: Bench) -> list[str]:
-    return [call.operation for call in on.world.emulator.calls if call.service == "rds" and call.operation.startswith(MUTATING)]
+    return [
+        call.operation
+        for call in on.world.emulator.calls
+        if call.service == "rds" and call.operation.startswith(MUTATING)
+    ]
 
 
 def trail(on: Bench, operation_id: str = "op-001") -> list[tuple[str, str, str]]:
@@ -93,7 +108,7 @@ async def failure(handle: WorkflowHandle[Any, Any]) -> BaseException:
 
 async def reaches(on: Bench, handle: WorkflowHandle[Any, Any], step: str) -> None:
     """Wait until a step has looked at least once and waits."""
-    while step not in on.between.seen:
+    while step not in on.between.seen:  # noqa: ASYNC110 - it watches another thread
         await asyncio.sleep(0.02)
 
 
@@ -162,9 +177,15 @@ async def test_a_copy_that_takes_too_long_ends_the_night(on: Bench) -> None:
 
 async def test_a_failed_notification_does_not_hide_what_failed(on: Bench) -> None:
     """If the error notification fails too, the night still ends with the step's own error."""
-    on.world.emulator.faults.add(service="sns", operation="Publish", kind="error", code="NotFound", message="no topic", count=None)
     on.world.emulator.faults.add(
-        service="rds", operation="CopyDBClusterSnapshot", kind="error", code="KMSKeyNotAccessibleFault", message="no key"
+        service="sns", operation="Publish", kind="error", code="NotFound", message="no topic", count=None
+    )
+    on.world.emulator.faults.add(
+        service="rds",
+        operation="CopyDBClusterSnapshot",
+        kind="error",
+        code="KMSKeyNotAccessibleFault",
+        message="no key",
     )
     handle = await on.start(asked())
     error = await failure(handle)

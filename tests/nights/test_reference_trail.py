@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from audit.report import ReportRow, report_rows
-from devstack.world import SOURCE, SOURCE_REGION, SUBNET_GROUP, TARGET, World
+from devstack.world import SOURCE_REGION, SUBNET_GROUP, TARGET, World
 from models.request import RestoreRequest
 from tests.bench import Bench, bench, parts, request, skipped_time
 
@@ -58,7 +58,7 @@ class Fate:
 
     def prepare(self, night: int) -> None:
         happenings = {
-            1: ("restore-snapshot", lambda: self.unreachable()),
+            1: ("restore-snapshot", self.unreachable),
             2: ("delete-rds", lambda: self.rds().delete_db_subnet_group(DBSubnetGroupName=SUBNET_GROUP)),
             3: ("snapshot-check", self.delete_target),
             4: ("snapshot-check", lambda: self.delete_snapshot(night)),
@@ -132,9 +132,7 @@ async def test_six_nights_leave_the_reference_trail(world: World) -> None:
 
 
 def check_times(rows: list[ReportRow], start: datetime) -> None:
-    minutes = {
-        row.step: (row.timestamp - start).total_seconds() / 60 for row in rows
-    }
+    minutes = {row.step: (row.timestamp - start).total_seconds() / 60 for row in rows}
     assert 0 <= minutes["snapshot-check"] < 1
     assert list(minutes.values()) == sorted(minutes.values())
     assert max(minutes.values()) <= 50

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-
-import pytest
-
-from audit.report import report_rows
-from devstack.world import SOURCE, SOURCE_REGION, SUBNET_GROUP, TARGET, World
-from tests.bench import bench, parts, request, request_json, skipped_time
 
 SEED = Path(__file__).parent / "seed.md"
 

@@ -27,7 +27,7 @@ COMMON_CODES: dict[str, int] = {
 """Wire code to HTTP status."""
 
 
-class Refusal(Exception):  # noqa: N818 - the caller errs, the operation refuses
+class Refusal(Exception):
     """An operation refuses with a wire code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
