@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 import pytest
-from documents import PRODUCTION, ROOT_MODULES, modules, section, text
+
+from tests.docs.documents import PRODUCTION, ROOT_MODULES, modules, section, text
 
 ALLOWED = {
     "errors": set(),
