@@ -67,7 +67,7 @@ class World:
 
     def client(self, service: str, region: str = TARGET_REGION) -> Any:
         """A boto3 client of the account."""
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
             service,
             region_name=region,
             endpoint_url=self.emulator.endpoint_url,
@@ -78,14 +78,14 @@ class World:
     def write_to_source(self, statement: str, *arguments: Any) -> None:
         """Run a statement in the source database as its master user."""
         with self._connect(SOURCE_REGION, SOURCE, MASTER, self.master_password) as connection:
-            connection.execute(statement, arguments)  # type: ignore[arg-type]  # composed by the caller
+            connection.execute(statement, arguments)
 
     def read_from_target(self, user: str, query: str) -> list[tuple[Any, ...]]:
         """Query the target database as one of the users that the night makes, with the password of its secret."""
         secret = self.client("secretsmanager").get_secret_value(SecretId=USERS[user])
         password = json.loads(secret["SecretString"])["password"]
         with self._connect(TARGET_REGION, TARGET, user, password) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[arg-type]  # as above
+            return connection.execute(query).fetchall()
 
     def take_automated_snapshot(self) -> str:
         """The snapshot that RDS takes every night; returns its identifier once it is available."""

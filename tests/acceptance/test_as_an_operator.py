@@ -110,7 +110,7 @@ def test_a_night_from_the_starter(operator: Operator) -> None:
 
 
 def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
-    """A worker that is SIGKILLed in the middle and started again: the night ends well, with one copy, one restore, a whole trail."""
+    """A worker killed in mid-night and started again: the night ends well, with one copy, one restore, a whole trail."""
     operator.stack.world.take_automated_snapshot()
     copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
     killed = operator.worker()

@@ -28,8 +28,11 @@ DURATIONS = Durations(
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with PostgresHost() as postgres, Emulator(postgres, durations=DURATIONS) as emulator:
-        with environment_variables(environment(emulator.endpoint_url)):
-            world = World(emulator)
-            world.build()
-            yield world
+    with (
+        PostgresHost() as postgres,
+        Emulator(postgres, durations=DURATIONS) as emulator,
+        environment_variables(environment(emulator.endpoint_url)),
+    ):
+        world = World(emulator)
+        world.build()
+        yield world
