@@ -45,6 +45,8 @@ class Rule:
 
 ANY = "*"
 
+SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429
+
 _VPC = "Invalid VPC configuration"
 _VPC_ADVICE = "Check db_subnet_group_name and vpc_security_group_ids of the request against the target's VPC."
 _SNAPSHOT = "Invalid snapshot ID"
@@ -207,7 +209,7 @@ def rule_for(error: ClientError) -> Rule:
         if rule.operation in (operation, ANY) and rule.code == code and rule.fragment.lower() in message.lower():
             return rule
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-    if status >= 500 or status == 429:
+    if status >= SERVER_ERROR or status == TOO_MANY_REQUESTS:
         return Rule(operation, code, Action.RETRY, "AWS failed inside")
     return Rule(operation, code, Action.FAIL, f"{operation} refused")
 

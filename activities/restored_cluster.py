@@ -57,7 +57,7 @@ class RestoredClusterActivities:
                 "operation restored. See who replaced it.",
             )
         waiting = (
-            _cluster_wait(cluster) or _instances_wait(rds, of, cluster) or self._master_password_wait(rds, of, cluster)
+            _cluster_wait(cluster) or _instances_wait(rds, of) or self._master_password_wait(rds, of, cluster)
         )
         if waiting:
             final_look_over(
@@ -107,7 +107,7 @@ def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
     return None if status == "available" else f"cluster {status}"
 
 
-def _instances_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
+def _instances_wait(rds: RDSClient, of: CheckRestoreInput) -> str | None:
     """The writer first; readers only when it is available, because they copy nothing but join it."""
     there = {instance["DBInstanceIdentifier"]: instance for instance in list_instances(rds, of.target.cluster)}
     waits: list[str] = []

@@ -18,7 +18,7 @@ SOURCE_SNAPSHOT = "aurora-restore:source-snapshot"
 """On a copy: the ARN of the snapshot it was made of."""
 RESTORED_FROM = "aurora-restore:restored-from"
 """On a restored cluster: the ARN of the snapshot it was restored from."""
-MASTER_PASSWORD_SET_BY = "aurora-restore:master-password-set-by"
+MASTER_PASSWORD_SET_BY = "aurora-restore:master-password-set-by"  # noqa: S105 - a tag's name
 """On a restored cluster: the operation that replaced the master password that came with the snapshot."""
 ARCHIVED_BY = "aurora-restore:archived-by"
 """On a copy: the operation that kept it."""

@@ -55,7 +55,7 @@ class AuditInterceptor(Interceptor):
         """See base class."""
         return _AttemptMirror(next, self) if self._table else next
 
-    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: ARG002 - the SDK's signature
         """See base class."""
         return _OutcomeMirror
 
@@ -104,7 +104,7 @@ class _AttemptMirror(ActivityInboundInterceptor):
         """Never raises: an attempt whose row cannot be written is still the attempt that it was."""
         try:
             await asyncio.wait_for(self._audit.put(row), ATTEMPT_WRITE_SECONDS)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the activity's
             log.warning("attempt row not written", step=row.step, phase=row.phase, error=repr(error))
 
 

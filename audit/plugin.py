@@ -34,12 +34,26 @@ class RequestPayloadConverter(PydanticPayloadConverter):
 
         Raises `InvalidRequest`: a failure of Temporal's kind ends the workflow instead of repeating its task for ever.
         """
-        try:
+        if not any(_is_request(hint) for hint in type_hints or []):
             return super().from_payloads(payloads, type_hints)
+        try:
+            values = super().from_payloads(payloads, type_hints)
         except ValidationError as error:
-            if not any(RestoreRequest in (hint, *get_args(hint)) for hint in type_hints or []):
-                raise
             raise InvalidRequest("Invalid request", listed_faults(error)) from None
+        except Exception as error:  # any encoding may come in, and each has errors of its own
+            raise _not_json(payloads) from error
+        if any(_is_request(hint) and isinstance(value, bytes) for hint, value in zip(type_hints or [], values)):
+            raise _not_json(payloads)  # bytes are handed on as they are, whatever type was asked for
+        return values
+
+
+def _is_request(hint: type) -> bool:
+    return RestoreRequest in (hint, *get_args(hint))
+
+
+def _not_json(payloads: Sequence[Payload]) -> InvalidRequest:
+    found = ", ".join(payload.metadata.get("encoding", b"none").decode(errors="replace") for payload in payloads)
+    return InvalidRequest("Invalid request", f"found an input with the encoding {found}, wanted JSON (json/plain).")
 
 
 def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
@@ -27,16 +28,26 @@ def aws() -> Iterator[Emulator]:
         yield emulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def dynamodb(aws: Emulator) -> DynamoDBClient:
-    """A client with the worker's own timeouts and retries."""
+    """A client with the worker's own timeouts and retries; fresh, because botocore's budget of retries is finite."""
+    return _client(aws, CONFIG)
+
+
+@pytest.fixture(scope="session")
+def impatient_dynamodb(aws: Emulator) -> DynamoDBClient:
+    """A client that tries once, so that one fault is one failure."""
+    return _client(aws, CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1})))
+
+
+def _client(aws: Emulator, config: Config) -> DynamoDBClient:
     client: DynamoDBClient = boto3.client(
         "dynamodb",
         endpoint_url=aws.endpoint_url,
         region_name="eu-central-1",
         aws_access_key_id="111122223333",
         aws_secret_access_key="-",
-        config=CONFIG,
+        config=config,
     )
     return client
 
@@ -66,6 +77,12 @@ def table_name(dynamodb: DynamoDBClient) -> str:
 def table(dynamodb: DynamoDBClient, table_name: str) -> AuditTable:
     """A fresh trail."""
     return AuditTable(dynamodb, table_name)
+
+
+@pytest.fixture
+def impatient_table(impatient_dynamodb: DynamoDBClient, table_name: str) -> AuditTable:
+    """The same trail, each of whose failures is felt."""
+    return AuditTable(impatient_dynamodb, table_name)
 
 
 @pytest.fixture

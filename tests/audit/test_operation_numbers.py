@@ -43,7 +43,7 @@ def _until_given(numbers: OperationNumbersTable, wanted: OpenOperation) -> Opera
         try:
             return numbers.open(wanted)
         except TrailUnavailable as error:
-            assert not error.non_retryable  # noqa: PT017 - the loop goes on
+            assert not error.non_retryable
 
 
 def _ids(count: int) -> list[str]:

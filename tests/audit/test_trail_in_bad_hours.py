@@ -17,6 +17,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Replayer
 
+from audit import trail
 from audit.plugin import AuroraRestorePlugin
 from audit.rows import Phase
 from audit.table import AuditTable
@@ -40,11 +41,11 @@ def _effects(ended: Ended) -> int:
 
 @pytest.mark.parametrize("kind", ["http500", "reset-before", "reset-after"])
 def test_an_outage_repeats_the_row_and_never_the_call(
-    aws: Emulator, temporal: TemporalServer, table: AuditTable, kind: Any
+    aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable, kind: Any
 ) -> None:
     """DynamoDB refuses the outcome's row five times: the step took effect once, and its row arrives."""
-    aws.faults.add("dynamodb", "PutItem", kind, count=5, skip=1)
-    ended = _night(temporal, table, Call())
+    aws.faults.add("dynamodb", "PutItem", kind, count=2, skip=1)
+    ended = _night(temporal, impatient_table, Call())
     assert (ended.result, _effects(ended)) == (["done"], 1)
     assert [(row.phase, row.status) for row in ended.rows] == [
         (Phase.STARTED, Status.IN_PROGRESS),
@@ -52,17 +53,17 @@ def test_an_outage_repeats_the_row_and_never_the_call(
     ]
 
 
-def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServer, table: AuditTable) -> None:
+def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable) -> None:
     """While DynamoDB is away the workflow stays open, at its very end too; once it is back everything is there."""
 
     async def run() -> tuple[list[Phase], bool, Ended]:
-        async with office(temporal, table) as at:
-            outage = aws.faults.add("dynamodb", "PutItem", "http500", count=None)
+        async with office(temporal, impatient_table) as at:
+            outage = aws.faults.add("dynamodb", "PutItem", "reset-before", count=None)
             handle = await at.start(Call(), Call(behaviour="fail", fatal=True))
             await _until(lambda: scripted.effects[handle.id] == 2)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.3)
             description = await handle.describe()
-            during = [row.phase for row in table.operation(handle.id)]
+            during = [row.phase for row in impatient_table.operation(handle.id)]
             aws.faults.remove(outage)
             return during, description.close_time is None, await at.ended(handle)
 
@@ -76,23 +77,23 @@ def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServe
     assert ended.failure is not None
 
 
-def test_a_lost_attempt_row_changes_no_outcome(aws: Emulator, temporal: TemporalServer, table: AuditTable) -> None:
+def test_a_lost_attempt_row_changes_no_outcome(aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable) -> None:
     """DynamoDB is away while attempts fail: the activity's end is what it would have been."""
-    # Three tries each for "started" and for two failed attempts.
-    aws.faults.add("dynamodb", "PutItem", "http500", count=9)
-    ended = _night(temporal, table, Call(behaviour="third-time-lucky", attempts=5))
+    # Three times "started" and two failed attempts.
+    aws.faults.add("dynamodb", "PutItem", "http500", count=5)
+    ended = _night(temporal, impatient_table, Call(behaviour="third-time-lucky", attempts=5))
     assert (ended.result, _effects(ended)) == (["done"], 3)
     assert [(row.phase, row.attempt) for row in ended.rows] == [(Phase.OUTCOME, 3)]
 
 
 def test_a_cancellation_during_an_outage_loses_no_row(
-    aws: Emulator, temporal: TemporalServer, table: AuditTable
+    aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable
 ) -> None:
     """Cancelled while its last row is on its way, the workflow still waits for the row."""
 
     async def run() -> Ended:
-        async with office(temporal, table) as at:
-            aws.faults.add("dynamodb", "PutItem", "http500", count=8, skip=1)
+        async with office(temporal, impatient_table) as at:
+            aws.faults.add("dynamodb", "PutItem", "http500", count=3, skip=1)
             handle = await at.start(Call())
             await _until(lambda: scripted.effects[handle.id] == 1)
             await asyncio.sleep(0.3)
@@ -103,12 +104,12 @@ def test_a_cancellation_during_an_outage_loses_no_row(
     assert trail_tells(asyncio.run(run()).rows)
 
 
-def test_a_foreign_row_does_not_hold_the_workflow(temporal: TemporalServer, table: AuditTable) -> None:
+def test_a_foreign_row_does_not_hold_the_workflow(temporal: TemporalServer, impatient_table: AuditTable) -> None:
     """Another row under an outcome's key: the workflow ends as it ended, and the foreign row stays."""
 
     async def run() -> Ended:
-        async with office(temporal, table) as at:
-            real = table.put
+        async with office(temporal, impatient_table) as at:
+            real = impatient_table.put
             foreign: list[Any] = []
 
             def first_a_foreign_one(wanted: Any) -> None:
@@ -117,7 +118,7 @@ def test_a_foreign_row_does_not_hold_the_workflow(temporal: TemporalServer, tabl
                     real(wanted.model_copy(update={"details": "somebody else's"}))
                 real(wanted)
 
-            table.put = first_a_foreign_one  # type: ignore[method-assign]  # somebody is a moment faster
+            impatient_table.put = first_a_foreign_one  # type: ignore[method-assign]  # somebody is a moment faster
             return await asyncio.wait_for(at.night(Call()), 10)
 
     ended = asyncio.run(run())
@@ -125,19 +126,19 @@ def test_a_foreign_row_does_not_hold_the_workflow(temporal: TemporalServer, tabl
     assert [row.details for row in ended.phase(Phase.OUTCOME)] == ["somebody else's"]
 
 
-def test_a_foreign_row_stops_what_must_not_go_on(temporal: TemporalServer, table: AuditTable) -> None:
+def test_a_foreign_row_stops_what_must_not_go_on(temporal: TemporalServer, impatient_table: AuditTable) -> None:
     """Where the workflow waits for its rows before it deletes, a conflict ends it with `TrailConflict`."""
 
     async def run() -> Ended:
-        async with office(temporal, table) as at:
-            real = table.put
+        async with office(temporal, impatient_table) as at:
+            real = impatient_table.put
 
             def conflicting(wanted: Any) -> None:
                 if wanted.phase is Phase.OUTCOME:
                     raise TrailConflict("Trail holds another row", "a test put it there")
                 real(wanted)
 
-            table.put = conflicting  # type: ignore[method-assign]  # as in a table that somebody shares
+            impatient_table.put = conflicting  # type: ignore[method-assign]  # as in a table that somebody shares
             return await asyncio.wait_for(at.night(Call(), Call(), written_after_each=True), 10)
 
     ended = asyncio.run(run())
@@ -146,22 +147,22 @@ def test_a_foreign_row_stops_what_must_not_go_on(temporal: TemporalServer, table
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_repeated_workflow_task_repeats_no_row(temporal: TemporalServer, table: AuditTable, times: int) -> None:
+def test_a_repeated_workflow_task_repeats_no_row(temporal: TemporalServer, impatient_table: AuditTable, times: int) -> None:
     """The row was written and then the workflow task was lost, as when a worker is killed: the row is not doubled."""
     operation_id = f"op-lost-{times}"
     scripted.breaking[operation_id] = times
-    ended = _night(temporal, table, Call(), Call(behaviour="fail"), operation_id=operation_id, written_after_each=True)
+    ended = _night(temporal, impatient_table, Call(), Call(behaviour="fail"), operation_id=operation_id, written_after_each=True)
     lost = [event for event in ended.history.events if event.HasField("workflow_task_failed_event_attributes")]
     assert lost
     assert ended.result == ["done", "ApplicationError"]
     assert trail_tells(ended.rows) == history_tells(ended.history)
 
 
-def test_a_reset_workflow_goes_on_in_the_same_trail(temporal: TemporalServer, table: AuditTable) -> None:
+def test_a_reset_workflow_goes_on_in_the_same_trail(temporal: TemporalServer, impatient_table: AuditTable) -> None:
     """After a reset the new run's ends stand beside the old run's, each under its run; nothing is lost or refused."""
 
     async def run() -> tuple[Ended, Ended]:
-        async with office(temporal, table) as at:
+        async with office(temporal, impatient_table) as at:
             before = await at.night(Call(), Call(step=Step.DELETE_RDS, behaviour="fail"))
             return before, await at.ended(await _reset(at, before))
 
@@ -173,14 +174,14 @@ def test_a_reset_workflow_goes_on_in_the_same_trail(temporal: TemporalServer, ta
     assert trail_tells(rows_of[after.history.run_id]) == history_tells(after.history)
 
 
-def test_a_long_story_holds_up_nobody(temporal: TemporalServer, table: AuditTable) -> None:
+def test_a_long_story_holds_up_nobody(temporal: TemporalServer, impatient_table: AuditTable) -> None:
     """Texts in any script and of any length become a row and a summary that the servers take."""
-    ended = _night(temporal, table, Call(behaviour="endless"), Call(behaviour="endless-fault"))
+    ended = _night(temporal, impatient_table, Call(behaviour="endless"), Call(behaviour="endless-fault"))
     assert [row.status for row in ended.phase(Phase.OUTCOME)] == [Status.SUCCESS, Status.FAILED]
 
 
 def test_a_workers_wrong_clock_reorders_nothing(
-    temporal: TemporalServer, table: AuditTable, monkeypatch: pytest.MonkeyPatch
+    temporal: TemporalServer, impatient_table: AuditTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker whose clock is three days late writes the same times in the same order: they are Temporal's."""
     real, late = time.time, timedelta(days=3)
@@ -194,7 +195,7 @@ def test_a_workers_wrong_clock_reorders_nothing(
     monkeypatch.setattr(time, "time", lambda: real() - late.total_seconds())
     for module in ("audit.rows", "audit.table", "audit.trail", "audit.interceptor"):
         monkeypatch.setattr(f"{module}.datetime", Late, raising=False)
-    ended = _night(temporal, table, Call(behaviour="third-time-lucky", attempts=3), Call(behaviour="fail"))
+    ended = _night(temporal, impatient_table, Call(behaviour="third-time-lucky", attempts=3), Call(behaviour="fail"))
     monkeypatch.undo()
     times = [row.timestamp for row in ended.rows]
     assert times == sorted(times)
@@ -210,13 +211,17 @@ def test_a_workers_wrong_clock_reorders_nothing(
     ]
 
 
-def test_a_night_with_an_outage_replays(aws: Emulator, temporal: TemporalServer, table: AuditTable) -> None:
+def test_a_night_with_an_outage_replays(
+    aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Retries, durable back-off and all: a Replayer with the plugin takes the history."""
-    aws.faults.add("dynamodb", "PutItem", "http500", count=14, skip=1)
-    ended = _night(temporal, table, Call(), Call(step=Step.DELETE_RDS))
+    monkeypatch.setitem(trail._RECORDING, "local_retry_threshold", timedelta(milliseconds=1))
+    aws.faults.add("dynamodb", "PutItem", "reset-before", count=2, skip=1)
+    ended = _night(temporal, impatient_table, Call(), Call(step=Step.DELETE_RDS))
+    assert any(event.HasField("timer_fired_event_attributes") for event in ended.history.events)
     replayer = Replayer(workflows=[SmallNight], plugins=[AuroraRestorePlugin()])
     asyncio.run(replayer.replay_workflow(ended.history))
-    assert len(ended.rows) >= 2
+    assert trail_tells(ended.rows) == history_tells(ended.history)
 
 
 async def _reset(at: Office, ended: Ended) -> WorkflowHandle[Any, Any]:

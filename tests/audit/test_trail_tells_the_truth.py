@@ -60,11 +60,11 @@ async def _all_nights(temporal: TemporalServer, table: AuditTable, options: dict
 
 
 @pytest.fixture(scope="module", params=[WITH_A_CACHE, WITHOUT_A_CACHE], ids=["cached", "evicted"])
-def nights(request: pytest.FixtureRequest, temporal: TemporalServer, dynamodb: DynamoDBClient) -> Iterator[dict[str, Ended]]:
+def nights(request: pytest.FixtureRequest, temporal: TemporalServer, impatient_dynamodb: DynamoDBClient) -> Iterator[dict[str, Ended]]:
     """Every scenario, run side by side; once with a workflow cache and once with a replay for every task."""
     name = f"audit-{uuid.uuid4().hex[:8]}"
-    create_audit_table(dynamodb, name)
-    yield asyncio.run(_all_nights(temporal, AuditTable(dynamodb, name), request.param))
+    create_audit_table(impatient_dynamodb, name)
+    yield asyncio.run(_all_nights(temporal, AuditTable(impatient_dynamodb, name), request.param))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def test_the_worker_is_given_longer_than_its_activities_take(laptop: dict[str, A
 def test_the_worker_starts_last_and_reports_its_health(laptop: dict[str, Any]) -> None:
     """Schema, server, namespace, tables, then the worker; its health is what Temporal says of it."""
     chain = ["worker", "setup", "temporal-namespace", "temporal", "temporal-schema", "temporal-postgresql"]
-    for later, earlier in zip(chain, chain[1:], strict=False):
+    for later, earlier in pairwise(chain):
         assert earlier in laptop[later]["depends_on"]
     assert laptop["worker"]["healthcheck"]["test"] == ["CMD", "python", "worker.py", "check"]
 

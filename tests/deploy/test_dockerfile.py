@@ -55,7 +55,10 @@ def test_the_worker_runs_from_what_is_copied(tmp_path: Path) -> None:
     for name in copied("worker"):
         (tmp_path / name).symlink_to(ROOT / name)
     for program in ("worker.py", "starter.py"):
-        script = f"import runpy, sys; sys.argv = ['{program}', '--help']; sys.path.insert(0, '.'); runpy.run_path('{program}', run_name='__main__')"
+        script = (
+            f"import runpy, sys; sys.argv = ['{program}', '--help']; sys.path.insert(0, '.'); "
+            f"runpy.run_path('{program}', run_name='__main__')"
+        )
         answer = subprocess.run(
             [sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
         )
