@@ -462,4 +462,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    from clients.temporal import leave
+
+    leave(exit_code)
