@@ -1,4 +1,4 @@
-"""What every document promises: links that lead somewhere, one sentence a line, nothing of one machine."""
+"""What every document promises: links and names that lead somewhere, one sentence a line, decisions that are whole."""
 
 from __future__ import annotations
 
