@@ -24,9 +24,14 @@ def test_the_help_block_is_the_help() -> None:
 
 
 def test_every_verb_is_explained() -> None:
-    """The table of verbs has each verb that starter.py has, in its order."""
+    """The table of verbs has each verb that starter.py has, in its order, with what it must and may be told."""
     [verbs] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
-    assert re.findall(r"^\| `([a-z]+)[ `]", section(README, "starter.py"), re.MULTILINE) == list(verbs)
+    explained = dict(re.findall(r"^\| `([a-z]+)(?: ([][A-Z_]+))?` \|", section(README, "starter.py"), re.MULTILINE))
+    assert list(explained) == list(verbs)
+    for verb, argument in explained.items():
+        assert argument.strip("[]") in verbs[verb].format_usage()
+        # What is in brackets may be left out: without it the verb is understood.
+        assert (argument == "" or argument.startswith("[")) == understood(verb)
 
 
 def test_exit_codes_are_those_of_the_help() -> None:
@@ -70,3 +75,12 @@ def test_make_has_the_commands() -> None:
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)$", README, re.MULTILINE)) == {"demo", "test"} <= targets
     assert set(re.findall(r"`make ([a-z]+)`", README)) <= targets
+
+
+def understood(verb: str) -> bool:
+    """Whether a verb without anything else is a whole command."""
+    try:
+        parser().parse_args([verb])
+    except SystemExit:
+        return False
+    return True
