@@ -42,7 +42,10 @@ class RequestPayloadConverter(PydanticPayloadConverter):
             raise InvalidRequest("Invalid request", listed_faults(error)) from None
         except Exception as error:  # any encoding may come in, and each has errors of its own
             raise _not_json(payloads) from error
-        if any(_is_request(hint) and isinstance(value, bytes) for hint, value in zip(type_hints or [], values)):
+        if any(
+            _is_request(hint) and isinstance(value, bytes)
+            for hint, value in zip(type_hints or [], values, strict=False)
+        ):
             raise _not_json(payloads)  # bytes are handed on as they are, whatever type was asked for
         return values
 

@@ -27,10 +27,14 @@ RECORD_OUTCOME = "record-outcome"
 SUMMARY_BYTES = 200
 
 _RECORDING = LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
-    # A longer back-off becomes a durable timer, so that an outage does not keep a workflow task open.
-    local_retry_threshold=timedelta(seconds=4),
+    # Shorter than a workflow task (10 s), which a local activity keeps open.
+    start_to_close_timeout=timedelta(seconds=8),
+    # The back-off doubles, so a row comes no later after an outage than the outage was long, nor than 5 minutes. Each
+    # one is 6 events of history: an outage of 12 hours is about 900 for a row.
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5)),
+    # Below the first back-off, so that each is a durable timer: a back-off inside the workflow task would hold back
+    # the command that starts the next step.
+    local_retry_threshold=timedelta(seconds=1),
 )
 
 _current: ContextVar[WorkflowTrail] = ContextVar("workflow_trail")

@@ -100,7 +100,7 @@ def _third_time_lucky(of: ScriptedInput) -> StepOutcome:
 
 
 def _unexpected(of: ScriptedInput) -> StepOutcome:
-    return StepOutcome(details={}["a defect"])
+    raise KeyError("a defect")
 
 
 def _late(of: ScriptedInput) -> StepOutcome:

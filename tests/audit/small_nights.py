@@ -12,11 +12,9 @@ from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
-    import scripted
-    from scripted import Call, Night, ScriptedInput
-
     from audit import trail
     from models.operation import StepOutcome
+    from tests.audit.scripted import Call, Night, ScriptedInput, breaks
 
 
 @workflow.defn(name="SmallNight")
@@ -37,7 +35,7 @@ class SmallNight:
             ended = type(error.cause).__name__
         if night.written_after_each:
             await trail.written()
-        if scripted.breaks(night.operation_id):
+        if breaks(night.operation_id):
             raise RuntimeError("a workflow task that fails, as after the deployment of a defect")
         return ended
 

@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from scripted import ACTIVITIES, Call, Night
-from small_nights import SmallNight
 from temporalio.api.enums.v1 import TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
@@ -23,6 +21,8 @@ from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
+from tests.audit.scripted import ACTIVITIES, Call, Night
+from tests.audit.small_nights import SmallNight
 
 
 @dataclass(frozen=True)

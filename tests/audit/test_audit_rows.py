@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rows_at_hand import MOMENTS, NIGHT, ROWS, later, row
 
 from audit.rows import AuditRow, Phase, from_item, stamp, to_item
 from models.steps import Status, Step
+from tests.audit.rows_at_hand import MOMENTS, NIGHT, ROWS, later, row
 
 
 @given(ROWS)

@@ -70,7 +70,7 @@ def test_a_setup_that_broke_off_is_finished_by_the_next(
     aws: Emulator, dynamodb: DynamoDBClient, name: str, lost: str
 ) -> None:
     """A table without its protection is not taken for a finished one."""
-    fault = aws.faults.add("dynamodb", lost, "error", code="LimitExceededException", status=400, count=None)
+    fault = aws.faults.add("dynamodb", lost, "error", code="AccessDeniedException", status=400, count=None)
     with pytest.raises(ClientError):
         create_audit_table(dynamodb, name)
     aws.faults.remove(fault)
@@ -81,7 +81,9 @@ def test_a_setup_that_broke_off_is_finished_by_the_next(
 
 def test_setup_waits_for_a_new_tables_backups(aws: Emulator, dynamodb: DynamoDBClient, name: str) -> None:
     """DynamoDB refuses point-in-time recovery while it still sets up a new table's backups; that passes."""
-    aws.faults.add("dynamodb", "UpdateContinuousBackups", "error", code="ContinuousBackupsUnavailableException", count=2)
+    aws.faults.add(
+        "dynamodb", "UpdateContinuousBackups", "error", code="ContinuousBackupsUnavailableException", count=2
+    )
     assert create_audit_table(dynamodb, name)
     assert _recoverable(dynamodb, name) == "ENABLED"
 

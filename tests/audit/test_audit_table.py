@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rows_at_hand import NIGHT, later, row
 
 from audit.rows import Phase
 from audit.table import EXPIRES_AT, AuditTable
 from devstack.aws import Emulator
 from errors import Fault, TrailConflict, TrailUnavailable
 from models.steps import Status, Step
+from tests.audit.rows_at_hand import NIGHT, later, row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -129,9 +128,9 @@ async def _all_of_them(temporal: TemporalServer) -> dict[str, Failed]:
 
 
 @pytest.fixture(scope="module")
-def failures(temporal: TemporalServer) -> Iterator[dict[str, Failed]]:
+def failures(temporal: TemporalServer) -> dict[str, Failed]:
     """Every bad input, given to the real workflow at once."""
-    yield asyncio.run(_all_of_them(temporal))
+    return asyncio.run(_all_of_them(temporal))
 
 
 @pytest.mark.parametrize("name", INPUTS)

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from rows_at_hand import NIGHT, later
 
 from audit.numbers import OperationNumbersTable
 from devstack.aws import Emulator
 from errors import TrailUnavailable
 from models.operation import OpenOperation, Operation
+from tests.audit.rows_at_hand import NIGHT, later
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

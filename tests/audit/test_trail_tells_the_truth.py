@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from scripted import NOBODYS_QUEUE, UNDECODABLE, UNREGISTERED, Call
-from small_nights import SmallNight
-from temporal_nights import Ended, history_tells, office, trail_tells
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
@@ -22,6 +18,9 @@ from audit.setup import create_audit_table
 from audit.table import AuditTable
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
+from tests.audit.scripted import NOBODYS_QUEUE, UNDECODABLE, UNREGISTERED, Call
+from tests.audit.small_nights import SmallNight
+from tests.audit.temporal_nights import Ended, history_tells, office, trail_tells
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,11 +59,13 @@ async def _all_nights(temporal: TemporalServer, table: AuditTable, options: dict
 
 
 @pytest.fixture(scope="module", params=[WITH_A_CACHE, WITHOUT_A_CACHE], ids=["cached", "evicted"])
-def nights(request: pytest.FixtureRequest, temporal: TemporalServer, impatient_dynamodb: DynamoDBClient) -> Iterator[dict[str, Ended]]:
+def nights(
+    request: pytest.FixtureRequest, temporal: TemporalServer, impatient_dynamodb: DynamoDBClient
+) -> dict[str, Ended]:
     """Every scenario, run side by side; once with a workflow cache and once with a replay for every task."""
     name = f"audit-{uuid.uuid4().hex[:8]}"
     create_audit_table(impatient_dynamodb, name)
-    yield asyncio.run(_all_nights(temporal, AuditTable(impatient_dynamodb, name), request.param))
+    return asyncio.run(_all_nights(temporal, AuditTable(impatient_dynamodb, name), request.param))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -154,7 +155,8 @@ def test_ten_looks_are_two_rows(nights: dict[str, Ended]) -> None:
         (Phase.STARTED, Status.IN_PROGRESS, 1),
         (Phase.OUTCOME, Status.SUCCESS, 10),
     ]
-    assert sum(event.HasField("activity_task_completed_event_attributes") for event in nights["ten looks"].history.events) == 10
+    events = nights["ten looks"].history.events
+    assert sum(event.HasField("activity_task_completed_event_attributes") for event in events) == 10
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
