@@ -9,9 +9,9 @@ Here stands only what neither of them knows.
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "AURORA_RESTORE_"
@@ -32,8 +32,8 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class Settings(BaseSettings):
-    """What the worker and the starter need to know; every field is an environment variable with the prefix."""
+class TrailSettings(BaseSettings):
+    """What starter.py needs to know; every field is an environment variable with the prefix."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9_.-]{3,255}$",
         description="The DynamoDB table of the operation numbers.",
     )
+
+
+class Settings(TrailSettings):
+    """What the worker needs to know besides."""
+
     audit_retention_days: int | None = Field(
         default=None, ge=1, description="Days after which DynamoDB may expire a row; not set means never."
     )
@@ -66,7 +71,9 @@ class Settings(BaseSettings):
         description="verify-full, or disable for a database without TLS, as in the devstack.",
     )
     database_tls_ca_file: Path | None = Field(
-        default=None, description="The RDS certificate bundle (global-bundle.pem); required with verify-full."
+        default=None,
+        validate_default=True,
+        description="The RDS certificate bundle (global-bundle.pem); required with verify-full.",
     )
     database_connect_seconds: int = Field(
         default=10, ge=2, le=60, description="How long one attempt to connect to a restored database may take."
@@ -84,18 +91,20 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
     )
 
-    @model_validator(mode="after")
-    def _tls_needs_its_authorities(self) -> Self:
-        if self.database_tls is DatabaseTls.DISABLE:
-            return self
-        if self.database_tls_ca_file is None:
+    @field_validator("database_tls_ca_file")
+    @classmethod
+    def _tls_needs_its_authorities(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        # A rule of the field, not of the model: that would not be looked at while any other field is wrong.
+        if info.data.get("database_tls") is DatabaseTls.DISABLE:
+            return file
+        if file is None:
             raise ValueError(
-                f"{PREFIX}DATABASE_TLS_CA_FILE is not set, but {PREFIX}DATABASE_TLS is verify-full: "
+                f"is not set, but {PREFIX}DATABASE_TLS is verify-full: "
                 "download global-bundle.pem from the RDS truststore and name it here"
             )
-        if not self.database_tls_ca_file.is_file():
-            raise ValueError(f"{PREFIX}DATABASE_TLS_CA_FILE: no file at {self.database_tls_ca_file}")
-        return self
+        if not file.is_file():
+            raise ValueError(f"names {file}, where there is no file")
+        return file
 
     @property
     def audit_retention(self) -> timedelta | None:
@@ -107,18 +116,20 @@ class WrongSettings(Exception):
     """The environment does not make settings; the text names every fault, one a line."""
 
 
-def load_settings() -> Settings:
-    """Read the environment once.
+Wanted = TypeVar("Wanted", bound=TrailSettings)
+
+
+def load_settings(kind: type[Wanted]) -> Wanted:
+    """Read the environment once, for the worker (`Settings`) or for the starter (`TrailSettings`).
 
     Raises `WrongSettings` with one line for each fault.
     """
     try:
-        return Settings()  # filled from the environment
+        return kind()  # filled from the environment
     except ValidationError as error:
         raise WrongSettings("\n".join(_fault_line(fault["loc"], fault["msg"]) for fault in error.errors())) from None
 
 
 def _fault_line(location: tuple[int | str, ...], message: str) -> str:
-    name = PREFIX + str(location[0]).upper() if location else ""
-    text = message.removeprefix("Value error, ").replace("Field required", "is not set")
-    return f"{name} {text}".strip()
+    name = PREFIX + "_".join(str(part) for part in location).upper()
+    return f"{name} {message.removeprefix('Value error, ').replace('Field required', 'is not set')}"

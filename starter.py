@@ -51,9 +51,9 @@ environment:
 def start(args: argparse.Namespace) -> int:
     """Start a night now and follow it to its end."""
     from models.request_file import read_request
-    from settings import load_settings
+    from settings import TrailSettings, load_settings
 
-    return asyncio.run(_start(read_request(args.request_file), load_settings().task_queue, args.wait))
+    return asyncio.run(_start(read_request(args.request_file), load_settings(TrailSettings).task_queue, args.wait))
 
 
 async def _start(request: RestoreRequest, task_queue: str, wait: bool) -> int:
@@ -100,9 +100,9 @@ def audit(args: argparse.Namespace) -> int:
     from audit.report import as_json, as_markdown, as_table, report_rows, rows_of_days
     from audit.table import AuditTable
     from clients.aws import AwsClients
-    from settings import load_settings
+    from settings import TrailSettings, load_settings
 
-    settings = load_settings()
+    settings = load_settings(TrailSettings)
     table = AuditTable(AwsClients().dynamodb(settings.audit_region), settings.audit_table)
     today = datetime.now(UTC).date()
     found = table.operation(args.operation_id) if args.operation_id else rows_of_days(table, *_past(today, args.days))
@@ -125,9 +125,9 @@ def schedule(args: argparse.Namespace) -> int:
     """Create or update the nightly schedule of a request."""
     from clients.schedules import Nightly, clock_changes
     from models.request_file import read_request
-    from settings import load_settings
+    from settings import TrailSettings, load_settings
 
-    request, task_queue = read_request(args.request_file), load_settings().task_queue
+    request, task_queue = read_request(args.request_file), load_settings(TrailSettings).task_queue
     when = Nightly(args.at, args.time_zone, args.catch_up)
     for sentence in clock_changes(when, datetime.now(args.time_zone).date()):
         _say(f"Warning: {sentence}. UTC, or a time after 03:00, has no such day.")
@@ -157,14 +157,14 @@ def cancel(args: argparse.Namespace) -> int:
 
 async def _cancel(args: argparse.Namespace) -> int:
     from models.steps import Outcome
-    from settings import load_settings
+    from settings import TrailSettings, load_settings
 
     night = await _night_of(args)
     await night.cancel(args.reason)
     _say(f"Asked {night.workflow_id} to end")
     if not args.wait:
         return FINE
-    ended = await _follow(night, load_settings().task_queue)
+    ended = await _follow(night, load_settings(TrailSettings).task_queue)
     if ended == CANCELLED:
         return FINE
     _say(f"It was not {Outcome.CANCELLED}: it ended before the request reached it.")
@@ -175,9 +175,9 @@ def setup(_args: argparse.Namespace) -> int:
     """Make the tables of the trail and register the search attributes, where they are missing."""
     from audit.setup import create_audit_table, create_operations_table
     from clients.aws import AwsClients
-    from settings import load_settings
+    from settings import TrailSettings, load_settings
 
-    settings = load_settings()
+    settings = load_settings(TrailSettings)
     dynamodb = AwsClients().dynamodb(settings.audit_region)
     for create, table in (
         (create_audit_table, settings.audit_table),

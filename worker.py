@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     verb = parser.parse_args(arguments).verb
     try:
-        settings = load_settings()
+        settings = load_settings(Settings)
         configure_logs(settings.log_format, settings.log_level)
         if verb == "check":
             return 0 if asyncio.run(check(settings)) else 1

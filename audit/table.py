@@ -101,8 +101,8 @@ class AuditTable:
     def _unavailable(self, error: ClientError | BotoCoreError) -> TrailUnavailable:
         return TrailUnavailable(
             "Audit trail unavailable",
-            f"DynamoDB table {self._table}: {error}. Nothing is deleted without the trail; see the table, its region and "
-            "the worker's permissions. If it was never made: python starter.py setup",
+            f"DynamoDB table {self._table}: {error}. See the table, its region and "
+            "the permissions. If it was never made: python starter.py setup",
             code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
 

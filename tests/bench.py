@@ -166,7 +166,7 @@ def parts(world: World, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, S
         "AURORA_RESTORE_DATABASE_CONNECT_SECONDS": "2",
     }
     with environment_variables(variables):
-        settings = load_settings()
+        settings = load_settings(Settings)
     aws = AwsClients()
     dynamodb = aws.dynamodb(settings.audit_region)
     create_audit_table(dynamodb, settings.audit_table)

@@ -25,7 +25,7 @@ QUICK = Durations(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
         if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
@@ -34,14 +34,14 @@ def stack() -> Iterator[Stack]:
             yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def set_up(stack: Stack) -> Stack:
     """After `starter.py setup`."""
     assert run(stack, "setup").code == 0
     return stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def worker(set_up: Stack) -> Iterator[Stack]:
     """With a worker."""
     with Scratch("cli-worker") as scratch:
