@@ -6,17 +6,26 @@ that is computed here. Source: PostgreSQL documentation, CREATE ROLE, GRANT, and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import LiteralString
+
 import psycopg
 from psycopg import sql
 from psycopg.errors import DuplicateObject
 
 from models.request import Access, Grant
 
-_TABLE_PRIVILEGES = {
-    Access.READ_ONLY: sql.SQL("SELECT"),
-    Access.READ_WRITE: sql.SQL("SELECT, INSERT, UPDATE, DELETE"),
+_PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralString], ...]] = {
+    Access.READ_ONLY: (
+        ("TABLES", "SELECT", "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"),
+        ("SEQUENCES", "SELECT", "USAGE, UPDATE"),
+    ),
+    Access.READ_WRITE: (("TABLES", "SELECT, INSERT, UPDATE, DELETE", ""), ("SEQUENCES", "SELECT, USAGE", "")),
 }
-_SEQUENCE_PRIVILEGES = {Access.READ_ONLY: sql.SQL("SELECT"), Access.READ_WRITE: sql.SQL("SELECT, USAGE")}
+"""By kind of object: what is granted, and what is taken away first."""
+
+_OF_USERS: LiteralString = r"nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
 
 def set_role(connection: psycopg.Connection, name: str, password: str) -> bool:
@@ -52,36 +61,69 @@ def _login_role(connection: psycopg.Connection, verb: str, name: str, password: 
 def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> None:
     """Give a role its access to every schema of the connected database, tables to come included.
 
-    In one transaction, so that a role never has half of it.
+    In one transaction, so that a role never has half of it. A read-only role loses the writing that it was granted
+    where the snapshot was taken; what it owns, or has through another role, it keeps.
     """
     with connection.transaction():
         connection.execute(
             sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(grant.database), sql.Identifier(role))
         )
-        for schema in _schemas(connection):
-            for statement in _schema_grants(schema, role, grant.access):
-                connection.execute(statement)
+        with _as_owners(connection) as owners:
+            for schema in _schemas(connection):
+                for statement in _schema_grants(schema, role, grant.access, owners):
+                    connection.execute(statement)
 
 
-def _schemas(connection: psycopg.Connection) -> list[str]:
+@contextmanager
+def _as_owners(connection: psycopg.Connection) -> Iterator[list[str]]:
+    """Be a member of every role that owns something here; gives their names, the connection's own included.
+
+    The tables of a production database seldom belong to its master user, who may grant on them only as a member of
+    their owner. Source: PostgreSQL documentation, GRANT ("Notes").
+    """
+    joined = _foreign_owners(connection)
+    for owner in joined:
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
+    yield [connection.info.user, *joined]
+    for owner in joined:
+        connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(sql.Identifier(owner)))
+
+
+def _foreign_owners(connection: psycopg.Connection) -> list[str]:
+    """Owners of tables and schemas whose rights the connection does not have; never the service's own superuser."""
     rows = connection.execute(
-        r"SELECT nspname FROM pg_catalog.pg_namespace"
-        r" WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname"
+        f"""
+        SELECT rolname FROM pg_catalog.pg_roles
+        WHERE NOT rolsuper AND rolname !~ '^pg_' AND NOT pg_has_role(current_user, oid, 'USAGE')
+          AND oid IN (
+            SELECT nspowner FROM pg_catalog.pg_namespace WHERE {_OF_USERS}
+            UNION SELECT relowner FROM pg_catalog.pg_class
+              JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+              WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {_OF_USERS})
+        ORDER BY rolname
+        """
     )
     return [row[0] for row in rows]
 
 
-def _schema_grants(schema: str, role: str, access: Access) -> list[sql.Composed]:
+def _schemas(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute(f"SELECT nspname FROM pg_catalog.pg_namespace WHERE {_OF_USERS} ORDER BY nspname")
+    return [row[0] for row in rows]
+
+
+def _schema_grants(schema: str, role: str, access: Access, owners: list[str]) -> Iterator[sql.Composed]:
     names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
-    privileges = {"tables": _TABLE_PRIVILEGES[access], "sequences": _SEQUENCE_PRIVILEGES[access]}
-    return [
-        sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names),
-        sql.SQL("GRANT {tables} ON ALL TABLES IN SCHEMA {schema} TO {role}").format(**names, **privileges),
-        sql.SQL("GRANT {sequences} ON ALL SEQUENCES IN SCHEMA {schema} TO {role}").format(**names, **privileges),
-        sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {tables} ON TABLES TO {role}").format(
-            **names, **privileges
-        ),
-        sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {sequences} ON SEQUENCES TO {role}").format(
-            **names, **privileges
-        ),
-    ]
+    yield sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names)
+    for kind, wanted, unwanted in _PRIVILEGES[access]:
+        now = [("REVOKE", unwanted, "FROM")] if unwanted else []
+        for verb, privileges, direction in (*now, ("GRANT", wanted, "TO")):
+            words = {
+                "change": sql.SQL(f"{verb} {privileges} ON"),
+                "kind": sql.SQL(kind),
+                "to": sql.SQL(direction),
+            }
+            yield sql.SQL("{change} ALL {kind} IN SCHEMA {schema} {to} {role}").format(**names, **words)
+            for owner in owners:
+                yield sql.SQL(
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema} {change} {kind} {to} {role}"
+                ).format(owner=sql.Identifier(owner), **names, **words)

@@ -56,6 +56,10 @@ def _unreachable(error: psycopg.OperationalError, where: str, seconds: int) -> D
         return DatabaseUnreachable(
             "Login refused", f"{where}: {said}. Check the secret of this user.", code=error.sqlstate
         )
+    if "FATAL:" in said:
+        # The server has answered, so it is not the network: starting up, no such database, no right to enter it.
+        text = f"{where}: {said}. If it stays so, check the database's name in the request."
+        return DatabaseUnreachable("Connection refused by the database", text, code=error.sqlstate)
     advice = (
         f"No connection to {where} within {seconds} s. Check the security groups between the worker and the cluster."
     )
