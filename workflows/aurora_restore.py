@@ -7,18 +7,13 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import (
-    ApplicationError,
-    ChildWorkflowError,
-    WorkflowAlreadyStartedError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import FailureError
 from temporalio.types import MethodSyncSingleParam
-from temporalio.workflow import ActivityConfig, ChildWorkflowCancellationType, ParentClosePolicy
+from temporalio.workflow import ActivityConfig
 
+from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
 from workflows.policies import AWS_CALL, DATABASE_CALL, NOTIFICATION, TRAIL_CALL, with_summary
-from workflows.progress import Progress, static_details, static_summary
+from workflows.progress import Progress
 from workflows.waiting import Answer, Input, Pause, look_until_done
 
 with workflow.unsafe.imports_passed_through():
@@ -31,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.restored_cluster import RestoredClusterActivities
     from activities.snapshots import SnapshotActivities
     from audit import trail
-    from errors import Fault, InvalidRequest, RestoreAlreadyRunning, fault_of
+    from errors import InvalidRequest, fault_of
     from models.clusters import (
         CheckRestoreInput,
         DeleteClusterInput,
@@ -75,12 +70,13 @@ class AuroraRestoreWorkflow:
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
         """The night. Input: one restore request; result: how the night stood when it ended."""
         request = request or _missing_request()
-        if workflow.info().workflow_id != request.target.workflow_id:
-            return await _run_under_the_targets_id(request)
+        if not runs_under_its_targets_id(request):
+            return await run_under_the_targets_id(request)
         self._progress = Progress(request)
         try:
             return await self._nine_steps(request, self._progress)
-        except BaseException as error:  # a cancellation is no Exception
+        except (FailureError, asyncio.CancelledError) as error:
+            # An error of our own code is neither: Temporal repeats the task, and a mended worker takes the night up again.
             raise await self._compensate(request, self._progress, error) from error
 
     async def _nine_steps(self, request: RestoreRequest, progress: Progress) -> RestoreState:
@@ -235,7 +231,7 @@ class AuroraRestoreWorkflow:
                 workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
                 progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
         progress.ended()
-        return asyncio.CancelledError() if cancelled else _as_failure(fault, failed)
+        return asyncio.CancelledError() if cancelled else as_failure(fault, failed)
 
     def _begin(self, step: Step) -> dict[str, Any]:
         """What every step is told; a cancelled night begins no step."""
@@ -281,41 +277,6 @@ def _missing_request() -> RestoreRequest:
         return RestoreRequest.model_validate({})
     except ValidationError as error:
         raise InvalidRequest("Invalid request", f"no input was given.\n{listed_faults(error)}") from None
-
-
-async def _run_under_the_targets_id(request: RestoreRequest) -> RestoreState:
-    """Run this request as a child under the one id of its target; Temporal refuses it while another runs."""
-    child_id = request.target.workflow_id
-    workflow.set_current_details(f"Runs as the workflow **{child_id}**, the one id of its target.")
-    try:
-        return await workflow.execute_child_workflow(
-            AuroraRestoreWorkflow.run,
-            request,
-            id=child_id,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            # Whoever ends this run wants the night to end: in order, with its notification.
-            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
-            cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-            static_summary=static_summary(request),
-            static_details=static_details(request),
-        )
-    except WorkflowAlreadyStartedError:
-        raise RestoreAlreadyRunning(
-            "Restore already running",
-            f"the workflow {child_id} is restoring {request.target.arn}; one restore of a target runs at a time. "
-            f"See it with: temporal workflow describe --workflow-id {child_id}",
-        ) from None
-    except ChildWorkflowError as error:
-        if is_cancelled_exception(error):
-            raise
-        raise _as_failure(fault_of(error), None) from error
-
-
-def _as_failure(fault: Fault, step: Step | None) -> ApplicationError:
-    text = fault.message if fault.message.startswith(fault.short) else f"{fault.short}: {fault.message}"
-    return ApplicationError(
-        f"{step}: {text}" if step else text, fault.model_dump(), type=fault.type, non_retryable=True
-    )
 
 
 async def _shielded(work: Coroutine[Any, Any, T]) -> T:

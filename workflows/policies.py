@@ -9,50 +9,29 @@ from datetime import timedelta
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
-_HEARTBEAT = timedelta(seconds=15)
-"""Every activity of the worker beats every 5 s while its process lives (activities.heartbeat)."""
 
-_RETRY = RetryPolicy(
-    initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
-)
+def _policy(*, start_to_close: timedelta, schedule_to_close: timedelta) -> ActivityConfig:
+    return ActivityConfig(
+        start_to_close_timeout=start_to_close,
+        schedule_to_close_timeout=schedule_to_close,
+        # Every activity beats while its process lives (activities.heartbeat): this is how soon a dead one is missed.
+        heartbeat_timeout=timedelta(seconds=15),
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=1)),
+        # A call that is under way is never abandoned: a cancelled night must know what it did.
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
 
-_WAIT_FOR_THE_CALL = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
-"""A call that is under way is never abandoned: a cancelled night must know what it did."""
 
-AWS_CALL = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=5),
-    schedule_to_close_timeout=timedelta(minutes=30),
-    heartbeat_timeout=_HEARTBEAT,
-    retry_policy=_RETRY,
-    cancellation_type=_WAIT_FOR_THE_CALL,
-)
+AWS_CALL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timedelta(minutes=30))
 """Looks and changes through boto3. Half an hour of throttling or of an outage is waited out."""
 
-DATABASE_CALL = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=3),
-    schedule_to_close_timeout=timedelta(minutes=5),
-    heartbeat_timeout=_HEARTBEAT,
-    retry_policy=_RETRY,
-    cancellation_type=_WAIT_FOR_THE_CALL,
-)
+DATABASE_CALL = _policy(start_to_close=timedelta(minutes=3), schedule_to_close=timedelta(minutes=5))
 """SQL in the restored database. An endpoint needs a minute to appear in DNS; after five the network is wrong."""
 
-NOTIFICATION = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=2),
-    schedule_to_close_timeout=timedelta(hours=1),
-    heartbeat_timeout=_HEARTBEAT,
-    retry_policy=_RETRY,
-    cancellation_type=_WAIT_FOR_THE_CALL,
-)
+NOTIFICATION = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(hours=1))
 """The message must come out, also of a bad hour."""
 
-TRAIL_CALL = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=2),
-    schedule_to_close_timeout=timedelta(hours=1),
-    heartbeat_timeout=_HEARTBEAT,
-    retry_policy=_RETRY,
-    cancellation_type=_WAIT_FOR_THE_CALL,
-)
+TRAIL_CALL = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(hours=1))
 """The operation's number, without which the night does not begin."""
 
 GROWTH = 1.5

@@ -1,0 +1,64 @@
+"""One workflow id per target: what keeps two restores of one target apart, however they were started."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+
+from workflows.progress import static_details, static_summary
+
+with workflow.unsafe.imports_passed_through():
+    from errors import Fault, RestoreAlreadyRunning, fault_of
+    from models.operation import RestoreState
+    from models.request import RestoreRequest
+    from models.steps import Step
+
+
+def runs_under_its_targets_id(request: RestoreRequest) -> bool:
+    """Whether this run has the one id of its target; a schedule, for one, appends a time to it."""
+    return workflow.info().workflow_id == request.target.workflow_id
+
+
+async def run_under_the_targets_id(request: RestoreRequest) -> RestoreState:
+    """Run this request as a child under the one id of its target; Temporal refuses it while another runs."""
+    child_id = request.target.workflow_id
+    workflow.set_current_details(f"Runs as the workflow **{child_id}**, the one id of its target.")
+    try:
+        state: RestoreState = await workflow.execute_child_workflow(
+            workflow.info().workflow_type,
+            request,
+            id=child_id,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            # Whoever ends this run wants the night to end: in order, with its notification.
+            parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            static_summary=static_summary(request),
+            static_details=static_details(request),
+            result_type=RestoreState,
+        )
+        return state
+    except WorkflowAlreadyStartedError:
+        raise RestoreAlreadyRunning(
+            "Restore already running",
+            f"the workflow {child_id} is restoring {request.target.arn}; one restore of a target runs at a time. "
+            f"See it with: temporal workflow describe --workflow-id {child_id}",
+        ) from None
+    except ChildWorkflowError as error:
+        if is_cancelled_exception(error):
+            raise
+        raise as_failure(fault_of(error), None) from error
+
+
+def as_failure(fault: Fault, step: Step | None) -> ApplicationError:
+    """What a workflow fails with: the step's error, with its type, its text and its fault."""
+    text = fault.message if fault.message.startswith(fault.short) else f"{fault.short}: {fault.message}"
+    return ApplicationError(
+        f"{step}: {text}" if step else text, fault.model_dump(), type=fault.type, non_retryable=True
+    )
