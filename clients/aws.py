@@ -8,7 +8,7 @@ well inside an activity's start-to-close; what is left of a bad hour is Temporal
 from __future__ import annotations
 
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -102,18 +102,19 @@ class AwsClients:
     def _make_client(
         self, service: str, region: str, role_arn: str | None, external_id: str | None, operation_id: str
     ) -> Any:
-        session = self._assumed(role_arn, external_id, operation_id) if role_arn else self._session
+        session = self._assumed(region, role_arn, external_id, operation_id) if role_arn else self._session
         client = boto3.Session(botocore_session=session).client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]  # the service is a variable here
         client.meta.events.register("after-call", _remember_request)
         return client
 
-    def _assumed(self, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:
+    def _assumed(self, region: str, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:
         """A session of the role, renewed before it expires; its name joins CloudTrail with the audit trail."""
         arguments = {"RoleSessionName": f"aurora-restore-{operation_id}"}
         if external_id:
             arguments["ExternalId"] = external_id
         fetcher = AssumeRoleCredentialFetcher(
-            client_creator=self._session.create_client,
+            # The region's own STS, and our timeouts: without a region botocore wants one of the worker's environment.
+            client_creator=partial(self._session.create_client, region_name=region, config=CONFIG),
             source_credentials=self._session.get_credentials(),
             role_arn=role_arn,
             extra_args=arguments,
