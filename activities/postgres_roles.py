@@ -25,8 +25,6 @@ _PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralStrin
 }
 """By kind of object: what is granted, and what is taken away first."""
 
-_OF_USERS: LiteralString = r"nspname !~ '^pg_' AND nspname <> 'information_schema'"
-
 
 def set_role(connection: psycopg.Connection, name: str, password: str) -> bool:
     """Have a role that may log in with this password; returns whether it was created.
@@ -68,20 +66,21 @@ def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> Non
         connection.execute(
             sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(grant.database), sql.Identifier(role))
         )
-        with _as_owners(connection) as owners:
-            for schema in _schemas(connection):
+        schemas = _schemas(connection)
+        with _as_owners(connection, schemas) as owners:
+            for schema in schemas:
                 for statement in _schema_grants(schema, role, grant.access, owners):
                     connection.execute(statement)
 
 
 @contextmanager
-def _as_owners(connection: psycopg.Connection) -> Iterator[list[str]]:
-    """Be a member of every role that owns something here; gives their names, the connection's own included.
+def _as_owners(connection: psycopg.Connection, schemas: list[str]) -> Iterator[list[str]]:
+    """Be a member of every role that owns something in the schemas; gives their names, the connection's own included.
 
     The tables of a production database seldom belong to its master user, who may grant on them only as a member of
     their owner. Source: PostgreSQL documentation, GRANT ("Notes").
     """
-    joined = _foreign_owners(connection)
+    joined = _foreign_owners(connection, schemas)
     for owner in joined:
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
     yield [connection.info.user, *joined]
@@ -89,25 +88,29 @@ def _as_owners(connection: psycopg.Connection) -> Iterator[list[str]]:
         connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(sql.Identifier(owner)))
 
 
-def _foreign_owners(connection: psycopg.Connection) -> list[str]:
+def _foreign_owners(connection: psycopg.Connection, schemas: list[str]) -> list[str]:
     """Owners of tables and schemas whose rights the connection does not have; never the service's own superuser."""
     rows = connection.execute(
-        f"""
+        """
         SELECT rolname FROM pg_catalog.pg_roles
         WHERE NOT rolsuper AND rolname !~ '^pg_' AND NOT pg_has_role(current_user, oid, 'USAGE')
           AND oid IN (
-            SELECT nspowner FROM pg_catalog.pg_namespace WHERE {_OF_USERS}
+            SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = ANY (%(schemas)s)
             UNION SELECT relowner FROM pg_catalog.pg_class
               JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
-              WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {_OF_USERS})
+              WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname = ANY (%(schemas)s))
         ORDER BY rolname
-        """
+        """,
+        {"schemas": schemas},
     )
     return [row[0] for row in rows]
 
 
 def _schemas(connection: psycopg.Connection) -> list[str]:
-    rows = connection.execute(f"SELECT nspname FROM pg_catalog.pg_namespace WHERE {_OF_USERS} ORDER BY nspname")
+    rows = connection.execute(
+        "SELECT nspname FROM pg_catalog.pg_namespace"
+        " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname"
+    )
     return [row[0] for row in rows]
 
 
