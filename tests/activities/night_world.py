@@ -141,22 +141,20 @@ class Night:
 
     def cluster(self) -> dict[str, Any] | None:
         """The target as it is now."""
-        found = self.rds().describe_db_clusters(
-            Filters=[{"Name": "db-cluster-id", "Values": [self.target.cluster]}]
-        )
+        found = self.rds().describe_db_clusters(Filters=[{"Name": "db-cluster-id", "Values": [self.target.cluster]}])
         return next(iter(found["DBClusters"]), None)
 
     def instances(self) -> dict[str, str]:
         """The target's instances and their statuses."""
-        found = self.rds().describe_db_instances(
-            Filters=[{"Name": "db-cluster-id", "Values": [self.target.cluster]}]
-        )
+        found = self.rds().describe_db_instances(Filters=[{"Name": "db-cluster-id", "Values": [self.target.cluster]}])
         return {each["DBInstanceIdentifier"]: each["DBInstanceStatus"] for each in found["DBInstances"]}
 
     def copies(self) -> dict[str, dict[str, Any]]:
         """The manual snapshots in the target's region that come from this night's source cluster."""
-        pages = self.rds().get_paginator("describe_db_cluster_snapshots").paginate(
-            SnapshotType="manual", DBClusterIdentifier=self.source.cluster
+        pages = (
+            self.rds()
+            .get_paginator("describe_db_cluster_snapshots")
+            .paginate(SnapshotType="manual", DBClusterIdentifier=self.source.cluster)
         )
         return {each["DBClusterSnapshotIdentifier"]: each for page in pages for each in page["DBClusterSnapshots"]}
 
@@ -310,9 +308,7 @@ class Night:
         return CheckRestoreInput(cluster_resource_id=resource_id, **given)
 
     def archive_input(self, copy: SnapshotCopy, keep: int = 2) -> ArchiveSnapshotInput:
-        return ArchiveSnapshotInput(
-            **self._step(), snapshot_copy=copy, target=self.target, archive=Archive(keep=keep)
-        )
+        return ArchiveSnapshotInput(**self._step(), snapshot_copy=copy, target=self.target, archive=Archive(keep=keep))
 
     # The steps
 

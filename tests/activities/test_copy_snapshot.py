@@ -76,9 +76,7 @@ def test_a_source_with_reserved_tags_is_copied(night: Night, snapshot: SourceSna
     assert copy(night, snapshot).done
 
 
-def test_a_snapshot_made_anew_under_its_name_gets_a_copy_of_its_own(
-    night: Night, snapshot: SourceSnapshot
-) -> None:
+def test_a_snapshot_made_anew_under_its_name_gets_a_copy_of_its_own(night: Night, snapshot: SourceSnapshot) -> None:
     """Yesterday's copy is not taken for a copy of today's snapshot of the same name."""
     old = night.make_copy(snapshot)
     night.rds("eu-west-1").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)

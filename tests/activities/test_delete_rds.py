@@ -276,9 +276,7 @@ def broken_copy(night: Night, snapshot: SourceSnapshot, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["gone", "copying", "failed"])
-def test_nothing_is_deleted_without_its_replacement(
-    night: Night, snapshot: SourceSnapshot, status: str
-) -> None:
+def test_nothing_is_deleted_without_its_replacement(night: Night, snapshot: SourceSnapshot, status: str) -> None:
     """The copy must be available at the moment of the deletion, not only hours before."""
     resource_id = night.make_target()
     broken_copy(night, snapshot, status)

@@ -94,7 +94,12 @@ def test_every_rule_can_be_reached() -> None:
         ("DeleteDBCluster", "InvalidDBClusterStateFault", "This cluster is a part of a Global Cluster", "refuse"),
         ("DeleteDBCluster", "InvalidParameterCombination", "Cannot delete protected Cluster", "refuse"),
         ("DeleteDBCluster", "InvalidParameterCombination", "something else", "fail"),
-        ("DeleteDBInstance", "InvalidDBClusterStateFault", "Cannot delete the last instance of the master cluster", "refuse"),
+        (
+            "DeleteDBInstance",
+            "InvalidDBClusterStateFault",
+            "Cannot delete the last instance of the master cluster",
+            "refuse",
+        ),
         ("DeleteDBInstance", "InvalidDBInstanceState", "", "wait"),
         ("DescribeDBClusters", "Throttling", "Rate exceeded", "retry"),
         ("DescribeDBClusters", "SomethingNew", "", "fail"),
@@ -131,7 +136,12 @@ def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: 
 
 
 @pytest.mark.parametrize(
-    "error", [EndpointConnectionError(endpoint_url="http://x"), ConnectTimeoutError(endpoint_url="http://x"), NoCredentialsError()]
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="http://x"),
+        ConnectTimeoutError(endpoint_url="http://x"),
+        NoCredentialsError(),
+    ],
 )
 def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
     """No answer at all is weather."""
@@ -139,7 +149,7 @@ def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
 
 
 def test_a_request_that_botocore_refuses_quotes_no_value() -> None:
-    """botocore's report quotes the value, which can be a password."""
+    """Botocore's report quotes the value, which can be a password."""
     client = botocore.session.get_session().create_client(
         "rds", region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-"
     )
@@ -153,7 +163,9 @@ def test_a_request_that_botocore_refuses_quotes_no_value() -> None:
 
 def test_a_status_means_one_thing() -> None:
     """No status is waited for and terminal at once, and none but available is ready."""
-    for meaning, (status, kind) in itertools.product((cluster_meaning, instance_meaning), (("available", Meaning.READY),)):
+    for meaning, (status, kind) in itertools.product(
+        (cluster_meaning, instance_meaning), (("available", Meaning.READY),)
+    ):
         assert meaning(status) is kind
     assert snapshot_meaning("available") is Meaning.READY
     assert snapshot_meaning("AVAILABLE") is Meaning.UNKNOWN

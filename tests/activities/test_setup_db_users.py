@@ -22,7 +22,7 @@ from models.request import Access, DatabaseUser, Grant
 from tests.activities.night_world import Night
 from tests.activities.test_check_restore_status import BAD_SECRETS
 
-MASTER, MASTER_PASSWORD = "boss", "mäster's \"secret\" %s {}"
+MASTER, MASTER_PASSWORD = "boss", 'mäster\'s "secret" %s {}'
 HOSTILE_NAMES = [
     'app"quoted',
     "o'hara",
@@ -379,7 +379,9 @@ def test_a_death_after_any_statement_changes_nothing(database: Database) -> None
     assert statement > 10, "the sweep went over nothing"
 
 
-@pytest.mark.parametrize("sqlstate", [psycopg.errors.AdminShutdown, psycopg.errors.LockNotAvailable, psycopg.errors.InternalError_])
+@pytest.mark.parametrize(
+    "sqlstate", [psycopg.errors.AdminShutdown, psycopg.errors.LockNotAvailable, psycopg.errors.InternalError_]
+)
 def test_a_server_that_is_busy_is_asked_again(
     database: Database, monkeypatch: pytest.MonkeyPatch, sqlstate: type[psycopg.Error]
 ) -> None:

@@ -128,9 +128,7 @@ def test_what_went_wrong_goes_to_the_topic_for_errors(night: Night, topics: Any,
     assert (answer.details, answer.resource_arns) == ("Error notification sent", (notification.topic_arn,))
     assert inboxes["success"]() == []
     (message,) = inboxes["errors"]()
-    assert message["Subject"] == (
-        f"{night.operation_id} {outcome} at copy-snapshot: restore of {night.target.cluster}"
-    )
+    assert message["Subject"] == (f"{night.operation_id} {outcome} at copy-snapshot: restore of {night.target.cluster}")
 
 
 def test_the_message_says_what_to_do(night: Night, topics: Any) -> None:
