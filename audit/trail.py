@@ -61,7 +61,7 @@ class WorkflowTrail:
 
     async def _write(self, row: AuditRow) -> None:
         try:
-            # In bytes: the server refuses a longer summary, and would refuse it for ever.
+            # In bytes, as Temporal's limit is.
             summary = f"{row.step}: {row.status}, {row.details}".encode()[:SUMMARY_BYTES].decode(errors="ignore")
             recording: LocalActivityConfig = {**_RECORDING, "summary": summary}
             await workflow.execute_local_activity(RECORD_OUTCOME, row, **recording)
