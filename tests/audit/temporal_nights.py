@@ -31,6 +31,8 @@ class Ended:
 
     result: list[str] | None
     failure: BaseException | None
+    run_id: str
+    """The history names the first run, also of one that was reset."""
     history: WorkflowHistory
     rows: list[AuditRow]
 
@@ -70,7 +72,8 @@ class Office:
             result = await handle.result()
         except WorkflowFailureError as error:
             failure = error.cause
-        return Ended(result, failure, await handle.fetch_history(), self.table.operation(handle.id))
+        run_id = (await handle.describe()).run_id
+        return Ended(result, failure, run_id, await handle.fetch_history(), self.table.operation(handle.id))
 
     async def night(self, *calls: Call, **options: Any) -> Ended:
         """A whole night of these calls."""
