@@ -90,6 +90,20 @@ def test_nobody_elses_snapshot_is_pruned(night: Night, copies: list[SnapshotCopy
     assert theirs.identifier in night.copies()
 
 
+def test_targets_of_long_names_are_told_apart(night: Night) -> None:
+    """Two targets whose names begin with the same 26 letters have copies of like names, and each prunes its own."""
+    night.make_source()
+    other = Night(night.shared)
+    other.source = night.source
+    stem = "a-very-long-name-of-a-staging"
+    for each, last in ((night, "east"), (other, "west")):
+        each.target = each.target.model_copy(update={"cluster": f"{stem}-{last}-{night.number}"})
+    theirs = other.make_copy(night.make_snapshot(f"old-{night.number}"))
+    tonight = night.make_copy(night.make_snapshot(f"new-{night.number}"))
+    assert archive(night, tonight, keep=1).pruned == ()
+    assert theirs.identifier in night.copies()
+
+
 def test_a_copy_that_somebody_took_of_ours_is_theirs(night: Night, copies: list[SnapshotCopy]) -> None:
     """A colleague's copy for an inquiry, made with CopyTags, carries our tags and is not ours."""
     night.rds().copy_db_cluster_snapshot(

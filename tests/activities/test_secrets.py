@@ -109,6 +109,15 @@ def test_a_database_that_does_not_answer_is_told_no_password(night: Night) -> No
     assert PLANT.encode() not in kept_of(error_of(lambda: set_up(night, secret)))
 
 
+def test_a_value_that_botocore_refuses_is_not_quoted(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's report quotes it; neither that nor the report as a cause is kept."""
+    monkeypatch.setattr("activities.restored_cluster.password_of", lambda *_: [PLANT])
+    secret = night.make_secret("master", json.dumps({"password": "fine"}))
+    error = error_of(lambda: set_master_password(night, secret))
+    assert b"MasterUserPassword" in kept_of(error)
+    assert PLANT.encode() not in kept_of(error)
+
+
 @pytest.mark.parametrize("kind", [psycopg.errors.SyntaxError, psycopg.errors.AdminShutdown])
 def test_a_statement_is_not_quoted(night: Night, monkeypatch: pytest.MonkeyPatch, kind: type[psycopg.Error]) -> None:
     """PostgreSQL quotes the statement that it refuses, and with it the verifier of the password."""
