@@ -190,17 +190,17 @@ def test_a_lost_answer_changes_nothing(
         assert fault.fired
 
 
-@pytest.mark.parametrize("kind", ["http500", "throttle"])
 @pytest.mark.parametrize("prepare", STEPS)
 def test_bad_weather_is_waited_out(
-    shared: Shared, night: Night, mortal: Mortal, prepare: Callable[[Night], Prepared], kind: Any
+    shared: Shared, night: Night, mortal: Mortal, prepare: Callable[[Night], Prepared]
 ) -> None:
     """An AWS that fails more often than botocore asks is a transient error, and the next attempt ends as always."""
     wanted, _ = undisturbed(shared, prepare, mortal)
     activity, of = prepare(night)
     night.forget_calls()
     # Three calls to botocore's one, at every second call of the step.
-    faults = [shared.emulator.faults.add("rds", "*", kind, count=3, skip=2 * nth) for nth in range(3)]
+    kinds: tuple[Any, ...] = ("http500", "throttle", "http500")
+    faults = [shared.emulator.faults.add("rds", "*", kind, count=3, skip=2 * nth) for nth, kind in enumerate(kinds)]
     assert ending(night, persevering(night, activity, of)) == wanted
     assert faults[0].fired == 3
 
