@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
+from botocore import loaders
 from botocore.retries.standard import ExponentialBackoff
 
 from devstack.aws import Emulator, NoDatabases
@@ -39,6 +41,8 @@ def policed() -> Iterator[Policed]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
         patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
+        # Every role's session would read the services' models anew.
+        patch.setattr(loaders, "create_loader", cache(loaders.create_loader))
         yield Policed(emulator, ids)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import urllib.request
 from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import activity
 
 import worker
+from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.database_users import SetupUsersInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperation, RestoreState
-from models.request import Archive, DatabaseUser, RestoreRequest
+from models.request import Archive, DatabaseUser, RestoreRequest, SnapshotSelector
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Outcome, Step
 from tests.activities.night_world import ENGINE, ENGINE_VERSION, MOMENT, temporal_environment
@@ -54,7 +56,6 @@ class PolicedNight:
         self.request = RestoreRequest.model_validate(self._request(target))
         aws = site.session("worker")
         _, table = worker.plugin(site.settings, aws)
-        self.table = table
         defined = worker.activities(site.settings, aws, table)
         self.activities = {activity._Definition.must_from_callable(each).name: each for each in defined}
         self.operation_id = "none yet"
@@ -141,6 +142,28 @@ class PolicedNight:
                 DBClusterSnapshotIdentifier=name, AttributeName="restore", ValuesToAdd=[place.target]
             )
         return name
+
+    def delete_by_hand(self) -> None:
+        """The owner deletes the target."""
+        rds = self.site.owner("rds")
+        rds.delete_db_instance(DBInstanceIdentifier=f"made-by-hand-{self.number}", SkipFinalSnapshot=True)
+        rds.delete_db_cluster(DBClusterIdentifier=self.cluster, SkipFinalSnapshot=True)
+        self.later()
+
+    def force_status(self, arn: str, status: str) -> None:
+        """What only AWS can do."""
+        body = json.dumps({"arn": arn, "status": status}).encode()
+        url = f"{self.site.emulator.endpoint_url}/_devstack/rds/status"
+        urllib.request.urlopen(urllib.request.Request(url, body, method="POST")).close()
+
+    def choose(self, selector: dict[str, Any]) -> None:
+        """Another way of choosing the snapshot."""
+        source = self.request.source.model_copy(update={"snapshot": SnapshotSelector(**selector)})
+        self.request = self.request.model_copy(update={"source": source})
+
+    def table_as(self, role: str) -> AuditTable:
+        """The trail, as a role sees it."""
+        return worker.plugin(self.site.settings, self.site.session(role))[1]
 
     # The steps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -84,6 +85,7 @@ class Site:
         )
 
 
+@cache
 def owner(emulator: Emulator, service: str, account: str, region: str) -> Any:
     """A client of an account's owner."""
     return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
