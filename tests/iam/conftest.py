@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-from botocore import loaders
+from botocore import session
 from botocore.retries.standard import ExponentialBackoff
 
 from devstack.aws import Emulator, NoDatabases
@@ -42,7 +42,7 @@ def policed() -> Iterator[Policed]:
         # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
         patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
         # Every role's session would read the services' models anew.
-        patch.setattr(loaders, "create_loader", cache(loaders.create_loader))
+        patch.setattr(session, "create_loader", cache(session.create_loader))
         yield Policed(emulator, ids)
 
 

@@ -11,6 +11,7 @@ import pytest
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.operation import FinalLook
+from models.request import MissingTarget
 from models.snapshots import CopySnapshotInput
 from models.steps import Step
 from tests.iam.nights import PolicedNight
@@ -61,7 +62,7 @@ def two_nights_in_a_row(site: Site) -> None:
 
 def a_first_night(site: Site) -> None:
     """There is no target yet."""
-    whole(PolicedNight(site, missing="create"))
+    whole(PolicedNight(site, missing=MissingTarget.CREATE))
 
 
 def answers_get_lost(site: Site) -> None:
