@@ -37,6 +37,11 @@ CONFIG = Config(
     user_agent_extra="aurora-restore-pipeline",
 )
 
+TRAIL_CONFIG = CONFIG.merge(
+    Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
+)
+"""For DynamoDB: one put must end while a workflow task is open; Temporal repeats it until the trail has its row."""
+
 changing_requests: ContextVar[list[str] | None] = ContextVar("changing_requests", default=None)
 """Collects the request ids of the calls that change something, for the audit row of the activity that made them."""
 
@@ -103,7 +108,9 @@ class AwsClients:
         self, service: str, region: str, role_arn: str | None, external_id: str | None, operation_id: str
     ) -> Any:
         session = self._assumed(region, role_arn, external_id, operation_id) if role_arn else self._session
-        client = boto3.Session(botocore_session=session).client(service, region_name=region, config=CONFIG)  # type: ignore[call-overload]  # the service is a variable here
+        config = TRAIL_CONFIG if service == "dynamodb" else CONFIG
+        # The service is a variable here, which the stubs do not know how to answer.
+        client = boto3.Session(botocore_session=session).client(service, region_name=region, config=config)  # type: ignore[call-overload]
         client.meta.events.register("after-call", _remember_request)
         return client
 

@@ -39,5 +39,10 @@ GROWTH = 1.5
 
 
 def with_summary(policy: ActivityConfig, summary: str) -> ActivityConfig:
-    """The policy for one call, with the line that the Web UI shows on it (at most 200 bytes)."""
-    return {**policy, "summary": summary.encode()[:200].decode(errors="ignore")}
+    """The policy for one call, with the line that the Web UI shows on it."""
+    return {**policy, "summary": short_summary(summary)}
+
+
+def short_summary(text: str) -> str:
+    """At most 200 bytes, as Temporal takes them."""
+    return text.encode()[:200].decode(errors="ignore")

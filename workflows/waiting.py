@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from temporalio import workflow
 
-from workflows.policies import GROWTH
+from workflows.policies import GROWTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
     from models.operation import FinalLook, StepInput, StepOutcome
@@ -67,7 +67,7 @@ async def look_until_done(
 
 async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalLook | None:
     try:
-        await pause.until_next_look(length, summary[:200])
+        await pause.until_next_look(length, short_summary(summary))
     except asyncio.CancelledError:
         return FinalLook.CANCELLED
     return FinalLook.DEADLINE if deadline_at_end else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws() -> Iterator[Emulator]:
     """The emulator, whose DynamoDB is moto behind HTTP."""
     with Emulator(NoDatabases()) as emulator:
@@ -34,7 +34,7 @@ def dynamodb(aws: Emulator) -> DynamoDBClient:
     return _client(aws, CONFIG)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def impatient_dynamodb(aws: Emulator) -> DynamoDBClient:
     """A client that tries once, so that one fault is one failure."""
     return _client(aws, CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1})))
@@ -52,7 +52,7 @@ def _client(aws: Emulator, config: Config) -> DynamoDBClient:
     return client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def temporal() -> Iterator[TemporalServer]:
     """The real server, without its Web UI, that knows the pipeline's search attributes."""
     with TemporalServer(headless=True, search_attributes={key.name: "Keyword" for key in ALL}) as server:

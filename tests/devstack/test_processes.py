@@ -108,7 +108,7 @@ def test_a_killed_parent_leaves_no_process_and_no_directory() -> None:
     pids = json.loads(answer)
     removers = [words for words in (psutil.Process(pid).cmdline() for pid in pids) if "remove" in words]
     directories = [Path(words[-1]) for words in removers]
-    assert len(directories) == 2 and all(directory.is_dir() for directory in directories)
+    assert [directory.is_dir() for directory in directories] == [True, True]
     assert len(pids) > 8, "two removers, two supervisors, Temporal, PostgreSQL and its processes"
 
     victim.kill()

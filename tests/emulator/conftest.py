@@ -20,7 +20,7 @@ def aws() -> Iterator[World]:
         assert wanted or not defects
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _no_settings_of_this_machine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
