@@ -83,7 +83,9 @@ def _check_names(of: SetupUsersInput) -> None:
         if name == of.endpoint.master_username:
             raise StepFailed("Users not configured", f"{name} is the cluster's master user; take it out of users.")
         if len(name.encode()) > IDENTIFIER_BYTES:
-            text = f"{name} is longer than {IDENTIFIER_BYTES} bytes, and PostgreSQL would cut it. Choose a shorter name."
+            text = (
+                f"{name} is longer than {IDENTIFIER_BYTES} bytes, and PostgreSQL would cut it. Choose a shorter name."
+            )
             raise StepFailed("Users not configured", text)
 
 

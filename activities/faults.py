@@ -236,7 +236,9 @@ def translated(error: ClientError | BotoCoreError) -> PipelineError:
 def _request_not_valid(error: ParamValidationError) -> StepFailed:
     """Names the parameters only: botocore's report quotes their values, which can be passwords."""
     named = ", ".join(dict.fromkeys(re.findall(r"parameter (?:in input: )?\"?([A-Za-z0-9_.\[\]]+)", str(error))))
-    text = f"botocore refused the parameters {named or 'of a call'}. This is an error of the pipeline: please report it."
+    text = (
+        f"botocore refused the parameters {named or 'of a call'}. This is an error of the pipeline: please report it."
+    )
     return StepFailed("Request not valid for AWS", text)
 
 

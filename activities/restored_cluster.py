@@ -56,9 +56,7 @@ class RestoredClusterActivities:
                 f"{of.target.arn} is {cluster['DbClusterResourceId']}, wanted {of.cluster_resource_id}, which this "
                 "operation restored. See who replaced it.",
             )
-        waiting = (
-            _cluster_wait(cluster) or _instances_wait(rds, of) or self._master_password_wait(rds, of, cluster)
-        )
+        waiting = _cluster_wait(cluster) or _instances_wait(rds, of) or self._master_password_wait(rds, of, cluster)
         if waiting:
             final_look_over(
                 of, f"Restore at: {waiting}", f"{of.target.arn} stays as it is; the next night replaces it."

