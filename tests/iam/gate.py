@@ -144,9 +144,7 @@ class Gate(Application):
     def _seen(self, request: AwsRequest) -> Call:
         caller = request.caller
         looks = _Looks(self, caller)
-        return Call(
-            caller.service, request.operation, _parameters(request), caller.account, caller.region, looks
-        )
+        return Call(caller.service, request.operation, _parameters(request), caller.account, caller.region, looks)
 
     def _denied(self, request: AwsRequest, why: str) -> Response:
         caller = request.caller

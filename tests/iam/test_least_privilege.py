@@ -48,7 +48,7 @@ def _live(policed: Policed, name: str, request: pytest.FixtureRequest) -> Lived:
     error = None
     try:
         scenario(site)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001 - told by the test of this scenario
         error = raised
     return Lived(policed.ids.asked[asked:], policed.ids.unknown[unknown:], error)
 

@@ -196,7 +196,10 @@ def test_no_other_secret_is_read(night: PolicedNight) -> None:
     name = f"production/{night.number}"
     night.site.owner("secretsmanager").create_secret(Name=name, SecretString=json.dumps({"password": "x"}))
     made = night.site.owner("rds").create_db_cluster(
-        DBClusterIdentifier=f"analytics-{night.number}", Engine=ENGINE, MasterUsername="boss", ManageMasterUserPassword=True
+        DBClusterIdentifier=f"analytics-{night.number}",
+        Engine=ENGINE,
+        MasterUsername="boss",
+        ManageMasterUserPassword=True,
     )
     for secret in (name, made["DBCluster"]["MasterUserSecret"]["SecretArn"]):
         assert NO_STATEMENT in refusal(secrets.get_secret_value, SecretId=secret)
@@ -265,9 +268,7 @@ def test_the_source_is_only_read(apart: Site) -> None:
         ("worker", "operator", {"ExternalId": "aurora-restore-4711"}),
     ],
 )
-def test_only_the_worker_becomes_source_or_target(
-    apart: Site, becoming: str, role: str, given: dict[str, str]
-) -> None:
+def test_only_the_worker_becomes_source_or_target(apart: Site, becoming: str, role: str, given: dict[str, str]) -> None:
     """With the external id of the stack, and no role becomes any other."""
     sts = client(apart, becoming, "sts")
     refusal(sts.assume_role, RoleArn=apart.place.role_arn(role), RoleSessionName="test", **given)

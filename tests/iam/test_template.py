@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,9 +26,8 @@ INLINE_LIMIT = 10_240
 
 def test_cfn_lint_finds_nothing() -> None:
     """Neither an error nor a warning, in a region of each partition."""
-    for region in ("eu-central-1", "us-gov-west-1", "cn-north-1"):
-        found: list[Match] = lint_file(TEMPLATE, config=ManualArgs(regions=[region]))
-        assert not [str(match) for match in found]
+    found: list[Match] = lint_file(TEMPLATE, config=ManualArgs(regions=["eu-central-1", "us-gov-west-1", "cn-north-1"]))
+    assert not [str(match) for match in found]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -66,7 +66,7 @@ def test_no_action_is_a_whole_service(role: str) -> None:
                 assert "Condition" in statement or statement["Action"] == "rds:CrossRegionCommunication"
 
 
-def test_a_policy_fits_into_a_role(apart: Site, policed: Policed) -> None:
+def test_a_policy_fits_into_a_role() -> None:
     """With names as long as RDS, DynamoDB and Secrets Manager take them, IAM still takes the policy."""
     longest = {"SourceCluster": 63, "TargetCluster": 63, "SecretPrefix": 64, "AuditTable": 64, "OperationsTable": 64}
     others = {"AWS::Partition": 10, "AWS::Region": 14, "SourceKeyArn": 90, "TargetKeyArn": 90, "TopicName": 64}
@@ -79,13 +79,13 @@ def test_a_policy_fits_into_a_role(apart: Site, policed: Policed) -> None:
 
 def test_copies_are_named_as_the_policy_expects() -> None:
     """Only a copy whose name begins so may be made, tagged, restored from and deleted."""
-    from datetime import UTC, datetime
-
     name = copy_identifier("staging", "arn:aws:rds:eu-west-1:610000000002:cluster-snapshot:n", datetime.now(UTC))
     assert name.startswith("aurora-restore-")
 
 
-@pytest.mark.parametrize(("resource", "create"), [("AuditTrail", create_audit_table), ("OperationNumbers", create_operations_table)])
+@pytest.mark.parametrize(
+    ("resource", "create"), [("AuditTrail", create_audit_table), ("OperationNumbers", create_operations_table)]
+)
 def test_the_tables_are_those_of_setup(policed: Policed, resource: str, create: Any) -> None:
     """Keys, index, billing, protection, recovery and expiry are what `starter.py setup` makes; encryption comes on top."""
     account, region, name = "630000000001", "eu-central-1", f"by-setup-{resource}"
@@ -121,22 +121,28 @@ def test_the_tables_and_the_topic_are_protected() -> None:
 def test_every_account_gets_its_own(apart: Site, together: Site) -> None:
     """The same stack makes the tables with the worker, the topic with the target, and each role where it belongs."""
     wanted = {
-        (apart, "worker"): {"AuditTrail", "OperationNumbers", "WorkerRole", "OperatorRole"},
-        (apart, "source"): {"SourceRole"},
-        (apart, "target"): {"TargetRole", "Notifications"},
+        "worker": {
+            "aurora-restore-audit",
+            "aurora-restore-operations",
+            "aurora-restore-worker",
+            "aurora-restore-operator",
+        },
+        "source": {"aurora-restore-source"},
+        "target": {"aurora-restore-target", apart.place.topic_arn},
     }
-    for (site, account), resources in wanted.items():
-        assert made_by_the_stack(site, account) == resources
-    assert made_by_the_stack(together, "worker") == set.union(*wanted.values())
+    assert {account: made_by_the_stack(apart, account) for account in wanted} == wanted
+    everything = {together.place.topic_arn, *set.union(*wanted.values())} - {apart.place.topic_arn}
+    assert made_by_the_stack(together, "worker") == everything
 
 
 def made_by_the_stack(site: Site, account: str) -> set[str]:
-    """The resources of an account's stack."""
-    place = site.place
-    cloudformation = owner(site.emulator, "cloudformation", place.account_of[account], place.target_region)
+    """The tables, roles and topics of an account."""
+    at = (site.place.account_of[account], site.place.target_region)
+    iam, dynamodb, sns = (owner(site.emulator, service, *at) for service in ("iam", "dynamodb", "sns"))
     return {
-        each["LogicalResourceId"]
-        for each in cloudformation.describe_stack_resources(StackName="aurora-restore")["StackResources"]
+        *dynamodb.list_tables()["TableNames"],
+        *(role["RoleName"] for role in iam.list_roles()["Roles"]),
+        *(topic["TopicArn"] for topic in sns.list_topics()["Topics"]),
     }
 
 
