@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import devstack.aws.emulator
 from devstack.aws.application import Application, _parameters
@@ -95,16 +96,12 @@ class Identities:
 @contextmanager
 def guarding(identities: Identities) -> Iterator[None]:
     """Whatever emulator is made meanwhile has IAM at its door."""
-    ordinary = devstack.aws.emulator.Application
 
     class Guarded(Gate):
         ids = identities
 
-    devstack.aws.emulator.Application = Guarded  # type: ignore[misc]  # for the time being
-    try:
+    with patch.object(devstack.aws.emulator, "Application", Guarded):
         yield
-    finally:
-        devstack.aws.emulator.Application = ordinary  # type: ignore[misc]
 
 
 class Gate(Application):

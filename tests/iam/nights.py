@@ -194,8 +194,10 @@ class PolicedNight:
     def check(self) -> Any:
         """snapshot-check."""
         of = self.request
-        given = {"source": of.source, "target": of.target, "users": of.users, "copy_needed": of.copy_needed}
-        return self.run(Step.SNAPSHOT_CHECK, SnapshotCheckInput(**self._step(), **given))
+        given: dict[str, Any] = {"users": of.users, "copy_needed": of.copy_needed}
+        return self.run(
+            Step.SNAPSHOT_CHECK, SnapshotCheckInput(**self._step(), source=of.source, target=of.target, **given)
+        )
 
     def copy(self, found: Any) -> Any:
         """copy-snapshot and check-copy-status, until the copy is available; returns the copy."""
@@ -249,5 +251,5 @@ class PolicedNight:
         state = RestoreState(
             source=of.source.arn, target=of.target.arn, started_at=self.started_at, outcome=Outcome.SUCCEEDED
         )
-        given = {"notification": of.notification, "workflow_id": of.target.workflow_id, "state": state}
+        given: dict[str, Any] = {"notification": of.notification, "workflow_id": of.target.workflow_id, "state": state}
         return self.run(Step.SNS_NOTIFICATION, NotificationInput(**self._step(), target=of.target, **given))

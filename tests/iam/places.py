@@ -54,7 +54,7 @@ TOGETHER = Place("together", "620000000001", "620000000001", "620000000001", "eu
 """The least: everything in one region of one account, where no copy is needed."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Site:
     """A place with its stacks, keys and network in the emulator."""
 
@@ -69,6 +69,7 @@ class Site:
         region = self.place.source_region if of == "source" else self.place.target_region
         return owner(self.emulator, service, self.place.account_of[of], region)
 
+    @cache  # noqa: B019 - a site lives as long as the tests
     def session(self, role: str) -> AwsClients:
         """The clients of a process that runs under a role, as a task or an operator does."""
         given = self.owner("sts", role).assume_role(RoleArn=self.place.role_arn(role), RoleSessionName="test")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from tests.iam.evaluation import Ask, Context
@@ -53,7 +54,7 @@ class Call:
         """The ARN of one of the caller's own resources; an ARN stays what it is."""
         return name if name.startswith("arn:") else f"arn:aws:rds:{self.region}:{self.account}:{kind}:{name}"
 
-    def ask(self, resource: str, action: str | None = None, **more: tuple[str, ...]) -> Ask:
+    def ask(self, resource: str, action: str | None = None, more: Context = MappingProxyType({})) -> Ask:
         """The question about one resource, with its tags and those of the request."""
         return Ask(action or self.action, resource, {**self._context(resource), **more})
 
@@ -105,9 +106,9 @@ def _restore(call: Call) -> Iterator[Ask]:
 
 def _create_instance(call: Call) -> Iterator[Ask]:
     public = {"rds:PubliclyAccessible": (str(call.parameters["PubliclyAccessible"]).lower(),)}
-    yield from _tagged(call, call.rds_arn("db", call.parameters["DBInstanceIdentifier"]), **public)
-    yield call.ask(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]), **public)
-    yield from _groups(call, ("pg", "DBParameterGroupName"), **public)
+    yield from _tagged(call, call.rds_arn("db", call.parameters["DBInstanceIdentifier"]), more=public)
+    yield call.ask(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]), more=public)
+    yield from _groups(call, ("pg", "DBParameterGroupName"), more=public)
 
 
 def _modify_cluster(call: Call) -> Iterator[Ask]:
@@ -126,17 +127,17 @@ def _delete_cluster(call: Call) -> Iterator[Ask]:
         yield call.ask(call.rds_arn("cluster-snapshot", final), "rds:CreateDBClusterSnapshot")
 
 
-def _tagged(call: Call, made: str, **more: tuple[str, ...]) -> Iterator[Ask]:
+def _tagged(call: Call, made: str, more: Context = MappingProxyType({})) -> Iterator[Ask]:
     """What makes a resource with tags needs the right to tag it."""
-    yield call.ask(made, **more)
+    yield call.ask(made, more=more)
     if call.request_tags:
         yield call.ask(made, "rds:AddTagsToResource")
 
 
-def _groups(call: Call, *groups: tuple[str, str], **more: tuple[str, ...]) -> Iterator[Ask]:
+def _groups(call: Call, *groups: tuple[str, str], more: Context = MappingProxyType({})) -> Iterator[Ask]:
     for kind, parameter in groups:
         if name := call.parameters.get(parameter):
-            yield call.ask(call.rds_arn(kind, name), **more)
+            yield call.ask(call.rds_arn(kind, name), more=more)
 
 
 def _rds_by(kind: str, parameter: str) -> Callable[[Call], Iterator[Ask]]:
