@@ -274,6 +274,14 @@ def test_only_the_worker_becomes_source_or_target(apart: Site, becoming: str, ro
     refusal(sts.assume_role, RoleArn=apart.place.role_arn(role), RoleSessionName="test", **given)
 
 
+def test_a_call_that_is_new_is_no_call_that_anybody_may_make(rds: Any) -> None:
+    """Whoever adds a call to the code is told which files it needs to be written into."""
+    text = refusal(rds.reboot_db_instance, DBInstanceIdentifier="orders-1")
+    assert "rds:RebootDBInstance is new here" in text
+    assert "tests/iam/questions.py" in text
+    assert "deploy/iam" in text
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_denial_was_tried(role: str, policed: Policed, apart: Site) -> None:
     """Each statement that denies would be missed: without it, somebody with every other right could do its worst."""
