@@ -78,6 +78,9 @@ class Settings(TrailSettings):
     database_connect_seconds: int = Field(
         default=10, ge=2, le=60, description="How long one attempt to connect to a restored database may take."
     )
+    sql_directory: Path | None = Field(
+        default=None, description="The directory of the SQL files that requests name; not set means there are none."
+    )
     activity_threads: int = Field(
         default=10, ge=2, le=200, description="How many activities run at a time; each has a thread."
     )
@@ -105,6 +108,13 @@ class Settings(TrailSettings):
         if not file.is_file():
             raise ValueError(f"names {file}, where there is no file")
         return file
+
+    @field_validator("sql_directory")
+    @classmethod
+    def _sql_directory_is_there(cls, directory: Path | None) -> Path | None:
+        if directory is not None and not directory.is_dir():
+            raise ValueError(f"names {directory}, where there is no directory")
+        return directory
 
     @property
     def audit_retention(self) -> timedelta | None:

@@ -32,10 +32,11 @@ from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
 from audit.table import AuditTable, TrailIntents
 from clients.aws import AwsClients
+from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from clients.temporal import TemporalUnreachable, connect, leave
 from logs import LogInterceptor, configure_logs
-from settings import Settings, WrongSettings, load_settings
+from settings import DatabaseTls, Settings, WrongSettings, load_settings
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 log = structlog.stdlib.get_logger("worker")
@@ -48,6 +49,11 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
     postgres = PostgresConnector(
         settings.database_tls.value, settings.database_tls_ca_file, settings.database_connect_seconds
     )
+    mysql = MysqlConnector(
+        settings.database_tls is DatabaseTls.VERIFY_FULL,
+        settings.database_tls_ca_file,
+        settings.database_connect_seconds,
+    )
     snapshots, clusters = SnapshotActivities(aws, intents), ClusterActivities(aws, intents)
     return [
         OperationActivities(numbers).open_operation,
@@ -57,7 +63,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         clusters.delete_rds,
         clusters.restore_snapshot,
         RestoredClusterActivities(aws).check_restore_status,
-        DatabaseUserActivities(aws, postgres).setup_db_users,
+        DatabaseUserActivities(aws, postgres, mysql, settings.sql_directory).setup_db_users,
         snapshots.archive_snapshot,
         NotificationActivities(aws).sns_notification,
     ]

@@ -1,101 +1,107 @@
-"""setup-db-users: who may log in to the restored database, proven by logging in."""
+"""setup-db-users: who may log in to the restored database, proven by logging in, and what its data must be."""
 
 from __future__ import annotations
 
-import psycopg
+from pathlib import Path
 
+from activities.checks import hold_against
+from activities.mysql_database import MysqlDatabase
 from activities.passwords import password_of
-from activities.postgres_roles import grant_access, set_role
+from activities.postgres_database import PostgresDatabase
+from activities.restored_database import RestoredDatabase
+from activities.sql_files import read_sql_file
 from activities.step import step_activity
 from clients.aws import AwsClients
+from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from errors import DatabaseUnreachable, StepFailed
+from errors import StepFailed
 from models.database_users import SetupUsersInput, SetupUsersOutcome
-from models.request import DatabaseUser
 from models.steps import Step
-
-MAINTENANCE_DATABASE = "postgres"
-IDENTIFIER_BYTES = 63
-"""Of a role's name. Source: PostgreSQL documentation, "Identifiers and Key Words"."""
+from models.users import OtherLogins, RanSqlFile
 
 
 class DatabaseUserActivities:
-    """Creates or alters the wanted users, grants what they may do and logs in as each."""
+    """Locks out whom the snapshot brought, lets in whom the request lists, runs its SQL files and checks the data."""
 
-    def __init__(self, aws: AwsClients, postgres: PostgresConnector) -> None:
-        """`postgres` opens the connections."""
+    def __init__(
+        self, aws: AwsClients, postgres: PostgresConnector, mysql: MysqlConnector, sql_directory: Path | None = None
+    ) -> None:
+        """The connectors open the connections; below `sql_directory` lie the operator's SQL files."""
         self._aws = aws
         self._postgres = postgres
+        self._mysql = mysql
+        self._sql_directory = sql_directory
 
     @step_activity(Step.SETUP_DB_USERS)
     def setup_db_users(self, of: SetupUsersInput) -> SetupUsersOutcome:
-        """Have every wanted user log in with the password of its secret.
+        """Have every wanted user log in with the password of its secret, and nobody else of whom the request is silent.
 
-        Raises `DatabaseUnreachable` (transient) if the database does not answer, `StepFailed` with the SQLSTATE if it
-        refuses a statement.
-        Run twice: a role that is there is altered, a grant that is there is granted again; nothing is doubled.
+        Raises `DatabaseUnreachable` (transient) if the database does not answer, `StepFailed` with the SQLSTATE or the
+        number of MySQL's error if it refuses a statement, or if a check finds other data than was wanted.
+        Run twice: a user that is there is altered, a grant that is there is granted again, an SQL file that is marked
+        as run is left out; only on MySQL may one that was cut off be run again.
         """
-        _check_names(of)
-        passwords = {user.name: self._password(of, user.secret_id) for user in of.users}
-        try:
-            created = self._set_roles(of, passwords)
-            self._grant(of)
-            for user in of.users:
-                self._verify(of, user, passwords[user.name])
-        except psycopg.Error as error:
-            # Not as its cause: a cause's text goes into the history as well, and PostgreSQL's quotes the statement.
-            raise _refused(error) from None
-        altered = tuple(user.name for user in of.users if user.name not in created)
+        if _nothing_asked(of):
+            return SetupUsersOutcome(details="Users configured", resource_arns=(of.target.arn,), created=(), altered=())
+        scripts = [read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files]
+        passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id is not None}
+        database = self._database(of)
+        _check_names(of, database)
+        locked = self._lock_others(of, database)
+        created = self._set_users(of, database, passwords)
+        ran = [
+            RanSqlFile(file=script.file, database=script.database, digest=database.run_once(of.operation_id, script))
+            for script in scripts
+        ]
+        _check(of, database)
         return SetupUsersOutcome(
-            details="Users configured", resource_arns=(of.target.arn,), created=created, altered=altered
+            details="Users configured",
+            resource_arns=(of.target.arn,),
+            created=created,
+            altered=tuple(user.name for user in of.users if user.name not in created),
+            locked=locked,
+            sql_files=tuple(ran),
         )
 
-    def _set_roles(self, of: SetupUsersInput, passwords: dict[str, str]) -> tuple[str, ...]:
+    def _lock_others(self, of: SetupUsersInput, database: RestoredDatabase) -> tuple[str, ...]:
+        """First of all, so that production's passwords open the copy for as short as possible."""
+        if of.other_logins is OtherLogins.KEEP:
+            return ()
+        return database.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins)))
+
+    def _set_users(self, of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> tuple[str, ...]:
         if not of.users:
             return ()
-        with self._as_master(of, MAINTENANCE_DATABASE) as connection:
-            return tuple(name for name, password in passwords.items() if set_role(connection, name, password))
+        created = database.set_users(of.users, passwords)
+        database.grant(of.users)
+        for user in of.users:
+            database.verify(user, passwords.get(user.name))
+        return created
 
-    def _grant(self, of: SetupUsersInput) -> None:
-        for database in dict.fromkeys(grant.database for user in of.users for grant in user.grants):
-            with self._as_master(of, database) as connection:
-                for user in of.users:
-                    for grant in user.grants:
-                        if grant.database == database:
-                            grant_access(connection, user.name, grant)
-
-    def _verify(self, of: SetupUsersInput, user: DatabaseUser, password: str) -> None:
-        for database in [grant.database for grant in user.grants] or [MAINTENANCE_DATABASE]:
-            with self._postgres.connect(of.endpoint, database, user.name, password) as connection:
-                connection.execute("SELECT 1")
-
-    def _as_master(self, of: SetupUsersInput, database: str) -> psycopg.Connection:
+    def _database(self, of: SetupUsersInput) -> RestoredDatabase:
         password = self._password(of, of.endpoint.master_user_secret_id)
-        return self._postgres.connect(of.endpoint, database, of.endpoint.master_username, password)
+        if of.endpoint.engine == "aurora-mysql":
+            return MysqlDatabase(self._mysql, of.endpoint, password)
+        return PostgresDatabase(self._postgres, of.endpoint, password)
 
     def _password(self, of: SetupUsersInput, secret_id: str) -> str:
         return password_of(self._aws.secretsmanager(of.target, of.operation_id), secret_id)
 
 
-def _check_names(of: SetupUsersInput) -> None:
-    """Refuse a name that would change another role than the one it says."""
-    for name in (user.name for user in of.users):
-        if name == of.endpoint.master_username:
-            raise StepFailed("Users not configured", f"{name} is the cluster's master user; take it out of users.")
-        if len(name.encode()) > IDENTIFIER_BYTES:
-            text = (
-                f"{name} is longer than {IDENTIFIER_BYTES} bytes, and PostgreSQL would cut it. Choose a shorter name."
-            )
-            raise StepFailed("Users not configured", text)
+def _nothing_asked(of: SetupUsersInput) -> bool:
+    return of.other_logins is OtherLogins.KEEP and not (of.users or of.sql_files or of.checks)
 
 
-def _refused(error: psycopg.Error) -> StepFailed | DatabaseUnreachable:
-    """A statement that failed: its first line, which names what is wrong and does not quote the statement.
+def _check_names(of: SetupUsersInput, database: RestoredDatabase) -> None:
+    """Refuse a name that would change another login than the one it says."""
+    if any(user.name == of.endpoint.master_username for user in of.users):
+        text = f"{of.endpoint.master_username} is the cluster's master user; take it out of users."
+        raise StepFailed("Users not configured", text)
+    for fault in database.faults_of_names(of.users):
+        raise StepFailed("Users not configured", fault)
 
-    A lost connection, a lock and a rival attempt ("tuple concurrently updated") pass; a refusal does not.
-    """
-    said = " ".join((error.diag.message_primary or type(error).__name__).split())
-    if isinstance(error, psycopg.OperationalError | psycopg.InternalError):
-        text = f"PostgreSQL answered {error.sqlstate}: {said}. It is tried again."
-        return DatabaseUnreachable("Database busy", text, code=error.sqlstate)
-    return StepFailed("Users not configured", f"PostgreSQL answered {error.sqlstate}: {said}.", code=error.sqlstate)
+
+def _check(of: SetupUsersInput, database: RestoredDatabase) -> None:
+    for check in of.checks:
+        with database.reading(check.database) as ask:
+            hold_against(check, ask(check.query))

@@ -12,9 +12,11 @@ from typing import LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import DuplicateObject
+from psycopg.errors import DuplicateObject, InsufficientPrivilege
 
-from models.request import Access, Grant
+from activities.sql_files import MARKER
+from errors import StepFailed
+from models.users import Access, Grant, belongs_to_the_service
 
 _PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralString], ...]] = {
     Access.READ_ONLY: (
@@ -26,11 +28,20 @@ _PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralStrin
 """By kind of object: what is granted, and what is taken away first."""
 
 
-def set_role(connection: psycopg.Connection, name: str, password: str) -> bool:
-    """Have a role that may log in with this password; returns whether it was created.
+def set_role(connection: psycopg.Connection, name: str, password: str | None) -> bool:
+    """Have a role that may log in with this password, or with a token of IAM if it is None; returns if it is new.
 
-    A role that came with the snapshot keeps its memberships and gets the new password.
+    A role that came with the snapshot keeps its memberships, but for that which says how it logs in.
     """
+    created = _create_or_alter(connection, name, password)
+    if (password is None) != has_rds_iam(connection, name):
+        # A member's password is not looked at: "rds_iam takes precedence" (Aurora User Guide, IAM authentication).
+        change = "GRANT rds_iam TO {}" if password is None else "REVOKE rds_iam FROM {}"
+        connection.execute(sql.SQL(change).format(sql.Identifier(name)))
+    return created
+
+
+def _create_or_alter(connection: psycopg.Connection, name: str, password: str | None) -> bool:
     if not _exists(connection, name):
         try:
             _login_role(connection, "CREATE", name, password)
@@ -45,15 +56,60 @@ def _exists(connection: psycopg.Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", (name,)).fetchone() is not None
 
 
-def _login_role(connection: psycopg.Connection, verb: str, name: str, password: str) -> None:
-    verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+def has_rds_iam(connection: psycopg.Connection, name: str) -> bool:
+    """Whether a role was given rds_iam; false where there is no such role, outside of RDS."""
+    found = connection.execute(
+        """
+        SELECT 1 FROM pg_catalog.pg_auth_members
+        JOIN pg_catalog.pg_roles AS given ON given.oid = roleid
+        JOIN pg_catalog.pg_roles AS taker ON taker.oid = member
+        WHERE given.rolname = 'rds_iam' AND taker.rolname = %s AND taker.rolcanlogin
+        """,
+        (name,),
+    )
+    return found.fetchone() is not None
+
+
+def _login_role(connection: psycopg.Connection, verb: LiteralString, name: str, password: str | None) -> None:
     connection.execute(
         sql.SQL("{} ROLE {} WITH LOGIN PASSWORD {}").format(
-            sql.SQL(verb),  # CREATE or ALTER, from this module only
+            sql.SQL(verb),  # CREATE or ALTER
             sql.Identifier(name),
-            sql.Literal(verifier),
+            sql.NULL if password is None else sql.Literal(_verifier(connection, name, password)),
         )
     )
+
+
+def _verifier(connection: psycopg.Connection, name: str, password: str) -> str:
+    return connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+
+
+def lock_roles(connection: psycopg.Connection, stay: frozenset[str]) -> Iterator[str]:
+    """Take LOGIN from every role that is neither named nor the service's own, and end their sessions.
+
+    Gives each that was locked. Its password, its rights and what it owns stay.
+    """
+    found = connection.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolcanlogin AND NOT rolsuper ORDER BY 1")
+    for (name,) in found.fetchall():
+        if name not in stay and not belongs_to_the_service(name):
+            _lock(connection, name)
+            yield name
+    # Also of those that an earlier attempt locked before it died: an open session goes on until it is ended.
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
+        " JOIN pg_catalog.pg_roles ON pg_roles.oid = usesysid WHERE NOT rolcanlogin"
+    )
+
+
+def _lock(connection: psycopg.Connection, name: str) -> None:
+    try:
+        connection.execute(sql.SQL("ALTER ROLE {} WITH NOLOGIN").format(sql.Identifier(name)))
+    except InsufficientPrivilege as error:
+        text = (
+            f"the master user may not lock {name}, which can log in as it can at the source. "
+            f"Give the source's master user ADMIN OPTION on it, or name it in keep_logins."
+        )
+        raise StepFailed("Logins not locked", text, code=error.sqlstate) from None
 
 
 def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> None:
@@ -108,8 +164,8 @@ def _foreign_owners(connection: psycopg.Connection, schemas: list[str]) -> list[
 
 def _schemas(connection: psycopg.Connection) -> list[str]:
     rows = connection.execute(
-        "SELECT nspname FROM pg_catalog.pg_namespace"
-        " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname"
+        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> ALL (%s) ORDER BY nspname",
+        (["information_schema", MARKER],),
     )
     return [row[0] for row in rows]
 

@@ -24,8 +24,10 @@ class PostgresConnector:
     ca_file: Path | None
     connect_seconds: int
 
-    def connect(self, endpoint: Endpoint, database: str, user: str, password: str) -> psycopg.Connection:
-        """A connection in autocommit.
+    def connect(
+        self, endpoint: Endpoint, database: str, user: str, password: str, *, script: bool = False
+    ) -> psycopg.Connection:
+        """A connection in autocommit; for a `script` one whose statements may take as long as they need.
 
         Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login: after a restore
         both may still come right.
@@ -43,7 +45,7 @@ class PostgresConnector:
                 sslrootcert=str(self.ca_file) if self.ca_file else None,
                 application_name="aurora-restore-pipeline",
                 # No statement of ours takes long; one that does is waiting for somebody's lock.
-                options="-c statement_timeout=60s -c lock_timeout=20s",
+                options=f"-c statement_timeout={0 if script else '60s'} -c lock_timeout=20s",
                 autocommit=True,
             )
         except psycopg.OperationalError as error:

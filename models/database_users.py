@@ -2,7 +2,8 @@
 
 from models.clusters import Endpoint
 from models.operation import StepInput, StepOutcome
-from models.request import DatabaseUser, Target
+from models.request import Target
+from models.users import Check, DatabaseUser, OtherLogins, RanSqlFile, SqlFile
 
 
 class SetupUsersInput(StepInput):
@@ -11,6 +12,10 @@ class SetupUsersInput(StepInput):
     target: Target
     endpoint: Endpoint
     users: tuple[DatabaseUser, ...]
+    other_logins: OtherLogins = OtherLogins.LOCK
+    keep_logins: tuple[str, ...] = ()
+    sql_files: tuple[SqlFile, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 class SetupUsersOutcome(StepOutcome):
@@ -18,3 +23,5 @@ class SetupUsersOutcome(StepOutcome):
 
     created: tuple[str, ...]
     altered: tuple[str, ...]
+    locked: tuple[str, ...] = ()
+    sql_files: tuple[RanSqlFile, ...] = ()

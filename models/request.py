@@ -24,6 +24,7 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.model import Model
+from models.users import Check, DatabaseUser, LoginName, OtherLogins, SqlFile
 
 NEWEST_SNAPSHOT_MAX_AGE = timedelta(hours=26)
 """A nightly automated snapshot is at most a day old; two hours are for a backup window that moved."""
@@ -132,38 +133,6 @@ class Target(Location):
         return canonical_workflow_id(self.region, self.account_id, self.cluster)
 
 
-class Access(StrEnum):
-    """What a user may do with the tables of a database."""
-
-    READ_ONLY = "read-only"
-    READ_WRITE = "read-write"
-
-
-class Grant(Model):
-    """A user's access to every schema of one database."""
-
-    database: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
-    access: Access
-
-
-RESERVED_USERS = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdsproxyadmin", "postgres", "public", "none")
-RESERVED_USER_PREFIXES = ("rds_", "pg_")
-
-
-class DatabaseUser(Model):
-    """A role that must be able to log in to the restored database."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
-    secret_id: SecretId = Field(description="A secret whose JSON has the key password.")
-    grants: tuple[Grant, ...] = Field(default=(), max_length=100)
-
-    @model_validator(mode="after")
-    def _not_the_services_own(self) -> Self:
-        if self.name.lower() in RESERVED_USERS or self.name.lower().startswith(RESERVED_USER_PREFIXES):
-            raise ValueError(f"{self.name!r} belongs to RDS or PostgreSQL itself; choose another name")
-        return self
-
-
 class Archive(Model):
     """What becomes of the copies."""
 
@@ -216,6 +185,19 @@ class RestoreRequest(Model):
     source: Source
     target: Target
     users: tuple[DatabaseUser, ...] = Field(default=(), max_length=200)
+    other_logins: OtherLogins = Field(
+        default=OtherLogins.LOCK,
+        description="lock: who came with the snapshot and is neither in users nor in keep_logins cannot log in.",
+    )
+    keep_logins: tuple[LoginName, ...] = Field(
+        default=(), max_length=200, description="Logins of the snapshot that stay as they are, password included."
+    )
+    sql_files: tuple[SqlFile, ...] = Field(
+        default=(), max_length=100, description="Run once a night, in this order, after the users."
+    )
+    checks: tuple[Check, ...] = Field(
+        default=(), max_length=100, description="What must be true of the data before anything is archived."
+    )
     archive: Archive = Archive()
     notification: Notification
     waits: Waits = Waits()
@@ -234,6 +216,17 @@ class RestoreRequest(Model):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"users: {', '.join(twice)} stands there more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _logins_and_files_do_not_contradict(self) -> Self:
+        if self.keep_logins and self.other_logins is OtherLogins.KEEP:
+            raise ValueError('keep_logins goes with other_logins "lock"; with "keep" all of them stay as they are')
+        if both := sorted({user.name for user in self.users} & set(self.keep_logins)):
+            raise ValueError(f"keep_logins: {', '.join(both)} stands in users too, where its password is set")
+        runs = [(of.file, of.database) for of in self.sql_files]
+        if twice := sorted({f"{file} in {database}" for file, database in runs if runs.count((file, database)) > 1}):
+            raise ValueError(f"sql_files: {', '.join(twice)} stands there more than once, and a file is run once a night")
         return self
 
     @property

@@ -12,7 +12,7 @@ from temporalio.types import MethodSyncSingleParam
 from temporalio.workflow import ActivityConfig
 
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
-from workflows.policies import AWS_CALL, DATABASE_CALL, NOTIFICATION, TRAIL_CALL, with_summary
+from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, TRAIL_CALL, with_summary
 from workflows.progress import Progress
 from workflows.waiting import Answer, Input, Pause, look_until_done
 
@@ -195,9 +195,17 @@ class AuroraRestoreWorkflow:
 
     async def _setup_db_users(self, request: RestoreRequest, endpoint: Endpoint) -> None:
         of = SetupUsersInput(
-            **self._begin(Step.SETUP_DB_USERS), target=request.target, endpoint=endpoint, users=request.users
+            **self._begin(Step.SETUP_DB_USERS),
+            target=request.target,
+            endpoint=endpoint,
+            users=request.users,
+            other_logins=request.other_logins,
+            keep_logins=request.keep_logins,
+            sql_files=request.sql_files,
+            checks=request.checks,
         )
-        await self._call(DatabaseUserActivities.setup_db_users, of, DATABASE_CALL, f"{len(request.users)} users")
+        policy = DATABASE_WORK if request.sql_files or request.checks else DATABASE_CALL
+        await self._call(DatabaseUserActivities.setup_db_users, of, policy, f"{len(request.users)} users")
 
     async def _archive_snapshot(self, request: RestoreRequest, copy: SnapshotCopy) -> None:
         of = ArchiveSnapshotInput(

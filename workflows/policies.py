@@ -10,13 +10,19 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 
-def _policy(*, start_to_close: timedelta, schedule_to_close: timedelta) -> ActivityConfig:
+def _policy(
+    *, start_to_close: timedelta, schedule_to_close: timedelta, maximum_attempts: int = 0
+) -> ActivityConfig:
     return ActivityConfig(
         start_to_close_timeout=start_to_close,
         schedule_to_close_timeout=schedule_to_close,
         # Every activity beats while its process lives (activities.heartbeat): this is how soon a dead one is missed.
         heartbeat_timeout=timedelta(seconds=15),
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=1)),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=2),
+            maximum_interval=timedelta(minutes=1),
+            maximum_attempts=maximum_attempts,  # 0: as many as the time allows
+        ),
         # A call that is under way is never abandoned: a cancelled night must know what it did.
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )
@@ -27,6 +33,9 @@ AWS_CALL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timede
 
 DATABASE_CALL = _policy(start_to_close=timedelta(minutes=3), schedule_to_close=timedelta(minutes=5))
 """SQL in the restored database. An endpoint needs a minute to appear in DNS; after five the network is wrong."""
+
+DATABASE_WORK = _policy(start_to_close=timedelta(hours=4), schedule_to_close=timedelta(hours=12), maximum_attempts=8)
+"""SQL of the operator's own, which may take hours. Eight attempts to connect take as long as `DATABASE_CALL` may."""
 
 NOTIFICATION = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(hours=1))
 """The message must come out, also of a bad hour."""

@@ -17,12 +17,13 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.database_users import DatabaseUserActivities
+from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from devstack.processes import free_port
 from errors import PipelineError
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
-from models.request import DatabaseUser
+from models.users import DatabaseUser
 from tests.activities.night_world import Night
 
 PLANT = "plant-5up3r"
@@ -62,7 +63,9 @@ def users_input(night: Night, secret: str) -> SetupUsersInput:
 
 
 def set_up(night: Night, secret: str) -> Any:
-    activities = DatabaseUserActivities(night.aws, PostgresConnector("disable", None, 2))
+    activities = DatabaseUserActivities(
+        night.aws, PostgresConnector("disable", None, 2), MysqlConnector(tls=False, ca_file=None, connect_seconds=2)
+    )
     return night.run(activities.setup_db_users, users_input(night, secret))
 
 

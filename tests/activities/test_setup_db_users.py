@@ -12,13 +12,14 @@ import pytest
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
+from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from devstack.postgres import PostgresHost
 from devstack.processes import free_port
 from errors import DatabaseUnreachable, StepFailed
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
-from models.request import Access, DatabaseUser, Grant
+from models.users import Access, DatabaseUser, Grant, OtherLogins
 from tests.activities.night_world import Night
 from tests.activities.test_check_restore_status import BAD_SECRETS
 
@@ -39,6 +40,7 @@ HOSTILE_NAMES = [
 ]
 HOSTILE_PASSWORDS = ["it's", 'say "x"', "100%s", "back\\slash", "'; DROP ROLE boss; --", "{}", "pässwörd名", " blank "]
 CONNECTOR = PostgresConnector("disable", None, 5)
+MYSQL = MysqlConnector(tls=False, ca_file=None, connect_seconds=2)
 SERVERS = itertools.count(1)
 
 Row = tuple[Any, ...]
@@ -99,8 +101,9 @@ class Database:
             target=self.night.target,
             endpoint=self.endpoint.model_copy(update=endpoint),
             users=users,
+            other_logins=OtherLogins.KEEP,  # roles belong to the whole server, and other tests log in to it
         )
-        activities = DatabaseUserActivities(self.night.aws, CONNECTOR)
+        activities = DatabaseUserActivities(self.night.aws, CONNECTOR, MYSQL)
         return self.night.run(activities.setup_db_users, of)
 
     def unique(self, name: str) -> str:

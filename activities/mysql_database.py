@@ -1,0 +1,179 @@
+"""setup-db-users on Aurora MySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from pymysql.constants import ER
+from pymysql.err import MySQLError
+
+from activities import mysql_users
+from activities.mysql_users import Mysql, rows
+from activities.restored_database import Ask, Row
+from activities.sql_files import SqlText
+from clients.mysql import NETWORK, MysqlConnector, error_code, error_text
+from errors import DatabaseUnreachable, StepFailed
+from models.clusters import Endpoint
+from models.users import DatabaseUser
+
+NAME_CHARACTERS = 32
+"""Of a user. Source: MySQL Reference Manual, "Identifier Length Limits"."""
+
+PASSING = (
+    *NETWORK,
+    ER.LOCK_WAIT_TIMEOUT,
+    ER.LOCK_DEADLOCK,
+    ER.SERVER_SHUTDOWN,
+    ER.QUERY_INTERRUPTED,
+    ER.CON_COUNT_ERROR,
+)
+
+MARKER_TABLE = (
+    "CREATE DATABASE IF NOT EXISTS aurora_restore",
+    """
+    CREATE TABLE IF NOT EXISTS aurora_restore.sql_files (
+        operation_id VARCHAR(40), in_database VARCHAR(64) COLLATE utf8mb4_bin, file VARCHAR(200) COLLATE utf8mb4_bin,
+        digest CHAR(64) NOT NULL, ran_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+        PRIMARY KEY (operation_id, in_database, file)) DEFAULT CHARSET utf8mb4
+    """,
+)
+FIND_MARK = (
+    "SELECT digest FROM aurora_restore.sql_files WHERE operation_id = %s AND in_database = %s AND file = %s FOR UPDATE"
+)
+MARK = "INSERT INTO aurora_restore.sql_files (operation_id, in_database, file, digest) VALUES (%s, %s, %s, %s)"
+LOCK = "aurora-restore"
+LOCK_SECONDS = 20
+
+
+class MysqlDatabase:
+    """A restored MySQL, as its master user."""
+
+    def __init__(self, connector: MysqlConnector, endpoint: Endpoint, master_password: str) -> None:
+        """`connector` opens the connections."""
+        self._connector = connector
+        self._endpoint = endpoint
+        self._master_password = master_password
+
+    def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """MySQL keeps names in three-byte UTF-8 and takes two that differ in blanks at the end for one."""
+        for name in (user.name for user in users):
+            if len(name) > NAME_CHARACTERS:
+                yield f"{name} is longer than the {NAME_CHARACTERS} characters that MySQL takes. Choose a shorter name."
+            if name != name.rstrip(" ") or any(ord(character) > 0xFFFF for character in name):  # noqa: PLR2004 - the BMP
+                yield f"{name!r} ends in a blank or has a character of four bytes, which MySQL does not keep. Choose another."
+
+    def lock_others(self, stay: frozenset[str]) -> tuple[str, ...]:
+        """ACCOUNT LOCK, and the end of their sessions; each account as name@host."""
+        with self._refusing("Logins not locked"), self._as_master() as connection:
+            locked = list(mysql_users.lock_accounts(connection, stay | {self._endpoint.master_username}))
+        return tuple(f"{account.name}@{account.host}" for account in locked)
+
+    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> tuple[str, ...]:
+        """Accounts with the hash of their password, unlocked; with TLS they may come no other way."""
+        with self._refusing("Users not configured"), self._as_master() as connection:
+            return tuple(
+                user.name
+                for user in users
+                if mysql_users.set_user(
+                    connection, user.name, passwords.get(user.name), require_ssl=self._connector.tls
+                )
+            )
+
+    def grant(self, users: tuple[DatabaseUser, ...]) -> None:
+        """Each user's grants, and no others of its own."""
+        with self._refusing("Users not configured"), self._as_master() as connection:
+            for user in users:
+                mysql_users.grant_access(connection, user.name, user.grants)
+
+    def verify(self, user: DatabaseUser, password: str | None) -> None:
+        """A login in each database of the user's grants."""
+        with self._refusing("Users not configured"):
+            if password is None:
+                self._verify_iam(user.name)
+                return
+            databases: list[str | None] = [grant.database for grant in user.grants]
+            for database in databases or [None]:
+                with closing(self._connector.connect(self._endpoint, database, user.name, password)) as connection:
+                    rows(connection, "SELECT 1")
+
+    def _verify_iam(self, name: str) -> None:
+        with self._as_master() as connection:
+            if not mysql_users.authenticates_by_iam(connection, name):
+                text = f"{name} is not an account of AWSAuthenticationPlugin. Was it changed just now?"
+                raise StepFailed("Users not configured", text)
+
+    def run_once(self, operation_id: str, script: SqlText) -> str:
+        """The file, then its mark, in one transaction as far as MySQL has one: at least once.
+
+        DDL commits what stands before it; a worker that dies after that lets the next attempt run the file again.
+        """
+        with (
+            self._refusing(f"SQL file failed: {script.file}"),
+            self._as_master(script.database, script=True) as connection,
+        ):
+            _take_lock(connection)
+            for statement in MARKER_TABLE:
+                rows(connection, statement)
+            key = (operation_id, script.database, script.file)
+            found = rows(connection, FIND_MARK, *key)
+            if not found:
+                _run(connection, script)
+                rows(connection, MARK, *key, script.digest)
+            connection.commit()
+            return str(found[0][0]) if found else script.digest
+
+    @contextmanager
+    def reading(self, database: str) -> Iterator[Ask]:
+        """In a transaction that may only read; several statements at once are not taken."""
+        with self._refusing("Check failed"), self._as_master(database) as connection:
+
+            def ask(query: str) -> list[Row]:
+                rows(connection, "START TRANSACTION READ ONLY")
+                try:
+                    return rows(connection, query)
+                finally:
+                    connection.rollback()
+
+            yield ask
+
+    @contextmanager
+    def _as_master(self, database: str | None = None, *, script: bool = False) -> Iterator[Mysql]:
+        of = self._endpoint
+        connection = self._connector.connect(of, database, of.master_username, self._master_password, script=script)
+        with closing(connection):
+            yield connection
+
+    @contextmanager
+    def _refusing(self, short: str) -> Iterator[None]:
+        try:
+            yield
+        except MySQLError as error:
+            # Not as its cause: PyMySQL's errors may quote the statement.
+            raise _refused(error, short) from None
+
+
+def _take_lock(connection: Mysql) -> None:
+    """One attempt at a time; the lock ends with the connection."""
+    if rows(connection, f"SELECT GET_LOCK('{LOCK}', {LOCK_SECONDS})") != [(1,)]:
+        text = "another attempt is running the SQL files. It is tried again."
+        raise DatabaseUnreachable("Database busy", text)
+
+
+def _run(connection: Mysql, script: SqlText) -> None:
+    """The server finds the statements' ends; their results are read, because an error stands where its own would."""
+    with connection.cursor() as cursor:
+        cursor.execute(script.text)
+        while cursor.nextset():
+            pass
+
+
+def _refused(error: MySQLError, short: str) -> StepFailed | DatabaseUnreachable:
+    """A statement that failed; of one that was not understood MySQL quotes the text, which may be a hash."""
+    number = error_code(error)
+    said = "it did not understand the statement" if number == ER.PARSE_ERROR else error_text(error)
+    if number in PASSING:
+        return DatabaseUnreachable(
+            "Database busy", f"MySQL answered {number}: {said}. It is tried again.", code=str(number)
+        )
+    return StepFailed(short, f"MySQL answered {number}: {said}.", code=str(number))
