@@ -10,11 +10,12 @@ from activities import guards, tags
 from activities.faults import Action, action_for
 from activities.guards import Sighting
 from activities.provenance import stranger
-from activities.step import Intents, final_look_over, step_activity
+from activities.step import SETTINGS_FACT, Intents, final_look_over, step_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_snapshot, list_instances
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
+from models.configuration import ClusterConfiguration
 from models.operation import StepOutcome
 from models.steps import Step
 
@@ -63,7 +64,8 @@ class ClusterActivities:
     def _delete(self, of: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
         self._guard(of, cluster)
         details = f"Deleting {of.target.cluster} ({of.target_resource_id})"
-        self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,))
+        settings = {SETTINGS_FACT: of.live.model_dump_json(exclude_none=True)} if of.live else {}
+        self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,), settings)
         _delete_members(rds, cluster)
         _delete_cluster(rds, of.target.cluster)
 
@@ -141,7 +143,7 @@ class ClusterActivities:
 
 
 def _restore_arguments(of: RestoreClusterInput) -> dict[str, Any]:
-    target = of.target
+    target, configuration = of.target, of.configuration
     own_tags = {
         tags.REPLACED_BY: of.source_arn,
         tags.OPERATION: of.operation_id,
@@ -152,16 +154,26 @@ def _restore_arguments(of: RestoreClusterInput) -> dict[str, Any]:
         "SnapshotIdentifier": of.snapshot_copy.arn,
         "Engine": of.snapshot.engine,
         "EngineVersion": of.snapshot.engine_version,
-        "DBSubnetGroupName": target.db_subnet_group_name,
-        "VpcSecurityGroupIds": list(target.vpc_security_group_ids),
-        "DBClusterParameterGroupName": target.db_cluster_parameter_group_name,
+        "DBSubnetGroupName": configuration.db_subnet_group_name,
+        "VpcSecurityGroupIds": list(configuration.vpc_security_group_ids),
+        "DBClusterParameterGroupName": configuration.db_cluster_parameter_group_name,
         "KmsKeyId": target.kms_key_id if not of.snapshot_copy.made_here else None,
-        "Port": target.port,
+        "Port": configuration.port,
         "DeletionProtection": False,
-        "CopyTagsToSnapshot": True,
-        "Tags": tags.tag_list(own_tags),
+        "EnableIAMDatabaseAuthentication": configuration.iam_database_authentication,
+        "EnableCloudwatchLogsExports": list(configuration.cloudwatch_logs_exports or ()) or None,
+        "BackupRetentionPeriod": configuration.backup_retention_days,
+        "PreferredBackupWindow": configuration.preferred_backup_window,
+        "CopyTagsToSnapshot": configuration.copy_tags_to_snapshot is not False,
+        "ServerlessV2ScalingConfiguration": _scaling(configuration),
+        "Tags": tags.tag_list((configuration.tags or {}) | own_tags),
     }
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _scaling(configuration: ClusterConfiguration) -> dict[str, float] | None:
+    scaling = configuration.serverless_v2_scaling
+    return {"MinCapacity": scaling.min_capacity, "MaxCapacity": scaling.max_capacity} if scaling else None
 
 
 def _delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:

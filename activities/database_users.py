@@ -75,7 +75,7 @@ class DatabaseUserActivities:
         created = database.set_users(of.users, passwords)
         database.grant(of.users)
         for user in of.users:
-            database.verify(user, passwords.get(user.name))
+            database.prove_login(user, passwords.get(user.name))
         return created
 
     def _database(self, of: SetupUsersInput) -> RestoredDatabase:

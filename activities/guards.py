@@ -7,8 +7,9 @@ DeleteDBInstance, DeletionProtection).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from activities import tags
@@ -27,6 +28,14 @@ class Violation:
     rule: str
     short: str
     message: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look, and the names of the rules that it can find broken."""
+
+    rules: tuple[str, ...]
+    look: Callable[[], Iterable[Violation]]
 
 
 @dataclass(frozen=True)
@@ -142,20 +151,36 @@ def target_can_be_deleted(seen: Sighting) -> Violation | None:
     )
 
 
-RULES: tuple[Rule, ...] = (
-    target_account_is_the_callers,
-    target_arn_is_the_requests,
-    target_is_not_the_source,
-    target_opted_in,
-    deletion_protection_is_off,
-    target_is_not_replicated,
-    target_can_be_deleted,
-)
+RULES: dict[str, Rule] = {
+    "target-account": target_account_is_the_callers,
+    "target-arn": target_arn_is_the_requests,
+    "not-the-source": target_is_not_the_source,
+    "opt-in-tag": target_opted_in,
+    "deletion-protection": deletion_protection_is_off,
+    "not-replicated": target_is_not_replicated,
+    "deletable-status": target_can_be_deleted,
+}
+"""By the name that their violations bear."""
 
 
 def violations(seen: Sighting) -> list[Violation]:
     """Every rule that the target breaks, not only the first."""
-    return [violation for rule in RULES if (violation := rule(seen))]
+    return broken(checks(seen))
+
+
+def checks(seen: Sighting) -> list[Check]:
+    """One for each rule."""
+    return [Check((name,), partial(_look, rule, seen)) for name, rule in RULES.items()]
+
+
+def _look(rule: Rule, seen: Sighting) -> list[Violation]:
+    violation = rule(seen)
+    return [violation] if violation else []
+
+
+def broken(checks: Iterable[Check]) -> list[Violation]:
+    """What all the checks find."""
+    return [violation for check in checks for violation in check.look()]
 
 
 def refuse_if_any(found: list[Violation]) -> None:

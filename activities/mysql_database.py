@@ -86,7 +86,7 @@ class MysqlDatabase:
             for user in users:
                 mysql_users.grant_access(connection, user.name, user.grants)
 
-    def verify(self, user: DatabaseUser, password: str | None) -> None:
+    def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """A login in each database of the user's grants."""
         with self._refusing("Users not configured"):
             if password is None:

@@ -66,7 +66,7 @@ class PostgresDatabase:
                         if grant.database == database:
                             grant_access(connection, user.name, grant)
 
-    def verify(self, user: DatabaseUser, password: str | None) -> None:
+    def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """A login in each database of the user's grants."""
         with self._refusing("Users not configured"):
             if password is None:

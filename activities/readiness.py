@@ -9,8 +9,9 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 from activities.faults import Action, action_for
-from activities.guards import Violation
+from activities.guards import Check, Violation
 from clients.aws import AwsClients
+from models.configuration import SERVERLESS, ClusterSettings
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 
 Answer = TypeVar("Answer")
@@ -19,46 +20,86 @@ Answer = TypeVar("Answer")
 class Readiness:
     """Everything that the later steps will need, looked up in the target's account and region."""
 
-    def __init__(self, aws: AwsClients, of: SnapshotCheckInput, snapshot: SourceSnapshot) -> None:
-        """`snapshot` is the one that will be restored."""
+    def __init__(
+        self, aws: AwsClients, of: SnapshotCheckInput, snapshot: SourceSnapshot, configuration: ClusterSettings
+    ) -> None:
+        """`snapshot` is the one that will be restored, `configuration` what the cluster will be given, as far as known."""
+        self._configuration = configuration
         self._aws = aws
         self._of = of
         self._snapshot = snapshot
         self._rds = aws.rds(of.target, of.operation_id)
 
-    def violations(self) -> list[Violation]:
-        """Everything that is missing."""
-        checks = (
-            self._subnet_group,
-            self._security_groups,
-            self._parameter_groups,
-            self._kms_key,
-            self._engine_version,
-            self._secrets,
-        )
-        return [violation for check in checks for violation in check()]
+    def checks(self) -> list[Check]:
+        """Everything that could be missing."""
+        return [
+            Check(("subnet-group",), self._subnet_group),
+            Check(("security-group",), self._security_groups),
+            Check(("parameter-group", "parameter-group-family"), self._parameter_groups),
+            Check(("instance-class", "serverless-scaling"), self._instance_classes),
+            Check(("kms-key",), self._kms_key),
+            Check(("engine-version",), self._engine_version),
+            Check(("secret",), self._secrets),
+        ]
 
     def _subnet_group(self) -> Iterator[Violation]:
-        name = self._of.target.db_subnet_group_name
-        if _missing(partial(self._rds.describe_db_subnet_groups, DBSubnetGroupName=name)):
+        name = self._configuration.db_subnet_group_name
+        if name and _missing(partial(self._rds.describe_db_subnet_groups, DBSubnetGroupName=name)):
             yield self._not_there("subnet-group", "Invalid VPC configuration", f"no DB subnet group {name}")
 
     def _security_groups(self) -> Iterator[Violation]:
         ec2 = self._aws.ec2(self._of.target, self._of.operation_id)
-        for group in self._of.target.vpc_security_group_ids:
+        for group in self._configuration.vpc_security_group_ids or ():
             if _missing(partial(ec2.describe_security_groups, GroupIds=[group])):
                 yield self._not_there("security-group", "Invalid VPC configuration", f"no security group {group}")
 
     def _parameter_groups(self) -> Iterator[Violation]:
-        short = "Parameter group not found"
-        target = self._of.target
-        if (group := target.db_cluster_parameter_group_name) and _missing(
-            partial(self._rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=group)
-        ):
-            yield self._not_there("parameter-group", short, f"no DB cluster parameter group {group}")
-        for name in dict.fromkeys(instance.db_parameter_group_name for instance in target.instances):
-            if name and _missing(partial(self._rds.describe_db_parameter_groups, DBParameterGroupName=name)):
-                yield self._not_there("parameter-group", short, f"no DB parameter group {name}")
+        configuration = self._configuration
+        if name := configuration.db_cluster_parameter_group_name:
+            look = partial(self._rds.describe_db_cluster_parameter_groups, DBClusterParameterGroupName=name)
+            found = _found(look)
+            groups = found["DBClusterParameterGroups"] if found else []
+            yield from self._parameter_group(
+                "DB cluster parameter group", name, [one["DBParameterGroupFamily"] for one in groups]
+            )
+        for name in dict.fromkeys(instance.db_parameter_group_name for instance in configuration.instances or ()):
+            if name:
+                found_one = _found(partial(self._rds.describe_db_parameter_groups, DBParameterGroupName=name))
+                of_instances = found_one["DBParameterGroups"] if found_one else []
+                yield from self._parameter_group(
+                    "DB parameter group", name, [one["DBParameterGroupFamily"] for one in of_instances]
+                )
+
+    def _parameter_group(self, kind: str, name: str, families: list[str]) -> Iterator[Violation]:
+        if not families:
+            yield self._not_there("parameter-group", "Parameter group not found", f"no {kind} {name}")
+            return
+        engine, version = self._snapshot.engine, self._snapshot.engine_version
+        versions = self._rds.describe_db_engine_versions(Engine=engine, EngineVersion=version)["DBEngineVersions"]
+        wanted = {one["DBParameterGroupFamily"] for one in versions}
+        if wanted and not wanted & set(families):
+            yield Violation(
+                "parameter-group-family",
+                "Parameter group of another family",
+                f"the {kind} {name} is of {families[0]}, and the snapshot's {engine} {version} needs one of "
+                f"{', '.join(sorted(wanted))}: the source was upgraded. Name one of that family in the request.",
+            )
+
+    def _instance_classes(self) -> Iterator[Violation]:
+        classes = dict.fromkeys(instance.instance_class for instance in self._configuration.instances or ())
+        if SERVERLESS in classes and self._configuration.serverless_v2_scaling is None:
+            yield Violation(
+                "serverless-scaling",
+                "Serverless scaling needed",
+                f"an instance has the class {SERVERLESS}: give target.serverless_v2_scaling.",
+            )
+        for name in classes:
+            options = self._rds.describe_orderable_db_instance_options(
+                Engine=self._snapshot.engine, EngineVersion=self._snapshot.engine_version, DBInstanceClass=name
+            )["OrderableDBInstanceOptions"]
+            if not options:
+                engine = f"{self._snapshot.engine} {self._snapshot.engine_version}"
+                yield self._not_there("instance-class", "Instance class not available", f"no {name} for {engine}")
 
     def _kms_key(self) -> Iterator[Violation]:
         key = self._of.target.kms_key_id

@@ -21,8 +21,8 @@ from clients.aws import AwsClients
 from clients.rds import find_cluster, list_instances
 from errors import StepFailed
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
+from models.configuration import Instance
 from models.identifiers import instance_identifier
-from models.request import Instance
 from models.steps import Step
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _instances_wait(rds: RDSClient, of: CheckRestoreInput) -> str | None:
     """The writer first; readers only when it is available, because they copy nothing but join it."""
     there = {instance["DBInstanceIdentifier"]: instance for instance in list_instances(rds, of.target.cluster)}
     waits: list[str] = []
-    for number, wanted in enumerate(of.target.instances, start=1):
+    for number, wanted in enumerate(of.configuration.instances, start=1):
         found = there.get(instance_identifier(of.target.cluster, number))
         waiting = _instance_wait(found) if found else _create_instance(rds, of, number, wanted)
         waits += [waiting] if waiting else []
@@ -163,8 +163,11 @@ def _managed_password_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClu
 
 def _modified(rds: RDSClient, of: CheckRestoreInput, **change: object) -> bool:
     """Whether RDS took the change; it does not while it is busy."""
+    # A restore takes every setting but this one; it goes with the change that every restored cluster needs.
+    window = of.configuration.preferred_maintenance_window
+    settings = change | ({"PreferredMaintenanceWindow": window} if window else {})
     try:
-        rds.modify_db_cluster(DBClusterIdentifier=of.target.cluster, ApplyImmediately=True, **change)  # type: ignore[arg-type]  # one of two
+        rds.modify_db_cluster(DBClusterIdentifier=of.target.cluster, ApplyImmediately=True, **settings)  # type: ignore[arg-type]  # one of two
     except ClientError as error:
         if action_for(error) is not Action.WAIT:
             raise

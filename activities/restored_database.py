@@ -28,7 +28,7 @@ class RestoredDatabase(Protocol):
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give the users what the request lists."""
 
-    def verify(self, user: DatabaseUser, password: str | None) -> None:
+    def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user; one of IAM is only looked at, since a token needs AWS."""
 
     def run_once(self, operation_id: str, script: SqlText) -> str:

@@ -67,6 +67,8 @@ def _source_snapshot(snapshot: DBClusterSnapshotTypeDef) -> SourceSnapshot:
         created_at=snapshot["SnapshotCreateTime"],
         engine=snapshot["Engine"],
         engine_version=snapshot["EngineVersion"],
+        type=snapshot.get("SnapshotType", "manual"),
         encrypted=snapshot.get("StorageEncrypted", False),
+        kms_key_id=snapshot.get("KmsKeyId"),
         cluster_resource_id=snapshot.get("DbClusterResourceId"),
     )

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from activities import guards, tags
+from activities.examination import Examination
 from activities.faults import Action, action_for, error_code
-from activities.guards import Sighting, Violation
 from activities.provenance import stranger
-from activities.readiness import Readiness
-from activities.selection import select_snapshot
 from activities.statuses import Meaning, snapshot_meaning
 from activities.step import Intents, final_look_over, now, step_activity, time_in_step
 from clients.aws import AwsClients
-from clients.rds import find_cluster, find_snapshot, list_snapshots
+from clients.rds import find_snapshot, list_snapshots
 from errors import Refused, ResourceBusy, StepFailed
+from models.configuration import merged
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
-from models.request import MissingTarget
 from models.snapshots import (
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
@@ -57,39 +55,20 @@ class SnapshotActivities:
         Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot.
         Run twice: the same answer, as long as nobody made or deleted a snapshot in between.
         """
-        source_account = self._account(of)
-        snapshot = select_snapshot(self._aws.rds(of.source, of.operation_id), of.source, now())
-        source_cluster = find_cluster(self._aws.rds(of.source, of.operation_id), of.source.cluster)
-        source_resource_id = source_cluster["DbClusterResourceId"] if source_cluster else None
-        target_resource_id, found = self._target(of, guards.known(source_resource_id, snapshot.cluster_resource_id))
-        guards.refuse_if_any([*source_account, *found, *Readiness(self._aws, of, snapshot).violations()])
+        look = Examination(self._aws, self._intents, of, now())
+        snapshot, source = look.snapshot(), look.source_cluster()
+        source_resource_id = source["DbClusterResourceId"] if source else None
+        target = look.target(guards.known(source_resource_id, snapshot.cluster_resource_id))
+        guards.refuse_if_any(guards.broken(look.checks(snapshot, target)))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
             snapshot=snapshot,
             source_resource_id=source_resource_id,
-            target_resource_id=target_resource_id,
+            target_resource_id=target.resource_id,
+            live=target.settings,
+            configuration=merged(of.target, target.settings),
         )
-
-    def _account(self, of: SnapshotCheckInput) -> list[Violation]:
-        caller = self._aws.sts(of.source, of.operation_id).get_caller_identity()["Account"]
-        if caller == of.source.account_id:
-            return []
-        text = f"the credentials for the source belong to account {caller}, the request says {of.source.account_id}."
-        return [
-            Violation("source-account", "Wrong AWS account", f"{text} Correct source.account_id or source.role_arn.")
-        ]
-
-    def _target(self, of: SnapshotCheckInput, sources: frozenset[str]) -> tuple[str | None, list[Violation]]:
-        cluster = find_cluster(self._aws.rds(of.target, of.operation_id), of.target.cluster)
-        if cluster is not None:
-            caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-            seen = Sighting(of.source, of.target, cluster, sources, caller)
-            return cluster["DbClusterResourceId"], guards.violations(seen)
-        if of.target.missing is MissingTarget.CREATE:
-            return None, []
-        text = f"there is no cluster {of.target.arn}. Correct target.cluster, or say target.missing: create for a first night."
-        return None, [Violation("target-exists", "Cluster not found", text)]
 
     @step_activity(Step.COPY_SNAPSHOT)
     def copy_snapshot(self, of: CopySnapshotInput) -> CopySnapshotOutcome:
@@ -203,8 +182,7 @@ class SnapshotActivities:
         kept: list[str] = []
         pruned: list[str] = []
         if of.snapshot_copy.made_here:
-            newest_first = sorted(_own_copies(rds, of), key=_age_key, reverse=True)
-            kept, pruned = _split(newest_first, of.snapshot_copy.arn, of.archive.keep)
+            kept, pruned = kept_and_pruned(rds, of)
             rds.add_tags_to_resource(
                 ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
             )
@@ -225,6 +203,12 @@ def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) 
     """A snapshot of the copy's name that is of something else is never restored from."""
     if strange := stranger(copy, snapshot):
         raise Refused("Copy is of another snapshot", strange)
+
+
+def kept_and_pruned(rds: RDSClient, of: ArchiveSnapshotInput) -> tuple[list[str], list[str]]:
+    """The ARNs of this pipeline's copies that stay and of those that go; only looks."""
+    newest_first = sorted(_own_copies(rds, of), key=_age_key, reverse=True)
+    return _split(newest_first, of.snapshot_copy.arn, of.archive.keep)
 
 
 def _own_copies(rds: RDSClient, of: ArchiveSnapshotInput) -> list[DBClusterSnapshotTypeDef]:

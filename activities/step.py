@@ -1,6 +1,6 @@
 """What every activity of a night has in common: its name, and that botocore's errors leave it as ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -12,6 +12,9 @@ from activities.faults import translated
 from errors import Cancelled, DeadlinePassed
 from models.operation import FinalLook, StepInput
 from models.steps import Step
+
+SETTINGS_FACT = "settings"
+"""The fact of an intent that holds the settings (JSON) of the cluster that is deleted."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,8 +74,18 @@ def final_look_over(of: StepInput, how_far: str, then: str) -> None:
 class Intents(Protocol):
     """The trail, as an activity that deletes needs it."""
 
-    def declare(self, step: Step, of: StepInput, details: str, resource_arns: tuple[str, ...]) -> None:
+    def declare(
+        self,
+        step: Step,
+        of: StepInput,
+        details: str,
+        resource_arns: tuple[str, ...],
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
         """Write that this step is about to delete, once; raises `TrailUnavailable` if that cannot be written."""
 
     def declared(self, step: Step, operation_id: str) -> bool:
         """Whether this operation wrote that it is about to delete."""
+
+    def left_deleted(self, target_arn: str, at: datetime) -> str | None:
+        """The settings (JSON) of a target that an operation of ours deleted and none has restored since."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("Date", "Operation ID", "Step", "Status", "Details", "Timestamp")
 ATTEMPT_COLUMNS = ("Attempt", "Fault")
+BEGINNINGS = (Phase.STARTED, Phase.INTENT)
 STYLES = {Status.SUCCESS: "green", Status.FAILED: "bold red", Status.IN_PROGRESS: "yellow"}
 
 LONGEST_OPERATION = timedelta(days=2)
@@ -122,9 +123,9 @@ def _goes_on(row: AuditRow, operation: Sequence[AuditRow]) -> bool:
     same_step = [other for other in operation if other.step is row.step and other is not row]
     ended = any(other.phase is Phase.OUTCOME and other.step_started_at >= row.step_started_at for other in same_step)
     begun_again = any(
-        other.phase is Phase.STARTED and other.step_started_at > row.step_started_at for other in same_step
+        other.phase in BEGINNINGS and other.step_started_at > row.step_started_at for other in same_step
     )
-    return row.phase is Phase.STARTED and not ended and not begun_again
+    return row.phase in BEGINNINGS and not ended and not begun_again
 
 
 def _report_row(row: AuditRow) -> ReportRow:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from errors import Fault
 from models.model import Model
@@ -23,7 +23,9 @@ class Phase(StrEnum):
     """Which fact about a step a row holds."""
 
     STARTED = "started"
-    """The step began; of a step that deletes, the intent, written before the first call."""
+    """The step began."""
+    INTENT = "intent"
+    """What is about to be deleted, written before the first call that does it."""
     ATTEMPT = "attempt"
     """An attempt failed; Temporal may have made another."""
     OUTCOME = "outcome"
@@ -51,6 +53,8 @@ class AuditRow(Model):
     request_ids: tuple[str, ...] = ()
     resource_arns: tuple[str, ...] = ()
     fault: Fault | None = None
+    facts: dict[str, str] = Field(default={})
+    """What else an auditor will ask for: the configuration of a cluster that is deleted, the digest of a file that ran."""
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -112,6 +116,7 @@ def from_item(item: dict[str, Any]) -> AuditRow:
         request_ids=tuple(plain["request_ids"]),
         resource_arns=tuple(plain["resource_arns"]),
         fault=Fault.model_validate(plain["fault"]) if "fault" in plain else None,
+        facts=plain.get("facts", {}),
         schema_version=int(plain["schema_version"]),
     )
 

@@ -5,13 +5,14 @@ Source: DynamoDB Developer Guide, "Condition expressions" and "Time to Live".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
+from activities.step import SETTINGS_FACT
 from audit.rows import AuditRow, Phase, from_item, to_item
 from errors import TrailConflict, TrailUnavailable
 from models.operation import StepInput
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BY_DATE = "by-date"
 EXPIRES_AT = "expires_at"
+LOOK_BACK_DAYS = 45
 WHEN_TOLD = (EXPIRES_AT, "timestamp", "date", "duration_ms")
 
 
@@ -114,7 +116,14 @@ class TrailIntents:
         """`table` is the trail."""
         self._table = table
 
-    def declare(self, step: Step, of: StepInput, details: str, resource_arns: tuple[str, ...]) -> None:
+    def declare(
+        self,
+        step: Step,
+        of: StepInput,
+        details: str,
+        resource_arns: tuple[str, ...],
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
         """Write the intent once for the operation; what is declared already is not written again."""
         if self.declared(step, of.operation_id):
             return
@@ -123,7 +132,7 @@ class TrailIntents:
             AuditRow(
                 operation_id=of.operation_id,
                 step=step,
-                phase=Phase.STARTED,
+                phase=Phase.INTENT,
                 status=Status.IN_PROGRESS,
                 details=details,
                 step_started_at=of.step_started_at,
@@ -131,13 +140,30 @@ class TrailIntents:
                 workflow_id=info.workflow_id or "",
                 run_id=info.workflow_run_id or "",
                 resource_arns=resource_arns,
+                facts=dict(facts or {}),
             )
         )
 
     def declared(self, step: Step, operation_id: str) -> bool:
         """Whether the operation's intent for this step stands in the trail."""
         rows = self._table.operation(operation_id)
-        return any(row.step is step and row.phase is Phase.STARTED for row in rows)
+        return any(row.step is step and row.phase is Phase.INTENT for row in rows)
+
+    def left_deleted(self, target_arn: str, at: datetime) -> str | None:
+        """The settings (JSON) of a target that an operation of ours deleted and none has restored since.
+
+        Looks back 45 days from the time `at` (aware), the newest day first.
+        """
+        for days_ago in range(LOOK_BACK_DAYS):
+            day = (at - timedelta(days=days_ago)).date()
+            for row in reversed(self._table.days(day, day)):
+                if target_arn not in row.resource_arns:
+                    continue
+                if row.step is Step.RESTORE_SNAPSHOT and row.status is Status.SUCCESS:
+                    return None
+                if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
+                    return row.facts.get(SETTINGS_FACT)
+        return None
 
 
 def _facts(item: dict[str, Any]) -> dict[str, Any]:

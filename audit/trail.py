@@ -133,4 +133,5 @@ def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> Audit
         attempt=outcome.attempt,
         request_ids=outcome.request_ids,
         resource_arns=outcome.resource_arns,
+        facts=outcome.facts,
     )

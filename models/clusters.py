@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
 from models.operation import StepInput, StepOutcome
 from models.request import Source, Target
@@ -19,11 +20,13 @@ class DeleteClusterInput(StepInput):
     target_resource_id: str | None = Field(
         description="Of the cluster that snapshot-check saw; only this very cluster may be deleted."
     )
+    live: ClusterSettings | None = Field(default=None, description="Its settings, kept in the trail before it goes.")
 
 
 class RestoreClusterInput(StepInput):
     """For restore-snapshot."""
 
+    configuration: ClusterConfiguration
     source_arn: str = Field(
         description="The source cluster, named by the opt-in tag that the restored target carries again."
     )
@@ -44,6 +47,7 @@ class CheckRestoreInput(StepInput):
     """For check-restore-status."""
 
     target: Target
+    configuration: ClusterConfiguration
     cluster_resource_id: str
     engine: str
 

@@ -52,6 +52,7 @@ class StepOutcome(Model):
     request_ids: tuple[str, ...] = Field(default=(), description="AWS request ids of the calls that changed something.")
     attempt: int = Field(default=1, ge=1, description="The attempt of the activity that answered.")
     warnings: tuple[str, ...] = ()
+    facts: dict[str, str] = Field(default={}, description="What else an auditor will ask for, by name.")
 
 
 class StepState(Model):

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from models.configuration import SERVERLESS, ClusterSettings, Instance
 from models.identifiers import (
     AccountId,
     ClusterIdentifier,
@@ -85,13 +86,6 @@ class Source(Location):
         return cluster_arn(self.region, self.account_id, self.cluster)
 
 
-class Instance(Model):
-    """One DB instance of the restored cluster."""
-
-    instance_class: InstanceClass
-    db_parameter_group_name: ResourceName | None = None
-
-
 class MissingTarget(StrEnum):
     """What it means that the target cluster is not there when the night starts."""
 
@@ -99,20 +93,48 @@ class MissingTarget(StrEnum):
     CREATE = "create"
 
 
-class Target(Location):
-    """The cluster that is deleted and restored. It must carry the opt-in tag."""
+class RequestedInstance(Instance):
+    """One DB instance, as an operator may ask for it."""
+
+    instance_class: InstanceClass
+    db_parameter_group_name: ResourceName | None = None
+
+
+LogType = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,40}$")]
+TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:/=+@-]{1,128}$")]
+TagValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:/=+@-]{0,256}$")]
+BackupWindow = Annotated[str, StringConstraints(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")]
+MaintenanceWindow = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$")
+]
+
+
+class Target(Location, ClusterSettings):
+    """The cluster that is deleted and restored. It must carry the opt-in tag.
+
+    A setting that is left out is carried over from the live target, so that a nightly refresh loses none.
+    """
 
     cluster: ClusterIdentifier
-    instances: tuple[Instance, ...] = Field(
-        min_length=1, max_length=16, description="The first is the writer, the others are readers."
+    instances: Annotated[tuple[RequestedInstance, ...], Field(min_length=1, max_length=16)] | None = Field(
+        default=None, description="The first is the writer, the others are readers."
     )
-    db_subnet_group_name: ResourceName
-    vpc_security_group_ids: tuple[SecurityGroupId, ...] = Field(min_length=1)
+    db_subnet_group_name: ResourceName | None = None
+    vpc_security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=50)] | None = None
     db_cluster_parameter_group_name: ResourceName | None = None
+    port: Annotated[int, Field(ge=1150, le=65535)] | None = None
+    cloudwatch_logs_exports: Annotated[tuple[LogType, ...], Field(max_length=10)] | None = None
+    backup_retention_days: Annotated[int, Field(ge=1, le=35)] | None = None
+    preferred_backup_window: BackupWindow | None = Field(default=None, description="UTC, such as 03:00-03:30.")
+    preferred_maintenance_window: MaintenanceWindow | None = Field(
+        default=None, description="UTC, such as sun:04:00-sun:04:30."
+    )
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=40)] | None = Field(
+        default=None, description="Besides those of the pipeline itself."
+    )
     kms_key_id: KmsKeyId | None = Field(
         default=None, description="A key in the target's region; required where an encrypted snapshot changes region."
     )
-    port: int | None = Field(default=None, ge=1150, le=65535)
     master_user_secret_id: SecretId | None = Field(
         default=None,
         description="The secret with the new master password; none lets RDS manage it in Secrets Manager.",
@@ -121,6 +143,20 @@ class Target(Location):
         default=MissingTarget.FAIL,
         description="fail: a target that is not there is most often misspelt. create: it is the first night.",
     )
+
+    @model_validator(mode="after")
+    def _serverless_scales(self) -> Self:
+        classes = {instance.instance_class for instance in self.instances or ()}
+        if self.serverless_v2_scaling and classes and SERVERLESS not in classes:
+            raise ValueError(f"serverless_v2_scaling is given, but no instance has the class {SERVERLESS}")
+        return self
+
+    @model_validator(mode="after")
+    def _tags_are_not_ours(self) -> Self:
+        reserved = sorted(key for key in self.tags or {} if key.lower().startswith(("aws:", "aurora-restore:")))
+        if reserved:
+            raise ValueError(f"tags: {', '.join(reserved)} is reserved, to AWS or to the pipeline itself")
+        return self
 
     @property
     def arn(self) -> str:
@@ -211,6 +247,17 @@ class RestoreRequest(Model):
         return self
 
     @model_validator(mode="after")
+    def _another_account_shares_by_name(self) -> Self:
+        selector = self.source.snapshot
+        named = selector.prefix or (selector.identifier and ":" not in selector.identifier)
+        if self.source.account_id != self.target.account_id and not named:
+            raise ValueError(
+                "source.snapshot: another account can only share a manual snapshot, never an automated one; "
+                "name a manual one by identifier or prefix"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _each_user_once(self) -> Self:
         names = [user.name for user in self.users]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -226,7 +273,9 @@ class RestoreRequest(Model):
             raise ValueError(f"keep_logins: {', '.join(both)} stands in users too, where its password is set")
         runs = [(of.file, of.database) for of in self.sql_files]
         if twice := sorted({f"{file} in {database}" for file, database in runs if runs.count((file, database)) > 1}):
-            raise ValueError(f"sql_files: {', '.join(twice)} stands there more than once, and a file is run once a night")
+            raise ValueError(
+                f"sql_files: {', '.join(twice)} stands there more than once, and a file is run once a night"
+            )
         return self
 
     @property

@@ -2,9 +2,11 @@
 
 from pydantic import AwareDatetime, Field
 
+from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
 from models.operation import StepInput, StepOutcome
-from models.request import Archive, DatabaseUser, Source, Target
+from models.request import Archive, Source, Target
+from models.users import DatabaseUser
 
 
 class SourceSnapshot(Model):
@@ -15,7 +17,9 @@ class SourceSnapshot(Model):
     created_at: AwareDatetime
     engine: str
     engine_version: str
+    type: str = Field(default="manual", description="manual, automated, shared or awsbackup.")
     encrypted: bool
+    kms_key_id: str | None = None
     cluster_resource_id: str | None = Field(
         default=None, description="The resource id of the cluster it was taken of, which no other cluster ever gets."
     )
@@ -37,6 +41,11 @@ class SnapshotCheckInput(StepInput):
     users: tuple[DatabaseUser, ...]
     copy_needed: bool
 
+    @property
+    def crosses_accounts(self) -> bool:
+        """Whether the source belongs to another account than the target."""
+        return self.source.account_id != self.target.account_id
+
 
 class SnapshotCheckOutcome(StepOutcome):
     """Of snapshot-check."""
@@ -46,6 +55,8 @@ class SnapshotCheckOutcome(StepOutcome):
         description="None if the source cluster itself is gone; its snapshot is not."
     )
     target_resource_id: str | None = Field(description="Of the cluster that will be deleted; None if there is none.")
+    live: ClusterSettings | None = Field(description="The target's settings before it is deleted; None if it never was.")
+    configuration: ClusterConfiguration = Field(description="What the restored cluster is given.")
 
 
 class CopySnapshotInput(StepInput):

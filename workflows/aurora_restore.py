@@ -156,6 +156,7 @@ class AuroraRestoreWorkflow:
             snapshot_copy=copy,
             source_resource_id=checked.source_resource_id,
             target_resource_id=checked.target_resource_id,
+            live=checked.live,
         )
         # No trail, no deletion: everything so far must stand in it.
         await trail.written()
@@ -167,6 +168,7 @@ class AuroraRestoreWorkflow:
         of = RestoreClusterInput(
             **self._begin(Step.RESTORE_SNAPSHOT),
             source_arn=request.source.arn,
+            configuration=checked.configuration,
             target=request.target,
             snapshot=checked.snapshot,
             snapshot_copy=copy,
@@ -183,6 +185,7 @@ class AuroraRestoreWorkflow:
         of = CheckRestoreInput(
             **self._begin(Step.CHECK_RESTORE_STATUS),
             target=request.target,
+            configuration=checked.configuration,
             cluster_resource_id=restored.cluster_resource_id,
             engine=checked.snapshot.engine,
         )

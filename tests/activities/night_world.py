@@ -25,8 +25,9 @@ from clients.aws import AwsClients
 from devstack.aws import Durations, Emulator
 from devstack.aws.journal import RecordedCall
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
+from models.configuration import merged
 from models.identifiers import copy_identifier
-from models.request import Archive, Instance, SnapshotSelector, Source, Target
+from models.request import Archive, RequestedInstance, SnapshotSelector, Source, Target
 from models.snapshots import (
     ArchiveSnapshotInput,
     CheckCopyInput,
@@ -117,7 +118,7 @@ class Night:
             account_id=ACCOUNT,
             region=TARGET_REGION,
             cluster=f"staging-{self.number}",
-            instances=(Instance(instance_class="db.r6g.large"), Instance(instance_class="db.r6g.large")),
+            instances=(RequestedInstance(instance_class="db.r6g.large"), RequestedInstance(instance_class="db.r6g.large")),
             db_subnet_group_name=SUBNET_GROUP,
             vpc_security_group_ids=(self.shared.security_group,),
             kms_key_id=KEY_ALIAS,
@@ -301,10 +302,12 @@ class Night:
 
     def restore_input(self, snapshot: SourceSnapshot, **more: Any) -> RestoreClusterInput:
         given = {"target": self.target, "snapshot_copy": self.copy_of(snapshot), **more}
+        given["configuration"] = merged(given["target"], None)
         return RestoreClusterInput(**self._step(), source_arn=self.source.arn, snapshot=snapshot, **given)
 
     def check_restore_input(self, resource_id: str, **more: Any) -> CheckRestoreInput:
         given = {"target": self.target, "engine": ENGINE, **self._step(), **more}
+        given["configuration"] = merged(given["target"], None)
         return CheckRestoreInput(cluster_resource_id=resource_id, **given)
 
     def archive_input(self, copy: SnapshotCopy, keep: int = 2) -> ArchiveSnapshotInput:

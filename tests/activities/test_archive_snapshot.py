@@ -41,7 +41,7 @@ def test_a_second_run_prunes_nothing_more(night: Night, copies: list[SnapshotCop
     again = archive(night, copies[3])
     assert (again.kept, again.pruned) == (first.kept, ())
     assert night.calls("DeleteDBClusterSnapshot") == []
-    assert night.rows() == ["archive-snapshot started"]
+    assert night.rows() == ["archive-snapshot intent"]
 
 
 def test_the_intent_is_written_before_the_first_deletion(night: Night, copies: list[SnapshotCopy]) -> None:

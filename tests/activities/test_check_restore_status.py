@@ -9,7 +9,7 @@ import pytest
 
 from errors import Cancelled, DeadlinePassed, StepFailed
 from models.operation import FinalLook
-from models.request import Instance
+from models.request import RequestedInstance
 from tests.activities.night_world import Night
 
 BAD_SECRETS = [
@@ -81,7 +81,7 @@ def test_cluster_writer_readers_password(night: Night, resource_id: str) -> None
 
 def test_an_instance_is_made_as_the_request_says(night: Night, resource_id: str) -> None:
     """Its class, its place in a failover, the operation's tag, and never open to the internet."""
-    night.target = night.target.model_copy(update={"instances": (Instance(instance_class="db.r6g.xlarge"),)})
+    night.target = night.target.model_copy(update={"instances": (RequestedInstance(instance_class="db.r6g.xlarge"),)})
     until_done(night, resource_id)
     (instance,) = night.rds().describe_db_instances(
         Filters=[{"Name": "db-cluster-id", "Values": [night.target.cluster]}]

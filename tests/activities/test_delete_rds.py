@@ -74,7 +74,7 @@ def test_a_second_run_deletes_nothing_more(night: Night, snapshot: SourceSnapsho
     night.later()
     assert night.run(night.clusters.delete_rds, of, attempt=3).details == "Deleted existing cluster"
     assert night.calls(*DELETIONS) == []
-    assert night.rows() == ["delete-rds started"]
+    assert night.rows() == ["delete-rds intent"]
 
 
 def test_the_intent_is_written_before_the_first_deletion(night: Night, snapshot: SourceSnapshot) -> None:

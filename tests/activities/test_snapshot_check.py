@@ -9,7 +9,8 @@ import pytest
 
 from clients.aws import AwsClients
 from errors import Refused, StepFailed
-from models.request import DatabaseUser, Instance, MissingTarget
+from models.request import MissingTarget, RequestedInstance
+from models.users import DatabaseUser
 from tests.activities.night_world import (
     ACCOUNT,
     CHANGING,
@@ -215,7 +216,7 @@ def reasons(night: Night, target: dict[str, Any] | None = None, **more: Any) -> 
         ({"vpc_security_group_ids": ("sg-00000000",)}, "security-group", "Invalid VPC configuration"),
         ({"db_cluster_parameter_group_name": "none"}, "parameter-group", "DB cluster parameter group none"),
         (
-            {"instances": (Instance(instance_class="db.r6g.large", db_parameter_group_name="none"),)},
+            {"instances": (RequestedInstance(instance_class="db.r6g.large", db_parameter_group_name="none"),)},
             "parameter-group",
             "DB parameter group none",
         ),

@@ -221,6 +221,7 @@ class PolicedNight:
             snapshot_copy=copy,
             source_resource_id=found.source_resource_id,
             target_resource_id=found.target_resource_id,
+            live=found.live,
         )
         return self.until_done(Step.DELETE_RDS, given)
 
@@ -228,9 +229,10 @@ class PolicedNight:
         """restore-snapshot and check-restore-status, until all of it is available; returns its endpoint."""
         target = self.request.target
         given = {"source_arn": self.request.source.arn, "snapshot": found.snapshot, "snapshot_copy": copy}
-        restored = self.run(Step.RESTORE_SNAPSHOT, RestoreClusterInput(**self._step(), target=target, **given))
+        configured: dict[str, Any] = {"target": target, "configuration": found.configuration}
+        restored = self.run(Step.RESTORE_SNAPSHOT, RestoreClusterInput(**self._step(), **configured, **given))
         of = CheckRestoreInput(
-            **self._step(), target=target, engine=ENGINE, cluster_resource_id=restored.cluster_resource_id
+            **self._step(), **configured, engine=ENGINE, cluster_resource_id=restored.cluster_resource_id
         )
         return self.until_done(Step.CHECK_RESTORE_STATUS, of).endpoint
 
