@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, RenderableType
     from temporalio.client import Client
 
     from clients.nights import Ending, Night, Shown
@@ -31,7 +30,7 @@ FINE, FAILED, MISTAKE, REFUSED, CANCELLED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3
 EPILOG = """\
 exit codes:
   0  done; with a night followed or shown: it succeeded, or goes on
-  1  the night failed
+  1  the night failed; with plan: it would not run
   2  your mistake: arguments, request file, settings
   3  refused: already running, not running, not there
   4  the night was cancelled
@@ -44,8 +43,25 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for audit and setup
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for plan, audit and setup
 """
+
+
+def plan(args: argparse.Namespace) -> int:
+    """Print what a night would do and what would stop it; change nothing."""
+    from activities.plan import plan_night
+    from activities.plan_page import page
+    from audit.table import AuditTable, TrailIntents
+    from clients.aws import AwsClients
+    from models.request_file import read_request
+    from settings import TrailSettings, load_settings
+
+    request, settings = read_request(args.request_file), load_settings(TrailSettings)
+    aws = AwsClients()
+    intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
+    planned = plan_night(aws, intents, request, datetime.now(UTC))
+    _print(page(planned))
+    return FAILED if planned.obstacles else FINE
 
 
 def start(args: argparse.Namespace) -> int:
@@ -257,11 +273,11 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
 
 
-def _print(table: Table) -> None:
+def _print(shown: RenderableType) -> None:
     """By way of a text: rich itself would end the program with exit code 1 when nobody reads on, as `| head`."""
     console = _console(sys.stdout)
     with console.capture() as drawn:
-        console.print(table)
+        console.print(shown)
     print(drawn.get(), end="")
 
 
@@ -282,6 +298,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _request_argument(_verb(verbs, "plan", plan))
     _start_arguments(_verb(verbs, "start", start))
     _night_arguments(_verb(verbs, "status", status))
     _audit_arguments(_verb(verbs, "audit", audit))

@@ -90,11 +90,20 @@ class Examination:
 
     def checks(self, snapshot: SourceSnapshot, target: SeenTarget) -> list[Check]:
         """Every rule that can be held against this snapshot and this target."""
-        of = self._of
+        return [*self.target_checks(target), *self.restore_checks(snapshot, target)]
+
+    def target_checks(self, target: SeenTarget) -> list[Check]:
+        """Whether the credentials are right and the target may be deleted."""
         return [
             Check(("source-account",), self._account),
             Check(("target-exists",), lambda: [target.absence] if target.absence else []),
             *(guards.checks(target.sighting) if target.sighting else []),
+        ]
+
+    def restore_checks(self, snapshot: SourceSnapshot, target: SeenTarget) -> list[Check]:
+        """Whether the snapshot can be copied, and restored with the settings that the cluster is to have."""
+        of = self._of
+        return [
             *(Sharing(self._aws, of, snapshot).checks() if of.crosses_accounts else []),
             Check(("settings",), lambda: self._settings(target)),
             *Readiness(self._aws, of, snapshot, overlaid(of.target, target.settings)).checks(),
