@@ -1,0 +1,190 @@
+"""A night through a world: the real workflow and the real activities, with this module in place of Temporal.
+
+What Temporal and a dying worker may do to a night is done to this one: an attempt dies and is made again, an answer
+is lost and the attempt made twice, and an attempt of an earlier step comes late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from pytest import MonkeyPatch
+from temporalio import activity, workflow
+from temporalio.exceptions import ApplicationError, FailureError
+
+from activities.clusters import ClusterActivities
+from activities.notifications import NotificationActivities
+from activities.restored_cluster import RestoredClusterActivities
+from activities.snapshots import SnapshotActivities
+from audit import trail
+from clients.aws import AwsClients
+from errors import Final, Transient
+from models.operation import OpenOperation, Operation, StepOutcome
+from models.snapshots import SnapshotCheckOutcome
+from models.steps import Outcome, Step
+from tests.activities.dying import Death
+from tests.activities.night_world import temporal_environment
+from tests.worlds.aws_at_hand import AwsAtHand
+from tests.worlds.meddler import Meddler
+from tests.worlds.stage import Stage
+from workflows.aurora_restore import AuroraRestoreWorkflow
+
+OPERATION = "op-001"
+ATTEMPTS = 4
+"""Of one call, before Temporal gives up."""
+MINUTE = timedelta(minutes=1)
+
+
+class TrailAtHand:
+    """The trail as an activity that deletes needs it, kept where the witness sees it."""
+
+    def __init__(self, aws: AwsAtHand) -> None:
+        """`aws` remembers what was declared."""
+        self._aws = aws
+
+    def declare(self, step: Step, *_: Any) -> None:
+        """See `Intents`."""
+        self._aws.declared.add(step.value)
+
+    def declared(self, step: Step, operation_id: str) -> bool:
+        """See `Intents`."""
+        return step.value in self._aws.declared
+
+    def left_deleted(self, *_: Any) -> str | None:
+        """See `Intents`: there was no night before."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt, as a late worker would make it again."""
+
+    step: str
+    of: Any
+
+
+class Night:
+    """One operation on a stage."""
+
+    def __init__(self, stage: Stage, clients: AwsClients) -> None:
+        """`clients` are the worker's."""
+        self.stage = stage
+        self.meddler = Meddler(stage)
+        self.checked: SnapshotCheckOutcome | None = None
+        """What snapshot-check answered to the workflow."""
+        self.outcome = Outcome.RUNNING
+        self.ended_with: BaseException | None = None
+        self._attempts: list[Attempt] = []
+        intents = TrailAtHand(stage.aws)
+        snapshots, clusters = SnapshotActivities(clients, intents), ClusterActivities(clients, intents)
+        self._activities: dict[str, Callable[[Any], Any]] = {
+            "open-operation": _open_operation,
+            Step.SNAPSHOT_CHECK: snapshots.snapshot_check,
+            Step.COPY_SNAPSHOT: snapshots.copy_snapshot,
+            Step.CHECK_COPY_STATUS: snapshots.check_copy_status,
+            Step.DELETE_RDS: clusters.delete_rds,
+            Step.RESTORE_SNAPSHOT: clusters.restore_snapshot,
+            Step.CHECK_RESTORE_STATUS: RestoredClusterActivities(clients).check_restore_status,
+            Step.SETUP_DB_USERS: _setup_db_users,
+            Step.ARCHIVE_SNAPSHOT: snapshots.archive_snapshot,
+            Step.SNS_NOTIFICATION: NotificationActivities(clients).sns_notification,
+        }
+
+    def play(self) -> None:
+        """The night to its end, and then whatever comes late."""
+        loop = asyncio.new_event_loop()
+        try:
+            state = loop.run_until_complete(AuroraRestoreWorkflow().run(self.stage.request))
+            self.outcome = state.outcome
+        except FailureError as error:
+            self.outcome, self.ended_with = Outcome.FAILED, error
+        finally:
+            loop.close()
+        for _, number in self.stage.scenario.stale:
+            self._late(number)
+
+    # In place of Temporal
+
+    def put_in_place(self, patch: MonkeyPatch) -> None:
+        """Let the workflow's calls of Temporal come here."""
+        patch.setattr(workflow, "execute_activity_method", self._execute)
+        patch.setattr(workflow, "wait_condition", self._wait)
+        patch.setattr(workflow, "now", lambda: self.stage.now)
+        patch.setattr(workflow, "info", self._info)
+        patch.setattr(workflow, "cancellation_reason", lambda: None)
+        patch.setattr(workflow, "upsert_search_attributes", lambda _: None)
+        patch.setattr(workflow, "set_current_details", lambda _: None)
+        patch.setattr(trail, "written", _written)
+
+    def _info(self) -> Any:
+        workflow_id = self.stage.request.target.workflow_id
+        return SimpleNamespace(workflow_id=workflow_id, run_id="run-1", first_execution_run_id="run-1")
+
+    async def _wait(self, _: Callable[[], bool], *, timeout: timedelta, **__: Any) -> None:
+        self.stage.later(timeout)
+        raise TimeoutError
+
+    async def _execute(self, method: Callable[..., Any], of: Any, **_: Any) -> Any:
+        """Attempts, as Temporal makes them, until one answers."""
+        name = activity._Definition.must_from_callable(method).name
+        for _attempt in range(ATTEMPTS):
+            try:
+                answer = self._attempt(Attempt(str(name), of))
+            except (Transient, Death):
+                self.stage.later(MINUTE)
+            else:
+                if isinstance(answer, SnapshotCheckOutcome):
+                    self.checked = answer
+                return answer
+        raise ApplicationError("Temporal gave up", type="Timeout")
+
+    def _attempt(self, attempt: Attempt) -> Any:
+        number = len(self._attempts)
+        for moment, meddling in self.stage.scenario.meddling:
+            if moment == number:
+                self.meddler.do(meddling)
+        for moment, earlier in self.stage.scenario.stale:
+            if moment == number:
+                self._late(earlier)
+        self._attempts.append(attempt)
+        answer = self._make(attempt)
+        if number in self.stage.scenario.twice:
+            self._again(attempt)
+        return answer
+
+    def _late(self, number: int) -> None:
+        """An attempt that was given up long ago is made after all; nobody waits for its answer."""
+        if self._attempts:
+            self._again(self._attempts[number % len(self._attempts)])
+
+    def _again(self, attempt: Attempt) -> None:
+        try:
+            self._make(attempt)
+        except (Transient, Final, Death):
+            return
+
+    def _make(self, attempt: Attempt) -> Any:
+        if attempt.step == Step.DELETE_RDS:
+            self.stage.begin_delete_rds()
+        try:
+            return temporal_environment(self.stage.now).run(self._activities[attempt.step], attempt.of)
+        finally:
+            if attempt.step == Step.DELETE_RDS:
+                self.stage.end_delete_rds()
+
+
+async def _written() -> None:
+    """The rows of outcomes are somebody else's tests."""
+
+
+def _open_operation(wanted: OpenOperation) -> Operation:
+    return Operation(operation_id=OPERATION, opened_at=wanted.opened_at)
+
+
+def _setup_db_users(_: Any) -> StepOutcome:
+    """It speaks SQL and reads secrets; no call of it can touch a cluster, and there is no database here."""
+    return StepOutcome(details="Users configured")

@@ -1,0 +1,48 @@
+"""One world, played and judged; and how many of them."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+from pytest import MonkeyPatch
+
+from clients.aws import AwsClients
+from tests.worlds.aws_at_hand import AwsAtHand
+from tests.worlds.night import Night
+from tests.worlds.promises import BrokenPromise, check
+from tests.worlds.scenario import Scenario, differences
+from tests.worlds.stage import Stage
+
+_COMMON = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "print_blob": True,
+    # Not shrunk: it takes minutes, and the message tells only what differs from a plain night.
+    "phases": (Phase.explicit, Phase.generate),
+    "report_multiple_bugs": False,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+# A quarter for each place where a target can be: at least 2,000 worlds in CI, 152 elsewhere.
+settings.register_profile("worlds", max_examples=38, **_COMMON)
+settings.register_profile("worlds-ci", max_examples=520, **_COMMON)
+PROFILE = settings.get_profile("worlds-ci" if os.environ.get("CI") == "true" else "worlds")
+
+
+def play(aws: AwsAtHand, clients: AwsClients, scenario: Scenario) -> Night:
+    """Play a scenario; raises `BrokenPromise` if the night did harm."""
+    stage = Stage(aws, scenario)
+    try:
+        night = Night(stage, clients)
+        with MonkeyPatch.context() as patch:
+            night.put_in_place(patch)
+            night.play()
+        check(night, stage.source_resource_id)
+        return night
+    except BrokenPromise as broken:
+        happened = "\n".join(map(str, aws.effects))
+        told = f"{broken}\n\nThe world:\n{differences(Scenario(), scenario)}\n\nWhat took effect:\n{happened}"
+        raise BrokenPromise(told) from None
+    finally:
+        aws.end()

@@ -1,0 +1,95 @@
+"""The services beside RDS, as far as a night asks them: each says yes, at once, for whichever account calls.
+
+What they really do is tested elsewhere, against moto; here they would only take the time that worlds need.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Response
+
+from devstack.aws.caller import Caller
+from devstack.aws.requests import AwsRequest
+from devstack.aws.services import OtherServices
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+Answer = dict[str, Any]
+
+
+class ServicesAtHand(OtherServices):
+    """STS, KMS, EC2, Secrets Manager and SNS."""
+
+    def answer(self, environ: WSGIEnvironment, caller: Caller | None) -> Response:
+        """See base class."""
+        request = AwsRequest.read(environ)
+        assert caller is not None
+        if environ["HTTP_X_AMZ_TARGET"]:
+            said = json.dumps(self.call(caller, environ["HTTP_X_AMZ_TARGET"], request.parameters))
+            return Response(said, content_type="application/x-amz-json-1.1")
+        return Response(_XML[request.operation](caller, request.form), content_type="text/xml")
+
+    def call(self, caller: Caller, target: str, parameters: Mapping[str, Any]) -> Answer:
+        """See base class."""
+        return _JSON[target.rpartition(".")[2]](caller, parameters)
+
+
+def _key(caller: Caller, _: Mapping[str, Any]) -> Answer:
+    arn = f"arn:aws:kms:{caller.region}:{caller.account}:key/the-one"
+    return {"KeyMetadata": {"KeyId": "the-one", "Arn": arn, "KeyState": "Enabled"}}
+
+
+def _secret(caller: Caller, _: Mapping[str, Any]) -> Answer:
+    name = f"arn:aws:secretsmanager:{caller.region}:{caller.account}:secret:the-one"
+    return {"ARN": name, "Name": "the-one", "SecretString": '{"password": "long-enough"}'}
+
+
+_JSON = {
+    "DescribeKey": _key,
+    "CreateSecret": _secret,
+    "DescribeSecret": _secret,
+    "GetSecretValue": _secret,
+    "PutSecretValue": _secret,
+    "DeleteSecret": _secret,
+}
+
+
+def _identity(caller: Caller, _: Mapping[str, str]) -> str:
+    arn = f"arn:aws:iam::{caller.account}:user/worker"
+    return _result("GetCallerIdentity", f"<Arn>{arn}</Arn><UserId>-</UserId><Account>{caller.account}</Account>")
+
+
+def _assumed(_: Caller, form: Mapping[str, str]) -> str:
+    account = form["RoleArn"].split(":")[4]
+    keys = f"<AccessKeyId>{account}</AccessKeyId><SecretAccessKey>-</SecretAccessKey><SessionToken>-</SessionToken>"
+    expiry = "<Expiration>2099-01-01T00:00:00Z</Expiration>"
+    user = f"<AssumedRoleUser><AssumedRoleId>-</AssumedRoleId><Arn>{form['RoleArn']}</Arn></AssumedRoleUser>"
+    return _result("AssumeRole", f"<Credentials>{keys}{expiry}</Credentials>{user}")
+
+
+def _security_group(_: Caller, form: Mapping[str, str]) -> str:
+    item = f"<item><groupId>{form['GroupId.1']}</groupId><groupName>database</groupName></item>"
+    response = f"<requestId>-</requestId><securityGroupInfo>{item}</securityGroupInfo>"
+    return f"<DescribeSecurityGroupsResponse>{response}</DescribeSecurityGroupsResponse>"
+
+
+def _published(_: Caller, __: Mapping[str, str]) -> str:
+    return _result("Publish", "<MessageId>-</MessageId>")
+
+
+_XML = {
+    "GetCallerIdentity": _identity,
+    "AssumeRole": _assumed,
+    "DescribeSecurityGroups": _security_group,
+    "Publish": _published,
+}
+
+
+def _result(operation: str, content: str) -> str:
+    result = f"<{operation}Result>{content}</{operation}Result>"
+    metadata = "<ResponseMetadata><RequestId>-</RequestId></ResponseMetadata>"
+    return f"<{operation}Response>{result}{metadata}</{operation}Response>"

@@ -1,0 +1,32 @@
+"""In whatever world: nothing but the target, opted in and unprotected, is deleted, and only after a proven copy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from clients.aws import AwsClients
+from models.steps import Outcome
+from tests.worlds.aws_at_hand import AwsAtHand
+from tests.worlds.playing import PROFILE, play
+from tests.worlds.scenario import Place, Scenario, scenarios
+
+
+@pytest.mark.parametrize("place", Place)
+def test_a_plain_night_goes_well(at_hand: AwsAtHand, clients: AwsClients, place: Place) -> None:
+    """The worlds are ones in which a night can succeed: harm is not missing because nothing ever happens."""
+    night = play(at_hand, clients, Scenario(place=place))
+    assert night.outcome is Outcome.SUCCEEDED
+    assert {"DeleteDBCluster", "RestoreDBClusterFromSnapshot"} <= {effect.operation for effect in at_hand.effects}
+
+
+@pytest.mark.parametrize("place", Place)
+def test_no_world_sees_harm(at_hand: AwsAtHand, clients: AwsClients, place: Place) -> None:
+    """Every promise holds in every world: wrong clusters, tags and accounts, faults, deaths, people, late attempts."""
+
+    @PROFILE
+    @given(scenarios(place))
+    def every_promise_holds(scenario: Scenario) -> None:
+        play(at_hand, clients, scenario)
+
+    every_promise_holds()
