@@ -145,13 +145,11 @@ def test_what_aws_does_not_allow_stops_one_rule_and_not_the_plan(
     operator: Operator, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """A role without one permission learns of it together with everything else."""
-    set_up.world.control(
-        "POST", "/_devstack/faults", {"operation": "DescribeDBSubnetGroups", "code": "AccessDenied", "times": 9}
-    )
+    set_up.emulator.faults.add("rds", "DescribeDBSubnetGroups", "error", code="AccessDenied", count=None)
     try:
         said = operator("plan", request_file)
     finally:
-        set_up.world.control("DELETE", "/_devstack/faults")
+        set_up.emulator.faults.clear()
     assert (said.code, broken(said.out)) == (1, ["subnet-group"])
 
 
