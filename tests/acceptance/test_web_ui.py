@@ -1,0 +1,91 @@
+"""A night in Temporal's Web UI, in a real browser: where it stands and why it failed can be read off the page."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from devstack.aws import Durations
+from devstack.pipeline import start_worker
+from devstack.processes import Scratch
+from devstack.stack import Stack
+from tests.cli.commands import ROOT, run
+
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium")
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SLOW_COPY = Durations(
+    snapshot=0.2, copy=120, cluster_create=0.2, cluster_restore=0.5, cluster_modify=0.2, cluster_delete=0.2,
+    instance_create=0.2, instance_delete=0.2, instance_modify=0.2, master_password=0.2,
+)  # fmt: skip
+"""The copy is to be looked at for as long as the browser needs."""
+EXAMPLE = ROOT / "examples" / "restore.json"
+WORKFLOW = "aurora-restore:111122223333:eu-central-1:orders-staging"
+SHADES = 100
+"""A page with text and icons has nearly all 256; a blank one has a handful."""
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    with Stack(durations=SLOW_COPY) as stack, Scratch("web-ui") as scratch:
+        assert run(stack, "setup").code == 0
+        start_worker(scratch, stack.environment)
+        yield stack
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser.new_page(viewport={"width": 1400, "height": 1500})
+        browser.close()
+
+
+def shades(png: bytes) -> int:
+    """How many different bytes the filtered lines of a picture have. Source: PNG specification, Chunk layout."""
+    data, at = b"", 8
+    while at < len(png):
+        length, name = struct.unpack(">I4s", png[at : at + 8])
+        data += png[at + 8 : at + 8 + length] if name == b"IDAT" else b""
+        at += length + 12
+    return len(set(zlib.decompress(data)))
+
+
+def pictured(page: Page, path: Path) -> int:
+    """Take a picture to look at; how much is on it."""
+    return shades(page.screenshot(path=path))
+
+
+def test_the_page_of_a_night_says_where_it_stands_and_why_it_failed(stack: Stack, page: Page, tmp_path: Path) -> None:
+    """While it copies, the pending timer has step and percentage; once it failed, the fault stands on the page."""
+    url = f"{stack.temporal.ui_url}/namespaces/default/workflows/{WORKFLOW}"
+    assert run(stack, "start", EXAMPLE, "--no-wait").code == 0
+    page.goto(url)
+    expect(page.get_by_text(re.compile(r"check-copy-status: copying \d+ ?%")).first).to_be_visible(timeout=30_000)
+    assert pictured(page, tmp_path / "running.png") > SHADES
+
+    stack.emulator.faults.add(
+        "rds",
+        "RestoreDBClusterFromSnapshot",
+        "error",
+        code="InvalidSubnet",
+        message="The requested subnet is invalid.",
+        count=None,
+    )
+    clock = stack.emulator.clock
+    clock.set(clock.now() + timedelta(minutes=5))
+    page.goto(url)
+    expect(page.get_by_text("Invalid VPC configuration").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile("^Failed$", re.IGNORECASE)).first).to_be_visible(timeout=30_000)
+    assert pictured(page, tmp_path / "failed.png") > SHADES
