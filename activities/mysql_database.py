@@ -125,15 +125,15 @@ class MysqlDatabase:
 
     @contextmanager
     def reading(self, database: str) -> Iterator[Ask]:
-        """In a transaction that may only read; several statements at once are not taken."""
+        """In transactions that may only read; several statements at once are not taken.
+
+        Of the whole session, not of one transaction, which a DDL statement would end.
+        """
         with self._refusing("Check failed"), self._as_master(database) as connection:
+            rows(connection, "SET SESSION TRANSACTION READ ONLY")
 
             def ask(query: str) -> list[Row]:
-                rows(connection, "START TRANSACTION READ ONLY")
-                try:
-                    return rows(connection, query)
-                finally:
-                    connection.rollback()
+                return rows(connection, query)
 
             yield ask
 

@@ -143,10 +143,8 @@ def lock_accounts(connection: Mysql, stay: frozenset[str]) -> Iterator[Account]:
         if account.name not in stay:
             _lock(connection, account)
             yield account
-    names = {account.name for account in accounts(connection) if not belongs_to_the_service(account.name)}
     # Also of those that an earlier attempt locked before it died: an open session goes on until it is ended.
-    for name in sorted(names - stay):
-        _end_sessions(connection, name)
+    _end_sessions(connection, stay)
 
 
 def _lock(connection: Mysql, account: Account) -> None:
@@ -171,16 +169,21 @@ def _unlocked(connection: Mysql) -> list[Account]:
     return [account for account in people if not belongs_to_the_service(account.name)]
 
 
-def _end_sessions(connection: Mysql, name: str) -> None:
+def _end_sessions(connection: Mysql, stay: frozenset[str]) -> None:
     """Source: Aurora User Guide, "Ending a session or query" (mysql.rds_kill), which a server outside of RDS lacks."""
-    kill = "CALL mysql.rds_kill({})" if _has_rds_kill(connection) else "KILL {}"
-    found = rows(connection, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = %s", name)
-    for (session,) in found:
-        try:
-            rows(connection, kill.format(int(str(session))))
-        except MySQLError as error:
-            if error_code(error) != ER.NO_SUCH_THREAD:  # it ended by itself
-                raise
+    end = "CALL mysql.rds_kill({})" if _has_rds_kill(connection) else "KILL {}"
+    names = {account.name for account in accounts(connection)} - stay  # the server's own threads have no account
+    for session, name in rows(connection, "SELECT ID, USER FROM information_schema.PROCESSLIST"):
+        if _text(name) in names and not belongs_to_the_service(_text(name)):
+            _end_session(connection, end.format(int(session)))
+
+
+def _end_session(connection: Mysql, statement: str) -> None:
+    try:
+        rows(connection, statement)
+    except MySQLError as error:
+        if error_code(error) != ER.NO_SUCH_THREAD:  # it ended by itself
+            raise
 
 
 def _has_rds_kill(connection: Mysql) -> bool:

@@ -1,0 +1,61 @@
+"""What only PostgreSQL has: rds_iam, names that are cut, roles that another superuser made."""
+
+from __future__ import annotations
+
+import pytest
+
+from errors import StepFailed
+from models.users import Access
+from tests.users.databases import Postgres
+
+
+def memberships(postgres: Postgres, name: str) -> list[tuple[str]]:
+    return postgres.as_master(
+        f"SELECT roleid::regrole::text FROM pg_auth_members WHERE member = '{name}'::regrole ORDER BY 1"
+    )
+
+
+def test_a_user_of_iam_has_rds_iam_and_no_password(postgres: Postgres) -> None:
+    """Created or altered, run twice, granted like everybody; production's password is gone."""
+    new, old = postgres.unique("new"), postgres.unique("old")
+    postgres.make_login(old, "of-production")
+    users = (postgres.user(new, None), postgres.user(old, None, Access.READ_WRITE))
+    assert postgres.set_up(*users).created == (new,)
+    postgres.set_up(*users)
+    for name in (new, old):
+        assert memberships(postgres, name) == [("rds_iam",)]
+        assert postgres.as_master(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{name}'") == [(True,)]
+        assert postgres.as_master(f"SELECT has_table_privilege('{name}', 'orders', 'SELECT')") == [(True,)]
+    verifiers = postgres.host._connect(postgres.port).execute(
+        "SELECT count(rolpassword) FROM pg_authid WHERE rolname = ANY (%s)", ([new, old],)
+    )
+    assert verifiers.fetchall() == [(0,)]
+
+
+def test_a_user_of_iam_becomes_one_with_a_password(postgres: Postgres) -> None:
+    """rds_iam takes precedence over a password, so it is taken away."""
+    name = postgres.unique("app")
+    postgres.set_up(postgres.user(name, None))
+    postgres.set_up(postgres.user(name, "p"))
+    assert memberships(postgres, name) == []
+    assert postgres.as_user(name, "p", "SELECT 1") == [(1,)]
+
+
+def test_a_login_that_the_master_user_may_not_lock_is_named(postgres: Postgres) -> None:
+    """The night ends with what to do, rather than with a door that stays open; keep_logins lets it pass."""
+    name = postgres.unique("theirs")
+    postgres.host._execute(postgres.port, [f"CREATE ROLE {name} LOGIN"])  # type: ignore[list-item]  # a name of ours
+    try:
+        with pytest.raises(StepFailed, match=f"Logins not locked.*{name}.*keep_logins"):
+            postgres.set_up()
+        postgres.set_up(keep_logins=(name,))
+    finally:
+        postgres.host._execute(postgres.port, [f"DROP ROLE {name}"])  # type: ignore[list-item]
+
+
+def test_a_database_that_postgresql_would_cut_is_refused(postgres: Postgres) -> None:
+    """64 characters are for MySQL."""
+    user = postgres.user(postgres.unique("app"), "p")
+    grants = (user.grants[0].model_copy(update={"database": "d" * 64}),)
+    with pytest.raises(StepFailed, match="63 bytes"):
+        postgres.set_up(user.model_copy(update={"grants": grants}))
