@@ -21,6 +21,8 @@ class Action(StrEnum):
     """Nothing is wrong with the night: repeat the call."""
     WAIT = "wait"
     """RDS is busy or has no room yet: look again at the next tick."""
+    PRUNE = "prune"
+    """There are too many: remove our own oldest copies and ask once more."""
     ADOPT = "adopt"
     """It is there already: perhaps made by a call whose answer was lost. Look whether it is ours."""
     ABSENT = "absent"
@@ -74,7 +76,6 @@ TABLE: tuple[Rule, ...] = (
     # snapshot-check, check-copy-status
     Rule("DescribeDBClusterSnapshots", "DBClusterSnapshotNotFoundFault", Action.ABSENT, "Snapshot not found"),
     Rule("DescribeDBClusters", "DBClusterNotFoundFault", Action.ABSENT, "Cluster not found"),
-    Rule("DescribeDBInstances", "DBInstanceNotFound", Action.ABSENT, "Instance not found"),
     Rule("DescribeDBSubnetGroups", "DBSubnetGroupNotFoundFault", Action.ABSENT, _VPC),
     Rule("DescribeDBClusterParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"),
     Rule("DescribeDBParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"),
@@ -100,11 +101,17 @@ TABLE: tuple[Rule, ...] = (
         _SNAPSHOT_ADVICE,
     ),
     Rule("CopyDBClusterSnapshot", "InvalidDBClusterStateFault", Action.WAIT, "Source cluster is busy"),
-    Rule("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", Action.WAIT, fragment="more than 5 snapshots"),
     Rule(
         "CopyDBClusterSnapshot",
         "SnapshotQuotaExceeded",
-        Action.FAIL,
+        Action.WAIT,
+        "5 copies are running into the region",
+        fragment="more than 5 snapshots",
+    ),
+    Rule(
+        "CopyDBClusterSnapshot",
+        "SnapshotQuotaExceeded",
+        Action.PRUNE,
         "Snapshot quota exceeded",
         "Delete manual cluster snapshots in the target region that nobody needs, or ask AWS for a higher quota.",
     ),
@@ -197,7 +204,6 @@ TABLE: tuple[Rule, ...] = (
     Rule("DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
     # sns-notification
     Rule("Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic or correct topic_arn."),
-    Rule("GetTopicAttributes", "NotFound", Action.ABSENT, "Topic not found"),
     Rule("Publish", "AuthorizationError", Action.FAIL, "Access denied", "Give the role sns:Publish on the topic."),
 )
 
@@ -245,6 +251,7 @@ def _request_not_valid(error: ParamValidationError) -> StepFailed:
 _ERRORS: dict[Action, type[PipelineError]] = {
     Action.RETRY: AwsUnavailable,
     Action.WAIT: ResourceBusy,
+    Action.PRUNE: StepFailed,
     Action.ADOPT: StepFailed,
     Action.ABSENT: StepFailed,
     Action.REFUSE: Refused,

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from activities import guards, tags
 from activities.examination import Examination
-from activities.faults import Action, action_for, error_code
+from activities.faults import Action, error_code, rule_for
 from activities.provenance import stranger
 from activities.statuses import Meaning, snapshot_meaning
 from activities.step import Intents, final_look_over, now, step_activity, time_in_step
@@ -18,7 +18,7 @@ from clients.rds import find_snapshot, list_snapshots
 from errors import Refused, ResourceBusy, StepFailed
 from models.configuration import merged
 from models.identifiers import copy_identifier
-from models.operation import StepOutcome
+from models.operation import StepInput, StepOutcome
 from models.snapshots import (
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
@@ -85,10 +85,13 @@ class SnapshotActivities:
             )
         rds = self._aws.rds(of.target, of.operation_id)
         identifier = copy_identifier(of.target.cluster, of.snapshot.arn, of.snapshot.created_at)
-        copy = find_snapshot(rds, identifier) or self._start_copy(rds, of, identifier)
+        copy = find_snapshot(rds, identifier)
         if copy is None:
-            final_look_over(of, "Waited for room to copy", "RDS runs at most 5 copies into a region at a time.")
-            return CopySnapshotOutcome(done=False, details="Waiting: 5 copies are running into the region")
+            # Before any call: who cancels must not have a copy started by the look that ends the wait.
+            final_look_over(of, "Copy not started", "Nothing was changed; run the night again.")
+            copy = self._start_copy(rds, of, identifier)
+        if isinstance(copy, str):
+            return CopySnapshotOutcome(done=False, details=copy)
         _check_copy_is_of(copy, of.snapshot)
         if copy["Status"] == "failed":
             return self._remove_failed(rds, copy, of)
@@ -97,7 +100,8 @@ class SnapshotActivities:
             details="Started copy to target region", resource_arns=(made.arn, of.snapshot.arn), snapshot_copy=made
         )
 
-    def _start_copy(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> DBClusterSnapshotTypeDef | None:
+    def _start_copy(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> DBClusterSnapshotTypeDef | str:
+        """The copy, or what it waits for."""
         key = {"KmsKeyId": of.target.kms_key_id} if of.target.kms_key_id else {}
         own_tags = {
             tags.COPY_FOR: of.target.arn,
@@ -114,14 +118,41 @@ class SnapshotActivities:
                 **key,  # type: ignore[arg-type]  # an optional keyword
             )["DBClusterSnapshot"]
         except ClientError as error:
-            if action_for(error) is Action.WAIT:
-                return None
-            if action_for(error) is not Action.ADOPT:
+            rule = rule_for(error)
+            if rule.action is Action.WAIT:
+                return f"Waiting: {rule.short}"
+            if rule.action is Action.PRUNE and (pruned := self._make_room(rds, of, identifier)):
+                return f"Pruned {pruned} old copies to make room"
+            if rule.action is not Action.ADOPT:
                 raise
             if copy := find_snapshot(rds, identifier):
                 return copy
             # Most likely made by a call whose answer was lost; the next attempt will see which it is.
             raise ResourceBusy("Copy not to be seen yet", f"{identifier} exists, but RDS does not show it.") from error
+
+    def _make_room(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> int:
+        """Prune now what archive-snapshot would prune at the end of the night; how many there were."""
+        tonight = SnapshotCopy(arn=of.snapshot.arn, identifier=identifier, made_here=True)
+        _, pruned = kept_and_pruned(
+            rds,
+            ArchiveSnapshotInput(
+                operation_id=of.operation_id,
+                step_started_at=of.step_started_at,
+                snapshot_copy=tonight,
+                target=of.target,
+                archive=of.archive,
+            ),
+        )
+        self._prune(rds, Step.COPY_SNAPSHOT, of, pruned)
+        return len(pruned)
+
+    def _prune(self, rds: RDSClient, step: Step, of: StepInput, arns: list[str]) -> None:
+        """No row, no call: the trail names what goes before it goes."""
+        if arns:
+            names = ", ".join(arn.rpartition(":")[2] for arn in arns)
+            self._intents.declare(step, of, f"Pruning {names}", tuple(arns))
+        for arn in arns:
+            _delete_copy(rds, arn)
 
     def _remove_failed(
         self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, of: CopySnapshotInput
@@ -131,7 +162,7 @@ class SnapshotActivities:
             raise StepFailed(
                 "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
             )
-        _delete_copy(rds, copy["DBClusterSnapshotArn"])
+        self._prune(rds, Step.COPY_SNAPSHOT, of, [copy["DBClusterSnapshotArn"]])
         final_look_over(of, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
         return CopySnapshotOutcome(done=False, details="Removed a failed copy of the same snapshot")
 
@@ -186,11 +217,7 @@ class SnapshotActivities:
             rds.add_tags_to_resource(
                 ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
             )
-        if pruned:
-            names = ", ".join(arn.rpartition(":")[2] for arn in pruned)
-            self._intents.declare(Step.ARCHIVE_SNAPSHOT, of, f"Pruning {names}", tuple(pruned))
-        for arn in pruned:
-            _delete_copy(rds, arn)
+        self._prune(rds, Step.ARCHIVE_SNAPSHOT, of, pruned)
         return ArchiveSnapshotOutcome(
             details="Snapshot archived",
             resource_arns=(of.snapshot_copy.arn, *pruned),

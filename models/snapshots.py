@@ -55,13 +55,16 @@ class SnapshotCheckOutcome(StepOutcome):
         description="None if the source cluster itself is gone; its snapshot is not."
     )
     target_resource_id: str | None = Field(description="Of the cluster that will be deleted; None if there is none.")
-    live: ClusterSettings | None = Field(description="The target's settings before it is deleted; None if it never was.")
+    live: ClusterSettings | None = Field(
+        description="The target's settings before it is deleted; None if it never was."
+    )
     configuration: ClusterConfiguration = Field(description="What the restored cluster is given.")
 
 
 class CopySnapshotInput(StepInput):
     """For copy-snapshot."""
 
+    archive: Archive = Field(default=Archive(), description="How many copies stay if room must be made for this one.")
     snapshot: SourceSnapshot
     source: Source
     target: Target

@@ -53,6 +53,8 @@ def request_json(**changed: Any) -> dict[str, Any]:
         "users": users,
         "notification": {"topic_arn": f"arn:aws:sns:{TARGET_REGION}:{ACCOUNT}:aurora-restore"},
     }
+    if changed.get("users") == []:
+        changed.setdefault("other_logins", "keep")  # then nothing is asked of a database, which not every world has
     return request | changed
 
 

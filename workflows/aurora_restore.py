@@ -130,6 +130,7 @@ class AuroraRestoreWorkflow:
             source=request.source,
             target=request.target,
             copy_needed=request.copy_needed,
+            archive=request.archive,
         )
         wait = request.waits.copy_snapshot
         copied = await self._wait(Step.COPY_SNAPSHOT, SnapshotActivities.copy_snapshot, of, wait)

@@ -10,9 +10,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 
-def _policy(
-    *, start_to_close: timedelta, schedule_to_close: timedelta, maximum_attempts: int = 0
-) -> ActivityConfig:
+def _policy(*, start_to_close: timedelta, schedule_to_close: timedelta, maximum_attempts: int = 0) -> ActivityConfig:
     return ActivityConfig(
         start_to_close_timeout=start_to_close,
         schedule_to_close_timeout=schedule_to_close,

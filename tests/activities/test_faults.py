@@ -88,8 +88,8 @@ def test_every_rule_can_be_reached() -> None:
     [
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot copy more than 5 snapshots across regions", "wait"),
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot copy more than 5 snapshots to regions", "wait"),
-        ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", "fail"),
-        ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 500 manual snapshots", "fail"),
+        ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", "prune"),
+        ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 500 manual snapshots", "prune"),
         ("DeleteDBCluster", "InvalidDBClusterStateFault", "it still contains DB instances", "wait"),
         ("DeleteDBCluster", "InvalidDBClusterStateFault", "This cluster is a part of a Global Cluster", "refuse"),
         ("DeleteDBCluster", "InvalidParameterCombination", "Cannot delete protected Cluster", "refuse"),
