@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
@@ -147,7 +148,7 @@ class _Planner:
 
     def _check(self, checks: Iterable[Check]) -> None:
         for check in checks:
-            found = self._noted(check.rules[0], lambda check=check: list(check.look()))  # type: ignore[misc]
+            found = self._noted(check.rules[0], partial(_looked, check))
             if found is not None:
                 self._plan.findings += [Finding(violation.rule, broken=violation.message) for violation in found]
                 for rule in check.rules:
@@ -207,6 +208,10 @@ class _Planner:
             archive=plan.request.archive,
         )
         return kept_and_pruned(self._aws.rds(of.target, PLAN), of)[1]
+
+
+def _looked(check: Check) -> list[Violation]:
+    return list(check.look())
 
 
 def _fault(error: ClientError | PipelineError) -> Fault:

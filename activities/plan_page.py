@@ -82,7 +82,9 @@ def _cluster(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for setting in plan.settings:
         yield setting.name, _shown(setting.value), setting.origin
     target = plan.request.target
-    yield "kms_key_id", target.kms_key_id or "–", "request" if target.kms_key_id else "as the snapshot"
+    encrypted_copy = plan.request.copy_needed and plan.snapshot is not None and plan.snapshot.encrypted
+    by_itself = "missing" if encrypted_copy else "as the snapshot"
+    yield "kms_key_id", target.kms_key_id or "–", "request" if target.kms_key_id else by_itself
     secret = target.master_user_secret_id
     yield (
         "master password",

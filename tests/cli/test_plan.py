@@ -6,15 +6,18 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from activities import guards
+from activities.tags import COPY_FOR
 from devstack.stack import Stack
 from devstack.world import REPLACED_BY, TARGET
 from tests.cli.commands import ROOT, Said, run
+from tests.cli.test_nights import wait_until
 
 Operator = Callable[..., Said]
 READS = re.compile(r"(Describe|List|Get)\w+|AssumeRole|Query")
@@ -42,6 +45,12 @@ def changed(path: Path, **targets: Any) -> Path:
     request["target"] = {key: value for key, value in (request["target"] | targets).items() if value is not None}
     path.write_text(json.dumps(request))
     return path
+
+
+def is_available(rds: Any, snapshot: str) -> bool:
+    """Whether a snapshot in the target's region can be used."""
+    found = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=snapshot)["DBClusterSnapshots"]
+    return bool(found[0]["Status"] == "available")
 
 
 def section(page: str, title: str) -> list[str]:
@@ -78,6 +87,23 @@ def test_a_good_plan_says_everything_that_the_night_would_do(
     assert "told of failure | arn:aws:sns:eu-central-1:111122223333:aurora-restore" in section(page, "Afterwards")
     assert all(line.startswith("✓") for line in section(page, "Checks"))
     assert "staging/orders" not in page  # names of users, not of their secrets
+
+
+def test_the_copies_that_would_be_pruned_are_named(
+    operator: Operator, target: str, set_up: Stack, request_file: Path
+) -> None:
+    """Of two older copies and tonight's, two are kept: the older of the two goes, and nobody's else."""
+    rds, tags = set_up.world.client("rds"), [{"Key": COPY_FOR, "Value": target}]
+    names = [f"aurora-restore-{TARGET}-2024010{day}-0123456789" for day in (1, 2)]
+    for name, own in [*((name, tags) for name in names), ("somebodys-own", [])]:
+        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET, Tags=own)
+        wait_until(partial(is_available, rds, name))
+    try:
+        said = operator("plan", request_file)
+    finally:
+        for name in (*names, "somebodys-own"):
+            rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
+    assert section(said.out, "Afterwards")[:2] == ["copies kept | 2", f"copies pruned | {names[0]}"]
 
 
 def test_every_fault_is_listed_at_once(operator: Operator, target: str, set_up: Stack, request_file: Path) -> None:
