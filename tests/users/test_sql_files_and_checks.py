@@ -23,7 +23,9 @@ def test_a_file_runs_once_although_the_activity_runs_twice(database: Database) -
     """The second attempt of an operation finds the mark; the digest is of what was run, also when the file changed."""
     file = database.file("mask.sql", ADD_EVE)
     digest = hashlib.sha256(ADD_EVE.encode()).hexdigest()
-    [ran] = database.set_up(sql_files=(file,)).sql_files
+    answer = database.set_up(sql_files=(file,))
+    [ran] = answer.sql_files
+    assert answer.facts[f"sql_file {database.name}/mask.sql"] == f"sha256:{digest}"
     assert (ran.file, ran.database, ran.digest) == ("mask.sql", database.name, digest)
     database.file("mask.sql", "DELETE FROM orders")
     assert [again.digest for again in database.set_up(sql_files=(file,)).sql_files] == [digest]
