@@ -13,6 +13,7 @@ from activities.guards import Check, Violation
 from clients.aws import AwsClients
 from models.configuration import SERVERLESS, ClusterSettings
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
+from models.users import secret_ids
 
 Answer = TypeVar("Answer")
 
@@ -142,7 +143,7 @@ class Readiness:
     def _secrets(self) -> Iterator[Violation]:
         secrets = self._aws.secretsmanager(self._of.target, self._of.operation_id)
         master = self._of.target.master_user_secret_id
-        for secret in dict.fromkeys([user.secret_id for user in self._of.users] + ([master] if master else [])):
+        for secret in dict.fromkeys((*secret_ids(self._of.users), *([master] if master else []))):
             found = _found(partial(secrets.describe_secret, SecretId=secret))
             if found is None:
                 yield self._not_there("secret", "Secret not found", f"no secret {secret} in Secrets Manager")
