@@ -10,7 +10,7 @@ import pytest
 
 from activities import mysql_users
 from activities.mysql_passwords import Plugin, authentication_string, sha256_crypt
-from activities.mysql_users import as_pattern, grant_statements, identified, login_statements
+from activities.mysql_users import PRIVILEGES, as_pattern, grant_statements, identified, login_statements
 from clients.mysql import MysqlConnector
 from devstack.processes import free_port
 from errors import DatabaseUnreachable, StepFailed
