@@ -13,17 +13,16 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
-from pytest import MonkeyPatch
 
 from devstack.aws import Durations, NoDatabases, sockets
 from devstack.aws.application import Application
 from devstack.aws.clock import Clock
-from devstack.aws.error_answers import error_answer
 from devstack.aws.faults import Faults
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests
@@ -232,7 +231,7 @@ def _photograph(resource: Any) -> Any:
     return replace(resource, tags=dict(resource.tags)) if resource else None
 
 
-def put_in_place(patch: MonkeyPatch) -> AwsAtHand:
+def put_in_place(patch: pytest.MonkeyPatch) -> AwsAtHand:
     """Let every client of this process speak to the AWS at hand, without waiting and without a budget of retries."""
     at_hand = AwsAtHand()
     # Were the patch lost, no request could leave this machine.

@@ -7,13 +7,14 @@ is lost and the attempt made twice, and an attempt of an earlier step comes late
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from pytest import MonkeyPatch
+import pytest
 from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
@@ -24,6 +25,7 @@ from activities.snapshots import SnapshotActivities
 from audit import trail
 from clients.aws import AwsClients
 from errors import Final, Transient
+from models.identifiers import copy_identifier
 from models.operation import OpenOperation, Operation, StepOutcome
 from models.snapshots import SnapshotCheckOutcome
 from models.steps import Outcome, Step
@@ -109,7 +111,7 @@ class Night:
 
     # In place of Temporal
 
-    def put_in_place(self, patch: MonkeyPatch) -> None:
+    def put_in_place(self, patch: pytest.MonkeyPatch) -> None:
         """Let the workflow's calls of Temporal come here."""
         patch.setattr(workflow, "execute_activity_method", self._execute)
         patch.setattr(workflow, "wait_condition", self._wait)
@@ -118,6 +120,7 @@ class Night:
         patch.setattr(workflow, "cancellation_reason", lambda: None)
         patch.setattr(workflow, "upsert_search_attributes", lambda _: None)
         patch.setattr(workflow, "set_current_details", lambda _: None)
+        patch.setattr(workflow, "logger", logging.getLogger(__name__))
         patch.setattr(trail, "written", _written)
 
     def _info(self) -> Any:
@@ -138,9 +141,15 @@ class Night:
                 self.stage.later(MINUTE)
             else:
                 if isinstance(answer, SnapshotCheckOutcome):
-                    self.checked = answer
+                    self._check_answered(answer)
                 return answer
         raise ApplicationError("Temporal gave up", type="Timeout")
+
+    def _check_answered(self, checked: SnapshotCheckOutcome) -> None:
+        """From now on it is known which snapshot the night is about."""
+        target, chosen = self.stage.request.target.cluster, checked.snapshot
+        self.checked = checked
+        self.stage.tonight = copy_identifier(target, chosen.arn, chosen.created_at)
 
     def _attempt(self, attempt: Attempt) -> Any:
         number = len(self._attempts)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
-from pytest import MonkeyPatch
 
 from clients.aws import AwsClients
 from tests.worlds.aws_at_hand import AwsAtHand
@@ -35,7 +35,7 @@ def play(aws: AwsAtHand, clients: AwsClients, scenario: Scenario) -> Night:
     stage = Stage(aws, scenario)
     try:
         night = Night(stage, clients)
-        with MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             night.put_in_place(patch)
             night.play()
         check(night, stage.source_resource_id)

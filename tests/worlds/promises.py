@@ -92,9 +92,10 @@ def only_in_the_targets_account_and_region(effect: Effect, facts: Facts) -> str 
 def never_the_source(effect: Effect, facts: Facts) -> str | None:
     """Whatever its name is by now."""
     cluster, snapshot = effect.cluster, effect.snapshot
-    if cluster and effect.operation != "RestoreDBClusterFromSnapshot":
-        if cluster.arn == facts.request.source.arn or cluster.resource_id in facts.source_resource_ids:
-            return "it is the source"
+    by_id = cluster is not None and cluster.resource_id in facts.source_resource_ids
+    by_arn = cluster is not None and cluster.arn == facts.request.source.arn
+    if effect.operation != "RestoreDBClusterFromSnapshot" and (by_id or by_arn):
+        return "it is the source"
     if snapshot and snapshot.arn == facts.checked.snapshot.arn:
         return "it is the source's snapshot"
     return None

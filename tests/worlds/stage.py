@@ -81,11 +81,6 @@ class Stage:
         """What has the target's name now."""
         return self.home.clusters.get(self.request.target.cluster)
 
-    @property
-    def tonight(self) -> str:
-        """The name of tonight's copy of the snapshot that there was in the evening."""
-        return copy_identifier(self.request.target.cluster, self.chosen.arn, self.chosen.taken)
-
     # What there is
 
     def put_cluster(self, region: Region, name: str, state: ClusterState, instance: str | None = None) -> Cluster:
@@ -182,6 +177,7 @@ class Stage:
     def _furnish(self) -> None:
         scenario = self.scenario
         self.chosen = self._source_snapshot(self.origin)
+        self.tonight = copy_identifier(self.request.target.cluster, self.chosen.arn, self.chosen.taken)
         self._furnish_clusters()
         for bystander in scenario.bystanders:
             self._put_bystander(bystander)
@@ -277,6 +273,11 @@ class Stage:
             for name, snapshot in list(home.snapshots.items()):
                 arn = region.arn("cluster-snapshot", name)
                 region.snapshots[name] = replace(snapshot, arn=arn, tags=dict(snapshot.tags), kms_key=None)
+        # Its own pipeline restores the same snapshot to a target of the same name: its copy has the name of ours.
+        copy = self.put_snapshot(
+            self._region(NOBODYS, self.home.name), self.tonight, age=timedelta(hours=19), encrypted=False
+        )
+        copy.source_arn = self.chosen.arn
 
     def _give_credentials(self) -> None:
         impostor, credentials = self.aws.impostor, self.scenario.credentials

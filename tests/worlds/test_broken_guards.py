@@ -1,0 +1,158 @@
+"""The worlds are bad enough: with any one guard out of order, some of them see harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import pytest
+from hypothesis import Phase, find, settings
+from hypothesis import strategies as st
+
+from activities import clusters, guards, snapshots
+from activities.clusters import ClusterActivities
+from clients.aws import AwsClients
+from clients.rds import find_cluster, list_snapshots
+from tests.worlds.aws_at_hand import AwsAtHand
+from tests.worlds.night import TrailAtHand
+from tests.worlds.playing import PROFILE, play
+from tests.worlds.promises import BrokenPromise
+from tests.worlds.scenario import (
+    MOMENTS,
+    UNHEARD_OF,
+    ClusterState,
+    Credentials,
+    Meddling,
+    Naming,
+    OptIn,
+    OtherSnapshot,
+    Place,
+    Scenario,
+    Tie,
+    other_snapshots,
+)
+
+WORLDS = 60
+"""Within how many worlds the harm must show."""
+Disable = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """One guard out of order, and worlds that tempt the pipeline to pass where it stood."""
+
+    disable: Disable
+    worlds: st.SearchStrategy[Scenario]
+
+
+def _without(rule: str) -> Disable:
+    return lambda patch: patch.delitem(guards.RULES, rule)
+
+
+def _with_target(**states: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
+    targets = st.builds(ClusterState, **states)
+    return st.builds(Scenario, place=st.sampled_from(Place), target=targets, encrypted=st.booleans())
+
+
+def _with_meddling(*meddling: Meddling, place: Place | None = None) -> st.SearchStrategy[Scenario]:
+    done = st.lists(st.tuples(MOMENTS, st.sampled_from(meddling)), min_size=2, max_size=5).map(tuple)
+    places = st.just(place) if place else st.sampled_from(Place)
+    return st.builds(Scenario, place=places, meddling=done, encrypted=st.booleans())
+
+
+RULES: dict[str, st.SearchStrategy[Scenario]] = {
+    "target-account": st.builds(Scenario, place=st.sampled_from(Place), credentials=st.just(Credentials.CHANGE)),
+    "target-arn": st.builds(
+        Scenario, place=st.sampled_from([Place.SAME, Place.REGION]), credentials=st.just(Credentials.DISAGREE)
+    ),
+    "not-the-source": st.builds(Scenario, place=st.just(Place.SAME), target_is_source=st.just(True)),
+    "opt-in-tag": _with_target(opt_in=st.sampled_from(OptIn)),
+    "deletion-protection": _with_target(protected=st.booleans()),
+    "not-replicated": _with_target(tie=st.sampled_from(Tie)),
+    "deletable-status": _with_target(status=st.sampled_from(["available", UNHEARD_OF])),
+}
+
+
+def _no_resource_id_check(patch: pytest.MonkeyPatch) -> None:
+    """As if delete-rds took whatever has the name for what snapshot-check saw."""
+    delete = ClusterActivities.delete_rds
+
+    @wraps(delete)
+    def deluded(self: ClusterActivities, of: Any) -> Any:
+        found = find_cluster(self._aws.rds(of.target, of.operation_id), of.target.cluster)
+        seen = found["DbClusterResourceId"] if found else of.target_resource_id
+        return delete(self, of.model_copy(update={"target_resource_id": seen}))
+
+    patch.setattr(ClusterActivities, "delete_rds", deluded)
+
+
+def _no_copy_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ClusterActivities, "_copy_violations", lambda self, of: [])
+
+
+def _no_stranger_check(patch: pytest.MonkeyPatch) -> None:
+    for module in (clusters, snapshots):
+        patch.setattr(module, "stranger", lambda found, chosen: None)
+
+
+def _no_ownership_filter(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(snapshots, "_own_copies", lambda rds, of: list_snapshots(rds, "manual"))
+
+
+def _no_intent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TrailAtHand, "declare", lambda self, *_: None)
+
+
+OTHERS: dict[str, Breakage] = {
+    "resource id": Breakage(
+        _no_resource_id_check, _with_meddling(Meddling.REPLACE, Meddling.RECREATE, Meddling.SOURCE_TAKES_NAME)
+    ),
+    "copy available": Breakage(_no_copy_check, _with_meddling(Meddling.DELETE_COPY, Meddling.FAIL_COPY)),
+    "copy of the right snapshot": Breakage(_no_stranger_check, _with_meddling(Meddling.SWAP_COPY, place=Place.REGION)),
+    "copy of the right snapshot, adopted": Breakage(
+        _no_stranger_check,
+        st.builds(
+            Scenario,
+            place=st.sampled_from([Place.REGION, Place.ACCOUNT, Place.BOTH]),
+            snapshots=st.tuples(st.builds(OtherSnapshot, st.just(Naming.TONIGHT), of_source=st.booleans())),
+        ),
+    ),
+    "snapshot made anew": Breakage(_no_stranger_check, _with_meddling(Meddling.REMAKE_SNAPSHOT, place=Place.SAME)),
+    "whose copies are pruned": Breakage(
+        _no_ownership_filter,
+        st.builds(
+            Scenario,
+            place=st.sampled_from([Place.REGION, Place.ACCOUNT, Place.BOTH]),
+            snapshots=st.lists(other_snapshots(), min_size=2, max_size=5).map(tuple),
+        ),
+    ),
+    "intent": Breakage(_no_intent, st.builds(Scenario, place=st.sampled_from(Place))),
+}
+BREAKAGES = {rule: Breakage(_without(rule), worlds) for rule, worlds in RULES.items()} | OTHERS
+
+
+def _harm(at_hand: AwsAtHand, clients: AwsClients, scenario: Scenario) -> bool:
+    try:
+        play(at_hand, clients, scenario)
+    except BrokenPromise:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("guard", BREAKAGES)
+def test_a_broken_guard_is_noticed(at_hand: AwsAtHand, clients: AwsClients, guard: str) -> None:
+    """Each guard holds something that no other does: without it, a promise breaks within few worlds."""
+    breakage = BREAKAGES[guard]
+    few = settings(PROFILE, max_examples=WORLDS, phases=[Phase.generate])
+    with pytest.MonkeyPatch.context() as patch:
+        breakage.disable(patch)
+        broken = find(breakage.worlds, lambda scenario: _harm(at_hand, clients, scenario), settings=few)
+    # The same world, guarded.
+    play(at_hand, clients, broken)
+
+
+def test_every_rule_is_broken_once() -> None:
+    """A rule that is added to the guards is told to have worlds here."""
+    assert set(RULES) == set(guards.RULES)
