@@ -10,12 +10,12 @@ from activities import guards, tags
 from activities.faults import Action, action_for
 from activities.guards import Sighting
 from activities.provenance import stranger
-from activities.step import SETTINGS_FACT, Intents, final_look_over, step_activity
+from activities.step import Intents, final_look_over, step_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_snapshot, list_instances
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
-from models.configuration import ClusterConfiguration
+from models.configuration import SETTINGS_FACT, ClusterConfiguration
 from models.operation import StepOutcome
 from models.steps import Step
 

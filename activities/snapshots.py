@@ -85,11 +85,7 @@ class SnapshotActivities:
             )
         rds = self._aws.rds(of.target, of.operation_id)
         identifier = copy_identifier(of.target.cluster, of.snapshot.arn, of.snapshot.created_at)
-        copy = find_snapshot(rds, identifier)
-        if copy is None:
-            # Before any call: who cancels must not have a copy started by the look that ends the wait.
-            final_look_over(of, "Copy not started", "Nothing was changed; run the night again.")
-            copy = self._start_copy(rds, of, identifier)
+        copy = find_snapshot(rds, identifier) or self._start_copy(rds, of, identifier)
         if isinstance(copy, str):
             return CopySnapshotOutcome(done=False, details=copy)
         _check_copy_is_of(copy, of.snapshot)
@@ -102,6 +98,8 @@ class SnapshotActivities:
 
     def _start_copy(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> DBClusterSnapshotTypeDef | str:
         """The copy, or what it waits for."""
+        # Before any call: who cancels must not have a copy started by the look that ends the wait.
+        final_look_over(of, "Copy not started", "Nothing was changed; run the night again.")
         key = {"KmsKeyId": of.target.kms_key_id} if of.target.kms_key_id else {}
         own_tags = {
             tags.COPY_FOR: of.target.arn,

@@ -13,9 +13,6 @@ from errors import Cancelled, DeadlinePassed
 from models.operation import FinalLook, StepInput
 from models.steps import Step
 
-SETTINGS_FACT = "settings"
-"""The fact of an intent that holds the settings (JSON) of the cluster that is deleted."""
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
-from activities.step import SETTINGS_FACT
 from audit.rows import AuditRow, Phase, from_item, to_item
 from errors import TrailConflict, TrailUnavailable
+from models.configuration import SETTINGS_FACT
 from models.operation import StepInput
 from models.steps import Status, Step
 

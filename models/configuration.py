@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from models.model import Model
 
 SERVERLESS = "db.serverless"
+SETTINGS_FACT = "settings"
+"""The fact of an intent, in the trail, that holds the settings (JSON) of the cluster that is deleted."""
 
 
 class ServerlessV2Scaling(Model):

@@ -31,6 +31,11 @@ def read_request(path: Path) -> RestoreRequest:
         raise UnreadableRequest(f"{path}: is not TOML: {error}") from None
     except ValidationError as error:
         raise UnreadableRequest(f"{path} is not a restore request:\n{listed_faults(error)}") from None
+    except RecursionError:
+        raise UnreadableRequest(f"{path}: is nested too deeply; a restore request has a few levels") from None
+    except ValueError:
+        # tomllib leaves Python's own limit on the digits of a number to its caller.
+        raise UnreadableRequest(f"{path}: has a number that is too long to be read") from None
 
 
 def _as_json(path: Path, text: str) -> str:

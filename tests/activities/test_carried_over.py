@@ -142,8 +142,6 @@ def test_the_quota_is_met_by_pruning_our_own(night: Night) -> None:
     snapshot = night.make_snapshot(f"nightly-{night.number}-last")
     there = night.rds().describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
     night.emulator.quotas.manual_snapshots = len(there)
-        night.rds().describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
-    )
     try:
         given = night.copy_input(snapshot, archive=Archive(keep=2))
         first = night.run(night.snapshots.copy_snapshot, given)
