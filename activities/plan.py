@@ -183,7 +183,7 @@ class _Planner:
         if not self._of.copy_needed:
             plan.copy = SnapshotCopy(arn=plan.snapshot.arn, identifier=plan.snapshot.identifier, made_here=False)
             return
-        identifier = copy_identifier(target.cluster, plan.snapshot.arn, plan.snapshot.created_at)
+        identifier = copy_identifier(target.arn, plan.snapshot.arn, plan.snapshot.created_at)
         prefix = f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:cluster-snapshot:"
         plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, made_here=True)
         copy = find_snapshot(self._aws.rds(target, PLAN), identifier)

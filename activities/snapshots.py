@@ -17,7 +17,7 @@ from clients.aws import AwsClients
 from clients.rds import find_snapshot, list_snapshots
 from errors import Refused, ResourceBusy, StepFailed
 from models.configuration import merged
-from models.identifiers import copy_identifier
+from models.identifiers import COPY_NAME, copy_identifier
 from models.operation import StepInput, StepOutcome
 from models.snapshots import (
     ArchiveSnapshotInput,
@@ -84,7 +84,7 @@ class SnapshotActivities:
                 details="No copy needed in the same region", resource_arns=(there.arn,), snapshot_copy=there
             )
         rds = self._aws.rds(of.target, of.operation_id)
-        identifier = copy_identifier(of.target.cluster, of.snapshot.arn, of.snapshot.created_at)
+        identifier = copy_identifier(of.target.arn, of.snapshot.arn, of.snapshot.created_at)
         copy = find_snapshot(rds, identifier) or self._start_copy(rds, of, identifier)
         if isinstance(copy, str):
             return CopySnapshotOutcome(done=False, details=copy)
@@ -242,14 +242,17 @@ def _own_copies(rds: RDSClient, of: ArchiveSnapshotInput) -> list[DBClusterSnaps
         for snapshot in list_snapshots(rds, "manual")
         if tags.tags_of(snapshot.get("TagList", [])).get(tags.COPY_FOR) == of.target.arn
         # Whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
-        and _without_digest(snapshot["DBClusterSnapshotIdentifier"]) == _without_digest(of.snapshot_copy.identifier)
+        and _without_digest(snapshot["DBClusterSnapshotIdentifier"])
+        == _without_digest(of.snapshot_copy.identifier)
+        != ""
         and snapshot["Status"] in ("available", "failed")
     ]
 
 
 def _without_digest(identifier: str) -> str:
-    """What the names of all copies for one target begin with: see `copy_identifier`."""
-    return identifier.rsplit("-", 2)[0]
+    """What the names of all copies for one target begin with; empty for a name that the pipeline never gives."""
+    form = COPY_NAME.fullmatch(identifier)
+    return form["target"] if form else ""
 
 
 def _age_key(snapshot: DBClusterSnapshotTypeDef) -> tuple[bool, str]:

@@ -122,9 +122,7 @@ def _goes_on(row: AuditRow, operation: Sequence[AuditRow]) -> bool:
     """Whether this row says that a step began, and none how it ended or that a reset workflow began it again."""
     same_step = [other for other in operation if other.step is row.step and other is not row]
     ended = any(other.phase is Phase.OUTCOME and other.step_started_at >= row.step_started_at for other in same_step)
-    begun_again = any(
-        other.phase in BEGINNINGS and other.step_started_at > row.step_started_at for other in same_step
-    )
+    begun_again = any(other.phase in BEGINNINGS and other.step_started_at > row.step_started_at for other in same_step)
     return row.phase in BEGINNINGS and not ended and not begun_again
 
 

@@ -90,14 +90,19 @@ def canonical_workflow_id(region: str, account_id: str, cluster: str) -> str:
     return f"aurora-restore:{account_id}:{region}:{cluster}"
 
 
-def copy_identifier(target_cluster: str, snapshot_arn: str, snapshot_created_at: datetime) -> str:
+COPY_NAME = re.compile(r"(?P<target>aurora-restore-.+)-[0-9]{8}-[0-9a-f]{10}")
+"""The form of the names that `copy_identifier` gives."""
+
+
+def copy_identifier(target_arn: str, snapshot_arn: str, snapshot_created_at: datetime) -> str:
     """The name of the copy of one source snapshot for one target, at most 63 characters.
 
     The same snapshot gives the same name every time, so that a repeated call finds the copy instead of making another;
-    the digest keeps a snapshot that was deleted and made again under its old name apart from the old one.
+    the digest keeps a snapshot that was deleted and made again under its old name apart from the old one, and two
+    targets apart whose names begin alike.
     """
-    digest = hashlib.sha256(f"{snapshot_arn}|{snapshot_created_at.isoformat()}".encode()).hexdigest()[:10]
-    target = target_cluster[:26].rstrip("-")
+    digest = hashlib.sha256(f"{target_arn}|{snapshot_arn}|{snapshot_created_at.isoformat()}".encode()).hexdigest()[:10]
+    target = target_arn.rpartition(":")[2][:26].rstrip("-")
     return f"aurora-restore-{target}-{snapshot_created_at:%Y%m%d}-{digest}"
 
 

@@ -254,7 +254,14 @@ class AuroraRestoreWorkflow:
     async def _call(
         self, activity: MethodSyncSingleParam[Any, Input, Answer], of: Input, policy: ActivityConfig, summary: str
     ) -> Answer:
-        answer = await workflow.execute_activity_method(activity, of, **with_summary(policy, summary))
+        call = workflow.start_activity_method(activity, of, **with_summary(policy, summary))
+        try:
+            answer = await call
+        except asyncio.CancelledError:
+            # A cancellation that comes together with the answer does not undo it: whoever goes on from here asks for it.
+            if workflow.cancellation_reason() is None or not call.done() or call.cancelled():
+                raise
+            answer = call.result()
         self._night.looked(answer)
         return answer
 

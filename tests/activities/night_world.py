@@ -248,7 +248,7 @@ class Night:
 
     def copy_of(self, snapshot: SourceSnapshot) -> SnapshotCopy:
         """The copy that copy-snapshot makes of a snapshot."""
-        identifier = copy_identifier(self.target.cluster, snapshot.arn, snapshot.created_at)
+        identifier = copy_identifier(self.target.arn, snapshot.arn, snapshot.created_at)
         arn = f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster-snapshot:{identifier}"
         return SnapshotCopy(arn=arn, identifier=identifier, made_here=True)
 

@@ -143,6 +143,8 @@ def a_copy_is_cancelled(site: Site) -> None:
     found = night.check()
     of = night.request
     given = {"snapshot": found.snapshot, "source": of.source, "target": of.target, "copy_needed": True}
+    copied = night.run(Step.COPY_SNAPSHOT, CopySnapshotInput(**night._step(), **given))
+    assert copied.snapshot_copy is not None
     night.run(Step.COPY_SNAPSHOT, CopySnapshotInput(**night._step(), **given, final_look=FinalLook.CANCELLED))
     night.notify()
 

@@ -79,7 +79,11 @@ def test_a_policy_fits_into_a_role() -> None:
 
 def test_copies_are_named_as_the_policy_expects() -> None:
     """Only a copy whose name begins so may be made, tagged, restored from and deleted."""
-    name = copy_identifier("staging", "arn:aws:rds:eu-west-1:610000000002:cluster-snapshot:n", datetime.now(UTC))
+    name = copy_identifier(
+        "arn:aws:rds:eu-central-1:610000000001:cluster:staging",
+        "arn:aws:rds:eu-west-1:610000000002:cluster-snapshot:n",
+        datetime.now(UTC),
+    )
     assert name.startswith("aurora-restore-")
 
 

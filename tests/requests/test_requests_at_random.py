@@ -53,7 +53,11 @@ def _check_names(request: RestoreRequest) -> None:
     created = datetime(2024, 3, 20, 3, tzinfo=UTC)
     snapshot = f"{request.source.arn.replace(':cluster:', ':cluster-snapshot:')}-x"
     instances = [instance_identifier(cluster, number) for number in range(1, 17)]
-    for name in (cluster, copy_identifier(cluster, snapshot, created), *instances):
+    for name in (
+        cluster,
+        copy_identifier(f"arn:aws:rds:eu-central-1:111122223333:cluster:{cluster}", snapshot, created),
+        *instances,
+    ):
         assert len(name) <= 63
         assert RDS_IDENTIFIER.fullmatch(name), name
     assert len(set(instances)) == len(instances)

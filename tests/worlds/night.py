@@ -114,6 +114,7 @@ class Night:
     def put_in_place(self, patch: pytest.MonkeyPatch) -> None:
         """Let the workflow's calls of Temporal come here."""
         patch.setattr(workflow, "execute_activity_method", self._execute)
+        patch.setattr(workflow, "start_activity_method", self._start)
         patch.setattr(workflow, "wait_condition", self._wait)
         patch.setattr(workflow, "now", lambda: self.stage.now)
         patch.setattr(workflow, "info", self._info)
@@ -131,6 +132,9 @@ class Night:
         self.stage.later(timeout)
         raise TimeoutError
 
+    def _start(self, method: Callable[..., Any], of: Any, **options: Any) -> asyncio.Task[Any]:
+        return asyncio.ensure_future(self._execute(method, of, **options))
+
     async def _execute(self, method: Callable[..., Any], of: Any, **_: Any) -> Any:
         """Attempts, as Temporal makes them, until one answers."""
         name = activity._Definition.must_from_callable(method).name
@@ -147,7 +151,7 @@ class Night:
 
     def _check_answered(self, checked: SnapshotCheckOutcome) -> None:
         """From now on it is known which snapshot the night is about."""
-        target, chosen = self.stage.request.target.cluster, checked.snapshot
+        target, chosen = self.stage.request.target.arn, checked.snapshot
         self.checked = checked
         self.stage.tonight = copy_identifier(target, chosen.arn, chosen.created_at)
 

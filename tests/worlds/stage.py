@@ -177,7 +177,7 @@ class Stage:
     def _furnish(self) -> None:
         scenario = self.scenario
         self.chosen = self._source_snapshot(self.origin)
-        self.tonight = copy_identifier(self.request.target.cluster, self.chosen.arn, self.chosen.taken)
+        self.tonight = copy_identifier(self.request.target.arn, self.chosen.arn, self.chosen.taken)
         self._furnish_clusters()
         for bystander in scenario.bystanders:
             self._put_bystander(bystander)
