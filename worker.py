@@ -54,7 +54,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         settings.database_tls_ca_file,
         settings.database_connect_seconds,
     )
-    snapshots, clusters = SnapshotActivities(aws, intents), ClusterActivities(aws, intents)
+    snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
     return [
         OperationActivities(numbers).open_operation,
         snapshots.snapshot_check,

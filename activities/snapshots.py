@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -10,7 +12,9 @@ from botocore.exceptions import ClientError
 from activities import guards, tags
 from activities.examination import Examination
 from activities.faults import Action, error_code, rule_for
+from activities.guards import Check, Violation
 from activities.provenance import stranger
+from activities.sql_files import missing_sql_files
 from activities.statuses import Meaning, snapshot_meaning
 from activities.step import Intents, final_look_over, now, step_activity, time_in_step
 from clients.aws import AwsClients
@@ -43,10 +47,11 @@ NOT_FOUND_GRACE = timedelta(minutes=5)
 class SnapshotActivities:
     """Finds, copies, watches and archives cluster snapshots."""
 
-    def __init__(self, aws: AwsClients, intents: Intents) -> None:
-        """`intents` is the trail, without which no copy is pruned."""
+    def __init__(self, aws: AwsClients, intents: Intents, sql_directory: Path | None = None) -> None:
+        """`intents` is the trail, without which no copy is pruned; `sql_directory` has the operator's SQL files."""
         self._aws = aws
         self._intents = intents
+        self._sql_directory = sql_directory
 
     @step_activity(Step.SNAPSHOT_CHECK)
     def snapshot_check(self, of: SnapshotCheckInput) -> SnapshotCheckOutcome:
@@ -59,7 +64,8 @@ class SnapshotActivities:
         snapshot, source = look.snapshot(), look.source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
         target = look.target(guards.known(source_resource_id, snapshot.cluster_resource_id))
-        guards.refuse_if_any(guards.broken(look.checks(snapshot, target)))
+        files = Check(("sql-files",), lambda: self._sql_files(of))
+        guards.refuse_if_any(guards.broken([*look.checks(snapshot, target), files]))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
@@ -69,6 +75,11 @@ class SnapshotActivities:
             live=target.settings,
             configuration=merged(of.target, target.settings),
         )
+
+    def _sql_files(self, of: SnapshotCheckInput) -> Iterator[Violation]:
+        """Looked at here and not in the examination: only a worker has the directory."""
+        for fault in missing_sql_files(self._sql_directory, (wanted.file for wanted in of.sql_files)):
+            yield Violation("sql-files", "SQL file not usable", fault)
 
     @step_activity(Step.COPY_SNAPSHOT)
     def copy_snapshot(self, of: CopySnapshotInput) -> CopySnapshotOutcome:

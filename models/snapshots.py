@@ -6,7 +6,7 @@ from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
 from models.operation import StepInput, StepOutcome
 from models.request import Archive, Source, Target
-from models.users import DatabaseUser
+from models.users import DatabaseUser, SqlFile
 
 
 class SourceSnapshot(Model):
@@ -39,6 +39,7 @@ class SnapshotCheckInput(StepInput):
     source: Source
     target: Target
     users: tuple[DatabaseUser, ...]
+    sql_files: tuple[SqlFile, ...] = ()
     copy_needed: bool
 
     @property

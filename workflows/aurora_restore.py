@@ -115,6 +115,7 @@ class AuroraRestoreWorkflow:
             source=request.source,
             target=request.target,
             users=request.users,
+            sql_files=request.sql_files,
             copy_needed=request.copy_needed,
         )
         checked = await self._call(
