@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from abc import ABC, abstractmethod
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ SECRETS = itertools.count(1)
 Row = tuple[Any, ...]
 
 
-class Database:
+class Database(ABC):
     """What the engines have in common."""
 
     engine: str
@@ -53,15 +54,15 @@ class Database:
         self.as_master("CREATE TABLE orders (id int PRIMARY KEY, customer text)")
         self.as_master("INSERT INTO orders VALUES (1, 'Ada')")
 
-    def make_database(self, name: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def make_database(self, name: str) -> None: ...
 
+    @abstractmethod
     def make_login(self, name: str, password: str) -> None:
         """One that came with the snapshot."""
-        raise NotImplementedError
 
-    def session(self, user: str, password: str, database: str | None = None) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def session(self, user: str, password: str, database: str | None = None) -> Any: ...
 
     def as_user(self, user: str, password: str, statement: str, database: str | None = None) -> list[Row]:
         with closing(self.session(user, password, database)) as connection, closing(connection.cursor()) as cursor:
