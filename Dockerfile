@@ -12,6 +12,7 @@ RUN pip install --requirement requirements.lock
 COPY activities/ activities/
 COPY audit/ audit/
 COPY clients/ clients/
+COPY commands/ commands/
 COPY models/ models/
 COPY workflows/ workflows/
 COPY errors.py logs.py settings.py starter.py worker.py ./

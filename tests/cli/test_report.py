@@ -12,9 +12,9 @@ from audit.report import as_json, as_markdown, as_table, report_rows, rows_of_da
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from clients.aws import AwsClients
+from commands.terminal import console
 from errors import Fault
 from models.steps import Status, Step
-from starter import _console
 
 NIGHT = datetime(2026, 3, 20, 0, 5, tzinfo=UTC)
 
@@ -119,7 +119,7 @@ def test_details_cannot_break_the_table() -> None:
 def test_a_piped_table_is_never_folded_or_cut() -> None:
     """What is searched with grep stands in one line, whole."""
     printed = io.StringIO()
-    _console(printed).print(as_table(report_rows([row(details="long " * 100 + "end")])))
+    console(printed).print(as_table(report_rows([row(details="long " * 100 + "end")])))
     assert any("long " * 100 + "end" in line for line in printed.getvalue().splitlines())
 
 

@@ -13,7 +13,7 @@ DOCUMENTS = (
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
-PRODUCTION = ("activities", "audit", "clients", "models", "workflows")
+PRODUCTION = ("activities", "audit", "clients", "commands", "models", "workflows")
 ROOT_MODULES = ("errors", "logs", "settings", "starter", "worker")
 
 

@@ -17,6 +17,7 @@ ALLOWED = {
     "activities": {"activities", "clients", "models", "errors"},
     "audit": {"audit", "clients", "models", "errors"},
     "workflows": {"workflows", "activities", "audit", "models", "errors"},
+    "commands": {*PRODUCTION, "errors", "settings"},
     "logs": {"settings", "errors"},
     "worker": {*PRODUCTION, "errors", "logs", "settings"},
     "starter": {*PRODUCTION, "errors", "logs", "settings"},

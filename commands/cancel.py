@@ -1,0 +1,40 @@
+"""`starter.py cancel`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from commands.arguments import night_arguments, wait_argument
+from commands.exit_codes import CANCELLED, FINE, REFUSED
+from commands.nights import follow, night_of
+from commands.terminal import say
+
+
+def arguments(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    # The newest would be a guess, and this ends it.
+    night_arguments(verb, required=True)
+    verb.add_argument("--reason", default="cancelled with starter.py", help="why, for Temporal's history")
+    wait_argument(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cancel the running night; it ends in order, with its notification."""
+    return asyncio.run(_cancel(args))
+
+
+async def _cancel(args: argparse.Namespace) -> int:
+    from models.steps import Outcome
+    from settings import TrailSettings, load_settings
+
+    night = await night_of(args)
+    await night.cancel(args.reason)
+    say(f"Asked {night.workflow_id} to end")
+    if not args.wait:
+        return FINE
+    ended = await follow(night, load_settings(TrailSettings).task_queue)
+    if ended == CANCELLED:
+        return FINE
+    say(f"It was not {Outcome.CANCELLED}: it ended before the request reached it.")
+    return REFUSED

@@ -1,0 +1,32 @@
+"""`starter.py plan`."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from commands.arguments import request_argument
+from commands.exit_codes import FAILED, FINE
+from commands.terminal import show
+
+
+def arguments(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    request_argument(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what a night would do and what would stop it; change nothing."""
+    from activities.plan import plan_night
+    from activities.plan_page import page
+    from audit.table import AuditTable, TrailIntents
+    from clients.aws import AwsClients
+    from models.request_file import read_request
+    from settings import TrailSettings, load_settings
+
+    request, settings = read_request(args.request_file), load_settings(TrailSettings)
+    aws = AwsClients()
+    intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
+    planned = plan_night(aws, intents, request, datetime.now(UTC))
+    show(page(planned))
+    return FAILED if planned.obstacles else FINE

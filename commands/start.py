@@ -1,0 +1,37 @@
+"""`starter.py start`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import TYPE_CHECKING
+
+from commands.arguments import request_argument, wait_argument
+from commands.exit_codes import FINE
+from commands.nights import follow, shown, temporal_client
+from commands.terminal import say
+
+if TYPE_CHECKING:
+    from models.request import RestoreRequest
+
+
+def arguments(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    request_argument(verb)
+    wait_argument(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start a night now and follow it to its end."""
+    from models.request_file import read_request
+    from settings import TrailSettings, load_settings
+
+    return asyncio.run(_start(read_request(args.request_file), load_settings(TrailSettings).task_queue, args.wait))
+
+
+async def _start(request: RestoreRequest, task_queue: str, wait: bool) -> int:
+    from clients.nights import Nights
+
+    night = await Nights(await temporal_client()).start(request, task_queue, shown(request))
+    say(f"Started {night.workflow_id}")
+    return await follow(night, task_queue) if wait else FINE

@@ -1,0 +1,48 @@
+"""`starter.py status`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+
+from commands.arguments import night_arguments
+from commands.exit_codes import FINE
+from commands.nights import night_of, tell_ending
+from commands.terminal import say, show
+
+
+def arguments(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    night_arguments(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show how a night stands or how it ended."""
+    return asyncio.run(_status(args))
+
+
+async def _status(args: argparse.Namespace) -> int:
+    from clients.following import steps_table
+    from clients.nights import NoAnswer
+
+    night = await night_of(args)
+    if not await night.running():
+        ending = await night.ending()
+        if ending.state:
+            show(steps_table(ending.state))
+        return tell_ending(ending, night)
+    say(f"Asking a worker how {night.workflow_id} stands …")
+    try:
+        state = await night.state()
+    except NoAnswer:
+        state = None
+    if state is None:
+        print(f"{night.workflow_id} is running; no worker answers to say how far it is.")
+        return FINE
+    from clients.nights import standing, took
+
+    so_far = took(state.started_at, datetime.now(UTC))
+    print(f"{state.operation_id or night.workflow_id} runs, {standing(state)}, for {so_far}")
+    show(steps_table(state))
+    return FINE
