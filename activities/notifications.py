@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from activities.step import step_activity
 from clients.aws import AwsClients
 from models.notifications import NotificationInput, NotificationOutcome
-from models.operation import RestoreState
-from models.steps import Outcome, Status, Step
+from models.steps import Outcome, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
@@ -60,13 +59,9 @@ def _text(value: str) -> MessageAttributeValueTypeDef:
 
 
 def _subject(of: NotificationInput) -> str:
-    failed = f" at {step}" if (step := _failed_step(of.state)) else ""
+    failed = f" at {step}" if (step := of.state.failed_step) else ""
     text = f"{of.operation_id} {of.state.outcome}{failed}: restore of {of.target.cluster}"
     return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
-
-
-def _failed_step(state: RestoreState) -> Step | None:
-    return next((step.step for step in state.steps if step.status is Status.FAILED), None)
 
 
 def _message(of: NotificationInput) -> str:
@@ -96,6 +91,6 @@ def _failure_lines(of: NotificationInput) -> list[str]:
     if fault is None:
         return []
     code = f" ({fault.code}, request {fault.request_id})" if fault.code and fault.request_id else ""
-    step = _failed_step(of.state)
+    step = of.state.failed_step
     runbook = [f"What to do: docs/runbook.md, section {step}."] if step else []
     return [f"{fault.short}{code}", fault.message, *runbook, ""]

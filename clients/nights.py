@@ -30,7 +30,7 @@ from errors import Fault, fault_of
 from models.identifiers import canonical_workflow_id
 from models.operation import RestoreState
 from models.request import RestoreRequest
-from models.steps import Outcome, Status, Step
+from models.steps import Outcome, Step
 
 WORKFLOW = "AuroraRestoreWorkflow"
 STATE = "state"
@@ -73,8 +73,7 @@ class Ending:
     @property
     def step(self) -> Step | None:
         """The step at which it failed, or was when it was terminated."""
-        steps = self.state.steps if self.state else ()
-        return next((step.step for step in steps if step.status is not Status.SUCCESS), None)
+        return self.state.failed_step if self.state else None
 
 
 @dataclass(frozen=True)
@@ -254,6 +253,8 @@ class Nights:
 
 def standing(state: RestoreState) -> str:
     """Where a night is, in a few words."""
+    if state.waits_until:
+        return f"waiting until {state.waits_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
     if state.outcome is not Outcome.RUNNING:
         return str(state.outcome)
     if not state.steps:

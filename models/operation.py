@@ -64,6 +64,7 @@ class StepState(Model):
     percent: int | None = None
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None
+    skipped_by: str | None = Field(default=None, description="The operator who let the night go on without it.")
 
 
 class RestoreState(Model):
@@ -85,3 +86,13 @@ class RestoreState(Model):
     port: int | None = None
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
+    waits_until: AwareDatetime | None = Field(
+        default=None, description="While the outcome is waiting: how long an operator may decide."
+    )
+
+    @property
+    def failed_step(self) -> Step | None:
+        """Where the night came to a halt; sns-notification only if nothing did before it."""
+        unfinished = [of.step for of in self.steps if of.status is not Status.SUCCESS and of.skipped_by is None]
+        before = [step for step in unfinished if step is not Step.SNS_NOTIFICATION]
+        return next(reversed(before or unfinished), None)

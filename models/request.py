@@ -215,6 +215,18 @@ class Waits(Model):
     restore_snapshot: Wait = Wait(deadline=timedelta(hours=6))
 
 
+class OnFailure(Model):
+    """What becomes of a night whose step failed."""
+
+    wait_for_operator: timedelta | None = Field(
+        default=None,
+        gt=timedelta(0),
+        le=timedelta(hours=24),
+        description="Stay open this long (ISO 8601, such as PT4H) for starter.py retry, skip or abort, and tell so; "
+        "default, the night ends at once, and starter.py retry resets it.",
+    )
+
+
 class RestoreRequest(Model):
     """One night: what is restored, where to, for whom, and who is told."""
 
@@ -237,6 +249,7 @@ class RestoreRequest(Model):
     archive: Archive = Archive()
     notification: Notification
     waits: Waits = Waits()
+    on_failure: OnFailure = OnFailure()
 
     @model_validator(mode="after")
     def _source_is_not_target(self) -> Self:

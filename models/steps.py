@@ -39,6 +39,8 @@ class Outcome(StrEnum):
     """How an operation stands or ended; also the last value of the search attribute AuroraRestoreStep."""
 
     RUNNING = "running"
+    WAITING = "waiting"
+    """A step failed, and the operation is open for an operator's decision."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"

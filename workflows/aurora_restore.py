@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -12,6 +12,7 @@ from temporalio.types import MethodSyncSingleParam
 from temporalio.workflow import ActivityConfig
 
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
+from workflows.operator_wait import OperatorWait
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, TRAIL_CALL, with_summary
 from workflows.progress import Progress
 from workflows.waiting import Answer, Input, Pause, look_until_done
@@ -35,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
         RestoreClusterOutcome,
     )
     from models.database_users import SetupUsersInput
+    from models.decisions import Decision, OperatorDecision
     from models.faults import listed_faults
     from models.notifications import NotificationInput
     from models.operation import OpenOperation, RestoreState
@@ -50,6 +52,7 @@ with workflow.unsafe.imports_passed_through():
     from models.steps import Step
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @workflow.defn(name="AuroraRestoreWorkflow")
@@ -64,6 +67,7 @@ class AuroraRestoreWorkflow:
     def __init__(self) -> None:
         """Before the first task; `run` does the rest."""
         self._pause = Pause()
+        self._operator = OperatorWait()
         self._progress: Progress | None = None
 
     @workflow.run
@@ -81,14 +85,14 @@ class AuroraRestoreWorkflow:
 
     async def _nine_steps(self, request: RestoreRequest, progress: Progress) -> RestoreState:
         await self._open_operation(request, progress)
-        checked = await self._snapshot_check(request)
-        copy = await self._copy_snapshot(request, checked)
-        await self._check_copy_status(request, checked, copy)
-        await self._delete_rds(request, checked, copy)
-        restored = await self._restore_snapshot(request, checked, copy)
-        endpoint = await self._check_restore_status(request, checked, restored)
-        await self._setup_db_users(request, endpoint)
-        await self._archive_snapshot(request, copy)
+        checked = await self._take(self._snapshot_check, request)
+        copy = await self._take(self._copy_snapshot, request, checked)
+        await self._take(self._check_copy_status, request, checked, copy)
+        await self._take(self._delete_rds, request, checked, copy)
+        restored = await self._take(self._restore_snapshot, request, checked, copy)
+        endpoint = await self._take(self._check_restore_status, request, checked, restored)
+        await self._take(self._setup_db_users, request, endpoint)
+        await self._take(self._archive_snapshot, request, copy)
         progress.succeeding()
         await self._sns_notification(request)
         return progress.ended()
@@ -235,16 +239,52 @@ class AuroraRestoreWorkflow:
     async def _compensate(self, request: RestoreRequest, progress: Progress, error: BaseException) -> BaseException:
         """Tell people, whatever happens to us meanwhile; returns what the workflow ends with: the step's error."""
         cancelled = workflow.cancellation_reason() is not None
-        fault, failed = fault_of(error), progress.state.steps[-1].step if progress.state.steps else None
+        fault, failed = fault_of(error), progress.state.failed_step
         progress.failed(fault, cancelled)
         if failed is not Step.SNS_NOTIFICATION:
-            try:
-                await _shielded(self._sns_notification(request))
-            except Exception as unsent:  # noqa: BLE001 - whatever it is, the step's error is the one that counts
-                workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
-                progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
+            await self._tell_of_failure(request, progress)
         progress.ended()
         return asyncio.CancelledError() if cancelled else as_failure(fault, failed)
+
+    async def _tell_of_failure(self, request: RestoreRequest, progress: Progress) -> None:
+        try:
+            await _shielded(self._sns_notification(request))
+        except Exception as unsent:  # noqa: BLE001 - whatever it is, the step's error is the one that counts
+            workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
+            progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
+
+    async def _take(
+        self,
+        step: Callable[Concatenate[RestoreRequest, P], Awaitable[T]],
+        request: RestoreRequest,
+        *found: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """Take a step; if it fails and the request says so, an operator decides how it goes on."""
+        while True:
+            try:
+                return await step(request, *found, **named)
+            except FailureError as error:
+                failed = self._night.state.failed_step
+                decided = await self._decision(request, failed, error) if failed else None
+                if failed is None or decided is None or decided.decision is Decision.ABORT:
+                    raise
+                self._night.goes_on()
+                if decided.decision is Decision.SKIP:
+                    self._night.skipped(failed, decided.by)
+                    return cast("T", None)  # only a step whose answer nobody needs can be skipped
+
+    async def _decision(self, request: RestoreRequest, failed: Step, error: FailureError) -> OperatorDecision | None:
+        """What an operator says to a failed step; None if nobody is to be asked, or nobody answers in time."""
+        length = request.on_failure.wait_for_operator
+        if length is None or workflow.cancellation_reason() is not None:
+            return None
+        self._operator.begin(failed)
+        self._night.waits(fault_of(error), workflow.now() + length)
+        await self._tell_of_failure(request, self._night)
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+        return await self._operator.decision(length)
 
     def _begin(self, step: Step) -> dict[str, Any]:
         """What every step is told; a cancelled night begins no step."""
@@ -284,6 +324,15 @@ class AuroraRestoreWorkflow:
     def state(self) -> RestoreState | None:
         """None for a run that waits for the one under the target's own id."""
         return self._progress.state if self._progress else None
+
+    @workflow.update(description="After a failed step, while the outcome is waiting: retry, skip or abort.")
+    def decide(self, decided: OperatorDecision) -> None:
+        """An operator's word on a failed step."""
+        self._operator.decide(decided)
+
+    @decide.validator
+    def _decision_fits(self, decided: OperatorDecision) -> None:
+        self._operator.refuse_unless_fitting(decided)
 
     @workflow.signal(description="Look now instead of at the end of the current wait.")
     def look_now(self) -> None:

@@ -57,7 +57,9 @@ class Progress:
         """A step begins; returns when."""
         now = workflow.now()
         begun = StepState(step=step, status=Status.IN_PROGRESS, details="Started", started_at=now)
-        self._update(steps=(*self.state.steps, begun))
+        # A step that is taken again stands once: the trail has both.
+        others = tuple(earlier for earlier in self.state.steps if earlier.step is not step)
+        self._update(steps=(*others, begun))
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(step.value)])
         return now
 
@@ -76,9 +78,24 @@ class Progress:
 
     def failed(self, fault: Fault, cancelled: bool) -> None:
         """The night failed or was cancelled; the step that was under way failed with it."""
-        if self.state.steps and self.state.steps[-1].status is Status.IN_PROGRESS:
-            self._update_step(Status.FAILED, fault.short, self.state.steps[-1].percent)
-        self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED)
+        self._fail_step(fault)
+        self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED, waits_until=None)
+
+    def waits(self, fault: Fault, until: datetime) -> None:
+        """A step failed, and an operator may decide until then."""
+        self._fail_step(fault)
+        self._update(fault=fault, outcome=Outcome.WAITING, waits_until=until)
+        workflow.upsert_search_attributes([search_attributes.STEP.value_set(Outcome.WAITING.value)])
+
+    def skipped(self, step: Step, by: str) -> None:
+        """An operator lets the night go on without a step."""
+        steps = (of.model_copy(update={"skipped_by": by}) if of.step is step else of for of in self.state.steps)
+        self._update(steps=tuple(steps))
+        self.warned(f"{step} was skipped by {by}.")
+
+    def goes_on(self) -> None:
+        """An operator decided that the night goes on."""
+        self._update(fault=None, outcome=Outcome.RUNNING, waits_until=None)
 
     def succeeding(self) -> None:
         """Everything but the notification is done: this is the outcome that it tells."""
@@ -93,6 +110,10 @@ class Progress:
         self._update(ended_at=workflow.now())
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(self.state.outcome.value)])
         return self.state
+
+    def _fail_step(self, fault: Fault) -> None:
+        if self.state.steps and self.state.steps[-1].status is Status.IN_PROGRESS:
+            self._update_step(Status.FAILED, fault.short, self.state.steps[-1].percent)
 
     def _update_step(self, status: Status, details: str, percent: int | None) -> None:
         *before, current = self.state.steps
@@ -118,9 +139,10 @@ def current_details(state: RestoreState, now: datetime) -> str:
 
 
 def _headline(state: RestoreState) -> str:
+    if state.waits_until:
+        return f"waits until {state.waits_until:%H:%M} UTC for an operator to retry, skip or abort"
     if state.outcome is not Outcome.RUNNING or not state.steps:
-        failed = next((step.step for step in state.steps if step.status is Status.FAILED), None)
-        return f"{state.outcome} at {failed}" if failed else str(state.outcome)
+        return f"{state.outcome} at {state.failed_step}" if state.failed_step else str(state.outcome)
     current = state.steps[-1]
     percent = f" {current.percent} %" if current.percent is not None else ""
     return f"step {current.step.number} of {len(Step)}, **{current.step}**{percent}"
