@@ -82,7 +82,8 @@ class Server:
         try:
             processes = psutil.Process(self._process.pid).children(recursive=True)
             sockets = [c for process in processes for c in process.net_connections("tcp")]
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            # One that is ending belongs to root already, and nobody else may look at what it still holds.
             return set()
         return {(c.laddr.ip, c.laddr.port) for c in sockets if c.status == psutil.CONN_LISTEN}
 

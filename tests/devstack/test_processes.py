@@ -208,6 +208,18 @@ def test_a_port_taken_by_another_is_tried_again(scratch: Scratch) -> None:
     assert with_free_ports(start) != taken
 
 
+def test_a_server_that_is_ending_listens_nowhere(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel hides an ending process from ordinary users: that is no error of whoever waits for it."""
+    server = python(scratch, "hidden", LISTENER, str(free_port()))
+
+    def hidden(process: psutil.Process, kind: str) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    server.wait_until(lambda: bool(server.listening()), SOON_S)
+    monkeypatch.setattr(psutil.Process, "net_connections", hidden)
+    assert server.listening() == set()
+
+
 def test_a_port_that_stays_taken_is_an_error_of_its_own(scratch: Scratch) -> None:
     """After some attempts the error says that it was the port."""
     attempts = []
