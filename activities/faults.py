@@ -83,6 +83,8 @@ TABLE: tuple[Rule, ...] = (
     Rule("DescribeSecurityGroups", "InvalidGroupId.Malformed", Action.ABSENT, _VPC),
     Rule("DescribeKey", "NotFoundException", Action.ABSENT, _KMS),
     Rule("DescribeSecret", "ResourceNotFoundException", Action.ABSENT, "Secret not found"),
+    Rule("GetTopicAttributes", "NotFound", Action.ABSENT, "Topic not found"),
+    Rule("GetTopicAttributes", "AuthorizationError", Action.FAIL, "Access denied", "Give the role this action."),
     Rule(
         "GetSecretValue",
         "ResourceNotFoundException",

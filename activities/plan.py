@@ -114,6 +114,7 @@ class _Planner:
             source=request.source,
             target=request.target,
             users=request.users,
+            notification=request.notification,
             copy_needed=request.copy_needed,
         )
         self._look = Examination(aws, intents, self._of, plan.at)

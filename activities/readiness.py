@@ -41,6 +41,7 @@ class Readiness:
             Check(("kms-key",), self._kms_key),
             Check(("engine-version",), self._engine_version),
             Check(("secret",), self._secrets),
+            Check(("topic",), self._topics),
         ]
 
     def _subnet_group(self) -> Iterator[Violation]:
@@ -150,6 +151,15 @@ class Readiness:
             elif "DeletedDate" in found:
                 text = f"the secret {secret} is marked for deletion and can no longer be read: restore it."
                 yield Violation("secret", "Secret not found", text)
+
+    def _topics(self) -> Iterator[Violation]:
+        """A night that can tell nobody how it ended does not begin."""
+        of = self._of
+        for topic in of.notification.topic_arns:
+            sns = self._aws.sns(of.target, of.operation_id, topic)
+            if _missing(partial(sns.get_topic_attributes, TopicArn=topic)):
+                text = f"there is no topic {topic}, and nobody would hear how the night ended. Create or correct it."
+                yield Violation("topic", "Topic not found", text)
 
     def _not_there(self, rule: str, short: str, what: str) -> Violation:
         target = self._of.target

@@ -23,10 +23,15 @@ def own_environment(stack_environment: Mapping[str, str]) -> dict[str, str]:
     return inherited | {"TEMPORAL_CONFIG_FILE": os.devnull} | dict(stack_environment)
 
 
-def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "worker") -> Server:
-    """worker.py as a process that ends with this one; ready when Temporal has its pollers."""
+def start_worker(
+    scratch: Scratch, environment: Mapping[str, str], name: str = "worker", root: Path = ROOT
+) -> Server:
+    """worker.py as a process that ends with this one; ready when it polls Temporal. Each has a name of its own.
+
+    `root` is the folder of the pipeline, if it is not this one.
+    """
     log = scratch.path / f"{name}.log"
-    worker = scratch.start(name, [sys.executable, ROOT / "worker.py"], environment=own_environment(environment))
+    worker = scratch.start(name, [sys.executable, root / "worker.py"], environment=own_environment(environment))
     worker.wait_until(lambda: WORKER_STARTED in log.read_bytes(), WORKER_SECONDS)
     return worker
 

@@ -149,6 +149,43 @@ class PostgresHost:
         """Where a cluster listens; a restore or a new creation may change it."""
         return Address(LOOPBACK, _known("cluster", cluster, self._clusters).port)
 
+    def freeze(self, cluster: str) -> None:
+        """Let the cluster's connections hang from now on, new ones too."""
+        _known("cluster", cluster, self._clusters).server.signal(signal.SIGSTOP)
+
+    def thaw(self, cluster: str) -> None:
+        """Go on after `freeze`."""
+        _known("cluster", cluster, self._clusters).server.signal(signal.SIGCONT)
+
+    def kill(self, cluster: str) -> None:
+        """SIGKILL the cluster's server, as a crash would: open sessions end, new ones are refused."""
+        _known("cluster", cluster, self._clusters).server.kill()
+
+    def start_again(self, cluster: str) -> None:
+        """After `kill`: on the same port, with what was committed."""
+        with self._holding("cluster", cluster):
+            crashed = _known("cluster", cluster, self._clusters)
+            self._clusters[cluster] = self._start(crashed.directory, crashed.port)
+
+    @contextmanager
+    def holding_role(self, cluster: str, role: str) -> Iterator[None]:
+        """Let whoever changes this role wait in the middle of a statement; nothing is changed in the end."""
+        with self._connect(_known("cluster", cluster, self._clusters).port) as connection:
+            connection.execute("BEGIN")
+            connection.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 99").format(sql.Identifier(role)))
+            yield
+            connection.execute("ROLLBACK")
+
+    def cut(self, cluster: str, waiting: bool = False) -> int:
+        """End the sessions of everybody else, or only those that wait for a lock; how many there were."""
+        with self._connect(_known("cluster", cluster, self._clusters).port) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user"
+                " AND (wait_event_type = 'Lock' OR NOT %s)",
+                (waiting,),
+            )
+            return len(ended.fetchall())
+
     def destroy(self, cluster: str) -> None:
         """Stop the cluster and remove its data. One that is gone is fine."""
         with self._holding("cluster", cluster):
@@ -208,8 +245,8 @@ class PostgresHost:
             remove_tree(directory)
             raise
 
-    def _start(self, directory: Path) -> _Cluster:
-        port = free_port()
+    def _start(self, directory: Path, port: int | None = None) -> _Cluster:
+        port = port or free_port()
         settings = [f"--{name}={value}" for name, value in (SETTINGS | {"port": str(port)}).items()]
         server = self._scratch.start(
             directory.name,

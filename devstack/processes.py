@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -124,6 +125,12 @@ class Server:
         for server in psutil.Process(self._process.pid).children():
             server.kill()
         self._process.wait()
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal to the server and to what it has started: SIGSTOP freezes all of it, SIGCONT wakes it."""
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(which)
 
     def _failure(self, what: str) -> ServerError:
         tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -44,17 +45,21 @@ class Stack:
         ui_port: int | None = None,
         aws_port: int = 0,
         durations: Durations = DEMO_DURATIONS,
+        headless: bool = False,
+        temporal_file: Path | None = None,
     ) -> None:
-        """Ports that are not given are free ones."""
+        """Ports that are not given are free ones; a Temporal with a file may be killed and started again."""
         with ExitStack() as starting, ThreadPoolExecutor(1) as thread:
-            temporal = thread.submit(TemporalServer, port=temporal_port, ui_port=ui_port)
+            temporal = thread.submit(
+                TemporalServer, port=temporal_port, ui_port=ui_port, headless=headless, db_filename=temporal_file
+            )
             starting.callback(lambda: temporal.result().close())
-            postgres = starting.enter_context(PostgresHost())
-            self.emulator = starting.enter_context(Emulator(postgres, port=aws_port, durations=durations))
+            self.postgres = starting.enter_context(PostgresHost())
+            self.emulator = starting.enter_context(Emulator(self.postgres, port=aws_port, durations=durations))
             self.world = World(self.emulator)
             self.world.build()
             self.temporal = temporal.result()
-            self.versions = postgres.versions()
+            self.versions = self.postgres.versions()
             self._running = starting.pop_all()
 
     @property

@@ -68,12 +68,30 @@ class TemporalServer:
         except BaseException:
             self._scratch.close()
             raise
+        # Whoever starts it again finds it where it was.
+        self._port, self._ui_port = ports.frontend, ports.ui
         self.address = f"{LOOPBACK}:{ports.frontend}"
         self.ui_url = None if headless else f"http://{LOOPBACK}:{ports.ui}"
 
     def listening(self) -> set[tuple[str, int]]:
         """Every address on which the server waits for connections."""
         return self._server.listening()
+
+    def kill(self) -> None:
+        """SIGKILL it, as a crash would."""
+        self._server.kill()
+
+    def start_again(self) -> None:
+        """After `kill`: at the same addresses; with a file it knows everything that it knew."""
+        self._server, _ = with_free_ports(self._start)
+
+    def freeze(self) -> None:
+        """Let connections hang from now on."""
+        self._server.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on after `freeze`."""
+        self._server.signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Stop it. Twice is once."""

@@ -188,6 +188,11 @@ class Notification(Model):
         default=None, description="A quieter topic for nights that went well; errors always go to topic_arn."
     )
 
+    @property
+    def topic_arns(self) -> tuple[str, ...]:
+        """Every topic that a night may publish to."""
+        return tuple(dict.fromkeys(topic for topic in (self.topic_arn, self.success_topic_arn) if topic))
+
 
 class Wait(Model):
     """How long to wait and how often to look; durations are ISO 8601 (PT30S, PT12H)."""

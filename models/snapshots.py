@@ -5,7 +5,7 @@ from pydantic import AwareDatetime, Field
 from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
 from models.operation import StepInput, StepOutcome
-from models.request import Archive, Source, Target
+from models.request import Archive, Notification, Source, Target
 from models.users import DatabaseUser, SqlFile
 
 
@@ -40,6 +40,7 @@ class SnapshotCheckInput(StepInput):
     target: Target
     users: tuple[DatabaseUser, ...]
     sql_files: tuple[SqlFile, ...] = ()
+    notification: Notification
     copy_needed: bool
 
     @property

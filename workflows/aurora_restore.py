@@ -120,6 +120,7 @@ class AuroraRestoreWorkflow:
             target=request.target,
             users=request.users,
             sql_files=request.sql_files,
+            notification=request.notification,
             copy_needed=request.copy_needed,
         )
         checked = await self._call(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 CONTROL = "/_devstack/"
+OK = "OK"
 
 
 class Application:
@@ -59,18 +60,31 @@ class Application:
             if fault.kind == "latency":
                 time.sleep(fault.seconds)
         broken = next((fault for fault in fired if fault.kind != "latency"), None)
-        response = self._answer(request) if broken is None else self._break(request, broken)
-        self._record(request, _outcome(response))
-        return response
+        if broken is not None:
+            return self._break(request, broken)
+        return self._carry_out(request)
 
     def _break(self, request: AwsRequest, fault: Fault) -> Response:
-        if fault.kind not in ("reset-before", "reset-after"):
-            return fault_answer(fault)
-        if fault.kind == "reset-after":
-            self._answer(request)
-        self._record(request, fault.kind)
+        if fault.kind == "late-answer":
+            response = self._carry_out(request)
+            time.sleep(fault.seconds)
+            return response
+        if fault.kind not in ("reset-before", "reset-after", "silence"):
+            response = fault_answer(fault)
+            self._record(request, _outcome(response), carried_out=False)
+            return response
+        carried_out = fault.kind == "reset-after" and _outcome(self._answer(request)) == OK
+        self._record(request, fault.kind, carried_out=carried_out)
+        if fault.kind == "silence":
+            time.sleep(fault.seconds)
         sockets.reset(request.environ["werkzeug.socket"])
         raise ConnectionResetError(f"{request.operation} was reset on demand ({fault.kind})")
+
+    def _carry_out(self, request: AwsRequest) -> Response:
+        response = self._answer(request)
+        outcome = _outcome(response)
+        self._record(request, outcome, carried_out=outcome == OK)
+        return response
 
     def _answer(self, request: AwsRequest) -> Response:
         if request.caller.service == "rds":
@@ -84,7 +98,7 @@ class Application:
             log.exception("moto failed in %s %s", request.caller.service, request.operation)
             return error_answer(request.caller.service, "InternalFailure", "moto failed; see the emulator's log.", 500)
 
-    def _record(self, request: AwsRequest, outcome: str) -> None:
+    def _record(self, request: AwsRequest, outcome: str, *, carried_out: bool) -> None:
         caller = request.caller
         self._calls.add(
             RecordedCall(
@@ -95,6 +109,7 @@ class Application:
                 operation=request.operation,
                 parameters=redact(_parameters(request)),
                 outcome=outcome,
+                carried_out=carried_out,
             )
         )
 
@@ -112,7 +127,7 @@ def _parameters(request: AwsRequest) -> dict[str, Any]:
 def _outcome(response: Response) -> str:
     """`OK`, or the wire code of the error in a response."""
     if response.status_code < HTTPStatus.BAD_REQUEST:
-        return "OK"
+        return OK
     text = response.get_data(as_text=True)
     if text.startswith("{"):
         return str(json.loads(text).get("__type", response.status_code)).rpartition("#")[2]

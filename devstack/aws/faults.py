@@ -6,6 +6,8 @@ http500        an internal failure of the service; nothing is carried out
 reset-before   the connection is reset; nothing is carried out
 reset-after    the call is carried out, then the connection is reset: the answer is lost
 latency        the call is carried out after some seconds of real time
+late-answer    the call is carried out at once, and answered after some seconds of real time
+silence        nothing is carried out, and the connection is reset after some seconds of real time
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from devstack.aws.rds.protocol import service_model, status_of
 
-Kind = Literal["error", "throttle", "http500", "reset-before", "reset-after", "latency"]
+Kind = Literal["error", "throttle", "http500", "reset-before", "reset-after", "latency", "late-answer", "silence"]
 KINDS: tuple[str, ...] = get_args(Kind)
 ANY = "*"
 
@@ -37,7 +39,7 @@ class Fault:
     count: int | None = 1
     """How often it fires; None means until it is removed."""
     seconds: float = 0.0
-    """Of latency, in real time."""
+    """Of latency, late-answer and silence, in real time."""
     region: str | None = None
     """Only calls to this region; None means every region."""
     skip: int = 0

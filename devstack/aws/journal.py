@@ -36,7 +36,9 @@ class RecordedCall:
     operation: str
     parameters: Mapping[str, Any]
     outcome: str
-    """`OK`, the wire code of the fault that was answered, or `reset-before` / `reset-after`."""
+    """`OK`, the wire code of the fault that was answered, `reset-before`, `reset-after` or `silence`."""
+    carried_out: bool
+    """Whether it took effect, whatever the client saw of it."""
 
     def as_json(self) -> dict[str, Any]:
         """The call as plain JSON values."""

@@ -27,7 +27,7 @@ from devstack.aws.journal import RecordedCall
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.configuration import merged
 from models.identifiers import copy_identifier
-from models.request import Archive, RequestedInstance, SnapshotSelector, Source, Target
+from models.request import Archive, Notification, RequestedInstance, SnapshotSelector, Source, Target
 from models.snapshots import (
     ArchiveSnapshotInput,
     CheckCopyInput,
@@ -282,8 +282,10 @@ class Night:
         return {"operation_id": self.operation_id, "step_started_at": self.started_at}
 
     def check_input(self, **more: Any) -> SnapshotCheckInput:
-        given = {"source": self.source, "target": self.target, "users": (), "copy_needed": True, **more}
-        return SnapshotCheckInput(**self._step(), **given)
+        topic = self.aws.sns(self.target, "owner", f"arn:aws:sns:{TARGET_REGION}:1:x").create_topic(Name="told")
+        told = Notification(topic_arn=topic["TopicArn"])
+        given = {"source": self.source, "target": self.target, "users": (), "notification": told, "copy_needed": True}
+        return SnapshotCheckInput(**self._step(), **(given | more))
 
     def copy_input(self, snapshot: SourceSnapshot, **more: Any) -> CopySnapshotInput:
         given = {"source": self.source, "target": self.target, "copy_needed": True, **more}

@@ -64,8 +64,9 @@ def test_a_look_changes_nothing(night: Night) -> None:
     night.make_source()
     night.make_target()
     automated(night)
+    of = night.check_input()
     night.forget_calls()
-    assert check(night) == check(night)
+    assert night.run(night.snapshots.snapshot_check, of) == night.run(night.snapshots.snapshot_check, of)
     assert [call.operation for call in night.emulator.calls if call.operation.startswith(CHANGING)] == []
 
 
@@ -298,6 +299,17 @@ def test_a_secret_that_is_marked_for_deletion_is_refused(night: Night) -> None:
     text = reasons(night, users=(DatabaseUser(name="app", secret_id=secret),))
     assert "[secret]" in text
     assert "marked for deletion" in text
+
+
+@pytest.mark.parametrize("missing", ["topic_arn", "success_topic_arn"])
+def test_a_night_that_could_tell_nobody_does_not_begin(night: Night, missing: str) -> None:
+    """Each topic that the night may publish to is looked for, also the one of good nights alone."""
+    ready(night)
+    there = night.check_input().notification
+    nowhere = f"{there.topic_arn}-none"
+    text = reasons(night, notification=there.model_copy(update={missing: nowhere}))
+    assert text.startswith("Topic not found: [topic] ")
+    assert nowhere in text
 
 
 def test_the_values_of_secrets_are_not_read(night: Night) -> None:

@@ -194,7 +194,7 @@ class PolicedNight:
     def check(self) -> Any:
         """snapshot-check."""
         of = self.request
-        given: dict[str, Any] = {"users": of.users, "copy_needed": of.copy_needed}
+        given: dict[str, Any] = {"users": of.users, "notification": of.notification, "copy_needed": of.copy_needed}
         return self.run(
             Step.SNAPSHOT_CHECK, SnapshotCheckInput(**self._step(), source=of.source, target=of.target, **given)
         )

@@ -193,7 +193,7 @@ def _anywhere(call: Call) -> Iterator[Ask]:
     yield call.ask("*")
 
 
-def _publish(call: Call) -> Iterator[Ask]:
+def _topic(call: Call) -> Iterator[Ask]:
     yield call.ask(call.parameters["TopicArn"])
 
 
@@ -218,7 +218,8 @@ ASKED: Mapping[str, Callable[[Call], Iterator[Ask]]] = {
     "rds:ModifyDBCluster": _modify_cluster,
     "rds:RemoveTagsFromResource": _rds_by("", "ResourceName"),
     "rds:RestoreDBClusterFromSnapshot": _restore,
-    "sns:Publish": _publish,
+    "sns:GetTopicAttributes": _topic,
+    "sns:Publish": _topic,
     "sts:AssumeRole": _assume_role,
     "sts:GetCallerIdentity": _nothing,
 }

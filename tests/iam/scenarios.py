@@ -28,7 +28,7 @@ LOST = {
         "AddTagsToResource",
     ),
     "dynamodb": ("TransactWriteItems", "PutItem"),
-    "sns": ("Publish",),
+    "sns": ("GetTopicAttributes", "Publish"),
 }
 """The calls whose answer gets lost on the wire once, so that they are made again."""
 

@@ -23,6 +23,7 @@ SERVICES = {
     "DescribeSecret": "secretsmanager",
     "GetSecretValue": "secretsmanager",
     "DescribeSecurityGroups": "ec2",
+    "GetTopicAttributes": "sns",
     "Publish": "sns",
 }
 MISSED = {
@@ -32,6 +33,7 @@ MISSED = {
     "DescribeSecurityGroups",
     "DescribeKey",
     "DescribeSecret",
+    "GetTopicAttributes",
 }
 """What is looked for before the night and must be there: its absence ends the night."""
 ENDING = [

@@ -81,10 +81,16 @@ def _published(_: Caller, __: Mapping[str, str]) -> str:
     return _result("Publish", "<MessageId>-</MessageId>")
 
 
+def _topic(_: Caller, form: Mapping[str, str]) -> str:
+    entry = f"<entry><key>TopicArn</key><value>{form['TopicArn']}</value></entry>"
+    return _result("GetTopicAttributes", f"<Attributes>{entry}</Attributes>")
+
+
 _XML = {
     "GetCallerIdentity": _identity,
     "AssumeRole": _assumed,
     "DescribeSecurityGroups": _security_group,
+    "GetTopicAttributes": _topic,
     "Publish": _published,
 }
 
