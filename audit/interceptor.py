@@ -98,7 +98,7 @@ class _AttemptMirror(ActivityInboundInterceptor):
             raise
         if not isinstance(outcome, StepOutcome):
             return outcome
-        return outcome.model_copy(update={"attempt": activity.info().attempt, "request_ids": tuple(requests)})
+        return outcome.model_copy(update=_stamped(time.monotonic() - began, requests))
 
     async def _record(self, row: AuditRow) -> None:
         """Never raises: an attempt whose row cannot be written is still the attempt that it was."""
@@ -106,6 +106,18 @@ class _AttemptMirror(ActivityInboundInterceptor):
             await asyncio.wait_for(self._audit.put(row), ATTEMPT_WRITE_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not the activity's
             log.warning("attempt row not written", step=row.step, phase=row.phase, error=repr(error))
+
+
+def _stamped(seconds: float, request_ids: list[str]) -> dict[str, Any]:
+    """What makes this answer's row the same however often a workflow tells it, also after a reset, under another run."""
+    info = activity.info()
+    return {
+        "attempt": info.attempt,
+        "request_ids": tuple(request_ids),
+        "run_id": info.workflow_run_id,
+        # Temporal's clock plus what this process measured: its own clock may be wrong.
+        "ended_at": info.started_time + timedelta(seconds=seconds),
+    }
 
 
 def _started_row(step: Step, of: StepInput) -> AuditRow:

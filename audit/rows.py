@@ -62,8 +62,8 @@ class AuditRow(Model):
         """The sort key: chronological, and the same however often the same fact is written.
 
         Made only of what the history holds. `timestamp` is not in it: a workflow task that is repeated, because its
-        worker was killed after the write, tells the same outcome at a later time. The run is in it because a reset
-        workflow may end the same step differently.
+        worker was killed after the write, tells the same failure at a later time. The run is in it because a reset
+        workflow may end the same step differently; of a success it is the run that asked, which a reset does not change.
         """
         began, order = stamp(self.step_started_at), list(Phase).index(self.phase) + 1
         which = f"{self.look:05d}.{self.attempt:05d}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -19,7 +19,7 @@ from temporalio.exceptions import FailureError
 from temporalio.workflow import LocalActivityConfig
 
 from audit.rows import AuditRow, Phase
-from errors import TrailConflict, fault_of
+from errors import Fault, TrailConflict, fault_of
 from models.operation import StepInput, StepOutcome
 from models.steps import Status, Step
 
@@ -105,29 +105,19 @@ async def written() -> None:
 def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
     """The row for an activity that ended, or None if its step goes on."""
     error = activity.exception()
-    info, now = workflow.info(), workflow.now()
-    common: dict[str, Any] = {
-        "operation_id": of.operation_id,
-        "step": step,
-        "phase": Phase.OUTCOME,
-        "step_started_at": of.step_started_at,
-        "timestamp": now,
-        "look": of.look,
-        "workflow_id": info.workflow_id,
-        "run_id": info.run_id,
-        "duration_seconds": round((now - of.step_started_at).total_seconds(), 3),
-    }
     if error is not None:
-        fault = fault_of(error)
-        request_ids = (fault.request_id,) if fault.request_id else ()
-        return AuditRow(
-            **common, status=Status.FAILED, details=fault.short, attempt=0, fault=fault, request_ids=request_ids
-        )
+        return _failed_row(step, of, fault_of(error))
     outcome = activity.result()
-    if not isinstance(outcome, StepOutcome) or not outcome.done:
-        return None
+    return _success_row(step, of, outcome) if isinstance(outcome, StepOutcome) and outcome.done else None
+
+
+def _success_row(step: Step, of: StepInput, outcome: StepOutcome) -> AuditRow:
+    """Of the run and the time that the answer itself names: a reset workflow that tells it again tells the same row."""
+    info = workflow.info()
     return AuditRow(
-        **common,
+        **_ended(step, of, outcome.ended_at or workflow.now()),
+        workflow_id=info.workflow_id,
+        run_id=outcome.run_id or info.run_id,
         status=Status.SUCCESS,
         details=outcome.details,
         attempt=outcome.attempt,
@@ -135,3 +125,30 @@ def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> Audit
         resource_arns=outcome.resource_arns,
         facts=outcome.facts,
     )
+
+
+def _failed_row(step: Step, of: StepInput, fault: Fault) -> AuditRow:
+    """Of the run that saw it: what failed may have been seen by no worker, and nobody else can name the run."""
+    info = workflow.info()
+    return AuditRow(
+        **_ended(step, of, workflow.now()),
+        workflow_id=info.workflow_id,
+        run_id=info.run_id,
+        status=Status.FAILED,
+        details=fault.short,
+        attempt=0,
+        request_ids=(fault.request_id,) if fault.request_id else (),
+        fault=fault,
+    )
+
+
+def _ended(step: Step, of: StepInput, at: datetime) -> dict[str, Any]:
+    return {
+        "operation_id": of.operation_id,
+        "step": step,
+        "phase": Phase.OUTCOME,
+        "step_started_at": of.step_started_at,
+        "timestamp": at,
+        "look": of.look,
+        "duration_seconds": round((at - of.step_started_at).total_seconds(), 3),
+    }

@@ -51,6 +51,10 @@ class StepOutcome(Model):
     resource_arns: tuple[str, ...] = ()
     request_ids: tuple[str, ...] = Field(default=(), description="AWS request ids of the calls that changed something.")
     attempt: int = Field(default=1, ge=1, description="The attempt of the activity that answered.")
+    run_id: str | None = Field(
+        default=None, description="The workflow run that asked; a reset workflow keeps its answer."
+    )
+    ended_at: AwareDatetime | None = Field(default=None, description="On Temporal's clock: when the activity answered.")
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = Field(default={}, description="What else an auditor will ask for, by name.")
 

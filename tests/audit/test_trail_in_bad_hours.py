@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Replayer
 
 from audit.plugin import AuroraRestorePlugin
-from audit.rows import Phase
+from audit.rows import Phase, stamp
 from audit.table import AuditTable
 from devstack.aws import Emulator
 from devstack.temporal_server import TemporalServer
@@ -24,6 +26,8 @@ from tests.audit import scripted
 from tests.audit.scripted import Call
 from tests.audit.small_nights import SmallNight
 from tests.audit.temporal_nights import Ended, Office, history_tells, office, trail_tells
+
+COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
 
 
 def _night(temporal: TemporalServer, table: AuditTable, *calls: Call, **options: Any) -> Ended:
@@ -187,6 +191,38 @@ def test_a_reset_workflow_goes_on_in_the_same_trail(
     assert [row for row in after.rows if row.run_id == before.run_id] == before.rows
     told_again = [row for row in after.rows if row.run_id == after.run_id]
     assert trail_tells(told_again) == history_tells(after.history)[ends_kept:]
+
+
+def test_a_success_survives_a_reset_as_the_same_row(temporal: TemporalServer, table: AuditTable) -> None:
+    """Reset to the task that began the second step, the new run tells the first one's success again: no row more."""
+
+    async def run() -> tuple[Ended, Ended]:
+        async with office(temporal, table) as at:
+            before = await at.night(Call(behaviour="third-time-lucky", attempts=5), Call(step=Step.RESTORE_SNAPSHOT))
+            return before, await at.ended(await _reset(at, before, 1))
+
+    before, after = asyncio.run(run())
+    told_twice = [event for event in after.history.events if event.HasField("marker_recorded_event_attributes")]
+    assert len(told_twice) == 2, "the first step's row was not told again, so that this test shows nothing"
+    successes = [row for row in after.phase(Phase.OUTCOME) if row.step is Step.COPY_SNAPSHOT]
+    assert successes == [row for row in before.phase(Phase.OUTCOME) if row.step is Step.COPY_SNAPSHOT]
+    [success] = successes
+    assert success.run_id == before.run_id
+    answers = [e.activity_task_completed_event_attributes for e in after.history.events if e.event_type == COMPLETED]
+    answered_at = datetime.fromisoformat(json.loads(answers[0].result.payloads[0].data)["ended_at"])
+    assert stamp(success.timestamp) == stamp(answered_at)
+    assert success.duration_seconds == round((answered_at - success.step_started_at).total_seconds(), 3)
+
+
+def test_a_success_that_no_activity_stamped_is_of_the_run_that_tells_it(
+    temporal: TemporalServer, table: AuditTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer without run and time, as an older worker gave it, has those of the workflow."""
+    monkeypatch.setattr("audit.interceptor._stamped", lambda *_: {})
+    ended = _night(temporal, table, Call())
+    [success] = ended.phase(Phase.OUTCOME)
+    assert success.run_id == ended.run_id
+    assert success.step_started_at <= success.timestamp <= datetime.now(UTC)
 
 
 def test_a_long_story_holds_up_nobody(temporal: TemporalServer, impatient_table: AuditTable) -> None:
