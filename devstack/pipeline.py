@@ -23,9 +23,7 @@ def own_environment(stack_environment: Mapping[str, str]) -> dict[str, str]:
     return inherited | {"TEMPORAL_CONFIG_FILE": os.devnull} | dict(stack_environment)
 
 
-def start_worker(
-    scratch: Scratch, environment: Mapping[str, str], name: str = "worker", root: Path = ROOT
-) -> Server:
+def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "worker", root: Path = ROOT) -> Server:
     """worker.py as a process that ends with this one; ready when it polls Temporal. Each has a name of its own.
 
     `root` is the folder of the pipeline, if it is not this one.

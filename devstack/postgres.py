@@ -19,7 +19,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -168,21 +168,18 @@ class PostgresHost:
             self._clusters[cluster] = self._start(crashed.directory, crashed.port)
 
     @contextmanager
-    def holding_role(self, cluster: str, role: str) -> Iterator[None]:
-        """Let whoever changes this role wait in the middle of a statement; nothing is changed in the end."""
-        with self._connect(_known("cluster", cluster, self._clusters).port) as connection:
+    def holding_roles(self, cluster: str) -> Iterator[None]:
+        """Let whoever makes or changes a role wait in the middle of the statement; logins go on."""
+        with suppress(psycopg.OperationalError), self._connect(self.address(cluster).port) as connection:
             connection.execute("BEGIN")
-            connection.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 99").format(sql.Identifier(role)))
+            connection.execute("LOCK TABLE pg_authid IN EXCLUSIVE MODE")
             yield
-            connection.execute("ROLLBACK")
 
-    def cut(self, cluster: str, waiting: bool = False) -> int:
-        """End the sessions of everybody else, or only those that wait for a lock; how many there were."""
-        with self._connect(_known("cluster", cluster, self._clusters).port) as connection:
+    def cut_waiting(self, cluster: str) -> int:
+        """End the sessions that wait for a lock; how many there were."""
+        with self._connect(self.address(cluster).port) as connection:
             ended = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user"
-                " AND (wait_event_type = 'Lock' OR NOT %s)",
-                (waiting,),
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             )
             return len(ended.fetchall())
 

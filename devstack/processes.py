@@ -74,6 +74,11 @@ class Server:
         self._process = process
         self._log = log
 
+    @property
+    def pid(self) -> int | None:
+        """Of the server itself, not of its supervisor; None once it has ended."""
+        return next((child.pid for child in psutil.Process(self._process.pid).children()), None)
+
     def exit_status(self) -> int | None:
         """None while it runs; 128 + n after signal n."""
         return self._process.poll()

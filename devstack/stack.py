@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from devstack.aws import Durations, Emulator
 from devstack.postgres import PostgresHost
@@ -45,14 +44,11 @@ class Stack:
         ui_port: int | None = None,
         aws_port: int = 0,
         durations: Durations = DEMO_DURATIONS,
-        headless: bool = False,
-        temporal_file: Path | None = None,
+        **temporal_options: Any,
     ) -> None:
-        """Ports that are not given are free ones; a Temporal with a file may be killed and started again."""
+        """Ports that are not given are free ones; other options go to the `TemporalServer`."""
         with ExitStack() as starting, ThreadPoolExecutor(1) as thread:
-            temporal = thread.submit(
-                TemporalServer, port=temporal_port, ui_port=ui_port, headless=headless, db_filename=temporal_file
-            )
+            temporal = thread.submit(TemporalServer, port=temporal_port, ui_port=ui_port, **temporal_options)
             starting.callback(lambda: temporal.result().close())
             self.postgres = starting.enter_context(PostgresHost())
             self.emulator = starting.enter_context(Emulator(self.postgres, port=aws_port, durations=durations))

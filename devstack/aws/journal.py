@@ -37,7 +37,7 @@ class RecordedCall:
     parameters: Mapping[str, Any]
     outcome: str
     """`OK`, the wire code of the fault that was answered, `reset-before`, `reset-after` or `silence`."""
-    carried_out: bool
+    carried_out: bool = False
     """Whether it took effect, whatever the client saw of it."""
 
     def as_json(self) -> dict[str, Any]:

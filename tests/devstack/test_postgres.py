@@ -248,3 +248,41 @@ def test_a_wrong_pg_bin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PG_BIN", str(tmp_path / "nowhere"))
     with pytest.raises(ServerError, match=r"No usable PostgreSQL in .*nowhere.*Set PG_BIN"):
         PostgresHost()
+
+
+def test_a_killed_server_comes_back_on_its_port(host: PostgresHost, cluster: str) -> None:
+    """What was committed is there, and who was connected is not."""
+    address = host.address(cluster)
+    tell(address, "CREATE TABLE kept (id int)")
+    with connect(address) as open_session:
+        host.kill(cluster)
+        with pytest.raises(psycopg.OperationalError):
+            connect(address)
+        host.start_again(cluster)
+        assert host.address(cluster) == address
+        assert ask(address, "SELECT count(*) FROM kept") == [0]
+        with pytest.raises(psycopg.OperationalError):
+            open_session.execute("SELECT 1")
+
+
+def test_a_frozen_server_hangs_until_it_is_thawed(host: PostgresHost, cluster: str) -> None:
+    """A connection is taken and not answered, as behind a host that swaps itself to death."""
+    address = host.address(cluster)
+    host.freeze(cluster)
+    with pytest.raises(psycopg.OperationalError, match="timeout"):
+        psycopg.connect(host=address.host, port=address.port, user=MASTER, password=PASSWORD, connect_timeout=2)
+    host.thaw(cluster)
+    assert ask(address, "SELECT 1") == [1]
+
+
+def test_a_session_is_cut_in_the_middle_of_a_statement(host: PostgresHost, cluster: str) -> None:
+    """Who makes a role waits while roles are held; the wait can end with the session's end."""
+    address = host.address(cluster)
+    with ThreadPoolExecutor(1) as thread, host.holding_roles(cluster):
+        waiting = thread.submit(tell, address, "CREATE ROLE late")
+        while not host.cut_waiting(cluster):
+            assert not waiting.done()
+        with pytest.raises(psycopg.OperationalError):
+            waiting.result(timeout=10)
+    assert ask(address, "SELECT count(*) FROM pg_roles WHERE rolname = 'late'") == [0]
+    tell(address, "CREATE ROLE late")

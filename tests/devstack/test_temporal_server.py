@@ -5,12 +5,14 @@ import shutil
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from devstack.processes import PortTaken, ServerError, free_port
 from devstack.temporal_server import TemporalServer
@@ -88,6 +90,30 @@ def test_a_database_file_outlives_the_server(tmp_path: Path) -> None:
             return (await client.get_workflow_handle("night-1").describe()).id
 
         assert asyncio.run(describe()) == "night-1"
+
+
+def test_a_killed_one_comes_back_at_its_address(tmp_path: Path) -> None:
+    """On its file it goes on where it was killed; a frozen one answers nobody until it is thawed."""
+
+    async def describe(client: Client) -> str:
+        return (await client.get_workflow_handle("night-1").describe(rpc_timeout=timedelta(seconds=1))).id
+
+    async def live_through_both(server: TemporalServer) -> None:
+        client = await Client.connect(server.address)
+        server.kill()
+        with pytest.raises(RPCError):
+            await describe(client)
+        server.start_again()
+        assert await describe(client) == "night-1"
+        server.freeze()
+        with pytest.raises(RPCError):
+            await describe(client)
+        server.thaw()
+        assert await describe(client) == "night-1"
+
+    with TemporalServer(headless=True, db_filename=tmp_path / "temporal.db") as server:
+        asyncio.run(start_a_workflow(server.address))
+        asyncio.run(live_through_both(server))
 
 
 def test_what_the_server_refuses_is_quoted() -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,6 +114,45 @@ def test_a_reset_is_a_real_one(aws: World) -> None:
         connection.sendall(f"GET /?Action=DescribeDBClusters HTTP/1.1\r\n{head}\r\n\r\n".encode())
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
+
+
+def test_a_late_answer_has_its_effect_at_once(aws: World) -> None:
+    """Whoever does not wait for the answer leaves an effect behind, and the journal knows of it before the answer."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "late-answer", seconds=0.5)
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(aws.client().create_db_cluster, DBClusterIdentifier="prod", **MASTER)
+        while not aws.emulator.calls.of("CreateDBCluster"):
+            time.sleep(0.01)
+        assert aws.client().describe_db_clusters()["DBClusters"]
+        assert time.monotonic() - begun < 0.5
+        assert answer.result()["DBCluster"]["DBClusterIdentifier"] == "prod"
+    assert time.monotonic() - begun >= 0.5
+    assert [call.carried_out for call in aws.emulator.calls.of("CreateDBCluster")] == [True]
+
+
+def test_silence_has_no_effect_and_no_answer(aws: World) -> None:
+    """The client waits for as long as it will, and nothing was done."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "silence", seconds=0.3)
+    begun = time.monotonic()
+    with pytest.raises(ConnectionClosedError):
+        aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    assert time.monotonic() - begun >= 0.3
+    assert aws.client().describe_db_clusters()["DBClusters"] == []
+
+
+def test_the_journal_says_what_took_effect(aws: World) -> None:
+    """An answer that was lost may have been a refusal: then nothing took effect."""
+    for _ in range(2):
+        aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
+        with pytest.raises(ConnectionClosedError):
+            aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    aws.emulator.faults.add("rds", "CreateDBCluster", "throttle")
+    with pytest.raises(ClientError):
+        aws.client().create_db_cluster(DBClusterIdentifier="other", **MASTER)
+    assert [(call.outcome, call.carried_out) for call in aws.emulator.calls.of("CreateDBCluster")] == [
+        ("reset-after", True), ("reset-after", False), ("Throttling", False),
+    ]  # fmt: skip
 
 
 def test_latency_delays_and_does_not_break(aws: World) -> None:
