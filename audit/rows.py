@@ -15,6 +15,12 @@ from models.steps import Status, Step
 
 SCHEMA_VERSION = 1
 
+SEAL = "seal"
+"""The phase of an item that is no fact about a step, but a seal over such facts (`audit.seal`)."""
+
+ADDED_BY, ADDED_AT = "added_by", "added_at"
+"""The facts that mark a row which was not written when it happened, but added from Temporal's history."""
+
 LONGEST_TEXT, LONGEST_MESSAGE = 1_000, 20_000
 """Characters. DynamoDB refuses an item of more than 400 KB for ever, and a row is written until it is taken."""
 

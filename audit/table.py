@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
-from audit.rows import AuditRow, Phase, from_item, to_item
+from audit.rows import ADDED_AT, ADDED_BY, SEAL, AuditRow, Phase, from_item, to_item
 from errors import TrailConflict, TrailUnavailable
 from models.configuration import SETTINGS_FACT
 from models.operation import StepInput
@@ -64,14 +64,26 @@ class AuditTable:
 
     def operation(self, operation_id: str) -> list[AuditRow]:
         """All rows of one operation, in the order of time."""
-        return [
-            from_item(item)
-            for item in self._query(
+        return [from_item(item) for item in self.items(operation_id) if item.get("phase") != {"S": SEAL}]
+
+    def items(self, operation_id: str) -> list[dict[str, Any]]:
+        """Everything that stands under an operation as DynamoDB keeps it, seals too, in the order of their keys."""
+        return list(
+            self._query(
                 KeyConditionExpression="operation_id = :operation",
                 ExpressionAttributeValues={":operation": {"S": operation_id}},
                 ConsistentRead=True,
             )
-        ]
+        )
+
+    def item(self, operation_id: str, event_key: str) -> dict[str, Any] | None:
+        """What stands under one key, if anything does."""
+        found = self._query(
+            KeyConditionExpression="operation_id = :operation AND event_key = :key",
+            ExpressionAttributeValues={":operation": {"S": operation_id}, ":key": {"S": event_key}},
+            ConsistentRead=True,
+        )
+        return next(found, None)
 
     def days(self, first: date, last: date) -> list[AuditRow]:
         """All rows from one day (UTC) to another, both included, in the order of time."""
@@ -167,5 +179,10 @@ class TrailIntents:
 
 
 def _facts(item: dict[str, Any]) -> dict[str, Any]:
-    """The item without what depends on when it was written: the same fact told later is still the same fact."""
-    return {name: value for name, value in item.items() if name not in WHEN_TOLD}
+    """The item without what depends on when it was written: the same fact told later is still the same fact.
+
+    Also one that `audit verify` added, and that a reset workflow then tells itself.
+    """
+    told = {name: value for name, value in item.items() if name not in WHEN_TOLD}
+    facts = item.get("facts", {}).get("M", {})
+    return told | {"facts": {name: value for name, value in facts.items() if name not in (ADDED_BY, ADDED_AT)}}
