@@ -10,9 +10,9 @@ from activities import guards, tags
 from activities.faults import Action, action_for
 from activities.guards import Sighting
 from activities.provenance import stranger
-from activities.step import Intents, final_look_over, step_activity
+from activities.step import Intents, final_look_over, now, step_activity
 from clients.aws import AwsClients
-from clients.rds import find_cluster, find_snapshot, list_instances
+from clients.rds import find_cluster, find_cluster_by_resource_id, find_snapshot, list_instances
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
 from models.configuration import SETTINGS_FACT, ClusterConfiguration
@@ -45,13 +45,9 @@ class ClusterActivities:
         rds = self._aws.rds(of.target, of.operation_id)
         cluster = find_cluster(rds, of.target.cluster)
         if cluster is None:
-            return self._gone(of)
+            return self._gone(of, rds)
         if cluster["DbClusterResourceId"] != of.target_resource_id:
-            raise Refused(
-                "Another cluster has the target's name",
-                f"{of.target.arn} is {cluster['DbClusterResourceId']}, wanted {of.target_resource_id or 'none'}, which "
-                "snapshot-check saw. Somebody made it since; see whose it is, then start again.",
-            )
+            raise another_cluster(cluster, of.target_resource_id, "snapshot-check saw")
         if cluster["Status"] == "deleting":
             then = "It goes on without us, then the target is gone: run the night again."
             final_look_over(of, "Deletion under way", then)
@@ -59,7 +55,7 @@ class ClusterActivities:
             # Before any call: who cancels to save the target must not have it deleted by the look that ends the wait.
             final_look_over(of, "Target not deleted", "See whether it has its instances; the next night deletes it.")
             self._delete(of, rds, cluster)
-        return StepOutcome(done=False, details="deleting", resource_arns=(of.target.arn,))
+        return _deleting(of)
 
     def _delete(self, of: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
         self._guard(of, cluster)
@@ -69,7 +65,9 @@ class ClusterActivities:
         _delete_members(rds, cluster)
         _delete_cluster(rds, of.target.cluster)
 
-    def _gone(self, of: DeleteClusterInput) -> StepOutcome:
+    def _gone(self, of: DeleteClusterInput, rds: RDSClient) -> StepOutcome:
+        if of.target_resource_id and (renamed := find_cluster_by_resource_id(rds, of.target_resource_id)):
+            return _renamed(of, renamed)
         if self._intents.declared(Step.DELETE_RDS, of.operation_id):
             return StepOutcome(details="Deleted existing cluster", resource_arns=(of.target.arn,))
         if of.target_resource_id is None:
@@ -85,7 +83,7 @@ class ClusterActivities:
         caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
         sources = guards.known(of.source_resource_id, of.snapshot.cluster_resource_id)
         seen = Sighting(of.source, of.target, cluster, sources, caller)
-        guards.refuse_if_any([*guards.violations(seen), *self._copy_violations(of)])
+        guards.refuse_if_any([*guards.violations(seen), *self._copy_violations(of), *self._age_violations(of)])
 
     def _copy_violations(self, of: DeleteClusterInput) -> list[guards.Violation]:
         """Nothing is deleted before its replacement is there."""
@@ -97,6 +95,18 @@ class ClusterActivities:
             return []
         text = f"{of.snapshot_copy.arn} is {status}, wanted available; the target stays as it is. Start again."
         return [guards.Violation("copy-available", "No snapshot to restore from", text)]
+
+    def _age_violations(self, of: DeleteClusterInput) -> list[guards.Violation]:
+        """A night that was held up for long replaces nothing by old data; a deletion that has begun goes on."""
+        age = now() - of.snapshot.created_at
+        if of.oldest is None or age <= of.oldest or self._intents.declared(Step.DELETE_RDS, of.operation_id):
+            return []
+        text = (
+            f"{of.snapshot.arn} is {age.total_seconds() / 3600:.0f} h old, wanted at most "
+            f"{of.oldest.total_seconds() / 3600:.0f} h when the deletion begins: the age limit of the request and the "
+            "time that the copy may take. The target stays as it is; start a new night."
+        )
+        return [guards.Violation("snapshot-age", "Snapshot too old", text)]
 
     @step_activity(Step.RESTORE_SNAPSHOT)
     def restore_snapshot(self, of: RestoreClusterInput) -> RestoreClusterOutcome:
@@ -140,6 +150,31 @@ class ClusterActivities:
             raise ResourceBusy(
                 "Cluster not to be seen yet", f"{of.target.arn} exists, but RDS does not show it."
             ) from error
+
+
+def another_cluster(found: DBClusterTypeDef, wanted: str | None, which: str) -> Refused:
+    """The target's name leads to a cluster that is not the one wanted, by its resource id; `which` says who knows it."""
+    return Refused(
+        "Another cluster has the target's name",
+        f"{found['DBClusterArn']} is {found['DbClusterResourceId']}, wanted {wanted or 'none'}, which {which}. "
+        "Somebody made it since; see whose it is, then start again.",
+    )
+
+
+def _deleting(of: DeleteClusterInput) -> StepOutcome:
+    return StepOutcome(done=False, details="deleting", resource_arns=(of.target.arn,))
+
+
+def _renamed(of: DeleteClusterInput, renamed: DBClusterTypeDef) -> StepOutcome:
+    """Whoever renames a cluster that is being replaced wants to keep it: nothing more of it is deleted."""
+    if renamed["Status"] == "deleting":
+        return _deleting(of)
+    raise Refused(
+        "Target was renamed",
+        f"{of.target_resource_id}, which snapshot-check saw as {of.target.cluster}, is {renamed['DBClusterIdentifier']} "
+        f"now ({renamed['Status']}). Nothing more of it is deleted; see whether it has its instances. Rename it back "
+        "and start again, or, if it is to be kept, start a night with target.missing: create.",
+    )
 
 
 def _restore_arguments(of: RestoreClusterInput) -> dict[str, Any]:

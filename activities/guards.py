@@ -60,13 +60,18 @@ Rule = Callable[[Sighting], Violation | None]
 
 def target_account_is_the_callers(seen: Sighting) -> Violation | None:
     """A worker with the wrong credentials sees another account's cluster of the same name."""
-    if seen.caller_account == seen.target.account_id:
+    return wrong_target_account(seen.target, seen.caller_account)
+
+
+def wrong_target_account(target: Target, caller_account: str) -> Violation | None:
+    """The same where there is no cluster to see, but copies to delete."""
+    if caller_account == target.account_id:
         return None
     return Violation(
         "target-account",
         "Wrong AWS account",
-        f"the credentials for the target belong to account {seen.caller_account}, the request says "
-        f"{seen.target.account_id}. Correct target.account_id or target.role_arn.",
+        f"the credentials for the target belong to account {caller_account}, the request says "
+        f"{target.account_id}. Correct target.account_id or target.role_arn.",
     )
 
 

@@ -26,7 +26,7 @@ from errors import Fault, PipelineError, TrailUnavailable, Transient
 from models.configuration import REQUIRED, ClusterSettings, overlaid
 from models.identifiers import copy_identifier, partition
 from models.request import RestoreRequest, Target
-from models.snapshots import ArchiveSnapshotInput, SnapshotCheckInput, SnapshotCopy, SourceSnapshot
+from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
 from models.steps import Step
 
 if TYPE_CHECKING:
@@ -201,14 +201,8 @@ class _Planner:
         plan = self._plan
         if plan.copy is None or not plan.copy.made_here:
             return []
-        of = ArchiveSnapshotInput(
-            operation_id=PLAN,
-            step_started_at=plan.at,
-            snapshot_copy=plan.copy,
-            target=plan.request.target,
-            archive=plan.request.archive,
-        )
-        return kept_and_pruned(self._aws.rds(of.target, PLAN), of)[1]
+        request = plan.request
+        return kept_and_pruned(self._aws.rds(request.target, PLAN), request.target, plan.copy, request.archive)[1]
 
 
 def _looked(check: Check) -> list[Violation]:

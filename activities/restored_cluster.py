@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from activities import tags
+from activities.clusters import another_cluster
 from activities.faults import Action, action_for
 from activities.passwords import password_of
 from activities.snapshots import NOT_FOUND_GRACE
@@ -51,11 +52,7 @@ class RestoredClusterActivities:
         if cluster is None:
             return self._absent(of)
         if cluster["DbClusterResourceId"] != of.cluster_resource_id:
-            raise StepFailed(
-                "Another cluster has the target's name",
-                f"{of.target.arn} is {cluster['DbClusterResourceId']}, wanted {of.cluster_resource_id}, which this "
-                "operation restored. See who replaced it.",
-            )
+            raise another_cluster(cluster, of.cluster_resource_id, "this operation restored")
         waiting = _cluster_wait(cluster) or _instances_wait(rds, of) or self._master_password_wait(rds, of, cluster)
         if waiting:
             final_look_over(

@@ -22,7 +22,8 @@ from clients.rds import find_snapshot, list_snapshots
 from errors import Refused, ResourceBusy, StepFailed
 from models.configuration import merged
 from models.identifiers import COPY_NAME, copy_identifier
-from models.operation import StepInput, StepOutcome
+from models.operation import StepOutcome
+from models.request import Archive, Target
 from models.snapshots import (
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
@@ -142,26 +143,24 @@ class SnapshotActivities:
     def _make_room(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> int:
         """Prune now what archive-snapshot would prune at the end of the night; how many there were."""
         tonight = SnapshotCopy(arn=of.snapshot.arn, identifier=identifier, made_here=True)
-        _, pruned = kept_and_pruned(
-            rds,
-            ArchiveSnapshotInput(
-                operation_id=of.operation_id,
-                step_started_at=of.step_started_at,
-                snapshot_copy=tonight,
-                target=of.target,
-                archive=of.archive,
-            ),
-        )
+        _, pruned = kept_and_pruned(rds, of.target, tonight, of.archive)
         self._prune(rds, Step.COPY_SNAPSHOT, of, pruned)
         return len(pruned)
 
-    def _prune(self, rds: RDSClient, step: Step, of: StepInput, arns: list[str]) -> None:
+    def _prune(self, rds: RDSClient, step: Step, of: CopySnapshotInput | ArchiveSnapshotInput, arns: list[str]) -> None:
         """No row, no call: the trail names what goes before it goes."""
         if arns:
+            self._check_account(of)
             names = ", ".join(arn.rpartition(":")[2] for arn in arns)
             self._intents.declare(step, of, f"Pruning {names}", tuple(arns))
         for arn in arns:
             _delete_copy(rds, arn)
+
+    def _check_account(self, of: CopySnapshotInput | ArchiveSnapshotInput) -> None:
+        """Nothing of another account is deleted or tagged, whatever its tags say."""
+        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
+        if wrong := guards.wrong_target_account(of.target, caller):
+            guards.refuse_if_any([wrong])
 
     def _remove_failed(
         self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, of: CopySnapshotInput
@@ -215,14 +214,17 @@ class SnapshotActivities:
         """Tag tonight's copy as kept, prune this pipeline's older copies beyond the number to keep.
 
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives;
-        nobody else's is touched.
+        nobody else's is touched. Raises `Refused` if what bears the name of tonight's copy is of another snapshot.
         Run twice: the same copies stay; what is gone already is no error.
         """
         rds = self._aws.rds(of.target, of.operation_id)
         kept: list[str] = []
         pruned: list[str] = []
         if of.snapshot_copy.made_here:
-            kept, pruned = kept_and_pruned(rds, of)
+            kept, pruned = kept_and_pruned(rds, of.target, of.snapshot_copy, of.archive)
+            self._check_account(of)
+            if copy := find_snapshot(rds, of.snapshot_copy.identifier):
+                _check_copy_is_of(copy, of.snapshot)
             rds.add_tags_to_resource(
                 ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
             )
@@ -241,21 +243,21 @@ def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) 
         raise Refused("Copy is of another snapshot", strange)
 
 
-def kept_and_pruned(rds: RDSClient, of: ArchiveSnapshotInput) -> tuple[list[str], list[str]]:
+def kept_and_pruned(
+    rds: RDSClient, target: Target, tonight: SnapshotCopy, archive: Archive
+) -> tuple[list[str], list[str]]:
     """The ARNs of this pipeline's copies that stay and of those that go; only looks."""
-    newest_first = sorted(_own_copies(rds, of), key=_age_key, reverse=True)
-    return _split(newest_first, of.snapshot_copy.arn, of.archive.keep)
+    newest_first = sorted(_own_copies(rds, target, tonight), key=_age_key, reverse=True)
+    return _split(newest_first, tonight.arn, archive.keep)
 
 
-def _own_copies(rds: RDSClient, of: ArchiveSnapshotInput) -> list[DBClusterSnapshotTypeDef]:
+def _own_copies(rds: RDSClient, target: Target, tonight: SnapshotCopy) -> list[DBClusterSnapshotTypeDef]:
     return [
         snapshot
         for snapshot in list_snapshots(rds, "manual")
-        if tags.tags_of(snapshot.get("TagList", [])).get(tags.COPY_FOR) == of.target.arn
+        if tags.tags_of(snapshot.get("TagList", [])).get(tags.COPY_FOR) == target.arn
         # Whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
-        and _without_digest(snapshot["DBClusterSnapshotIdentifier"])
-        == _without_digest(of.snapshot_copy.identifier)
-        != ""
+        and _without_digest(snapshot["DBClusterSnapshotIdentifier"]) == _without_digest(tonight.identifier) != ""
         and snapshot["Status"] in ("available", "failed")
     ]
 

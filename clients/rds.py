@@ -25,6 +25,12 @@ def find_cluster(rds: RDSClient, identifier: str) -> DBClusterTypeDef | None:
     return next((found for found in clusters if found["DBClusterIdentifier"] == identifier), None)
 
 
+def find_cluster_by_resource_id(rds: RDSClient, resource_id: str) -> DBClusterTypeDef | None:
+    """The cluster of this resource id under whatever name, or None: a rename changes the name alone."""
+    clusters = rds.describe_db_clusters(Filters=[{"Name": "db-cluster-resource-id", "Values": [resource_id]}])
+    return next((found for found in clusters["DBClusters"] if found["DbClusterResourceId"] == resource_id), None)
+
+
 def find_snapshot(rds: RDSClient, identifier: str) -> DBClusterSnapshotTypeDef | None:
     """The cluster snapshot of this name or ARN, or None. A shared one is found by its ARN only."""
     try:

@@ -1,5 +1,7 @@
 """What the cluster steps are asked and answer: delete-rds, restore-snapshot, check-restore-status."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from models.configuration import ClusterConfiguration, ClusterSettings
@@ -19,6 +21,9 @@ class DeleteClusterInput(StepInput):
     source_resource_id: str | None
     target_resource_id: str | None = Field(
         description="Of the cluster that snapshot-check saw; only this very cluster may be deleted."
+    )
+    oldest: timedelta | None = Field(
+        default=None, description="The age that the snapshot may have when the deletion begins; none means any."
     )
     live: ClusterSettings | None = Field(default=None, description="Its settings, kept in the trail before it goes.")
 

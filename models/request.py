@@ -297,6 +297,12 @@ class RestoreRequest(Model):
         return self
 
     @property
+    def oldest_snapshot(self) -> timedelta | None:
+        """The age that the snapshot may have when the deletion begins: at the night's start, and what a copy may take."""
+        limit = self.source.snapshot.age_limit
+        return limit + self.waits.copy_snapshot.deadline if limit else None
+
+    @property
     def copy_needed(self) -> bool:
         """Whether the snapshot must be copied; in one region of one account it is restored where it lies."""
         return (self.source.account_id, self.source.region) != (self.target.account_id, self.target.region)

@@ -90,6 +90,7 @@ class CheckCopyInput(StepInput):
 class ArchiveSnapshotInput(StepInput):
     """For archive-snapshot."""
 
+    snapshot: SourceSnapshot
     snapshot_copy: SnapshotCopy
     target: Target
     archive: Archive

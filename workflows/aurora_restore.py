@@ -92,7 +92,7 @@ class AuroraRestoreWorkflow:
         restored = await self._take(self._restore_snapshot, request, checked, copy)
         endpoint = await self._take(self._check_restore_status, request, checked, restored)
         await self._take(self._setup_db_users, request, endpoint)
-        await self._take(self._archive_snapshot, request, copy)
+        await self._take(self._archive_snapshot, request, checked, copy)
         progress.succeeding()
         await self._sns_notification(request)
         return progress.ended()
@@ -163,6 +163,7 @@ class AuroraRestoreWorkflow:
             snapshot_copy=copy,
             source_resource_id=checked.source_resource_id,
             target_resource_id=checked.target_resource_id,
+            oldest=request.oldest_snapshot,
             live=checked.live,
         )
         # No trail, no deletion: everything so far must stand in it.
@@ -217,9 +218,15 @@ class AuroraRestoreWorkflow:
         policy = DATABASE_WORK if request.sql_files or request.checks else DATABASE_CALL
         await self._call(DatabaseUserActivities.setup_db_users, of, policy, f"{len(request.users)} users")
 
-    async def _archive_snapshot(self, request: RestoreRequest, copy: SnapshotCopy) -> None:
+    async def _archive_snapshot(
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+    ) -> None:
         of = ArchiveSnapshotInput(
-            **self._begin(Step.ARCHIVE_SNAPSHOT), snapshot_copy=copy, target=request.target, archive=request.archive
+            **self._begin(Step.ARCHIVE_SNAPSHOT),
+            snapshot=checked.snapshot,
+            snapshot_copy=copy,
+            target=request.target,
+            archive=request.archive,
         )
         await trail.written()
         await self._call(SnapshotActivities.archive_snapshot, of, AWS_CALL, f"keep {request.archive.keep} copies")

@@ -315,8 +315,17 @@ class Night:
         given["configuration"] = merged(given["target"], None)
         return CheckRestoreInput(cluster_resource_id=resource_id, **given)
 
-    def archive_input(self, copy: SnapshotCopy, keep: int = 2) -> ArchiveSnapshotInput:
-        return ArchiveSnapshotInput(**self._step(), snapshot_copy=copy, target=self.target, archive=Archive(keep=keep))
+    def archive_input(
+        self, copy: SnapshotCopy, keep: int = 2, snapshot: SourceSnapshot | None = None
+    ) -> ArchiveSnapshotInput:
+        given = {"snapshot": snapshot or self.snapshot_of(copy), "target": self.target, "archive": Archive(keep=keep)}
+        return ArchiveSnapshotInput(**self._step(), snapshot_copy=copy, **given)
+
+    def snapshot_of(self, copy: SnapshotCopy) -> SourceSnapshot:
+        """The source snapshot that a copy says it is of."""
+        answer = self.rds().describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=copy.identifier)
+        origin = answer["DBClusterSnapshots"][0]["SourceDBClusterSnapshotArn"]
+        return self.snapshot_named(origin.rpartition(":")[2])
 
     # The steps
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from errors import StepFailed, TrailUnavailable
-from models.snapshots import SnapshotCopy
-from tests.activities.night_world import SOURCE_REGION, TARGET_REGION, Night
+from errors import Refused, StepFailed, TrailUnavailable
+from models.snapshots import SnapshotCopy, SourceSnapshot
+from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, Night
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def copies(night: Night) -> list[SnapshotCopy]:
     return [night.make_copy(night.make_snapshot(f"night-{place}-{night.number}")) for place in range(4)]
 
 
-def archive(night: Night, copy: SnapshotCopy, keep: int = 2) -> Any:
-    return night.run(night.snapshots.archive_snapshot, night.archive_input(copy, keep))
+def archive(night: Night, copy: SnapshotCopy, keep: int = 2, snapshot: SourceSnapshot | None = None) -> Any:
+    return night.run(night.snapshots.archive_snapshot, night.archive_input(copy, keep, snapshot))
 
 
 def test_the_newest_are_kept(night: Night, copies: list[SnapshotCopy]) -> None:
@@ -134,11 +134,38 @@ def test_a_failed_copy_takes_no_good_ones_place(night: Night, copies: list[Snaps
 
 def test_nothing_is_pruned_if_tonights_copy_is_gone(night: Night, copies: list[SnapshotCopy]) -> None:
     """Without tonight's copy the older ones are all there is."""
+    of = night.archive_input(copies[3])
     night.rds().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copies[3].identifier)
     night.forget_calls()
     with pytest.raises(StepFailed, match="Invalid snapshot ID"):
-        archive(night, copies[3])
+        night.run(night.snapshots.archive_snapshot, of)
     assert night.calls("DeleteDBClusterSnapshot") == []
+
+
+def test_a_stranger_under_the_copys_name_is_not_tagged(night: Night, copies: list[SnapshotCopy]) -> None:
+    """What took the name of tonight's copy since is somebody's: no tag of ours, and nothing older goes for it."""
+    tonights = night.snapshot_of(copies[3])
+    night.rds().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copies[3].identifier)
+    night.make_target()
+    night.rds().create_db_cluster_snapshot(
+        DBClusterSnapshotIdentifier=copies[3].identifier, DBClusterIdentifier=night.target.cluster
+    )
+    night.later()
+    night.forget_calls()
+    with pytest.raises(Refused, match="Copy is of another snapshot"):
+        archive(night, copies[3], snapshot=tonights)
+    assert night.changes() == []
+
+
+def test_nothing_of_another_account_is_tagged_or_pruned(night: Night, copies: list[SnapshotCopy]) -> None:
+    """The tags of a copy may name any target: who is asked is STS."""
+    of = night.archive_input(copies[3], keep=1)
+    elsewhere = night.target.model_copy(update={"account_id": OTHER_ACCOUNT})
+    night.forget_calls()
+    with pytest.raises(Refused, match=f"belong to account {ACCOUNT}"):
+        night.run(night.snapshots.archive_snapshot, of.model_copy(update={"target": elsewhere}))
+    assert night.changes() == []
+    assert not night.rows(), "a refusal is no intent"
 
 
 def test_a_copy_that_went_meanwhile_is_no_error(night: Night, copies: list[SnapshotCopy]) -> None:
@@ -154,6 +181,6 @@ def test_the_source_snapshot_is_never_archived(night: Night) -> None:
     there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, made_here=False)
     night.target = night.target.model_copy(update={"region": SOURCE_REGION})
     night.forget_calls()
-    answer = archive(night, there, keep=1)
+    answer = archive(night, there, keep=1, snapshot=snapshot)
     assert (answer.kept, answer.pruned) == ((), ())
     assert list(night.emulator.calls) == []

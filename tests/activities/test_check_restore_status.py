@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from errors import Cancelled, DeadlinePassed, StepFailed
+from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.operation import FinalLook
 from models.request import RequestedInstance
 from tests.activities.night_world import Night
@@ -184,7 +184,7 @@ def test_another_cluster_is_left_alone(night: Night) -> None:
     """No instance is made in, and no password set on, a cluster that this operation did not restore."""
     night.make_target(instances=0)
     night.forget_calls()
-    with pytest.raises(StepFailed, match="Another cluster has the target's name"):
+    with pytest.raises(Refused, match="Another cluster has the target's name"):
         look(night, "cluster-OURS")
     assert night.changes() == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -320,6 +321,68 @@ def test_a_target_that_vanished_without_us_fails(night: Night, snapshot: SourceS
         delete(night, snapshot, "cluster-SEENATDUSK")
     assert failed.value.fault.short == "Cluster not found"
     assert failed.value.fault.code == "DBClusterNotFoundFault"
+
+
+def rename(night: Night, name: str) -> None:
+    night.rds().modify_db_cluster(
+        DBClusterIdentifier=night.target.cluster, NewDBClusterIdentifier=name, ApplyImmediately=True
+    )
+    night.later()
+
+
+def test_a_target_that_is_renamed_is_kept(night: Night, snapshot: SourceSnapshot) -> None:
+    """Renamed after the intent it is not gone: whoever renames it wants it, and nothing more of it is deleted."""
+    of = night.delete_input(snapshot, night.make_target())
+    night.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
+    assert not night.run(night.clusters.delete_rds, of).done
+    rename(night, kept := f"kept-{night.number}")
+    night.forget_calls()
+    with pytest.raises(Refused) as refused:
+        night.run(night.clusters.delete_rds, of)
+    assert refused.value.fault.short == "Target was renamed"
+    assert f"is {kept} now" in refused.value.fault.message
+    assert night.calls(*DELETIONS) == []
+    assert night.rds().describe_db_clusters(DBClusterIdentifier=kept)["DBClusters"]
+
+
+def test_a_target_that_is_renamed_before_the_intent_is_named(night: Night, snapshot: SourceSnapshot) -> None:
+    """Without any deletion of ours too, the operator hears where his cluster is."""
+    resource_id = night.make_target()
+    rename(night, kept := f"kept-{night.number}")
+    with pytest.raises(Refused, match=f"is {kept} now"):
+        delete(night, snapshot, resource_id)
+
+
+def test_a_target_that_is_renamed_while_it_goes_is_waited_for(night: Night, snapshot: SourceSnapshot) -> None:
+    """RDS may show the old name no more and the cluster still under another: it is deleting, and so not gone yet."""
+    of = night.delete_input(snapshot, night.make_target(instances=0))
+    rename(night, f"going-{night.number}")
+    night.rds().delete_db_cluster(DBClusterIdentifier=f"going-{night.number}", SkipFinalSnapshot=True)
+    assert not night.run(night.clusters.delete_rds, of).done
+
+
+# The snapshot's age
+
+DAY = timedelta(hours=24)
+
+
+def test_a_snapshot_that_grew_too_old_replaces_nothing(night: Night, snapshot: SourceSnapshot) -> None:
+    """A night that was held up for days refuses before its first call; the message says the ages in hours."""
+    resource_id = night.make_target()
+    night.later(3 * DAY)
+    text = refusal(night, snapshot, resource_id, oldest=DAY)
+    assert "[snapshot-age]" in text
+    assert "is 72 h old, wanted at most 24 h" in text
+    assert not delete(night, snapshot, resource_id, oldest=4 * DAY).done
+
+
+def test_a_deletion_that_has_begun_is_not_stopped_by_age(night: Night, snapshot: SourceSnapshot) -> None:
+    """Half a target is no use to anybody: once the intent stands, the limit is no longer asked."""
+    of = night.delete_input(snapshot, night.make_target(), oldest=DAY)
+    night.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
+    assert not night.run(night.clusters.delete_rds, of).done
+    night.later(3 * DAY)
+    assert night.until_done(night.clusters.delete_rds, of).details == "Deleted existing cluster"
 
 
 def test_no_target_on_the_first_night_is_fine(night: Night, snapshot: SourceSnapshot) -> None:

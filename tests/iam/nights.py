@@ -242,9 +242,14 @@ class PolicedNight:
         of = SetupUsersInput(**self._step(), target=self.request.target, endpoint=endpoint, users=users)
         return self.run(Step.SETUP_DB_USERS, of)
 
-    def archive(self, copy: Any, keep: int = 1) -> Any:
+    def archive(self, found: Any, copy: Any, keep: int = 1) -> Any:
         """archive-snapshot."""
-        given = {"snapshot_copy": copy, "target": self.request.target, "archive": Archive(keep=keep)}
+        given = {
+            "snapshot": found.snapshot,
+            "snapshot_copy": copy,
+            "target": self.request.target,
+            "archive": Archive(keep=keep),
+        }
         return self.run(Step.ARCHIVE_SNAPSHOT, ArchiveSnapshotInput(**self._step(), **given))
 
     def notify(self) -> Any:

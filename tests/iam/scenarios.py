@@ -43,7 +43,7 @@ def whole(night: PolicedNight) -> Any:
     endpoint = night.restore(found, copy)
     with pytest.raises(DatabaseUnreachable):
         night.set_up_users(endpoint)
-    night.archive(copy)
+    night.archive(found, copy)
     night.notify()
     return copy
 

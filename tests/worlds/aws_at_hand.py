@@ -66,6 +66,8 @@ class Effect:
     """The one that is deleted or tagged."""
     snapshots: dict[str, Snapshot]
     """All that the caller had there."""
+    clusters: dict[str, str]
+    """The names of all clusters there, by their resource ids."""
     declared: frozenset[str]
     """The steps whose intent the trail held."""
     made: str | None = None
@@ -168,6 +170,7 @@ class AwsAtHand:
             cluster=_photograph(_cluster_of(region, parameters)),
             snapshot=_photograph(_snapshot_of(region, parameters)),
             snapshots={name: replace(each, tags=dict(each.tags)) for name, each in region.snapshots.items()},
+            clusters={each.resource_id: each.identifier for each in region.clusters.values()},
             declared=frozenset(self.declared),
         )
 

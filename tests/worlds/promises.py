@@ -175,12 +175,20 @@ def only_own_copies_are_pruned(effect: Effect, facts: Facts) -> str | None:
 def only_what_the_night_restored_is_changed(effect: Effect, facts: Facts) -> str | None:
     """Instances, passwords and tags go to the cluster that this operation made, or to its copy."""
     if effect.operation == "AddTagsToResource" and effect.snapshot is not None:
-        right = effect.snapshot.identifier == facts.tonight
+        right = effect.snapshot.identifier == facts.tonight and _is_right(effect.snapshot, facts)
         return None if right else "it is not tonight's copy"
     if effect.operation not in ("CreateDBInstance", "ModifyDBCluster", "AddTagsToResource"):
         return None
     made = effect.cluster is not None and effect.cluster.resource_id in facts.made
     return None if made else "this operation did not make that cluster"
+
+
+def nothing_is_restored_while_the_target_lives(effect: Effect, facts: Facts) -> str | None:
+    """A target that somebody renamed to keep it is neither gone nor to be replaced."""
+    if effect.operation != "RestoreDBClusterFromSnapshot" or facts.checked.target_resource_id is None:
+        return None
+    lives = effect.clusters.get(facts.checked.target_resource_id)
+    return f"it lives as {lives}" if lives else None
 
 
 def only_the_right_copy_is_restored(effect: Effect, facts: Facts) -> str | None:
@@ -202,6 +210,7 @@ PROMISES: tuple[Callable[[Effect, Facts], str | None], ...] = (
     nothing_is_deleted_that_the_trail_does_not_announce,
     only_own_copies_are_pruned,
     only_what_the_night_restored_is_changed,
+    nothing_is_restored_while_the_target_lives,
     only_the_right_copy_is_restored,
 )
 

@@ -31,6 +31,7 @@ from tests.worlds.scenario import (
     Place,
     Scenario,
     Tie,
+    Weather,
     other_snapshots,
 )
 
@@ -97,8 +98,12 @@ def _no_stranger_check(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "stranger", lambda found, chosen: None)
 
 
+def _no_look_for_a_rename(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(clusters, "find_cluster_by_resource_id", lambda rds, resource_id: None)
+
+
 def _no_ownership_filter(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(snapshots, "_own_copies", lambda rds, of: list_snapshots(rds, "manual"))
+    patch.setattr(snapshots, "_own_copies", lambda rds, *_: list_snapshots(rds, "manual"))
 
 
 def _no_intent(patch: pytest.MonkeyPatch) -> None:
@@ -108,6 +113,16 @@ def _no_intent(patch: pytest.MonkeyPatch) -> None:
 OTHERS: dict[str, Breakage] = {
     "resource id": Breakage(
         _no_resource_id_check, _with_meddling(Meddling.REPLACE, Meddling.RECREATE, Meddling.SOURCE_TAKES_NAME)
+    ),
+    "renamed target": Breakage(
+        _no_look_for_a_rename,
+        # Renamed once the trail announces the deletion, which RDS holds up for some attempts.
+        st.builds(
+            Scenario,
+            place=st.sampled_from(Place),
+            meddling=st.tuples(st.tuples(MOMENTS, st.just(Meddling.RENAME))),
+            weather=st.just((Weather("DeleteDBCluster", "http500", 0, 9),)),
+        ),
     ),
     "copy available": Breakage(_no_copy_check, _with_meddling(Meddling.DELETE_COPY, Meddling.FAIL_COPY)),
     "copy of the right snapshot": Breakage(_no_stranger_check, _with_meddling(Meddling.SWAP_COPY, place=Place.REGION)),
