@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 COLUMNS = ("Date", "Operation ID", "Step", "Status", "Details", "Timestamp")
 ATTEMPT_COLUMNS = ("Attempt", "Fault")
 BEGINNINGS = (Phase.STARTED, Phase.INTENT)
+TELLING = (Phase.OUTCOME, Phase.DECISION)
+"""What stands in the report without attempts: whoever reads that a night went on after a failure sees on whose word."""
 STYLES = {Status.SUCCESS: "green", Status.FAILED: "bold red", Status.IN_PROGRESS: "yellow"}
 
 LONGEST_OPERATION = timedelta(days=2)
@@ -114,8 +116,8 @@ def _began(operation: Sequence[AuditRow]) -> datetime:
 
 
 def _one_per_step(operation: Sequence[AuditRow]) -> list[AuditRow]:
-    """How each step ended, and the step that goes on; a reset workflow may have ended a step twice."""
-    return [row for row in operation if row.phase is Phase.OUTCOME or _goes_on(row, operation)]
+    """How each step ended, what was decided then, and the step that goes on; a retried step may have ended twice."""
+    return [row for row in operation if row.phase in TELLING or _goes_on(row, operation)]
 
 
 def _goes_on(row: AuditRow, operation: Sequence[AuditRow]) -> bool:

@@ -36,6 +36,8 @@ class Phase(StrEnum):
     """An attempt failed; Temporal may have made another."""
     OUTCOME = "outcome"
     """How the step ended, as Temporal knows it."""
+    DECISION = "decision"
+    """What an operator decided of a failed step: retry, skip or abort. See audit/decisions.py."""
 
 
 class AuditRow(Model):
