@@ -1,0 +1,549 @@
+"""The table of the campaign: every fault, where it can strike, and how a night may end that it struck.
+
+A plan is written `fault@place`, several with ` + ` between them; a place is a step, an AWS operation with the number of
+the call (`rds.DescribeDBClusters#2`), or a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from devstack.aws import Durations
+from devstack.aws.faults import Fault
+from devstack.processes import Server
+from devstack.world import TARGET_REGION
+from models.steps import Step
+from tests.faults.night import Night, NotHit
+from tests.faults.stage import WAIT, slowed
+
+OPEN = "open-operation"
+RANDOM = "any-time"
+GATES: dict[str, tuple[str, str, int]] = {
+    OPEN: ("dynamodb", "TransactWriteItems", 0),
+    Step.SNAPSHOT_CHECK: ("kms", "DescribeKey", 0),
+    Step.COPY_SNAPSHOT: ("rds", "CopyDBClusterSnapshot", 0),
+    Step.CHECK_COPY_STATUS: ("rds", "DescribeDBClusterSnapshots", 1),
+    Step.DELETE_RDS: ("rds", "DeleteDBCluster", 0),
+    Step.RESTORE_SNAPSHOT: ("rds", "RestoreDBClusterFromSnapshot", 0),
+    Step.CHECK_RESTORE_STATUS: ("rds", "CreateDBInstance", 0),
+    Step.SETUP_DB_USERS: ("secretsmanager", "GetSecretValue", 0),
+    Step.ARCHIVE_SNAPSHOT: ("rds", "AddTagsToResource", 0),
+    Step.SNS_NOTIFICATION: ("sns", "Publish", 0),
+}
+"""The call by which a step is met: service, operation, how many such calls in the target's region come before it."""
+STEPS = tuple(GATES)
+LAST = (Step.ARCHIVE_SNAPSHOT, Step.SNS_NOTIFICATION)
+
+OPERATIONS: dict[str, int] = {
+    "dynamodb.GetItem": 2, "dynamodb.TransactWriteItems": 1, "dynamodb.PutItem": 18, "dynamodb.Query": 3,
+    "rds.DescribeDBClusterSnapshots": 6, "rds.DescribeDBClusters": 10, "rds.DescribeDBInstances": 6,
+    "rds.DescribeDBSubnetGroups": 1, "rds.DescribeOrderableDBInstanceOptions": 1, "rds.DescribeDBEngineVersions": 1,
+    "rds.CopyDBClusterSnapshot": 1, "rds.DeleteDBInstance": 2, "rds.DeleteDBCluster": 1,
+    "rds.RestoreDBClusterFromSnapshot": 1, "rds.CreateDBInstance": 2, "rds.ModifyDBCluster": 1, "rds.AddTagsToResource": 1,
+    "rds.DeleteDBClusterSnapshot": 1, "sts.GetCallerIdentity": 3, "ec2.DescribeSecurityGroups": 1, "kms.DescribeKey": 1,
+    "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 3, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
+}  # fmt: skip
+"""Every AWS operation of a night, and how often a night calls it at least."""
+
+A_WHILE = 6.0
+"""Seconds of throttling or of an outage: longer than botocore's own attempts together, which take a few seconds."""
+OUTAGE = 10.0
+READ_TIMEOUT = {"dynamodb": 4.0}
+"""A little longer than the clients wait for an answer (clients/aws.py): 3 s for the trail, 20 s for the others."""
+SILENCE = 21.0
+MISSED = 17.0
+"""Longer than the heartbeat timeout of 15 s: the attempt counts as lost."""
+
+SUCCEEDS = frozenset({"succeeded"})
+FAILS = frozenset({"failed"})
+Strike = Callable[[Night, str], Awaitable[None]]
+
+
+def _succeeds(_place: str) -> frozenset[str]:
+    return SUCCEEDS
+
+
+def _fails(_place: str) -> frozenset[str]:
+    return FAILS
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fault: what happens, where it can strike, and how its night may end."""
+
+    name: str
+    says: str
+    places: tuple[str, ...]
+    strike: Strike
+    endings: Callable[[str], frozenset[str]] = _succeeds
+    prepare: Strike | None = None
+    durations: Durations | None = None
+    message_lost: Callable[[str], bool] = lambda _place: False
+    """Whether the fault is that no message can be sent."""
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A fault at a place."""
+
+    entry: Entry
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.entry.name}@{self.place}"
+
+    @property
+    def durations(self) -> Durations | None:
+        """A world with other durations, if the fault needs one."""
+        return self.entry.durations
+
+    @property
+    def endings(self) -> frozenset[str]:
+        """How its night may end."""
+        return self.entry.endings(self.place)
+
+    async def prepare(self, night: Night) -> None:
+        """What must be so before the night begins."""
+        if self.entry.prepare is not None:
+            await self.entry.prepare(night, self.place)
+
+    async def strike(self, night: Night) -> None:
+        """Happen."""
+        await self.entry.strike(night, self.place)
+
+
+# The worker
+
+
+def _hold(night: Night, place: str, seconds: float, kind: Any = "late-answer") -> Fault:
+    """Hold the call by which a step is met: after its effect, or instead of it (`silence`)."""
+    service, operation, before = GATES[place]
+    region = TARGET_REGION if service == "rds" else None
+    return night.arm(service, operation, kind, seconds=seconds, skip=before, region=region)
+
+
+def _killing(kind: str) -> Strike:
+    async def strike(night: Night, place: str) -> None:
+        held = _hold(night, place, 2.0, kind)
+        await night.fired(held)
+        # The effect is made by another thread within milliseconds; the answer would come after two seconds.
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(night.stage.kill_worker)
+        await asyncio.to_thread(night.stage.new_worker)
+
+    return strike
+
+
+async def _killed_any_time(night: Night, place: str) -> None:
+    moment = night.chance.uniform(0, 5)
+    await asyncio.sleep(moment)
+    if night.closed:
+        raise NotHit
+    night.hit()
+    await asyncio.to_thread(night.stage.kill_worker)
+    await asyncio.to_thread(night.stage.new_worker)
+
+
+async def _killed_in_compensation(night: Night, place: str) -> None:
+    _deny(night, "rds.RestoreDBClusterFromSnapshot")
+    held = _hold(night, Step.SNS_NOTIFICATION, 2.0, "silence" if place == "before-the-message" else "late-answer")
+    await night.fired(held)
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(night.stage.kill_worker)
+    await asyncio.to_thread(night.stage.new_worker)
+
+
+async def _stopped(night: Night, place: str) -> None:
+    """SIGTERM while a call is under way: it is finished, counted, and not made again."""
+    held = _hold(night, place, 1.5)
+    await night.fired(held)
+    status = await asyncio.to_thread(night.stage.stop_worker)
+    if status != 0:
+        night.strange.append(f"a worker that was asked to stop ended with {status}")
+    service, operation, _ = GATES[place]
+    made = [call for call in night.stage.emulator.calls if (call.service, call.operation) == (service, operation)]
+    calls_before = len(made)
+    await asyncio.to_thread(night.stage.new_worker)
+    if operation in ("CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot", "Publish", "TransactWriteItems"):
+        await asyncio.sleep(1)
+        again = len(night.stage.emulator.calls.of(operation, service))
+        if again != calls_before:
+            night.strange.append(f"{operation} was finished by the stopping worker, and made again")
+
+
+async def _second_worker(night: Night, _place: str) -> None:
+    await asyncio.to_thread(night.stage.new_worker)
+
+
+async def _one_of_two_killed(night: Night, place: str) -> None:
+    held = _hold(night, place, 2.0)
+    await night.fired(held)
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(night.stage.kill_worker, await _who_works(night))
+
+
+async def _who_works(night: Night) -> Server | None:
+    """The worker that has the night's running activity; any if none has."""
+    described = await night.handle.describe()
+    pids = {pending.last_worker_identity.partition("@")[0] for pending in described.raw_description.pending_activities}
+    return next((worker for worker in night.stage.workers if str(worker.pid) in pids), None)
+
+
+async def _frozen(night: Night, place: str) -> None:
+    """Frozen past the heartbeat timeout and woken: its late answer is one that nobody waits for."""
+    held = _hold(night, place, 1.0)
+    await night.fired(held)
+    await asyncio.sleep(0.2)
+    worker = night.stage.workers[0]
+    worker.signal(signal.SIGSTOP)
+    await asyncio.sleep(MISSED)
+    worker.signal(signal.SIGCONT)
+
+
+async def _replaced_while_frozen(night: Night, place: str) -> None:
+    """Another worker takes over; the frozen one wakes when the night is some steps on, or over."""
+    held = _hold(night, place, 1.0)
+    await night.fired(held)
+    await asyncio.sleep(0.2)
+    worker = night.stage.workers[0]
+    worker.signal(signal.SIGSTOP)
+    await asyncio.to_thread(night.stage.new_worker)
+    await asyncio.sleep(night.chance.uniform(MISSED, MISSED + 8))
+    worker.signal(signal.SIGCONT)
+    await asyncio.sleep(2)
+
+
+async def _stale_delete(night: Night, place: str, seconds: float) -> None:
+    looks = night.arm("rds", "DescribeDBClusters", "latency", seconds=seconds, skip=1, region=TARGET_REGION)
+    await night.fired(looks)
+    await asyncio.sleep(0.1)
+    worker = night.stage.workers[0]
+    worker.signal(signal.SIGSTOP)
+    await asyncio.to_thread(night.stage.new_worker)
+    # The night must be past the restore, and not over, when the old worker wakes.
+    _hold(night, Step.SETUP_DB_USERS, 8.0)
+    await night.until(lambda: bool(night.stage.emulator.calls.of("GetSecretValue", "secretsmanager")))
+    worker.signal(signal.SIGCONT)
+    await asyncio.sleep(4)
+
+
+async def _woken_without_a_look(night: Night, place: str) -> None:
+    """Frozen while it asks for the target; it is answered, if at all, with what is there by then."""
+    await _stale_delete(night, place, 60.0)
+
+
+async def _woken_with_an_old_look(night: Night, place: str) -> None:
+    """Frozen with the old target's description in hand, just before it would delete."""
+    await _stale_delete(night, place, 0.5)
+
+
+# Temporal
+
+
+async def _temporal_killed(night: Night, place: str) -> None:
+    held = _hold(night, place, 1.0)
+    await night.fired(held)
+    await asyncio.to_thread(night.stage.temporal.kill)
+    await asyncio.sleep(night.chance.uniform(0, 2))
+    await asyncio.to_thread(night.stage.temporal.start_again)
+
+
+def _temporal_away(seconds: float) -> Strike:
+    async def strike(night: Night, place: str) -> None:
+        held = _hold(night, place, 0.5)
+        await night.fired(held)
+        night.stage.temporal.freeze()
+        await asyncio.sleep(seconds)
+        night.stage.temporal.thaw()
+
+    return strike
+
+
+# AWS
+
+
+def _operation(place: str) -> tuple[str, str, int]:
+    name, _, nth = place.partition("#")
+    service, _, operation = name.partition(".")
+    return service, operation, int(nth or 1) - 1
+
+
+def _for_a_while(kind: Any, seconds: float = A_WHILE, service: str = "") -> Strike:
+    async def strike(night: Night, place: str) -> None:
+        of, operation, skip = _operation(place)
+        fault = night.arm(service or of, operation, kind, count=None, skip=skip)
+        await night.fired(fault)
+        await asyncio.sleep(seconds)
+        night.stage.emulator.faults.remove(fault)
+
+    return strike
+
+
+def _once(kind: Any, count: int = 1, *, silent: bool = False) -> Strike:
+    async def strike(night: Night, place: str) -> None:
+        service, operation, skip = _operation(place)
+        seconds = READ_TIMEOUT.get(service, SILENCE) if silent else 0.0
+        fault = night.arm(service, operation, kind, count=count, skip=skip, seconds=seconds)
+        await night.fired(fault)
+
+    return strike
+
+
+DENIED = {"dynamodb": "AccessDeniedException", "kms": "AccessDeniedException", "secretsmanager": "AccessDeniedException",
+          "sns": "AuthorizationError", "ec2": "UnauthorizedOperation"}  # fmt: skip
+EXPIRED = {"dynamodb": "ExpiredTokenException", "kms": "ExpiredTokenException", "secretsmanager": "ExpiredTokenException",
+           "ec2": "RequestExpired"}  # fmt: skip
+
+
+def _deny(night: Night, place: str) -> Fault:
+    service, operation, skip = _operation(place)
+    code = DENIED.get(service, "AccessDenied")
+    return night.arm(service, operation, "error", code=code, message="Not authorized", status=403, skip=skip)
+
+
+async def _denied(night: Night, place: str) -> None:
+    await night.fired(_deny(night, place))
+
+
+async def _expired(night: Night, place: str) -> None:
+    service, operation, skip = _operation(place)
+    code = EXPIRED.get(service, "ExpiredToken")
+    fault = night.arm(
+        service, operation, "error", code=code, message="The security token is expired", status=403, skip=skip
+    )
+    await night.fired(fault)
+
+
+def _after_denied(place: str) -> frozenset[str]:
+    """The trail is waited for; everything else ends the night."""
+    return SUCCEEDS if place.startswith("dynamodb") else FAILS
+
+
+def _service_down(service: str) -> Strike:
+    async def strike(night: Night, place: str) -> None:
+        held = _hold(night, place, 0.3)
+        await night.fired(held)
+        down = night.arm(service, "*", "reset-before", count=None)
+        await asyncio.sleep(OUTAGE)
+        night.stage.emulator.faults.remove(down)
+
+    return strike
+
+
+# The restored database
+
+
+async def _target_key(night: Night) -> str:
+    target = await asyncio.to_thread(night.stage.target)
+    if target is None:
+        raise NotHit
+    return str(target["DbClusterResourceId"])
+
+
+async def _at_the_database(night: Night) -> str:
+    await night.fired(_hold(night, Step.SETUP_DB_USERS, 0.5))
+    return await _target_key(night)
+
+
+async def _database_refuses(night: Night, place: str) -> None:
+    key, postgres = await _at_the_database(night), night.stage.postgres
+    await asyncio.to_thread(postgres.kill, key)
+    await asyncio.sleep(4)
+    await asyncio.to_thread(postgres.start_again, key)
+
+
+async def _database_hangs(night: Night, place: str) -> None:
+    key, postgres = await _at_the_database(night), night.stage.postgres
+    postgres.freeze(key)
+    await asyncio.sleep(6)
+    postgres.thaw(key)
+
+
+async def _database_closes(night: Night, place: str) -> None:
+    """The session ends in the middle of a statement that makes a user."""
+    key, postgres = await _at_the_database(night), night.stage.postgres
+
+    def cut() -> None:
+        with postgres.holding_roles(key):
+            for _ in range(500):
+                if postgres.cut_waiting(key):
+                    return
+
+    await asyncio.to_thread(cut)
+
+
+async def _database_crashes(night: Night, place: str) -> None:
+    """The server dies in the middle of a statement that makes a user."""
+    key, postgres = await _at_the_database(night), night.stage.postgres
+
+    def crash() -> None:
+        with suppress(psycopg.Error), postgres.holding_roles(key):
+            import time
+
+            time.sleep(1.5)
+            postgres.kill(key)
+
+    await asyncio.to_thread(crash)
+    await asyncio.sleep(2)
+    await asyncio.to_thread(postgres.start_again, key)
+
+
+# People
+
+
+async def _cancelled(night: Night, place: str) -> None:
+    held = _hold(night, place, 0.7)
+    await night.fired(held)
+    await night.handle.cancel()
+
+
+async def _cancelled_in_compensation(night: Night, place: str) -> None:
+    """While nobody can be told yet."""
+    _deny(night, "rds.RestoreDBClusterFromSnapshot")
+    down = night.arm("sns", "Publish", "http500", count=None)
+    await night.fired(down)
+    await asyncio.sleep(1)
+    await night.handle.cancel()
+    await asyncio.sleep(A_WHILE)
+    night.stage.emulator.faults.remove(down)
+
+
+async def _terminated(night: Night, place: str) -> None:
+    held = _hold(night, place, 0.7)
+    await night.fired(held)
+    await night.handle.terminate("by the campaign")
+
+
+async def _stranger(night: Night, place: str) -> None:
+    night.hit()
+
+
+async def _plant_stranger(night: Night, _place: str) -> None:
+    await asyncio.to_thread(night.stage.plant_stranger, night.snapshot)
+
+
+async def _neighbour(night: Night, place: str) -> None:
+    """Another target's night begins at the same moment; it may not restore, and ends at its snapshot-check."""
+    await night.fired(night.arm("dynamodb", "TransactWriteItems", "latency", seconds=1.0, count=2))
+
+
+async def _expect_neighbour(night: Night, _place: str) -> None:
+    night.neighbour = True
+
+
+# Deadlines
+
+DEADLINE = {**WAIT, "deadline": "PT1S"}
+
+
+def _deadline(wait: str) -> Strike:
+    async def prepare(night: Night, _place: str) -> None:
+        night.waits[wait] = DEADLINE
+
+    return prepare
+
+
+async def _deadline_passes(night: Night, place: str) -> None:
+    night.hit()
+
+
+def _named(name: str, says: str, places: tuple[str, ...], strike: Strike, **options: Any) -> tuple[str, Entry]:
+    return name, Entry(name, says, places, strike, **options)
+
+
+ALL_OPERATIONS = tuple(OPERATIONS)
+FAULTS: dict[str, Entry] = dict(
+    [
+        _named("killed-before-effect", "SIGKILL of the worker; its request never arrived", STEPS, _killing("silence")),
+        _named("killed-after-effect", "SIGKILL of the worker between an effect and its answer", STEPS, _killing("late-answer")),
+        _named("killed-at-random", "SIGKILL of the worker at a random moment", (RANDOM,), _killed_any_time),
+        _named(
+            "killed-in-compensation", "SIGKILL of the worker while it tells of a failure",
+            ("before-the-message", "after-the-message"), _killed_in_compensation, endings=_fails,
+        ),
+        _named("stopped", "SIGTERM: the running activity is finished and not made again", STEPS, _stopped),
+        _named("one-of-two-killed", "two workers, the one at work is killed", STEPS, _one_of_two_killed, prepare=_second_worker),
+        _named("frozen", "SIGSTOP of the worker past the heartbeat timeout, then SIGCONT", STEPS, _frozen),
+        _named("replaced-while-frozen", "another worker takes over, then SIGCONT", STEPS, _replaced_while_frozen),
+        _named(
+            "woken-without-a-look", "a worker frozen in delete-rds wakes after the restore", (Step.DELETE_RDS,),
+            _woken_without_a_look,
+        ),
+        _named(
+            "woken-with-an-old-look", "a worker frozen between its look and its deletion wakes after the restore",
+            (Step.DELETE_RDS,), _woken_with_an_old_look,
+        ),
+        _named("temporal-killed", "SIGKILL of Temporal, started again on its file", STEPS, _temporal_killed),
+        _named("temporal-away", "Temporal does not answer for 12 s", STEPS, _temporal_away(12)),
+        _named("temporal-away-long", "Temporal does not answer for 2 minutes", (Step.CHECK_COPY_STATUS,), _temporal_away(120)),
+        _named("throttled", "every call of the operation is throttled for 6 s", ALL_OPERATIONS, _for_a_while("throttle")),
+        _named("http500", "every call of the operation fails inside AWS for 6 s", ALL_OPERATIONS, _for_a_while("http500")),
+        _named("reset-before", "four connections are reset before the effect", ALL_OPERATIONS, _once("reset-before", 4)),
+        _named("reset-after", "the connection is reset after the effect", ALL_OPERATIONS, _once("reset-after")),
+        _named(
+            "denied", "access is denied once", ALL_OPERATIONS, _denied, endings=_after_denied,
+            message_lost=lambda place: place.startswith("sns.Publish"),
+        ),
+        _named("expired", "the token is expired once", ALL_OPERATIONS, _expired),
+        _named("silence-before", "no effect and no answer, past the read timeout", ALL_OPERATIONS, _once("silence", silent=True)),
+        _named("silence-after", "effect, and no answer, past the read timeout", ALL_OPERATIONS, _once("late-answer", silent=True)),
+        _named("dynamodb-down", "DynamoDB is away for 10 s from this step on", STEPS, _service_down("dynamodb")),
+        _named("sns-down", "SNS is away for 10 s", ("sns.Publish",), _for_a_while("http500", OUTAGE)),
+        _named("database-refuses", "the restored database is down for 4 s", (Step.SETUP_DB_USERS,), _database_refuses),
+        _named("database-hangs", "the restored database hangs for 6 s", (Step.SETUP_DB_USERS,), _database_hangs),
+        _named("database-closes", "the session ends in mid-statement", (Step.SETUP_DB_USERS,), _database_closes),
+        _named("database-crashes", "the database dies in mid-statement", (Step.SETUP_DB_USERS,), _database_crashes),
+        _named(
+            "cancelled", "an operator cancels", STEPS, _cancelled,
+            endings=lambda place: frozenset({"cancelled", "succeeded"} if place in LAST else {"cancelled"}),
+        ),
+        _named(
+            "cancelled-in-compensation", "an operator cancels a failed night while SNS is away",
+            (Step.SNS_NOTIFICATION,), _cancelled_in_compensation, endings=_fails,
+        ),
+        _named("terminated", "an operator terminates", STEPS, _terminated, endings=lambda _: frozenset({"terminated"})),
+        _named(
+            "deadline-of-copy", "the copy takes longer than the request allows", (Step.CHECK_COPY_STATUS,), _deadline_passes,
+            endings=_fails, prepare=_deadline("copy_snapshot"), durations=slowed(copy=60),
+        ),
+        _named(
+            "deadline-of-deletion", "the deletion takes longer than the request allows", (Step.DELETE_RDS,), _deadline_passes,
+            endings=_fails, prepare=_deadline("delete_rds"), durations=slowed(cluster_delete=60),
+        ),
+        _named(
+            "deadline-of-restore", "the restore takes longer than the request allows", (Step.CHECK_RESTORE_STATUS,),
+            _deadline_passes, endings=_fails, prepare=_deadline("restore_snapshot"), durations=slowed(cluster_restore=60),
+        ),
+        _named(
+            "stranger-has-the-name", "a snapshot of something else has the copy's name", (Step.COPY_SNAPSHOT,), _stranger,
+            endings=_fails, prepare=_plant_stranger,
+        ),
+        _named(
+            "neighbour-at-once", "another target's night takes its number at the same moment", (OPEN,), _neighbour,
+            prepare=_expect_neighbour,
+        ),
+    ]
+)  # fmt: skip
+"""Every fault of the campaign by its name."""
+
+
+def incidents_of(plan: str) -> list[Incident]:
+    """What a plan says. Raises `ValueError` for a fault or a place that there is not."""
+    return [_incident(part.strip()) for part in plan.split(" + ")] if plan else []
+
+
+def _incident(text: str) -> Incident:
+    name, _, place = text.partition("@")
+    if name not in FAULTS:
+        raise ValueError(f"there is no fault {name!r}; there is: {', '.join(FAULTS)}")
+    entry = FAULTS[name]
+    if place.partition("#")[0] not in entry.places:
+        raise ValueError(f"{name} strikes at {', '.join(entry.places)}, not at {place!r}")
+    return Incident(entry, place)
