@@ -30,6 +30,7 @@ from activities.snapshots import SnapshotActivities
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
+from audit.seal import SealActivities, Seals
 from audit.table import AuditTable, TrailIntents
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
@@ -55,6 +56,9 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         settings.database_connect_seconds,
     )
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
+    seals = Seals(
+        aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
+    )
     return [
         OperationActivities(numbers).open_operation,
         snapshots.snapshot_check,
@@ -66,6 +70,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         DatabaseUserActivities(aws, postgres, mysql, settings.sql_directory).setup_db_users,
         snapshots.archive_snapshot,
         NotificationActivities(aws).sns_notification,
+        SealActivities(seals).seal_trail,
     ]
 
 

@@ -81,6 +81,7 @@ def _message(of: NotificationInput) -> str:
         f"Restored cluster: {state.cluster or 'none'}",
         *(f"Warning: {warning}" for warning in state.warnings),
         f"Workflow: {of.workflow_id}",
+        *([f"Seal of the trail: {state.seal}"] if state.seal else []),
         f"The trail: python starter.py audit {of.operation_id}",
     ]
     return "\n".join(lines)

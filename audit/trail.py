@@ -9,6 +9,7 @@ Runs inside the workflow: deterministic, and its commands are part of the histor
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,6 +79,13 @@ class WorkflowTrail:
         if self._lost:
             raise TrailConflict("Trail holds another row", " ".join(self._lost))
 
+    async def written_within(self, length: timedelta | None) -> bool:
+        """Whether the trail holds every outcome so far, after waiting for it for at most this long."""
+        if not all(task.done() for task in self._writing):  # a wait with an end is a timer, also if it is over at once
+            with suppress(TimeoutError):
+                await workflow.wait_condition(lambda: all(task.done() for task in self._writing), timeout=length)
+        return all(task.done() for task in self._writing) and not self._lost
+
     async def written_at_last(self) -> None:
         """As `written`, at the end of the workflow: a cancellation that comes now comes too late to matter."""
         while not all(task.done() for task in self._writing):
@@ -100,6 +108,11 @@ async def written() -> None:
     Raises `LookupError` in a worker without the audit interceptor: nothing is deleted by one.
     """
     await _current.get().written()
+
+
+async def written_within(length: timedelta | None) -> bool:
+    """Whether the trail holds every outcome so far, after waiting for it for at most this long."""
+    return await _current.get().written_within(length)
 
 
 def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:

@@ -90,6 +90,7 @@ class RestoreState(Model):
     port: int | None = None
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
+    seal: str | None = Field(default=None, description="The digest of the trail's last seal of this operation.")
     waits_until: AwareDatetime | None = Field(
         default=None, description="While the outcome is waiting: how long an operator may decide."
     )

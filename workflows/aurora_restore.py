@@ -13,8 +13,9 @@ from temporalio.workflow import ActivityConfig
 
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
 from workflows.operator_wait import OperatorWait
-from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, TRAIL_CALL, with_summary
+from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, SEAL_CALL, TRAIL_CALL, with_summary
 from workflows.progress import Progress
+from workflows.sealing import sealed
 from workflows.waiting import Answer, Input, Pause, look_until_done
 
 with workflow.unsafe.imports_passed_through():
@@ -95,6 +96,7 @@ class AuroraRestoreWorkflow:
         await self._take(self._archive_snapshot, request, checked, copy)
         progress.succeeding()
         await self._sns_notification(request)
+        await self._seal(request, TRAIL_CALL)
         return progress.ended()
 
     async def _open_operation(self, request: RestoreRequest, progress: Progress) -> None:
@@ -232,6 +234,7 @@ class AuroraRestoreWorkflow:
         await self._call(SnapshotActivities.archive_snapshot, of, AWS_CALL, f"keep {request.archive.keep} copies")
 
     async def _sns_notification(self, request: RestoreRequest) -> None:
+        await self._seal(request, SEAL_CALL)
         started_at = self._night.began(Step.SNS_NOTIFICATION)
         of = NotificationInput(
             operation_id=self._night.operation_id,
@@ -251,6 +254,7 @@ class AuroraRestoreWorkflow:
         progress.failed(fault, cancelled)
         if failed is not Step.SNS_NOTIFICATION:
             await self._tell_of_failure(request, progress)
+        await self._seal(request, TRAIL_CALL)
         progress.ended()
         return asyncio.CancelledError() if cancelled else as_failure(fault, failed)
 
@@ -260,6 +264,12 @@ class AuroraRestoreWorkflow:
         except Exception as unsent:  # noqa: BLE001 - whatever it is, the step's error is the one that counts
             workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
             progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
+
+    async def _seal(self, request: RestoreRequest, policy: ActivityConfig) -> None:
+        if self._night.state.operation_id and (
+            seal := await _shielded(sealed(self._night.state.operation_id, request.target.arn, policy))
+        ):
+            self._night.found(seal=seal.digest)
 
     async def _take(
         self,
@@ -363,5 +373,5 @@ async def _shielded(work: Coroutine[Any, Any, T]) -> T:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.done():
+            if task.cancelled():
                 raise

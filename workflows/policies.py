@@ -41,6 +41,9 @@ NOTIFICATION = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=ti
 TRAIL_CALL = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(hours=1))
 """The operation's number, without which the night does not begin."""
 
+SEAL_CALL = _policy(start_to_close=timedelta(minutes=1), schedule_to_close=timedelta(minutes=5))
+"""The seal that stands in the notification, which does not wait for long for it."""
+
 GROWTH = 1.5
 """Each wait between two looks is this much longer than the one before, up to the request's maximum."""
 
