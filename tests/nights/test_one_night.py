@@ -15,6 +15,7 @@ from temporalio.worker import Replayer
 
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
+from audit.seal import SealRow, from_seal_item, is_seal
 from devstack.aws import Durations, Emulator, NoDatabases
 from devstack.world import World, environment
 from models.request import RestoreRequest
@@ -236,3 +237,49 @@ async def test_bad_weather_does_not_fail_a_night(on: Bench, status: str) -> None
     assert state.outcome == "succeeded"
     done = changes(on)
     assert done.count("RestoreDBClusterFromSnapshot") >= 1
+
+
+def seals(on: Bench, operation_id: str = "op-001") -> list[SealRow]:
+    found = (from_seal_item(item) for item in on.table.items(operation_id) if is_seal(item))
+    return [seal for seal in found if seal is not None]
+
+
+async def test_an_operation_ends_sealed(on: Bench) -> None:
+    """One seal stands in the notification; the last one covers every row, the notification's own too."""
+    state = await (await on.start(asked())).result()
+    first, last = seals(on)
+    [message] = on.world.notifications()
+    assert f"Seal of the trail: {first.digest}" in message["Message"]
+    assert state.seal == last.digest
+    assert last.previous is not None
+    assert last.previous.digest == first.digest
+    everything = {item["event_key"]["S"] for item in on.table.items("op-001")}
+    assert everything - {covered.event_key for covered in last.covered} == {last.event_key}
+
+
+async def test_an_operation_that_failed_ends_sealed(on: Bench) -> None:
+    """Whatever the end, it is sealed, and the next night's seal holds on to it."""
+    on.world.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="KMSKeyNotAccessibleFault")
+    await failure(await on.start(asked()))
+    first, last = seals(on)
+    [message] = on.world.notifications()
+    assert first.digest in message["Message"]
+    await (await on.start(asked())).result()
+    following = seals(on, "op-002")[0].previous
+    assert following is not None
+    assert (following.operation_id, following.digest) == ("op-001", last.digest)
+
+
+async def test_a_notification_does_not_wait_for_ever_for_its_seal(on: Bench) -> None:
+    """Without DynamoDB people are told without a seal; the operation is sealed when DynamoDB is back."""
+    outage = on.world.emulator.faults.add(
+        # A code that botocore does not repeat by itself, which would take real time.
+        "dynamodb", "TransactWriteItems", "error", code="ResourceNotFoundException", count=None, skip=1
+    )  # fmt: skip
+    handle = await on.start(asked())
+    while not (messages := on.world.notifications()):  # noqa: ASYNC110 - it watches another process's queue
+        await asyncio.sleep(0.05)
+    assert "succeeded" in messages[0]["Subject"]
+    assert "Seal of the trail" not in messages[0]["Message"]
+    on.world.emulator.faults.remove(outage)
+    assert (await handle.result()).seal == seals(on)[-1].digest
