@@ -44,6 +44,7 @@ class Night(Model):
     operation_id: str
     calls: tuple[Call, ...]
     written_after_each: bool = False
+    sealed_for: str | None = None
 
 
 class ScriptedInput(StepInput):

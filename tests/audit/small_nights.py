@@ -13,7 +13,9 @@ from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from audit import trail
+    from audit.seal import SealActivities
     from models.operation import StepOutcome
+    from models.seal import SealInput
     from tests.audit.scripted import Call, Night, ScriptedInput, breaks
 
 
@@ -24,7 +26,22 @@ class SmallNight:
     @workflow.run
     async def run(self, night: Night) -> list[str]:
         """What each call ended with, in a word."""
-        return [await self._ended(night, call) for call in night.calls]
+        ended = [await self._ended(night, call) for call in night.calls]
+        if night.sealed_for:
+            await self._seal(night.operation_id, night.sealed_for)
+        return ended
+
+    async def _seal(self, operation_id: str, target: str) -> None:
+        await trail.written()
+        of = SealInput(
+            operation_id=operation_id,
+            target=target,
+            workflow_id=workflow.info().workflow_id,
+            sealed_at=workflow.now(),
+        )
+        await workflow.execute_activity_method(
+            SealActivities.seal_trail, of, start_to_close_timeout=timedelta(seconds=20)
+        )
 
     async def _ended(self, night: Night, call: Call) -> str:
         try:

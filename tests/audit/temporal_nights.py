@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -81,8 +81,10 @@ class Office:
 
 
 @asynccontextmanager
-async def office(temporal: TemporalServer, table: AuditTable, **worker_options: Any) -> AsyncIterator[Office]:
-    """A worker that is up for as long as the block runs."""
+async def office(
+    temporal: TemporalServer, table: AuditTable, activities: Sequence[Any] = (), /, **worker_options: Any
+) -> AsyncIterator[Office]:
+    """A worker that is up for as long as the block runs; `activities` are more than the scripted ones."""
     plugin = AuroraRestorePlugin(AuditInterceptor(table))
     client = await Client.connect(temporal.address, plugins=[plugin])
     task_queue = f"queue-{uuid.uuid4().hex[:8]}"
@@ -91,7 +93,7 @@ async def office(temporal: TemporalServer, table: AuditTable, **worker_options: 
             client,
             task_queue=task_queue,
             workflows=[SmallNight],
-            activities=[*ACTIVITIES, plugin.audit.record_outcome],
+            activities=[*ACTIVITIES, plugin.audit.record_outcome, *activities],
             activity_executor=threads,
             **worker_options,
         ):
