@@ -19,10 +19,12 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 from temporalio.workflow import LocalActivityConfig
 
+from audit.decisions import decision_row
 from audit.rows import AuditRow, Phase
 from errors import Fault, TrailConflict, fault_of
+from models.decisions import OperatorDecision
 from models.operation import StepInput, StepOutcome
-from models.steps import Status, Step
+from models.steps import Recorded, Status
 
 RECORD_OUTCOME = "record-outcome"
 SUMMARY_BYTES = 200
@@ -49,11 +51,11 @@ class WorkflowTrail:
         self._writing: list[asyncio.Task[None]] = []
         self._lost: list[str] = []
 
-    def watch(self, step: Step, of: StepInput, activity: asyncio.Task[Any]) -> None:
+    def watch(self, step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> None:
         """Record how this activity ends, if its end is the step's."""
         activity.add_done_callback(lambda ended: self._ended(step, of, ended))
 
-    def _ended(self, step: Step, of: StepInput, activity: asyncio.Task[Any]) -> None:
+    def _ended(self, step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> None:
         if activity.cancelled() or not isinstance(activity.exception(), Exception | None):
             return  # the workflow leaves this worker's cache; the outcome is still to come
         row = outcome_row(step, of, activity)
@@ -69,6 +71,15 @@ class WorkflowTrail:
         except FailureError as error:
             workflow.logger.error("trail row lost: %s", error.cause or error)
             self._lost.append(f"{row.step} {row.status}: {fault_of(error).message}")
+
+    async def decided(self, row: AuditRow) -> None:
+        """Write a decision and wait until it stands: on whose word a night goes on is told before it does.
+
+        A cancellation meanwhile leaves the write to go on.
+        """
+        writing = asyncio.create_task(self._write(row))
+        self._writing.append(writing)
+        await asyncio.shield(writing)
 
     async def written(self) -> None:
         """Wait until the trail holds every outcome so far, however long DynamoDB is away.
@@ -102,6 +113,26 @@ def enter(trail: WorkflowTrail) -> None:
     _current.set(trail)
 
 
+async def decided(operation_id: str, step: Recorded, decision: OperatorDecision, asked_at: datetime) -> None:
+    """Write what an operator decided of a failed step, of which people were told at `asked_at`, and wait for it.
+
+    Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile; the row is written all the same.
+    """
+    info = workflow.info()
+    row = decision_row(
+        operation_id,
+        step,
+        decision,
+        # After the rows of the notification, which began then.
+        asked_at=asked_at + timedelta(milliseconds=1),
+        decided_at=workflow.now(),
+        workflow_id=info.workflow_id,
+        # A run that was reset after the decision has its row already, and may tell it again: the first one's id stays.
+        run_id=info.first_execution_run_id,
+    )
+    await _current.get().decided(row)
+
+
 async def written() -> None:
     """Wait until the trail holds every outcome so far.
 
@@ -115,7 +146,7 @@ async def written_within(length: timedelta | None) -> bool:
     return await _current.get().written_within(length)
 
 
-def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
+def outcome_row(step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
     """The row for an activity that ended, or None if its step goes on."""
     error = activity.exception()
     if error is not None:
@@ -124,7 +155,7 @@ def outcome_row(step: Step, of: StepInput, activity: asyncio.Task[Any]) -> Audit
     return _success_row(step, of, outcome) if isinstance(outcome, StepOutcome) and outcome.done else None
 
 
-def _success_row(step: Step, of: StepInput, outcome: StepOutcome) -> AuditRow:
+def _success_row(step: Recorded, of: StepInput, outcome: StepOutcome) -> AuditRow:
     """Of the run and the time that the answer itself names: a reset workflow that tells it again tells the same row."""
     info = workflow.info()
     return AuditRow(
@@ -140,7 +171,7 @@ def _success_row(step: Step, of: StepInput, outcome: StepOutcome) -> AuditRow:
     )
 
 
-def _failed_row(step: Step, of: StepInput, fault: Fault) -> AuditRow:
+def _failed_row(step: Recorded, of: StepInput, fault: Fault) -> AuditRow:
     """Of the run that saw it: what failed may have been seen by no worker, and nobody else can name the run."""
     info = workflow.info()
     return AuditRow(
@@ -155,7 +186,7 @@ def _failed_row(step: Step, of: StepInput, fault: Fault) -> AuditRow:
     )
 
 
-def _ended(step: Step, of: StepInput, at: datetime) -> dict[str, Any]:
+def _ended(step: Recorded, of: StepInput, at: datetime) -> dict[str, Any]:
     return {
         "operation_id": of.operation_id,
         "step": step,

@@ -302,7 +302,11 @@ class AuroraRestoreWorkflow:
         await self._tell_of_failure(request, self._night)
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
-        return await self._operator.decision(length)
+        asked_at = self._night.state.steps[-1].started_at
+        decided = await self._operator.decision(length)
+        if decided is not None:
+            await trail.decided(self._night.operation_id, failed, decided, asked_at)
+        return decided
 
     def _begin(self, step: Step) -> dict[str, Any]:
         """What every step is told; a cancelled night begins no step."""
