@@ -58,14 +58,19 @@ class TrailSettings(BaseSettings):
         pattern=r"^[A-Za-z0-9_.-]{3,255}$",
         description="The DynamoDB table of the operation numbers.",
     )
+    audit_retention_days: int | None = Field(
+        default=None, ge=1, description="Days after which DynamoDB may expire a row; not set means never."
+    )
+
+    @property
+    def audit_retention(self) -> timedelta | None:
+        """How long a row is kept; None means for ever."""
+        return timedelta(days=self.audit_retention_days) if self.audit_retention_days else None
 
 
 class Settings(TrailSettings):
     """What the worker needs to know besides."""
 
-    audit_retention_days: int | None = Field(
-        default=None, ge=1, description="Days after which DynamoDB may expire a row; not set means never."
-    )
     database_tls: DatabaseTls = Field(
         default=DatabaseTls.VERIFY_FULL,
         description="verify-full, or disable for a database without TLS, as in the devstack.",
@@ -115,11 +120,6 @@ class Settings(TrailSettings):
         if directory is not None and not directory.is_dir():
             raise ValueError(f"names {directory}, where there is no directory")
         return directory
-
-    @property
-    def audit_retention(self) -> timedelta | None:
-        """How long a row is kept; None means for ever."""
-        return timedelta(days=self.audit_retention_days) if self.audit_retention_days else None
 
 
 class WrongSettings(Exception):

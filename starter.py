@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from commands import audit, cancel, plan, schedule, setup, start, status
+from commands import abort, audit, cancel, plan, retry, schedule, setup, skip, start, status
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, REFUSED, UNREACHABLE
 from commands.terminal import say
 
@@ -19,6 +19,9 @@ VERBS = {
     "audit": audit,
     "schedule": schedule,
     "cancel": cancel,
+    "retry": retry,
+    "skip": skip,
+    "abort": abort,
     "setup": setup,
 }
 
@@ -27,7 +30,7 @@ exit codes:
   0  done; with a night followed or shown: it succeeded, or goes on
   1  the night failed; with plan: it would not run
   2  your mistake: arguments, request file, settings
-  3  refused: already running, not running, not there
+  3  refused: already running, not running, not there, nothing to go on with
   4  the night was cancelled
   5  Temporal or AWS does not answer, or says no
 
@@ -38,7 +41,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for plan, audit and setup
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for plan, audit, retry and setup
 """
 
 

@@ -11,7 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from clients.nights import Ending, Night, NoAnswer, standing, took
+from clients.nights import Ending, Night, NoAnswer, retry_command, standing, took
+from errors import Fault
+from models.decisions import SKIPPABLE
 from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 
@@ -84,6 +86,7 @@ class _Lines:
         self._console = console
         self._shown: dict[Step, tuple[Status, int | None, str]] = {}
         self._last = datetime.min.replace(tzinfo=UTC)
+        self._told_until: datetime | None = None
 
     def shown(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -94,6 +97,9 @@ class _Lines:
             if self._shown.get(step.step) != news:
                 self._shown[step.step] = news
                 self._say(f"{seen.clock}  {_operation(seen.state)}  {_step_line(step)}")
+        if seen.state and seen.state.waits_until not in (None, self._told_until):
+            self._told_until = seen.state.waits_until
+            self._say(waiting_text(seen.state))
         # Half a look early, because a look comes late by itself.
         if datetime.now(UTC) - self._last > timedelta(seconds=SILENCE_SECONDS - REFRESH_SECONDS):
             self._say(seen.headline())
@@ -114,7 +120,11 @@ class _LiveTable:
 
     def refresh(self, seen: _Seen) -> None:
         headline = Text(seen.headline(), style="bold")
-        self._live.update(Group(headline, steps_table(seen.state)) if seen.state else headline)
+        if seen.state is None:
+            self._live.update(headline)
+        else:
+            waiting = [Text(waiting_text(seen.state))] if seen.state.waits_until else []
+            self._live.update(Group(headline, steps_table(seen.state), *waiting))
 
 
 def steps_table(state: RestoreState) -> Table:
@@ -127,7 +137,7 @@ def steps_table(state: RestoreState) -> Table:
 
 
 def ending_text(ending: Ending, workflow_id: str) -> str:
-    """How the night ended, for the operator: what failed, and where to read what to do."""
+    """How the night ended, for the operator: what failed, where to read what to do, and how to go on then."""
     state = ending.state
     name = (state.operation_id if state else None) or workflow_id
     lasted = f" after {took(state.started_at, state.ended_at)}" if state and state.ended_at else ""
@@ -137,16 +147,32 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     elif ending.outcome is Outcome.CANCELLED:
         lines = [f"{name} was cancelled{lasted}{f' at {ending.step}' if ending.step else ''}"]
     else:
-        lines = [f"{name} failed{lasted}{f' at {ending.step}' if ending.step else ''}", *_fault_lines(ending)]
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in (state.warnings if state else ()))])
+        lines = [
+            f"{name} failed{lasted}{f' at {ending.step}' if ending.step else ''}",
+            *_explained(ending.fault, ending.step),
+        ]
+    lines += [f"Warning: {warning}" for warning in (state.warnings if state else ())]
+    if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
+        lines.append(f"Once it is mended: {retry_command(state.operation_id)}")
+    return "\n".join(lines)
 
 
-def _fault_lines(ending: Ending) -> list[str]:
-    if ending.fault is None:
+def waiting_text(state: RestoreState) -> str:
+    """What failed, until when an operator may decide, and with which words."""
+    name, step = state.operation_id or "The night", state.failed_step
+    until = f" until {state.waits_until:%Y-%m-%d %H:%M} UTC" if state.waits_until else ""
+    words = [f"Take it again:      {retry_command(name)}"]
+    if step in SKIPPABLE:
+        words.append(f"Go on without it:   python starter.py skip {name}")
+    words.append(f"End as failed now:  python starter.py abort {name}")
+    return "\n".join([f"{name} waits{until}: {step} failed", *_explained(state.fault, step), *words])
+
+
+def _explained(fault: Fault | None, step: Step | None) -> list[str]:
+    if fault is None:
         return []
-    message = ending.fault.message
-    text = message if message.startswith(ending.fault.short) else f"{ending.fault.short}: {message}"
-    return [text, f"What to do: docs/runbook.md#{ending.step}" if ending.step else "What to do: docs/runbook.md"]
+    text = fault.message if fault.message.startswith(fault.short) else f"{fault.short}: {fault.message}"
+    return [text, f"What to do: docs/runbook.md#{step}" if step else "What to do: docs/runbook.md"]
 
 
 def _cells(step: StepState) -> tuple[Text, ...]:

@@ -21,12 +21,19 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
 )
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import (
+    SearchAttributeKey,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError, is_cancelled_exception
 from temporalio.service import RPCError, RPCStatusCode
 
 from errors import Fault, fault_of
+from models.decisions import OperatorDecision
 from models.identifiers import canonical_workflow_id
 from models.operation import RestoreState
 from models.request import RestoreRequest
@@ -34,12 +41,14 @@ from models.steps import Outcome, Step
 
 WORKFLOW = "AuroraRestoreWorkflow"
 STATE = "state"
+DECIDE = "decide"
 TARGETS_PREFIX = "aurora-restore:"
 """How every target's own workflow id begins; a scheduled run's does not, it only waits for the one that has it."""
 QUERY_TIMEOUT = timedelta(seconds=3)
 
 _STATE_OR_NONE: Any = RestoreState | None
 """For the data converter, which takes a union where the SDK's signature wants a class."""
+_OPERATION = SearchAttributeKey.for_keyword("AuroraRestoreOperation")
 _OPERATION_ID = re.compile(r"op-[0-9]{3,}")
 _CLUSTER_ARN = re.compile(
     r"arn:[a-z-]+:rds:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):cluster:(?P<cluster>[a-z0-9-]+)"
@@ -97,6 +106,10 @@ class Night:
         """What Temporal itself knows, with or without a worker."""
         return await self._handle.describe()
 
+    async def name(self) -> str:
+        """Its operation, or its workflow id while it has no number."""
+        return operation_of(await self.description()) or self.workflow_id
+
     async def running(self) -> bool:
         """Whether it has not ended."""
         return (await self.description()).status is WorkflowExecutionStatus.RUNNING
@@ -134,6 +147,34 @@ class Night:
         if not await self.running():
             raise NightRefused(f"{self.workflow_id} is not running; there is nothing to cancel.")
         await self._handle.cancel(reason=reason)
+
+    async def decide(self, decided: OperatorDecision) -> None:
+        """Say how a night goes on whose failed step waits for its operator. Twice is once.
+
+        Raises `NightRefused` if none waits, if the step does not take this decision, or if no worker answers.
+        """
+        name = await self.name()
+        if not await self.running():
+            raise NightRefused(f"{name} has ended and waits for nobody. To go on with it: {retry_command(name)}")
+        try:
+            state = await self.state()
+        except NoAnswer:
+            raise NightRefused(f"No worker answers for {name}, and none would take the decision: start one.") from None
+        if state is None or state.waits_until is None:
+            raise NightRefused(f"{name} is running and waits for no decision{f', {standing(state)}' if state else ''}.")
+        await self._send(decided, f"{state.failed_step} until {state.waits_until.isoformat()}")
+
+    async def _send(self, decided: OperatorDecision, which: str) -> None:
+        # The same word of the same person on the same failure has one id: said twice, Temporal takes it once.
+        update_id = f"{decided.decision} {which} by {decided.by}"
+        try:
+            await self._handle.execute_update(DECIDE, decided, id=update_id)
+        except WorkflowUpdateFailedError as error:
+            raise NightRefused(fault_of(error.cause).message) from None
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise NightRefused(f"{self.workflow_id} ended before the decision reached it.") from None
 
     async def _result(self) -> RestoreState:
         result: RestoreState = await self._handle.result(follow_runs=False)
@@ -189,6 +230,7 @@ class Nights:
     async def named(self, name: str) -> Night:
         """The running or last night of a target cluster (its name or ARN), or the night of an operation (op-005).
 
+        Of an operation that was retried it is the newest run, also while Temporal's lists do not have it yet.
         Raises `NightRefused` if there is none, or if clusters of two regions or accounts have the name.
         """
         if name.startswith(TARGETS_PREFIX):
@@ -197,10 +239,16 @@ class Nights:
             return await self._of_workflow(canonical_workflow_id(arn["region"], arn["account"], arn["cluster"]))
         if _OPERATION_ID.fullmatch(name):
             found = [night async for night in self._listed(f"AuroraRestoreOperation = '{name}'")]
-            return self._only(found, f"operation {name}")
+            listed = self._only(found, f"operation {name}")
+            last = await self._of_workflow(listed.workflow_id)
+            return last if operation_of(await last.description()) == name else listed
         target = name.lower().replace("'", "")
         found = [night async for night in self._listed(f"AuroraRestoreTarget = '{target}'")]
         return self._only(found, f"target {name}")
+
+    def run(self, workflow_id: str, run_id: str) -> Night:
+        """The night of a run that was just begun."""
+        return self._night(workflow_id, run_id)
 
     async def newest(self) -> Night:
         """The night that was started last.
@@ -220,7 +268,10 @@ class Nights:
     def _only(self, found: list[WorkflowExecution], what: str) -> Night:
         ids = sorted({execution.id for execution in found})
         if not ids:
-            raise NightRefused(f"No night of {what} is known to Temporal in namespace {self._client.namespace}.")
+            raise NightRefused(
+                f"No night of {what} is known to Temporal in namespace {self._client.namespace}. One that ended longer "
+                "ago than Temporal keeps histories stands in the trail only: python starter.py audit"
+            )
         if len(ids) > 1:
             raise NightRefused(f"More than one cluster is meant by {what}; name one of these: {', '.join(ids)}")
         return self._night(found[0].id, found[0].run_id)
@@ -249,6 +300,16 @@ class Nights:
         if state is None:
             return f"{refused}. No worker answers to say how far it is."
         return f"{refused}, operation {state.operation_id or 'not yet numbered'}, {standing(state)}."
+
+
+def operation_of(run: WorkflowExecutionDescription) -> str | None:
+    """The number of the operation that a run belongs to; a reset run has it from its first moment."""
+    return run.typed_search_attributes.get(_OPERATION)
+
+
+def retry_command(operation_id: str) -> str:
+    """What goes on with a night that failed."""
+    return f"python starter.py retry {operation_id}"
 
 
 def standing(state: RestoreState) -> str:

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _status(args: argparse.Namespace) -> int:
-    from clients.following import steps_table
+    from clients.following import steps_table, waiting_text
     from clients.nights import NoAnswer
 
     night = await night_of(args)
@@ -45,4 +45,6 @@ async def _status(args: argparse.Namespace) -> int:
     so_far = took(state.started_at, datetime.now(UTC))
     print(f"{state.operation_id or night.workflow_id} runs, {standing(state)}, for {so_far}")
     show(steps_table(state))
+    if state.waits_until:
+        print(waiting_text(state))
     return FINE

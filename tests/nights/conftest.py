@@ -1,13 +1,18 @@
-"""One world for all nights."""
+"""One world for all nights, and one for nights that fail and go on."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
-from devstack.aws import Durations, Emulator
+from audit.plugin import AuroraRestorePlugin
+from devstack.aws import Durations, Emulator, NoDatabases
 from devstack.postgres import PostgresHost
 from devstack.world import World, environment
-from tests.bench import environment_variables
+from tests.bench import TEMPORAL_BINARY, bench, environment_variables, parts
+from tests.nights.going_on import GoingOn
+from workflows import search_attributes
 
 MINUTE = 60.0
 
@@ -26,6 +31,9 @@ DURATIONS = Durations(
 """As the reference has it: a copy takes about ten minutes, a restore about thirty."""
 
 
+AT_ONCE = Durations(**dict.fromkeys(Durations.__dataclass_fields__, 0.0))
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with (
@@ -36,3 +44,52 @@ def world() -> Iterator[World]:
         world = World(emulator)
         world.build()
         yield world
+
+
+@pytest.fixture(scope="module")
+async def temporal_in_real_time() -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=TEMPORAL_BINARY,
+        dev_server_log_level="error",
+        search_attributes=list(search_attributes.ALL),
+        plugins=[AuroraRestorePlugin()],
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def world_at_once() -> Iterator[World]:
+    with (
+        Emulator(NoDatabases(), durations=AT_ONCE) as emulator,
+        environment_variables(environment(emulator.endpoint_url)),
+    ):
+        world = World(emulator)
+        world.build(filled=False)
+        yield world
+
+
+@pytest.fixture
+async def on(
+    temporal_in_real_time: WorkflowEnvironment, world_at_once: World, request: pytest.FixtureRequest
+) -> AsyncIterator[GoingOn]:
+    """With a target, a new snapshot, tables of its own, and no fault."""
+    world, address = world_at_once, temporal_in_real_time.client.service_client.config.target_host
+    world.emulator.faults.clear()
+    clusters = world.client("rds").describe_db_clusters()["DBClusters"]
+    if not any(cluster["DBClusterIdentifier"] == "orders-staging" for cluster in clusters):
+        world.make_target()
+    world.take_automated_snapshot()
+    world.notifications()
+    world.emulator.calls.clear()
+    made = parts(world, request.node.name[:40].replace("[", "-").rstrip("]-"))
+    settings = made[2]
+    variables = {
+        "TEMPORAL_ADDRESS": address,
+        "AURORA_RESTORE_AUDIT_REGION": settings.audit_region,
+        "AURORA_RESTORE_AUDIT_TABLE": settings.audit_table,
+        "AURORA_RESTORE_OPERATIONS_TABLE": settings.operations_table,
+        "AURORA_RESTORE_TASK_QUEUE": settings.task_queue,
+    }
+    # With the plugin that has the table, as a worker's client has: both sides of the trail are written.
+    async with bench(await Client.connect(address, plugins=[made[0]]), world, made) as built:
+        yield GoingOn(built, variables)

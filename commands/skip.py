@@ -1,0 +1,20 @@
+"""`starter.py skip`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from commands.decisions import decide, decision_arguments
+
+
+def arguments(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    decision_arguments(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Let a waiting night go on without its failed step, where that is safe."""
+    from models.decisions import Decision
+
+    return asyncio.run(decide(args, Decision.SKIP))
