@@ -11,7 +11,7 @@ from temporalio import activity
 from activities.faults import translated
 from errors import Cancelled, DeadlinePassed
 from models.operation import FinalLook, StepInput
-from models.steps import Step
+from models.steps import Recorded, Step
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,7 +73,7 @@ class Intents(Protocol):
 
     def declare(
         self,
-        step: Step,
+        step: Recorded,
         of: StepInput,
         details: str,
         resource_arns: tuple[str, ...],
@@ -81,7 +81,7 @@ class Intents(Protocol):
     ) -> None:
         """Write that this step is about to delete, once; raises `TrailUnavailable` if that cannot be written."""
 
-    def declared(self, step: Step, operation_id: str) -> bool:
+    def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether this operation wrote that it is about to delete."""
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:

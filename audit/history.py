@@ -22,7 +22,7 @@ from audit.seal import SEAL_TRAIL
 from errors import Fault, fault_of
 from models.operation import StepOutcome
 from models.seal import Seal
-from models.steps import Step
+from models.steps import Recorded, recorded
 
 _RESET = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 _CLOSINGS = {
@@ -55,7 +55,7 @@ class Answered(StepOutcome):
 class Called:
     """An activity of a step that was scheduled."""
 
-    step: Step
+    step: Recorded
     told: Told
     scheduled_id: int
 
@@ -97,7 +97,7 @@ class Run:
 
     def unended(self) -> list[Called]:
         """The last call of each step that began and did not end."""
-        last: dict[tuple[Step, datetime], Called] = {}
+        last: dict[tuple[Recorded, datetime], Called] = {}
         for called in self.calls.values():
             last[called.step, called.told.step_started_at] = called
         over = {(end.called.step, end.called.told.step_started_at) for end in self.ends.values()}
@@ -207,7 +207,7 @@ async def _take(client: Client, run: Run, event: HistoryEvent, operation_id: str
 
 
 async def _called(client: Client, event: HistoryEvent, attributes: Any) -> Called | None:
-    step = next((step for step in Step if step.value == attributes.activity_type.name), None)
+    step = recorded(attributes.activity_type.name)
     if step is None or not attributes.input.payloads:
         return None
     [told] = await client.data_converter.decode(attributes.input.payloads[:1], [Told])

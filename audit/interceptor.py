@@ -34,7 +34,7 @@ from audit.trail import RECORD_OUTCOME, WorkflowTrail
 from clients.aws import changing_requests
 from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
-from models.steps import Status, Step
+from models.steps import Recorded, Status, recorded
 
 ATTEMPT_WRITE_SECONDS = 8
 """How long an activity waits for its attempt's row; after that the row is left to DynamoDB's mercy and logged."""
@@ -120,7 +120,7 @@ def _stamped(seconds: float, request_ids: list[str]) -> dict[str, Any]:
     }
 
 
-def _started_row(step: Step, of: StepInput) -> AuditRow:
+def _started_row(step: Recorded, of: StepInput) -> AuditRow:
     info = activity.info()
     return AuditRow(
         operation_id=of.operation_id,
@@ -135,7 +135,7 @@ def _started_row(step: Step, of: StepInput) -> AuditRow:
     )
 
 
-def _attempt_row(step: Step, of: StepInput, error: Exception, seconds: float, request_ids: list[str]) -> AuditRow:
+def _attempt_row(step: Recorded, of: StepInput, error: Exception, seconds: float, request_ids: list[str]) -> AuditRow:
     info = activity.info()
     fault = fault_of(error)
     return AuditRow(
@@ -190,8 +190,8 @@ class _WatchingOutbound(WorkflowOutboundInterceptor):
         return handle
 
 
-def _step_of(activity_type: str, args: Any) -> tuple[Step | None, StepInput | None]:
-    """The step that an activity belongs to, and what it was told; nothing for an activity that is no step."""
-    step = next((step for step in Step if step.value == activity_type), None)
+def _step_of(activity_type: str, args: Any) -> tuple[Recorded | None, StepInput | None]:
+    """What the trail calls an activity, and what it was told; nothing for an activity of which it has no rows."""
+    step = recorded(activity_type)
     of = args[0] if step and args and isinstance(args[0], StepInput) else None
     return step, of

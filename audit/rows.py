@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from errors import Fault
 from models.model import Model
-from models.steps import Status, Step
+from models.steps import Recorded, Status, recorded
 
 SCHEMA_VERSION = 1
 
@@ -44,7 +44,7 @@ class AuditRow(Model):
     """A row; immutable, as the table is append-only."""
 
     operation_id: str
-    step: Step
+    step: Recorded
     phase: Phase
     status: Status
     details: str
@@ -110,7 +110,7 @@ def from_item(item: dict[str, Any]) -> AuditRow:
     milliseconds = plain.get("duration_ms")
     return AuditRow(
         operation_id=plain["operation_id"],
-        step=Step(plain["step"]),
+        step=_recorded(plain["step"]),
         phase=Phase(plain["phase"]),
         status=Status(plain["status"]),
         details=plain["details"],
@@ -127,6 +127,12 @@ def from_item(item: dict[str, Any]) -> AuditRow:
         facts=plain.get("facts", {}),
         schema_version=int(plain["schema_version"]),
     )
+
+
+def _recorded(name: str) -> Recorded:
+    if (found := recorded(name)) is None:
+        raise ValueError(f"{name} is nothing that the trail has rows of")
+    return found
 
 
 def _cut(text: str, longest: int) -> str:

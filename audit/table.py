@@ -16,7 +16,7 @@ from audit.rows import ADDED_AT, ADDED_BY, SEAL, AuditRow, Phase, from_item, to_
 from errors import TrailConflict, TrailUnavailable
 from models.configuration import SETTINGS_FACT
 from models.operation import StepInput
-from models.steps import Status, Step
+from models.steps import Housekeeping, Recorded, Status, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -130,14 +130,14 @@ class TrailIntents:
 
     def declare(
         self,
-        step: Step,
+        step: Recorded,
         of: StepInput,
         details: str,
         resource_arns: tuple[str, ...],
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the intent once for the operation; what is declared already is not written again."""
-        if self.declared(step, of.operation_id):
+        """Write the intent; what the operation has declared already is not written again."""
+        if set(resource_arns) <= self._declared_resources(step, of.operation_id):
             return
         info = activity.info()
         self._table.put(
@@ -149,6 +149,7 @@ class TrailIntents:
                 details=details,
                 step_started_at=of.step_started_at,
                 timestamp=of.step_started_at,
+                look=of.look,
                 workflow_id=info.workflow_id or "",
                 run_id=info.workflow_run_id or "",
                 resource_arns=resource_arns,
@@ -156,22 +157,30 @@ class TrailIntents:
             )
         )
 
-    def declared(self, step: Step, operation_id: str) -> bool:
+    def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether the operation's intent for this step stands in the trail."""
+        return bool(self._declared_resources(step, operation_id))
+
+    def _declared_resources(self, step: Recorded, operation_id: str) -> set[str]:
         rows = self._table.operation(operation_id)
-        return any(row.step is step and row.phase is Phase.INTENT for row in rows)
+        return {arn for row in rows if row.step is step and row.phase is Phase.INTENT for arn in row.resource_arns}
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:
         """The settings (JSON) of a target that an operation of ours deleted and none has restored since.
 
+        A restore whose cluster was removed again because its night failed is none.
         Looks back 45 days from the time `at` (aware), the newest day first.
         """
+        removed_by: set[str] = set()
         for days_ago in range(LOOK_BACK_DAYS):
             day = (at - timedelta(days=days_ago)).date()
             for row in reversed(self._table.days(day, day)):
                 if target_arn not in row.resource_arns:
                     continue
-                if row.step is Step.RESTORE_SNAPSHOT and row.status is Status.SUCCESS:
+                if row.step is Housekeeping.REMOVE_LEFTOVERS and row.phase is Phase.INTENT:
+                    removed_by.add(row.operation_id)
+                restored = row.step is Step.RESTORE_SNAPSHOT and row.status is Status.SUCCESS
+                if restored and row.operation_id not in removed_by:
                     return None
                 if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
                     return row.facts.get(SETTINGS_FACT)

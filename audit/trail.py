@@ -24,7 +24,7 @@ from audit.rows import AuditRow, Phase
 from errors import Fault, TrailConflict, fault_of
 from models.decisions import OperatorDecision
 from models.operation import StepInput, StepOutcome
-from models.steps import Recorded, Status
+from models.steps import Recorded, Status, Step
 
 RECORD_OUTCOME = "record-outcome"
 SUMMARY_BYTES = 200
@@ -113,7 +113,7 @@ def enter(trail: WorkflowTrail) -> None:
     _current.set(trail)
 
 
-async def decided(operation_id: str, step: Recorded, decision: OperatorDecision, asked_at: datetime) -> None:
+async def decided(operation_id: str, step: Step, decision: OperatorDecision, asked_at: datetime) -> None:
     """Write what an operator decided of a failed step, of which people were told at `asked_at`, and wait for it.
 
     Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile; the row is written all the same.

@@ -27,6 +27,34 @@ class Step(StrEnum):
         return self in (Step.DELETE_RDS, Step.ARCHIVE_SNAPSHOT)
 
 
+class Housekeeping(StrEnum):
+    """What deletes outside the nine steps, and therefore has rows in the trail; the value is the Temporal activity type."""
+
+    REMOVE_LEFTOVERS = "remove-leftovers"
+    """What a failed night leaves half-done, if its request says so."""
+    REMOVE_ORPHANS = "remove-orphans"
+    """What earlier nights left behind: `starter.py cleanup`."""
+
+    @property
+    def number(self) -> int:
+        """0: it has no place among the nine."""
+        return 0
+
+    @property
+    def destructive(self) -> bool:
+        """As of a step."""
+        return True
+
+
+Recorded = Step | Housekeeping
+"""Whatever the trail has rows of."""
+
+
+def recorded(name: str) -> Recorded | None:
+    """The one of this name, if the trail has rows of it."""
+    return next((one for one in (*Step, *Housekeeping) if one.value == name), None)
+
+
 class Status(StrEnum):
     """The statuses of the audit trail."""
 
