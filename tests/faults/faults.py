@@ -15,12 +15,14 @@ from typing import Any
 
 import psycopg
 
+from audit.seal import SEAL_TRAIL
 from devstack.aws import Durations
 from devstack.aws.faults import Fault
 from devstack.processes import Server
 from devstack.world import TARGET_REGION
 from models.steps import Step
 from tests.faults.night import Night, NotHit
+from tests.faults.operations import OPERATIONS
 from tests.faults.stage import WAIT, slowed
 
 OPEN = "open-operation"
@@ -35,22 +37,12 @@ GATES: dict[str, tuple[str, str, int]] = {
     Step.CHECK_RESTORE_STATUS: ("rds", "CreateDBInstance", 0),
     Step.SETUP_DB_USERS: ("secretsmanager", "GetSecretValue", 0),
     Step.ARCHIVE_SNAPSHOT: ("rds", "AddTagsToResource", 0),
+    SEAL_TRAIL: ("dynamodb", "TransactWriteItems", 1),
     Step.SNS_NOTIFICATION: ("sns", "Publish", 0),
 }
 """The call by which a step is met: service, operation, how many such calls in the target's region come before it."""
 STEPS = tuple(GATES)
-LAST = (Step.ARCHIVE_SNAPSHOT, Step.SNS_NOTIFICATION)
-
-OPERATIONS: dict[str, int] = {
-    "dynamodb.GetItem": 2, "dynamodb.TransactWriteItems": 1, "dynamodb.PutItem": 18, "dynamodb.Query": 3,
-    "rds.DescribeDBClusterSnapshots": 6, "rds.DescribeDBClusters": 10, "rds.DescribeDBInstances": 6,
-    "rds.DescribeDBSubnetGroups": 1, "rds.DescribeOrderableDBInstanceOptions": 1, "rds.DescribeDBEngineVersions": 1,
-    "rds.CopyDBClusterSnapshot": 1, "rds.DeleteDBInstance": 2, "rds.DeleteDBCluster": 1,
-    "rds.RestoreDBClusterFromSnapshot": 1, "rds.CreateDBInstance": 2, "rds.ModifyDBCluster": 1, "rds.AddTagsToResource": 1,
-    "rds.DeleteDBClusterSnapshot": 1, "sts.GetCallerIdentity": 3, "ec2.DescribeSecurityGroups": 1, "kms.DescribeKey": 1,
-    "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 3, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
-}  # fmt: skip
-"""Every AWS operation of a night, and how often a night calls it at least."""
+LAST = (Step.ARCHIVE_SNAPSHOT, SEAL_TRAIL, Step.SNS_NOTIFICATION)
 
 A_WHILE = 6.0
 """Seconds of throttling or of an outage: longer than botocore's own attempts together, which take a few seconds."""
@@ -171,7 +163,7 @@ async def _stopped(night: Night, place: str) -> None:
     made = [call for call in night.stage.emulator.calls if (call.service, call.operation) == (service, operation)]
     calls_before = len(made)
     await asyncio.to_thread(night.stage.new_worker)
-    if operation in ("CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot", "Publish", "TransactWriteItems"):
+    if operation in ("CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot", "Publish"):
         await asyncio.sleep(1)
         again = len(night.stage.emulator.calls.of(operation, service))
         if again != calls_before:
@@ -422,7 +414,7 @@ async def _terminated(night: Night, place: str) -> None:
 
 
 async def _stranger(night: Night, place: str) -> None:
-    night.hit()
+    night.hit(place)
 
 
 async def _plant_stranger(night: Night, _place: str) -> None:
@@ -451,7 +443,7 @@ def _deadline(wait: str) -> Strike:
 
 
 async def _deadline_passes(night: Night, place: str) -> None:
-    night.hit()
+    night.hit(place)
 
 
 def _named(name: str, says: str, places: tuple[str, ...], strike: Strike, **options: Any) -> tuple[str, Entry]:

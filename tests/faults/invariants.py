@@ -16,6 +16,7 @@ from devstack.world import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION
 from models.identifiers import COPY_NAME
 from models.steps import Status, Step
 from tests.faults.night import Seen
+from tests.faults.operations import OPERATIONS
 
 READS = ("Describe", "List", "Get", "Query")
 CHANGES = {
@@ -176,6 +177,20 @@ def _trail(seen: Seen) -> Iterator[str]:
         yield "a deletion without its intent"
 
 
+def _verify(seen: Seen) -> Iterator[str]:
+    """`audit verify` finds nothing: rows, history and seals agree; after a terminate, once it has repaired."""
+    for of in seen.findings:
+        yield f"{of.kind} {of.step or ''} {of.event_key or ''} {of.field or ''}: found {of.found}, wanted {of.wanted}"
+
+
+def _known(seen: Seen) -> Iterator[str]:
+    """The campaign has faults for every operation that a night calls."""
+    called = {f"{call.service}.{call.operation}" for call in seen.calls}
+    yield from (
+        f"{each} is called, and the campaign has no faults for it" for each in sorted(called - OPERATIONS.keys())
+    )
+
+
 def _numbers(seen: Seen) -> Iterator[str]:
     """op-001, op-002 …, each of one workflow, without gaps."""
     entries = [entry for entry in seen.numbers if entry["record"].startswith("op-")]
@@ -225,6 +240,8 @@ PROMISES: dict[str, Callable[[Seen], Iterator[str]]] = {
     "effects": _effects,
     "nothing else": _nothing_else,
     "trail": _trail,
+    "verify": _verify,
+    "known": _known,
     "numbers": _numbers,
     "not stuck": _not_stuck,
     "secrets": _secrets,

@@ -17,7 +17,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
+from audit.findings import Finding
 from audit.rows import AuditRow
+from audit.seal import SEAL_TRAIL
 from devstack.aws import Durations, RecordedCall
 from devstack.aws.faults import Fault
 from devstack.world import TARGET_REGION
@@ -54,7 +56,7 @@ class Night:
     neighbour: bool = False
     closed: bool = False
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    hits: list[tuple[str, datetime]] = field(default_factory=list)
+    hits: list[tuple[str, str | datetime]] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     """What an incident itself found wrong."""
 
@@ -72,10 +74,10 @@ class Night:
         await self.until(lambda: fault.fired > 0)
         self.hit()
 
-    def hit(self) -> None:
-        """An incident met the night; each has a task of its name."""
+    def hit(self, step: str | None = None) -> None:
+        """An incident met the night, in the step that is under way unless it says which; each has a task of its name."""
         task = asyncio.current_task()
-        self.hits.append((task.get_name() if task else "", datetime.now(UTC)))
+        self.hits.append((task.get_name() if task else "", step or datetime.now(UTC)))
 
     async def until(self, came: Callable[[], bool]) -> None:
         """Raises `NotHit` if the night is over before."""
@@ -124,6 +126,8 @@ class Seen:
     running: list[str]
     """Workflows that are still open, the night's neighbours included."""
     operation_id: str | None
+    findings: tuple[Finding, ...]
+    """Of `audit verify`; after a terminate, what is left of them once it has repaired."""
     pictures: tuple[dict[str, Any], dict[str, Any]]
     """Of what no night may touch, before and after."""
     targets: tuple[dict[str, Any] | None, dict[str, Any] | None]
@@ -206,12 +210,14 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
         (entry["operation_id"] for entry in numbers if entry.get("first_run_id") == run_id and "operation_id" in entry),
         None,
     )
+    rows = stage.trail.operation(operation_id) if operation_id else []  # as they are before anything is repaired
+    findings = await _verified(night, operation_id, outcome) if operation_id else ()
     messages = stage.world.notifications()
     after = stage.picture(), stage.target()
     logs = "".join(text for _, text in stage.logs())
     raw = {
         "history": "".join(event.SerializeToString().decode("latin-1") for event in history),
-        "trail": json.dumps(items),
+        "trail": json.dumps(items, default=repr),
         "messages": json.dumps(messages),
         "logs": logs,
     }
@@ -219,15 +225,16 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
     return Seen(
         outcome=outcome,
         seconds=seconds,
-        hits=[(name, step_at(history, moment)) for name, moment in night.hits],
+        hits=[(name, at if isinstance(at, str) else step_at(history, at)) for name, at in night.hits],
         strange=night.strange,
         history=history,
         calls=calls,
-        rows=stage.trail.operation(operation_id) if operation_id else [],
+        rows=rows,
         numbers=numbers,
         messages=messages,
         running=[each.id async for each in night.client.list_workflows("ExecutionStatus = 'Running'")],
         operation_id=operation_id,
+        findings=findings,
         pictures=(before[0], after[0]),
         targets=(before[1], after[1]),
         users_see=outcome == "succeeded" and await asyncio.to_thread(stage.users_see),
@@ -238,9 +245,18 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
     )
 
 
+async def _verified(night: Night, operation_id: str, outcome: str) -> tuple[Finding, ...]:
+    if outcome == "stuck":
+        return ()
+    verifier = night.stage.verifier(night.client)
+    # Terminate runs nothing: the trail then lacks what the history has, until somebody has it repaired.
+    look = verifier.repair if outcome == "terminated" else verifier.verify
+    return (await look(operation_id)).findings
+
+
 def step_at(history: list[HistoryEvent], moment: datetime) -> str:
     """The step that was under way; before the first, the number was being taken."""
-    steps = {step.value for step in Step}
+    steps = {SEAL_TRAIL, *(step.value for step in Step)}
     found = "open-operation"
     for event in history:
         if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:

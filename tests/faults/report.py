@@ -37,6 +37,8 @@ class Line:
 
 def lines_of(results: Iterable[Result]) -> list[Line]:
     """The table, in the order of faults and steps."""
+    results = list(results)
+    clean = median([of.clean_seconds for of in results if of.clean_seconds is not None] or [0.0])
     grouped: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         grouped.setdefault(_place(result), []).append(result)
@@ -46,7 +48,7 @@ def lines_of(results: Iterable[Result]) -> list[Line]:
             step,
             len(nights),
             sum(night.survived for night in nights),
-            median(night.extra for night in nights),
+            max(median(night.seconds for night in nights) - clean, 0.0),
         )
         for (fault, step), nights in sorted(grouped.items(), key=lambda item: _order(item[0]))
     ]

@@ -16,8 +16,12 @@ import psycopg
 from botocore.exceptions import ClientError
 from temporalio.client import Client
 
+from audit.numbers import OperationNumbersTable
+from audit.plugin import AuroraRestorePlugin
+from audit.seal import Seals
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
+from audit.verify import Verifier
 from devstack.aws import Durations
 from devstack.aws.rds.snapshots import remove
 from devstack.pipeline import ROOT, start_worker
@@ -49,8 +53,6 @@ class Stage:
         self.workers: list[Server] = []
         self.planted: set[str] = set()
         self.marker = 100
-        self.clean_seconds: list[float] = []
-        """How long nights took into which nothing came."""
         with ExitStack() as starting:
             self.scratch = starting.enter_context(Scratch("faults"))
             self.stack = starting.enter_context(
@@ -77,7 +79,13 @@ class Stage:
 
     async def connect(self) -> Client:
         """A client of this loop."""
-        return await Client.connect(self.temporal.address)
+        return await Client.connect(self.temporal.address, plugins=[AuroraRestorePlugin()])
+
+    def verifier(self, client: Client) -> Verifier:
+        """What `starter.py audit verify` asks."""
+        dynamodb = self.clients["dynamodb", TARGET_REGION]
+        numbers = OperationNumbersTable(dynamodb, OPERATIONS_TABLE)
+        return Verifier(client, self.trail, numbers, Seals(dynamodb, AUDIT_TABLE, OPERATIONS_TABLE))
 
     def close(self) -> None:
         """Stop everything."""
