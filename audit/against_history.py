@@ -16,7 +16,7 @@ from models.steps import Status
 ROUNDING = timedelta(milliseconds=2)
 """A row keeps its times cut to whole milliseconds."""
 
-REPAIR = "Add it with: python starter.py audit verify OPERATION_ID --repair"
+REPAIR = "Add it with: python starter.py audit verify {operation_id} --repair"
 LOOK_INTO = "Somebody or something else wrote to the table: see CloudTrail's data events and point-in-time recovery."
 
 _CLOSED = {
@@ -165,7 +165,9 @@ def _absent(compared: Compared, wanted: Wanted) -> None:
         compared.notes.append(_finding(Kind.SUPERSEDED, row, found="a step without an end", what_to_do=reset))
     else:
         kind = wanted.may_be_absent or Kind.MISSING
-        compared.findings.append(_finding(kind, row, wanted=_summary(row), what_to_do=REPAIR))
+        compared.findings.append(
+            _finding(kind, row, wanted=_summary(row), what_to_do=REPAIR.format(operation_id=row.operation_id))
+        )
         compared.repairs.append(row)
 
 
@@ -228,13 +230,8 @@ def _was_called(row: AuditRow, history: OperationHistory, workflow_id: str) -> b
 
 
 def _was_decided(row: AuditRow, history: OperationHistory, workflow_id: str) -> bool:
-    """Whether the step had failed in the run on which somebody decided; who that was stands in the trail alone."""
-    return row.workflow_id == workflow_id and any(
-        end.fault is not None and end.called.step is row.step
-        for run in history.runs
-        if run.run_id == row.run_id
-        for end in run.ends.values()
-    )
+    """Whether there was such a run; who decided what on a run that had ended stands in the trail alone."""
+    return row.workflow_id == workflow_id and any(run.run_id == row.run_id for run in history.runs)
 
 
 def _finding(kind: Kind, row: AuditRow, **told: str) -> Finding:

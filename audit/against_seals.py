@@ -16,7 +16,7 @@ from models.seal import Seal
 EVIDENCE = (
     "Keep the table as it is: this is evidence. Compare with point-in-time recovery and CloudTrail's data events."
 )
-SEAL_AGAIN = "If the history confirms it, seal it with: python starter.py audit verify OPERATION_ID --repair"
+SEAL_AGAIN = "If the history confirms it, seal it with: python starter.py audit verify {operation_id} --repair"
 
 
 @dataclass
@@ -191,7 +191,7 @@ class SealCheck:
                 step=_step(event_key),
                 found=found,
                 wanted=wanted,
-                what_to_do=what_to_do,
+                what_to_do=what_to_do.format(operation_id=self._operation.operation_id),
             )
         )
 

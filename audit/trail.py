@@ -16,7 +16,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ActivityError, FailureError
 from temporalio.workflow import LocalActivityConfig
 
 from audit.decisions import decision_row
@@ -149,6 +149,8 @@ async def written_within(length: timedelta | None) -> bool:
 def outcome_row(step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
     """The row for an activity that ended, or None if its step goes on."""
     error = activity.exception()
+    if isinstance(error, ActivityError) and not error.scheduled_event_id:
+        return None  # cancelled before Temporal heard of it: its history has neither the call nor its end
     if error is not None:
         return _failed_row(step, of, fault_of(error))
     outcome = activity.result()

@@ -118,6 +118,7 @@ class _Case:
         check = self._verifier.check_of(self._opened, items)
         told = [seal for run in history.runs for seal in run.seals]
         self._checked = check.check(state is not State.RUNNING, told)
+        self._forgive_expired()
         return Verification(
             operation_id=self._opened.operation_id,
             state=state,
@@ -127,6 +128,12 @@ class _Case:
             findings=_in_order([*unreadable, *self.compared.findings, *self._checked.findings]),
             notes=(*self._about(history, state), *_in_order([*self.compared.notes, *self._checked.notes])),
         )
+
+    def _forgive_expired(self) -> None:
+        """A row whose time to live is over is not missing, and is not to be added again."""
+        expired = {note.event_key for note in self._checked.notes if note.kind is Kind.EXPIRED}
+        self.compared.findings = [of for of in self.compared.findings if of.event_key not in expired]
+        self.compared.repairs = [row for row in self.compared.repairs if row.event_key not in expired]
 
     def _about(self, history: OperationHistory, state: State) -> list[Finding]:
         """What limits this verification."""

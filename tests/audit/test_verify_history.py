@@ -177,6 +177,7 @@ def test_a_terminated_step_gets_its_end(temporal: TemporalServer, tables: Tables
     before, repaired, after = at_desk(temporal, tables, work)
     assert kinds(before) == [Kind.UNSEALED, Kind.UNENDED]
     assert before.findings[1].step == Step.RESTORE_SNAPSHOT
+    assert "starter.py audit verify op-001 --repair" in before.findings[1].what_to_do
     assert repaired.ok, as_plain(repaired)
     assert after.ok, as_plain(after)
     last = report_rows(tables.trail.operation("op-001"))[-1]
@@ -264,6 +265,18 @@ def test_a_night_reset_while_it_ran_went_on_elsewhere(temporal: TemporalServer, 
     assert verified.ok, as_plain(verified)
     assert noted(verified) == [Kind.SUPERSEDED]
     assert len(verified.runs) == 2
+
+
+def test_a_call_that_was_cancelled_before_temporal_heard_of_it(temporal: TemporalServer, tables: Tables) -> None:
+    """No event tells of it, and no row either."""
+
+    async def work(at: Desk) -> Verification:
+        await at.night("op-001", Call(cancelled_at_once=True), Call(step=Step.SNS_NOTIFICATION))
+        verified: Verification = await at.verifier.verify("op-001")
+        return verified
+
+    verified = at_desk(temporal, tables, work)
+    assert verified.ok, as_plain(verified)
 
 
 def test_a_repaired_night_can_be_reset(aws: Emulator, temporal: TemporalServer, tables: Tables) -> None:
