@@ -1,6 +1,9 @@
-"""A real MariaDB server, which speaks most of MySQL: the part of Aurora MySQL that can be run on a laptop.
+"""A real MariaDB behind every Aurora MySQL cluster of the local AWS: the part of MySQL that can be run on a laptop.
 
-As on Aurora, `rdsadmin` is the only one who may do everything and its password never leaves this module; the master
+A snapshot is a physical backup taken from the running server (mariadb-backup), a restore a copy of it that is
+started: accounts and data arrive as they do on Aurora.
+
+As on Aurora, `rdsadmin` is the only one who may do everything and its password never leaves its host; the master
 user may make accounts and grant, and everything in its databases. What MariaDB lacks of MySQL 8 (roles that are
 accounts, caching_sha2_password, AWSAuthenticationPlugin, mysql.user.account_locked) cannot be tried here.
 """
@@ -8,21 +11,19 @@ accounts, caching_sha2_password, AWSAuthenticationPlugin, mysql.user.account_loc
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
-from types import TracebackType
-from typing import Self
+from pathlib import Path
 
 import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from devstack.processes import LOOPBACK, Scratch, Server, free_port, with_free_ports
+from devstack.database_servers import RDSADMIN, DatabaseServers, RunningServer
+from devstack.processes import LOOPBACK, free_port
 
-PROGRAMS = ("mariadbd", "mariadb-install-db")
-HOW_TO_GET = "apt-get install --no-install-recommends mariadb-server-core mariadb-client-core"
-UNPRIVILEGED_USER = "nobody"  # MariaDB refuses to run as root
+PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb-backup")
+HOW_TO_GET = "apt-get install --no-install-recommends mariadb-server-core mariadb-client-core mariadb-backup"
 START_TIMEOUT_S = 30.0
 
 MASTER_RIGHTS = (
@@ -35,64 +36,84 @@ MASTER_RIGHTS = (
 
 def missing_programs() -> list[str]:
     """The programs that are not on this machine."""
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
-    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    return [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
 
 
-class MariadbServer:
-    """One server with a master user; stops and leaves nothing when it is closed."""
+class MariadbHost(DatabaseServers):
+    """MariaDB behind Aurora MySQL clusters."""
 
-    def __init__(self, master_username: str, master_password: str) -> None:
-        """Initialise and start (1 s). Raises ServerError if it does not come up."""
-        self._password = secrets.token_urlsafe(24)
-        self._scratch = Scratch("mariadb", user=UNPRIVILEGED_USER if os.getuid() == 0 else None)
-        try:
-            self._install()
-            self.port, self._server = with_free_ports(self._start)
-            self._set_up(master_username, master_password)
-        except BaseException:
-            self._scratch.close()
-            raise
+    def __init__(self) -> None:
+        """Prepare the template (2 s)."""
+        super().__init__("mariadb")
 
-    def as_rdsadmin(self, statement: str, *values: str) -> list[tuple[object, ...]]:
+    def set_master_password(self, cluster: str, username: str, password: str) -> None:
+        """From the next login on; sessions that are open stay open."""
+        with self._holding("cluster", cluster):
+            self.as_rdsadmin(cluster, "ALTER USER %s@'%%' IDENTIFIED BY %s", username, password)
+
+    def versions(self) -> str:
+        """What runs, for a banner: "MariaDB 10.11.14"."""
+        return self._version
+
+    def as_rdsadmin(self, cluster: str, statement: str, *values: str) -> list[tuple[object, ...]]:
         """What only RDS itself may do, or see."""
-        with self._connect("rdsadmin", self._password) as connection, connection.cursor() as cursor:
+        with self._connect(self.address(cluster).port) as connection, connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
-    def log(self) -> str:
-        """Every statement that the server was sent."""
-        return (self._scratch.path / "data" / "general.log").read_text("utf-8", errors="replace")
+    def log(self, cluster: str) -> str:
+        """Every statement that the cluster's server was sent."""
+        return (self._running(cluster).directory / "general.log").read_text("utf-8", errors="replace")
 
-    def close(self) -> None:
-        """Stop the server and remove its data. Twice is once."""
-        self._scratch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _install(self) -> None:
+    def _new_template(self) -> Path:
+        """An empty Aurora MySQL: initialised once, copied for every new cluster."""
+        directory = self._new_directory("template")
         options = ("--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db")
-        self._scratch.run("install", ["mariadb-install-db", *options, f"--datadir={self._scratch.path / 'data'}"])
+        self._scratch.run("install", ["mariadb-install-db", *options, f"--datadir={directory}"])
+        running = self._start(directory)
+        with pymysql.connect(unix_socket=str(_socket(directory)), user="root") as root, root.cursor() as cursor:
+            # The others are for hosts that --skip-name-resolve never sees, and cannot even be altered.
+            cursor.execute("DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'")
+            cursor.execute("FLUSH PRIVILEGES")
+            cursor.execute(f"RENAME USER root@localhost TO {RDSADMIN}@'%%'", ())
+            cursor.execute(f"ALTER USER {RDSADMIN}@'%%' IDENTIFIED BY %s", (self._password,))
+            cursor.execute("SELECT version()")
+            self._version = f"MariaDB {str(cursor.fetchone()[0]).partition('-')[0]}"  # type: ignore[index]  # one row
+        running.server.stop()
+        return directory
 
-    def _start(self) -> tuple[int, Server]:
-        port = free_port()
-        path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
+    def _set_up(self, port: int, username: str, password: str, database_name: str | None) -> None:
+        with self._connect(port) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (username, password))
+            cursor.execute(f"GRANT {MASTER_RIGHTS} ON *.* TO %s@'%%' WITH GRANT OPTION", (username,))
+            if database_name is not None:
+                cursor.execute(f"CREATE DATABASE `{database_name}`")
+
+    def _base_backup(self, running: RunningServer, directory: Path) -> None:
+        # In a file: a password on a command line can be read by everybody on the machine.
+        login = self._scratch.write(
+            f"{directory.name}.cnf",
+            f"[client]\nhost={LOOPBACK}\nport={running.port}\nuser={RDSADMIN}\npassword={self._password}\n",
+        )
+        backup = ["mariadb-backup", f"--defaults-file={login}", f"--target-dir={directory}"]
+        self._scratch.run(f"{directory.name}-backup", [*backup, "--backup", f"--datadir={running.directory}"])
+        # Brings the copied files to one moment; without it no server starts on them.
+        self._scratch.run(f"{directory.name}-prepare", [*backup, "--prepare", "--use-memory=16M"])
+        login.unlink()
+
+    def _start(self, directory: Path, port: int | None = None) -> RunningServer:
+        port = port or free_port()
         server = self._scratch.start(
-            "mariadbd",
+            directory.name,
             [
-                shutil.which("mariadbd", path=path) or "mariadbd",
+                shutil.which("mariadbd", path=_path()) or "mariadbd",
                 "--no-defaults",
-                f"--datadir={self._scratch.path / 'data'}",
+                f"--datadir={directory}",
                 f"--bind-address={LOOPBACK}",
                 f"--port={port}",
-                f"--socket={self._scratch.path / 'socket'}",
+                f"--socket={_socket(directory)}",
                 "--innodb-buffer-pool-size=16M",
+                "--innodb-log-file-size=4M",
                 "--innodb-flush-log-at-trx-commit=0",
                 "--character-set-server=utf8mb4",
                 "--skip-name-resolve",
@@ -102,23 +123,18 @@ class MariadbServer:
             stop_signal=signal.SIGTERM,
         )
         server.wait_until(lambda: (LOOPBACK, port) in server.listening(), START_TIMEOUT_S)
-        return port, server
+        return RunningServer(directory, port, server)
 
-    def _set_up(self, master_username: str, master_password: str) -> None:
-        with self._as_root() as connection, connection.cursor() as cursor:
-            # The others are for hosts that --skip-name-resolve never sees, and cannot even be altered.
-            cursor.execute("DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'")
-            cursor.execute("FLUSH PRIVILEGES")
-            cursor.execute("RENAME USER root@localhost TO rdsadmin@'%%'", ())
-            cursor.execute("ALTER USER rdsadmin@'%%' IDENTIFIED BY %s", (self._password,))
-            master = (master_username,)
-            cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (*master, master_password))
-            cursor.execute(f"GRANT {MASTER_RIGHTS} ON *.* TO %s@'%%' WITH GRANT OPTION", master)
-
-    def _as_root(self) -> Connection[Cursor]:
-        return pymysql.connect(unix_socket=str(self._scratch.path / "socket"), user="root")
-
-    def _connect(self, user: str, password: str) -> Connection[Cursor]:
+    def _connect(self, port: int) -> Connection[Cursor]:
         return pymysql.connect(
-            host=LOOPBACK, port=self.port, user=user, password=password, charset="utf8mb4", autocommit=True
+            host=LOOPBACK, port=port, user=RDSADMIN, password=self._password, charset="utf8mb4", autocommit=True
         )
+
+
+def _path() -> str:
+    return os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
+
+
+def _socket(directory: Path) -> Path:
+    """Beside the data, not in it: a copy of the data would bring a dead one. At most 107 bytes, as the kernel has it."""
+    return directory.with_suffix(".socket")

@@ -87,9 +87,9 @@ class World:
         with self._connect(TARGET_REGION, TARGET, user, password) as connection:
             return connection.execute(query).fetchall()
 
-    def take_automated_snapshot(self) -> str:
+    def take_automated_snapshot(self, cluster: str = SOURCE) -> str:
         """The snapshot that RDS takes every night; returns its identifier once it is available."""
-        body = {"account": ACCOUNT, "region": SOURCE_REGION, "cluster": SOURCE}
+        body = {"account": ACCOUNT, "region": SOURCE_REGION, "cluster": cluster}
         identifier: str = self.control("POST", "/_devstack/rds/automated-snapshot", body)["identifier"]
         rds: RDSClient = self.client("rds", SOURCE_REGION)
         self._until(
@@ -180,29 +180,30 @@ class World:
         """The staging cluster, which has opted in to be replaced by the source; up when this returns."""
         opt_in = [{"Key": REPLACED_BY, "Value": self.source_arn}]
         password = secrets.token_urlsafe(24)
-        self._cluster(self.client("rds"), TARGET, SUBNET_GROUP, password, KmsKeyId=KMS_ALIAS, Tags=opt_in)
+        self.make_cluster(self.client("rds"), TARGET, SUBNET_GROUP, password, KmsKeyId=KMS_ALIAS, Tags=opt_in)
 
     def _make_source(self) -> None:
         rds = self.client("rds", SOURCE_REGION)
-        self._cluster(rds, SOURCE, "production", self.master_password, DeletionProtection=True)
+        self.make_cluster(rds, SOURCE, "production", self.master_password, DeletionProtection=True)
 
-    def _cluster(self, rds: RDSClient, name: str, subnet_group: str, password: str, **options: Any) -> None:
+    def make_cluster(
+        self, rds: RDSClient, name: str, subnet_group: str, password: str, *, engine: str = ENGINE, **options: Any
+    ) -> None:
+        """An encrypted cluster with a writer and an empty database, up when this returns."""
+        given: dict[str, Any] = {"EngineVersion": ENGINE_VERSION, "DatabaseName": DATABASE, "MasterUsername": MASTER}
         rds.create_db_cluster(
             DBClusterIdentifier=name,
-            Engine=ENGINE,
-            EngineVersion=ENGINE_VERSION,
-            DatabaseName=DATABASE,
-            MasterUsername=MASTER,
+            Engine=engine,
             MasterUserPassword=password,
             DBSubnetGroupName=subnet_group,
             StorageEncrypted=True,
-            **options,
+            **(given | options),
         )
         self._until(
             lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available"
         )
         rds.create_db_instance(
-            DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=ENGINE
+            DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=engine
         )
         self._until(lambda: self._is_up(rds, name))
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from devstack.aws.application import Application
 from devstack.aws.clock import Clock
-from devstack.aws.databases import DatabaseHost
+from devstack.aws.databases import DatabaseHost, NoDatabases
 from devstack.aws.durations import Durations
 from devstack.aws.faults import Faults
 from devstack.aws.http_server import HOST, Server
@@ -31,17 +31,26 @@ class Emulator:
         self,
         databases: DatabaseHost,
         *,
+        mysql: DatabaseHost | None = None,
         host: str = HOST,
         port: int = 0,
         durations: Durations = Durations(),  # noqa: B008 - frozen
         clock: Clock | None = None,
     ) -> None:
-        """Prepare; nothing is served before `start`. Port 0 means a free one; only a container listens elsewhere."""
+        """Prepare; nothing is served before `start`. `databases` are behind Aurora PostgreSQL clusters.
+
+        Port 0 means a free one; only a container listens elsewhere.
+        """
         self.clock = clock or Clock()
         self.faults = Faults()
         self.calls = Journal()
         self._services = OtherServices()
-        self._world = World(databases, self._services, self.clock, durations)
+        self._world = World(
+            {"aurora-postgresql": databases, "aurora-mysql": mysql or NoDatabases()},
+            self._services,
+            self.clock,
+            durations,
+        )
         self._host, self._port = host, port
         self._server: Server | None = None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.mariadb import HOW_TO_GET, MariadbServer, missing_programs
+from devstack.mariadb import HOW_TO_GET, MariadbHost, missing_programs
 from devstack.postgres import PostgresHost
 from tests.activities.conftest import night, shared
 from tests.activities.night_world import Night
@@ -24,11 +24,12 @@ def postgres_host() -> Iterator[PostgresHost]:
 
 
 @pytest.fixture(scope="package")
-def mariadb() -> Iterator[MariadbServer]:
+def mariadb() -> Iterator[MariadbHost]:
     if missing := missing_programs():
         pytest.skip(f"{' and '.join(missing)} are not on this machine: {HOW_TO_GET}")
-    with MariadbServer(MASTER, MASTER_PASSWORD) as server:
-        yield server
+    with MariadbHost() as host:
+        host.create("restored", MASTER, MASTER_PASSWORD, None)
+        yield host
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def postgres(night: Night, postgres_host: PostgresHost, tmp_path: Path) -> Postg
 
 
 @pytest.fixture
-def mysql(night: Night, mariadb: MariadbServer, tmp_path: Path) -> Mysql:
+def mysql(night: Night, mariadb: MariadbHost, tmp_path: Path) -> Mysql:
     return Mysql(night, tmp_path, mariadb)
 
 

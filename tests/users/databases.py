@@ -16,7 +16,7 @@ from activities.database_users import DatabaseUserActivities
 from activities.mysql_users import identifier
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from devstack.mariadb import MariadbServer
+from devstack.mariadb import MariadbHost
 from devstack.postgres import PostgresHost
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
@@ -131,16 +131,16 @@ class Postgres(Database):
 class Mysql(Database):
     engine = "aurora-mysql"
 
-    def __init__(self, night: Night, directory: Path, server: MariadbServer) -> None:
-        self.server = server
-        self.port = server.port
+    def __init__(self, night: Night, directory: Path, host: MariadbHost) -> None:
+        self.host = host
+        self.port = host.address("restored").port
         super().__init__(night, directory)
 
     def make_database(self, name: str) -> None:
         self.as_user(MASTER, MASTER_PASSWORD, f"CREATE DATABASE {identifier(name)}", "information_schema")
 
     def make_login(self, name: str, password: str) -> None:
-        self.server.as_rdsadmin("CREATE USER %s@'%%' IDENTIFIED BY %s", name, password)
+        self.host.as_rdsadmin("restored", "CREATE USER %s@'%%' IDENTIFIED BY %s", name, password)
 
     def session(self, user: str, password: str, database: str | None = None) -> Any:
         return self.mysql.connect(self.endpoint, database or self.name, user, password)

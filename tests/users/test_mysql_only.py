@@ -33,7 +33,7 @@ class Quoting:
 def test_every_account_of_a_users_name_is_the_user(mysql: Mysql) -> None:
     """MySQL lets in by the most specific host: an account of production beside ours would keep its password."""
     name = mysql.unique("app")
-    mysql.server.as_rdsadmin("CREATE USER %s@'127.0.0.1' IDENTIFIED BY 'of-production'", name)
+    mysql.host.as_rdsadmin("restored", "CREATE USER %s@'127.0.0.1' IDENTIFIED BY 'of-production'", name)
     answer = mysql.set_up(mysql.user(name, "p"))
     assert (answer.created, answer.altered) == ((), (name,))
     assert mysql.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]
@@ -56,9 +56,9 @@ def test_read_only_loses_what_production_gave_everywhere(mysql: Mysql) -> None:
     name = mysql.unique("report")
     mysql.make_login(name, "of-production")
     for what in ("INSERT, UPDATE ON *.*", f"DELETE ON `{mysql.name}`.orders"):
-        mysql.server.as_rdsadmin(f"GRANT {what} TO '{name}'@'%' WITH GRANT OPTION")
+        mysql.host.as_rdsadmin("restored", f"GRANT {what} TO '{name}'@'%' WITH GRANT OPTION")
     mysql.set_up(mysql.user(name, "p"))
-    grants = [str(row[0]) for row in mysql.server.as_rdsadmin(f"SHOW GRANTS FOR '{name}'@'%'")]
+    grants = [str(row[0]) for row in mysql.host.as_rdsadmin("restored", f"SHOW GRANTS FOR '{name}'@'%'")]
     assert [re.sub(r" IDENTIFIED.*", "", grant) for grant in grants] == [
         f"GRANT USAGE ON *.* TO `{name}`@`%`",
         f"GRANT SELECT, SHOW VIEW ON `{as_pattern(mysql.name)}`.* TO `{name}`@`%`",
@@ -67,15 +67,15 @@ def test_read_only_loses_what_production_gave_everywhere(mysql: Mysql) -> None:
 
 def test_sessions_are_ended_by_rds_where_there_is_rds(mysql: Mysql) -> None:
     """With mysql.rds_kill on the server it is called, as the master user of RDS may not KILL."""
-    mysql.server.as_rdsadmin("CREATE PROCEDURE mysql.rds_kill(IN session BIGINT) KILL session")
+    mysql.host.as_rdsadmin("restored", "CREATE PROCEDURE mysql.rds_kill(IN session BIGINT) KILL session")
     try:
         name = mysql.unique("production")
         mysql.make_login(name, "of-production")
         with closing(mysql.session(name, "of-production", "information_schema")):
             mysql.set_up()
     finally:
-        mysql.server.as_rdsadmin("DROP PROCEDURE mysql.rds_kill")
-    assert "CALL mysql.rds_kill(" in mysql.server.log()
+        mysql.host.as_rdsadmin("restored", "DROP PROCEDURE mysql.rds_kill")
+    assert "CALL mysql.rds_kill(" in mysql.host.log("restored")
 
 
 @pytest.mark.parametrize("name", ["x" * 33, "app ", "app😀"])

@@ -256,7 +256,7 @@ def test_no_password_is_told_to_the_server(mysql: Mysql) -> None:
     """With every statement logged, MySQL's log has no password: it is given what it keeps of it."""
     name = mysql.unique("app")
     mysql.set_up(mysql.user(name, "plant-7f3a9c"))
-    log = mysql.server.log()
+    log = mysql.host.log("restored")
     assert f"ALTER USER '{name}'@'%' IDENTIFIED WITH mysql_native_password AS '*" in log
     assert "plant-7f3a9c" not in log
     assert MASTER_PASSWORD not in log

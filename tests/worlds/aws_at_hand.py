@@ -26,6 +26,7 @@ from devstack.aws.clock import Clock
 from devstack.aws.faults import Faults
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests
+from devstack.aws.rds.engine_versions import ENGINES
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.protocol import parse
 from devstack.aws.rds.resources import Cluster, Snapshot
@@ -93,7 +94,7 @@ class AwsAtHand:
         self.clock.freeze(now)
         self.faults, self.journal = Faults(), Journal()
         takes = replace(TAKES, visibility_lag=visibility_lag)
-        self.world = World(NoDatabases(), self.services, self.clock, takes)
+        self.world = World(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
         self.application = Application(self.world, self.services, self.faults, self.journal)
         self.effects: list[Effect] = []
         self.declared: set[str] = set()

@@ -16,8 +16,8 @@ from devstack.aws.sockets import refusing_port
 
 
 def host_of(world: World, engine: str) -> DatabaseHost:
-    """Who runs servers of an engine: only Aurora PostgreSQL has real ones."""
-    return world.databases if engine == "aurora-postgresql" else world.no_databases
+    """Who runs servers of an engine."""
+    return world.databases[engine]
 
 
 def start(world: World, cluster: Cluster) -> Future[Address]:

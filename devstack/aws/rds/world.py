@@ -7,7 +7,7 @@ whenever somebody looks. One lock is held around every look and every change; da
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -15,7 +15,7 @@ from typing import Any
 
 from devstack.aws.caller import Caller
 from devstack.aws.clock import Clock
-from devstack.aws.databases import DatabaseHost, NoDatabases, Work
+from devstack.aws.databases import DatabaseHost, Work
 from devstack.aws.durations import Durations
 from devstack.aws.rds.resources import (
     Cluster,
@@ -82,8 +82,10 @@ class Transition:
 class World:
     """The state, its clock, and everything that the operations need to change it."""
 
-    def __init__(self, databases: DatabaseHost, services: OtherServices, clock: Clock, durations: Durations) -> None:
-        """Start without any resource."""
+    def __init__(
+        self, databases: Mapping[str, DatabaseHost], services: OtherServices, clock: Clock, durations: Durations
+    ) -> None:
+        """Start without any resource. `databases` are by engine."""
         self.lock = threading.RLock()
         self.clock = clock
         self.durations = durations
@@ -91,7 +93,6 @@ class World:
         self.services = services
         self.work = Work()
         self.databases = databases
-        self.no_databases = NoDatabases()
         self.silent = SilentPort()
         self.global_clusters: dict[tuple[str, str], GlobalCluster] = {}
         """By account and identifier: a global cluster belongs to no region."""
