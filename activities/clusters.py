@@ -40,12 +40,18 @@ class ClusterActivities:
         Raises `Refused` if a guard says no, `StepFailed` if the target vanished without this operation.
         Source: RDS API Reference, DeleteDBInstance, DeleteDBCluster.
         Run twice: what is being deleted is left to go, what is gone is success if the trail holds this operation's
-        intent; a cluster restored since has another resource id and is refused.
+        intent; a cluster restored since, by this operation or another, is refused.
         """
         rds = self._aws.rds(of.target, of.operation_id)
         cluster = find_cluster(rds, of.target.cluster)
         if cluster is None:
             return self._gone(of, rds)
+        if _restored_here(of, cluster):
+            raise Refused(
+                "Restored by this operation",
+                f"{cluster['DBClusterArn']} was restored by {of.operation_id} itself, and no step of it that is taken "
+                "again deletes that. Retry from a later step, or start a new night, which replaces it.",
+            )
         if cluster["DbClusterResourceId"] != of.target_resource_id:
             raise another_cluster(cluster, of.target_resource_id, "snapshot-check saw")
         if cluster["Status"] == "deleting":
@@ -150,6 +156,12 @@ class ClusterActivities:
             raise ResourceBusy(
                 "Cluster not to be seen yet", f"{of.target.arn} exists, but RDS does not show it."
             ) from error
+
+
+def _restored_here(of: DeleteClusterInput, cluster: DBClusterTypeDef) -> bool:
+    """Whether this operation made it: not by the tag alone, since other tables count from op-001 too."""
+    tagged = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION) == of.operation_id
+    return tagged and of.night_began_at is not None and cluster["ClusterCreateTime"] >= of.night_began_at
 
 
 def another_cluster(found: DBClusterTypeDef, wanted: str | None, which: str) -> Refused:

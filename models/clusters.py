@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
@@ -21,6 +21,10 @@ class DeleteClusterInput(StepInput):
     source_resource_id: str | None
     target_resource_id: str | None = Field(
         description="Of the cluster that snapshot-check saw; only this very cluster may be deleted."
+    )
+    night_began_at: AwareDatetime | None = Field(
+        default=None,
+        description="A cluster made since then under this operation's tag is its own and is never deleted.",
     )
     oldest: timedelta | None = Field(
         default=None, description="The age that the snapshot may have when the deletion begins; none means any."

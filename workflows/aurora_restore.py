@@ -165,6 +165,7 @@ class AuroraRestoreWorkflow:
             snapshot_copy=copy,
             source_resource_id=checked.source_resource_id,
             target_resource_id=checked.target_resource_id,
+            night_began_at=self._night.state.started_at,
             oldest=request.oldest_snapshot,
             live=checked.live,
         )
