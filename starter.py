@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from commands import abort, audit, cancel, plan, retry, schedule, setup, skip, start, status
+from commands import abort, audit, audit_verify, cancel, plan, retry, schedule, setup, skip, start, status
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, REFUSED, UNREACHABLE
 from commands.terminal import say
 
@@ -17,6 +17,7 @@ VERBS = {
     "start": start,
     "status": status,
     "audit": audit,
+    "audit verify": audit_verify,
     "schedule": schedule,
     "cancel": cancel,
     "retry": retry,
@@ -28,7 +29,7 @@ VERBS = {
 EPILOG = """\
 exit codes:
   0  done; with a night followed or shown: it succeeded, or goes on
-  1  the night failed; with plan: it would not run
+  1  the night failed; with plan: it would not run; with audit verify: the trail is not what it should be
   2  your mistake: arguments, request file, settings
   3  refused: already running, not running, not there, nothing to go on with
   4  the night was cancelled
@@ -59,6 +60,12 @@ def parser() -> argparse.ArgumentParser:
         command.arguments(verb)
         verb.set_defaults(run=command.run)
     return root
+
+
+def _as_verbs(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a verb of two words as the one that argparse knows."""
+    verb = " ".join(arguments[:2])
+    return [verb, *arguments[2:]] if verb in VERBS and len(arguments) > 1 else list(arguments)
 
 
 def _exit_code(error: Exception) -> int | None:
@@ -112,7 +119,7 @@ def _sentence(error: Exception) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; the exit codes stand in `EPILOG`."""
-    args = parser().parse_args(arguments)
+    args = parser().parse_args(_as_verbs(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = args.run(args)
         sys.stdout.flush()

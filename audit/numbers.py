@@ -7,6 +7,7 @@ Source: DynamoDB Developer Guide, "Amazon DynamoDB Transactions".
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -74,6 +75,19 @@ class OperationNumbersTable:
             opened_at=datetime.fromisoformat(item["opened_at"]["S"]),
         )
 
+    def since(self, first: datetime) -> list[str]:
+        """The operations that were opened at this time (aware) or later, the newest first.
+
+        Raises `TrailUnavailable`.
+        """
+        try:
+            counter = self._get(COUNTER)
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable(error) from error
+        newest_first = map(_numbered, range(int(counter["last"]["N"]) if counter else 0, 0, -1))
+        opened = takewhile(lambda of: of is not None and of.opened_at >= first, map(self.find, newest_first))
+        return [of.operation_id for of in opened if of is not None]
+
     def _of_workflow(self, wanted: OpenOperation) -> Operation | None:
         item = self._get(_workflow_record(wanted))
         if item is None:
@@ -85,7 +99,7 @@ class OperationNumbersTable:
         """Counter, number and workflow in one transaction; None if another operation was faster."""
         counter = self._get(COUNTER)
         last = int(counter["last"]["N"]) if counter else 0
-        operation_id = f"op-{last + 1:03d}"
+        operation_id = _numbered(last + 1)
         facts: dict[str, AttributeValueTypeDef] = {
             "operation_id": {"S": operation_id},
             "workflow_id": {"S": wanted.workflow_id},
@@ -134,6 +148,10 @@ class OperationNumbersTable:
             "never made: python starter.py setup",
             code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
+
+
+def _numbered(number: int) -> str:
+    return f"op-{number:03d}"
 
 
 def _workflow_record(wanted: OpenOperation) -> str:

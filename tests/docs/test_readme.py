@@ -26,7 +26,7 @@ def test_the_help_block_is_the_help() -> None:
 def test_every_verb_is_explained() -> None:
     """The table of verbs has each verb that starter.py has, in its order, with what it must and may be told."""
     [verbs] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
-    explained = dict(re.findall(r"^\| `([a-z]+)(?: ([][A-Z_]+))?` \|", section(README, "starter.py"), re.MULTILINE))
+    explained = dict(re.findall(r"^\| `([a-z ]+?)(?: ([][A-Z_]+))?` \|", section(README, "starter.py"), re.MULTILINE))
     assert list(explained) == list(verbs)
     for verb, argument in explained.items():
         assert argument.strip("[]") in verbs[verb].format_usage()
@@ -64,7 +64,7 @@ def test_every_option_that_a_document_names_exists() -> None:
     """An option of starter.py in a command of the README or the runbook is one that the verb has."""
     [verbs] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
     for path in ("README.md", "docs/runbook.md"):
-        for verb, rest in re.findall(r"starter\.py ([a-z]+)([^\n`|#]*)", text(path)):
+        for verb, rest in re.findall(r"starter\.py ([a-z]+(?: verify)?)([^\n`|#]*)", text(path)):
             assert verb in verbs
             for option in re.findall(r"--[a-z-]+", rest):
                 assert option in verbs[verb]._option_string_actions, f"{path}: starter.py {verb} {option}"
