@@ -66,6 +66,15 @@ class Emulator:
         """The limits on RDS resources, to be changed in place."""
         return self._world.quotas
 
+    @property
+    def durations(self) -> Durations:
+        """How long what is begun from now on takes; to be replaced."""
+        return self._world.durations
+
+    @durations.setter
+    def durations(self, durations: Durations) -> None:
+        self._world.durations = durations
+
     def start(self) -> Self:
         """Serve from now on, in a daemon thread; OSError if the port is taken."""
         application = Application(self._world, self._services, self.faults, self.calls)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,17 +18,14 @@ from audit.report import report_rows
 from audit.rows import AuditRow
 from models.operation import RestoreState
 from models.request import RestoreRequest
-from models.steps import Outcome
 from tests.bench import Bench, environment_variables, request
 
 FAULTS = {
     "copy-snapshot": ("rds", "CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault"),
-    "delete-rds": ("rds", "DeleteDBCluster", "InvalidDBClusterStateFault"),
     "restore-snapshot": ("rds", "RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault"),
-    "archive-snapshot": ("rds", "AddTagsToResource", "InvalidDBClusterSnapshotStateFault"),
+    "archive-snapshot": ("rds", "AddTagsToResource", "AccessDenied"),
     "sns-notification": ("sns", "Publish", "NotFound"),
 }
-SHORTS = {"copy-snapshot": "KMS key not accessible", "restore-snapshot": "Invalid VPC configuration"}
 TOLD = ("sns-notification", "SUCCESS", "Error notification sent")
 REST = [
     ("check-restore-status", "SUCCESS", "Restore completed"),
@@ -76,7 +73,7 @@ class GoingOn:
         """Let a step fail for good, so many times."""
         service, operation, code = FAULTS[step]
         self.bench.world.emulator.faults.add(
-            service, operation, "error", code=code, message="as AWS says it", count=times
+            service, operation, "error", code=code, message="as AWS says it", status=400, count=times
         )
 
     async def start(self, asked: RestoreRequest, workflow_id: str | None = None) -> WorkflowHandle[Any, RestoreState]:
@@ -161,7 +158,3 @@ def through(*, failed_at: str) -> list[Row]:
     ]
     names = [step for step, _, _ in steps]
     return steps[: names.index(failed_at)]
-
-
-Operator = Callable[..., Awaitable[Said]]
-SUCCEEDED = Outcome.SUCCEEDED
