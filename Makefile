@@ -4,13 +4,17 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test faults lint format lock clean
 
 demo: $(READY)
 	@$(IN_VENV) -m devstack.demo
 
 test: $(READY)
 	@$(IN_VENV) -m pytest
+
+# Five hundred nights into which faults come, about an hour; its table goes into docs/reliability.md.
+faults: $(READY)
+	@$(IN_VENV) -m tests.faults --nights 500 --document --defects
 
 lint: $(READY)
 	@$(IN_VENV) -m ruff check .

@@ -9,7 +9,7 @@ from concurrent.futures import as_completed
 
 from rich.console import Console
 
-from tests.faults.campaign import SINGLES, Campaign, Result, Runner, plan_of
+from tests.faults.campaign import SINGLES, SLOW, Campaign, Result, Runner, plan_of
 from tests.faults.kept import KEPT
 from tests.faults.mutations import DEFECTS, broken_by, defective
 from tests.faults.report import as_markdown, as_table, lines_of, write
@@ -65,7 +65,9 @@ def _campaign(nights: int, first: int, stages: int, *, document: bool) -> bool:
     campaign, results = Campaign(stages), []
     try:
         # The slow ones first, so that no stage waits for another at the end.
-        futures = [campaign.submit(plan, seed) for plan, seed in sorted(work, key=lambda of: "-long" not in of[0])]
+        futures = [
+            campaign.submit(plan, seed) for plan, seed in sorted(work, key=lambda of: not of[0].startswith(SLOW))
+        ]
         for done in as_completed(futures):
             results.append(done.result())
             _tell(results[-1], time.monotonic() - began)

@@ -90,6 +90,7 @@ DEFECTS: dict[str, Defect] = {
                 'if cluster["DbClusterResourceId"] != of.target_resource_id:',
                 "if False:",
             ),
+            Change("activities/clusters.py", "if _restored_here(of, cluster):", "if False:"),
         ),
         "woken-without-a-look@delete-rds",
         "effects",

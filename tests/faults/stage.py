@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from audit.verify import Verifier
 from devstack.aws import Durations
 from devstack.aws.rds.snapshots import remove
 from devstack.pipeline import ROOT, start_worker
-from devstack.processes import Scratch, Server
+from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
 from devstack.world import ACCOUNT, REPLACED_BY, SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, USERS, World
 from models.identifiers import copy_identifier
@@ -41,6 +41,8 @@ QUICK = Durations(
 WAIT = {"deadline": "PT90S", "first_interval": "PT0.1S", "maximum_interval": "PT0.4S"}
 TIMERS = 'history.timerProcessorMaxTimeShift="10ms"'
 """The server's timers would else come up to a second late, which is most of a night here."""
+WORKER_STARTS = 15
+"""A worker gives up after 10 s without Temporal, which is away for two minutes at most."""
 CHANGING_FACTS = frozenset({"LatestRestorableTime", "EarliestRestorableTime"})
 
 
@@ -94,20 +96,23 @@ class Stage:
     # Workers
 
     def new_worker(self) -> Server:
-        """One more worker; ready when this returns."""
-        self._worker_numbers += 1
+        """One more worker; ready when this returns. As a service manager it tries again while Temporal is away."""
         # As an operator may set it: a database that hangs is given up sooner.
         environment = {**self.stack.environment, "AURORA_RESTORE_DATABASE_CONNECT_SECONDS": "2"}
-        worker = start_worker(self.scratch, environment, f"worker-{self._worker_numbers}", self._root)
-        self.workers.append(worker)
-        return worker
+        for again in reversed(range(WORKER_STARTS)):
+            self._worker_numbers += 1
+            with suppress(ServerError) if again else nullcontext():
+                worker = start_worker(self.scratch, environment, f"worker-{self._worker_numbers}", self._root)
+                self.workers.append(worker)
+                return worker
+        raise AssertionError("the last start raises what it raises")
 
     def kill_worker(self, worker: Server | None = None) -> None:
         """SIGKILL one, the oldest if none is named."""
-        worker = worker or self.workers[0]
-        if worker in self.workers:
+        worker = worker or next(iter(self.workers), None)
+        if worker is not None and worker in self.workers:
             self.workers.remove(worker)
-        worker.kill()
+            worker.kill()
 
     def stop_worker(self) -> int | None:
         """SIGTERM the oldest and wait for its end; its exit status."""
