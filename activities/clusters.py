@@ -68,8 +68,10 @@ class ClusterActivities:
         details = f"Deleting {of.target.cluster} ({of.target_resource_id})"
         settings = {SETTINGS_FACT: of.live.model_dump_json(exclude_none=True)} if of.live else {}
         self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,), settings)
-        _delete_members(rds, cluster)
-        _delete_cluster(rds, of.target.cluster)
+        # The guards and the trail took their time: what is deleted is looked at once more, just before.
+        if (still := find_cluster(rds, of.target.cluster)) and still["DbClusterResourceId"] == of.target_resource_id:
+            delete_members(rds, still)
+            delete_cluster(rds, of.target.cluster)
 
     def _gone(self, of: DeleteClusterInput, rds: RDSClient) -> StepOutcome:
         if of.target_resource_id and (renamed := find_cluster_by_resource_id(rds, of.target_resource_id)):
@@ -223,7 +225,7 @@ def _scaling(configuration: ClusterConfiguration) -> dict[str, float] | None:
     return {"MinCapacity": scaling.min_capacity, "MaxCapacity": scaling.max_capacity} if scaling else None
 
 
-def _delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
+def delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
     """Readers first, then the writer, so that no reader is promoted only to be deleted."""
     members = cluster.get("DBClusterMembers", [])
     going = {
@@ -244,7 +246,7 @@ def _delete_instance(rds: RDSClient, identifier: str) -> None:
             raise
 
 
-def _delete_cluster(rds: RDSClient, identifier: str) -> None:
+def delete_cluster(rds: RDSClient, identifier: str) -> None:
     """RDS takes this once every member is being deleted; until then it says so and the next look asks again."""
     try:
         rds.delete_db_cluster(DBClusterIdentifier=identifier, SkipFinalSnapshot=True)

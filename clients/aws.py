@@ -18,6 +18,8 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.session import Session as BotocoreSession
 from botocore.session import get_session
 
+from clients import looks
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
@@ -112,6 +114,8 @@ class AwsClients:
         # The service is a variable here, which the stubs do not know how to answer.
         client = boto3.Session(botocore_session=session).client(service, region_name=region, config=config)  # type: ignore[call-overload]
         client.meta.events.register("after-call", _remember_request)
+        if service == "rds":
+            looks.watch(client)
         return client
 
     def _assumed(self, region: str, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:
