@@ -45,6 +45,7 @@ GATES: dict[str, tuple[str, str, int]] = {
 }
 """The call by which a step is met: service, operation, how many such calls in the target's region come before it."""
 STEPS = tuple(GATES)
+RETRIED = tuple(step for step in GATES if step not in (OPEN, SEAL_TRAIL))
 LAST = (Step.ARCHIVE_SNAPSHOT, SEAL_TRAIL, Step.SNS_NOTIFICATION)
 
 A_WHILE = 6.0
@@ -450,6 +451,23 @@ async def _cancelled_in_compensation(night: Night, place: str) -> None:
     night.stage.emulator.faults.remove(down)
 
 
+async def _retried(night: Night, place: str) -> None:
+    """A step fails, its cause is mended, and the operator has the night go on there."""
+    await night.fired(_refuse(night, place))
+
+
+async def _expect_retry(night: Night, _place: str) -> None:
+    night.to_be_retried = True
+
+
+def _refuse(night: Night, place: str) -> Fault:
+    """Deny the call by which a step is met, once."""
+    service, operation, before = GATES[place]
+    region = TARGET_REGION if service == "rds" else None
+    code = DENIED.get(service, "AccessDenied")
+    return night.arm(service, operation, "error", code=code, status=403, skip=before, region=region)
+
+
 async def _terminated(night: Night, place: str) -> None:
     held = _hold(night, place, 0.7)
     await night.fired(held)
@@ -471,9 +489,6 @@ async def _neighbour(night: Night, place: str) -> None:
 
 async def _expect_neighbour(night: Night, _place: str) -> None:
     night.neighbour = True
-
-
-# Resets: `starter.py retry` after a failed night belongs here, as a fault whose night ends twice.
 
 
 # Deadlines
@@ -563,6 +578,10 @@ FAULTS: dict[str, Entry] = _table(
         Entry(
             "cancelled-in-compensation", "an operator cancels a failed night while SNS is away",
             (Step.SNS_NOTIFICATION,), _cancelled_in_compensation, endings=_fails,
+        ),
+        Entry(
+            "retried", "a step fails, and starter.py retry has the night go on there", RETRIED, _retried,
+            prepare=_expect_retry,
         ),
         Entry("terminated", "an operator terminates", STEPS, _terminated, endings=lambda _: frozenset({"terminated"})),
     ),

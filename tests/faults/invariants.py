@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
 
 from audit.rows import Phase
 from devstack.aws import RecordedCall
@@ -67,7 +68,7 @@ def _effects(seen: Seen) -> Iterator[str]:
     if "RestoreDBClusterFromSnapshot" in order:
         later = order[order.index("RestoreDBClusterFromSnapshot") :]
         yield from (f"{each} after the restore" for each in later if each in ("DeleteDBCluster", "DeleteDBInstance"))
-    done = {step for step, status, _ in _history_outcomes(seen) if status == "SUCCESS"}
+    done = {step for step, status, _ in _outcomes(seen.history) if status == "SUCCESS"}
     for step, operation in (
         ("copy-snapshot", "CopyDBClusterSnapshot"), ("restore-snapshot", "RestoreDBClusterFromSnapshot"),
     ):  # fmt: skip
@@ -119,11 +120,11 @@ def _is_targets(call: RecordedCall) -> bool:
     return bool(of["DBClusterIdentifier"] == TARGET)
 
 
-def _history_outcomes(seen: Seen) -> list[tuple[str, str, str]]:
+def _outcomes(history: list[HistoryEvent]) -> list[tuple[str, str, str]]:
     """How each step ended as Temporal knows it: step, status, the text of the trail."""
     names: dict[int, str] = {}
     ended: list[tuple[str, str, str]] = []
-    for event in seen.history:
+    for event in history:
         kind = event.event_type
         if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
@@ -156,16 +157,19 @@ def _short(failure: Failure) -> str:
 
 def _trail(seen: Seen) -> Iterator[str]:
     """The trail says what the history says; after a terminate, nothing that the history does not say."""
-    expected = _history_outcomes(seen)
+    expected = _outcomes(seen.history)
+    before_retry = _outcomes(seen.earlier)
     rows = [row for row in seen.rows if row.phase is Phase.OUTCOME]
     found = [(row.step.value, row.status.value, row.details) for row in rows]
     missing = list(expected)
     for step, status, details in found:
-        match = next((each for each in missing if each[:2] == (step, status) and each[2] in ("", details)), None)
-        if match is None:
+        matches = [
+            each for each in (*missing, *before_retry) if each[:2] == (step, status) and each[2] in ("", details)
+        ]
+        if not matches:
             yield f"a row that the history does not know: {step} {status} {details}"
-        else:
-            missing.remove(match)
+        elif matches[0] in missing:
+            missing.remove(matches[0])
     if seen.outcome not in ("terminated", "stuck"):
         yield from (f"no row for {step} {status} {details}" for step, status, details in missing)
     keys = Counter(row.event_key for row in seen.rows)
@@ -229,7 +233,8 @@ def _message(seen: Seen) -> Iterator[str]:
         return  # terminate runs nothing
     if seen.outcome not in told:
         yield f"none says {seen.outcome}; they say {told}"
-    yield from (f"one says {other}" for other in sorted(set(told) - {seen.outcome}))
+    before = {"failed"} if seen.earlier else set()
+    yield from (f"one says {other}" for other in sorted(set(told) - {seen.outcome} - before))
 
 
 def _is_of(message: dict[str, Any], seen: Seen) -> bool:

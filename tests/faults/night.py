@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +24,7 @@ from audit.rows import AuditRow
 from audit.seal import SEAL_TRAIL
 from devstack.aws import Durations, RecordedCall
 from devstack.aws.faults import Fault
+from devstack.pipeline import ROOT, own_environment
 from devstack.processes import Server
 from devstack.world import TARGET_REGION
 from models.steps import Step
@@ -55,6 +58,9 @@ class Night:
     snapshot: str
     waits: dict[str, dict[str, str]] = field(default_factory=dict)
     neighbour: bool = False
+    to_be_retried: bool = False
+    earlier: list[HistoryEvent] = field(default_factory=list)
+    """The history of the run that failed, if the night was retried."""
     closed: bool = False
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     hits: list[tuple[str, str | datetime]] = field(default_factory=list)
@@ -127,6 +133,8 @@ class Seen:
     """What hit, and the step that was under way."""
     strange: list[str]
     history: list[HistoryEvent]
+    earlier: list[HistoryEvent]
+    """Of the run before, if the night was retried."""
     calls: list[RecordedCall]
     rows: list[AuditRow]
     numbers: list[dict[str, Any]]
@@ -196,10 +204,24 @@ async def _ending(night: Night) -> str:
             if night.neighbour:
                 neighbour = night.client.get_workflow_handle(NEIGHBOURS_WORKFLOW_ID)
                 statuses.append((await neighbour.describe(rpc_timeout=RPC)).status)
-            if WorkflowExecutionStatus.RUNNING not in statuses and statuses[0] is not None:
+            if statuses[0] is WorkflowExecutionStatus.FAILED and night.to_be_retried:
+                await _retry(night)
+            elif WorkflowExecutionStatus.RUNNING not in statuses and statuses[0] is not None:
                 return ENDINGS.get(statuses[0], statuses[0].name)
         await asyncio.sleep(0.1)
     return "stuck"
+
+
+async def _retry(night: Night) -> None:
+    """What the operator does once the cause is mended: `starter.py retry`."""
+    night.to_be_retried = False
+    night.earlier = list((await night.handle.fetch_history()).events)
+    retry = [sys.executable, ROOT / "starter.py", "retry", "orders-staging", "--no-wait"]
+    done = await asyncio.to_thread(
+        subprocess.run, retry, env=own_environment(night.stage.stack.environment), capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if done.returncode != 0:
+        night.strange.append(f"starter.py retry ended with {done.returncode}: {done.stderr}")
 
 
 async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, Any]) -> Seen:
@@ -225,7 +247,7 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
     after = stage.picture(), stage.target()
     logs = "".join(text for _, text in stage.logs())
     raw = {
-        "history": "".join(event.SerializeToString().decode("latin-1") for event in history),
+        "history": "".join(event.SerializeToString().decode("latin-1") for event in (*night.earlier, *history)),
         "trail": json.dumps(items, default=repr),
         "messages": json.dumps(messages),
         "logs": logs,
@@ -237,6 +259,7 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
         hits=[(name, at if isinstance(at, str) else step_at(history, at)) for name, at in night.hits],
         strange=night.strange,
         history=history,
+        earlier=night.earlier,
         calls=calls,
         rows=rows,
         numbers=numbers,
