@@ -92,6 +92,18 @@ class Settings(TrailSettings):
     graceful_shutdown_seconds: int = Field(
         default=120, ge=1, description="How long a stopping worker lets running activities finish."
     )
+    deployment_name: str | None = Field(
+        default=None,
+        # Temporal writes a version as NAME.BUILD_ID (API: WorkerDeploymentVersion).
+        pattern=r"^[^.:\s]{1,200}$",
+        description="The Worker Deployment that this worker is of; not set means it is not versioned.",
+    )
+    build_id: str | None = Field(
+        default=None,
+        validate_default=True,
+        pattern=r"^[^:\s]{1,200}$",
+        description="Which version of the deployment it is, such as 0.1.0; set together with the name.",
+    )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="auto is console on a terminal and JSON elsewhere."
     )
@@ -113,6 +125,14 @@ class Settings(TrailSettings):
         if not file.is_file():
             raise ValueError(f"names {file}, where there is no file")
         return file
+
+    @field_validator("build_id")
+    @classmethod
+    def _a_deployment_has_versions(cls, build_id: str | None, info: ValidationInfo) -> str | None:
+        if "deployment_name" in info.data and (build_id is None) != (info.data["deployment_name"] is None):
+            given, missing = ("DEPLOYMENT_NAME", "BUILD_ID") if build_id is None else ("BUILD_ID", "DEPLOYMENT_NAME")
+            raise ValueError(f"needs both or neither: {PREFIX}{given} is set, {PREFIX}{missing} is not")
+        return build_id
 
     @field_validator("sql_directory")
     @classmethod

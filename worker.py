@@ -16,17 +16,21 @@ from typing import Any
 import structlog
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkerDeploymentRequest
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.clusters import ClusterActivities
 from activities.database_users import DatabaseUserActivities
 from activities.heartbeat import HeartbeatInterceptor
+from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
+from activities.survey import SurveyActivities
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
@@ -39,8 +43,12 @@ from clients.temporal import TemporalUnreachable, connect, leave
 from logs import LogInterceptor, configure_logs
 from settings import DatabaseTls, Settings, WrongSettings, load_settings
 from workflows.aurora_restore import AuroraRestoreWorkflow
+from workflows.cleanup import AuroraCleanupWorkflow
 
 log = structlog.stdlib.get_logger("worker")
+
+WORKFLOWS: tuple[type, ...] = (AuroraRestoreWorkflow, AuroraCleanupWorkflow)
+"""Every workflow that the worker takes."""
 
 
 def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[Callable[..., Any]]:
@@ -56,6 +64,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         settings.database_connect_seconds,
     )
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
+    leftovers = LeftoverActivities(aws, intents)
     seals = Seals(
         aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
     )
@@ -69,8 +78,11 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         RestoredClusterActivities(aws).check_restore_status,
         DatabaseUserActivities(aws, postgres, mysql, settings.sql_directory).setup_db_users,
         snapshots.archive_snapshot,
+        leftovers.remove_leftovers,
+        SurveyActivities(aws).survey_resources,
         NotificationActivities(aws).sns_notification,
         SealActivities(seals).seal_trail,
+        leftovers.remove_orphans,
     ]
 
 
@@ -98,14 +110,29 @@ def build_worker(
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AuroraRestoreWorkflow],
+        workflows=WORKFLOWS,
         activities=[*activities(settings, aws, table), audit.record_outcome],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_activities=threads,
         interceptors=[HeartbeatInterceptor(), LogInterceptor(), *extra_interceptors],
+        deployment_config=deployment(settings),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         identity=identity(),
         **options,
+    )
+
+
+def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """The Worker Deployment version, to which every night stays pinned that begins on it; None if there is none.
+
+    The behaviour stands here and not on the workflow: a worker without versioning would refuse such a workflow.
+    """
+    if settings.deployment_name is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
     )
 
 
@@ -127,9 +154,40 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
     async with build_worker(client, settings, aws, table, own_plugin.audit):
         log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
+        if version := deployment(settings):
+            await say_whether_current(client, version.version)
         await stop.wait()
         log.info("worker stopping", running_activities_may_take=settings.graceful_shutdown_seconds)
     log.info("worker stopped")
+
+
+async def say_whether_current(client: Client, version: WorkerDeploymentVersion) -> None:
+    """Log whether new nights come to this version: a worker that nobody made current waits in silence for ever.
+
+    It cannot refuse to start instead, because Temporal makes no version current that no worker has polled for.
+    Source: Temporal docs, Worker Versioning.
+    """
+    name, build_id = version.deployment_name, version.build_id
+    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=name)
+    try:
+        answer = await client.workflow_service.describe_worker_deployment(request)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            log.warning("it is not known whether this version is current", because=error.message)
+            return
+        current = ""  # no worker of this deployment has been heard of before
+    else:
+        current = answer.worker_deployment_info.routing_config.current_deployment_version.build_id
+    if current == build_id:
+        log.info("new nights come to this version", deployment=name, build_id=build_id)
+        return
+    log.warning(
+        "no new night comes to this version until it is made current",
+        deployment=name,
+        build_id=build_id,
+        current=current or "none",
+        run=f"temporal worker deployment set-current-version --deployment-name {name} --build-id {build_id}",
+    )
 
 
 async def check(settings: Settings) -> bool:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from activities.step import step_activity
 from clients.aws import AwsClients
+from models.decisions import SKIPPABLE
 from models.notifications import NotificationInput, NotificationOutcome
+from models.operation import RestoreState, StepState
 from models.steps import Outcome, Step
+from models.survey import Survey
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
@@ -16,6 +19,9 @@ SUBJECT_LIMIT = 100
 """Characters, ASCII, no line breaks. Source: SNS API Reference, Publish."""
 MESSAGE_LIMIT = 200_000
 """Bytes; SNS takes 256 KiB, attributes included."""
+FAULT_LIMIT = 20_000
+"""Bytes of a fault's message: what comes after it must be told too. The trail has more."""
+ORPHANS_SHOWN = 20
 
 
 class NotificationActivities:
@@ -27,7 +33,7 @@ class NotificationActivities:
 
     @step_activity(Step.SNS_NOTIFICATION)
     def sns_notification(self, of: NotificationInput) -> NotificationOutcome:
-        """Tell the topic how the night ended.
+        """Tell the topic how the night ended, or that it waits for its operator.
 
         Run twice: two messages. SNS delivers at least once and knows no condition; both carry the operation id.
         """
@@ -59,39 +65,126 @@ def _text(value: str) -> MessageAttributeValueTypeDef:
 
 
 def _subject(of: NotificationInput) -> str:
-    failed = f" at {step}" if (step := of.state.failed_step) else ""
-    text = f"{of.operation_id} {of.state.outcome}{failed}: restore of {of.target.cluster}"
+    state = of.state
+    outcome = "waits for you" if state.outcome is Outcome.WAITING else state.outcome
+    failed = f" at {step}" if (step := state.failed_step) else ""
+    text = f"{of.operation_id} {outcome}{failed}: restore of {of.target.cluster}"
     return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
 
 def _message(of: NotificationInput) -> str:
+    """Read at 3 a.m., on a telephone: what is wrong and what to do first, what is only to be looked up last."""
     state = of.state
-    lines = [
-        f"{of.operation_id}: the restore of {state.target} from {state.source} {state.outcome}.",
-        "",
-        *_failure_lines(of),
-        *(
-            f"{step.step}: {step.status}, {step.details}"
-            for step in state.steps
-            if step.step is not Step.SNS_NOTIFICATION
-        ),
-        "",
-        f"Snapshot: {state.snapshot or 'none'}",
-        f"Copy: {state.snapshot_copy or 'none'}",
-        f"Restored cluster: {state.cluster or 'none'}",
-        *(f"Warning: {warning}" for warning in state.warnings),
-        f"Workflow: {of.workflow_id}",
-        *([f"Seal of the trail: {state.seal}"] if state.seal else []),
-        f"The trail: python starter.py audit {of.operation_id}",
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"{of.operation_id}: the restore of {state.target} from {state.source} {_outcome(state)}.",
+            *_block("What went wrong", _failure_lines(of)),
+            *_block("How to go on", _commands(of)),
+            *_block("What is there now", _resource_lines(state)),
+            *_block("What was done", _step_lines(state)),
+            *_block("Left over from earlier nights", _leftover_lines(state.survey)),
+            *_block("Warnings", list(state.warnings)),
+            "",
+            f"Workflow: {of.workflow_id}",
+            *([f"Seal of the trail: {state.seal}"] if state.seal else []),
+        ]
+    )
+
+
+def _outcome(state: RestoreState) -> str:
+    until = f" until {state.waits_until:%Y-%m-%d %H:%M} UTC" if state.waits_until else ""
+    if state.outcome is Outcome.WAITING:
+        return f"failed at {state.failed_step} and waits for you{until}"
+    if state.outcome is Outcome.CANCELLED:
+        return "was cancelled"
+    return str(state.outcome)
+
+
+def _block(title: str, lines: list[str]) -> list[str]:
+    return ["", title.upper(), *lines] if lines else []
 
 
 def _failure_lines(of: NotificationInput) -> list[str]:
-    fault = of.state.fault
+    fault, step = of.state.fault, of.state.failed_step
     if fault is None:
         return []
     code = f" ({fault.code}, request {fault.request_id})" if fault.code and fault.request_id else ""
-    step = of.state.failed_step
+    message = fault.message.encode()[:FAULT_LIMIT].decode(errors="ignore")
     runbook = [f"What to do: docs/runbook.md, section {step}."] if step else []
-    return [f"{fault.short}{code}", fault.message, *runbook, ""]
+    return [f"{fault.short}{code}", message, *runbook]
+
+
+def _commands(of: NotificationInput) -> list[str]:
+    """The exact commands, of those that fit."""
+    state, name = of.state, of.operation_id
+    if state.outcome is Outcome.SUCCEEDED:
+        return [_command(f"audit {name}", "the trail")]
+    if state.outcome is Outcome.WAITING:
+        skip = [_command(f"skip {name}", "go on without it")] if state.failed_step in SKIPPABLE else []
+        retry = _command(f"retry {name}", f"once it is mended: take {state.failed_step} again")
+        abort = _command(f"abort {name}", "end the night as failed now, as it does by itself when the time is over")
+        return [retry, *skip, abort, _command(f"audit {name}", "the trail")]
+    return [
+        *_retry(state),
+        _command(
+            "start REQUEST_FILE", "a new night, as the schedule starts the next one; it adopts a copy that is there"
+        ),
+        *([_command(f"audit {name}", "the trail")] if state.operation_id else []),
+    ]
+
+
+def _retry(state: RestoreState) -> list[str]:
+    """Only if there is something to go on with: what was removed is not."""
+    if state.operation_id is None or state.failed_step is None or state.removed:
+        return []
+    return [_command(f"retry {state.operation_id}", f"once it is mended: go on at {state.failed_step}")]
+
+
+def _command(words: str, what: str) -> str:
+    return f"- {what}:\n    python starter.py {words}"
+
+
+def _resource_lines(state: RestoreState) -> list[str]:
+    survey = state.survey
+    removed = [f"- removed by this operation: {arn}" for arn in state.removed]
+    if survey is None:
+        return removed
+    lines, told = [], set()
+    for seen in (*survey.resources, *survey.strays):
+        lines.append(f"- {seen.what} {seen.name}: {seen.state}")
+        if seen.command not in told:
+            lines.append(f"    {seen.command}")
+        told.add(seen.command)
+    unknown = [f"Not known: {survey.unknown}. Look yourself."] if survey.unknown else []
+    return [f"Seen {survey.seen_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *removed, *unknown]
+
+
+def _step_lines(state: RestoreState) -> list[str]:
+    steps = [step for step in state.steps if step.step is not Step.SNS_NOTIFICATION]
+    begun = {step.step for step in state.steps}
+    missing = [step for step in Step if step not in begun and step is not Step.SNS_NOTIFICATION]
+    return [
+        *(f"{step.step.number} {step.step}: {step.status}, {step.details}{_skipped(step)}" for step in steps),
+        *([f"Not begun: {', '.join(missing)}"] if missing else []),
+        *(f"{what}: {arn}" for what, arn in _arns(state) if arn),
+    ]
+
+
+def _arns(state: RestoreState) -> tuple[tuple[str, str | None], ...]:
+    return (("Snapshot", state.snapshot), ("Copy", state.snapshot_copy), ("Restored cluster", state.cluster))
+
+
+def _skipped(step: StepState) -> str:
+    return f" (skipped by {step.skipped_by})" if step.skipped_by else ""
+
+
+def _leftover_lines(survey: Survey | None) -> list[str]:
+    if survey is None or not survey.orphans:
+        return []
+    shown = [f"- {orphan.text}" for orphan in survey.orphans[:ORPHANS_SHOWN]]
+    more = len(survey.orphans) - len(shown)
+    return [
+        *shown,
+        *([f"- and {more} more"] if more else []),
+        _command("cleanup REQUEST_FILE", "look at them again; with --delete it removes them"),
+    ]

@@ -84,5 +84,8 @@ class Intents(Protocol):
     def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether this operation wrote that it is about to delete."""
 
+    def declared_resources(self, step: Recorded, operation_id: str) -> tuple[str, ...]:
+        """The ARNs that this operation's intents name, in the order of their being declared."""
+
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:
         """The settings (JSON) of a target that an operation of ours deleted and none has restored since."""

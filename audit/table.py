@@ -137,7 +137,7 @@ class TrailIntents:
         facts: Mapping[str, str] | None = None,
     ) -> None:
         """Write the intent; what the operation has declared already is not written again."""
-        if set(resource_arns) <= self._declared_resources(step, of.operation_id):
+        if set(resource_arns) <= set(self.declared_resources(step, of.operation_id)):
             return
         info = activity.info()
         self._table.put(
@@ -159,11 +159,12 @@ class TrailIntents:
 
     def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether the operation's intent for this step stands in the trail."""
-        return bool(self._declared_resources(step, operation_id))
+        return bool(self.declared_resources(step, operation_id))
 
-    def _declared_resources(self, step: Recorded, operation_id: str) -> set[str]:
-        rows = self._table.operation(operation_id)
-        return {arn for row in rows if row.step is step and row.phase is Phase.INTENT for arn in row.resource_arns}
+    def declared_resources(self, step: Recorded, operation_id: str) -> tuple[str, ...]:
+        """The ARNs that the operation's intents for this step name."""
+        intents = [row for row in self._table.operation(operation_id) if row.step is step and row.phase is Phase.INTENT]
+        return tuple(dict.fromkeys(arn for row in intents for arn in row.resource_arns))
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:
         """The settings (JSON) of a target that an operation of ours deleted and none has restored since.

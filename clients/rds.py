@@ -25,6 +25,11 @@ def find_cluster(rds: RDSClient, identifier: str) -> DBClusterTypeDef | None:
     return next((found for found in clusters if found["DBClusterIdentifier"] == identifier), None)
 
 
+def list_clusters(rds: RDSClient) -> list[DBClusterTypeDef]:
+    """Every cluster of the account in the region."""
+    return [cluster for page in rds.get_paginator("describe_db_clusters").paginate() for cluster in page["DBClusters"]]
+
+
 def find_cluster_by_resource_id(rds: RDSClient, resource_id: str) -> DBClusterTypeDef | None:
     """The cluster of this resource id under whatever name, or None: a rename changes the name alone."""
     clusters = rds.describe_db_clusters(Filters=[{"Name": "db-cluster-resource-id", "Values": [resource_id]}])

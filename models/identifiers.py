@@ -102,8 +102,12 @@ def copy_identifier(target_arn: str, snapshot_arn: str, snapshot_created_at: dat
     targets apart whose names begin alike.
     """
     digest = hashlib.sha256(f"{target_arn}|{snapshot_arn}|{snapshot_created_at.isoformat()}".encode()).hexdigest()[:10]
-    target = target_arn.rpartition(":")[2][:26].rstrip("-")
-    return f"aurora-restore-{target}-{snapshot_created_at:%Y%m%d}-{digest}"
+    return f"{copy_name_beginning(target_arn)}-{snapshot_created_at:%Y%m%d}-{digest}"
+
+
+def copy_name_beginning(target_arn: str) -> str:
+    """What the names of all copies for one target begin with."""
+    return f"aurora-restore-{target_arn.rpartition(':')[2][:26].rstrip('-')}"
 
 
 def instance_identifier(cluster: str, number: int) -> str:

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from errors import Fault
 from models.model import Model
 from models.steps import Outcome, Status, Step
+from models.survey import Survey
 
 
 class OpenOperation(Model):
@@ -86,10 +87,15 @@ class RestoreState(Model):
         default=None, description="The copy's ARN; the source snapshot's own if none is needed."
     )
     cluster: str | None = Field(default=None, description="The restored cluster's ARN.")
+    cluster_resource_id: str | None = Field(
+        default=None, description="The restored cluster's resource id, which no other cluster ever gets."
+    )
     endpoint: str | None = None
     port: int | None = None
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
+    removed: tuple[str, ...] = Field(default=(), description="The ARNs of leftovers that a failed night removed.")
+    survey: Survey | None = Field(default=None, description="What was there just before people were told.")
     seal: str | None = Field(default=None, description="The digest of the trail's last seal of this operation.")
     waits_until: AwareDatetime | None = Field(
         default=None, description="While the outcome is waiting: how long an operator may decide."

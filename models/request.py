@@ -220,6 +220,13 @@ class Waits(Model):
     restore_snapshot: Wait = Wait(deadline=timedelta(hours=6))
 
 
+class Leftover(StrEnum):
+    """What becomes of something half-done when the night has ended without success."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
 class OnFailure(Model):
     """What becomes of a night whose step failed."""
 
@@ -229,6 +236,16 @@ class OnFailure(Model):
         le=timedelta(hours=24),
         description="Stay open this long (ISO 8601, such as PT4H) for starter.py retry, skip or abort, and tell so; "
         "default, the night ends at once, and starter.py retry resets it.",
+    )
+    unfinished_copy: Leftover = Field(
+        default=Leftover.KEEP,
+        description="A copy of this night's own that is not available: keep, so that the next night adopts it when it "
+        "is, or remove.",
+    )
+    half_restored_target: Leftover = Field(
+        default=Leftover.KEEP,
+        description="A cluster that this night restored and whose users it did not set: keep, so that starter.py retry "
+        "goes on with it and the next night replaces it, or remove.",
     )
 
 

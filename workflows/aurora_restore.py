@@ -11,6 +11,7 @@ from temporalio.exceptions import FailureError
 from temporalio.types import MethodSyncSingleParam
 from temporalio.workflow import ActivityConfig
 
+from workflows.aftermath import leftovers, removed, surveyed
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
 from workflows.operator_wait import OperatorWait
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, SEAL_CALL, TRAIL_CALL, with_summary
@@ -187,7 +188,7 @@ class AuroraRestoreWorkflow:
         restored = await self._call(
             ClusterActivities.restore_snapshot, of, AWS_CALL, f"{request.target.cluster} from {copy.identifier}"
         )
-        self._night.found(cluster=restored.cluster_arn)
+        self._night.found(cluster=restored.cluster_arn, cluster_resource_id=restored.cluster_resource_id)
         return restored
 
     async def _check_restore_status(
@@ -235,6 +236,8 @@ class AuroraRestoreWorkflow:
         await self._call(SnapshotActivities.archive_snapshot, of, AWS_CALL, f"keep {request.archive.keep} copies")
 
     async def _sns_notification(self, request: RestoreRequest) -> None:
+        state = self._night.state
+        self._night.found(survey=await _shielded(surveyed(request, self._night.operation_id, state.snapshot_copy)))
         await self._seal(request, SEAL_CALL)
         started_at = self._night.began(Step.SNS_NOTIFICATION)
         of = NotificationInput(
@@ -254,6 +257,7 @@ class AuroraRestoreWorkflow:
         fault, failed = fault_of(error), progress.state.failed_step
         progress.failed(fault, cancelled)
         if failed is not Step.SNS_NOTIFICATION:
+            await self._remove_leftovers(request)
             await self._tell_of_failure(request, progress)
         await self._seal(request, TRAIL_CALL)
         progress.ended()
@@ -265,6 +269,17 @@ class AuroraRestoreWorkflow:
         except Exception as unsent:  # noqa: BLE001 - whatever it is, the step's error is the one that counts
             workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
             progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
+
+    async def _remove_leftovers(self, request: RestoreRequest) -> None:
+        """What the request wants removed, if there can be any; the step's error is the one that counts."""
+        if (of := leftovers(request, self._night.state)) is None:
+            return
+        try:
+            self._night.found(removed=await _shielded(removed(of, request.waits.delete_rds)))
+        except FailureError as error:
+            fault = fault_of(error)
+            workflow.logger.error("leftovers not removed: %s", fault.message)
+            self._night.warned(f"Leftovers were not removed: {fault.short}: {fault.message}")
 
     async def _seal(self, request: RestoreRequest, policy: ActivityConfig) -> None:
         if self._night.state.operation_id and (

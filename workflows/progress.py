@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from models.operation import Operation, RestoreState, StepOutcome, StepState
     from models.request import RestoreRequest
     from models.steps import Outcome, Status, Step
+    from models.survey import Survey
 
 
 def static_summary(request: RestoreRequest) -> str:
@@ -72,8 +73,8 @@ class Progress:
         self._update(warnings=(*self.state.warnings, *new))
         self._update_step(status, outcome.details, outcome.percent)
 
-    def found(self, **facts: str | int | None) -> None:
-        """What the night works on: snapshot, snapshot_copy, cluster, endpoint, port."""
+    def found(self, **facts: str | int | tuple[str, ...] | Survey | None) -> None:
+        """What the night works on, what it removed, what was seen at its end: fields of the state by their names."""
         self._update(**facts)
 
     def failed(self, fault: Fault, cancelled: bool) -> None:

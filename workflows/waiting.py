@@ -18,7 +18,7 @@ from workflows.policies import GROWTH, short_summary
 with workflow.unsafe.imports_passed_through():
     from models.operation import FinalLook, StepInput, StepOutcome
     from models.request import Wait
-    from models.steps import Step
+    from models.steps import Recorded
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)
@@ -27,9 +27,10 @@ Answer = TypeVar("Answer", bound=StepOutcome)
 class Pause:
     """The time between two looks, which a signal ends early."""
 
-    def __init__(self) -> None:
-        """Nobody has asked for a look."""
+    def __init__(self, *, undisturbed: bool = False) -> None:
+        """Nobody has asked for a look; an undisturbed pause is part of what a cancelled workflow still does."""
         self._asked = False
+        self._undisturbed = undisturbed
 
     def end_early(self) -> None:
         """Look now."""
@@ -37,7 +38,7 @@ class Pause:
 
     async def until_next_look(self, length: timedelta, summary: str) -> None:
         """Wait; raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before."""
-        if workflow.cancellation_reason() is not None:
+        if workflow.cancellation_reason() is not None and not self._undisturbed:
             raise asyncio.CancelledError
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._asked, timeout=length, timeout_summary=summary)
@@ -45,7 +46,7 @@ class Pause:
 
 
 async def look_until_done(
-    look: Callable[[Input], Awaitable[Answer]], of: Input, wait: Wait, pause: Pause, step: Step
+    look: Callable[[Input], Awaitable[Answer]], of: Input, wait: Wait, pause: Pause, step: Recorded
 ) -> Answer:
     """Look, and look again at growing intervals, until the answer is done.
 

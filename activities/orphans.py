@@ -1,0 +1,70 @@
+"""The copies of one target, and which of them are orphans. What an orphan is: docs/decisions/0015-compensation-and-cleanup.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from activities import tags
+from clients.rds import list_snapshots
+from models.identifiers import COPY_NAME, copy_name_beginning
+from models.request import Target
+from models.survey import Orphan, Why
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+
+
+def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]:
+    """Every copy that this pipeline made for the target: told by its tag and by its name, in whatever status."""
+    return [copy for copy in list_snapshots(rds, "manual") if _is_own(copy, target)]
+
+
+def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
+    """The operation that made a copy."""
+    return tags.tags_of(copy.get("TagList", [])).get(tags.OPERATION)
+
+
+def orphans(copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset[str] = frozenset()) -> list[Orphan]:
+    """Those of a target's copies that no night will take up again.
+
+    `in_use` are the ARNs that belong to a running operation; `keep` is how many good copies archive-snapshot keeps.
+    """
+    good = sorted((copy for copy in copies if copy["Status"] == "available"), key=_created, reverse=True)
+    # As archive-snapshot does it: tonight's copy is one of those that stay, however old its snapshot is.
+    others = [arn for copy in good if (arn := copy["DBClusterSnapshotArn"]) not in in_use]
+    kept = in_use | set(others[: max(keep - len(in_use), 0)])
+    found = ((copy, _why(copy)) for copy in copies if copy["DBClusterSnapshotArn"] not in kept)
+    return [_orphan(copy, why) for copy, why in found if why]
+
+
+def _is_own(copy: DBClusterSnapshotTypeDef, target: Target) -> bool:
+    form = COPY_NAME.fullmatch(copy["DBClusterSnapshotIdentifier"])
+    # The name too: whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
+    named = form is not None and form["target"] == copy_name_beginning(target.arn)
+    return named and tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) == target.arn
+
+
+def _created(copy: DBClusterSnapshotTypeDef) -> str:
+    created = copy.get("SnapshotCreateTime")
+    return created.isoformat() if created else ""
+
+
+def _why(copy: DBClusterSnapshotTypeDef) -> Why | None:
+    status = copy["Status"]
+    if status == "available":
+        archived = tags.ARCHIVED_BY in tags.tags_of(copy.get("TagList", []))
+        return None if archived else Why.UNARCHIVED
+    if status in ("deleting", "deleted"):
+        return None
+    return Why.FAILED if status == "failed" else Why.UNFINISHED
+
+
+def _orphan(copy: DBClusterSnapshotTypeDef, why: Why) -> Orphan:
+    return Orphan(
+        arn=copy["DBClusterSnapshotArn"],
+        identifier=copy["DBClusterSnapshotIdentifier"],
+        why=why,
+        status=copy["Status"],
+        operation_id=operation_of(copy),
+    )

@@ -1,0 +1,61 @@
+"""What survey-resources is asked and answers: in what state everything is that a night worked on."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from models.model import Model
+from models.request import Archive, Target
+
+
+class SurveyInput(Model):
+    """For survey-resources: what the night knows of its resources."""
+
+    operation_id: str
+    target: Target
+    archive: Archive
+    snapshot_copy: str | None = Field(default=None, description="The ARN that the night works on, if it came so far.")
+
+
+class Resource(Model):
+    """One resource as it was just seen."""
+
+    what: str = Field(description="copy, snapshot, target cluster, instance or cluster.")
+    name: str
+    state: str = Field(description="Its status and whose it is; gone; or not known, and why.")
+    command: str = Field(description="The aws command that looks at it.")
+
+
+class Why(StrEnum):
+    """Why a copy is an orphan; docs/decisions/0015-compensation-and-cleanup.md has the definition."""
+
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+    UNARCHIVED = "never archived"
+
+
+class Orphan(Model):
+    """A copy that an earlier night left behind."""
+
+    arn: str
+    identifier: str
+    why: Why
+    status: str
+    operation_id: str | None = Field(description="Of the night that made it, as its tag says.")
+
+    @property
+    def text(self) -> str:
+        """On one line."""
+        return f"{self.identifier}: {self.why} ({self.status}), of {self.operation_id or 'an unknown operation'}"
+
+
+class Survey(Model):
+    """Everything that was seen, as far as AWS answered."""
+
+    seen_at: AwareDatetime
+    resources: tuple[Resource, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
+    strays: tuple[Resource, ...] = Field(
+        default=(), description="Clusters that were restored for the target and have another name now. They are kept."
+    )
+    unknown: str | None = Field(default=None, description="Why some of it, or all, is not known.")
