@@ -12,6 +12,7 @@ from temporalio.types import MethodSyncSingleParam
 from temporalio.workflow import ActivityConfig
 
 from workflows.aftermath import leftovers, removed, surveyed
+from workflows.answers import answered
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
 from workflows.operator_wait import OperatorWait
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, SEAL_CALL, TRAIL_CALL, with_summary
@@ -108,13 +109,9 @@ class AuroraRestoreWorkflow:
             target=request.target.arn,
             opened_at=workflow.now(),
         )
-        progress.opened(
-            await workflow.execute_activity_method(
-                OperationActivities.open_operation,
-                wanted,
-                **with_summary(TRAIL_CALL, "take the next operation number"),
-            )
-        )
+        policy = with_summary(TRAIL_CALL, "take the next operation number")
+        opening = workflow.start_activity_method(OperationActivities.open_operation, wanted, **policy)
+        progress.opened(await answered(opening))
 
     async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
         of = SnapshotCheckInput(
@@ -333,14 +330,7 @@ class AuroraRestoreWorkflow:
     async def _call(
         self, activity: MethodSyncSingleParam[Any, Input, Answer], of: Input, policy: ActivityConfig, summary: str
     ) -> Answer:
-        call = workflow.start_activity_method(activity, of, **with_summary(policy, summary))
-        try:
-            answer = await call
-        except asyncio.CancelledError:
-            # A cancellation that comes together with the answer does not undo it: whoever goes on from here asks for it.
-            if workflow.cancellation_reason() is None or not call.done() or call.cancelled():
-                raise
-            answer = call.result()
+        answer: Answer = await answered(workflow.start_activity_method(activity, of, **with_summary(policy, summary)))
         self._night.looked(answer)
         return answer
 
