@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -248,7 +249,7 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
     logs = "".join(text for _, text in stage.logs())
     raw = {
         "history": "".join(event.SerializeToString().decode("latin-1") for event in (*night.earlier, *history)),
-        "trail": json.dumps(items, default=repr),
+        "trail": json.dumps(items, default=lambda of_a_seal: zlib.decompress(of_a_seal).decode()),
         "messages": json.dumps(messages),
         "logs": logs,
     }
