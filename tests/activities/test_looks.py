@@ -1,0 +1,147 @@
+"""A deletion leaves the worker only while the look that led to it is fresh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+from clients import looks
+from clients.aws import AwsClients
+from errors import LookTooOld
+from models.snapshots import SourceSnapshot
+from tests.activities.night_world import ACCOUNT, Night, session_of
+
+DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
+ENOUGH = looks.LOOK_SECONDS + 1
+
+
+class Clocks:
+    """Both clocks of the machine, which a test lets jump as a machine that stood still does."""
+
+    def __init__(self) -> None:
+        self.boot, self.wall = 0.0, 0.0
+
+    def jump(self, *, boot: float = 0.0, wall: float = 0.0) -> None:
+        self.boot += boot
+        self.wall += wall
+
+    def now(self) -> looks.Moment:
+        return self.boot, self.wall
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    made = Clocks()
+    monkeypatch.setattr(looks, "_now", made.now)
+    return made
+
+
+@pytest.fixture
+def snapshot(night: Night) -> SourceSnapshot:
+    night.make_source()
+    snapshot = night.make_snapshot()
+    night.make_copy(snapshot)
+    return snapshot
+
+
+def watched(night: Night, before: str, happens: Callable[[], Any]) -> None:
+    """Let something happen once, just before the worker under test sends a call."""
+    session, left = session_of(ACCOUNT), [happens]
+    session.register(f"before-call.{before}", lambda **_: left.pop()() if left else None)
+    night.aws = AwsClients(session)
+
+
+def in_a_thread_of_its_own(activity: Callable[[], Any]) -> Any:
+    """As the worker runs it: what an activity has looked at is its own."""
+    return copy_context().run(activity)
+
+
+@pytest.mark.parametrize("clock", ["boot", "wall"])
+@pytest.mark.parametrize("before", ["rds.DeleteDBInstance", "rds.DeleteDBCluster"])
+def test_a_worker_that_stood_still_deletes_nothing(
+    night: Night, snapshot: SourceSnapshot, clocks: Clocks, before: str, clock: str
+) -> None:
+    """Whichever clock went on meanwhile, the call is not sent; the next attempt looks again and deletes."""
+    of = night.delete_input(snapshot, night.make_target(instances=1))
+    watched(night, before, lambda: clocks.jump(**{clock: ENOUGH}))
+    night.forget_calls()
+    with pytest.raises(LookTooOld) as held_back:
+        in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
+    assert before.removeprefix("rds.") not in [call.operation for call in night.emulator.calls]
+    assert "wanted within 10 s. Nothing was sent" in held_back.value.fault.message
+    night.until_done(night.clusters.delete_rds, of)
+    assert night.cluster() is None
+
+
+def test_a_deletion_is_not_sent_again_when_its_look_has_grown_old(
+    night: Night, snapshot: SourceSnapshot, clocks: Clocks
+) -> None:
+    """Botocore's own repetition of a lost call is held back like the first."""
+    of = night.delete_input(snapshot, night.make_target(instances=0))
+    session = session_of(ACCOUNT)
+    session.register("before-send.rds.DeleteDBCluster", lambda **_: clocks.jump(boot=ENOUGH / 2))
+    night.aws = AwsClients(session)
+    night.emulator.faults.add("rds", "DeleteDBCluster", "reset-before", count=3)
+    night.forget_calls()
+    with pytest.raises(LookTooOld):
+        in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
+    assert len(night.calls("DeleteDBCluster")) == 1
+    assert night.cluster() is not None
+
+
+def test_a_deletion_without_a_look_is_never_sent(night: Night, snapshot: SourceSnapshot) -> None:
+    """Code that forgot to look is held back too: each kind of deletion needs the look of its own kind."""
+    night.make_target(instances=1)
+    rds = AwsClients(session_of(ACCOUNT)).rds(night.target, "op-001")
+    copy = night.copy_of(snapshot).identifier
+    deletions: list[Callable[[], Any]] = [
+        lambda: rds.delete_db_cluster(DBClusterIdentifier=night.target.cluster, SkipFinalSnapshot=True),
+        lambda: rds.delete_db_instance(DBInstanceIdentifier=f"{night.target.cluster}-1"),
+        lambda: rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy),
+    ]
+    night.forget_calls()
+    for delete in deletions:
+        looks._begun.set(None)  # the test has looked; the activity has not
+        with pytest.raises(LookTooOld, match="was asked never"):
+            in_a_thread_of_its_own(delete)
+    assert night.calls(*DELETIONS) == []
+
+
+def test_a_look_counts_from_its_beginning(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+    """An answer that was long on its way may be as old as its question."""
+    of = night.delete_input(snapshot, night.make_target(instances=1))
+    session = session_of(ACCOUNT)
+    session.register("after-call.rds.DescribeDBClusters", lambda **_: clocks.jump(boot=ENOUGH))
+    night.aws = AwsClients(session)
+    night.forget_calls()
+    with pytest.raises(LookTooOld):
+        in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
+    assert night.calls(*DELETIONS) == []
+
+
+def test_what_took_the_name_during_the_guards_is_not_deleted(night: Night, snapshot: SourceSnapshot) -> None:
+    """Between its guards and its deletion the activity looks once more whether it is still the same cluster."""
+    of = night.delete_input(snapshot, night.make_target(instances=0))
+
+    def replaced() -> None:
+        night.rds().describe_db_clusters()
+        night.rds().delete_db_cluster(DBClusterIdentifier=night.target.cluster, SkipFinalSnapshot=True)
+        night.later()
+        night.make_target(instances=1)
+
+    watched(night, "dynamodb.PutItem", replaced)
+    answer = in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
+    assert not answer.done
+    assert night.cluster() is not None
+    assert set(night.instances().values()) == {"available"}
+
+
+def test_the_real_clocks_are_read() -> None:
+    """Two moments of the real clocks lie a little apart, and in order."""
+    before = looks._now()
+    time.sleep(0.01)
+    assert all(0 < later - earlier < 5 for later, earlier in zip(looks._now(), before, strict=True))
