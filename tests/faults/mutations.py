@@ -91,6 +91,8 @@ DEFECTS: dict[str, Defect] = {
                 "if False:",
             ),
             Change("activities/clusters.py", "if _restored_here(of, cluster):", "if False:"),
+            Change("activities/clusters.py", ' and still["DbClusterResourceId"] == of.target_resource_id:', ":"),
+            Change("clients/looks.py", "LOOK_SECONDS = 10.0", "LOOK_SECONDS = 1e9"),
         ),
         "woken-without-a-look@delete-rds",
         "effects",
