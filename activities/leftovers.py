@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -10,20 +11,46 @@ from activities import guards, tags
 from activities.clusters import delete_cluster, delete_members
 from activities.faults import Action, action_for
 from activities.guards import Sighting
-from activities.orphans import operation_of, orphans, own_copies
-from activities.statuses import Meaning, snapshot_meaning
+from activities.orphans import GOING, operation_of, orphans, own_copies
 from activities.step import Intents, final_look_over, named_activity
 from clients.aws import AwsClients
-from clients.rds import find_cluster
-from errors import ResourceBusy
+from clients.rds import find_cluster_by_resource_id
+from errors import Refused, ResourceBusy
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
 from models.request import Target
-from models.steps import Housekeeping
+from models.steps import Housekeeping, Step
+from models.survey import Orphan
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What an operation has left half-done, as it was just seen."""
+
+    copies: list[DBClusterSnapshotTypeDef]
+    cluster: DBClusterTypeDef | None
+
+    @property
+    def arns(self) -> tuple[str, ...]:
+        copies = [copy["DBClusterSnapshotArn"] for copy in self.copies]
+        return (*copies, *([self.cluster["DBClusterArn"]] if self.cluster else []))
+
+    @property
+    def text(self) -> str:
+        parts = [f"{copy['DBClusterSnapshotIdentifier']} ({copy['Status']})" for copy in self.copies]
+        if self.cluster:
+            parts.append(f"{self.cluster['DBClusterIdentifier']} ({self.cluster['Status']})")
+        return ", ".join(parts)
+
+    @property
+    def untouched(self) -> _Left:
+        """Without what is being deleted already."""
+        cluster = self.cluster if self.cluster and self.cluster["Status"] not in GOING else None
+        return _Left([copy for copy in self.copies if copy["Status"] not in GOING], cluster)
 
 
 class LeftoverActivities:
@@ -38,22 +65,25 @@ class LeftoverActivities:
     def remove_leftovers(self, of: RemoveLeftoversInput) -> StepOutcome:
         """Remove this operation's unfinished copy and half-restored cluster, as far as it is asked to.
 
-        A copy is one that bears this operation's tag and a name of the pipeline; the cluster is the one of the resource
-        id that restore-snapshot answered, and it passes every guard of delete-rds. Done when both are gone.
-        Raises `Refused` if a guard says no.
-        Run twice: what is gone already is no error, and what is being deleted is left to go; the trail holds what the
-        operation declared, and the answer names that.
+        A copy is one that bears this operation's tag, a name of the pipeline and the night's own snapshot; the cluster is
+        the one of the resource id that restore-snapshot answered, and it passes every guard of delete-rds. A cluster
+        whose users this operation set, also before a retry, is not half-restored. Done when both are gone.
+        Raises `Refused` if a guard says no, or if somebody renamed the cluster.
+        Run twice: what is gone already is no error, and what is being deleted is left to go; the trail holds what was
+        declared, and the answer names what of it is gone.
         """
         rds = self._aws.rds(of.target, of.operation_id)
-        copies = self._unfinished_copies(of, rds) if of.unfinished_copy else []
-        cluster = _half_restored(of, rds)
-        if not copies and cluster is None:
-            return self._over(Housekeeping.REMOVE_LEFTOVERS, of.operation_id, "Leftovers removed")
-        left = _listed(copies, cluster)
-        final_look_over(of, f"Leftovers not removed: {left}", "Remove it by hand, or leave it to the next night.")
-        if copies or (cluster and cluster["Status"] != "deleting"):
-            self._remove(of, rds, copies, cluster, left)
-        return StepOutcome(done=False, details=f"removing {left}", resource_arns=_arns(copies, cluster))
+        left = self._left(of, rds)
+        if not left.arns:
+            there = (
+                {copy["DBClusterSnapshotArn"] for copy in own_copies(rds, of.target)} if of.unfinished_copy else set()
+            )
+            return self._over(Housekeeping.REMOVE_LEFTOVERS, of, "Leftovers removed", there)
+        then = "What is deleting goes on without us; remove the rest by hand, or leave it to the next night."
+        final_look_over(of, f"Leftovers not removed: {left.text}", then)
+        if left.untouched.arns:
+            self._remove(of, rds, left.untouched)
+        return StepOutcome(done=False, details=f"removing {left.text}", resource_arns=left.arns)
 
     @named_activity(Housekeeping.REMOVE_ORPHANS.value)
     def remove_orphans(self, of: RemoveOrphansInput) -> StepOutcome:
@@ -61,49 +91,69 @@ class LeftoverActivities:
 
         Raises `Refused` if the credentials are another account's, `ResourceBusy` (transient) if RDS did not let go of
         one of them.
-        Run twice: nothing is left to remove; the trail holds what was declared, and the answer names that.
+        Run twice: nothing is left to remove; the trail holds what was declared, and the answer names what of it is gone.
         """
         rds = self._aws.rds(of.target, of.operation_id)
-        found = orphans(own_copies(rds, of.target), of.archive.keep)
-        if found:
+        if found := self._orphans(of, rds):
             self._check_account(of.target, of.operation_id)
             names = ", ".join(orphan.identifier for orphan in found)
-            arns = tuple(orphan.arn for orphan in found)
-            self._intents.declare(Housekeeping.REMOVE_ORPHANS, of, f"Removing {names}", arns)
-            if busy := [orphan.identifier for orphan in found if not _deleted(rds, orphan.identifier)]:
+            declared = tuple(orphan.arn for orphan in found)
+            self._intents.declare(Housekeeping.REMOVE_ORPHANS, of, f"Removing {names}", declared)
+            # The trail took its time: what is removed is looked at once more, just before.
+            still = [orphan.identifier for orphan in self._orphans(of, rds) if orphan.arn in declared]
+            if busy := [copy for copy in still if not _deleted(rds, copy)]:
                 raise ResourceBusy("Snapshot is busy", f"RDS does not delete {', '.join(busy)} just now.")
-        return self._over(Housekeeping.REMOVE_ORPHANS, of.operation_id, "Orphans removed")
+        there = {copy["DBClusterSnapshotArn"] for copy in own_copies(rds, of.target) if copy["Status"] not in GOING}
+        return self._over(Housekeeping.REMOVE_ORPHANS, of, "Orphans removed", there)
 
-    def _over(self, what: Housekeeping, operation_id: str, details: str) -> StepOutcome:
-        removed = self._intents.declared_resources(what, operation_id)
-        return StepOutcome(details=details if removed else "Nothing to remove", resource_arns=removed)
+    def _over(
+        self, what: Housekeeping, of: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]
+    ) -> StepOutcome:
+        """What was declared and is gone; what was spared at the last moment is not told as removed."""
+        gone = tuple(arn for arn in self._intents.declared_resources(what, of) if arn not in there)
+        return StepOutcome(details=details if gone else "Nothing to remove", resource_arns=gone)
 
-    def _unfinished_copies(self, of: RemoveLeftoversInput, rds: RDSClient) -> list[DBClusterSnapshotTypeDef]:
-        return [
-            copy
-            for copy in own_copies(rds, of.target)
-            if operation_of(copy) == of.operation_id and _is_unfinished(copy["Status"])
-        ]
+    def _orphans(self, of: RemoveOrphansInput, rds: RDSClient) -> list[Orphan]:
+        return orphans(own_copies(rds, of.target), of.archive.keep)
 
-    def _remove(
-        self,
-        of: RemoveLeftoversInput,
-        rds: RDSClient,
-        copies: list[DBClusterSnapshotTypeDef],
-        cluster: DBClusterTypeDef | None,
-        left: str,
-    ) -> None:
+    def _left(self, of: RemoveLeftoversInput, rds: RDSClient) -> _Left:
+        copies = own_copies(rds, of.target) if of.unfinished_copy else []
+        return _Left([copy for copy in copies if _is_unfinished(copy, of)], self._half_restored(of, rds))
+
+    def _half_restored(self, of: RemoveLeftoversInput, rds: RDSClient) -> DBClusterTypeDef | None:
+        """The cluster that this operation restored; one that only has the target's name is somebody else's."""
+        if of.cluster_resource_id is None:
+            return None
+        cluster = find_cluster_by_resource_id(rds, of.cluster_resource_id)
+        if cluster is None or not _is_restored_by(cluster, of):
+            return None
+        if cluster["DBClusterIdentifier"] != of.target.cluster and cluster["Status"] not in GOING:
+            raise Refused(
+                "Half-restored cluster was renamed",
+                f"{of.cluster_resource_id}, which {of.operation_id} restored as {of.target.cluster}, is "
+                f"{cluster['DBClusterIdentifier']} now ({cluster['Status']}). Whoever renames it wants to keep it: it "
+                "stays. See whether it has its instances.",
+            )
+        if self._intents.succeeded(Step.SETUP_DB_USERS, of.operation_id, cluster["ClusterCreateTime"]):
+            return None
+        return cluster
+
+    def _remove(self, of: RemoveLeftoversInput, rds: RDSClient, left: _Left) -> None:
         """Guards and intent before the first call: no row, no call."""
-        if cluster:
-            caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-            guards.refuse_if_any(guards.violations(Sighting(of.source, of.target, cluster, guards.known(), caller)))
-        else:
-            self._check_account(of.target, of.operation_id)
-        self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, of, f"Removing {left}", _arns(copies, cluster))
-        for copy in copies:
-            _deleted(rds, copy["DBClusterSnapshotIdentifier"])
-        if cluster and cluster["Status"] != "deleting":
-            delete_members(rds, cluster)
+        self._check_account(of.target, of.operation_id)
+        if left.cluster:
+            caller = of.target.account_id  # it was just checked
+            guards.refuse_if_any(
+                guards.violations(Sighting(of.source, of.target, left.cluster, guards.known(), caller))
+            )
+        self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, of, f"Removing {left.text}", left.arns)
+        # The guards and the trail took their time: what is removed is looked at once more, just before.
+        still = self._left(of, rds).untouched
+        for copy in still.copies:
+            if copy["DBClusterSnapshotArn"] in left.arns:
+                _deleted(rds, copy["DBClusterSnapshotIdentifier"])
+        if left.cluster and still.cluster:
+            delete_members(rds, still.cluster)
             delete_cluster(rds, of.target.cluster)
 
     def _check_account(self, target: Target, operation_id: str) -> None:
@@ -112,26 +162,17 @@ class LeftoverActivities:
             guards.refuse_if_any([wrong])
 
 
-def _half_restored(of: RemoveLeftoversInput, rds: RDSClient) -> DBClusterTypeDef | None:
-    """The cluster that this operation restored; one that only has the target's name is somebody else's."""
-    if of.cluster_resource_id is None or (cluster := find_cluster(rds, of.target.cluster)) is None:
-        return None
+def _is_unfinished(copy: DBClusterSnapshotTypeDef, of: RemoveLeftoversInput) -> bool:
+    """Whether it is this night's own copy of the snapshot that it chose, and cannot be restored from."""
+    ours = operation_of(copy) == of.operation_id
+    chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == of.snapshot
+    return ours and chosen and copy["Status"] not in ("available", "deleted")
+
+
+def _is_restored_by(cluster: DBClusterTypeDef, of: RemoveLeftoversInput) -> bool:
+    """Whether it still bears the marks of the restore: who takes them away takes the cluster away from us."""
     marks = tags.tags_of(cluster.get("TagList", []))
-    ours = marks.get(tags.OPERATION) == of.operation_id and tags.RESTORED_FROM in marks
-    return cluster if ours and cluster["DbClusterResourceId"] == of.cluster_resource_id else None
-
-
-def _is_unfinished(status: str) -> bool:
-    return status == "failed" or snapshot_meaning(status) in (Meaning.WAIT, Meaning.UNKNOWN)
-
-
-def _listed(copies: list[DBClusterSnapshotTypeDef], cluster: DBClusterTypeDef | None) -> str:
-    parts = [f"{copy['DBClusterSnapshotIdentifier']} ({copy['Status']})" for copy in copies]
-    return ", ".join([*parts, *([f"{cluster['DBClusterIdentifier']} ({cluster['Status']})"] if cluster else [])])
-
-
-def _arns(copies: list[DBClusterSnapshotTypeDef], cluster: DBClusterTypeDef | None) -> tuple[str, ...]:
-    return tuple([copy["DBClusterSnapshotArn"] for copy in copies] + ([cluster["DBClusterArn"]] if cluster else []))
+    return marks.get(tags.OPERATION) == of.operation_id and tags.RESTORED_FROM in marks
 
 
 def _deleted(rds: RDSClient, copy: str) -> bool:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
+GOING = ("deleting", "deleted")
+"""The statuses of what needs no removing."""
+
 
 def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]:
     """Every copy that this pipeline made for the target: told by its tag and by its name, in whatever status."""
@@ -31,9 +34,11 @@ def orphans(copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset
     `in_use` are the ARNs that belong to a running operation; `keep` is how many good copies archive-snapshot keeps.
     """
     good = sorted((copy for copy in copies if copy["Status"] == "available"), key=_created, reverse=True)
-    # As archive-snapshot does it: tonight's copy is one of those that stay, however old its snapshot is.
-    others = [arn for copy in good if (arn := copy["DBClusterSnapshotArn"]) not in in_use]
-    kept = in_use | set(others[: max(keep - len(in_use), 0)])
+    newest_first = [copy["DBClusterSnapshotArn"] for copy in good]
+    # As archive-snapshot does it: tonight's copy is one of those that stay, however old its snapshot is. One that is not
+    # available takes no good one's place.
+    others = [arn for arn in newest_first if arn not in in_use]
+    kept = in_use | set(others[: max(keep - (len(newest_first) - len(others)), 0)])
     found = ((copy, _why(copy)) for copy in copies if copy["DBClusterSnapshotArn"] not in kept)
     return [_orphan(copy, why) for copy, why in found if why]
 
@@ -55,7 +60,7 @@ def _why(copy: DBClusterSnapshotTypeDef) -> Why | None:
     if status == "available":
         archived = tags.ARCHIVED_BY in tags.tags_of(copy.get("TagList", []))
         return None if archived else Why.UNARCHIVED
-    if status in ("deleting", "deleted"):
+    if status in GOING:
         return None
     return Why.FAILED if status == "failed" else Why.UNFINISHED
 

@@ -79,13 +79,19 @@ class Intents(Protocol):
         resource_arns: tuple[str, ...],
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write that this step is about to delete, once; raises `TrailUnavailable` if that cannot be written."""
+        """Write that this step is about to delete, once; raises `TrailUnavailable` if that cannot be written.
+
+        Once for each time that the step is taken: a retried one declares anew.
+        """
 
     def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether this operation wrote that it is about to delete."""
 
-    def declared_resources(self, step: Recorded, operation_id: str) -> tuple[str, ...]:
-        """The ARNs that this operation's intents name, in the order of their being declared."""
+    def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
+        """The ARNs that this taking of the step has declared, in that order."""
+
+    def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
+        """Whether this operation began the step at that time or later, and ended it well."""
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:
         """The settings (JSON) of a target that an operation of ours deleted and none has restored since."""

@@ -128,8 +128,10 @@ class _Survey:
 
     def _snapshot(self, name: str, state: str) -> Resource:
         what = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
-        command = f"aws rds describe-db-cluster-snapshots --region {self._of.target.region} --db-cluster-snapshot-identifier {name}"
-        return Resource(what=what, name=name, state=state, command=command)
+        # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated one is found with its type only.
+        automated = " --snapshot-type automated" if name.startswith("rds:") else ""
+        look = f"aws rds describe-db-cluster-snapshots --region {self._of.target.region}{automated}"
+        return Resource(what=what, name=name, state=state, command=f"{look} --db-cluster-snapshot-identifier {name}")
 
     def _not_known(self) -> str:
         return f"not known: {self._unknown[-1] if self._unknown else 'not looked at'}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
-from audit.rows import ADDED_AT, ADDED_BY, SEAL, AuditRow, Phase, from_item, to_item
+from audit.rows import ADDED_AT, ADDED_BY, SEAL, AuditRow, Phase, from_item, stamp, to_item
 from errors import TrailConflict, TrailUnavailable
 from models.configuration import SETTINGS_FACT
 from models.operation import StepInput
@@ -136,8 +136,11 @@ class TrailIntents:
         resource_arns: tuple[str, ...],
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the intent; what the operation has declared already is not written again."""
-        if set(resource_arns) <= set(self.declared_resources(step, of.operation_id)):
+        """Write the intent; what this taking of the step has declared already is not written again.
+
+        A step that is taken again after a retry declares again: what has a name of old may be another resource by now.
+        """
+        if set(resource_arns) <= set(self.declared_resources(step, of)):
             return
         info = activity.info()
         self._table.put(
@@ -159,12 +162,24 @@ class TrailIntents:
 
     def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether the operation's intent for this step stands in the trail."""
-        return bool(self.declared_resources(step, operation_id))
+        return bool(self._intents(step, operation_id))
 
-    def declared_resources(self, step: Recorded, operation_id: str) -> tuple[str, ...]:
-        """The ARNs that the operation's intents for this step name."""
-        intents = [row for row in self._table.operation(operation_id) if row.step is step and row.phase is Phase.INTENT]
+    def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
+        """The ARNs that the intents of this taking of the step name, in whatever look or attempt."""
+        began = stamp(of.step_started_at)
+        intents = [row for row in self._intents(step, of.operation_id) if stamp(row.step_started_at) == began]
         return tuple(dict.fromkeys(arn for row in intents for arn in row.resource_arns))
+
+    def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
+        """Whether the operation began this step at that time (aware) or later, and ended it well."""
+        return any(
+            row.step is step and row.phase is Phase.OUTCOME and row.status is Status.SUCCESS
+            for row in self._table.operation(operation_id)
+            if row.step_started_at >= since
+        )
+
+    def _intents(self, step: Recorded, operation_id: str) -> list[AuditRow]:
+        return [row for row in self._table.operation(operation_id) if row.step is step and row.phase is Phase.INTENT]
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:
         """The settings (JSON) of a target that an operation of ours deleted and none has restored since.

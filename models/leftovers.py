@@ -1,10 +1,12 @@
 """What remove-leftovers and remove-orphans are asked, and what a cleanup answers."""
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from errors import Fault
 from models.model import Model
 from models.operation import StepInput
 from models.request import Archive, Source, Target
+from models.steps import Outcome
 
 
 class RemoveLeftoversInput(StepInput):
@@ -12,6 +14,7 @@ class RemoveLeftoversInput(StepInput):
 
     source: Source
     target: Target
+    snapshot: str | None = Field(description="The ARN of the source snapshot that the night chose.")
     unfinished_copy: bool
     cluster_resource_id: str | None = Field(
         description="Of the half-restored cluster, as restore-snapshot answered it; None leaves whatever is there."
@@ -26,9 +29,12 @@ class RemoveOrphansInput(StepInput):
 
 
 class CleanupState(Model):
-    """The result of AuroraCleanupWorkflow."""
+    """How a cleanup stands: the answer to its query `state` and its result."""
 
-    operation_id: str
+    operation_id: str | None = None
+    outcome: Outcome = Outcome.RUNNING
     target: str = Field(description="The target cluster's ARN.")
-    details: str
+    started_at: AwareDatetime
+    details: str = "Opening the operation"
     removed: tuple[str, ...] = Field(default=(), description="The ARNs of what was removed.")
+    fault: Fault | None = None

@@ -54,6 +54,7 @@ def leftovers(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversIn
         step_started_at=workflow.now(),
         source=request.source,
         target=request.target,
+        snapshot=state.snapshot,
         unfinished_copy=copy,
         cluster_resource_id=resource_id,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from temporalio import workflow
@@ -18,7 +18,7 @@ from workflows.operator_wait import OperatorWait
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, SEAL_CALL, TRAIL_CALL, with_summary
 from workflows.progress import Progress
 from workflows.sealing import sealed
-from workflows.waiting import Answer, Input, Pause, look_until_done
+from workflows.waiting import Answer, Input, Pause, look_until_done, shielded
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -234,7 +234,7 @@ class AuroraRestoreWorkflow:
 
     async def _sns_notification(self, request: RestoreRequest) -> None:
         state = self._night.state
-        self._night.found(survey=await _shielded(surveyed(request, self._night.operation_id, state.snapshot_copy)))
+        self._night.found(survey=await shielded(surveyed(request, self._night.operation_id, state.snapshot_copy)))
         await self._seal(request, SEAL_CALL)
         started_at = self._night.began(Step.SNS_NOTIFICATION)
         of = NotificationInput(
@@ -262,7 +262,7 @@ class AuroraRestoreWorkflow:
 
     async def _tell_of_failure(self, request: RestoreRequest, progress: Progress) -> None:
         try:
-            await _shielded(self._sns_notification(request))
+            await shielded(self._sns_notification(request))
         except Exception as unsent:  # noqa: BLE001 - whatever it is, the step's error is the one that counts
             workflow.logger.error("error notification not sent: %s", fault_of(unsent).message)
             progress.warned(f"The error notification was not sent: {fault_of(unsent).short}")
@@ -272,7 +272,7 @@ class AuroraRestoreWorkflow:
         if (of := leftovers(request, self._night.state)) is None:
             return
         try:
-            self._night.found(removed=await _shielded(removed(of, request.waits.delete_rds)))
+            self._night.found(removed=await shielded(removed(of, request.waits.delete_rds)))
         except FailureError as error:
             fault = fault_of(error)
             workflow.logger.error("leftovers not removed: %s", fault.message)
@@ -280,7 +280,7 @@ class AuroraRestoreWorkflow:
 
     async def _seal(self, request: RestoreRequest, policy: ActivityConfig) -> None:
         if self._night.state.operation_id and (
-            seal := await _shielded(sealed(self._night.state.operation_id, request.target.arn, policy))
+            seal := await shielded(sealed(self._night.state.operation_id, request.target.arn, policy))
         ):
             self._night.found(seal=seal.digest)
 
@@ -374,14 +374,3 @@ def _missing_request() -> RestoreRequest:
         return RestoreRequest.model_validate({})
     except ValidationError as error:
         raise InvalidRequest("Invalid request", f"no input was given.\n{listed_faults(error)}") from None
-
-
-async def _shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Finish the work although the workflow is cancelled while it runs."""
-    task = asyncio.create_task(work)
-    while True:
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise

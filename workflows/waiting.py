@@ -6,10 +6,10 @@ Why not Temporal's activity retries: docs/decisions/0002-durable-timers.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 
@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)
+T = TypeVar("T")
 
 
 class Pause:
@@ -72,3 +73,14 @@ async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_e
     except asyncio.CancelledError:
         return FinalLook.CANCELLED
     return FinalLook.DEADLINE if deadline_at_end else None
+
+
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Finish the work although the workflow is cancelled while it runs."""
+    task = asyncio.create_task(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise

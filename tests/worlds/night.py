@@ -61,9 +61,13 @@ class TrailAtHand:
         """See `Intents`."""
         return step.value in self._aws.declared
 
-    def declared_resources(self, step: Step, operation_id: str) -> tuple[str, ...]:
+    def declared_resources(self, step: Step, of: StepInput) -> tuple[str, ...]:
         """See `Intents`: which they were is somebody else's test."""
-        return ("declared",) if self.declared(step, operation_id) else ()
+        return ("declared",) if self.declared(step, of.operation_id) else ()
+
+    def succeeded(self, *_: Any) -> bool:
+        """See `Intents`: a night here is never taken again."""
+        return False
 
     def left_deleted(self, *_: Any) -> str | None:
         """See `Intents`: there was no night before."""
