@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from commands import abort, audit, audit_verify, cancel, plan, retry, schedule, setup, skip, start, status
+from commands import abort, audit, audit_verify, cancel, cleanup, plan, retry, schedule, setup, skip, start, status
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, REFUSED, UNREACHABLE
 from commands.terminal import say
 
@@ -23,16 +23,17 @@ VERBS = {
     "retry": retry,
     "skip": skip,
     "abort": abort,
+    "cleanup": cleanup,
     "setup": setup,
 }
 
 EPILOG = """\
 exit codes:
   0  done; with a night followed or shown: it succeeded, or goes on
-  1  the night failed; with plan: it would not run; with audit verify: the trail is not what it should be
+  1  the night or the cleanup failed; with plan: it would not run; with audit verify: the trail is not what it should be
   2  your mistake: arguments, request file, settings
   3  refused: already running, not running, not there, nothing to go on with
-  4  the night was cancelled
+  4  the night or the cleanup was cancelled
   5  Temporal or AWS does not answer, or says no
 
 environment:
@@ -42,7 +43,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for plan, audit, retry and setup
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for plan, audit, retry, cleanup and setup
 """
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from activities import tags
+from activities import guards, tags
+from clients.aws import AwsClients
 from clients.rds import list_snapshots
 from models.identifiers import COPY_NAME, copy_name_beginning
-from models.request import Target
+from models.request import RestoreRequest, Target
 from models.survey import Orphan, Why
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
+CLEANUP = "cleanup"
+"""Stands where the operation's number would for whoever only looks: in the names of the assumed roles' sessions."""
 GOING = ("deleting", "deleted")
 """The statuses of what needs no removing."""
 
@@ -26,6 +29,22 @@ def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]
 def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
     """The operation that made a copy."""
     return tags.tags_of(copy.get("TagList", [])).get(tags.OPERATION)
+
+
+def look_for_orphans(
+    aws: AwsClients, request: RestoreRequest, operation_id: str | None, snapshot_copy: str | None
+) -> list[Orphan]:
+    """The orphans of the request's target, beside what the running operation made or works on, if one runs.
+
+    Raises `Refused` if the credentials are another account's.
+    """
+    rds, caller = aws.rds(request.target, CLEANUP), aws.sts(request.target, CLEANUP).get_caller_identity()["Account"]
+    if wrong := guards.wrong_target_account(request.target, caller):
+        guards.refuse_if_any([wrong])
+    copies = own_copies(rds, request.target)
+    arns = {copy["DBClusterSnapshotArn"] for copy in copies if operation_id and operation_of(copy) == operation_id}
+    in_use = frozenset(arns | {snapshot_copy} if snapshot_copy else arns)
+    return orphans(copies, request.archive.keep, in_use)
 
 
 def orphans(copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset[str] = frozenset()) -> list[Orphan]:

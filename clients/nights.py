@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
@@ -40,11 +40,15 @@ from models.request import RestoreRequest
 from models.steps import Outcome, Step
 
 WORKFLOW = "AuroraRestoreWorkflow"
+CLEANUP = "AuroraCleanupWorkflow"
+"""Runs under its target's id too, so that neither begins while the other runs; see clients/cleanups.py."""
 STATE = "state"
 DECIDE = "decide"
 TARGETS_PREFIX = "aurora-restore:"
 """How every target's own workflow id begins; a scheduled run's does not, it only waits for the one that has it."""
 QUERY_TIMEOUT = timedelta(seconds=3)
+
+T = TypeVar("T")
 
 _STATE_OR_NONE: Any = RestoreState | None
 """For the data converter, which takes a union where the SDK's signature wants a class."""
@@ -56,7 +60,7 @@ _CLUSTER_ARN = re.compile(
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
 
 
-_TERMINATED = Fault(
+TERMINATED = Fault(
     type="Terminated",
     short="Terminated",
     message="The workflow was terminated, so that nothing was ended in order and no notification was sent.",
@@ -101,6 +105,7 @@ class Night:
         """`handle` has the run's id."""
         self._handle = handle
         self.workflow_id = handle.id
+        self.run_id = handle.run_id
 
     async def description(self) -> WorkflowExecutionDescription:
         """What Temporal itself knows, with or without a worker."""
@@ -113,6 +118,18 @@ class Night:
     async def running(self) -> bool:
         """Whether it has not ended."""
         return (await self.description()).status is WorkflowExecutionStatus.RUNNING
+
+    async def is_cleanup(self) -> bool:
+        """Whether it is no night at all, but the removal of what earlier nights left behind."""
+        return (await self.description()).workflow_type == CLEANUP
+
+    async def must_be_a_night(self) -> None:
+        """Raises `NightRefused` for a cleanup, which has no steps to go on with."""
+        if await self.is_cleanup():
+            raise NightRefused(
+                f"{await self.name()} is a cleanup, which has no steps to go on with. "
+                "Run it again: python starter.py cleanup REQUEST_FILE --delete"
+            )
 
     async def state(self) -> RestoreState | None:
         """How the night stands; None if it only waits for another that has the target's id.
@@ -129,15 +146,10 @@ class Night:
 
     async def ending(self) -> Ending:
         """Wait for the end, also while Temporal is away for a moment, and say how it was."""
-        while True:
-            try:
-                return Ending(Outcome.SUCCEEDED, await self._result())
-            except WorkflowFailureError as error:
-                return await self._bad_ending(error)
-            except RPCError as error:
-                if error.status not in _AWAY:
-                    raise
-                await asyncio.sleep(1)
+        try:
+            return Ending(Outcome.SUCCEEDED, await outlasting(self._result))
+        except WorkflowFailureError as error:
+            return await self._bad_ending(error)
 
     async def cancel(self, reason: str) -> None:
         """Ask the workflow to end in order, with its notification.
@@ -188,7 +200,7 @@ class Night:
         if is_cancelled_exception(error.cause):
             return Ending(Outcome.CANCELLED, state, state.fault if state else None)
         return Ending(
-            Outcome.FAILED, state, _TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
+            Outcome.FAILED, state, TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
         )
 
 
@@ -220,7 +232,7 @@ class Nights:
                 static_details=shown.details,
             )
         except WorkflowAlreadyStartedError as error:
-            raise NightRefused(await self._already_running(self._night(workflow_id, error.run_id))) from None
+            raise await self.already_running(workflow_id, error.run_id) from None
         return self._night(workflow_id, started.first_execution_run_id)
 
     async def of_request(self, request: RestoreRequest) -> Night:
@@ -244,7 +256,10 @@ class Nights:
             return last if operation_of(await last.description()) == name else listed
         target = name.lower().replace("'", "")
         found = [night async for night in self._listed(f"AuroraRestoreTarget = '{target}'")]
-        return self._only(found, f"target {name}")
+        nights = [night for night in found if night.workflow_type == WORKFLOW]
+        # A cleanup is what a target has newest only while it runs.
+        going = found and found[0].status is WorkflowExecutionStatus.RUNNING
+        return self._only(found if going else nights or found, f"target {name}")
 
     def run(self, workflow_id: str, run_id: str) -> Night:
         """The night of a run that was just begun."""
@@ -276,30 +291,63 @@ class Nights:
             raise NightRefused(f"More than one cluster is meant by {what}; name one of these: {', '.join(ids)}")
         return self._night(found[0].id, found[0].run_id)
 
-    async def _of_workflow(self, workflow_id: str) -> Night:
+    async def running(self, request: RestoreRequest) -> Night | None:
+        """What runs under the id of the request's target, a night or a cleanup; None if nothing does."""
         try:
-            description = await self._client.get_workflow_handle(workflow_id).describe()
+            newest = await self._newest(request.target.workflow_id)
+        except NightRefused:
+            return None
+        running = newest.status is WorkflowExecutionStatus.RUNNING
+        return self._night(newest.id, newest.run_id) if running else None
+
+    async def _of_workflow(self, workflow_id: str) -> Night:
+        newest = await self._newest(workflow_id)
+        if newest.workflow_type == CLEANUP and newest.status is not WorkflowExecutionStatus.RUNNING:
+            async for night in self._listed(f"WorkflowId = '{workflow_id}' AND WorkflowType = '{WORKFLOW}'"):
+                return self._night(workflow_id, night.run_id)
+        return self._night(workflow_id, newest.run_id)
+
+    async def _newest(self, workflow_id: str) -> WorkflowExecutionDescription:
+        try:
+            return await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             raise NightRefused(
                 f"No night {workflow_id} is known to Temporal in namespace {self._client.namespace}."
             ) from None
-        return self._night(workflow_id, description.run_id)
 
     def _night(self, workflow_id: str, run_id: str | None) -> Night:
         # With the run's id, so that no later night of the same target is taken for this one.
         return Night(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=RestoreState))
 
-    async def _already_running(self, night: Night) -> str:
+    async def already_running(self, workflow_id: str, run_id: str | None) -> NightRefused:
+        """Says what runs under the target's id, so that nothing else may begin."""
+        night = self._night(workflow_id, run_id)
+        if await night.is_cleanup():
+            numbered = operation_of(await night.description()) or "not yet numbered"
+            then = f"It takes minutes; see it with: python starter.py status {workflow_id}"
+            return NightRefused(f"A cleanup of this target is running: {workflow_id}, operation {numbered}. {then}")
         refused = f"A restore of this target is running already: {night.workflow_id}"
         try:
             state = await night.state()
         except NoAnswer:
             state = None
         if state is None:
-            return f"{refused}. No worker answers to say how far it is."
-        return f"{refused}, operation {state.operation_id or 'not yet numbered'}, {standing(state)}."
+            return NightRefused(f"{refused}. No worker answers to say how far it is.")
+        numbered = state.operation_id or "not yet numbered"
+        return NightRefused(f"{refused}, operation {numbered}, {standing(state)}.")
+
+
+async def outlasting(result: Callable[[], Awaitable[T]]) -> T:
+    """The answer, also if Temporal is away for a moment meanwhile."""
+    while True:
+        try:
+            return await result()
+        except RPCError as error:
+            if error.status not in _AWAY:
+                raise
+            await asyncio.sleep(1)
 
 
 def operation_of(run: WorkflowExecutionDescription) -> str | None:

@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from clients.nights import NightRefused, operation_of
+from clients.nights import CLEANUP, WORKFLOW, NightRefused, operation_of
 from models.steps import Outcome, Step
 
 NOT_AGAIN = (
@@ -46,6 +46,8 @@ class Ended:
     run_id: str
     operation_id: str
     ended_at: datetime
+    newest_run_id: str
+    """What ran last under the workflow's id: this run, or a cleanup that came after it."""
     steps: tuple[Taken, ...]
     """Each step once, in the order in which it was first taken; an error notification is not one."""
 
@@ -80,8 +82,9 @@ class Resets:
         Asks Temporal for the run itself, not its lists, which lag: two resets in a row are told apart.
         Raises `NightRefused` otherwise.
         """
-        last = await self._described(workflow_id)
-        ended = await self._read(last)
+        newest = await self._described(workflow_id)
+        last = await self._before_cleanups(newest)
+        ended = await self._read(last, newest.run_id)
         if ended.operation_id != operation_id:
             raise NightRefused(
                 f"{operation_id} is not the last night of its target: {ended.operation_id} came after it and "
@@ -99,7 +102,7 @@ class Resets:
         Twice is once: a run is reset one time at most.
         Raises `NightRefused` if another night of the target was started meanwhile, which a reset would terminate.
         """
-        if (await self._described(ended.workflow_id)).run_id != ended.run_id:
+        if (await self._described(ended.workflow_id)).run_id != ended.newest_run_id:
             raise NightRefused(f"Another run of {ended.workflow_id} has begun meanwhile; look at it with status.")
         answer = await self._client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
@@ -120,7 +123,23 @@ class Resets:
         except RPCError as error:
             raise _forgotten(error, workflow_id, self._client.namespace) from None
 
-    async def _read(self, run: WorkflowExecutionDescription) -> Ended:
+    async def _before_cleanups(self, newest: WorkflowExecutionDescription) -> WorkflowExecutionDescription:
+        """The last night: one that failed may be gone on with after what older ones left was removed.
+
+        Raises `NightRefused` while a cleanup runs, which a reset would terminate.
+        """
+        if newest.workflow_type != CLEANUP:
+            return newest
+        if newest.status is WorkflowExecutionStatus.RUNNING:
+            raise NightRefused(
+                f"{operation_of(newest) or newest.id} is a cleanup and running; retry when it has ended."
+            )
+        query = f"WorkflowId = '{newest.id}' AND WorkflowType = '{WORKFLOW}'"
+        async for night in self._client.list_workflows(query):
+            return await self._client.get_workflow_handle(newest.id, run_id=night.run_id).describe()
+        raise NightRefused(f"Temporal knows no night of {newest.id}, only a cleanup; there is nothing to go on from.")
+
+    async def _read(self, run: WorkflowExecutionDescription, newest_run_id: str) -> Ended:
         try:
             handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
             events = (await handle.fetch_history()).events
@@ -131,6 +150,7 @@ class Resets:
             run_id=run.run_id,
             operation_id=operation_of(run) or run.id,
             ended_at=run.close_time or datetime.now(UTC),
+            newest_run_id=newest_run_id,
             steps=await self._taken(events),
         )
 

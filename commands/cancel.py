@@ -6,6 +6,7 @@ import argparse
 import asyncio
 
 from commands.arguments import night_arguments, wait_argument
+from commands.cleanups import cleanup_of, follow_cleanup
 from commands.exit_codes import CANCELLED, FINE, REFUSED
 from commands.nights import follow, night_of
 from commands.terminal import say
@@ -33,7 +34,10 @@ async def _cancel(args: argparse.Namespace) -> int:
     say(f"Asked {night.workflow_id} to end")
     if not args.wait:
         return FINE
-    ended = await follow(night, load_settings(TrailSettings).task_queue)
+    if await night.is_cleanup():
+        ended = await follow_cleanup(await cleanup_of(night))
+    else:
+        ended = await follow(night, load_settings(TrailSettings).task_queue)
     if ended == CANCELLED:
         return FINE
     say(f"It was not {Outcome.CANCELLED}: it ended before the request reached it.")

@@ -52,6 +52,7 @@ async def decide(args: argparse.Namespace, decision: Decision) -> int:
 
     task_queue = load_settings(TrailSettings).task_queue
     night = await Nights(await temporal_client()).named(args.operation)
+    await night.must_be_a_night()
     await night.decide(decision_of(args, decision))
     say(f"Told {await night.name()} to {decision}")
     return await follow(night, task_queue) if args.wait else FINE

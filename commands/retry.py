@@ -47,6 +47,7 @@ async def _retry(args: argparse.Namespace) -> int:
     settings = load_settings(TrailSettings)
     client = await temporal_client()
     night = await Nights(client).named(args.operation)
+    await night.must_be_a_night()
     if not await night.running():
         again = await _reset(client, night, args.step, decision_of(args, Decision.RETRY), settings)
         return await follow(again, settings.task_queue) if args.wait else FINE

@@ -7,6 +7,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from commands.arguments import night_arguments
+from commands.cleanups import cleanup_of, tell_cleanup
 from commands.exit_codes import FINE
 from commands.nights import night_of, tell_ending
 from commands.terminal import say, show
@@ -27,6 +28,8 @@ async def _status(args: argparse.Namespace) -> int:
     from clients.nights import NoAnswer
 
     night = await night_of(args)
+    if await night.is_cleanup():
+        return await tell_cleanup(await cleanup_of(night))
     if not await night.running():
         ending = await night.ending()
         if ending.state:

@@ -47,7 +47,7 @@ async def run_under_the_targets_id(request: RestoreRequest) -> RestoreState:
     except WorkflowAlreadyStartedError:
         raise RestoreAlreadyRunning(
             "Restore already running",
-            f"the workflow {child_id} is restoring {request.target.arn}; one restore of a target runs at a time. "
+            f"the workflow {child_id} is running, a restore of {request.target.arn} or its cleanup; one runs at a time. "
             f"See it with: temporal workflow describe --workflow-id {child_id}",
         ) from None
     except ChildWorkflowError as error:

@@ -29,7 +29,7 @@ from audit.seal import SEAL_TRAIL
 from clients.aws import AwsClients
 from errors import Final, Transient
 from models.identifiers import copy_identifier
-from models.operation import OpenOperation, Operation, StepOutcome
+from models.operation import OpenOperation, Operation, StepInput, StepOutcome
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
 from models.steps import Housekeeping, Outcome, Step

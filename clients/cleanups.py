@@ -1,0 +1,120 @@
+"""Cleanups as Temporal knows them: start one, see how it stands, wait for its end. Known by name alone, as the nights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.service import RPCError
+
+from clients.nights import CLEANUP, QUERY_TIMEOUT, STATE, TERMINATED, Nights, NoAnswer, Shown, outlasting, took
+from errors import Fault, fault_of
+from models.leftovers import CleanupState
+from models.request import RestoreRequest
+from models.steps import Outcome
+
+_STATE_OR_NONE: Any = CleanupState | None
+"""For the data converter, which takes a union where the SDK's signature wants a class."""
+
+
+@dataclass(frozen=True)
+class CleanupEnding:
+    """How a cleanup ended."""
+
+    outcome: Outcome
+    state: CleanupState | None = None
+    fault: Fault | None = None
+
+
+class Cleanup:
+    """One cleanup."""
+
+    def __init__(self, handle: WorkflowHandle[Any, CleanupState]) -> None:
+        """`handle` has the run's id."""
+        self._handle = handle
+        self.workflow_id = handle.id
+        self.run_id = handle.run_id or ""
+
+    async def state(self) -> CleanupState | None:
+        """How it stands; None before its first task.
+
+        Raises `NoAnswer` after 3 s without a worker.
+        """
+        try:
+            state: CleanupState | None = await self._handle.query(
+                STATE, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
+            )
+            return state
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            raise NoAnswer(str(error)) from error
+
+    async def stands(self, began: datetime) -> str:
+        """A line for whoever watches since it began (aware)."""
+        try:
+            state = await self.state()
+            text = f"{state.operation_id}  {state.details}" if state and state.operation_id else "opening the operation"
+        except NoAnswer:
+            text = "no worker answers; the cleanup goes on when one does"
+        return f"{took(began, datetime.now(UTC))}  {text}"
+
+    async def ending(self) -> CleanupEnding:
+        """Wait for the end, also while Temporal is away for a moment, and say how it was."""
+        try:
+            return CleanupEnding(Outcome.SUCCEEDED, await outlasting(self._handle.result))
+        except WorkflowFailureError as error:
+            return await self._bad_ending(error)
+
+    async def _bad_ending(self, error: WorkflowFailureError) -> CleanupEnding:
+        try:
+            state = await self.state()
+        except NoAnswer:
+            state = None
+        if is_cancelled_exception(error.cause):
+            return CleanupEnding(Outcome.CANCELLED, state)
+        fault = TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
+        return CleanupEnding(Outcome.FAILED, state, fault)
+
+
+class Cleanups:
+    """The cleanups of one Temporal namespace."""
+
+    def __init__(self, client: Client) -> None:
+        """`client` has the plugin, for its data converter."""
+        self._client = client
+
+    async def start(self, request: RestoreRequest, task_queue: str, shown: Shown) -> Cleanup:
+        """Start one under the target's one workflow id.
+
+        Raises `NightRefused`, naming what is running, if a night or a cleanup is.
+        """
+        workflow_id = request.target.workflow_id
+        try:
+            started = await self._client.start_workflow(
+                CLEANUP,
+                request,
+                id=workflow_id,
+                task_queue=task_queue,
+                result_type=CleanupState,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=shown.search_attributes,
+                static_summary=shown.summary,
+                static_details=shown.details,
+            )
+        except WorkflowAlreadyStartedError as error:
+            raise await Nights(self._client).already_running(workflow_id, error.run_id) from None
+        return self.run(workflow_id, started.first_execution_run_id)
+
+    def run(self, workflow_id: str, run_id: str | None) -> Cleanup:
+        """The cleanup of this run."""
+        return Cleanup(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=CleanupState))
