@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from activities import tags
 from activities.faults import translated
 from activities.orphans import operation_of, orphans, own_copies
+from activities.statuses import Meaning, snapshot_meaning
 from activities.step import named_activity, now
 from clients.aws import AwsClients
 from clients.rds import find_snapshot, list_clusters, list_instances
@@ -139,7 +140,7 @@ class _Survey:
 
 def _snapshot_state(snapshot: DBClusterSnapshotTypeDef) -> str:
     status, percent = snapshot["Status"], snapshot.get("PercentProgress")
-    return f"{status} {percent} %" if status != "available" and percent else status
+    return f"{status} {percent} %" if snapshot_meaning(status) is Meaning.WAIT and percent else status
 
 
 def _cluster_resource(of: SurveyInput, what: str, name: str, state: str) -> Resource:

@@ -11,7 +11,7 @@ from temporalio.exceptions import FailureError
 from workflows import search_attributes
 from workflows.answers import answered
 from workflows.canonical_run import as_failure, runs_under_its_targets_id
-from workflows.policies import AWS_CALL, TRAIL_CALL, with_summary
+from workflows.policies import REMOVAL, TRAIL_CALL, with_summary
 from workflows.sealing import sealed
 from workflows.waiting import shielded
 
@@ -82,7 +82,7 @@ class AuroraCleanupWorkflow:
         await trail.written()
         gone: StepOutcome = await answered(
             workflow.start_activity_method(
-                LeftoverActivities.remove_orphans, of, **with_summary(AWS_CALL, f"orphans of {request.target.cluster}")
+                LeftoverActivities.remove_orphans, of, **with_summary(REMOVAL, f"orphans of {request.target.cluster}")
             )
         )
         return gone

@@ -48,7 +48,7 @@ SURVEY = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelt
 """The look at what is there before people are told, who need not wait long for it."""
 
 REMOVAL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timedelta(minutes=10))
-"""Removing what a failed night left half-done; the notification waits for it."""
+"""Removing what a failed night left half-done, for which its notification waits, or orphans, for which a night would."""
 
 GROWTH = 1.5
 """Each wait between two looks is this much longer than the one before, up to the request's maximum."""

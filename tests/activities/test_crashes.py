@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from activities.leftovers import LeftoverActivities
 from clients.aws import AwsClients
 from errors import Transient
+from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
+from models.request import Archive
 from tests.activities.dying import Death, Scythe, mortal_clients
 from tests.activities.night_world import Night, Shared
 
@@ -70,6 +73,46 @@ def archive_snapshot(night: Night) -> Prepared:
     return night.snapshots.archive_snapshot, night.archive_input(tonight, keep=2)
 
 
+def remove_leftovers(night: Night) -> Prepared:
+    _, of = check_restore_status(night)
+    night.until_done(night.restored.check_restore_status, of)
+    asked = RemoveLeftoversInput(
+        operation_id=night.operation_id,
+        step_started_at=night.now,
+        source=night.source,
+        target=night.target,
+        snapshot=None,
+        unfinished_copy=False,
+        cluster_resource_id=of.cluster_resource_id,
+    )
+    return LeftoverActivities(night.aws, night.intents).remove_leftovers, asked
+
+
+def remove_an_unfinished_copy(night: Night) -> Prepared:
+    activity, of = copy_snapshot(night)
+    night.run(activity, of)
+    asked = RemoveLeftoversInput(
+        operation_id=night.operation_id,
+        step_started_at=night.now,
+        source=night.source,
+        target=night.target,
+        snapshot=of.snapshot.arn,
+        unfinished_copy=True,
+        cluster_resource_id=None,
+    )
+    return LeftoverActivities(night.aws, night.intents).remove_leftovers, asked
+
+
+def remove_orphans(night: Night) -> Prepared:
+    night.make_source()
+    for name in ("a", "b", "c"):
+        night.make_copy(night.make_snapshot(f"{name}-{night.number}"))
+    asked = RemoveOrphansInput(
+        operation_id=night.operation_id, step_started_at=night.now, target=night.target, archive=Archive(keep=1)
+    )
+    return LeftoverActivities(night.aws, night.intents).remove_orphans, asked
+
+
 STEPS = [
     delete_rds,
     restore_snapshot,
@@ -78,6 +121,9 @@ STEPS = [
     copy_snapshot,
     copy_snapshot_after_a_failed_one,
     archive_snapshot,
+    remove_leftovers,
+    remove_an_unfinished_copy,
+    remove_orphans,
 ]
 
 
