@@ -132,7 +132,7 @@ def test_what_went_wrong_goes_to_the_topic_for_errors(night: Night, topics: Any,
 
 
 def test_the_message_says_what_to_do(night: Night, topics: Any) -> None:
-    """Fault, code and request id, every step, the runbook's section, and where the trail is."""
+    """Fault, code and request id, every step, the runbook's section, and where the trail is; see test_message.py."""
     notification, inboxes = topics
     notify(night, notification, failure(night))
     (message,) = inboxes["errors"]()
@@ -143,7 +143,7 @@ def test_the_message_says_what_to_do(night: Night, topics: Any) -> None:
         FAULT.message,
         "docs/runbook.md, section copy-snapshot",
         "snapshot-check: SUCCESS, Found snapshot: nightly",
-        "Warning: The copy has the status pondering.",
+        "WARNINGS\nThe copy has the status pondering.",
         f"python starter.py audit {night.operation_id}",
         night.target.workflow_id,
     ):
