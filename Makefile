@@ -4,7 +4,7 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: demo test faults lint format lock clean
+.PHONY: demo test faults histories fingerprints lint format lock clean
 
 demo: $(READY)
 	@$(IN_VENV) -m devstack.demo
@@ -15,6 +15,13 @@ test: $(READY)
 # Five hundred nights into which faults come, about an hour; its table goes into docs/reliability.md.
 faults: $(READY)
 	@$(IN_VENV) -m tests.faults --nights 500 --document --defects
+
+# What is kept of a version, so that a later one can be held against it: docs/upgrading.md. Ten minutes.
+histories: $(READY)
+	@$(IN_VENV) -m tests.versions histories
+
+fingerprints: $(READY)
+	@$(IN_VENV) -m tests.versions fingerprints
 
 lint: $(READY)
 	@$(IN_VENV) -m ruff check .

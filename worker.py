@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -186,7 +187,8 @@ async def say_whether_current(client: Client, version: WorkerDeploymentVersion) 
         deployment=name,
         build_id=build_id,
         current=current or "none",
-        run=f"temporal worker deployment set-current-version --deployment-name {name} --build-id {build_id}",
+        run=f"temporal worker deployment set-current-version --deployment-name {shlex.quote(name)} "
+        f"--build-id {shlex.quote(build_id)} --yes",
     )
 
 
