@@ -295,7 +295,7 @@ async def failed_without_a_notification(at: Studio) -> None:
 
 
 @scenario
-async def failed_at_open_operation(at: Studio) -> None:
+async def without_dynamodb_at_its_beginning(at: Studio) -> None:
     at.fails("dynamodb", "*", "AccessDeniedException", count=4)
     await at.night()
 
