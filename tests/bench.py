@@ -29,6 +29,13 @@ from settings import Settings, load_settings
 from workflows import search_attributes
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
+WITHOUT_CACHE: dict[str, Any] = {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}
+"""A worker that replays the history at every task, as one does that has just been started.
+
+Two workflow tasks at a time without a cache keep each other's local activities waiting until they time out.
+"""
+WORKER_OPTIONS = WITHOUT_CACHE if os.environ.get("TESTS_WITHOUT_CACHE") else {}
+"""What every worker under test is built with, unless the test says something else."""
 TEMPORAL_BINARY = str(Path(sys.executable).parent / "temporal")
 
 
@@ -150,7 +157,7 @@ async def bench(
     plugin, table, settings, aws = plugin_settings
     between = Between(world)
     built = worker.build_worker(
-        client, settings, aws, table, plugin.audit, extra_interceptors=[between], **worker_options
+        client, settings, aws, table, plugin.audit, extra_interceptors=[between], **(WORKER_OPTIONS | worker_options)
     )
     async with built:
         yield Bench(client, world, settings, table, between, plugin)

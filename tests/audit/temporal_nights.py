@@ -23,6 +23,7 @@ from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
 from tests.audit.scripted import ACTIVITIES, Call, Night
 from tests.audit.small_nights import SmallNight
+from tests.bench import WORKER_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ async def office(
             workflows=[SmallNight],
             activities=[*ACTIVITIES, plugin.audit.record_outcome, *activities],
             activity_executor=threads,
-            **worker_options,
+            **(WORKER_OPTIONS | worker_options),
         ):
             yield Office(client, task_queue, table)
 

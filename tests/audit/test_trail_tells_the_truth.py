@@ -21,6 +21,7 @@ from models.steps import Status, Step
 from tests.audit.scripted import NOBODYS_QUEUE, UNDECODABLE, UNREGISTERED, Call
 from tests.audit.small_nights import SmallNight
 from tests.audit.temporal_nights import Ended, history_tells, office, trail_tells
+from tests.bench import WITHOUT_CACHE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,8 +47,6 @@ SCENARIOS: dict[str, tuple[Call, ...]] = {
 
 
 WITH_A_CACHE: dict[str, int] = {}
-# Two workflow tasks at a time without a cache keep each other's local activities waiting until they time out.
-WITHOUT_A_CACHE = {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}
 
 
 async def _all_nights(temporal: TemporalServer, table: AuditTable, options: dict[str, int]) -> dict[str, Ended]:
@@ -58,7 +57,7 @@ async def _all_nights(temporal: TemporalServer, table: AuditTable, options: dict
         return dict(zip(handles, await asyncio.gather(*map(at.ended, handles.values())), strict=True))
 
 
-@pytest.fixture(scope="module", params=[WITH_A_CACHE, WITHOUT_A_CACHE], ids=["cached", "evicted"])
+@pytest.fixture(scope="module", params=[WITH_A_CACHE, WITHOUT_CACHE], ids=["cached", "evicted"])
 def nights(
     request: pytest.FixtureRequest, temporal: TemporalServer, impatient_dynamodb: DynamoDBClient
 ) -> dict[str, Ended]:
