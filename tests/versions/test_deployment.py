@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 
 import worker
@@ -28,6 +29,7 @@ from models.request import RestoreRequest
 from settings import PREFIX
 from tests.bench import Bench, bench, environment_variables, parts
 from tests.versions.studio import AT_ONCE, SHORT, clean, wish
+from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.search_attributes import ALL
 
 PINNED = "VERSIONING_BEHAVIOR_PINNED"
@@ -37,11 +39,13 @@ DRAINS_SOON = (
     "matching.wv.VersionDrainageStatusRefreshInterval",
 )
 
+REPORTS_AFTER = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute"
+
 
 @pytest.fixture(scope="module")
 def temporal() -> Iterator[TemporalServer]:
     attributes = {key.name: "Keyword" for key in ALL}
-    soon = [f'{name}="1s"' for name in DRAINS_SOON]
+    soon = [*(f'{name}="1s"' for name in DRAINS_SOON), f"{REPORTS_AFTER}=1"]
     with TemporalServer(headless=True, search_attributes=attributes, dynamic_config_values=soon) as server:
         yield server
 
@@ -319,6 +323,42 @@ async def test_from_workers_without_versions_to_one_with(of: Deployment) -> None
             await of.make_current("1.0")
             assert (await night.result()).outcome == "succeeded"
             assert await workers(night) == {"None@test", "1.0@test"}
+
+
+@workflow.defn(name="AuroraRestoreWorkflow", sandboxed=False)
+class Hasty(AuroraRestoreWorkflow):
+    """As somebody might deploy it: with a wait that no night had that is running."""
+
+    @workflow.run
+    async def run(self, request: RestoreRequest | None = None) -> RestoreState:
+        await workflow.sleep(1)
+        return await super().run(request)
+
+
+async def test_a_night_that_does_not_replay_waits_for_the_code_that_does(of: Deployment) -> None:
+    """It is not failed: Temporal reports it, its history says why, and with the old code it goes on to its good end."""
+    async with of.worker(None):
+        night = await of.start(copying(of.world, 3))
+        await comes_to(night, "check-copy-status")
+    with pytest.MonkeyPatch.context() as deployed:
+        deployed.setattr(worker, "WORKFLOWS", (Hasty,))
+        async with of.worker(None):
+            await reported(of, night.id)
+            history = await of.command(f"temporal workflow show --workflow-id {night.id} --output json")
+            assert "TMPRL1100" in history
+    async with of.worker(None):
+        assert (await night.result()).outcome == "succeeded"
+
+
+async def reported(of: Deployment, workflow_id: str) -> None:
+    """Wait until the list of nights with problems has this one."""
+    query = '\'TemporalReportedProblems IN ("category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut")\''
+    for _ in range(120):
+        listed = await of.command(f"temporal workflow list --query {query}")
+        if workflow_id in listed:
+            return
+        await asyncio.sleep(0.5)
+    raise AssertionError(listed)
 
 
 @pytest.mark.parametrize(("given", "missing"), [("DEPLOYMENT_NAME", "BUILD_ID"), ("BUILD_ID", "DEPLOYMENT_NAME")])
