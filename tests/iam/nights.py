@@ -11,14 +11,17 @@ from typing import Any
 from temporalio import activity
 
 import worker
+from activities.survey import SURVEY_RESOURCES
 from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.database_users import SetupUsersInput
+from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperation, RestoreState
 from models.request import Archive, DatabaseUser, RestoreRequest, SnapshotSelector
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
-from models.steps import Outcome, Step
+from models.steps import Housekeeping, Outcome, Step
+from models.survey import SurveyInput
 from tests.activities.night_world import ENGINE, ENGINE_VERSION, MOMENT, temporal_environment
 from tests.iam.places import EXTERNAL_ID, SECRET_PREFIX, SOURCE_CLUSTER, Site
 
@@ -260,3 +263,26 @@ class PolicedNight:
         )
         given: dict[str, Any] = {"notification": of.notification, "workflow_id": of.target.workflow_id, "state": state}
         return self.run(Step.SNS_NOTIFICATION, NotificationInput(**self._step(), target=of.target, **given))
+
+    def survey(self, copy: Any = None) -> Any:
+        """survey-resources; returns what was seen."""
+        of = self.request
+        given = {"target": of.target, "archive": of.archive, "snapshot_copy": copy.arn if copy else None}
+        return self.run(SURVEY_RESOURCES, SurveyInput(operation_id=self.operation_id, **given))
+
+    def remove_leftovers(self, found: Any, resource_id: str | None = None) -> Any:
+        """remove-leftovers, until both are gone."""
+        of = RemoveLeftoversInput(
+            **self._step(),
+            source=self.request.source,
+            target=self.request.target,
+            snapshot=found.snapshot.arn,
+            unfinished_copy=True,
+            cluster_resource_id=resource_id,
+        )
+        return self.until_done(Housekeeping.REMOVE_LEFTOVERS, of)
+
+    def remove_orphans(self, keep: int = 1) -> Any:
+        """remove-orphans."""
+        of = RemoveOrphansInput(**self._step(), target=self.request.target, archive=Archive(keep=keep))
+        return self.run(Housekeeping.REMOVE_ORPHANS, of)

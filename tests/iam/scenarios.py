@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from activities.orphans import look_for_orphans
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.operation import FinalLook
-from models.request import MissingTarget
+from models.request import Archive, MissingTarget
 from models.snapshots import CopySnapshotInput
 from models.steps import Step
 from tests.iam.nights import PolicedNight
@@ -31,6 +32,7 @@ LOST = {
     "sns": ("GetTopicAttributes", "Publish"),
 }
 """The calls whose answer gets lost on the wire once, so that they are made again."""
+KEEP_ONE = {"archive": Archive(keep=1)}
 
 
 def whole(night: PolicedNight) -> Any:
@@ -149,6 +151,44 @@ def a_copy_is_cancelled(site: Site) -> None:
     night.notify()
 
 
+def a_failed_night_removes_what_is_half_done(site: Site) -> None:
+    """The copy under way, and in the next night the cluster with its instances; each time it looks before people are told."""
+    night = PolicedNight(site)
+    night.open()
+    night.make_target()
+    night.make_snapshot()
+    found = night.check()
+    of = night.request
+    given = {"snapshot": found.snapshot, "source": of.source, "target": of.target, "copy_needed": True}
+    copy = night.run(Step.COPY_SNAPSHOT, CopySnapshotInput(**night._step(), **given)).snapshot_copy
+    assert night.remove_leftovers(found).resource_arns == (copy.arn,)
+    night.survey(copy)
+
+    copy = night.copy(found)
+    night.delete(found, copy)
+    night.restore(found, copy)
+    [cluster] = [of for of in night.survey(copy).resources if of.what == "target cluster"]
+    assert cluster.state == "available, restored by this operation"
+    found_by = site.owner("rds").describe_db_clusters(DBClusterIdentifier=night.cluster)["DBClusters"][0]
+    removed = night.remove_leftovers(found, found_by["DbClusterResourceId"])
+    assert removed.resource_arns == (of.target.arn,)
+    night.notify()
+
+
+def earlier_nights_left_something(site: Site) -> None:
+    """Two copies that nobody archived: the one to look at first, with the worker's identity, and then to be removed."""
+    night = PolicedNight(site)
+    night.open()
+    night.make_target()
+    copies = []
+    for _ in range(2):
+        night.make_snapshot()
+        copies.append(night.copy(night.check()))
+    [orphan] = look_for_orphans(site.session("worker"), night.request.model_copy(update=KEEP_ONE), None, None)
+    assert orphan.arn == copies[0].arn
+    assert night.remove_orphans().resource_arns == (orphan.arn,)
+
+
 def the_newest_automated_snapshot_is_chosen(site: Site) -> None:
     """Chosen by its age, or by its exact name."""
     night = PolicedNight(site)
@@ -183,6 +223,8 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Site], None]]] = {
     "nothing is ready": ("apart", nothing_is_ready),
     "the target vanishes": ("apart", the_target_vanishes),
     "a copy is cancelled": ("apart", a_copy_is_cancelled),
+    "leftovers are removed": ("apart", a_failed_night_removes_what_is_half_done),
+    "orphans are removed": ("apart", earlier_nights_left_something),
     "a snapshot by age or name": ("apart", the_newest_automated_snapshot_is_chosen),
     "setup and audit": ("apart", setup_and_audit),
 }
