@@ -74,6 +74,10 @@ class ClusterActivities:
             delete_cluster(rds, of.target.cluster)
 
     def _gone(self, of: DeleteClusterInput, rds: RDSClient) -> StepOutcome:
+        # In another account nothing of ours is there, which is no reason to call it deleted.
+        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
+        if wrong := guards.wrong_target_account(of.target, caller):
+            guards.refuse_if_any([wrong])
         if of.target_resource_id and (renamed := find_cluster_by_resource_id(rds, of.target_resource_id)):
             return _renamed(of, renamed)
         if self._intents.declared(Step.DELETE_RDS, of.operation_id):

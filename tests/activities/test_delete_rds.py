@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from activities.clusters import ClusterActivities
 from clients.aws import AwsClients
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
 from models.operation import FinalLook
 from models.snapshots import SnapshotCopy, SourceSnapshot
-from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, Night, session_of
+from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, Night, session_of
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
 
@@ -254,15 +255,21 @@ def test_the_wrong_credentials_delete_nothing(night: Night, snapshot: SourceSnap
 
 def test_the_worker_of_another_account_sees_no_target(night: Night, snapshot: SourceSnapshot) -> None:
     """In another account the target is not there, which is no licence to go on."""
-    resource_id = night.make_target()
+    of = night.delete_input(snapshot, night.make_target())
     night.aws = AwsClients(session_of(OTHER_ACCOUNT))
-    of = night.delete_input(snapshot, resource_id)
-    intents = night.intents
-    night.aws.dynamodb(TARGET_REGION)
-    assert intents is not None
-    with pytest.raises((StepFailed, TrailUnavailable)):
+    with pytest.raises(Refused, match="Wrong AWS account"):
         night.run(night.clusters.delete_rds, of)
     assert night.calls(*DELETIONS) == []
+
+
+def test_what_another_account_does_not_have_is_not_called_deleted(night: Night, snapshot: SourceSnapshot) -> None:
+    """Credentials that change while the target is being deleted end the step: nobody has seen that it is gone."""
+    of = night.delete_input(snapshot, night.make_target())
+    night.run(night.clusters.delete_rds, of)
+    trail = night.intents
+    night.aws = AwsClients(session_of(OTHER_ACCOUNT))
+    with pytest.raises(Refused, match="Wrong AWS account"):
+        night.run(ClusterActivities(night.aws, trail).delete_rds, of, attempt=2)
 
 
 # The copy

@@ -90,6 +90,8 @@ class Night:
         self.meddler = Meddler(stage)
         self.checked: SnapshotCheckOutcome | None = None
         """What snapshot-check answered to the workflow."""
+        self.called_gone: set[str] = set()
+        """The clusters that were there when delete-rds said that the target is gone."""
         self.outcome = Outcome.RUNNING
         self.ended_with: BaseException | None = None
         self._attempts: list[Attempt] = []
@@ -144,9 +146,12 @@ class Night:
         workflow_id = self.stage.request.target.workflow_id
         return SimpleNamespace(workflow_id=workflow_id, run_id="run-1", first_execution_run_id="run-1")
 
-    async def _wait(self, _: Callable[[], bool], *, timeout: timedelta, **__: Any) -> None:
-        self.stage.later(timeout)
-        raise TimeoutError
+    async def _wait(self, condition: Callable[[], bool], *, timeout: timedelta | None = None, **_: Any) -> None:
+        if timeout is not None:
+            self.stage.later(timeout)
+            raise TimeoutError
+        while not condition():  # noqa: ASYNC110 - a loop that stands in for Temporal's
+            await asyncio.sleep(0)
 
     def _start(self, method: Callable[..., Any], of: Any, **options: Any) -> asyncio.Task[Any]:
         return asyncio.ensure_future(self._execute(method, of, **options))
@@ -162,6 +167,8 @@ class Night:
             else:
                 if isinstance(answer, SnapshotCheckOutcome):
                     self._check_answered(answer)
+                if name == Step.DELETE_RDS and answer.done:
+                    self.called_gone = {cluster.resource_id for cluster in self.stage.home.clusters.values()}
                 return answer
         raise ApplicationError("Temporal gave up", type="Timeout")
 

@@ -63,6 +63,8 @@ def check(night: Night, source_resource_id: str) -> None:
         if effect.made:
             facts = Facts(**{**vars(facts), "made": facts.made | {effect.made}})
     _check_numbers(night, effects)
+    if night.checked.target_resource_id in night.called_gone:
+        raise BrokenPromise("delete-rds said that the target is gone, and it was there")
 
 
 def _facts(night: Night, checked: SnapshotCheckOutcome, source_resource_id: str) -> Facts:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 T = TypeVar("T")
 
-HERE, ELSEWHERE, NOBODYS = "111122223333", "444455556666", "777788889999"
+HERE, ELSEWHERE, NOBODYS, EMPTY = "111122223333", "444455556666", "777788889999", "000011112222"
 """The worker's and the source's account, the one that other targets are in, and one that has nothing to do with it."""
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "eu-central-1"
 SOURCE, TARGET = "orders", "staging"
@@ -116,6 +116,7 @@ class Credentials(StrEnum):
     ANOTHERS = "another account's"
     DISAGREE = "STS says the right account, RDS answers as another's"
     CHANGE = "another account's, from the question who one is until the end of delete-rds"
+    CHANGE_LATE = "an empty account's in delete-rds, once the trail announces the deletion"
 
 
 class Meddling(StrEnum):

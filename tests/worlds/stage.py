@@ -14,9 +14,11 @@ from devstack.aws.rds.resources import Backup, Cluster, Instance, Snapshot
 from devstack.aws.rds.world import Region
 from models.identifiers import copy_identifier
 from models.request import RestoreRequest
+from models.steps import Step
 from tests.worlds.aws_at_hand import AwsAtHand
 from tests.worlds.scenario import (
     ELSEWHERE,
+    EMPTY,
     HERE,
     NOBODYS,
     SOURCE,
@@ -291,10 +293,12 @@ class Stage:
         """The moment at which credentials may change."""
         if self.scenario.credentials is Credentials.CHANGE:
             self.aws.impostor.account, self.aws.impostor.waits_for_identity = NOBODYS, True
+        if self.scenario.credentials is Credentials.CHANGE_LATE and Step.DELETE_RDS in self.aws.declared:
+            self.aws.impostor.account = EMPTY
 
     def end_delete_rds(self) -> None:
         """And the moment at which they are right again."""
-        if self.scenario.credentials is Credentials.CHANGE:
+        if self.scenario.credentials in (Credentials.CHANGE, Credentials.CHANGE_LATE):
             self.aws.impostor.account = None
 
 

@@ -37,6 +37,8 @@ from tests.worlds.scenario import (
 
 WORLDS = 60
 """Within how many worlds the harm must show."""
+HELD_UP = (Weather("DeleteDBCluster", "http500", 0, 9),)
+"""RDS holds up the deletion for some attempts."""
 Disable = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -64,7 +66,9 @@ def _with_meddling(*meddling: Meddling, place: Place | None = None) -> st.Search
 
 
 RULES: dict[str, st.SearchStrategy[Scenario]] = {
-    "target-account": st.builds(Scenario, place=st.sampled_from(Place), credentials=st.just(Credentials.CHANGE)),
+    "target-account": st.builds(
+        Scenario, place=st.sampled_from(Place), credentials=st.just(Credentials.CHANGE_LATE), weather=st.just(HELD_UP)
+    ),
     "target-arn": st.builds(
         Scenario, place=st.sampled_from([Place.SAME, Place.REGION]), credentials=st.just(Credentials.DISAGREE)
     ),
@@ -74,6 +78,10 @@ RULES: dict[str, st.SearchStrategy[Scenario]] = {
     "not-replicated": _with_target(tie=st.sampled_from(Tie)),
     "deletable-status": _with_target(status=st.sampled_from(["available", UNHEARD_OF])),
 }
+
+
+def _no_account_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(guards, "wrong_target_account", lambda target, caller: None)
 
 
 def _no_resource_id_check(patch: pytest.MonkeyPatch) -> None:
@@ -116,12 +124,12 @@ OTHERS: dict[str, Breakage] = {
     ),
     "renamed target": Breakage(
         _no_look_for_a_rename,
-        # Renamed once the trail announces the deletion, which RDS holds up for some attempts.
+        # Renamed once the trail announces the deletion.
         st.builds(
             Scenario,
             place=st.sampled_from(Place),
             meddling=st.tuples(st.tuples(MOMENTS, st.just(Meddling.RENAME))),
-            weather=st.just((Weather("DeleteDBCluster", "http500", 0, 9),)),
+            weather=st.just(HELD_UP),
         ),
     ),
     "copy available": Breakage(_no_copy_check, _with_meddling(Meddling.DELETE_COPY, Meddling.FAIL_COPY)),
@@ -146,6 +154,8 @@ OTHERS: dict[str, Breakage] = {
     "intent": Breakage(_no_intent, st.builds(Scenario, place=st.sampled_from(Place))),
 }
 BREAKAGES = {rule: Breakage(_without(rule), worlds) for rule, worlds in RULES.items()} | OTHERS
+# Asked once more before a target that is not to be seen is called gone.
+BREAKAGES["target-account"] = Breakage(_no_account_check, RULES["target-account"])
 
 
 def _harm(at_hand: AwsAtHand, clients: AwsClients, scenario: Scenario) -> bool:
