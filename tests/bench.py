@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
@@ -154,6 +155,8 @@ async def bench(
     client: Client, world: World, plugin_settings: tuple[Any, AuditTable, Settings, AwsClients], **worker_options: Any
 ) -> AsyncIterator[Bench]:
     """A worker on this client."""
+    # To where a command that runs in this process too, with its streams redirected, does not look for its own answer.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
     plugin, table, settings, aws = plugin_settings
     between = Between(world)
     built = worker.build_worker(
