@@ -16,7 +16,7 @@ test: $(READY)
 faults: $(READY)
 	@$(IN_VENV) -m tests.faults --nights 500 --document --defects
 
-# What is kept of a version, so that a later one can be held against it: docs/upgrading.md. Ten minutes.
+# What is kept of a version, so that a later one can be held against it: docs/upgrading.md. Eight minutes.
 histories: $(READY)
 	@$(IN_VENV) -m tests.versions histories
 

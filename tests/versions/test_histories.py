@@ -137,6 +137,26 @@ async def test_a_workflow_whose_steps_are_swapped_is_refused() -> None:
     assert "docs/upgrading.md" in told
 
 
+@workflow.defn(name="AuroraRestoreWorkflow", sandboxed=False)
+class Patched(AuroraRestoreWorkflow):
+    """As docs/upgrading.md has it: what is new, only for nights that begin on it."""
+
+    @workflow.run
+    async def run(self, request: RestoreRequest | None = None) -> RestoreState:
+        return await super().run(request)
+
+    async def _archive_snapshot(self, request: Any, checked: Any, copy: Any) -> None:
+        if workflow.patched("a-minute-before-archiving"):
+            await workflow.sleep(60)
+        await super()._archive_snapshot(request, checked, copy)
+
+
+@pytest.mark.parametrize("name", ["a-good-night", "failed-at-archive-snapshot-and-goes-on", "operator-skips"])
+async def test_a_change_that_is_guarded_replays(name: str) -> None:
+    """With workflow.patched() a night of the old version goes the old way."""
+    assert (await replayed(Recorded(version(), name).read(), Patched)).replay_failure is None
+
+
 # What else an old night brings to a new worker
 
 
