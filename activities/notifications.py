@@ -22,8 +22,6 @@ MESSAGE_LIMIT = 200_000
 FAULT_LIMIT = 20_000
 """Bytes of a fault's message: what comes after it must be told too. The trail has more."""
 ORPHANS_SHOWN = 20
-NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
-"""The steps that cannot go on without the copy."""
 
 
 class NotificationActivities:
@@ -139,26 +137,11 @@ def _retry(state: RestoreState) -> list[str]:
     """From the failed step, or from the one that makes anew what that step needs and what is gone."""
     if state.operation_id is None or state.failed_step is None:
         return []
-    if (earlier := _makes_anew(state)) is None:
+    if (earlier := state.makes_anew) is None:
         return [_command(f"retry {state.operation_id}", f"once it is mended: go on at {state.failed_step}")]
     lost = "the copy" if earlier is Step.COPY_SNAPSHOT else "the restored cluster"
     words = f"retry {state.operation_id} --from {earlier}"
     return [_command(words, f"once it is mended: go on at {earlier}, because {lost} is not there to go on with")]
-
-
-def _makes_anew(state: RestoreState) -> Step | None:
-    if state.failed_step in NEED_THE_COPY and _is_lost(state, "copy", state.snapshot_copy):
-        return Step.COPY_SNAPSHOT
-    return Step.RESTORE_SNAPSHOT if _is_lost(state, "target cluster", state.cluster) else None
-
-
-def _is_lost(state: RestoreState, what: str, arn: str | None) -> bool:
-    """Whether what the night had come to was removed, or is of no use, by what was just seen."""
-    if arn is None:
-        return False
-    name = arn.rpartition(":")[2]
-    seen = [of.state for of in (state.survey.resources if state.survey else ()) if (of.what, of.name) == (what, name)]
-    return arn in state.removed or any(each.startswith(("gone", "deleting", "failed")) for each in seen)
 
 
 def _command(words: str, what: str) -> str:

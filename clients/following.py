@@ -16,6 +16,7 @@ from errors import Fault
 from models.decisions import SKIPPABLE
 from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
+from models.survey import Survey
 
 REFRESH_SECONDS = 1.0
 """Between two looks at the clock, and at first between two queries."""
@@ -152,9 +153,19 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
             *_explained(ending.fault, ending.step),
         ]
     lines += [f"Warning: {warning}" for warning in (state.warnings if state else ())]
+    if ending.outcome is not Outcome.SUCCEEDED and state:
+        lines += [f"Removed: {arn}" for arn in state.removed]
+        lines += _seen(state.survey) if state.survey else []
     if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
-        lines.append(f"Once it is mended: {retry_command(state.operation_id)}")
+        lines.append(f"Once it is mended: {retry_command(state.operation_id, state.makes_anew)}")
     return "\n".join(lines)
+
+
+def _seen(survey: Survey) -> list[str]:
+    """As the notification told it; how it is by now, AWS knows."""
+    at = f"Seen {survey.seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    unknown = [f"{at}: not known, {survey.unknown}"] if survey.unknown else []
+    return [*(f"{at}: {of.what} {of.name}: {of.state}" for of in survey.resources), *unknown]
 
 
 def waiting_text(state: RestoreState) -> str:

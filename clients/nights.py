@@ -355,9 +355,9 @@ def operation_of(run: WorkflowExecutionDescription) -> str | None:
     return run.typed_search_attributes.get(_OPERATION)
 
 
-def retry_command(operation_id: str) -> str:
-    """What goes on with a night that failed."""
-    return f"python starter.py retry {operation_id}"
+def retry_command(operation_id: str, step: Step | None = None) -> str:
+    """What goes on with a night that failed, from an earlier step if that is needed."""
+    return f"python starter.py retry {operation_id}{f' --from {step}' if step else ''}"
 
 
 def standing(state: RestoreState) -> str:

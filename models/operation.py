@@ -9,6 +9,9 @@ from models.model import Model
 from models.steps import Outcome, Status, Step
 from models.survey import Survey
 
+NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
+"""The steps that cannot go on without the copy."""
+
 
 class OpenOperation(Model):
     """Asks for the operation's number. One workflow, with all its runs and resets, gets one number."""
@@ -107,3 +110,17 @@ class RestoreState(Model):
         unfinished = [of.step for of in self.steps if of.status is not Status.SUCCESS and of.skipped_by is None]
         before = [step for step in unfinished if step is not Step.SNS_NOTIFICATION]
         return next(reversed(before or unfinished), None)
+
+    @property
+    def makes_anew(self) -> Step | None:
+        """The earlier step that makes what the failed one goes on with, if that was removed or is of no use any more."""
+        if self.failed_step in NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy):
+            return Step.COPY_SNAPSHOT
+        return Step.RESTORE_SNAPSHOT if self._is_lost("target cluster", self.cluster) else None
+
+    def _is_lost(self, what: str, arn: str | None) -> bool:
+        if arn is None:
+            return False
+        named = (what, arn.rpartition(":")[2])
+        seen = [of.state for of in (self.survey.resources if self.survey else ()) if (of.what, of.name) == named]
+        return arn in self.removed or any(each.startswith(("gone", "deleting", "failed")) for each in seen)

@@ -14,11 +14,12 @@ from temporalio import workflow
 from temporalio.client import Client
 
 import starter
-from clients.nights import STATE, WORKFLOW
+from clients.nights import CLEANUP, STATE, WORKFLOW
 from devstack.stack import Stack
 from settings import PREFIX, Settings
 from tests.cli.commands import ROOT, Said, run
 from workflows.aurora_restore import AuroraRestoreWorkflow
+from workflows.cleanup import AuroraCleanupWorkflow
 from workflows.search_attributes import ALL
 
 Operator = Callable[..., Said]
@@ -48,10 +49,11 @@ def test_help_names_settings_that_exist(capsys: pytest.CaptureFixture[str]) -> N
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
 
-def test_the_workflow_is_called_by_its_own_names() -> None:
-    """The command line knows it by name alone, and so must be told when a name changes."""
-    definition = workflow._Definition.must_from_class(AuroraRestoreWorkflow)
-    assert (definition.name, STATE in definition.queries) == (WORKFLOW, True)
+def test_the_workflows_are_called_by_their_own_names() -> None:
+    """The command line knows them by name alone, and so must be told when a name changes."""
+    for workflow_class, name in ((AuroraRestoreWorkflow, WORKFLOW), (AuroraCleanupWorkflow, CLEANUP)):
+        definition = workflow._Definition.must_from_class(workflow_class)
+        assert (definition.name, STATE in definition.queries) == (name, True)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,8 @@ def test_the_workflow_is_called_by_its_own_names() -> None:
         ["cancel"],
         ["audit", "--days", "0"],
         ["audit", "op-001", "--days", "3"],
+        ["cleanup"],
+        ["cleanup", EXAMPLE, "--deleted"],
         ["schedule", EXAMPLE, "--at", "24:05"],
         ["schedule", EXAMPLE, "--time-zone", "Europe/Atlantis"],
         ["schedule", EXAMPLE, "--catch-up", "2"],
@@ -98,7 +102,17 @@ def test_wrong_settings_are_listed(operator: Operator, monkeypatch: pytest.Monke
     assert (said.code, "AURORA_RESTORE_AUDIT_REGION is not set" in said.err) == (2, True)
 
 
-@pytest.mark.parametrize("arguments", [["start", EXAMPLE], ["status"], ["cancel", "op-001"], ["schedule", EXAMPLE]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["start", EXAMPLE],
+        ["status"],
+        ["cancel", "op-001"],
+        ["schedule", EXAMPLE],
+        ["cleanup", EXAMPLE],
+        ["cleanup", EXAMPLE, "--delete"],
+    ],
+)
 def test_temporal_that_is_not_there_is_named(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:

@@ -13,11 +13,14 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from audit.plugin import AuroraRestorePlugin
 from audit.rows import Phase
+from clients.following import ending_text
+from clients.nights import Ending
 from clients.rds import find_cluster
 from devstack.aws import Emulator, NoDatabases
 from devstack.world import REPLACED_BY, World, environment
 from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.steps import Outcome
 from tests.bench import Bench, bench, environment_variables, parts, request, skipped_time
 from tests.nights.test_one_night import MINUTES, changes, exists, failure, reaches, trail
 
@@ -126,6 +129,11 @@ async def test_a_half_restored_target_is_removed_if_asked_for(on: Bench) -> None
     assert "python starter.py retry op-001 --from restore-snapshot\n" in told
     [intent] = [row for row in on.table.operation("op-001") if row.phase is Phase.INTENT and not row.step.number]
     assert intent.resource_arns == (asked().target.arn,)
+
+    said = ending_text(Ending(Outcome.FAILED, state, state.fault), "a night")
+    assert f"Removed: {asked().target.arn}" in said
+    assert "UTC: target cluster orders-staging: gone" in said
+    assert "Once it is mended: python starter.py retry op-001 --from restore-snapshot" in said
 
     following = await (await on.start(asked())).result()
     assert (following.outcome, target(on)) == ("succeeded", "available")
