@@ -154,8 +154,8 @@ async def test_an_unfinished_copy_is_removed_although_the_night_was_cancelled(on
     assert target(on) == "available"
 
 
-async def test_a_second_cancellation_does_not_end_the_removal(on: Bench) -> None:
-    """Whoever cancels once more has the cluster removed all the same, until it is gone."""
+async def test_a_cancellation_during_the_removal_does_not_end_it(on: Bench) -> None:
+    """A night that failed and is cancelled then has the cluster removed all the same, until it is gone."""
     fails(on, "CreateDBInstance")
     handle = await on.start(asked(half_restored_target="remove"))
     await reaches(on, handle, "remove-leftovers")
