@@ -154,6 +154,16 @@ async def test_an_unfinished_copy_is_removed_although_the_night_was_cancelled(on
     assert target(on) == "available"
 
 
+async def test_a_cancelled_nights_removal_waits_until_the_cluster_is_gone(on: Bench) -> None:
+    """The cancellation ended the step's wait; it does not end the removal's, which has one of its own."""
+    handle = await on.start(asked(half_restored_target="remove"))
+    await reaches(on, handle, "check-restore-status")
+    await handle.cancel()
+    assert isinstance(await failure(handle), CancelledError)
+    assert trail(on)[-2:] == [REMOVED, TOLD]
+    assert target(on) is None
+
+
 async def test_a_cancellation_during_the_removal_does_not_end_it(on: Bench) -> None:
     """A night that failed and is cancelled then has the cluster removed all the same, until it is gone."""
     fails(on, "CreateDBInstance")
