@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from devstack.aws.caller import Caller
 from devstack.aws.faults import Faults
 from devstack.aws.journal import Journal
-from devstack.aws.rds import lookup, requests
+from devstack.aws.rds import lookup, requests, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.groups import furnish
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
@@ -105,8 +105,9 @@ class Control:
 
     def _set_unreachable(self, body: Body) -> Body:
         cluster = lookup.cluster_named(self._home(body["arn"]), body["arn"])
-        cluster.unreachable = bool(body.get("unreachable", True))
-        return {"arn": cluster.arn, "unreachable": cluster.unreachable}
+        change = servers.make_unreachable if body.get("unreachable", True) else servers.make_reachable
+        change(self._world, cluster)
+        return {"arn": cluster.arn, "unreachable": cluster.silent is not None}
 
     def _home(self, arn: str) -> Region:
         parts = requests.arn(arn)

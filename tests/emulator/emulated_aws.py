@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -85,6 +87,12 @@ class World:
         """The cluster as it is now."""
         found = self.client(region=region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
         return dict(found[0])
+
+    def control(self, path: str, **body: Any) -> Any:
+        """What the control endpoint answers."""
+        request = urllib.request.Request(f"{self.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode())
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
 
     def instance(self, name: str, cluster: str = "prod", region: str = SOURCE, **parameters: Any) -> None:
         """An available instance."""

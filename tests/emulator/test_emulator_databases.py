@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -176,6 +177,33 @@ def test_a_deleted_cluster_takes_its_server_along(aws: World, host: Recorder) ->
     rds.describe_db_clusters()
     aws.emulator.stop()
     assert host.verbs() == ["create", "back_up", "destroy"]
+
+
+def test_who_knows_only_the_endpoint_that_hung_is_let_through(
+    aws: World, host: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once an unreachable cluster is reachable again, its old endpoint leads to its server, also for who waited there."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(host, "address", lambda _: Address(*server.getsockname()))
+        arn = aws.cluster()["DBClusterArn"]
+        add_instance(aws, "prod-1", "prod")
+        aws.control("rds/unreachable", arn=arn, unreachable=True)
+        hung = aws.look()["Port"]
+        with socket.create_connection(("127.0.0.1", hung), timeout=10) as waiting:
+            waiting.sendall(b"hello")
+            aws.control("rds/unreachable", arn=arn, unreachable=False)
+            assert answered(server, waiting)
+            with socket.create_connection(("127.0.0.1", hung), timeout=10) as late:
+                late.sendall(b"hello")
+                assert answered(server, late)
+
+
+def answered(server: socket.socket, client: socket.socket) -> bool:
+    """Whether the server hears the client, and the client its answer."""
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(connection.recv(5).upper())
+        return client.recv(5) == b"HELLO"
 
 
 def test_aurora_mysql_never_asks_the_host(aws: World, host: Recorder) -> None:

@@ -249,7 +249,11 @@ def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
         connection.sendall(b"hello")
         with pytest.raises(TimeoutError):
             connection.recv(1)
-    control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": False})
+        control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": False})
+        connection.settimeout(10)
+        # This cluster has no server behind it, so whoever waited is let go.
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
     assert aws.look()["Port"] == before["Port"]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from typing import Any
 
 import pytest
@@ -18,16 +16,10 @@ def names(answer: dict[str, Any]) -> list[str]:
 
 def automated(aws: World, cluster: str = "prod") -> str:
     """The name of a new, available automated snapshot."""
-    control(aws, "rds/automated-snapshot", account=ACCOUNT, region=SOURCE, cluster=cluster)
+    aws.control("rds/automated-snapshot", account=ACCOUNT, region=SOURCE, cluster=cluster)
     aws.wait()
     found = aws.client().describe_db_cluster_snapshots(SnapshotType="automated", DBClusterIdentifier=cluster)
     return names(found)[-1]
-
-
-def control(aws: World, path: str, **body: Any) -> Any:
-    request = urllib.request.Request(f"{aws.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode())
-    with urllib.request.urlopen(request) as response:
-        return json.load(response)
 
 
 def copy(aws: World, source: str, target: str = "copy", region: str = TARGET, **parameters: Any) -> dict[str, Any]:
@@ -181,7 +173,7 @@ def test_tags_of_a_copy(aws: World) -> None:
     source = aws.snapshot(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterSnapshotArn"]
     assert copy(aws, source, "plain", Tags=[{"Key": "by", "Value": "us"}])["TagList"] == [{"Key": "by", "Value": "us"}]
     assert len(copy(aws, source, "both", CopyTags=True, Tags=[{"Key": "by", "Value": "us"}])["TagList"]) == 2
-    control(aws, "rds/tags", arn=source, tags={"aws:backup": "x"})
+    aws.control("rds/tags", arn=source, tags={"aws:backup": "x"})
     with pytest.raises(ClientError, match=r"InvalidParameterValue.*Tag keys cannot start with the reserved prefix"):
         copy(aws, source, "reserved", CopyTags=True)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from devstack.aws.databases import Address
+from devstack.aws.sockets import SilentPort
 
 Tags = dict[str, str]
 
@@ -81,8 +82,8 @@ class Cluster:
     """The server, once its start was asked for."""
     reachable: bool = False
     """Whether an instance has become available, so that the server may be shown."""
-    unreachable: bool = False
-    """Set by the control endpoint: connections to the endpoint hang."""
+    silent: SilentPort | None = None
+    """Set by the control endpoint: the endpoint on which connections hang."""
 
     @property
     def account(self) -> str:

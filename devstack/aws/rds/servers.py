@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from devstack.aws.databases import Address, DatabaseHost
 from devstack.aws.rds.resources import Backup, Cluster
 from devstack.aws.rds.world import World
-from devstack.aws.sockets import refusing_port
+from devstack.aws.sockets import SilentPort, refusing_port
 
 
 def host_of(world: World, engine: str) -> DatabaseHost:
@@ -104,11 +104,25 @@ def destroy(world: World, cluster: Cluster) -> None:
 
 def address(world: World, cluster: Cluster) -> Address:
     """What the endpoint is: the real server, a port that refuses, or one on which connections hang."""
-    if cluster.unreachable:
-        return Address("127.0.0.1", world.silent.port)
+    if cluster.silent:
+        return Address("127.0.0.1", cluster.silent.port)
     if cluster.reachable and cluster.server is not None and succeeded(cluster.server):
         return cluster.server.result()
     return Address("127.0.0.1", refusing_port())
+
+
+def make_unreachable(world: World, cluster: Cluster) -> None:
+    """Let connections to the endpoint hang from now on."""
+    if cluster.silent is None:
+        cluster.silent = SilentPort()
+        world.silent.append(cluster.silent)
+
+
+def make_reachable(world: World, cluster: Cluster) -> None:
+    """Let the endpoint answer again, also for those who only know the one that hung."""
+    if cluster.silent is not None:
+        hung, cluster.silent = cluster.silent, None
+        hung.forward(lambda: address(world, cluster))
 
 
 def done() -> Future[None]:

@@ -93,7 +93,8 @@ class World:
         self.services = services
         self.work = Work()
         self.databases = databases
-        self.silent = SilentPort()
+        self.silent: list[SilentPort] = []
+        """Every endpoint that was made unreachable, also if it is no more."""
         self.global_clusters: dict[tuple[str, str], GlobalCluster] = {}
         """By account and identifier: a global cluster belongs to no region."""
         self._regions: dict[tuple[str, str], Region] = {}
@@ -141,7 +142,8 @@ class World:
     def close(self) -> None:
         """Stop database work and give ports back."""
         self.work.close()
-        self.silent.close()
+        for port in self.silent:
+            port.close()
 
 
 @dataclass(frozen=True)
