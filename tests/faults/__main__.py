@@ -71,6 +71,9 @@ def _campaign(nights: int, first: int, stages: int, *, document: bool) -> bool:
         for done in as_completed(futures):
             results.append(done.result())
             _tell(results[-1], time.monotonic() - began)
+    except KeyboardInterrupt:
+        console.print(f"interrupted after {len(results)} of {len(work)} nights")
+        document = False
     finally:
         campaign.close()
     lines = lines_of(results)
@@ -94,7 +97,7 @@ def _tell(result: Result, seconds: float) -> None:
     for promise in result.broken:
         console.print(f"         {promise}", markup=False)
     if result.broken:
-        console.print(f"         again: {result.repeat}", markup=False)
+        console.print(f"         again: {result.repeat}\n{result.report}", markup=False)
 
 
 def _caught(name: str) -> bool:

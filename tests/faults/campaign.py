@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import shutil
 import tempfile
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from threading import Thread
 
 from temporalio.api.enums.v1 import EventType
 
@@ -29,6 +31,8 @@ IN_MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30
 """Where the databases' files are copied fastest, and how many bytes must be free there."""
 SINGLES: tuple[str, ...] = tuple(f"{entry.name}@{place}" for entry in FAULTS.values() for place in entry.places)
 """Each fault at each of its places, once: the seeds below their number."""
+NIGHTS_OF_A_STAGE = 12
+"""After so many plans a stage is made anew: its tables grow, and moto answers the more slowly the more they hold."""
 SLOW = ("temporal-away-long", "database-hangs-long")
 """Too slow to be drawn again at random."""
 
@@ -80,6 +84,7 @@ class Runner:
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._stage: Stage | None = None
+        self._played = 0
         self._loop = asyncio.new_event_loop()
 
     def run(self, plan: str, seed: int, *, always_followed: bool = True) -> Result:
@@ -101,7 +106,8 @@ class Runner:
             clean, report = following.seconds, report_of(following) if found else ""
             if len(incidents) == 1 and incidents[0].entry.name in KILLED and seen.seconds - clean > RECOVERY:
                 found.append(f"recovery: {seen.seconds:.0f} s, and a clean night takes {clean:.0f} s")
-        if found:
+        self._played += 1
+        if found or self._played >= NIGHTS_OF_A_STAGE:
             self.close()
         return Result(plan, repeat, seen.outcome, seen.seconds, clean, tuple(seen.hits), tuple(found), report)
 
@@ -114,7 +120,7 @@ class Runner:
     def _open(self) -> Stage:
         if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ENOUGH:
             tempfile.tempdir = str(IN_MEMORY)
-        self._stage = Stage(self._root)
+        self._stage, self._played = Stage(self._root), 0
         return self._stage
 
 
@@ -152,13 +158,26 @@ def _run_here(root: Path, plan: str, seed: int, always_followed: bool) -> Result
         )
 
 
+def _end_with_the_parent() -> None:
+    """A pool's process would wait for work for ever if the campaign is killed, and its servers with it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 class Campaign:
     """Several stages side by side, each in a process of its own."""
 
     def __init__(self, stages: int, root: Path = ROOT) -> None:
         self._root = root
         # Spawned: a fork would hold the lifelines of what this process has started.
-        self._pool = ProcessPoolExecutor(stages, mp_context=multiprocessing.get_context("spawn"))
+        spawned = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(stages, mp_context=spawned, initializer=_end_with_the_parent)
 
     def submit(self, plan: str, seed: int, *, always_followed: bool = True) -> Future[Result]:
         """Play a night when a stage is free."""
