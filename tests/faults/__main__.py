@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from concurrent.futures import as_completed
+from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults.campaign import SINGLES, SLOW, Campaign, Result, Runner, plan_of
+from tests.faults.campaign import SINGLES, SLOW, Campaign, Result, Runner, command, plan_of
 from tests.faults.kept import KEPT
 from tests.faults.mutations import DEFECTS, broken_by, defective
 from tests.faults.report import as_markdown, as_table, lines_of, write
+from tests.faults.results import Results
 
 console = Console(soft_wrap=True)
 
@@ -29,7 +30,8 @@ def main() -> int:
     if options.seed is not None or options.plan is not None:
         seed = options.seed or 0
         return _again(plan_of(seed) if options.plan is None else options.plan, seed)
-    good = _campaign(options.nights, options.first, options.stages, document=options.document)
+    results = Results(options.resume)
+    good = _campaign(options.nights, options.first, options.stages, results, document=options.document)
     caught = [_caught(name) for name in DEFECTS] if options.defects else []
     return 0 if good and all(caught) else 1
 
@@ -42,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nights", type=int, default=500, help="how many seeds (default 500)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--stages", type=int, default=4, help="how many worlds side by side (default 4)")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="keep the results there, and go on with what it has"
+    )
     parser.add_argument("--document", action="store_true", help="write the table into docs/reliability.md")
     parser.add_argument("--defects", action="store_true", help="afterwards, see each deliberate defect caught")
     parser.add_argument("--defect", choices=DEFECTS, help="only see this defect caught")
@@ -59,35 +64,37 @@ def _again(plan: str, seed: int) -> int:
     return 0 if result.survived else 1
 
 
-def _campaign(nights: int, first: int, stages: int, *, document: bool) -> bool:
-    began = time.monotonic()
+def _campaign(nights: int, first: int, stages: int, results: Results, *, document: bool) -> bool:
     work = [(plan, 0) for plan in KEPT] + [(plan_of(seed), seed) for seed in range(first, first + nights)]
-    campaign, results = Campaign(stages), []
+    left = [(plan, seed) for plan, seed in work if command(plan, seed) not in results.survived]
+    campaign = Campaign(stages)
     try:
         # The slow ones first, so that no stage waits for another at the end.
         futures = [
-            campaign.submit(plan, seed) for plan, seed in sorted(work, key=lambda of: not of[0].startswith(SLOW))
+            campaign.submit(plan, seed) for plan, seed in sorted(left, key=lambda of: not of[0].startswith(SLOW))
         ]
         for done in as_completed(futures):
-            results.append(done.result())
-            _tell(results[-1], time.monotonic() - began)
+            results.add(done.result())
+            _tell(done.result(), results.seconds)
     except KeyboardInterrupt:
-        console.print(f"interrupted after {len(results)} of {len(work)} nights")
+        console.print("interrupted")
         document = False
     finally:
         campaign.close()
-    lines = lines_of(results)
+    played = results.all
+    lines = lines_of(played)
     console.print(as_table(lines))
-    minutes = (time.monotonic() - began) / 60
-    survived = sum(result.survived for result in results)
-    heading = f"{len(results)} nights in {minutes:.0f} minutes, {stages} worlds side by side; {survived} survived."
+    survived = sum(result.survived for result in played)
+    heading = (
+        f"{len(played)} nights in {results.minutes:.0f} minutes, {stages} worlds side by side; {survived} survived."
+    )
     console.print(heading)
-    for result in results:
+    for result in played:
         if not result.survived:
             console.print(f"BROKEN {result.plan}: {'; '.join(result.broken)}\n  {result.repeat}", markup=False)
     if document:
         write(as_markdown(lines, heading))
-    return survived == len(results)
+    return survived == len(work) == len(played)
 
 
 def _tell(result: Result, seconds: float) -> None:

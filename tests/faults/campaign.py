@@ -56,6 +56,11 @@ def _placed(entry: Entry, chance: Random) -> str:
     return f"{entry.name}@{place}#{chance.randint(1, times)}" if times > 1 else f"{entry.name}@{place}"
 
 
+def command(plan: str, seed: int) -> str:
+    """What repeats a night."""
+    return f"python -m tests.faults --plan '{plan}' --seed {seed}"
+
+
 @dataclass(frozen=True)
 class Result:
     """How one seed went."""
@@ -91,7 +96,7 @@ class Runner:
         """The plan's night and its morning; then the following night, always or when this one did not succeed."""
         stage = self._stage or self._open()
         incidents = incidents_of(plan)
-        repeat = f"python -m tests.faults --plan '{plan}' --seed {seed}"
+        repeat = command(plan, seed)
         seen = self._loop.run_until_complete(play(stage, incidents, Random(seed)))
         allowed = frozenset().union(*(each.endings for each in incidents)) if incidents else SUCCEEDED
         if len(incidents) > 1:
@@ -153,9 +158,7 @@ def _run_here(root: Path, plan: str, seed: int, always_followed: bool) -> Result
         return _runner.run(plan, seed, always_followed=always_followed)
     except Exception as error:  # noqa: BLE001 - the campaign goes on, and says so
         _runner.close()
-        return Result(
-            plan, f"python -m tests.faults --plan '{plan}' --seed {seed}", "broke off", 0, None, (), (repr(error),)
-        )
+        return Result(plan, command(plan, seed), "broke off", 0, None, (), (repr(error),))
 
 
 def _end_with_the_parent() -> None:

@@ -1,0 +1,35 @@
+"""What a campaign keeps of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.faults.campaign import Result, command
+from tests.faults.results import Results
+
+HELD = Result("killed@a", command("killed@a", 1), "succeeded", 20.5, 8.0, (("killed", "a"),), ())
+BROKEN = Result(
+    "frozen@b", command("frozen@b", 2), "stuck", 300.0, None, (("frozen", "b"),), ("trail: no row",), "long"
+)
+
+
+def test_a_campaign_that_broke_off_goes_on(tmp_path: Path) -> None:
+    """Nights that held are not played again, the others are, and the table has each as it was played last."""
+    file = tmp_path / "results.jsonl"
+    for result in (HELD, BROKEN):
+        Results(file).add(result)
+    resumed = Results(file)
+    assert resumed.survived == {HELD.repeat}
+    assert resumed.all == [HELD, replace(BROKEN, report="")]
+    mended = replace(BROKEN, outcome="succeeded", broken=(), report="")
+    resumed.add(mended)
+    assert Results(file).all == [HELD, mended]
+
+
+def test_without_a_file_a_campaign_is_of_one_run() -> None:
+    """Nothing is read and nothing kept."""
+    results = Results(None)
+    results.add(HELD)
+    assert results.all == [HELD]
+    assert Results(None).all == []
