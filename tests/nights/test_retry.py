@@ -28,10 +28,10 @@ RESTORED = ("restore-snapshot", "SUCCESS", "Started restore process")
 
 @pytest.fixture
 def slow_copies(world_at_once: World) -> Iterator[None]:
-    """A copy takes 2 seconds."""
+    """A copy takes 4 seconds, in which it can be cancelled on a busy machine too."""
     emulator = world_at_once.emulator
     before = emulator.durations
-    emulator.durations = Durations(**vars(before) | {"copy": 2.0})
+    emulator.durations = Durations(**vars(before) | {"copy": 4.0})
     yield
     emulator.durations = before
 
