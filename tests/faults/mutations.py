@@ -74,7 +74,7 @@ DEFECTS: dict[str, Defect] = {
         "a cancellation ends the telling of a failure",
         (
             Change(
-                "workflows/aurora_restore.py",
+                "workflows/waiting.py",
                 "return await asyncio.shield(task)",
                 "return await task",
             ),

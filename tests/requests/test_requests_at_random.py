@@ -38,13 +38,13 @@ SAMPLE = 20
 
 def _refusal(request: Any) -> ValidationError | None:
     """What is wrong with a request; checks what every valid one promises."""
-    began = time.monotonic()
+    began = time.thread_time()  # not the wall's: how busy the machine is besides is not what is tested
     try:
         _check_names(RestoreRequest.model_validate_json(json.dumps(request)))
     except ValidationError as error:
         return error
     finally:
-        assert time.monotonic() - began < 1
+        assert time.thread_time() - began < 1
     return None
 
 
@@ -102,13 +102,13 @@ def test_a_file_is_a_request_or_a_sentence(tmp_path: Path, suffix: str) -> None:
     @given(hostile_texts())
     def request_or_sentence(text: str) -> None:
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        began = time.monotonic()
+        began = time.thread_time()
         try:
             _check_names(read_request(path))
         except UnreadableRequest as refused:
             assert str(refused).startswith(str(path))
             assert PLANTED not in str(refused)
-        assert time.monotonic() - began < 1
+        assert time.thread_time() - began < 1
 
     request_or_sentence()
 
