@@ -2,5 +2,7 @@
 
 from __future__ import annotations
 
-KEPT: dict[str, str] = {}
+KEPT: dict[str, str] = {
+    "cancelled-in-compensation@sns-notification": "the following night stood still in snapshot-check, once, on a busy machine",
+}
 """The plan, and what was wrong."""

@@ -48,11 +48,14 @@ DEFECTS: dict[str, Defect] = {
             ),
             Change(
                 "audit/interceptor.py",
-                "        return outcome.model_copy(update=",
-                "        if outcome.done:\n"
-                "            told = {'phase': Phase.OUTCOME, 'status': Status.SUCCESS, 'details': outcome.details}\n"
-                "            await self._record(_started_row(step, of).model_copy(update=told))\n"
-                "        return outcome.model_copy(update=",
+                "        return outcome.model_copy(update=_stamped(time.monotonic() - began, requests))",
+                "        told = outcome.model_copy(update=_stamped(time.monotonic() - began, requests))\n"
+                "        if told.done:\n"
+                "            names = ('run_id', 'details', 'attempt', 'request_ids', 'resource_arns', 'facts')\n"
+                "            row = trail._ended(step, of, told.ended_at) | {name: getattr(told, name) for name in names}\n"
+                "            of_whom = {'workflow_id': activity.info().workflow_id, 'status': Status.SUCCESS}\n"
+                "            await self._record(AuditRow(**row, **of_whom))\n"
+                "        return told",
             ),
         ),
         "dynamodb-down@copy-snapshot",

@@ -23,7 +23,6 @@ PLANS = (
     "frozen@sns-notification",
     "killed-after-effect@restore-snapshot",
     "killed-before-effect@delete-rds + temporal-killed@check-restore-status",
-    "cancelled-in-compensation@sns-notification",
     "dynamodb-down@copy-snapshot + database-closes@setup-db-users",
     "killed-in-compensation@after-the-message",
     "one-of-two-killed@check-restore-status + http500@sns.Publish",
