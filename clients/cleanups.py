@@ -13,8 +13,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import TerminatedError, is_cancelled_exception
 from temporalio.service import RPCError
 
 from clients.nights import CLEANUP, QUERY_TIMEOUT, STATE, TERMINATED, Nights, NoAnswer, Shown, outlasting, took
@@ -93,27 +92,9 @@ class Cleanups:
         self._client = client
 
     async def start(self, request: RestoreRequest, task_queue: str, shown: Shown) -> Cleanup:
-        """Start one under the target's one workflow id.
-
-        Raises `NightRefused`, naming what is running, if a night or a cleanup is.
-        """
-        workflow_id = request.target.workflow_id
-        try:
-            started = await self._client.start_workflow(
-                CLEANUP,
-                request,
-                id=workflow_id,
-                task_queue=task_queue,
-                result_type=CleanupState,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                search_attributes=shown.search_attributes,
-                static_summary=shown.summary,
-                static_details=shown.details,
-            )
-        except WorkflowAlreadyStartedError as error:
-            raise await Nights(self._client).already_running(workflow_id, error.run_id) from None
-        return self.run(workflow_id, started.first_execution_run_id)
+        """Start one under its target's id, as `Nights.begin` does it, with its errors."""
+        run_id = await Nights(self._client).begin(CLEANUP, request, task_queue, shown)
+        return self.run(request.target.workflow_id, run_id)
 
     def run(self, workflow_id: str, run_id: str | None) -> Cleanup:
         """The cleanup of this run."""

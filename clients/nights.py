@@ -212,19 +212,23 @@ class Nights:
         self._client = client
 
     async def start(self, request: RestoreRequest, task_queue: str, shown: Shown) -> Night:
-        """Start a night under its target's one workflow id.
+        """Start a night. Errors: as `begin`."""
+        run_id = await self.begin(WORKFLOW, request, task_queue, shown)
+        return self._night(request.target.workflow_id, run_id)
 
-        Raises `NightRefused`, naming the one that is running, if one is; `RPCError` (INVALID_ARGUMENT) at once if the
+    async def begin(self, workflow: str, request: RestoreRequest, task_queue: str, shown: Shown) -> str | None:
+        """Start a workflow under its target's one workflow id; returns its run's.
+
+        Raises `NightRefused`, naming what is running there, if anything is; `RPCError` (INVALID_ARGUMENT) at once if the
         search attributes are not registered, where the workflow itself would hang without a word.
         """
         workflow_id = request.target.workflow_id
         try:
             started = await self._client.start_workflow(
-                WORKFLOW,
+                workflow,
                 request,
                 id=workflow_id,
                 task_queue=task_queue,
-                result_type=RestoreState,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=shown.search_attributes,
@@ -232,8 +236,8 @@ class Nights:
                 static_details=shown.details,
             )
         except WorkflowAlreadyStartedError as error:
-            raise await self.already_running(workflow_id, error.run_id) from None
-        return self._night(workflow_id, started.first_execution_run_id)
+            raise await self._already_running(workflow_id, error.run_id) from None
+        return started.first_execution_run_id
 
     async def of_request(self, request: RestoreRequest) -> Night:
         """The running or last night of the request's target."""
@@ -321,7 +325,7 @@ class Nights:
         # With the run's id, so that no later night of the same target is taken for this one.
         return Night(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=RestoreState))
 
-    async def already_running(self, workflow_id: str, run_id: str | None) -> NightRefused:
+    async def _already_running(self, workflow_id: str, run_id: str | None) -> NightRefused:
         """Says what runs under the target's id, so that nothing else may begin."""
         night = self._night(workflow_id, run_id)
         if await night.is_cleanup():

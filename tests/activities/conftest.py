@@ -10,7 +10,6 @@ from botocore.retries.standard import ExponentialBackoff
 from audit.setup import create_audit_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
-from models.request import Location
 from tests.activities.night_world import (
     ACCOUNT,
     EVENING,
@@ -22,6 +21,7 @@ from tests.activities.night_world import (
     TRAIL,
     Night,
     Shared,
+    owner,
     session_of,
 )
 
@@ -37,21 +37,18 @@ def shared() -> Iterator[Shared]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
         patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
-        clients = AwsClients(session_of(ACCOUNT))
-        yield Shared(emulator, clients, *_furnish(clients))
+        yield Shared(emulator, AwsClients(session_of(ACCOUNT)), *_furnish(emulator))
 
 
-def _furnish(clients: AwsClients) -> tuple[str, str]:
-    location = Location(account_id=ACCOUNT, region=TARGET_REGION)
-    create_audit_table(clients.dynamodb(TARGET_REGION), TRAIL)
-    kms = clients.kms(location, "owner")
+def _furnish(emulator: Emulator) -> tuple[str, str]:
+    kms, ec2, rds, dynamodb = (
+        owner(emulator, service, ACCOUNT, TARGET_REGION) for service in ("kms", "ec2", "rds", "dynamodb")
+    )
+    create_audit_table(dynamodb, TRAIL)
     key = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName=KEY_ALIAS, TargetKeyId=key["KeyId"])
-    ec2 = clients.ec2(location, "owner")
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
-    clients.rds(location, "owner").create_db_subnet_group(
-        DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="-", SubnetIds=subnets[:3]
-    )
+    rds.create_db_subnet_group(DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="-", SubnetIds=subnets[:3])
     group = ec2.create_security_group(GroupName="database", Description="-")["GroupId"]
     return group, key["Arn"]
 

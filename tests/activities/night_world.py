@@ -12,8 +12,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
+import boto3
 from botocore.session import Session
 from temporalio.testing import ActivityEnvironment
 
@@ -85,9 +87,21 @@ def session_of(account: str) -> Session:
     return session
 
 
+@cache
+def owner(emulator: Emulator, service: str, account: str, region: str) -> Any:
+    """A client of an account's owner, who may delete without a look, as the pipeline's clients do not."""
+    return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
+        service,
+        region_name=region,
+        endpoint_url=emulator.endpoint_url,
+        aws_access_key_id=account,
+        aws_secret_access_key="-",
+    )
+
+
 @dataclass
 class Shared:
-    """What all tests share: the emulator, its tables, a key, a security group, clients that look and prepare."""
+    """What all tests share: the emulator, its tables, a key, a security group, the pipeline's clients."""
 
     emulator: Emulator
     clients: AwsClients
@@ -97,6 +111,10 @@ class Shared:
     @property
     def table(self) -> AuditTable:
         return AuditTable(self.clients.dynamodb(TARGET_REGION), TRAIL)
+
+    def owner(self, service: str, region: str = TARGET_REGION) -> Any:
+        """A client of the clusters' owner."""
+        return owner(self.emulator, service, ACCOUNT, region)
 
 
 @dataclass
@@ -138,10 +156,9 @@ class Night:
     def now(self) -> datetime:
         return self.emulator.clock.now()
 
-    def rds(self, region: str = TARGET_REGION, clients: AwsClients | None = None) -> Any:
+    def rds(self, region: str = TARGET_REGION) -> Any:
         """The owner's own client, not the pipeline's under test."""
-        location = self.target if region == TARGET_REGION else self.source
-        return (clients or self.shared.clients).rds(location, "owner")
+        return self.shared.owner("rds", region)
 
     def cluster(self) -> dict[str, Any] | None:
         """The target as it is now."""
@@ -261,7 +278,7 @@ class Night:
 
     def make_secret(self, name: str, value: str) -> str:
         """A secret in the target's region; returns its id."""
-        manager = self.shared.clients.secretsmanager(self.target, "owner")
+        manager = self.shared.owner("secretsmanager")
         manager.create_secret(Name=f"{name}-{self.number}", SecretString=value)
         return f"{name}-{self.number}"
 

@@ -18,44 +18,23 @@ from audit.rows import Phase
 from audit.seal import Seals
 from audit.verify import Verifier
 from clients.aws import AwsClients
-from devstack.aws import Durations, Emulator, NoDatabases
-from devstack.world import World, environment
+from devstack.world import World
 from models.steps import Status, Step
 from tests.audit.verified import ended, noted
-from tests.bench import Bench, bench, environment_variables, parts, request, skipped_time
-
-MINUTES = Durations(
-    snapshot=60,
-    copy=540,
-    cluster_restore=900,
-    cluster_delete=40,
-    instance_create=400,
-    instance_delete=20,
-    master_password=60,
-)
+from tests.bench import Bench, bench, parts, request, skipped_time
+from tests.evenings import MINUTES, another_evening, clusters_alone
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """Clusters without databases."""
-    with (
-        Emulator(NoDatabases(), durations=MINUTES) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
+    with clusters_alone(MINUTES) as world:
         yield world
 
 
 @pytest.fixture
 async def on(world: World) -> AsyncIterator[Bench]:
     """A worker with tables of its own, both sides of whose interceptor write, and a target to replace."""
-    world.emulator.faults.clear()
-    clusters = {cluster["DBClusterIdentifier"] for cluster in world.client("rds").describe_db_clusters()["DBClusters"]}
-    if "orders-staging" not in clusters:
-        world.make_target()
-    world.take_automated_snapshot()
-    world.notifications()
+    another_evening(world)
     made = parts(world, f"verify-{uuid.uuid4().hex[:6]}")
     async with skipped_time(made[0]) as client, bench(client, world, made) as built:
         yield built

@@ -16,7 +16,8 @@ from threading import Thread
 from temporalio.api.enums.v1 import EventType
 
 from devstack.pipeline import ROOT
-from tests.faults.faults import FAULTS, Entry, incidents_of
+from tests.faults.entry import Entry
+from tests.faults.faults import FAULTS, incidents_of
 from tests.faults.invariants import SUCCEEDED, broken
 from tests.faults.night import Seen, play
 from tests.faults.operations import OPERATIONS

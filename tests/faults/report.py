@@ -11,7 +11,8 @@ from rich.table import Table
 
 from devstack.pipeline import ROOT
 from tests.faults.campaign import Result
-from tests.faults.faults import FAULTS, STEPS
+from tests.faults.entry import STEPS
+from tests.faults.faults import FAULTS
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- campaign: written by make faults -->", "<!-- campaign: end -->"

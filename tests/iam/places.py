@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import boto3
-
 from clients.aws import AwsClients
 from devstack.aws import Emulator
 from settings import DatabaseTls, Settings
-from tests.activities.night_world import session_of
+from tests.activities.night_world import owner, session_of
 from tests.iam.evaluation import statements
 from tests.iam.gate import Identities, Role
 from tests.iam.template import ROLES, TEMPLATE
@@ -84,18 +82,6 @@ class Site:
         return Settings(
             audit_region=self.place.target_region, database_tls=DatabaseTls.DISABLE, database_connect_seconds=2
         )
-
-
-@cache
-def owner(emulator: Emulator, service: str, account: str, region: str) -> Any:
-    """A client of an account's owner."""
-    return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
-        service,
-        region_name=region,
-        endpoint_url=emulator.endpoint_url,
-        aws_access_key_id=account,
-        aws_secret_access_key="-",
-    )
 
 
 def build(place: Place, emulator: Emulator, ids: Identities) -> Site:

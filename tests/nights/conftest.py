@@ -7,10 +7,11 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from audit.plugin import AuroraRestorePlugin
-from devstack.aws import Durations, Emulator, NoDatabases
+from devstack.aws import Durations, Emulator
 from devstack.postgres import PostgresHost
 from devstack.world import World, environment
 from tests.bench import TEMPORAL_BINARY, bench, environment_variables, parts
+from tests.evenings import AT_ONCE, another_evening, clusters_alone, tables_of
 from tests.nights.going_on import GoingOn
 from workflows import search_attributes
 
@@ -29,9 +30,6 @@ DURATIONS = Durations(
     master_password=MINUTE,
 )
 """As the reference has it: a copy takes about ten minutes, a restore about thirty."""
-
-
-AT_ONCE = Durations(**dict.fromkeys(Durations.__dataclass_fields__, 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +57,7 @@ async def temporal_in_real_time() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture(scope="module")
 def world_at_once() -> Iterator[World]:
-    with (
-        Emulator(NoDatabases(), durations=AT_ONCE) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
+    with clusters_alone(AT_ONCE) as world:
         yield world
 
 
@@ -74,14 +67,8 @@ async def on(
 ) -> AsyncIterator[GoingOn]:
     """With a target, a new snapshot, tables of its own, and no fault."""
     world, address = world_at_once, temporal_in_real_time.client.service_client.config.target_host
-    world.emulator.faults.clear()
-    clusters = world.client("rds").describe_db_clusters()["DBClusters"]
-    if not any(cluster["DBClusterIdentifier"] == "orders-staging" for cluster in clusters):
-        world.make_target()
-    world.take_automated_snapshot()
-    world.notifications()
-    world.emulator.calls.clear()
-    made = parts(world, request.node.name[:40].replace("[", "-").rstrip("]-"))
+    another_evening(world)
+    made = parts(world, tables_of(request))
     settings = made[2]
     variables = {
         "TEMPORAL_ADDRESS": address,

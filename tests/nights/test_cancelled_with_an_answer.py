@@ -17,10 +17,11 @@ import worker
 from activities.operations import OPEN_OPERATION
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
-from devstack.aws import Durations, Emulator, NoDatabases
-from devstack.world import World, environment
+from devstack.aws import Durations
+from devstack.world import World
 from models.steps import Step
-from tests.bench import Bench, Between, environment_variables, parts, request, skipped_time
+from tests.bench import Bench, Between, parts, request, skipped_time
+from tests.evenings import clusters_alone
 
 CANCELLED_IN_COPY = ("check-copy-status", "FAILED", "Cancelled: copy at copying")
 FOUND = ("snapshot-check", "SUCCESS")
@@ -54,13 +55,7 @@ class _Held(ActivityInboundInterceptor):
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    durations = Durations(snapshot=60, copy=540)
-    with (
-        Emulator(NoDatabases(), durations=durations) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
+    with clusters_alone(Durations(snapshot=60, copy=540)) as world:
         yield world
 
 

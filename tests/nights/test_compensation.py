@@ -16,13 +16,13 @@ from audit.rows import Phase
 from clients.following import ending_text
 from clients.nights import Ending
 from clients.rds import find_cluster
-from devstack.aws import Emulator, NoDatabases
-from devstack.world import REPLACED_BY, World, environment
+from devstack.world import REPLACED_BY, World
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Outcome
-from tests.bench import Bench, bench, environment_variables, parts, request, skipped_time
-from tests.nights.test_one_night import MINUTES, changes, exists, failure, reaches, trail
+from tests.bench import Bench, bench, parts, request, skipped_time
+from tests.evenings import MINUTES, another_evening, clusters_alone, tables_of
+from tests.nights.test_one_night import changes, failure, reaches, trail
 
 TOLD = ("sns-notification", "SUCCESS", "Error notification sent")
 REMOVED = ("remove-leftovers", "SUCCESS", "Leftovers removed")
@@ -30,12 +30,7 @@ REMOVED = ("remove-leftovers", "SUCCESS", "Leftovers removed")
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with (
-        Emulator(NoDatabases(), durations=MINUTES) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
+    with clusters_alone(MINUTES) as world:
         yield world
 
 
@@ -47,19 +42,15 @@ async def temporal() -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def on(temporal: Client, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """With a target, a new snapshot, no copy, tables of its own, and no fault."""
-    world.emulator.faults.clear()
+    """With a target that has opted in, a new snapshot, no copy, tables of its own, and no fault."""
+    another_evening(world)
     rds = world.client("rds")
     for copy in copies(world):
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
-    if not exists(world):
-        world.make_target()
     opt_in = {"Key": REPLACED_BY, "Value": world.source_arn}
     rds.add_tags_to_resource(ResourceName=world.target_arn, Tags=[opt_in])
-    world.take_automated_snapshot()
-    world.notifications()
     world.emulator.calls.clear()
-    async with bench(temporal, world, parts(world, request.node.name[:40].replace("[", "-").rstrip("]-"))) as built:
+    async with bench(temporal, world, parts(world, tables_of(request))) as built:
         yield built
 
 

@@ -12,12 +12,11 @@ from temporalio.exceptions import ApplicationError
 
 from activities.faults import ANY, TABLE, Action, Rule
 from audit.plugin import AuroraRestorePlugin
-from devstack.aws import Durations, Emulator, NoDatabases
-from devstack.world import World, environment
+from devstack.world import World
 from models.request import RestoreRequest
-from tests.bench import Bench, bench, environment_variables, parts, request, skipped_time
+from tests.bench import Bench, bench, parts, request, skipped_time
+from tests.evenings import AT_ONCE, another_evening, clusters_alone
 
-AT_ONCE = Durations(**dict.fromkeys(Durations.__dataclass_fields__, 0.0))
 SERVICES = {
     "DescribeKey": "kms",
     "DescribeSecret": "secretsmanager",
@@ -51,12 +50,7 @@ GROUPS = {
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with (
-        Emulator(NoDatabases(), durations=AT_ONCE) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
+    with clusters_alone(AT_ONCE) as world:
         rds = world.client("rds")
         family = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
         rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="tuned", **family)
@@ -74,12 +68,8 @@ async def on(world: World) -> AsyncIterator[Bench]:
 
 @pytest.fixture(autouse=True)
 def _morning(world: World) -> Iterator[None]:
-    """A new snapshot and a target that is there; no fault is left over."""
     world.emulator.clock.set(world.emulator.clock.now() + timedelta(hours=1))
-    clusters = world.client("rds").describe_db_clusters()["DBClusters"]
-    if not any(cluster["DBClusterIdentifier"] == "orders-staging" for cluster in clusters):
-        world.make_target()
-    world.take_automated_snapshot()
+    another_evening(world)
     yield
     world.emulator.faults.clear()
 

@@ -16,32 +16,14 @@ from temporalio.worker import Replayer
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
 from audit.seal import SealRow, from_seal_item, is_seal
-from devstack.aws import Durations, Emulator, NoDatabases
-from devstack.world import World, environment
+from devstack.world import World
 from models.request import RestoreRequest
 from models.steps import Status
-from tests.bench import Bench, bench, environment_variables, parts, request, skipped_time
+from tests.bench import Bench, bench, parts, request, skipped_time
+from tests.evenings import MINUTES, another_evening, clusters_alone, tables_of, target_is_up
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
-MINUTES = Durations(
-    snapshot=60,
-    copy=540,
-    cluster_restore=900,
-    cluster_delete=40,
-    instance_create=400,
-    instance_delete=20,
-    master_password=60,
-)
 MUTATING = ("Delete", "Restore", "Create", "Copy", "Modify")
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Emulator]:
-    with (
-        Emulator(NoDatabases(), durations=MINUTES) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        yield emulator
 
 
 @pytest.fixture(scope="module")
@@ -51,31 +33,18 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def world(aws: Emulator) -> World:
-    world = World(aws)
-    world.build(filled=False)
-    return world
+def world() -> Iterator[World]:
+    with clusters_alone(MINUTES) as world:
+        yield world
 
 
 @pytest.fixture
 async def on(temporal: Client, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    world.emulator.faults.clear()
-    if not exists(world):
-        world.make_target()
-    world.take_automated_snapshot()
-    world.notifications()
-    world.emulator.calls.clear()
-    made = parts(world, request.node.name[:40].replace("[", "-").rstrip("]-"))
+    another_evening(world)
+    made = parts(world, tables_of(request))
     options = getattr(request, "param", {})
     async with bench(temporal, world, made, **options) as built:
         yield built
-
-
-def exists(world: World) -> bool:
-    clusters = world.client("rds").describe_db_clusters()["DBClusters"]
-    return any(
-        cluster["DBClusterIdentifier"] == "orders-staging" and cluster["Status"] == "available" for cluster in clusters
-    )
 
 
 def asked(**waits: str) -> RestoreRequest:
@@ -220,7 +189,7 @@ async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> N
 
 async def test_the_same_night_by_any_worker(temporal: Client, world: World) -> None:
     """A worker that keeps no workflow in its cache, and so replays the history at every task, brings the night to the same end."""
-    if not exists(world):
+    if not target_is_up(world):
         world.make_target()
     async with bench(temporal, world, parts(world, "uncached"), max_cached_workflows=0) as on:
         state = await (await on.start(asked())).result()

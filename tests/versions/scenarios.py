@@ -12,7 +12,8 @@ from devstack.world import ACCOUNT, SUBNET_GROUP, TARGET_REGION
 from models.decisions import Decision
 from models.steps import Outcome, Step
 from tests.bench import request
-from tests.versions.studio import MINUTES, Studio, opt_in_to, remove_target, wish
+from tests.evenings import MINUTES
+from tests.versions.studio import Studio, opt_in_to, remove_target, wish
 
 Scenario = Callable[[Studio], Awaitable[Any]]
 SCENARIOS: dict[str, Scenario] = {}

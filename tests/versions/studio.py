@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,21 +18,17 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 import worker
 from audit.plugin import AuroraRestorePlugin
 from clients.resets import Resets
-from devstack.aws import Durations, Emulator, NoDatabases
-from devstack.world import REPLACED_BY, TARGET, World, environment
+from devstack.aws import Durations
+from devstack.world import REPLACED_BY, TARGET, World
 from models.decisions import Decision, OperatorDecision
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Step
-from tests.bench import Between, environment_variables, parts, request, skipped_time
+from tests.bench import Between, parts, request, skipped_time
+from tests.evenings import AT_ONCE, clusters_alone
 from tests.nights.going_on import told
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
-AT_ONCE = Durations(**dict.fromkeys(Durations.__dataclass_fields__, 0.0))
-MINUTES = Durations(
-    snapshot=60, copy=540, cluster_create=60, cluster_restore=900, cluster_modify=60, cluster_delete=40,
-    instance_create=400, instance_delete=20, instance_modify=60, master_password=60,
-)  # fmt: skip
 SHORT = {"deadline": "PT1M", "first_interval": "PT0.2S", "maximum_interval": "PT0.2S"}
 Happening = Callable[[], Awaitable[Any]]
 
@@ -178,7 +174,7 @@ def _looked(state: RestoreState, step: Step) -> bool:
 @asynccontextmanager
 async def studios() -> AsyncIterator[Callable[[str], Any]]:
     """The servers; each scenario gets a studio of its own from them."""
-    with _world() as world:
+    with clusters_alone(AT_ONCE) as world:
         async with skipped_time(AuroraRestorePlugin()) as skipping:
             address = skipping.service_client.config.target_host
             waiting = await Client.connect(address, plugins=[AuroraRestorePlugin()])
@@ -211,17 +207,6 @@ async def _end(client: Client) -> None:
     """A scenario that failed leaves its night to nobody."""
     with suppress(RPCError):
         await client.get_workflow_handle(request().target.workflow_id).terminate("the scenario failed")
-
-
-@contextmanager
-def _world() -> Iterator[World]:
-    with (
-        Emulator(NoDatabases(), durations=AT_ONCE) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
-        yield world
 
 
 def clean(world: World) -> None:

@@ -19,7 +19,7 @@ from temporalio.client import Client, WorkflowHandle
 
 import worker
 from clients.resets import Resets
-from devstack.aws import Durations, Emulator, NoDatabases
+from devstack.aws import Durations
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.temporal_server import TemporalServer
@@ -27,8 +27,9 @@ from devstack.world import World, environment
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from settings import PREFIX
-from tests.bench import Bench, bench, environment_variables, parts
-from tests.versions.studio import AT_ONCE, SHORT, clean, wish
+from tests.bench import Bench, bench, parts
+from tests.evenings import AT_ONCE, clusters_alone
+from tests.versions.studio import SHORT, clean, wish
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.search_attributes import ALL
 
@@ -52,12 +53,7 @@ def temporal() -> Iterator[TemporalServer]:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with (
-        Emulator(NoDatabases(), durations=AT_ONCE) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        world = World(emulator)
-        world.build(filled=False)
+    with clusters_alone(AT_ONCE) as world:
         yield world
 
 
