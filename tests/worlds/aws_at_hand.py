@@ -69,6 +69,8 @@ class Effect:
     """All that the caller had there."""
     clusters: dict[str, str]
     """The names of all clusters there, by their resource ids."""
+    step: str
+    """The step that did it."""
     declared: frozenset[str]
     """The steps whose intent the trail held."""
     made: str | None = None
@@ -77,7 +79,7 @@ class Effect:
     def __str__(self) -> str:
         """As a line for whoever reads a broken promise."""
         names = {name: value for name, value in self.parameters.items() if name.endswith(("Identifier", "Name"))}
-        return f"{self.operation} {names} in {self.account} {self.region}"
+        return f"{self.step}: {self.operation} {names} in {self.account} {self.region}"
 
 
 class AwsAtHand:
@@ -97,6 +99,7 @@ class AwsAtHand:
         self.world = World(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
         self.application = Application(self.world, self.services, self.faults, self.journal)
         self.effects: list[Effect] = []
+        self.step = ""
         self.declared: set[str] = set()
         self.impostor = Impostor()
         self.calls = 0
@@ -172,6 +175,7 @@ class AwsAtHand:
             snapshot=_photograph(_snapshot_of(region, parameters)),
             snapshots={name: replace(each, tags=dict(each.tags)) for name, each in region.snapshots.items()},
             clusters={each.resource_id: each.identifier for each in region.clusters.values()},
+            step=self.step,
             declared=frozenset(self.declared),
         )
 

@@ -50,6 +50,10 @@ class Meddler:
     def _protect(self, target: Cluster) -> None:
         target.deletion_protection = True
 
+    def _take_over(self, target: Cluster) -> None:
+        for mark in (tags.OPERATION, tags.RESTORED_FROM):
+            target.tags.pop(mark, None)
+
     def _join_global(self, target: Cluster) -> None:
         target.global_cluster = "worldwide"
 
@@ -151,6 +155,7 @@ _TO_TARGET: dict[Meddling, Callable[[Meddler, Cluster], None]] = {
     Meddling.UNTAG: Meddler._untag,
     Meddling.RETAG: Meddler._retag,
     Meddling.PROTECT: Meddler._protect,
+    Meddling.TAKE_OVER: Meddler._take_over,
     Meddling.JOIN_GLOBAL: Meddler._join_global,
     Meddling.REPLICATE: Meddler._replicate,
     Meddling.STOP: Meddler._stop,

@@ -7,10 +7,11 @@ is lost and the attempt made twice, and an attempt of an earlier step comes late
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,20 +28,20 @@ from activities.survey import SURVEY_RESOURCES, SurveyActivities
 from audit import trail
 from audit.seal import SEAL_TRAIL
 from clients.aws import AwsClients
-from errors import Final, Transient
+from errors import Final, StepFailed, Transient
 from models.identifiers import copy_identifier
 from models.operation import OpenOperation, Operation, StepInput, StepOutcome
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
-from models.steps import Housekeeping, Outcome, Step
+from models.steps import Housekeeping, Outcome, Recorded, Step, recorded
 from tests.activities.dying import Death
 from tests.activities.night_world import temporal_environment
 from tests.worlds.aws_at_hand import AwsAtHand
 from tests.worlds.meddler import Meddler
 from tests.worlds.stage import Stage
 from workflows.aurora_restore import AuroraRestoreWorkflow
+from workflows.cleanup import AuroraCleanupWorkflow
 
-OPERATION = "op-001"
 ATTEMPTS = 4
 """Of one call, before Temporal gives up."""
 MINUTE = timedelta(minutes=1)
@@ -50,24 +51,31 @@ class TrailAtHand:
     """The trail as an activity that deletes needs it, kept where the witness sees it."""
 
     def __init__(self, aws: AwsAtHand) -> None:
-        """`aws` remembers what was declared."""
+        """`aws` remembers which steps were declared."""
         self._aws = aws
+        self._resources: dict[Recorded, tuple[str, ...]] = {}
+        self._ended: dict[Recorded, datetime] = {}
 
-    def declare(self, step: Step, *_: Any) -> None:
+    def declare(self, step: Recorded, of: StepInput, details: str, arns: tuple[str, ...], *_: Any) -> None:
         """See `Intents`."""
         self._aws.declared.add(step.value)
+        self._resources[step] = tuple(dict.fromkeys((*self._resources.get(step, ()), *arns)))
 
-    def declared(self, step: Step, operation_id: str) -> bool:
+    def declared(self, step: Recorded, operation_id: str) -> bool:
         """See `Intents`."""
-        return step.value in self._aws.declared
+        return step in self._resources
 
-    def declared_resources(self, step: Step, of: StepInput) -> tuple[str, ...]:
-        """See `Intents`: which they were is somebody else's test."""
-        return ("declared",) if self.declared(step, of.operation_id) else ()
+    def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
+        """See `Intents`; each step is taken once here."""
+        return self._resources.get(step, ())
 
-    def succeeded(self, *_: Any) -> bool:
-        """See `Intents`: a night here is never taken again."""
-        return False
+    def ended(self, step: Recorded, began: datetime) -> None:
+        """The row of an outcome that was a success."""
+        self._ended[step] = began
+
+    def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
+        """See `Intents`."""
+        return step in self._ended and self._ended[step] >= since
 
     def left_deleted(self, *_: Any) -> str | None:
         """See `Intents`: there was no night before."""
@@ -92,39 +100,50 @@ class Night:
         """What snapshot-check answered to the workflow."""
         self.called_gone: set[str] = set()
         """The clusters that were there when delete-rds said that the target is gone."""
+        self.called_removed: set[str] = set()
+        """The resources that were there when a removal said that they are gone."""
+        self.users_set = False
+        """Whether the restored target has been handed over."""
         self.outcome = Outcome.RUNNING
         self.ended_with: BaseException | None = None
         self._attempts: list[Attempt] = []
-        intents = TrailAtHand(stage.aws)
+        self._numbers = itertools.count(1)
+        self._trail = intents = TrailAtHand(stage.aws)
+        leftovers = LeftoverActivities(clients, intents)
         snapshots, clusters = SnapshotActivities(clients, intents), ClusterActivities(clients, intents)
         self._activities: dict[str, Callable[[Any], Any]] = {
-            "open-operation": _open_operation,
+            "open-operation": self._open_operation,
             Step.SNAPSHOT_CHECK: snapshots.snapshot_check,
             Step.COPY_SNAPSHOT: snapshots.copy_snapshot,
             Step.CHECK_COPY_STATUS: snapshots.check_copy_status,
             Step.DELETE_RDS: clusters.delete_rds,
             Step.RESTORE_SNAPSHOT: clusters.restore_snapshot,
             Step.CHECK_RESTORE_STATUS: RestoredClusterActivities(clients).check_restore_status,
-            Step.SETUP_DB_USERS: _setup_db_users,
+            Step.SETUP_DB_USERS: self._setup_db_users,
             Step.ARCHIVE_SNAPSHOT: snapshots.archive_snapshot,
             SEAL_TRAIL: _seal_trail,
             SURVEY_RESOURCES: SurveyActivities(clients).survey_resources,
-            Housekeeping.REMOVE_LEFTOVERS: LeftoverActivities(clients, intents).remove_leftovers,
+            Housekeeping.REMOVE_LEFTOVERS: leftovers.remove_leftovers,
+            Housekeeping.REMOVE_ORPHANS: leftovers.remove_orphans,
             Step.SNS_NOTIFICATION: NotificationActivities(clients).sns_notification,
         }
 
     def play(self) -> None:
-        """The night to its end, and then whatever comes late."""
-        loop = asyncio.new_event_loop()
-        try:
-            state = loop.run_until_complete(AuroraRestoreWorkflow().run(self.stage.request))
-            self.outcome = state.outcome
-        except FailureError as error:
-            self.outcome, self.ended_with = Outcome.FAILED, error
-        finally:
-            loop.close()
+        """The night to its end, an operator's cleanup after it, and then whatever comes late."""
+        self.outcome, self.ended_with = self._to_its_end(AuroraRestoreWorkflow())
+        if self.stage.scenario.cleanup:
+            self._to_its_end(AuroraCleanupWorkflow())
         for _, number in self.stage.scenario.stale:
             self._late(number)
+
+    def _to_its_end(self, begun: AuroraRestoreWorkflow | AuroraCleanupWorkflow) -> tuple[Outcome, BaseException | None]:
+        loop = asyncio.new_event_loop()
+        try:
+            return loop.run_until_complete(begun.run(self.stage.request)).outcome, None
+        except FailureError as error:
+            return Outcome.FAILED, error
+        finally:
+            loop.close()
 
     # In place of Temporal
 
@@ -167,10 +186,26 @@ class Night:
             else:
                 if isinstance(answer, SnapshotCheckOutcome):
                     self._check_answered(answer)
-                if name == Step.DELETE_RDS and answer.done:
-                    self.called_gone = {cluster.resource_id for cluster in self.stage.home.clusters.values()}
+                self._answered(str(name), of, answer)
                 return answer
         raise ApplicationError("Temporal gave up", type="Timeout")
+
+    def _answered(self, name: str, of: Any, answer: Any) -> None:
+        """What the workflow, and the trail, now take for true."""
+        if not (isinstance(answer, StepOutcome) and answer.done):
+            return
+        if (step := recorded(name)) is None:
+            return
+        self._trail.ended(step, of.step_started_at)
+        self.users_set |= step is Step.SETUP_DB_USERS
+        there = self.stage.home
+        if step is Step.DELETE_RDS:
+            self.called_gone = {cluster.resource_id for cluster in there.clusters.values()}
+        if step in (Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS):
+            made = {effect.made for effect in self.stage.aws.effects if effect.made}
+            lives = {cluster.arn for cluster in there.clusters.values() if cluster.resource_id in made}
+            copies = {snapshot.arn for snapshot in there.snapshots.values()}
+            self.called_removed |= set(answer.resource_arns) & (lives | copies)
 
     def _check_answered(self, checked: SnapshotCheckOutcome) -> None:
         """From now on it is known which snapshot the night is about."""
@@ -204,13 +239,20 @@ class Night:
             return
 
     def _make(self, attempt: Attempt) -> Any:
-        if attempt.step == Step.DELETE_RDS:
-            self.stage.begin_delete_rds()
+        self.stage.begin(attempt.step)
         try:
             return temporal_environment(self.stage.now).run(self._activities[attempt.step], attempt.of)
         finally:
-            if attempt.step == Step.DELETE_RDS:
-                self.stage.end_delete_rds()
+            self.stage.end()
+
+    def _open_operation(self, wanted: OpenOperation) -> Operation:
+        return Operation(operation_id=f"op-{next(self._numbers):03d}", opened_at=wanted.opened_at)
+
+    def _setup_db_users(self, _: Any) -> StepOutcome:
+        """It speaks SQL and reads secrets; no call of it can touch a cluster, and there is no database here."""
+        if self.stage.scenario.users_fail:
+            raise StepFailed("Connection timeout", "no database answers here", code="")
+        return StepOutcome(details="Users configured")
 
 
 async def _written() -> None:
@@ -223,12 +265,3 @@ async def _written_within(_: timedelta | None) -> bool:
 
 def _seal_trail(of: SealInput) -> Seal:
     return Seal(digest="0" * 64, number=1, rows=1, sealed_at=of.sealed_at)
-
-
-def _open_operation(wanted: OpenOperation) -> Operation:
-    return Operation(operation_id=OPERATION, opened_at=wanted.opened_at)
-
-
-def _setup_db_users(_: Any) -> StepOutcome:
-    """It speaks SQL and reads secrets; no call of it can touch a cluster, and there is no database here."""
-    return StepOutcome(details="Users configured")

@@ -43,27 +43,37 @@ class Facts:
     source_resource_ids: frozenset[str]
     made: frozenset[str]
     """Resource ids of the clusters that this operation had restored by then."""
+    users_set: bool
+    """Whether this operation has handed its cluster over."""
     copied: bool
     """Whether this night needs a copy."""
     tonight: str
 
 
 def check(night: Night, source_resource_id: str) -> None:
-    """Raise `BrokenPromise` for the first effect that should not have been."""
-    effects = night.stage.aws.effects
-    if night.checked is None:
-        if effects:
-            raise BrokenPromise(f"{effects[0]}, though snapshot-check never said yes")
-        return
-    facts = _facts(night, night.checked, source_resource_id)
+    """Raise `BrokenPromise` for the first effect that should not have been, or for an answer that was not true."""
+    of_night = [effect for effect in night.stage.aws.effects if effect.step != "remove-orphans"]
+    of_cleanup = [effect for effect in night.stage.aws.effects if effect.step == "remove-orphans"]
+    for effect in of_cleanup:
+        if wrong := only_orphans_are_cleaned_up(effect, night.stage.request):
+            raise BrokenPromise(f"only_orphans_are_cleaned_up: {effect}: {wrong}")
+    if night.called_removed:
+        raise BrokenPromise(f"{', '.join(night.called_removed)} was called removed, and was there")
+    if night.checked is not None:
+        _check_night(night, of_night, _facts(night, night.checked, source_resource_id))
+    elif of_night:
+        raise BrokenPromise(f"{of_night[0]}, though snapshot-check never said yes")
+
+
+def _check_night(night: Night, effects: list[Effect], facts: Facts) -> None:
     for effect in effects:
         for promise in PROMISES:
             if wrong := promise(effect, facts):
                 raise BrokenPromise(f"{promise.__name__}: {effect}: {wrong}")
         if effect.made:
             facts = Facts(**{**vars(facts), "made": facts.made | {effect.made}})
-    _check_numbers(night, effects)
-    if night.checked.target_resource_id in night.called_gone:
+    _check_numbers(night)
+    if facts.checked.target_resource_id in night.called_gone:
         raise BrokenPromise("delete-rds said that the target is gone, and it was there")
 
 
@@ -74,6 +84,7 @@ def _facts(night: Night, checked: SnapshotCheckOutcome, source_resource_id: str)
         checked=checked,
         source_resource_ids=frozenset(filter(None, ids)),
         made=frozenset(),
+        users_set=night.users_set,
         copied=night.stage.request.copy_needed,
         tonight=night.stage.tonight,
     )
@@ -104,20 +115,39 @@ def never_the_source(effect: Effect, facts: Facts) -> str | None:
 
 
 def only_the_target_is_deleted(effect: Effect, facts: Facts) -> str | None:
-    """The very cluster that snapshot-check saw, opted in and unbound in the instant before the call."""
+    """The very cluster that snapshot-check saw, or what the night made of it, opted in and unbound just before the call."""
     if effect.operation not in DELETIONS:
         return None
     if effect.cluster is None:
         return "of a cluster that is not there"
-    return _why_not_to_be_deleted(effect.cluster, facts)
+    which = {"delete-rds": _why_not_what_was_checked, "remove-leftovers": _why_not_half_restored}.get(effect.step)
+    if which is None:
+        return f"{effect.step} deletes no cluster"
+    return which(effect.cluster, facts) or _why_not_to_be_deleted(effect.cluster, facts)
+
+
+def _why_not_what_was_checked(cluster: Cluster, facts: Facts) -> str | None:
+    reasons = {
+        f"it is not what snapshot-check saw, but {cluster.resource_id}": cluster.resource_id
+        != facts.checked.target_resource_id,
+        "it was restored by this very operation": cluster.resource_id in facts.made,
+    }
+    return _first(reasons)
+
+
+def _why_not_half_restored(cluster: Cluster, facts: Facts) -> str | None:
+    reasons = {
+        "nobody asked for it": facts.request.on_failure.half_restored_target != "remove",
+        "this operation did not restore it": cluster.resource_id not in facts.made,
+        "somebody took it over": "aurora-restore:operation" not in cluster.tags,
+        "its users are set": facts.users_set,
+    }
+    return _first(reasons)
 
 
 def _why_not_to_be_deleted(cluster: Cluster, facts: Facts) -> str | None:
     reasons = {
         f"it is {cluster.arn}": cluster.arn != facts.request.target.arn,
-        f"it is not what snapshot-check saw, but {cluster.resource_id}": cluster.resource_id
-        != facts.checked.target_resource_id,
-        "it was restored by this very operation": cluster.resource_id in facts.made,
         "it has not opted in": cluster.tags.get("aurora-restore:replaced-by") != facts.request.source.arn,
         "it is protected": cluster.deletion_protection,
         "it belongs to a global database": cluster.global_cluster is not None,
@@ -125,12 +155,16 @@ def _why_not_to_be_deleted(cluster: Cluster, facts: Facts) -> str | None:
         "it has replicas": bool(cluster.read_replicas),
         f"it is {cluster.status}": cluster.status in NOT_DELETABLE,
     }
+    return _first(reasons)
+
+
+def _first(reasons: dict[str, bool]) -> str | None:
     return next((reason for reason, true in reasons.items() if true), None)
 
 
 def nothing_is_deleted_before_the_copy_is_there(effect: Effect, facts: Facts) -> str | None:
     """A copy of the right snapshot, or that snapshot itself where none is needed, available."""
-    if effect.operation not in DELETIONS:
+    if effect.operation not in DELETIONS or effect.step != "delete-rds":
         return None
     name = facts.tonight if facts.copied else facts.checked.snapshot.identifier
     found = effect.snapshots.get(name)
@@ -148,30 +182,59 @@ def _is_right(found: Snapshot, facts: Facts) -> bool:
 
 
 def nothing_is_deleted_that_the_trail_does_not_announce(effect: Effect, facts: Facts) -> str | None:
-    """No intent, no call."""
-    if effect.operation in DELETIONS:
-        return None if "delete-rds" in effect.declared else "the trail has no intent of delete-rds"
-    if effect.operation == "DeleteDBClusterSnapshot" and effect.snapshot and effect.snapshot.status != "failed":
-        return None if "archive-snapshot" in effect.declared else "the trail has no intent of archive-snapshot"
-    return None
+    """No intent, no call; a failed copy under tonight's name is made anew without one."""
+    if not effect.operation.startswith("Delete") or (effect.step == "copy-snapshot" and _was_failed(effect)):
+        return None
+    return None if effect.step in effect.declared else f"the trail has no intent of {effect.step}"
 
 
-def only_own_copies_are_pruned(effect: Effect, facts: Facts) -> str | None:
-    """Made for this target, named by the pipeline, and not tonight's, unless that has failed."""
+def only_own_copies_are_deleted(effect: Effect, facts: Facts) -> str | None:
+    """Made for this target, named by the pipeline, and tonight's only if it is of no use."""
     if effect.operation != "DeleteDBClusterSnapshot":
         return None
     found = effect.snapshot
     if found is None:
         return "of a snapshot that is not there"
-    target = facts.request.target
-    ours = re.fullmatch(rf"aurora-restore-{target.cluster}-[0-9]{{8}}-[0-9a-f]{{10}}", found.identifier)
+    wrong = _why_not_ours(found, facts.request)
+    if wrong or effect.step != "remove-leftovers":
+        tonights = found.identifier == facts.tonight and found.status != "failed"
+        return wrong or ("it is tonight's" if tonights else None)
+    return _first(
+        {
+            "nobody asked for it": facts.request.on_failure.unfinished_copy != "remove",
+            "this operation did not make it": found.tags.get("aurora-restore:operation") != "op-001",
+            "it can be restored from": found.status == "available",
+        }
+    )
+
+
+def _why_not_ours(found: Snapshot, request: RestoreRequest) -> str | None:
+    ours = re.fullmatch(rf"aurora-restore-{request.target.cluster}-[0-9]{{8}}-[0-9a-f]{{10}}", found.identifier)
     reasons = {
         "its name is not one of ours": not ours,
-        "its tag is not of this target": found.tags.get("aurora-restore:copy-for") != target.arn,
+        "its tag is not of this target": found.tags.get("aurora-restore:copy-for") != request.target.arn,
         f"it is {found.kind}": found.kind != "manual",
-        "it is tonight's": found.identifier == facts.tonight and found.status != "failed",
     }
-    return next((reason for reason, true in reasons.items() if true), None)
+    return _first(reasons)
+
+
+def only_orphans_are_cleaned_up(effect: Effect, request: RestoreRequest) -> str | None:
+    """Copies of ours in the target's account, announced, and none of the good ones that stay."""
+    found = effect.snapshot
+    if effect.operation != "DeleteDBClusterSnapshot" or found is None:
+        return "a cleanup deletes copies that are there"
+    snapshots = effect.snapshots.values()
+    good = [each for each in snapshots if each.status == "available" and not _why_not_ours(each, request)]
+    newest = sorted(good, key=lambda each: each.taken, reverse=True)[: request.archive.keep]
+    target = request.target
+    reasons = {
+        f"the target is in {target.account_id} {target.region}": (effect.account, effect.region)
+        != (target.account_id, target.region),
+        "the trail has no intent of it": "remove-orphans" not in effect.declared,
+        "it is one of the good ones that stay": found.identifier in {each.identifier for each in newest},
+        "it is archived": found.status == "available" and "aurora-restore:archived-by" in found.tags,
+    }
+    return _why_not_ours(found, request) or _first(reasons)
 
 
 def only_what_the_night_restored_is_changed(effect: Effect, facts: Facts) -> str | None:
@@ -210,22 +273,30 @@ PROMISES: tuple[Callable[[Effect, Facts], str | None], ...] = (
     only_the_target_is_deleted,
     nothing_is_deleted_before_the_copy_is_there,
     nothing_is_deleted_that_the_trail_does_not_announce,
-    only_own_copies_are_pruned,
+    only_own_copies_are_deleted,
     only_what_the_night_restored_is_changed,
     nothing_is_restored_while_the_target_lives,
     only_the_right_copy_is_restored,
 )
 
 
-def _check_numbers(night: Night, effects: list[Effect]) -> None:
-    """One copy and one restore, and one more only for each that somebody else took away, or that failed."""
+def _check_numbers(night: Night) -> None:
+    """One copy and one restore, and one more only for each that failed, was removed, or that somebody else took away."""
+    effects = night.stage.aws.effects
     copies = [effect for effect in effects if effect.operation == "CopyDBClusterSnapshot"]
-    failed = [effect for effect in effects if effect.operation == "DeleteDBClusterSnapshot" and _was_failed(effect)]
+    no_more = [effect for effect in effects if effect.operation == "DeleteDBClusterSnapshot" and _is_no_more(effect)]
     restores = [effect for effect in effects if effect.made]
-    if len(copies) > 1 + len(failed) + night.meddler.took_copies:
+    removed = [
+        effect for effect in effects if (effect.operation, effect.step) == ("DeleteDBCluster", "remove-leftovers")
+    ]
+    if len(copies) > 1 + len(no_more) + night.meddler.took_copies:
         raise BrokenPromise(f"one copy: {len(copies)} were made")
-    if len(restores) > 1 + night.meddler.took_names:
+    if len(restores) > 1 + len(removed) + night.meddler.took_names:
         raise BrokenPromise(f"one restore: {len(restores)} were made")
+
+
+def _is_no_more(effect: Effect) -> bool:
+    return _was_failed(effect) or effect.step in ("remove-leftovers", "remove-orphans")
 
 
 def _was_failed(effect: Effect) -> bool:

@@ -115,7 +115,7 @@ class Credentials(StrEnum):
     RIGHT = "the right ones"
     ANOTHERS = "another account's"
     DISAGREE = "STS says the right account, RDS answers as another's"
-    CHANGE = "another account's, from the question who one is until the end of delete-rds"
+    CHANGE = "another account's, from the question who one is until the end of a step that deletes"
     CHANGE_LATE = "an empty account's in delete-rds, once the trail announces the deletion"
 
 
@@ -134,6 +134,7 @@ class Meddling(StrEnum):
     REPLACE = "rename the target and make another of its name, opted in"
     RECREATE = "delete the target and make another of its name, opted in"
     DELETE_TARGET = "delete the target"
+    TAKE_OVER = "take the operation's marks off the target, to keep it"
     SOURCE_TAKES_NAME = "delete the target and rename the source to its name, opted in"
     ADD_INSTANCE = "add a reader to the target"
     DELETE_INSTANCE = "delete the target's writer"
@@ -186,6 +187,14 @@ class Scenario:
     """The source cluster was renamed to the target's name, and opted in."""
     create_missing: bool = False
     keep: int = 1
+    users_fail: bool = False
+    """The night ends at setup-db-users, its target half-restored."""
+    remove_copy: bool = False
+    """A night that fails removes its unfinished copy."""
+    remove_target: bool = False
+    """A night that fails removes what it half-restored."""
+    cleanup: bool = False
+    """After the night, orphans are removed."""
     bystanders: tuple[Bystander, ...] = ()
     twin: bool = False
     """The third account has the same clusters and snapshots."""
@@ -281,6 +290,10 @@ def scenarios(place: Place) -> st.SearchStrategy[Scenario]:
         target_is_source=mostly(False, True, share=9),
         create_missing=st.booleans(),
         keep=st.integers(1, 3),
+        users_fail=mostly(False, True, share=7),
+        remove_copy=st.booleans(),
+        remove_target=st.booleans(),
+        cleanup=mostly(False, True, share=7),
         bystanders=st.lists(bystanders(), max_size=3).map(tuple),
         twin=mostly(False, True),
         snapshots=st.lists(other_snapshots(), max_size=4).map(tuple),

@@ -14,7 +14,7 @@ from devstack.aws.rds.resources import Backup, Cluster, Instance, Snapshot
 from devstack.aws.rds.world import Region
 from models.identifiers import copy_identifier
 from models.request import RestoreRequest
-from models.steps import Step
+from models.steps import Housekeeping, Step
 from tests.worlds.aws_at_hand import AwsAtHand
 from tests.worlds.scenario import (
     ELSEWHERE,
@@ -39,6 +39,8 @@ EVENING = datetime.fromisoformat("2024-03-20T22:00:00+00:00")
 ENGINE, VERSION = "aurora-postgresql", "16.6"
 SECURITY_GROUP = "sg-0123456789abcdef0"
 OTHER_SOURCE = f"arn:aws:rds:{SOURCE_REGION}:{HERE}:cluster:billing"
+DELETING = (Step.DELETE_RDS, Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS)
+"""The steps during which credentials may change."""
 ROLE = f"arn:aws:iam::{ELSEWHERE}:role/aurora-restore"
 
 
@@ -289,15 +291,18 @@ class Stage:
         if credentials is Credentials.DISAGREE and self.target is not None:
             impostor.account, impostor.services = NOBODYS, frozenset({"rds"})
 
-    def begin_delete_rds(self) -> None:
+    def begin(self, step: str) -> None:
         """The moment at which credentials may change."""
-        if self.scenario.credentials is Credentials.CHANGE:
+        self.aws.step = step
+        if self.scenario.credentials is Credentials.CHANGE and step in DELETING:
             self.aws.impostor.account, self.aws.impostor.waits_for_identity = NOBODYS, True
-        if self.scenario.credentials is Credentials.CHANGE_LATE and Step.DELETE_RDS in self.aws.declared:
+        late = step == Step.DELETE_RDS and step in self.aws.declared
+        if self.scenario.credentials is Credentials.CHANGE_LATE and late:
             self.aws.impostor.account = EMPTY
 
-    def end_delete_rds(self) -> None:
+    def end(self) -> None:
         """And the moment at which they are right again."""
+        self.aws.step = ""
         if self.scenario.credentials in (Credentials.CHANGE, Credentials.CHANGE_LATE):
             self.aws.impostor.account = None
 
@@ -328,6 +333,10 @@ def _request(scenario: Scenario) -> RestoreRequest:
             "missing": "create" if scenario.create_missing else "fail",
         },
         "archive": {"keep": scenario.keep},
+        "on_failure": {
+            "unfinished_copy": "remove" if scenario.remove_copy else "keep",
+            "half_restored_target": "remove" if scenario.remove_target else "keep",
+        },
         "notification": {"topic_arn": f"arn:aws:sns:{SOURCE_REGION}:{HERE}:nights"},
         "waits": {"copy_snapshot": wait, "delete_rds": wait, "restore_snapshot": wait},
     }

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 
-from activities import clusters, guards, snapshots
+from activities import clusters, guards, leftovers, snapshots
 from activities.clusters import ClusterActivities
+from activities.leftovers import LeftoverActivities
+from activities.orphans import orphans
 from clients.aws import AwsClients
 from clients.rds import find_cluster, list_snapshots
 from tests.worlds.aws_at_hand import AwsAtHand
-from tests.worlds.night import TrailAtHand
+from tests.worlds.night import ATTEMPTS, TrailAtHand
 from tests.worlds.playing import PROFILE, play
 from tests.worlds.promises import BrokenPromise
 from tests.worlds.scenario import (
@@ -37,6 +40,7 @@ from tests.worlds.scenario import (
 
 WORLDS = 60
 """Within how many worlds the harm must show."""
+BOTOCORES_ATTEMPTS = 3
 HELD_UP = (Weather("DeleteDBCluster", "http500", 0, 9),)
 """RDS holds up the deletion for some attempts."""
 Disable = Callable[[pytest.MonkeyPatch], None]
@@ -118,6 +122,81 @@ def _no_intent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TrailAtHand, "declare", lambda self, *_: None)
 
 
+def _no_guard_of_the_half_restored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "guards", SimpleNamespace(**{**vars(guards), "violations": lambda sighting: []}))
+
+
+def _no_look_for_the_marks(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "_is_restored_by", lambda cluster, of: True)
+
+
+def _no_look_for_what_is_of_use(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "_is_unfinished", lambda copy, of: True)
+
+
+def _none_is_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "orphans", lambda copies, keep: orphans(copies, 0))
+
+
+def _everybodys_copies(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "own_copies", lambda rds, target: list_snapshots(rds, "manual"))
+
+
+def _no_account_check_of_removals(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LeftoverActivities, "_check_account", lambda self, target, operation_id: None)
+
+
+def _left_half_restored(**differing: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
+    """Nights that end at setup-db-users and remove what they restored."""
+    return st.builds(
+        Scenario, place=st.sampled_from(Place), users_fail=st.just(True), remove_target=st.just(True), **differing
+    )
+
+
+def _cleaned_up(**differing: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
+    """Orphans among other copies, removed after the night."""
+    copies = st.lists(other_snapshots(), min_size=2, max_size=5).map(tuple)
+    return st.builds(
+        Scenario, place=st.sampled_from(Place), cleanup=st.just(True), snapshots=copies, keep=st.just(2), **differing
+    )
+
+
+def _once_restored(*meddling: Meddling) -> st.SearchStrategy[Any]:
+    return st.tuples(st.tuples(st.integers(6, 14), st.sampled_from(meddling)))
+
+
+LEFT_OVER: dict[str, Breakage] = {
+    "half-restored and bound": Breakage(
+        _no_guard_of_the_half_restored,
+        _left_half_restored(meddling=_once_restored(Meddling.UNTAG, Meddling.PROTECT, Meddling.JOIN_GLOBAL)),
+    ),
+    "half-restored and taken over": Breakage(
+        _no_look_for_the_marks, _left_half_restored(meddling=_once_restored(Meddling.TAKE_OVER))
+    ),
+    "an unfinished copy": Breakage(
+        _no_look_for_what_is_of_use,
+        # The copy is there, and nobody can see it until the night gives up.
+        st.builds(
+            Scenario,
+            place=st.sampled_from([Place.REGION, Place.ACCOUNT, Place.BOTH]),
+            remove_copy=st.just(True),
+            weather=st.tuples(
+                st.builds(
+                    Weather,
+                    st.just("DescribeDBClusterSnapshots"),
+                    st.just("http500"),
+                    st.integers(0, 9),
+                    st.just(ATTEMPTS * BOTOCORES_ATTEMPTS),
+                )
+            ),
+        ),
+    ),
+    "good copies stay": Breakage(_none_is_kept, _cleaned_up()),
+    "whose orphans": Breakage(_everybodys_copies, _cleaned_up()),
+    "the account of a removal": Breakage(
+        _no_account_check_of_removals, _cleaned_up(credentials=st.just(Credentials.ANOTHERS), twin=st.just(True))
+    ),
+}
 OTHERS: dict[str, Breakage] = {
     "resource id": Breakage(
         _no_resource_id_check, _with_meddling(Meddling.REPLACE, Meddling.RECREATE, Meddling.SOURCE_TAKES_NAME)
@@ -153,7 +232,7 @@ OTHERS: dict[str, Breakage] = {
     ),
     "intent": Breakage(_no_intent, st.builds(Scenario, place=st.sampled_from(Place))),
 }
-BREAKAGES = {rule: Breakage(_without(rule), worlds) for rule, worlds in RULES.items()} | OTHERS
+BREAKAGES = {rule: Breakage(_without(rule), worlds) for rule, worlds in RULES.items()} | OTHERS | LEFT_OVER
 # Asked once more before a target that is not to be seen is called gone.
 BREAKAGES["target-account"] = Breakage(_no_account_check, RULES["target-account"])
 

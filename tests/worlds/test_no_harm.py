@@ -9,7 +9,7 @@ from clients.aws import AwsClients
 from models.steps import Outcome
 from tests.worlds.aws_at_hand import AwsAtHand
 from tests.worlds.playing import PROFILE, play
-from tests.worlds.scenario import Place, Scenario, scenarios
+from tests.worlds.scenario import Naming, OtherSnapshot, Place, Scenario, scenarios
 
 
 @pytest.mark.parametrize("place", Place)
@@ -18,6 +18,22 @@ def test_a_plain_night_goes_well(at_hand: AwsAtHand, clients: AwsClients, place:
     night = play(at_hand, clients, Scenario(place=place))
     assert night.outcome is Outcome.SUCCEEDED
     assert {"DeleteDBCluster", "RestoreDBClusterFromSnapshot"} <= {effect.operation for effect in at_hand.effects}
+
+
+@pytest.mark.parametrize("place", Place)
+def test_what_is_left_over_goes_when_it_is_asked_for(at_hand: AwsAtHand, clients: AwsClients, place: Place) -> None:
+    """And the worlds are ones in which there is something to remove, and something to clean up."""
+    failed = OtherSnapshot(Naming.PATTERN, status="failed")
+    night = play(
+        at_hand,
+        clients,
+        Scenario(place=place, users_fail=True, remove_target=True, cleanup=True, snapshots=(failed,)),
+    )
+    assert night.outcome is Outcome.FAILED
+    assert night.stage.target is None
+    removed = [(effect.step, effect.operation) for effect in at_hand.effects if effect.step.startswith("remove")]
+    assert ("remove-leftovers", "DeleteDBCluster") in removed
+    assert removed[-1] == ("remove-orphans", "DeleteDBClusterSnapshot")
 
 
 @pytest.mark.parametrize("place", Place)
