@@ -154,6 +154,36 @@ def test_a_night_from_the_schedule(operator: Operator) -> None:
     worker.stop()
 
 
+def test_a_night_goes_on_once_its_database_is_mended(operator: Operator, tmp_path: Path) -> None:
+    """It fails at setup-db-users, somebody mends the data, retry: no second copy, and the trail tells all of it."""
+    world = operator.stack.world
+    world.write_to_source("INSERT INTO orders VALUES (78, 'Nobody', -1)")
+    world.take_automated_snapshot()
+    none_below_zero = {"database": "orders", "query": "SELECT count(*) FROM orders WHERE total < 0", "expected": [[0]]}
+    checked = tmp_path / "checked.json"
+    checked.write_text(json.dumps(json.loads(EXAMPLE.read_text()) | {"checks": [none_below_zero]}))
+    copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
+    worker = operator.worker()
+    operator.starter("start", checked, code=1)
+    assert world.read_from_target("orders_app", "DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
+    operator.starter("retry", "op-004", "--by", "kim@ops", "--reason", "the refund of order 78 was removed")
+    trail = json.loads(operator.starter("audit", "op-004", "--format", "json").stdout)
+    assert [(row["step"], row["status"], row["details"]) for row in trail][5:] == [
+        ("check-restore-status", "SUCCESS", "Restore completed"),
+        ("setup-db-users", "FAILED", "Check failed"),
+        ("sns-notification", "SUCCESS", "Error notification sent"),
+        ("setup-db-users", "IN_PROGRESS", "Retry, decided by kim@ops: the refund of order 78 was removed"),
+        ("setup-db-users", "SUCCESS", "Users configured"),
+        ("archive-snapshot", "SUCCESS", "Snapshot archived"),
+        ("sns-notification", "SUCCESS", "Notification sent"),
+    ]
+    assert operator.changes("CopyDBClusterSnapshot") == copies + 1
+    assert operator.changes("RestoreDBClusterFromSnapshot") == restores + 1
+    operator.starter("audit", "verify", "op-004")
+    world.write_to_source("DELETE FROM orders WHERE total < 0")
+    worker.stop()
+
+
 def test_no_secret_was_left_anywhere(operator: Operator) -> None:
     """After all those nights no password stands in a history, a row, a message or a log."""
     world = operator.stack.world
