@@ -225,13 +225,13 @@ def only_orphans_are_cleaned_up(effect: Effect, request: RestoreRequest) -> str 
         return "a cleanup deletes copies that are there"
     snapshots = effect.snapshots.values()
     good = [each for each in snapshots if each.status == "available" and not _why_not_ours(each, request)]
-    newest = sorted(good, key=lambda each: each.taken, reverse=True)[: request.archive.keep]
+    as_new = [each for each in good if each.identifier != found.identifier and each.taken >= found.taken]
     target = request.target
     reasons = {
         f"the target is in {target.account_id} {target.region}": (effect.account, effect.region)
         != (target.account_id, target.region),
         "the trail has no intent of it": "remove-orphans" not in effect.declared,
-        "it is one of the good ones that stay": found.identifier in {each.identifier for each in newest},
+        "it is one of the good ones that stay": found.status == "available" and len(as_new) < request.archive.keep,
         "it is archived": found.status == "available" and "aurora-restore:archived-by" in found.tags,
     }
     return _why_not_ours(found, request) or _first(reasons)
