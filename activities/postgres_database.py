@@ -26,6 +26,13 @@ MARKER_TABLE = """
         operation_id text, file text, digest text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (operation_id, file))
 """
+BUSY = "XX"
+"""How the SQLSTATE begins when another attempt changed the same row of a catalogue ("tuple concurrently updated")."""
+RIVAL = "23505"
+"""Unique violation: our own statements add rows to catalogues only, where another attempt has added the same meanwhile.
+
+In an SQL file it is the operator's own.
+"""
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('aurora-restore'))"
 
 
@@ -89,7 +96,7 @@ class PostgresDatabase:
         A file that ends the transaction itself is refused, too late for what it has done by then.
         """
         with (
-            self._refusing(f"SQL file failed: {script.file}"),
+            self._refusing(f"SQL file failed: {script.file}", passing=(BUSY,)),
             self._as_master(script.database, script=True) as connection,
         ):
             connection.execute("BEGIN")
@@ -125,12 +132,12 @@ class PostgresDatabase:
         return self._connector.connect(of, database, of.master_username, self._master_password, script=script)
 
     @contextmanager
-    def _refusing(self, short: str) -> Iterator[None]:
+    def _refusing(self, short: str, passing: tuple[str, ...] = (BUSY, RIVAL)) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as error:
             # Not as its cause: a cause's text goes into the history as well, and PostgreSQL's quotes the statement.
-            raise _refused(error, short) from None
+            raise _refused(error, short, passing) from None
 
 
 def _run(connection: psycopg.Connection, script: SqlText) -> None:
@@ -142,14 +149,13 @@ def _run(connection: psycopg.Connection, script: SqlText) -> None:
         raise StepFailed("SQL file ends its transaction", text)
 
 
-def _refused(error: psycopg.Error, short: str) -> StepFailed | DatabaseUnreachable:
+def _refused(error: psycopg.Error, short: str, passing: tuple[str, ...]) -> StepFailed | DatabaseUnreachable:
     """A statement that failed: its first line, which names what is wrong and does not quote the statement.
 
-    A lost connection, a lock and a rival attempt ("tuple concurrently updated") pass; a refusal does not.
+    A lost connection, a lock, and what begins as `passing` says are tried again; a refusal is not.
     """
     said = " ".join((error.diag.message_primary or type(error).__name__).split())
-    passing = isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith("XX")
-    if passing:
+    if isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith(passing):
         text = f"PostgreSQL answered {error.sqlstate}: {said}. It is tried again."
         return DatabaseUnreachable("Database busy", text, code=error.sqlstate)
     return StepFailed(short, f"PostgreSQL answered {error.sqlstate}: {said}.", code=error.sqlstate)

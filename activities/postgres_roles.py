@@ -12,7 +12,7 @@ from typing import LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import DuplicateObject, InsufficientPrivilege
+from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolation
 
 from activities.sql_files import MARKER
 from errors import StepFailed
@@ -46,8 +46,8 @@ def _create_or_alter(connection: psycopg.Connection, name: str, password: str | 
         try:
             _login_role(connection, "CREATE", name, password)
             return True
-        except DuplicateObject:
-            pass  # made by another attempt between our look and our call
+        except (DuplicateObject, UniqueViolation):
+            pass  # made by another attempt between our look and our call, or while our call was under way
     _login_role(connection, "ALTER", name, password)
     return False
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import psycopg
 import pytest
 
-from errors import StepFailed
+from errors import DatabaseUnreachable, StepFailed
 from models.users import Access
-from tests.users.databases import Postgres
+from tests.users.databases import MASTER, MASTER_PASSWORD, Postgres
 
 
 def memberships(postgres: Postgres, name: str) -> list[tuple[str]]:
@@ -59,3 +65,47 @@ def test_a_database_that_postgresql_would_cut_is_refused(postgres: Postgres) -> 
     grants = (user.grants[0].model_copy(update={"database": "d" * 64}),)
     with pytest.raises(StepFailed, match="63 bytes"):
         postgres.set_up(user.model_copy(update={"grants": grants}))
+
+
+@contextmanager
+def rival(postgres: Postgres, database: str, statement: str) -> Iterator[None]:
+    """Another attempt in the middle of a statement: it commits once what is done meanwhile waits for it."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query NOT LIKE 'SELECT 1 FROM%'"
+    ended = threading.Event()
+
+    def commit_when_waited_for(connection: psycopg.Connection) -> bool:
+        while not (waited_for := bool(postgres.as_master(waiting))) and not ended.wait(0.02):
+            pass
+        connection.execute("COMMIT")
+        return waited_for
+
+    with closing(postgres.session(MASTER, MASTER_PASSWORD, database)) as connection, ThreadPoolExecutor(1) as thread:
+        connection.execute("BEGIN")
+        connection.execute(statement.encode())
+        committed = thread.submit(commit_when_waited_for, connection)
+        try:
+            yield
+        finally:
+            ended.set()
+        assert committed.result(), "nothing waited for the rival"
+
+
+def test_a_rival_that_makes_the_same_role_is_no_failure(postgres: Postgres) -> None:
+    """A worker that was frozen wakes beside the attempt that replaced it, and both make the role."""
+    name = postgres.unique("app")
+    with rival(postgres, "postgres", f"CREATE ROLE {name} LOGIN PASSWORD 'the-rivals'"):
+        done = postgres.set_up(postgres.user(name, "p"))
+    assert done.altered == (name,)
+    assert postgres.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]
+
+
+def test_a_rival_that_gives_the_same_rights_lets_it_be_tried_again(postgres: Postgres) -> None:
+    """Whichever row of the catalogue two attempts add at once, the later one is no refusal of the database."""
+    name = postgres.unique("app")
+    postgres.set_up(postgres.user(name, "p", None))
+    user = postgres.user(name, "p")
+    rights = f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {name}"
+    with rival(postgres, postgres.name, rights), pytest.raises(DatabaseUnreachable, match="Database busy.*23505"):
+        postgres.set_up(user)
+    postgres.set_up(user)
+    assert postgres.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]

@@ -52,6 +52,12 @@ def test_files_run_in_their_order_after_the_users(database: Database) -> None:
     assert database.orders() == [("Ada",), ("Bob",)]
 
 
+def test_a_file_that_breaks_a_key_has_failed(database: Database) -> None:
+    """A duplicate in the operator's own data is no rival attempt of ours: it is not tried again."""
+    with pytest.raises(StepFailed, match=r"SQL file failed: twice\.sql.*[Dd]uplicate"):
+        database.set_up(sql_files=(database.file("twice.sql", "INSERT INTO orders VALUES (1, 'Ada')"),))
+
+
 def test_a_file_that_fails_changes_nothing_and_is_named(database: Database) -> None:
     """Rows of a statement before the one that failed are taken back; no mark says that it was run."""
     file = database.file("mask.sql", ADD_EVE + "INSERT INTO misspelt VALUES (1);")
