@@ -19,7 +19,7 @@ console = Console(soft_wrap=True)
 
 
 def main() -> int:
-    """Exit codes: 0 every promise held and every defect was caught, 1 not."""
+    """Exit codes: 0 every promise held and every defect was caught, 1 not, 130 interrupted."""
     options = _parser().parse_args()
     if options.list:
         for seed, plan in enumerate(map(plan_of, range(len(SINGLES)))):
@@ -67,7 +67,7 @@ def _again(plan: str, seed: int) -> int:
 def _campaign(nights: int, first: int, stages: int, results: Results, *, document: bool) -> bool:
     work = [(plan, 0) for plan in KEPT] + [(plan_of(seed), seed) for seed in range(first, first + nights)]
     left = [(plan, seed) for plan, seed in work if command(plan, seed) not in results.survived]
-    campaign = Campaign(stages)
+    campaign, interrupted = Campaign(stages), False
     try:
         # The slow ones first, so that no stage waits for another at the end.
         futures = [
@@ -77,8 +77,8 @@ def _campaign(nights: int, first: int, stages: int, results: Results, *, documen
             results.add(done.result())
             _tell(done.result(), results.seconds)
     except KeyboardInterrupt:
-        console.print("interrupted")
-        document = False
+        console.print("interrupted; the nights that are being played come to their end first")
+        interrupted = True
     finally:
         campaign.close()
     played = results.all
@@ -92,6 +92,8 @@ def _campaign(nights: int, first: int, stages: int, results: Results, *, documen
     for result in played:
         if not result.survived:
             console.print(f"BROKEN {result.plan}: {'; '.join(result.broken)}\n  {result.repeat}", markup=False)
+    if interrupted:
+        sys.exit(130)
     if document:
         write(as_markdown(lines, heading))
     return survived == len(work) == len(played)
