@@ -202,16 +202,21 @@ class PolicedNight:
             Step.SNAPSHOT_CHECK, SnapshotCheckInput(**self._step(), source=of.source, target=of.target, **given)
         )
 
+    def begin_copy(self, found: Any, **more: Any) -> Any:
+        """One look of copy-snapshot; returns the copy."""
+        return self.run(Step.COPY_SNAPSHOT, self._copy_input(found).model_copy(update=more)).snapshot_copy
+
     def copy(self, found: Any) -> Any:
         """copy-snapshot and check-copy-status, until the copy is available; returns the copy."""
-        of, given = self.request, {"snapshot": found.snapshot, "target": self.request.target}
-        started = self.until_done(
-            Step.COPY_SNAPSHOT,
-            CopySnapshotInput(**self._step(), source=of.source, copy_needed=of.copy_needed, **given),
-        )
-        copy = started.snapshot_copy
+        copy = self.until_done(Step.COPY_SNAPSHOT, self._copy_input(found)).snapshot_copy
+        given = {"snapshot": found.snapshot, "target": self.request.target}
         self.until_done(Step.CHECK_COPY_STATUS, CheckCopyInput(**self._step(), snapshot_copy=copy, **given))
         return copy
+
+    def _copy_input(self, found: Any) -> CopySnapshotInput:
+        of = self.request
+        given = {"source": of.source, "target": of.target, "copy_needed": of.copy_needed}
+        return CopySnapshotInput(**self._step(), snapshot=found.snapshot, **given)
 
     def delete(self, found: Any, copy: Any) -> Any:
         """delete-rds, until the target is gone."""

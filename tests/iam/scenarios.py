@@ -13,8 +13,6 @@ from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.operation import FinalLook
 from models.request import Archive, MissingTarget
-from models.snapshots import CopySnapshotInput
-from models.steps import Step
 from tests.iam.nights import PolicedNight
 from tests.iam.places import SECRET_PREFIX, Site
 
@@ -87,11 +85,7 @@ def a_copy_failed(site: Site) -> None:
     night.open()
     night.make_snapshot()
     found = night.check()
-    of = night.request
-    wanted = CopySnapshotInput(
-        **night._step(), snapshot=found.snapshot, source=of.source, target=of.target, copy_needed=True
-    )
-    made = night.run(Step.COPY_SNAPSHOT, wanted).snapshot_copy
+    made = night.begin_copy(found)
     night.force_status(made.arn, "failed")
     night.copy(found)
 
@@ -143,11 +137,8 @@ def a_copy_is_cancelled(site: Site) -> None:
     night.make_target()
     night.make_snapshot()
     found = night.check()
-    of = night.request
-    given = {"snapshot": found.snapshot, "source": of.source, "target": of.target, "copy_needed": True}
-    copied = night.run(Step.COPY_SNAPSHOT, CopySnapshotInput(**night._step(), **given))
-    assert copied.snapshot_copy is not None
-    night.run(Step.COPY_SNAPSHOT, CopySnapshotInput(**night._step(), **given, final_look=FinalLook.CANCELLED))
+    assert night.begin_copy(found) is not None
+    night.begin_copy(found, final_look=FinalLook.CANCELLED)
     night.notify()
 
 
@@ -158,9 +149,7 @@ def a_failed_night_removes_what_is_half_done(site: Site) -> None:
     night.make_target()
     night.make_snapshot()
     found = night.check()
-    of = night.request
-    given = {"snapshot": found.snapshot, "source": of.source, "target": of.target, "copy_needed": True}
-    copy = night.run(Step.COPY_SNAPSHOT, CopySnapshotInput(**night._step(), **given)).snapshot_copy
+    copy = night.begin_copy(found)
     assert night.remove_leftovers(found).resource_arns == (copy.arn,)
     night.survey(copy)
 
@@ -171,7 +160,7 @@ def a_failed_night_removes_what_is_half_done(site: Site) -> None:
     assert cluster.state == "available, restored by this operation"
     found_by = site.owner("rds").describe_db_clusters(DBClusterIdentifier=night.cluster)["DBClusters"][0]
     removed = night.remove_leftovers(found, found_by["DbClusterResourceId"])
-    assert removed.resource_arns == (of.target.arn,)
+    assert removed.resource_arns == (night.request.target.arn,)
     night.notify()
 
 
