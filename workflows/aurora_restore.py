@@ -97,7 +97,8 @@ class AuroraRestoreWorkflow:
         await self._take(self._setup_db_users, request, endpoint)
         await self._take(self._archive_snapshot, request, checked, copy)
         progress.succeeding()
-        await self._sns_notification(request)
+        # Whoever cancels now cancels nothing but the telling.
+        await shielded(self._sns_notification(request))
         await self._seal(request, TRAIL_CALL)
         return progress.ended()
 

@@ -37,13 +37,17 @@ class Pause:
         """Look now."""
         self._asked = True
 
-    async def until_next_look(self, length: timedelta, summary: str) -> None:
-        """Wait; raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before."""
+    async def until_next_look(self, length: timedelta, summary: str) -> bool:
+        """Wait; returns whether it was ended early.
+
+        Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before.
+        """
         if workflow.cancellation_reason() is not None and not self._undisturbed:
             raise asyncio.CancelledError
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._asked, timeout=length, timeout_summary=summary)
-        self._asked = False
+        early, self._asked = self._asked, False
+        return early
 
 
 async def look_until_done(
@@ -69,10 +73,10 @@ async def look_until_done(
 
 async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalLook | None:
     try:
-        await pause.until_next_look(length, short_summary(summary))
+        early = await pause.until_next_look(length, short_summary(summary))
     except asyncio.CancelledError:
         return FinalLook.CANCELLED
-    return FinalLook.DEADLINE if deadline_at_end else None
+    return FinalLook.DEADLINE if deadline_at_end and not early else None
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:

@@ -176,6 +176,15 @@ async def test_look_now_ends_a_wait(on: Bench) -> None:
     assert max(looks) >= 2
 
 
+async def test_look_now_brings_no_deadline_forward(on: Bench) -> None:
+    """A look that somebody asks for in the last interval before the deadline is not the last one."""
+    last = {"deadline": "PT14M", "first_interval": "PT15M", "maximum_interval": "PT15M"}
+    handle = await on.start(asked(copy_snapshot=last))  # type: ignore[arg-type]
+    await handle.signal(AuroraRestoreWorkflow.look_now)
+    assert (await handle.result()).outcome == "succeeded"
+    assert max(row.look for row in on.table.operation("op-001") if row.step == "check-copy-status") == 3
+
+
 async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> None:
     """Search attributes carry the operation, the target and at last the outcome; the summary says what it is."""
     handle = await on.start(asked())
