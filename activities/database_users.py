@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from activities.checks import hold_against
+from activities.clusters import another_cluster
 from activities.mysql_database import MysqlDatabase
 from activities.passwords import password_of
 from activities.postgres_database import PostgresDatabase
 from activities.restored_database import RestoredDatabase
-from activities.sql_files import read_sql_file
+from activities.sql_files import SqlText, read_sql_file
 from activities.step import step_activity
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
+from clients.rds import find_cluster
 from errors import StepFailed
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
@@ -39,8 +41,10 @@ class DatabaseUserActivities:
     def setup_db_users(self, of: SetupUsersInput) -> SetupUsersOutcome:
         """Have every wanted user log in with the password of its secret, and nobody else of whom the request is silent.
 
-        Raises `DatabaseUnreachable` (transient) if the database does not answer, `StepFailed` with the SQLSTATE or the
+        Raises `Refused` if the target's name leads to another cluster than the night restored, `StepFailed` if to none;
+        `DatabaseUnreachable` (transient) if the database does not answer, `StepFailed` with the SQLSTATE or the
         number of MySQL's error if it refuses a statement, or if a check finds other data than was wanted.
+        Source: RDS API Reference, DescribeDBClusters.
         Run twice: a user that is there is altered, a grant that is there is granted again, an SQL file that is marked
         as run is left out; only on MySQL may one that was cut off be run again.
         """
@@ -50,12 +54,10 @@ class DatabaseUserActivities:
         passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id is not None}
         database = self._database(of)
         _check_names(of, database)
+        self._look_at_cluster(of)
         locked = self._lock_others(of, database)
         created = self._set_users(of, database, passwords)
-        ran = [
-            RanSqlFile(file=script.file, database=script.database, digest=database.run_once(of.operation_id, script))
-            for script in scripts
-        ]
+        ran = [self._run(of, database, script) for script in scripts]
         _check(of, database)
         return SetupUsersOutcome(
             details="Users configured",
@@ -81,6 +83,22 @@ class DatabaseUserActivities:
         for user in of.users:
             database.prove_login(user, passwords.get(user.name))
         return created
+
+    def _run(self, of: SetupUsersInput, database: RestoredDatabase, script: SqlText) -> RanSqlFile:
+        # The files before may have taken hours, in which anybody may have given the target's name to another cluster.
+        self._look_at_cluster(of)
+        digest = database.run_once(of.operation_id, script)
+        return RanSqlFile(file=script.file, database=script.database, digest=digest)
+
+    def _look_at_cluster(self, of: SetupUsersInput) -> None:
+        """An endpoint is found by the cluster's name, which another cluster may have by now."""
+        if of.cluster_resource_id is None:
+            return
+        cluster = find_cluster(self._aws.rds(of.target, of.operation_id), of.target.cluster)
+        if cluster is None:
+            raise StepFailed("Restored cluster not found", f"{of.target.arn} is gone. See who deleted it; start again.")
+        if cluster["DbClusterResourceId"] != of.cluster_resource_id:
+            raise another_cluster(cluster, of.cluster_resource_id, "this operation restored")
 
     def _database(self, of: SetupUsersInput) -> RestoredDatabase:
         password = self._password(of, of.endpoint.master_user_secret_id)

@@ -1,5 +1,7 @@
 """What setup-db-users is asked and answers."""
 
+from pydantic import Field
+
 from models.clusters import Endpoint
 from models.operation import StepInput, StepOutcome
 from models.request import Target
@@ -11,6 +13,9 @@ class SetupUsersInput(StepInput):
 
     target: Target
     endpoint: Endpoint
+    cluster_resource_id: str | None = Field(
+        default=None, description="Of the cluster that the night restored; None in inputs of older histories."
+    )
     users: tuple[DatabaseUser, ...]
     other_logins: OtherLogins = OtherLogins.LOCK
     keep_logins: tuple[str, ...] = ()

@@ -13,7 +13,9 @@ import psycopg
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
+from activities.mysql_database import MysqlDatabase
 from activities.mysql_users import identifier
+from activities.postgres_database import PostgresDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from devstack.mariadb import MariadbHost
@@ -32,6 +34,7 @@ class Database(ABC):
     """What the engines have in common."""
 
     engine: str
+    kind: type[PostgresDatabase | MysqlDatabase]
     port: int
 
     def __init__(self, night: Night, directory: Path) -> None:
@@ -109,6 +112,7 @@ class Database(ABC):
 
 class Postgres(Database):
     engine = "aurora-postgresql"
+    kind = PostgresDatabase
 
     def __init__(self, night: Night, directory: Path, host: PostgresHost) -> None:
         self.host = host
@@ -130,6 +134,7 @@ class Postgres(Database):
 
 class Mysql(Database):
     engine = "aurora-mysql"
+    kind = MysqlDatabase
 
     def __init__(self, night: Night, directory: Path, host: MariadbHost) -> None:
         self.host = host
