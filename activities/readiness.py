@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 from activities.faults import Action, action_for
 from activities.guards import Check, Violation
 from clients.aws import AwsClients
+from clients.rds import find_instances
 from models.configuration import SERVERLESS, ClusterSettings
+from models.identifiers import instance_identifier
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.users import secret_ids
 
@@ -38,6 +40,7 @@ class Readiness:
             Check(("security-group",), self._security_groups),
             Check(("parameter-group", "parameter-group-family"), self._parameter_groups),
             Check(("instance-class", "serverless-scaling"), self._instance_classes),
+            Check(("instance-name",), self._instance_names),
             Check(("kms-key",), self._kms_key),
             Check(("engine-version",), self._engine_version),
             Check(("secret",), self._secrets),
@@ -102,6 +105,19 @@ class Readiness:
             if not options:
                 engine = f"{self._snapshot.engine} {self._snapshot.engine_version}"
                 yield self._not_there("instance-class", "Instance class not available", f"no {name} for {engine}")
+
+    def _instance_names(self) -> Iterator[Violation]:
+        """An instance keeps its name when somebody renames its cluster to keep it."""
+        target = self._of.target
+        numbers = range(1, len(self._configuration.instances or ()) + 1)
+        for found in find_instances(self._rds, [instance_identifier(target.cluster, number) for number in numbers]):
+            if (owner := found.get("DBClusterIdentifier")) != target.cluster:
+                yield Violation(
+                    "instance-name",
+                    "Instance name is taken",
+                    f"{found['DBInstanceArn']} belongs to {owner or 'no cluster'}, and the restored {target.cluster} would "
+                    "have an instance of that name. Rename or delete that instance.",
+                )
 
     def _kms_key(self) -> Iterator[Violation]:
         key = self._of.target.kms_key_id

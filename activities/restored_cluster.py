@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 
 from activities import tags
 from activities.clusters import another_cluster
-from activities.faults import Action, action_for
+from activities.faults import Action, action_for, translated
 from activities.passwords import password_of
 from activities.snapshots import NOT_FOUND_GRACE
 from activities.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.step import final_look_over, step_activity, time_in_step
 from clients.aws import AwsClients
-from clients.rds import find_cluster, list_instances
+from clients.rds import find_cluster, find_instances, list_instances
 from errors import StepFailed
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
 from models.configuration import Instance
@@ -139,10 +139,24 @@ def _create_instance(rds: RDSClient, of: CheckRestoreInput, number: int, wanted:
             **group,  # type: ignore[arg-type]  # an optional keyword
         )
     except ClientError as error:
-        # ADOPT: ours, made by a call whose answer was lost, or the old one, still being deleted. The next look sees.
-        if action_for(error) not in (Action.ADOPT, Action.WAIT):
+        if (action := action_for(error)) is Action.WAIT:
+            return f"instance {identifier} not made yet: {translated(error).fault.short}"
+        if action is not Action.ADOPT:
             raise
+        # Ours, made by a call whose answer was lost, or the old one, still being deleted: the next look sees which.
+        _refuse_anothers(of, find_instances(rds, [identifier]))
     return f"instance {identifier} creating"
+
+
+def _refuse_anothers(of: CheckRestoreInput, named: list[DBInstanceTypeDef]) -> None:
+    for instance in named:
+        if (owner := instance.get("DBClusterIdentifier")) != of.target.cluster:
+            raise StepFailed(
+                "Instance name is taken",
+                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and {of.target.cluster} needs an instance "
+                "of that name. Rename or delete that instance, then retry from here.",
+                code="DBInstanceAlreadyExists",
+            )
 
 
 def _managed_password_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:

@@ -65,6 +65,14 @@ def list_snapshots(rds: RDSClient, snapshot_type: str, cluster: str | None = Non
 
 def list_instances(rds: RDSClient, cluster: str) -> list[DBInstanceTypeDef]:
     """The instances of a cluster, as DescribeDBInstances sees them: with their own statuses."""
-    paginator = rds.get_paginator("describe_db_instances")
-    pages = paginator.paginate(Filters=[{"Name": "db-cluster-id", "Values": [cluster]}])
+    return _filtered_instances(rds, "db-cluster-id", [cluster])
+
+
+def find_instances(rds: RDSClient, identifiers: list[str]) -> list[DBInstanceTypeDef]:
+    """Those that have one of these names, of whatever cluster; an instance keeps its name when its cluster is renamed."""
+    return _filtered_instances(rds, "db-instance-id", identifiers) if identifiers else []
+
+
+def _filtered_instances(rds: RDSClient, name: str, values: list[str]) -> list[DBInstanceTypeDef]:
+    pages = rds.get_paginator("describe_db_instances").paginate(Filters=[{"Name": name, "Values": values}])
     return [instance for page in pages for instance in page["DBInstances"]]

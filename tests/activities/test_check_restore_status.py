@@ -213,3 +213,32 @@ def test_the_last_look_says_how_far_the_restore_was(
     """The end of the wait tells what is missing."""
     with pytest.raises(error, match=r"(?i)restore at: cluster creating"):
         look(night, resource_id, final_look=final_look)
+
+
+def a_renamed_cluster(night: Night) -> str:
+    """Somebody renamed the target to keep it, and its instances have their names still; returns its new name."""
+    night.make_target(instances=1)
+    kept = f"{night.target.cluster}-kept"
+    night.rds().modify_db_cluster(
+        DBClusterIdentifier=night.target.cluster, NewDBClusterIdentifier=kept, ApplyImmediately=True
+    )
+    night.later()
+    return kept
+
+
+def test_an_instance_of_another_cluster_has_the_name(night: Night) -> None:
+    """It is not waited for: no look would ever find it in the restored cluster."""
+    kept = a_renamed_cluster(night)
+    resource_id = restored(night)
+    night.later()
+    with pytest.raises(StepFailed, match=f"Instance name is taken.*{night.target.cluster}-1 belongs to {kept}"):
+        look(night, resource_id)
+
+
+def test_an_instance_that_rds_does_not_make_is_not_said_to_be_creating(night: Night, resource_id: str) -> None:
+    """No capacity in the zone: waited for, and said."""
+    night.later()
+    night.emulator.faults.add("rds", "CreateDBInstance", "error", code="InsufficientDBInstanceCapacity", status=400)
+    answer = look(night, resource_id)
+    assert answer.details == f"instance {night.target.cluster}-1 not made yet: Insufficient capacity"
+    assert look(night, resource_id).details == f"instance {night.target.cluster}-1 creating"

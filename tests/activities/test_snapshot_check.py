@@ -20,6 +20,7 @@ from tests.activities.night_world import (
     Night,
     session_of,
 )
+from tests.activities.test_check_restore_status import a_renamed_cluster
 
 
 def check(night: Night, **more: Any) -> Any:
@@ -249,6 +250,16 @@ def test_everything_that_is_missing_is_listed_at_once(night: Night) -> None:
     assert "(and 6 more)" in text
     for what in ("sg-00000000", "sg-00000001", "alias/none", "none/master", "none/app", f"in {TARGET_REGION}"):
         assert what in text
+
+
+def test_a_renamed_cluster_whose_instances_have_the_names_is_in_the_way(night: Night) -> None:
+    """The restore would stop at its first instance, with the old target out of the way for nothing."""
+    night.make_source()
+    automated(night)
+    kept = a_renamed_cluster(night)
+    text = reasons(night, {"missing": MissingTarget.CREATE})
+    assert "Instance name is taken: " in text
+    assert f"{night.target.cluster}-1 belongs to {kept}" in text
 
 
 def test_a_disabled_key_is_refused(night: Night) -> None:
