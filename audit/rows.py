@@ -53,7 +53,10 @@ class AuditRow(Model):
     timestamp: AwareDatetime
     """When it happened, on the Temporal server's clock."""
     attempt: int = 1
-    """0 of an outcome that failed: Temporal does not tell a workflow how often it tried; the attempts' rows do."""
+    """0 of an outcome that failed: Temporal does not tell a workflow how often it tried; the attempts' rows do.
+
+    Of an intent it is the number of the declaration within its look: a later attempt may have found more to delete.
+    """
     look: int = 1
     workflow_id: str
     run_id: str

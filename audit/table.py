@@ -25,6 +25,8 @@ BY_DATE = "by-date"
 EXPIRES_AT = "expires_at"
 LOOK_BACK_DAYS = 45
 WHEN_TOLD = (EXPIRES_AT, "timestamp", "date", "duration_ms")
+RACES = 5
+"""How many times in a row another attempt may declare first: one that Temporal has given up may still be at work."""
 
 
 class AuditTable:
@@ -139,26 +141,22 @@ class TrailIntents:
         """Write the intent; what this taking of the step has declared already is not written again.
 
         A step that is taken again after a retry declares again: what has a name of old may be another resource by now.
+        An attempt that finds something else to delete than the one before declares it in a row of its own.
+        Raises `TrailUnavailable` (transient), `TrailConflict` if somebody else's row stands where the intent should.
         """
-        if set(resource_arns) <= set(self.declared_resources(step, of)):
-            return
-        info = activity.info()
-        self._table.put(
-            AuditRow(
-                operation_id=of.operation_id,
-                step=step,
-                phase=Phase.INTENT,
-                status=Status.IN_PROGRESS,
-                details=details,
-                step_started_at=of.step_started_at,
-                timestamp=of.step_started_at,
-                look=of.look,
-                workflow_id=info.workflow_id or "",
-                run_id=info.workflow_run_id or "",
-                resource_arns=resource_arns,
-                facts=dict(facts or {}),
-            )
-        )
+        for race in range(1, RACES + 1):
+            there = self._of_this_taking(step, of)
+            if set(resource_arns) <= set(_arns(there)):
+                return
+            try:
+                # Numbered within the look, so that other words have another key and the same ones have the same.
+                number = 1 + sum(row.look == of.look for row in there)
+                self._table.put(_intent(step, of, number, details, resource_arns, facts or {}))
+            except TrailConflict:
+                if race == RACES:
+                    raise
+            else:
+                return
 
     def declared(self, step: Recorded, operation_id: str) -> bool:
         """Whether the operation's intent for this step stands in the trail."""
@@ -166,9 +164,7 @@ class TrailIntents:
 
     def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
         """The ARNs that the intents of this taking of the step name, in whatever look or attempt."""
-        began = stamp(of.step_started_at)
-        intents = [row for row in self._intents(step, of.operation_id) if stamp(row.step_started_at) == began]
-        return tuple(dict.fromkeys(arn for row in intents for arn in row.resource_arns))
+        return _arns(self._of_this_taking(step, of))
 
     def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
         """Whether the operation began this step at that time (aware) or later, and ended it well."""
@@ -177,6 +173,10 @@ class TrailIntents:
             for row in self._table.operation(operation_id)
             if row.step_started_at >= since
         )
+
+    def _of_this_taking(self, step: Recorded, of: StepInput) -> list[AuditRow]:
+        began = stamp(of.step_started_at)
+        return [row for row in self._intents(step, of.operation_id) if stamp(row.step_started_at) == began]
 
     def _intents(self, step: Recorded, operation_id: str) -> list[AuditRow]:
         return [row for row in self._table.operation(operation_id) if row.step is step and row.phase is Phase.INTENT]
@@ -201,6 +201,31 @@ class TrailIntents:
                 if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
                     return row.facts.get(SETTINGS_FACT)
         return None
+
+
+def _intent(
+    step: Recorded, of: StepInput, number: int, details: str, resource_arns: tuple[str, ...], facts: Mapping[str, str]
+) -> AuditRow:
+    info = activity.info()
+    return AuditRow(
+        operation_id=of.operation_id,
+        step=step,
+        phase=Phase.INTENT,
+        status=Status.IN_PROGRESS,
+        details=details,
+        step_started_at=of.step_started_at,
+        timestamp=of.step_started_at,
+        attempt=number,
+        look=of.look,
+        workflow_id=info.workflow_id or "",
+        run_id=info.workflow_run_id or "",
+        resource_arns=resource_arns,
+        facts=dict(facts),
+    )
+
+
+def _arns(intents: list[AuditRow]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(arn for row in intents for arn in row.resource_arns))
 
 
 def _facts(item: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy, StepFailed
 from models.operation import FinalLook
+from models.request import Archive
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.activities.night_world import Night
 
@@ -158,6 +159,21 @@ def test_a_failed_copy_is_removed_and_made_anew(night: Night, snapshot: SourceSn
     assert [change.split()[0] for change in night.changes()] == ["DeleteDBClusterSnapshot", "CopyDBClusterSnapshot"]
     (made,) = night.copies().values()
     assert made["Status"] == "copying"
+
+
+def test_room_is_made_after_a_failed_copy_in_the_same_look(night: Night, snapshot: SourceSnapshot) -> None:
+    """The attempt that removed the failed copy died; the next one declares older copies under the same look."""
+    older = night.make_copy(night.make_snapshot(f"older-{night.number}"))
+    failed = night.make_copy(snapshot)
+    night.force_status(failed.arn, "failed")
+    copy(night, snapshot, archive=Archive(keep=1))
+    night.later()
+    quota = {"code": "SnapshotQuotaExceeded", "message": "Cannot create more than 100 manual snapshots"}
+    night.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", **quota)
+    answer = copy(night, snapshot, archive=Archive(keep=1))
+    assert (answer.done, answer.details) == (False, "Pruned 1 old copies to make room")
+    declared = [row.resource_arns for row in night.shared.table.operation(night.operation_id)]
+    assert declared == [(failed.arn,), (older.arn,)]
 
 
 def test_somebody_elses_failed_copy_is_not_removed(night: Night, snapshot: SourceSnapshot) -> None:

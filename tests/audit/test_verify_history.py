@@ -107,7 +107,10 @@ def test_a_forged_field_is_named(temporal: TemporalServer, tables: Tables) -> No
 
 
 def test_a_row_of_which_no_history_knows_is_named(temporal: TemporalServer, tables: Tables) -> None:
-    """An outcome of another run, a beginning of another time, an attempt too many, and an item that is no row."""
+    """An outcome of another run, a beginning of another time, an attempt or an intent too many, and what is no row.
+
+    An intent for each attempt is known: a later one may have found more to delete.
+    """
 
     async def work(at: Desk) -> tuple[list[str], Verification]:
         await at.night("op-001", Call(behaviour="third-time-lucky", attempts=5), sealed=False)
@@ -120,9 +123,11 @@ def test_a_row_of_which_no_history_knows_is_named(temporal: TemporalServer, tabl
             started.model_copy(update={"step_started_at": datetime.now(UTC)}),
             attempt.model_copy(update={"attempt": 4}),
             attempt.model_copy(update={"look": 2}),
+            started.model_copy(update={"phase": Phase.INTENT, "attempt": 4}),
             started.model_copy(update={"phase": Phase.INTENT, "step": Step.DELETE_RDS}),
         ]
-        for row in forged:
+        intents = [started.model_copy(update={"phase": Phase.INTENT, "attempt": number}) for number in (1, 2, 3)]
+        for row in (*intents, *forged):
             tables.trail.put(row)
         garbage = {"operation_id": {"S": "op-001"}, "event_key": {"S": "zzz"}, "phase": {"S": "outcome"}}
         tables.put(garbage)
