@@ -26,6 +26,14 @@ def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]
     return [copy for copy in list_snapshots(rds, "manual") if _is_own(copy, target)]
 
 
+def copies_there(rds: RDSClient) -> set[str]:
+    """The ARNs of all manual snapshots that are not on their way out, whosever they are.
+
+    Before a copy is called removed: whoever takes our tags off it at the last moment keeps it.
+    """
+    return {copy["DBClusterSnapshotArn"] for copy in list_snapshots(rds, "manual") if copy["Status"] not in GOING}
+
+
 def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
     """The operation that made a copy."""
     return tags.tags_of(copy.get("TagList", [])).get(tags.OPERATION)

@@ -13,6 +13,7 @@ from activities import guards, tags
 from activities.examination import Examination
 from activities.faults import Action, error_code, rule_for
 from activities.guards import Check, Violation
+from activities.orphans import copies_there
 from activities.provenance import stranger
 from activities.sql_files import missing_sql_files
 from activities.statuses import Meaning, snapshot_meaning
@@ -215,26 +216,36 @@ class SnapshotActivities:
 
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives;
         nobody else's is touched. Raises `Refused` if what bears the name of tonight's copy is of another snapshot.
-        Run twice: the same copies stay; what is gone already is no error.
+        Run twice: the same copies stay, what is gone already is no error, and the answer names what an earlier attempt
+        has pruned too: the trail holds what was declared.
         """
         rds = self._aws.rds(of.target, of.operation_id)
         kept: list[str] = []
-        pruned: list[str] = []
+        pruned: tuple[str, ...] = ()
         if of.snapshot_copy.made_here:
-            kept, pruned = kept_and_pruned(rds, of.target, of.snapshot_copy, of.archive)
+            kept, going = kept_and_pruned(rds, of.target, of.snapshot_copy, of.archive)
             self._check_account(of)
             if copy := find_snapshot(rds, of.snapshot_copy.identifier):
                 _check_copy_is_of(copy, of.snapshot)
             rds.add_tags_to_resource(
                 ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
             )
-        self._prune(rds, Step.ARCHIVE_SNAPSHOT, of, pruned)
+            self._prune(rds, Step.ARCHIVE_SNAPSHOT, of, going)
+            pruned = self._pruned(rds, of, going)
         return ArchiveSnapshotOutcome(
             details="Snapshot archived",
             resource_arns=(of.snapshot_copy.arn, *pruned),
             kept=tuple(kept),
-            pruned=tuple(pruned),
+            pruned=pruned,
         )
+
+    def _pruned(self, rds: RDSClient, of: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
+        """What this taking of the step has pruned, in whatever attempt; what was spared after all is not told."""
+        declared = self._intents.declared_resources(Step.ARCHIVE_SNAPSHOT, of)
+        if set(declared) <= set(now_gone):
+            return tuple(now_gone)
+        there = copies_there(rds) - set(now_gone)
+        return tuple(arn for arn in declared if arn not in there)
 
 
 def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) -> None:

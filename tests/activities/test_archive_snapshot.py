@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from errors import Refused, StepFailed, TrailUnavailable
+from errors import Refused, ResourceBusy, StepFailed, TrailUnavailable
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, Night
 
@@ -35,13 +35,47 @@ def test_the_newest_are_kept(night: Night, copies: list[SnapshotCopy]) -> None:
 
 
 def test_a_second_run_prunes_nothing_more(night: Night, copies: list[SnapshotCopy]) -> None:
-    """Run twice: the same copies stay, and there is one intent."""
+    """Run twice: the same answer, and there is one intent."""
     first = archive(night, copies[3])
     night.forget_calls()
-    again = archive(night, copies[3])
-    assert (again.kept, again.pruned) == (first.kept, ())
+    assert archive(night, copies[3]) == first
     assert night.calls("DeleteDBClusterSnapshot") == []
     assert night.rows() == ["archive-snapshot intent"]
+
+
+def held_up(night: Night, tonight: SnapshotCopy, skip: int) -> None:
+    """An attempt that prunes some, until RDS does not delete the next one just now."""
+    busy = "InvalidDBClusterSnapshotStateFault"
+    night.emulator.faults.add("rds", "DeleteDBClusterSnapshot", "error", code=busy, skip=skip)
+    with pytest.raises(ResourceBusy):
+        archive(night, tonight)
+
+
+def test_what_an_earlier_attempt_has_pruned_is_told(night: Night, copies: list[SnapshotCopy]) -> None:
+    """RDS let go of the one, then held on to the other: the attempt that ends the step names both."""
+    held_up(night, copies[3], skip=1)
+    answer = archive(night, copies[3])
+    assert answer.pruned == (copies[1].arn, copies[0].arn)
+    assert answer.resource_arns == (copies[3].arn, copies[1].arn, copies[0].arn)
+    assert night.rows() == ["archive-snapshot intent"]
+
+
+def test_a_copy_that_comes_between_two_attempts_goes_too(night: Night, copies: list[SnapshotCopy]) -> None:
+    """It is declared by the attempt that finds it: no conflict with what the first one declared."""
+    night.force_status(copies[0].arn, "copying")
+    held_up(night, copies[3], skip=0)
+    night.force_status(copies[0].arn, "available")
+    assert archive(night, copies[3]).pruned == (copies[1].arn, copies[0].arn)
+    assert set(night.copies()) == {copies[2].identifier, copies[3].identifier}
+    assert night.rows() == ["archive-snapshot intent"] * 2
+
+
+def test_a_copy_that_somebody_took_between_two_attempts_is_not_told(night: Night, copies: list[SnapshotCopy]) -> None:
+    """Declared, but spared: who takes our tag off it keeps it."""
+    held_up(night, copies[3], skip=1)
+    night.rds().remove_tags_from_resource(ResourceName=copies[0].arn, TagKeys=["aurora-restore:copy-for"])
+    assert archive(night, copies[3]).pruned == (copies[1].arn,)
+    assert copies[0].identifier in night.copies()
 
 
 def test_the_intent_is_written_before_the_first_deletion(night: Night, copies: list[SnapshotCopy]) -> None:
