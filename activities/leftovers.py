@@ -11,7 +11,7 @@ from activities import guards, tags
 from activities.clusters import delete_cluster, delete_members
 from activities.faults import Action, action_for
 from activities.guards import Sighting
-from activities.orphans import GOING, operation_of, orphans, own_copies
+from activities.orphans import GOING, copies_there, operation_of, orphans, own_copies
 from activities.step import Intents, final_look_over, named_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster_by_resource_id
@@ -75,10 +75,7 @@ class LeftoverActivities:
         rds = self._aws.rds(of.target, of.operation_id)
         left = self._left(of, rds)
         if not left.arns:
-            there = (
-                {copy["DBClusterSnapshotArn"] for copy in own_copies(rds, of.target)} if of.unfinished_copy else set()
-            )
-            return self._over(Housekeeping.REMOVE_LEFTOVERS, of, "Leftovers removed", there)
+            return self._over(Housekeeping.REMOVE_LEFTOVERS, of, "Leftovers removed", self._there(of, rds))
         then = "What is deleting goes on without us; remove the rest by hand, or leave it to the next night."
         final_look_over(of, f"Leftovers not removed: {left.text}", then)
         if left.untouched.arns:
@@ -103,8 +100,7 @@ class LeftoverActivities:
             still = [orphan.identifier for orphan in self._orphans(of, rds) if orphan.arn in declared]
             if busy := [copy for copy in still if not _deleted(rds, copy)]:
                 raise ResourceBusy("Snapshot is busy", f"RDS does not delete {', '.join(busy)} just now.")
-        there = {copy["DBClusterSnapshotArn"] for copy in own_copies(rds, of.target) if copy["Status"] not in GOING}
-        return self._over(Housekeeping.REMOVE_ORPHANS, of, "Orphans removed", there)
+        return self._over(Housekeeping.REMOVE_ORPHANS, of, "Orphans removed", copies_there(rds))
 
     def _over(
         self, what: Housekeeping, of: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]
@@ -112,6 +108,11 @@ class LeftoverActivities:
         """What was declared and is gone; what was spared at the last moment is not told as removed."""
         gone = tuple(arn for arn in self._intents.declared_resources(what, of) if arn not in there)
         return StepOutcome(details=details if gone else "Nothing to remove", resource_arns=gone)
+
+    def _there(self, of: RemoveLeftoversInput, rds: RDSClient) -> set[str]:
+        """What is there after all, whosever it is by now; a cluster also if it was renamed since it was declared."""
+        copies = copies_there(rds) if of.unfinished_copy else set()
+        return copies | {of.target.arn} if _lives(rds, of.cluster_resource_id) else copies
 
     def _orphans(self, of: RemoveOrphansInput, rds: RDSClient) -> list[Orphan]:
         return orphans(own_copies(rds, of.target), of.archive.keep)
@@ -125,9 +126,12 @@ class LeftoverActivities:
         if of.cluster_resource_id is None:
             return None
         cluster = find_cluster_by_resource_id(rds, of.cluster_resource_id)
-        if cluster is None or not _is_restored_by(cluster, of):
+        if cluster is None:
             return None
-        if cluster["DBClusterIdentifier"] != of.target.cluster and cluster["Status"] not in GOING:
+        going = cluster["Status"] in GOING  # nobody can take it over any more
+        if not going and not _is_restored_by(cluster, of):
+            return None
+        if not going and cluster["DBClusterIdentifier"] != of.target.cluster:
             raise Refused(
                 "Half-restored cluster was renamed",
                 f"{of.cluster_resource_id}, which {of.operation_id} restored as {of.target.cluster}, is "
@@ -173,6 +177,11 @@ def _is_restored_by(cluster: DBClusterTypeDef, of: RemoveLeftoversInput) -> bool
     """Whether it still bears the marks of the restore: who takes them away takes the cluster away from us."""
     marks = tags.tags_of(cluster.get("TagList", []))
     return marks.get(tags.OPERATION) == of.operation_id and tags.RESTORED_FROM in marks
+
+
+def _lives(rds: RDSClient, resource_id: str | None) -> bool:
+    """Whether there is a cluster of this resource id, under whatever name and with whatever marks."""
+    return resource_id is not None and find_cluster_by_resource_id(rds, resource_id) is not None
 
 
 def _deleted(rds: RDSClient, copy: str) -> bool:

@@ -295,16 +295,61 @@ def test_without_the_trail_no_leftover_goes(night: Night, restored: str, operati
     assert night.changes() == []
 
 
-def test_a_cluster_that_changed_hands_during_the_intent_stays(night: Night, restored: str) -> None:
-    """The guards and the trail take their time: what is removed is looked at once more after them."""
+def take_over(night: Night) -> None:
+    """Somebody wants to keep the cluster, and takes a mark of the restore off it."""
+    night.rds().remove_tags_from_resource(ResourceName=night.target.arn, TagKeys=["aurora-restore:restored-from"])
+
+
+def rename(night: Night) -> None:
+    night.rds().modify_db_cluster(
+        DBClusterIdentifier=night.target.cluster,
+        NewDBClusterIdentifier=f"{night.target.cluster}-kept",
+        ApplyImmediately=True,
+    )
+    night.later()
+
+
+@pytest.mark.parametrize("also_renamed", [False, True])
+def test_a_cluster_that_changed_hands_during_the_intent_stays(night: Night, restored: str, also_renamed: bool) -> None:
+    """The guards and the trail take their time: what is removed is looked at once more; nor is it called removed."""
 
     def taken_over() -> None:
-        night.rds().remove_tags_from_resource(ResourceName=night.target.arn, TagKeys=["aurora-restore:restored-from"])
+        take_over(night)
+        if also_renamed:
+            rename(night)
 
+    of = asking(night, cluster_resource_id=restored)
     night.forget_calls()
-    remove(night, asking(night, cluster_resource_id=restored), Meanwhile(night, taken_over))
+    remove(night, of, Meanwhile(night, taken_over))
+    answer = remove(night, of)
     assert [change for change in night.changes() if change.startswith("Delete")] == []
-    assert night.cluster() is not None
+    assert (answer.details, answer.resource_arns) == ("Nothing to remove", ())
+
+
+def test_a_cluster_on_its_way_out_is_waited_for_whatever_its_marks(night: Night, restored: str) -> None:
+    """Taken over too late it goes all the same: it is neither kept nor called removed before it has gone."""
+    of = asking(night, cluster_resource_id=restored)
+    remove(night, of)
+    take_over(night)
+    assert not remove(night, of).done
+    assert until_gone(night, of).resource_arns == (night.target.arn,)
+    assert night.cluster() is None
+
+
+def test_a_copy_that_changed_hands_during_the_intent_is_not_called_removed(
+    night: Night, copied: tuple[SourceSnapshot, SnapshotCopy]
+) -> None:
+    """Who takes our tag off it keeps it."""
+    snapshot, copy = copied
+    of = asking(night, snapshot=snapshot.arn, unfinished_copy=True)
+
+    def taken() -> None:
+        night.rds().remove_tags_from_resource(ResourceName=copy.arn, TagKeys=["aurora-restore:copy-for"])
+
+    remove(night, of, Meanwhile(night, taken))
+    answer = remove(night, of)
+    assert (answer.details, answer.resource_arns) == ("Nothing to remove", ())
+    assert copy.identifier in night.copies()
 
 
 def test_a_worker_that_stood_still_deletes_nothing(

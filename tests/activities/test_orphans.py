@@ -198,6 +198,30 @@ def test_an_orphan_that_rds_holds_on_to_is_asked_for_again(night: Night, copies:
     assert night.rows() == ["remove-orphans intent"]
 
 
+def test_an_orphan_that_comes_between_two_attempts_goes_too(night: Night, copies: list[SnapshotCopy]) -> None:
+    """All attempts are of one look: the later one declares what it has found beside what the first one did."""
+    night.force_status(copies[0].arn, "deleting")
+    night.emulator.faults.add("rds", "DeleteDBClusterSnapshot", "error", code="InvalidDBClusterSnapshotStateFault")
+    with pytest.raises(ResourceBusy):
+        remove(night, keep=2)
+    night.force_status(copies[0].arn, "failed")
+    assert set(remove(night, keep=2).resource_arns) == {copies[0].arn, copies[1].arn}
+    assert night.rows() == ["remove-orphans intent"] * 2
+
+
+def test_an_orphan_that_somebody_took_between_two_attempts_is_not_told(
+    night: Night, copies: list[SnapshotCopy]
+) -> None:
+    """Declared, but spared: who takes our tag off it keeps it."""
+    night.emulator.faults.add("rds", "DeleteDBClusterSnapshot", "error", code="InvalidDBClusterSnapshotStateFault")
+    with pytest.raises(ResourceBusy):
+        remove(night, keep=3)
+    night.rds().remove_tags_from_resource(ResourceName=copies[0].arn, TagKeys=["aurora-restore:copy-for"])
+    answer = remove(night, keep=3)
+    assert (answer.details, answer.resource_arns) == ("Nothing to remove", ())
+    assert copies[0].identifier in night.copies()
+
+
 def test_an_orphan_that_was_archived_meanwhile_stays(night: Night, copies: list[SnapshotCopy]) -> None:
     """What is removed is looked at once more after the intent; the answer does not name what was spared."""
     tag = {"Key": "aurora-restore:archived-by", "Value": "op-000"}

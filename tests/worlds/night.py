@@ -202,10 +202,12 @@ class Night:
         if step is Step.DELETE_RDS:
             self.called_gone = {cluster.resource_id for cluster in there.clusters.values()}
         if step in (Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS):
-            made = {effect.made for effect in self.stage.aws.effects if effect.made}
-            lives = {cluster.arn for cluster in there.clusters.values() if cluster.resource_id in made}
             copies = {snapshot.arn for snapshot in there.snapshots.values()}
-            self.called_removed |= set(answer.resource_arns) & (lives | copies)
+            self.called_removed |= set(answer.resource_arns) & copies
+        if step is Housekeeping.REMOVE_LEFTOVERS and self.stage.request.target.arn in answer.resource_arns:
+            # By its resource id: whoever took it over may have renamed it too.
+            restored = of.cluster_resource_id
+            self.called_removed |= {each.arn for each in there.clusters.values() if each.resource_id == restored}
 
     def _check_answered(self, checked: SnapshotCheckOutcome) -> None:
         """From now on it is known which snapshot the night is about."""

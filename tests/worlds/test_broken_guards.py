@@ -43,6 +43,8 @@ WORLDS = 60
 BOTOCORES_ATTEMPTS = 3
 HELD_UP = (Weather("DeleteDBCluster", "http500", 0, 9),)
 """RDS holds up the deletion for some attempts."""
+HELD_UP_WHEN_REMOVED = (Weather("DeleteDBCluster", "http500", 1, 9),)
+"""Not the deletion of the target, but that of what the night restored, once the trail has announced it."""
 Disable = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -130,6 +132,10 @@ def _no_look_for_the_marks(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(leftovers, "_is_restored_by", lambda cluster, of: True)
 
 
+def _no_look_whether_it_lives(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "_lives", lambda rds, resource_id: False)
+
+
 def _no_look_for_what_is_of_use(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(leftovers, "_is_unfinished", lambda copy, of: True)
 
@@ -165,6 +171,12 @@ def _once_restored(*meddling: Meddling) -> st.SearchStrategy[Any]:
     return st.tuples(st.tuples(st.integers(6, 14), st.sampled_from(meddling)))
 
 
+def _announced(*meddling: Meddling) -> st.SearchStrategy[Scenario]:
+    """The trail has announced the removal, RDS holds it up, and somebody does all this before the next attempt."""
+    done = st.integers(8, 20).map(lambda moment: tuple((moment, each) for each in meddling))
+    return _left_half_restored(weather=st.just(HELD_UP_WHEN_REMOVED), meddling=done)
+
+
 LEFT_OVER: dict[str, Breakage] = {
     "half-restored and bound": Breakage(
         _no_guard_of_the_half_restored,
@@ -172,6 +184,10 @@ LEFT_OVER: dict[str, Breakage] = {
     ),
     "half-restored and taken over": Breakage(
         _no_look_for_the_marks, _left_half_restored(meddling=_once_restored(Meddling.TAKE_OVER))
+    ),
+    "half-restored, announced and spared": Breakage(_no_look_whether_it_lives, _announced(Meddling.TAKE_OVER)),
+    "half-restored, announced and renamed": Breakage(
+        _no_look_whether_it_lives, _announced(Meddling.TAKE_OVER, Meddling.RENAME)
     ),
     "an unfinished copy": Breakage(
         _no_look_for_what_is_of_use,
