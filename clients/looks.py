@@ -1,10 +1,10 @@
-"""A deletion leaves this process only while the look that led to it is fresh.
+"""A call that changes what has a name leaves this process only while the look that led to it is fresh.
 
-RDS deletes by name and knows no condition. A worker that stood still between its look and its call (swapped out, moved to
-another host, stopped by a debugger) wakes with an old look in hand, and by then the name may lead to the cluster that another
-worker restored. So each deletion is held against the last look of the same activity just before it is sent, also when
-botocore sends it once more. The limit is shorter than the heartbeat timeout, after which Temporal gives the work to another
-worker, and far shorter than a deletion and a restore together.
+RDS deletes and changes by name and knows no condition. A worker that stood still between its look and its call (swapped out,
+moved to another host, stopped by a debugger) wakes with an old look in hand, and by then the name may lead to the cluster that
+another worker restored, or that its owner has put there. So each such call is held against the last look of the same activity
+just before it is sent, also when botocore sends it once more. The limit is shorter than the heartbeat timeout, after which
+Temporal gives the work to another worker, and far shorter than a deletion and a restore together.
 Source: botocore, "Extending botocore", events before-call and before-send.
 """
 
@@ -17,24 +17,27 @@ from typing import Any
 from errors import LookTooOld
 
 LOOK_SECONDS = 10.0
-"""How old a look may be when its deletion is sent."""
+"""How old a look may be when its call is sent."""
 
 LOOKS = {
     "DeleteDBCluster": "DescribeDBClusters",
     "DeleteDBInstance": "DescribeDBClusters",
     "DeleteDBClusterSnapshot": "DescribeDBClusterSnapshots",
+    "RestoreDBClusterFromSnapshot": "DescribeDBClusters",
+    "CreateDBInstance": "DescribeDBClusters",
+    "ModifyDBCluster": "DescribeDBClusters",
 }
-"""By deletion, the look that must come before it."""
+"""By call, the look that must come before it."""
 
 Moment = tuple[float, float]
 _begun: ContextVar[dict[str, Moment] | None] = ContextVar("looks", default=None)
 
 
 def watch(client: Any) -> None:
-    """Let an RDS client remember when its looks began, and hold back deletions that come too late."""
-    for deletion, look in LOOKS.items():
+    """Let an RDS client remember when its looks began, and hold back calls that come too late."""
+    for call, look in LOOKS.items():
         client.meta.events.register(f"before-call.rds.{look}", _remember)
-        client.meta.events.register(f"before-send.rds.{deletion}", _hold_back, unique_id=f"hold-back-{deletion}")
+        client.meta.events.register(f"before-send.rds.{call}", _hold_back, unique_id=f"hold-back-{call}")
 
 
 def _remember(model: Any, **_: object) -> None:
@@ -43,14 +46,14 @@ def _remember(model: Any, **_: object) -> None:
 
 
 def _hold_back(event_name: str, **_: object) -> None:
-    deletion = event_name.rpartition(".")[2]
-    begun, now = (_begun.get() or {}).get(LOOKS[deletion]), _now()
+    call = event_name.rpartition(".")[2]
+    begun, now = (_begun.get() or {}).get(LOOKS[call]), _now()
     age = max(later - earlier for later, earlier in zip(now, begun, strict=True)) if begun else None
     if age is None or age > LOOK_SECONDS:
         was = f"{age:.0f} s ago" if age is not None else "never"
         raise LookTooOld(
             "Look too old",
-            f"{deletion} was held back: {LOOKS[deletion]} was asked {was}, wanted within {LOOK_SECONDS:.0f} s. Nothing was "
+            f"{call} was held back: {LOOKS[call]} was asked {was}, wanted within {LOOK_SECONDS:.0f} s. Nothing was "
             "sent; the next attempt looks again. If this comes often, the worker's machine stands still at times.",
         )
 

@@ -1,4 +1,4 @@
-"""A deletion leaves the worker only while the look that led to it is fresh."""
+"""A call that changes what has a name leaves the worker only while the look that led to it is fresh."""
 
 from __future__ import annotations
 
@@ -74,6 +74,29 @@ def test_a_worker_that_stood_still_deletes_nothing(
     assert before.removeprefix("rds.") not in [call.operation for call in night.emulator.calls]
     assert "wanted within 10 s. Nothing was sent" in held_back.value.fault.message
     night.until_done(night.clusters.delete_rds, of)
+    assert night.cluster() is None
+
+
+@pytest.mark.parametrize("call", ["CreateDBInstance", "ModifyDBCluster"])
+def test_a_worker_that_stood_still_changes_nothing(
+    night: Night, snapshot: SourceSnapshot, clocks: Clocks, call: str
+) -> None:
+    """By the time that it wakes the name may be another cluster's: no instance is added there, no password set."""
+    restored = in_a_thread_of_its_own(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
+    of = night.check_restore_input(restored.cluster_resource_id)
+    watched(night, f"rds.{call}", lambda: clocks.jump(boot=ENOUGH))
+    night.forget_calls()
+    with pytest.raises(LookTooOld):
+        in_a_thread_of_its_own(lambda: night.until_done(night.restored.check_restore_status, of))
+    assert night.calls(call) == []
+    night.until_done(night.restored.check_restore_status, of)
+
+
+def test_a_restore_is_held_back_too(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+    """The name that was free may be the gap in which the next night restores."""
+    watched(night, "rds.RestoreDBClusterFromSnapshot", lambda: clocks.jump(wall=ENOUGH))
+    with pytest.raises(LookTooOld):
+        in_a_thread_of_its_own(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
     assert night.cluster() is None
 
 
