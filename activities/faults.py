@@ -206,6 +206,7 @@ TABLE: tuple[Rule, ...] = (
     Rule("DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
     # sns-notification
     Rule("Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic or correct topic_arn."),
+    Rule("Publish", "KMSThrottling", Action.RETRY, "Throttled"),
     Rule("Publish", "AuthorizationError", Action.FAIL, "Access denied", "Give the role sns:Publish on the topic."),
 )
 

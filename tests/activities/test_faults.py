@@ -17,6 +17,7 @@ from botocore.exceptions import (
 
 from activities.faults import ANY, TABLE, Action, Rule, rule_for, translated
 from activities.statuses import Meaning, cluster_meaning, instance_meaning, snapshot_meaning
+from clients.aws import WrongEndpoint
 from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed
 
 SERVICES = ("rds", "sns", "secretsmanager", "kms", "ec2")
@@ -102,6 +103,7 @@ def test_every_rule_can_be_reached() -> None:
         ),
         ("DeleteDBInstance", "InvalidDBInstanceState", "", "wait"),
         ("DescribeDBClusters", "Throttling", "Rate exceeded", "retry"),
+        ("Publish", "KMSThrottling", "Rate exceeded", "retry"),
         ("DescribeDBClusters", "SomethingNew", "", "fail"),
     ],
 )
@@ -141,6 +143,7 @@ def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: 
         EndpointConnectionError(endpoint_url="http://x"),
         ConnectTimeoutError(endpoint_url="http://x"),
         NoCredentialsError(),
+        WrongEndpoint(variable="AWS_ENDPOINT_URL", said="Invalid endpoint: x"),
     ],
 )
 def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
