@@ -74,6 +74,7 @@ def _exit_code(error: Exception) -> int | None:
     from botocore.exceptions import BotoCoreError, ClientError
     from temporalio.service import RPCError
 
+    from clients.aws import WrongEndpoint
     from clients.nights import NightRefused
     from clients.schedules import OtherSchedule
     from clients.search_attributes import SearchAttributesRefused
@@ -83,7 +84,7 @@ def _exit_code(error: Exception) -> int | None:
     from settings import WrongSettings
 
     kinds: dict[int, tuple[type[Exception], ...]] = {
-        MISTAKE: (WrongSettings, UnreadableRequest),
+        MISTAKE: (WrongSettings, WrongEndpoint, UnreadableRequest),
         REFUSED: (NightRefused, OtherSchedule),
         UNREACHABLE: (
             TemporalUnreachable,
@@ -98,24 +99,28 @@ def _exit_code(error: Exception) -> int | None:
 
 
 def _sentence(error: Exception) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     from temporalio.service import RPCError
 
+    from clients.aws import WrongEndpoint
     from errors import PipelineError
     from settings import WrongSettings
 
-    match error:
+    # Of the trail too: what is missing is no part of it.
+    nobody = isinstance(error, PipelineError) and isinstance(error.__cause__, NoCredentialsError)
+    told = error.__cause__ if nobody else error
+    match told:
         case PipelineError():
-            return f"{error.fault.short}: {error.fault.message}"
-        case WrongSettings():
-            return f"The settings are wrong:\n{error}"
-        case RPCError() if "search attribute" in error.message.lower():
-            return f"Temporal refused: {error.message}\nRegister the search attributes first: python starter.py setup"
+            return f"{told.fault.short}: {told.fault.message}"
+        case WrongSettings() | WrongEndpoint():
+            return f"The settings are wrong:\n{told}"
+        case RPCError() if "search attribute" in told.message.lower():
+            return f"Temporal refused: {told.message}\nRegister the search attributes first: python starter.py setup"
         case RPCError():
-            return f"Temporal refused: {error.message}"
+            return f"Temporal refused: {told.message}"
         case ClientError() | BotoCoreError():
-            return f"AWS: {error}. Credentials and endpoint are AWS's own: AWS_PROFILE, AWS_ENDPOINT_URL …"
-    return str(error)
+            return f"AWS: {told}. Credentials and endpoint are AWS's own: AWS_PROFILE, AWS_ENDPOINT_URL …"
+    return str(told)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,14 +7,18 @@ well inside an activity's start-to-close; what is left of a bad hour is Temporal
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import BotoCoreError, NoCredentialsError
 from botocore.session import Session as BotocoreSession
 from botocore.session import get_session
 
@@ -48,6 +52,12 @@ changing_requests: ContextVar[list[str] | None] = ContextVar("changing_requests"
 """Collects the request ids of the calls that change something, for the audit row of the activity that made them."""
 
 READING = ("Describe", "List", "Get", "Query", "Assume")
+
+
+class WrongEndpoint(BotoCoreError):
+    """The address that AWS's own settings give for a service is none; the text names the variable."""
+
+    fmt = "{variable}: {said}; wanted an address with its scheme, such as http://127.0.0.1:4566"
 
 
 class AwsClients:
@@ -111,22 +121,30 @@ class AwsClients:
     ) -> Any:
         session = self._assumed(region, role_arn, external_id, operation_id) if role_arn else self._session
         config = TRAIL_CONFIG if service == "dynamodb" else CONFIG
-        # The service is a variable here, which the stubs do not know how to answer.
-        client = boto3.Session(botocore_session=session).client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        make = boto3.Session(botocore_session=session).client
+        client = self._at_its_endpoint(make, service, region_name=region, config=config)
         client.meta.events.register("after-call", _remember_request)
         if service == "rds":
             looks.watch(client)
         return client
 
     def _assumed(self, region: str, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:
-        """A session of the role, renewed before it expires; its name joins CloudTrail with the audit trail."""
+        """A session of the role, renewed before it expires; its name joins CloudTrail with the audit trail.
+
+        Raises `NoCredentialsError` if there is no identity to assume it from; the next call looks for one again.
+        """
+        own = self._session.get_credentials()
+        if own is None:
+            raise NoCredentialsError
         arguments = {"RoleSessionName": f"aurora-restore-{operation_id}"}
         if external_id:
             arguments["ExternalId"] = external_id
         fetcher = AssumeRoleCredentialFetcher(
             # The region's own STS, and our timeouts: without a region botocore wants one of the worker's environment.
-            client_creator=partial(self._session.create_client, region_name=region, config=CONFIG),
-            source_credentials=self._session.get_credentials(),
+            client_creator=partial(
+                self._at_its_endpoint, self._session.create_client, region_name=region, config=CONFIG
+            ),
+            source_credentials=own,
             role_arn=role_arn,
             extra_args=arguments,
         )
@@ -135,6 +153,27 @@ class AwsClients:
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
         return session
+
+    def _at_its_endpoint(self, make: Callable[..., Any], service: str, **arguments: Any) -> Any:
+        """The client that `make` makes.
+
+        Raises `WrongEndpoint` where botocore has a bare `ValueError`, for a port only at the first call.
+        """
+        try:
+            client = make(service, **arguments)
+            urlsplit(client.meta.endpoint_url).port  # noqa: B018 - raises for what is no number
+        except BotoCoreError:
+            raise
+        except ValueError as error:
+            raise WrongEndpoint(variable=self._endpoint_variable(service), said=error) from error
+        return client
+
+    def _endpoint_variable(self, service: str) -> str:
+        """Where botocore has the service's endpoint from, in its order. Source: SDKs guide, "Service-specific endpoints"."""
+        name = self._session.get_service_model(service).service_id.hyphenize().replace("-", "_").upper()
+        of_service, of_all = f"AWS_ENDPOINT_URL_{name}", "AWS_ENDPOINT_URL"
+        named = next((variable for variable in (of_service, of_all) if os.environ.get(variable)), None)
+        return named or "endpoint_url in AWS's configuration file"
 
 
 def _remember_request(model: Any, parsed: dict[str, Any], **_: object) -> None:
