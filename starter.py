@@ -75,7 +75,7 @@ def _exit_code(error: Exception) -> int | None:
     from temporalio.service import RPCError
 
     from clients.aws import WrongEndpoint
-    from clients.nights import NightRefused
+    from clients.nights import DecisionUnknown, NightRefused
     from clients.schedules import OtherSchedule
     from clients.search_attributes import SearchAttributesRefused
     from clients.temporal import TemporalUnreachable
@@ -89,6 +89,7 @@ def _exit_code(error: Exception) -> int | None:
         UNREACHABLE: (
             TemporalUnreachable,
             SearchAttributesRefused,
+            DecisionUnknown,
             RPCError,
             PipelineError,
             ClientError,

@@ -22,6 +22,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import (
     SearchAttributeKey,
@@ -47,6 +48,9 @@ DECIDE = "decide"
 TARGETS_PREFIX = "aurora-restore:"
 """How every target's own workflow id begins; a scheduled run's does not, it only waits for the one that has it."""
 QUERY_TIMEOUT = timedelta(seconds=3)
+UPDATE_TIMEOUT = timedelta(seconds=15)
+"""Longer than Temporal takes to give the task of a killed worker to another (10 s); shorter than Temporal itself waits
+(20 s), after which the SDK would ask again without an end."""
 
 T = TypeVar("T")
 
@@ -69,6 +73,10 @@ TERMINATED = Fault(
 
 class NightRefused(Exception):
     """What was asked does not fit how things stand: already running, not running, not there. The text says which."""
+
+
+class DecisionUnknown(Exception):
+    """A decision was sent and no answer came: it may have arrived or not. The text says what to do."""
 
 
 class NoAnswer(Exception):
@@ -163,7 +171,8 @@ class Night:
     async def decide(self, decided: OperatorDecision) -> None:
         """Say how a night goes on whose failed step waits for its operator. Twice is once.
 
-        Raises `NightRefused` if none waits, if the step does not take this decision, or if no worker answers.
+        Raises `NightRefused` if none waits, if the step does not take this decision, or if no worker answers;
+        `DecisionUnknown` if none answers any more after the decision was sent, or if the task is cancelled then.
         """
         name = await self.name()
         if not await self.running():
@@ -174,15 +183,22 @@ class Night:
             raise NightRefused(f"No worker answers for {name}, and none would take the decision: start one.") from None
         if state is None or state.waits_until is None:
             raise NightRefused(f"{name} is running and waits for no decision{f', {standing(state)}' if state else ''}.")
-        await self._send(decided, f"{state.failed_step} until {state.waits_until.isoformat()}")
+        await self._send(decided, f"{state.failed_step} until {state.waits_until.isoformat()}", name)
 
-    async def _send(self, decided: OperatorDecision, which: str) -> None:
+    async def _send(self, decided: OperatorDecision, which: str, name: str) -> None:
         # The same word of the same person on the same failure has one id: said twice, Temporal takes it once.
         update_id = f"{decided.decision} {which} by {decided.by}"
         try:
-            await self._handle.execute_update(DECIDE, decided, id=update_id)
+            await self._handle.execute_update(DECIDE, decided, id=update_id, rpc_timeout=UPDATE_TIMEOUT)
         except WorkflowUpdateFailedError as error:
             raise NightRefused(fault_of(error.cause).message) from None
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            interrupted = isinstance(error.__cause__, asyncio.CancelledError)
+            why = "interrupted" if interrupted else f"no answer within {UPDATE_TIMEOUT.total_seconds():g} s"
+            raise DecisionUnknown(
+                f"It is not known whether {name} was told to {decided.decision}: {why}. Saying it again is harmless, "
+                f"it counts once; see how the night stands with: python starter.py status {name}"
+            ) from error
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import getpass
 import socket
 from typing import TYPE_CHECKING
@@ -47,13 +48,21 @@ def decision_of(args: argparse.Namespace, decision: Decision) -> OperatorDecisio
 
 async def decide(args: argparse.Namespace, decision: Decision) -> int:
     """Tell a night that waits for its operator how it goes on, and follow it; the exit code."""
-    from clients.nights import Nights
+    from clients.nights import DecisionUnknown, Nights
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue
     night = await Nights(await temporal_client()).named(args.operation)
     await night.must_be_a_night()
-    await night.decide(decision_of(args, decision))
+    try:
+        await night.decide(decision_of(args, decision))
+    except DecisionUnknown as unknown:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            raise
+        # Ctrl-C, which the SDK has made an error of its own.
+        say(f"\n{unknown}")
+        raise asyncio.CancelledError from None
     say(f"Told {await night.name()} to {decision}")
     return await follow(night, task_queue) if args.wait else FINE
 
