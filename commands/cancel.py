@@ -29,16 +29,18 @@ async def _cancel(args: argparse.Namespace) -> int:
     from models.steps import Outcome
     from settings import TrailSettings, load_settings
 
+    # What the following needs is read first: nobody is to be told of a mistake while the night ends.
+    task_queue = load_settings(TrailSettings).task_queue if args.wait else None
     night = await night_of(args)
     await night.cancel(args.reason)
     say(f"Asked {night.workflow_id} to end")
-    if not args.wait:
+    if task_queue is None:
         return FINE
     if await night.is_cleanup():
         ended = await follow_cleanup(await cleanup_of(night))
     else:
-        ended = await follow(night, load_settings(TrailSettings).task_queue)
+        ended = await follow(night, task_queue)
     if ended == CANCELLED:
         return FINE
-    say(f"It was not {Outcome.CANCELLED}: it ended before the request reached it.")
+    say(f"It was not {Outcome.CANCELLED}: it ended otherwise before the request could take effect.")
     return REFUSED

@@ -154,6 +154,49 @@ def test_without_a_worker_it_says_so_and_goes_on_when_one_comes(set_up: Stack, r
     assert "no notification was sent" in out
 
 
+def test_a_cancel_that_lacks_a_setting_cancels_nothing(
+    set_up: Stack, operator: Operator, monkeypatch: pytest.MonkeyPatch, request_file: Path
+) -> None:
+    """Exit 2 before anything was asked; `--no-wait` needs no setting, and asks."""
+    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "nobody-cancels")
+    assert operator("start", request_file, "--no-wait").code == 0
+    try:
+        monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
+        said = operator("cancel", TARGET)
+        assert (said.code, said.out, "Asked" in said.err) == (2, "", False)
+        assert "AURORA_RESTORE_AUDIT_REGION is not set" in said.err
+        assert not cancel_requested(set_up)
+        assert operator("cancel", TARGET, "--no-wait").code == 0
+        assert cancel_requested(set_up)
+    finally:
+        terminate(set_up)
+
+
+def test_a_night_that_ended_otherwise_was_not_cancelled(set_up: Stack, request_file: Path) -> None:
+    """Exit 3, how it ended, and no word on what it was at when the request came."""
+    queue = {"AURORA_RESTORE_TASK_QUEUE": "nobody-cancels"}
+    assert run(set_up, "start", request_file, "--no-wait", **queue).code == 0
+    try:
+        cancelling = command(set_up, "cancel", TARGET, **queue)
+        read_until(cancelling.stderr, "Asked")
+    finally:
+        terminate(set_up)
+    out, err = cancelling.communicate(timeout=30)
+    assert (cancelling.returncode, "Terminated" in out) == (3, True)
+    assert err.endswith("It was not cancelled: it ended otherwise before the request could take effect.\n")
+
+
+def cancel_requested(stack: Stack) -> bool:
+    import asyncio
+
+    async def seen() -> bool:
+        handle = (await Client.connect(stack.temporal.address)).get_workflow_handle(WORKFLOW_ID)
+        requested = "workflow_execution_cancel_requested_event_attributes"
+        return any([event.HasField(requested) async for event in handle.fetch_history_events()])
+
+    return asyncio.run(seen())
+
+
 def terminate(stack: Stack) -> None:
     import asyncio
 
