@@ -101,6 +101,10 @@ class Resets:
 
         Twice is once: a run is reset one time at most.
         Raises `NightRefused` if another night of the target was started meanwhile, which a reset would terminate.
+        Temporal takes no condition with a reset: a night that a schedule starts between this look and the reset, one
+        call to Temporal later, is terminated in its first moments. The run that goes on is then the target's night; the
+        terminated one stands in Temporal with the reset's reason.
+        Source: ResetWorkflowExecutionRequest, "In all cases the current run will be terminated".
         """
         if (await self._described(ended.workflow_id)).run_id != ended.newest_run_id:
             raise NightRefused(f"Another run of {ended.workflow_id} has begun meanwhile; look at it with status.")
