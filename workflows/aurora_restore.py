@@ -94,7 +94,7 @@ class AuroraRestoreWorkflow:
         await self._take(self._delete_rds, request, checked, copy)
         restored = await self._take(self._restore_snapshot, request, checked, copy)
         endpoint = await self._take(self._check_restore_status, request, checked, restored)
-        await self._take(self._setup_db_users, request, endpoint)
+        await self._take(self._setup_db_users, request, restored, endpoint)
         await self._take(self._archive_snapshot, request, checked, copy)
         progress.succeeding()
         # Whoever cancels now cancels nothing but the telling.
@@ -206,10 +206,13 @@ class AuroraRestoreWorkflow:
         self._night.found(endpoint=up.endpoint.host, port=up.endpoint.port)
         return up.endpoint
 
-    async def _setup_db_users(self, request: RestoreRequest, endpoint: Endpoint) -> None:
+    async def _setup_db_users(
+        self, request: RestoreRequest, restored: RestoreClusterOutcome, endpoint: Endpoint
+    ) -> None:
         of = SetupUsersInput(
             **self._begin(Step.SETUP_DB_USERS),
             target=request.target,
+            cluster_resource_id=restored.cluster_resource_id,
             endpoint=endpoint,
             users=request.users,
             other_logins=request.other_logins,

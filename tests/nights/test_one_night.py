@@ -94,6 +94,19 @@ async def test_a_night_of_45_minutes_keeps_its_history_short(on: Bench) -> None:
     await Replayer(workflows=[AuroraRestoreWorkflow], plugins=[AuroraRestorePlugin()]).replay_workflow(history)
 
 
+async def test_users_are_set_in_the_very_cluster_that_was_restored(on: Bench) -> None:
+    """setup-db-users is told which cluster it is, and not only where: a name may lead to another by then."""
+    handle = await on.start(asked())
+    state = await handle.result()
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    [told] = [json.loads(of.input.payloads[0].data) for of in scheduled if of.activity_type.name == "setup-db-users"]
+    assert told["cluster_resource_id"] == state.cluster_resource_id
+
+
 async def test_another_id_runs_as_a_child_under_the_targets_own(on: Bench) -> None:
     """A night that is started under any id runs under the target's own id, and its result comes back."""
     handle = await on.start(asked(), workflow_id="nightly-2026-11-23T00:05:00Z")
