@@ -96,7 +96,7 @@ def test_a_removed_command_shows() -> None:
 
 def test_another_order_shows() -> None:
     """Two steps that change places."""
-    users = "        await self._take(self._setup_db_users, request, endpoint)\n"
+    users = "        await self._take(self._setup_db_users, request, restored, endpoint)\n"
     archive = "        await self._take(self._archive_snapshot, request, checked, copy)\n"
     assert edited(users + archive, archive + users) != committed()["AuroraRestoreWorkflow"]
 

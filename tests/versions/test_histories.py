@@ -118,7 +118,7 @@ class Swapped(AuroraRestoreWorkflow):
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
         return await super().run(request)
 
-    async def _setup_db_users(self, request: Any, endpoint: Any) -> None:
+    async def _setup_db_users(self, request: Any, restored: Any, endpoint: Any) -> None:
         await self._archive_snapshot(request, *self._found)
 
     async def _delete_rds(self, request: Any, checked: Any, copy: Any) -> None:
