@@ -17,7 +17,7 @@ from devstack.stack import Stack
 from models.operation import RestoreState, StepState
 from models.steps import Status, Step
 from tests.cli.commands import Said
-from tests.cli.test_nights import TARGET, WORKFLOW_ID, terminate
+from tests.cli.test_nights import WORKFLOW_ID, terminate
 
 Operator = Callable[..., Said]
 
@@ -49,7 +49,7 @@ def test_a_decision_without_an_answer_is_not_known(
     monkeypatch.setattr(Night, "state", state)
     monkeypatch.setattr(nights, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
     for _ in range(2):
-        said = operator(verb, TARGET, "--by", "kim@ops")
+        said = operator(verb, WORKFLOW_ID, "--by", "kim@ops")
         assert (said.code, said.out) == (5, "")
         assert said.err == (
             f"It is not known whether {WORKFLOW_ID} was told to {verb}: no answer within 0.5 s. Saying it again is "
@@ -67,6 +67,6 @@ def test_ctrl_c_while_a_decision_is_sent(
         return waiting
 
     monkeypatch.setattr(Night, "state", state)
-    said = operator("retry", TARGET)
+    said = operator("retry", WORKFLOW_ID)
     assert (said.code, said.out) == (130, "")
     assert f"It is not known whether {WORKFLOW_ID} was told to retry: interrupted." in said.err

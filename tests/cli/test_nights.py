@@ -162,11 +162,11 @@ def test_a_cancel_that_lacks_a_setting_cancels_nothing(
     assert operator("start", request_file, "--no-wait").code == 0
     try:
         monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
-        said = operator("cancel", TARGET)
+        said = operator("cancel", WORKFLOW_ID)
         assert (said.code, said.out, "Asked" in said.err) == (2, "", False)
         assert "AURORA_RESTORE_AUDIT_REGION is not set" in said.err
         assert not cancel_requested(set_up)
-        assert operator("cancel", TARGET, "--no-wait").code == 0
+        assert operator("cancel", WORKFLOW_ID, "--no-wait").code == 0
         assert cancel_requested(set_up)
     finally:
         terminate(set_up)
@@ -177,7 +177,7 @@ def test_a_night_that_ended_otherwise_was_not_cancelled(set_up: Stack, request_f
     queue = {"AURORA_RESTORE_TASK_QUEUE": "nobody-cancels"}
     assert run(set_up, "start", request_file, "--no-wait", **queue).code == 0
     try:
-        cancelling = command(set_up, "cancel", TARGET, **queue)
+        cancelling = command(set_up, "cancel", WORKFLOW_ID, **queue)
         read_until(cancelling.stderr, "Asked")
     finally:
         terminate(set_up)
