@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pymysql.constants import ER
 from pymysql.err import MySQLError
 
-from activities import mysql_users
+from activities import mysql_sql_files, mysql_users
 from activities.mysql_users import Mysql, rows
 from activities.restored_database import Ask, Row
 from activities.sql_files import SqlText
@@ -27,23 +27,10 @@ PASSING = (
     ER.SERVER_SHUTDOWN,
     ER.QUERY_INTERRUPTED,
     ER.CON_COUNT_ERROR,
+    1836,  # ER_READ_ONLY_MODE
 )
-
-MARKER_TABLE = (
-    "CREATE DATABASE IF NOT EXISTS aurora_restore",
-    """
-    CREATE TABLE IF NOT EXISTS aurora_restore.sql_files (
-        operation_id VARCHAR(40), in_database VARCHAR(64) COLLATE utf8mb4_bin, file VARCHAR(200) COLLATE utf8mb4_bin,
-        digest CHAR(64) NOT NULL, ran_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-        PRIMARY KEY (operation_id, in_database, file)) DEFAULT CHARSET utf8mb4
-    """,
-)
-FIND_MARK = (
-    "SELECT digest FROM aurora_restore.sql_files WHERE operation_id = %s AND in_database = %s AND file = %s FOR UPDATE"
-)
-MARK = "INSERT INTO aurora_restore.sql_files (operation_id, in_database, file, digest) VALUES (%s, %s, %s, %s)"
-LOCK = "aurora-restore"
-LOCK_SECONDS = 20
+READ_ONLY = "read-only"
+"""So says ER_OPTION_PREVENTS_STATEMENT of a server that a failover has made a reader; other options prevent for good."""
 
 
 class MysqlDatabase:
@@ -103,6 +90,14 @@ class MysqlDatabase:
                 text = f"{name} is not an account of AWSAuthenticationPlugin. Was it changed just now?"
                 raise StepFailed("Users not configured", text)
 
+    def begun(self, operation_id: str, scripts: tuple[SqlText, ...]) -> bool:
+        """Marks of all databases stand in one; an earlier attempt that still runs a file is ended first."""
+        if not scripts:
+            return False
+        with self._refusing("Users not configured"), self._as_master(patient=True) as connection:
+            mysql_sql_files.take_lock(connection)
+            return mysql_sql_files.any_marked(connection, operation_id, scripts)
+
     def run_once(self, operation_id: str, script: SqlText) -> str:
         """The file, then its mark, in one transaction as far as MySQL has one: at least once.
 
@@ -112,16 +107,7 @@ class MysqlDatabase:
             self._refusing(f"SQL file failed: {script.file}"),
             self._as_master(script.database, script=True) as connection,
         ):
-            _take_lock(connection)
-            for statement in MARKER_TABLE:
-                rows(connection, statement)
-            key = (operation_id, script.database, script.file)
-            found = rows(connection, FIND_MARK, *key)
-            if not found:
-                _run(connection, script)
-                rows(connection, MARK, *key, script.digest)
-            connection.commit()
-            return str(found[0][0]) if found else script.digest
+            return mysql_sql_files.run_once(connection, operation_id, script)
 
     @contextmanager
     def reading(self, database: str) -> Iterator[Ask]:
@@ -129,7 +115,7 @@ class MysqlDatabase:
 
         Of the whole session, not of one transaction, which a DDL statement would end.
         """
-        with self._refusing("Check failed"), self._as_master(database) as connection:
+        with self._refusing("Check failed"), self._as_master(database, patient=True) as connection:
             rows(connection, "SET SESSION TRANSACTION READ ONLY")
 
             def ask(query: str) -> list[Row]:
@@ -138,9 +124,9 @@ class MysqlDatabase:
             yield ask
 
     @contextmanager
-    def _as_master(self, database: str | None = None, *, script: bool = False) -> Iterator[Mysql]:
+    def _as_master(self, database: str | None = None, **how: bool) -> Iterator[Mysql]:
         of = self._endpoint
-        connection = self._connector.connect(of, database, of.master_username, self._master_password, script=script)
+        connection = self._connector.connect(of, database, of.master_username, self._master_password, **how)
         with closing(connection):
             yield connection
 
@@ -153,26 +139,11 @@ class MysqlDatabase:
             raise _refused(error, short) from None
 
 
-def _take_lock(connection: Mysql) -> None:
-    """One attempt at a time; the lock ends with the connection."""
-    if rows(connection, f"SELECT GET_LOCK('{LOCK}', {LOCK_SECONDS})") != [(1,)]:
-        text = "another attempt is running the SQL files. It is tried again."
-        raise DatabaseUnreachable("Database busy", text)
-
-
-def _run(connection: Mysql, script: SqlText) -> None:
-    """The server finds the statements' ends; their results are read, because an error stands where its own would."""
-    with connection.cursor() as cursor:
-        cursor.execute(script.text)
-        while cursor.nextset():
-            pass
-
-
 def _refused(error: MySQLError, short: str) -> StepFailed | DatabaseUnreachable:
     """A statement that failed; of one that was not understood MySQL quotes the text, which may be a hash."""
     number = error_code(error)
     said = "it did not understand the statement" if number == ER.PARSE_ERROR else error_text(error)
-    if number in PASSING:
+    if number in PASSING or (number == ER.OPTION_PREVENTS_STATEMENT and READ_ONLY in said):
         return DatabaseUnreachable(
             "Database busy", f"MySQL answered {number}: {said}. It is tried again.", code=str(number)
         )

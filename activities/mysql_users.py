@@ -170,17 +170,20 @@ def _unlocked(connection: Mysql) -> list[Account]:
 
 
 def _end_sessions(connection: Mysql, stay: frozenset[str]) -> None:
-    """Source: Aurora User Guide, "Ending a session or query" (mysql.rds_kill), which a server outside of RDS lacks."""
-    end = "CALL mysql.rds_kill({})" if _has_rds_kill(connection) else "KILL {}"
     names = {account.name for account in accounts(connection)} - stay  # the server's own threads have no account
     for session, name in rows(connection, "SELECT ID, USER FROM information_schema.PROCESSLIST"):
         if _text(name) in names and not belongs_to_the_service(_text(name)):
-            _end_session(connection, end.format(int(session)))
+            end_session(connection, int(session))
 
 
-def _end_session(connection: Mysql, statement: str) -> None:
+def end_session(connection: Mysql, session: int) -> None:
+    """End a session of anybody's; one that is gone already is no error.
+
+    Source: Aurora User Guide, "Ending a session or query" (mysql.rds_kill), which a server outside of RDS lacks.
+    """
+    end = "CALL mysql.rds_kill({})" if _has_rds_kill(connection) else "KILL {}"
     try:
-        rows(connection, statement)
+        rows(connection, end.format(session))
     except MySQLError as error:
         if error_code(error) != ER.NO_SUCH_THREAD:  # it ended by itself
             raise

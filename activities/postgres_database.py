@@ -6,34 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.pq import TransactionStatus
 
+from activities import postgres_sql_files
+from activities.postgres_errors import IN_A_CHECK, IN_A_FILE, IN_OURS, refused
 from activities.postgres_roles import grant_access, has_rds_iam, lock_roles, set_role
 from activities.restored_database import Ask, Row
 from activities.sql_files import SqlText
 from clients.postgres import PostgresConnector
-from errors import DatabaseUnreachable, StepFailed
+from errors import StepFailed
 from models.clusters import Endpoint
 from models.users import DatabaseUser
 
 MAINTENANCE_DATABASE = "postgres"
 IDENTIFIER_BYTES = 63
 """Of any name. Source: PostgreSQL documentation, "Identifiers and Key Words"."""
-
-MARKER_TABLE = """
-    CREATE SCHEMA IF NOT EXISTS aurora_restore;
-    CREATE TABLE IF NOT EXISTS aurora_restore.sql_files (
-        operation_id text, file text, digest text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (operation_id, file))
-"""
-BUSY = "XX"
-"""How the SQLSTATE begins when another attempt changed the same row of a catalogue ("tuple concurrently updated")."""
-RIVAL = "23505"
-"""Unique violation: our own statements add rows to catalogues only, where another attempt has added the same meanwhile.
-
-In an SQL file it is the operator's own.
-"""
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('aurora-restore'))"
 
 
 class PostgresDatabase:
@@ -90,35 +76,43 @@ class PostgresDatabase:
                     "Users not configured", f"{name} is not a login with rds_iam. Was it changed just now?"
                 )
 
-    def run_once(self, operation_id: str, script: SqlText) -> str:
-        """The file and its mark in one transaction: exactly once, however often the activity runs.
+    def begun(self, operation_id: str, scripts: tuple[SqlText, ...]) -> bool:
+        """Marks stand in each file's database; an earlier attempt that still runs a file there is ended first."""
+        files: dict[str, list[str]] = {}
+        for script in scripts:
+            files.setdefault(script.database, []).append(script.file)
+        with self._refusing("Users not configured"):
+            return any(self._any_marked(of, operation_id, files[of]) for of in self._enterable(list(files)))
 
-        A file that ends the transaction itself is refused, too late for what it has done by then.
-        """
-        with (
-            self._refusing(f"SQL file failed: {script.file}", passing=(BUSY,)),
-            self._as_master(script.database, script=True) as connection,
-        ):
-            connection.execute("BEGIN")
-            connection.execute(ONE_AT_A_TIME)
-            connection.execute(MARKER_TABLE)
+    def _enterable(self, databases: list[str]) -> list[str]:
+        """A database that is not there has no marks, and fails its file, not the locking before."""
+        if not databases:
+            return []
+        with self._as_master(MAINTENANCE_DATABASE) as connection:
             found = connection.execute(
-                "SELECT digest FROM aurora_restore.sql_files WHERE operation_id = %s AND file = %s",
-                (operation_id, script.file),
-            ).fetchone()
-            if found is None:
-                _run(connection, script)
-                connection.execute(
-                    "INSERT INTO aurora_restore.sql_files (operation_id, file, digest) VALUES (%s, %s, %s)",
-                    (operation_id, script.file, script.digest),
-                )
-            connection.execute("COMMIT")
-            return str(found[0]) if found else script.digest
+                "SELECT datname FROM pg_catalog.pg_database WHERE datname = ANY (%s) AND datallowconn"
+                " AND has_database_privilege(oid, 'CONNECT')",
+                (databases,),
+            )
+            return [name for (name,) in found]
+
+    def _any_marked(self, database: str, operation_id: str, files: list[str]) -> bool:
+        with self._as_master(database) as connection, connection.transaction():
+            postgres_sql_files.take_lock(connection)
+            return postgres_sql_files.any_marked(connection, operation_id, files)
+
+    def run_once(self, operation_id: str, script: SqlText) -> str:
+        """The file and its mark in one transaction: exactly once, however often the activity runs."""
+        with (
+            self._refusing(f"SQL file failed: {script.file}", IN_A_FILE),
+            self._as_master(script.database, patient=True) as connection,
+        ):
+            return postgres_sql_files.run_once(connection, operation_id, script)
 
     @contextmanager
     def reading(self, database: str) -> Iterator[Ask]:
         """One query at a time, each prepared, because a simple one could be several, and COMMIT among them."""
-        with self._refusing("Check failed"), self._as_master(database) as connection:
+        with self._refusing("Check failed", IN_A_CHECK), self._as_master(database, patient=True) as connection:
             connection.execute("SET default_transaction_read_only = on")
 
             def ask(query: str) -> list[Row]:
@@ -127,35 +121,14 @@ class PostgresDatabase:
 
             yield ask
 
-    def _as_master(self, database: str, *, script: bool = False) -> psycopg.Connection:
+    def _as_master(self, database: str, *, patient: bool = False) -> psycopg.Connection:
         of = self._endpoint
-        return self._connector.connect(of, database, of.master_username, self._master_password, script=script)
+        return self._connector.connect(of, database, of.master_username, self._master_password, patient=patient)
 
     @contextmanager
-    def _refusing(self, short: str, passing: tuple[str, ...] = (BUSY, RIVAL)) -> Iterator[None]:
+    def _refusing(self, short: str, passing: tuple[str, ...] = IN_OURS) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as error:
             # Not as its cause: a cause's text goes into the history as well, and PostgreSQL's quotes the statement.
-            raise _refused(error, short, passing) from None
-
-
-def _run(connection: psycopg.Connection, script: SqlText) -> None:
-    begun = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
-    connection.execute(script.text.encode())
-    open_still = connection.info.transaction_status is TransactionStatus.INTRANS
-    if not open_still or connection.execute("SELECT pg_current_xact_id()::text").fetchone() != begun:
-        text = f"{script.file} ends the transaction that it is run in. Take COMMIT, ROLLBACK and BEGIN out of it."
-        raise StepFailed("SQL file ends its transaction", text)
-
-
-def _refused(error: psycopg.Error, short: str, passing: tuple[str, ...]) -> StepFailed | DatabaseUnreachable:
-    """A statement that failed: its first line, which names what is wrong and does not quote the statement.
-
-    A lost connection, a lock, and what begins as `passing` says are tried again; a refusal is not.
-    """
-    said = " ".join((error.diag.message_primary or type(error).__name__).split())
-    if isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith(passing):
-        text = f"PostgreSQL answered {error.sqlstate}: {said}. It is tried again."
-        return DatabaseUnreachable("Database busy", text, code=error.sqlstate)
-    return StepFailed(short, f"PostgreSQL answered {error.sqlstate}: {said}.", code=error.sqlstate)
+            raise refused(error, short, passing) from None

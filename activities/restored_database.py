@@ -31,6 +31,9 @@ class RestoredDatabase(Protocol):
     def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user; one of IAM is only looked at, since a token needs AWS."""
 
+    def begun(self, operation_id: str, scripts: tuple[SqlText, ...]) -> bool:
+        """Whether this operation has run any of the files; no earlier attempt is still running one after this."""
+
     def run_once(self, operation_id: str, script: SqlText) -> str:
         """Run a file unless this operation has run it; gives the digest of what was run."""
 

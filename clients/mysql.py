@@ -17,6 +17,9 @@ from models.clusters import Endpoint
 ACCOUNT_LOCKED = (3118, 4151)
 """ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB."""
 
+STATEMENT_SECONDS = 90
+"""No statement of ours takes long; one that does is waiting for somebody's lock."""
+
 LOGIN_REFUSED = (ER.ACCESS_DENIED_ERROR, 1698, *ACCOUNT_LOCKED)  # 1698: ER_ACCESS_DENIED_NO_PASSWORD_ERROR
 NETWORK = (
     CR.CR_CONN_HOST_ERROR,
@@ -39,10 +42,18 @@ class MysqlConnector:
     connect_seconds: int
 
     def connect(
-        self, endpoint: Endpoint, database: str | None, user: str, password: str, *, script: bool = False
+        self,
+        endpoint: Endpoint,
+        database: str | None,
+        user: str,
+        password: str,
+        *,
+        patient: bool = False,
+        script: bool = False,
     ) -> Connection[Cursor]:
         """A connection in autocommit; for a `script` one that takes many statements at once, in transactions.
 
+        On a `patient` one, and on one for a script, statements may take as long as they need.
         Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login: after a restore
         both may still come right.
         """
@@ -59,9 +70,8 @@ class MysqlConnector:
                 password=password.encode(),
                 charset="utf8mb4",
                 connect_timeout=self.connect_seconds,
-                # No statement of ours takes long; one that does is waiting for somebody's lock.
-                read_timeout=None if script else 90,
-                write_timeout=90,
+                read_timeout=None if patient or script else STATEMENT_SECONDS,
+                write_timeout=STATEMENT_SECONDS,
                 init_command="SET SESSION lock_wait_timeout = 20, innodb_lock_wait_timeout = 20",
                 autocommit=not script,
                 client_flag=CLIENT.MULTI_STATEMENTS if script else 0,

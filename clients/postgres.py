@@ -11,6 +11,8 @@ from errors import DatabaseUnreachable
 from models.clusters import Endpoint
 
 LOGIN_REFUSED = ("28000", "28P01")
+STATEMENT_SECONDS = 60
+"""No statement of ours takes long; one that does is waiting for somebody's lock."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class PostgresConnector:
     connect_seconds: int
 
     def connect(
-        self, endpoint: Endpoint, database: str, user: str, password: str, *, script: bool = False
+        self, endpoint: Endpoint, database: str, user: str, password: str, *, patient: bool = False
     ) -> psycopg.Connection:
-        """A connection in autocommit; for a `script` one whose statements may take as long as they need.
+        """A connection in autocommit; for a `patient` one statements may take as long as they need.
 
         Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login: after a restore
         both may still come right.
@@ -44,8 +46,7 @@ class PostgresConnector:
                 sslmode=self.sslmode,
                 sslrootcert=str(self.ca_file) if self.ca_file else None,
                 application_name="aurora-restore-pipeline",
-                # No statement of ours takes long; one that does is waiting for somebody's lock.
-                options=f"-c statement_timeout={0 if script else '60s'} -c lock_timeout=20s",
+                options=f"-c statement_timeout={0 if patient else STATEMENT_SECONDS}s -c lock_timeout=20s",
                 autocommit=True,
             )
         except psycopg.OperationalError as error:

@@ -7,8 +7,9 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from pymysql.err import OperationalError
 
-from activities import mysql_users
+from activities import mysql_database, mysql_users
 from activities.mysql_passwords import Plugin, authentication_string, sha256_crypt
 from activities.mysql_users import PRIVILEGES, as_pattern, grant_statements, identified, login_statements
 from clients.mysql import MysqlConnector
@@ -76,6 +77,29 @@ def test_sessions_are_ended_by_rds_where_there_is_rds(mysql: Mysql) -> None:
     finally:
         mysql.host.as_rdsadmin("restored", "DROP PROCEDURE mysql.rds_kill")
     assert "CALL mysql.rds_kill(" in mysql.host.log("restored")
+
+
+def test_a_reader_is_waited_for(mysql: Mysql) -> None:
+    """After a failover the endpoint leads to a server that only reads until DNS has the new writer."""
+    user = mysql.user(mysql.unique("app"), "p")
+    mysql.host.as_rdsadmin("restored", "SET GLOBAL read_only = 1")
+    try:
+        with pytest.raises(DatabaseUnreachable, match="Database busy.*1290"):
+            mysql.set_up(user)
+    finally:
+        mysql.host.as_rdsadmin("restored", "SET GLOBAL read_only = 0")
+    mysql.set_up(user)
+
+
+def test_an_option_that_prevents_for_good_ends_the_night() -> None:
+    """The same number, but nothing that passes."""
+    error = OperationalError(1290, "The MySQL server is running with the --secure-file-priv option so it cannot")
+    assert isinstance(mysql_database._refused(error, "SQL file failed"), StepFailed)
+
+
+def test_a_server_in_read_only_mode_is_waited_for() -> None:
+    """As MySQL 8 says it of a storage that takes no writes; MariaDB does not know the number."""
+    assert isinstance(mysql_database._refused(OperationalError(1836, "read-only mode"), "-"), DatabaseUnreachable)
 
 
 @pytest.mark.parametrize("name", ["x" * 33, "app ", "app😀"])

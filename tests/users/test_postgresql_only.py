@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 
+from activities.postgres_errors import IN_OURS, refused
 from errors import DatabaseUnreachable, StepFailed
 from models.users import Access
 from tests.users.databases import MASTER, MASTER_PASSWORD, Postgres
@@ -109,3 +113,52 @@ def test_a_rival_that_gives_the_same_rights_lets_it_be_tried_again(postgres: Pos
         postgres.set_up(user)
     postgres.set_up(user)
     assert postgres.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]
+
+
+# What is tried again
+
+
+@pytest.mark.parametrize("sqlstate", ["08006", "40001", "40P01", "53300", "57014", "57P01", "XX000", "55P03", "25006"])
+def test_what_may_pass_is_tried_again(sqlstate: str) -> None:
+    """Said by the SQLSTATE."""
+    error = refused(psycopg.errors.lookup(sqlstate)("as it is"), "Users not configured", IN_OURS)
+    assert isinstance(error, DatabaseUnreachable)
+    assert (error.fault.short, error.fault.code) == ("Database busy", sqlstate)
+    assert sqlstate in str(error)
+
+
+@pytest.mark.parametrize("sqlstate", ["54001", "54023", "55000", "55006", "42501", "3D000"])
+def test_what_does_not_pass_ends_the_night(sqlstate: str) -> None:
+    """Also where psycopg counts it among its operational errors, as it does what is too complex or not in its state."""
+    error = refused(psycopg.errors.lookup(sqlstate)("as it is"), "Users not configured", IN_OURS)
+    assert isinstance(error, StepFailed)
+    assert (error.fault.short, error.fault.code) == ("Users not configured", sqlstate)
+
+
+def test_a_lost_connection_is_told_as_one(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no SQLSTATE in it, since PostgreSQL answered nothing."""
+    execute = psycopg.Connection.execute
+
+    def losing(self: psycopg.Connection, *arguments: Any, **named: Any) -> Any:
+        with socket.socket(fileno=os.dup(self.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+        return execute(self, *arguments, **named)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", losing)
+    with pytest.raises(DatabaseUnreachable, match="Database busy: the connection was lost") as failed:
+        postgres.set_up(postgres.user(postgres.unique("app"), "p"))
+    assert "None" not in str(failed.value)
+
+
+def test_what_the_driver_refuses_is_final(postgres: Postgres) -> None:
+    """A check that returns no rows at all is not tried again."""
+    with pytest.raises(StepFailed, match="Check failed: the driver refused") as failed:
+        postgres.set_up(checks=(postgres.check("SET work_mem = 1000", (1,)),))
+    assert "None" not in str(failed.value)
+
+
+def test_a_reader_is_waited_for(postgres: Postgres) -> None:
+    """After a failover the endpoint leads to a server that only reads until DNS has the new writer."""
+    postgres.as_master(f"ALTER DATABASE {postgres.name} SET default_transaction_read_only = on")
+    with pytest.raises(DatabaseUnreachable, match="Database busy.*25006"):
+        postgres.set_up(sql_files=(postgres.file("mask.sql", "INSERT INTO orders VALUES (2, 'Eve')"),))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from activities import postgres_sql_files
 from activities.checks import hold_against
 from activities.sql_files import missing_sql_files
 from errors import DatabaseUnreachable, StepFailed
-from models.users import Check
+from models.users import Check, SqlFile
 from tests.users.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
 
 ADD_EVE = "-- it's a comment; with a semicolon\nINSERT INTO orders VALUES (2, 'Eve; 100%s 名');\n"
@@ -96,9 +101,78 @@ def test_an_exception_of_the_file_ends_the_night(postgres: Postgres) -> None:
         postgres.set_up(sql_files=(file,))
 
 
-def test_two_attempts_do_not_run_a_file_side_by_side(mysql: Mysql, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second waits for the first, and is tried again when that takes long."""
-    monkeypatch.setattr("activities.mysql_database.LOCK_SECONDS", 0)
+def wait_until(holds: Callable[[], object]) -> None:
+    """The other thread's statement is where the test wants it."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.05)
+
+
+@contextmanager
+def lost_in_a_file(database: Database, file: SqlFile, **more: object) -> Iterator[Future[object]]:
+    """An attempt whose worker stands still while the server is in the middle of the file for a minute."""
+    sleep = "pg_sleep" if isinstance(database, Postgres) else "sleep"
+    changed = (database.directory / file.file).read_text("utf-8")
+    database.file(file.file, f"UPDATE orders SET customer = 'half-done'; SELECT {sleep}(60);")
+    query, activity = (
+        ("query", "pg_stat_activity") if isinstance(database, Postgres) else ("info", "information_schema.processlist")
+    )
+    with ThreadPoolExecutor(1) as thread:
+        attempt = thread.submit(database.set_up, sql_files=(file,), **more)
+        asleep = f"SELECT 1 FROM {activity} WHERE {query} LIKE '%{sleep}(60%' AND {query} NOT LIKE 'SELECT 1 FROM%'"
+        wait_until(lambda: attempt.done() or database.as_master(asleep))
+        database.file(file.file, changed)
+        yield attempt
+
+
+def test_an_attempt_that_was_lost_within_a_file_is_ended_by_the_next(database: Database) -> None:
+    """Its session on the server would hold the lock for as long as the file runs; what it did is taken back."""
+    file = database.file("mask.sql", ADD_EVE)
+    with lost_in_a_file(database, file) as lost:
+        begun = time.monotonic()
+        database.set_up(sql_files=(file,))
+        assert time.monotonic() - begun < 20
+        assert database.orders() == [("Ada",), EVE], "only the second attempt's file has run, and once"
+        with pytest.raises(DatabaseUnreachable, match="Database busy"):
+            lost.result()
+    assert database.orders() == [("Ada",), EVE]
+
+
+def test_an_attempt_that_was_lost_in_the_queue_is_ended_too(postgres: Postgres) -> None:
+    """It would have the lock as soon as the one before it is gone."""
+    file = postgres.file("mask.sql", ADD_EVE)
+    [(oid,)] = postgres.as_master("SELECT oid FROM pg_database WHERE datname = current_database()")
+    key = f"{postgres_sql_files.LOCK['class']}, {postgres_sql_files.LOCK['object']}"
+    locks = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = {oid} AND NOT granted"
+    with (
+        closing(postgres.session(MASTER, MASTER_PASSWORD)) as holder,
+        closing(postgres.session(MASTER, MASTER_PASSWORD)) as queued,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        holder.execute(f"SELECT pg_advisory_lock({key})".encode())
+        waiting = thread.submit(queued.execute, f"SELECT pg_advisory_lock({key}), pg_sleep(60)".encode())
+        wait_until(lambda: postgres.as_master(locks))
+        postgres.set_up(sql_files=(file,))
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            waiting.result()
+    assert postgres.orders() == [("Ada",), EVE]
+
+
+def test_the_lock_of_another_database_is_left_alone(postgres: Postgres) -> None:
+    """An advisory lock belongs to a database; another night's, on the same server, goes on."""
+    key = f"{postgres_sql_files.LOCK['class']}, {postgres_sql_files.LOCK['object']}"
+    with closing(postgres.session(MASTER, MASTER_PASSWORD, "postgres")) as other:
+        other.execute(f"SELECT pg_advisory_lock({key})".encode())
+        postgres.set_up(sql_files=(postgres.file("mask.sql", ADD_EVE),))
+        assert other.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_session_that_does_not_end_lets_it_be_tried_again(mysql: Mysql, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MySQL takes back what a file did before it lets the lock go; that may take hours."""
+    monkeypatch.setattr("activities.mysql_sql_files.LOCK_SECONDS", 0)
+    monkeypatch.setattr("activities.mysql_sql_files.LOCK_TRIES", 2)
+    monkeypatch.setattr("activities.mysql_sql_files.end_session", lambda *_: None)
     with closing(mysql.session(MASTER, MASTER_PASSWORD)) as first, first.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK('aurora-restore', 0)")
         with pytest.raises(DatabaseUnreachable, match="Database busy"):
@@ -164,6 +238,14 @@ def test_a_check_that_fails_ends_the_night(database: Database) -> None:
     assert len(str(failed.value)) < 800
 
 
+def test_a_check_may_take_longer_than_our_own_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count over a large table takes minutes, and the step is given hours for it."""
+    monkeypatch.setattr("clients.postgres.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("clients.mysql.STATEMENT_SECONDS", 1)
+    asleep = ("pg_sleep(2)::text", "") if isinstance(database, Postgres) else ("sleep(2)", 0)
+    database.set_up(checks=(database.check(f"SELECT {asleep[0]}", (asleep[1],)),))
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -171,6 +253,7 @@ def test_a_check_that_fails_ends_the_night(database: Database) -> None:
         "SELECT 1; DELETE FROM orders",
         "DROP TABLE orders",
         "COMMIT; DELETE FROM orders",
+        "SET @nothing = 1",
         "SELEC 1",
     ],
 )
