@@ -37,7 +37,7 @@ from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
 from audit.seal import SealActivities, Seals
 from audit.table import AuditTable, TrailIntents
-from clients.aws import AwsClients
+from clients.aws import AwsClients, WrongEndpoint
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from clients.temporal import TemporalUnreachable, connect, leave
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb == "check":
             return 0 if asyncio.run(check(settings)) else 1
         asyncio.run(run(settings))
-    except WrongSettings as error:
+    except (WrongSettings, WrongEndpoint) as error:
         print(f"The settings are wrong:\n{error}", file=sys.stderr)
         return 2
     except TemporalUnreachable as error:

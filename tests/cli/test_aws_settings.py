@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from clients.aws import AwsClients, WrongEndpoint
+from devstack.pipeline import ROOT, own_environment
 from devstack.stack import Stack
 from models.request import Location
 from tests.cli.commands import Said
@@ -52,6 +55,17 @@ def test_the_variable_of_one_service_is_named(
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", "localhost:4566")
     said = operator("plan", assuming)
     assert (said.code, f"\nAWS_ENDPOINT_URL_{service}: Invalid endpoint: localhost:4566; " in said.err) == (2, True)
+
+
+def test_a_worker_does_not_start_with_an_endpoint_that_is_no_address(set_up: Stack) -> None:
+    """As with every wrong setting: exit 2 and what is wrong."""
+    variables = own_environment(set_up.environment) | {"AWS_ENDPOINT_URL": "127.0.0.1:4566"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "The settings are wrong:\nAWS_ENDPOINT_URL: Invalid endpoint: 127.0.0.1:4566; " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_endpoint_of_the_configuration_file_is_said_to_be_one(
