@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from temporalio import activity
 
 from activities.checks import hold_against
 from activities.clusters import another_cluster
@@ -16,7 +21,7 @@ from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from clients.rds import find_cluster
-from errors import StepFailed
+from errors import PipelineError, StepFailed
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
 from models.users import OtherLogins, RanSqlFile
@@ -46,43 +51,49 @@ class DatabaseUserActivities:
         number of MySQL's error if it refuses a statement, or if a check finds other data than was wanted.
         Source: RDS API Reference, DescribeDBClusters.
         Run twice: a user that is there is altered, a grant that is there is granted again, an SQL file that is marked
-        as run is left out; only on MySQL may one that was cut off be run again.
+        as run is left out; only on MySQL may one that was cut off be run again. Once a file of this operation is marked,
+        no login is locked, no user set and no grant given any more, which could undo what the file did: the logins are
+        proven again, and one that cannot be is a warning. The answer names what earlier attempts did as well.
         """
         if _nothing_asked(of):
             return SetupUsersOutcome(details="Users configured", resource_arns=(of.target.arn,), created=(), altered=())
-        scripts = [read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files]
+        with _telling() as done:
+            return self._set_up(of, done)
+
+    def _set_up(self, of: SetupUsersInput, done: _Done) -> SetupUsersOutcome:
+        scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files)
         passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id is not None}
         database = self._database(of)
         _check_names(of, database)
         self._look_at_cluster(of)
-        locked = self._lock_others(of, database)
-        created = self._set_users(of, database, passwords)
+        warnings = self._users(of, database, scripts, passwords, done)
         ran = [self._run(of, database, script) for script in scripts]
         _check(of, database)
         return SetupUsersOutcome(
             details="Users configured",
             resource_arns=(of.target.arn,),
-            created=created,
-            altered=tuple(user.name for user in of.users if user.name not in created),
-            locked=locked,
+            created=tuple(done.created),
+            altered=tuple(done.altered),
+            locked=tuple(done.locked),
             sql_files=tuple(ran),
-            facts=_facts(locked, ran),
+            warnings=warnings,
+            facts=_facts(done.locked, ran),
         )
 
-    def _lock_others(self, of: SetupUsersInput, database: RestoredDatabase) -> tuple[str, ...]:
-        """First of all, so that production's passwords open the copy for as short as possible."""
-        if of.other_logins is OtherLogins.KEEP:
-            return ()
-        return database.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins)))
-
-    def _set_users(self, of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> tuple[str, ...]:
-        if not of.users:
-            return ()
-        created = database.set_users(of.users, passwords)
-        database.grant(of.users)
-        for user in of.users:
-            database.prove_login(user, passwords.get(user.name))
-        return created
+    def _users(
+        self,
+        of: SetupUsersInput,
+        database: RestoredDatabase,
+        scripts: tuple[SqlText, ...],
+        passwords: dict[str, str],
+        done: _Done,
+    ) -> tuple[str, ...]:
+        """Before the first file only; gives what became of that since, as warnings."""
+        if database.begun(of.operation_id, scripts):
+            return tuple(_prove_again(of, database, passwords))
+        _lock_others(of, database, done)
+        _set_users(of, database, passwords, done)
+        return ()
 
     def _run(self, of: SetupUsersInput, database: RestoredDatabase, script: SqlText) -> RanSqlFile:
         # The files before may have taken hours, in which anybody may have given the target's name to another cluster.
@@ -110,7 +121,64 @@ class DatabaseUserActivities:
         return password_of(self._aws.secretsmanager(of.target, of.operation_id), secret_id)
 
 
-def _facts(locked: tuple[str, ...], ran: list[RanSqlFile]) -> dict[str, str]:
+@dataclass
+class _Done:
+    """What the attempts of one call did, this one and those before it: told to Temporal, which tells the next."""
+
+    created: list[str] = field(default_factory=list)
+    altered: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+
+    def tell(self) -> None:
+        """Again with every change, since a worker may die at any time."""
+        activity.heartbeat(asdict(self))
+
+
+@contextmanager
+def _telling() -> Iterator[_Done]:
+    """What earlier attempts did, to be added to."""
+    told = activity.info().heartbeat_details
+    done = _Done(**told[0]) if told else _Done()
+    try:
+        yield done
+    except Exception:
+        # Once more: a sign of life without details, of which the worker gives many, takes the place of the last one.
+        done.tell()
+        raise
+
+
+def _lock_others(of: SetupUsersInput, database: RestoredDatabase, done: _Done) -> None:
+    """First of all, so that production's passwords open the copy for as short as possible."""
+    if of.other_logins is OtherLogins.KEEP:
+        return
+    for login in database.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins))):
+        if login not in done.locked:
+            done.locked.append(login)
+    done.tell()
+
+
+def _set_users(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str], done: _Done) -> None:
+    if not of.users:
+        return
+    for name, new in database.set_users(of.users, passwords):
+        if name not in (*done.created, *done.altered):
+            (done.created if new else done.altered).append(name)
+    done.tell()
+    database.grant(of.users)
+    for user in of.users:
+        database.prove_login(user, passwords.get(user.name))
+
+
+def _prove_again(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> Iterator[str]:
+    """Every user logged in before the first file; what does not any more may be what a file wanted."""
+    for user in of.users:
+        try:
+            database.prove_login(user, passwords.get(user.name))
+        except PipelineError as error:
+            yield f"{user.name} could log in before the SQL files and was not seen to since: {error.fault.message}"
+
+
+def _facts(locked: list[str], ran: list[RanSqlFile]) -> dict[str, str]:
     """What an auditor will ask for: whose login was closed, and which SQL was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
     if locked:

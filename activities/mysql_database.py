@@ -50,22 +50,18 @@ class MysqlDatabase:
             if name != name.rstrip(" ") or any(ord(character) > 0xFFFF for character in name):  # noqa: PLR2004 - the BMP
                 yield f"{name!r} ends in a blank or has a character of four bytes, which MySQL does not keep. Choose another."
 
-    def lock_others(self, stay: frozenset[str]) -> tuple[str, ...]:
+    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
         """ACCOUNT LOCK, and the end of their sessions; each account as name@host."""
         with self._refusing("Logins not locked"), self._as_master() as connection:
-            locked = list(mysql_users.lock_accounts(connection, stay | {self._endpoint.master_username}))
-        return tuple(f"{account.name}@{account.host}" for account in locked)
+            for account in mysql_users.lock_accounts(connection, stay | {self._endpoint.master_username}):
+                yield f"{account.name}@{account.host}"
 
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> tuple[str, ...]:
+    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
         """Accounts with the hash of their password, unlocked; with TLS they may come no other way."""
         with self._refusing("Users not configured"), self._as_master() as connection:
-            return tuple(
-                user.name
-                for user in users
-                if mysql_users.set_user(
-                    connection, user.name, passwords.get(user.name), require_ssl=self._connector.tls
-                )
-            )
+            for user in users:
+                password, require_ssl = passwords.get(user.name), self._connector.tls
+                yield user.name, mysql_users.set_user(connection, user.name, password, require_ssl=require_ssl)
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Each user's grants, and no others of its own."""

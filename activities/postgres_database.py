@@ -38,17 +38,16 @@ class PostgresDatabase:
             if len(name.encode()) > IDENTIFIER_BYTES:
                 yield f"{name} is longer than {IDENTIFIER_BYTES} bytes, and PostgreSQL would cut it. Choose a shorter name."
 
-    def lock_others(self, stay: frozenset[str]) -> tuple[str, ...]:
+    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
         """NOLOGIN, and the end of their sessions."""
-        locked: list[str] = []
         with self._refusing("Logins not locked"), self._as_master(MAINTENANCE_DATABASE) as connection:
-            locked.extend(lock_roles(connection, stay | {self._endpoint.master_username}))
-        return tuple(locked)
+            yield from lock_roles(connection, stay | {self._endpoint.master_username})
 
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> tuple[str, ...]:
+    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
         """Roles belong to the whole server."""
         with self._refusing("Users not configured"), self._as_master(MAINTENANCE_DATABASE) as connection:
-            return tuple(user.name for user in users if set_role(connection, user.name, passwords.get(user.name)))
+            for user in users:
+                yield user.name, set_role(connection, user.name, passwords.get(user.name))
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Grants are given inside the database that they are of."""

@@ -19,11 +19,11 @@ class RestoredDatabase(Protocol):
     def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
         """What the engine would refuse, or cut, of the names in the request."""
 
-    def lock_others(self, stay: frozenset[str]) -> tuple[str, ...]:
-        """Let nobody log in but the named, the master user and the service's own; gives who was locked just now."""
+    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
+        """Let nobody log in but the named, the master user and the service's own; gives each who was locked just now."""
 
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> tuple[str, ...]:
-        """Have the users, with their passwords or by IAM; gives who is new."""
+    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
+        """Have the users, with their passwords or by IAM; gives each as soon as it is set, and whether it is new."""
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give the users what the request lists."""

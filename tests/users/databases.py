@@ -93,10 +93,12 @@ class Database(ABC):
     def check(self, query: str, *expected: tuple[Any, ...]) -> Check:
         return Check(database=self.name, query=query, expected=expected)
 
-    def set_up(self, *users: DatabaseUser, **more: Any) -> Any:
+    def input(self, *users: DatabaseUser, **more: Any) -> SetupUsersInput:
         given = {"operation_id": self.night.operation_id, "endpoint": self.endpoint, **more}
-        of = SetupUsersInput(step_started_at=self.night.now, target=self.night.target, users=users, **given)
-        return self.night.run(self.activities.setup_db_users, of)
+        return SetupUsersInput(step_started_at=self.night.now, target=self.night.target, users=users, **given)
+
+    def set_up(self, *users: DatabaseUser, **more: Any) -> Any:
+        return self.night.run(self.activities.setup_db_users, self.input(*users, **more))
 
     @property
     def activities(self) -> DatabaseUserActivities:

@@ -1,0 +1,230 @@
+"""A later attempt undoes nothing that an SQL file did, and answers for what the earlier ones did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.common import RetryPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.database_users import DatabaseUserActivities
+from activities.heartbeat import HeartbeatInterceptor
+from devstack.temporal_server import TemporalServer
+from errors import DatabaseUnreachable, StepFailed
+from models.database_users import SetupUsersInput, SetupUsersOutcome
+from models.users import SqlFile
+from tests.activities.night_world import temporal_environment
+from tests.users.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
+
+INSERT = "INSERT INTO orders VALUES (2, 'Eve')"
+
+
+def anywhere(database: Database) -> str:
+    return "postgres" if isinstance(database, Postgres) else "information_schema"
+
+
+def opening(database: Database, login: str, writer: str) -> SqlFile:
+    """A file of the operator's that opens a login of production's and lets a reader write."""
+    if isinstance(database, Mysql):
+        text = f"GRANT INSERT ON orders TO {writer}; ALTER USER {login} ACCOUNT UNLOCK;"
+    else:
+        text = f"GRANT INSERT ON orders TO {writer}; ALTER ROLE {login} LOGIN;"
+    return database.file("open.sql", text)
+
+
+def test_what_a_file_did_to_logins_and_grants_is_not_undone(database: Database) -> None:
+    """A check failed, the operator mended the data and had the step taken again."""
+    user, login = database.user(database.unique("app"), "p"), database.unique("production")
+    database.make_login(login, "of-production")
+    files = (opening(database, login, user.name),)
+    with pytest.raises(StepFailed, match="Check failed"):
+        database.set_up(user, sql_files=files, checks=(database.check("SELECT count(*) FROM orders", (9,)),))
+    answer = database.set_up(user, sql_files=files, checks=(database.check("SELECT count(*) FROM orders", (1,)),))
+    assert database.as_user(login, "of-production", "SELECT 1", anywhere(database)) == [(1,)]
+    with database.session(user.name, "p") as session:
+        session.cursor().execute(INSERT)
+    assert (answer.created, answer.altered, answer.locked, answer.warnings) == ((), (), (), ())
+
+
+def test_logins_are_proven_again_and_one_that_a_file_closed_is_a_warning(database: Database) -> None:
+    """It logged in before the file; what the file wants is the operator's affair."""
+    open_user, closed = database.user(database.unique("open"), "p"), database.user(database.unique("closed"), "p")
+    close = f"ALTER USER {closed.name} {'ACCOUNT LOCK' if isinstance(database, Mysql) else 'NOLOGIN'}"
+    files = (database.file("close.sql", close),)
+    assert database.set_up(open_user, closed, sql_files=files).warnings == ()
+    [warning] = database.set_up(open_user, closed, sql_files=files).warnings
+    assert warning.startswith(f"{closed.name} could log in before the SQL files")
+
+
+def test_another_operations_mark_lets_users_be_set(database: Database) -> None:
+    """So does the mark of a file that the request does not have: the next night sets its users."""
+    user = database.user(database.unique("app"), "old")
+    file = database.file("mask.sql", "SELECT 1")
+    database.set_up(user, sql_files=(file,), operation_id="op-001")
+    for more in ({"operation_id": "op-002"}, {"operation_id": "op-001", "sql_files": ()}):
+        again = database.user(user.name, f"new-{more['operation_id']}")
+        assert database.set_up(again, **{"sql_files": (file,), **more}).altered == (user.name,)
+        assert database.as_user(user.name, f"new-{more['operation_id']}", "SELECT 1") == [(1,)]
+
+
+def test_logins_are_locked_also_when_the_files_database_is_not_there(database: Database) -> None:
+    """Looking for its mark fails nothing: production's passwords open the copy for as short as possible."""
+    login = database.unique("production")
+    database.make_login(login, "of-production")
+    file = database.file("mask.sql", "SELECT 1").model_copy(update={"database": "misspelt"})
+    with pytest.raises(DatabaseUnreachable, match="misspelt"):
+        database.set_up(sql_files=(file,))
+    with pytest.raises(DatabaseUnreachable):
+        database.session(login, "of-production", anywhere(database))
+
+
+def test_an_attempt_that_is_lost_within_a_file_is_ended_before_users_are_set(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its file could end well in the middle of the locking, which would undo what it did."""
+    lock = (
+        "SELECT pg_advisory_lock(1635086962, 1)"
+        if isinstance(database, Postgres)
+        else "SELECT GET_LOCK('aurora-restore', 0)"
+    )
+    earlier = database.session(MASTER, MASTER_PASSWORD)
+    earlier.cursor().execute(lock)
+
+    def finding_nobody(*_: object) -> Iterator[str]:
+        with pytest.raises(Exception, match="terminat|Lost connection|closed the connection"):
+            earlier.cursor().execute("SELECT 1")
+        yield "somebody"
+
+    monkeypatch.setattr(database.kind, "lock_others", finding_nobody)
+    assert database.set_up(sql_files=(database.file("mask.sql", "SELECT 1"),)).locked == ("somebody",)
+
+
+# What the trail is told
+
+
+def failing_once(work: Callable[..., Any], seconds: float = 0) -> Callable[..., Any]:
+    """The database is busy at the first call."""
+    calls: list[None] = []
+
+    def failing(*arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == 1:
+            time.sleep(seconds)
+            raise DatabaseUnreachable("Database busy", "a lock was in the way.")
+        return work(*arguments)
+
+    return failing
+
+
+def busy_after_the_first(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """The database is busy at the second name."""
+
+    def failing(*arguments: Any) -> Iterator[Any]:
+        yield next(work(*arguments))
+        raise DatabaseUnreachable("Database busy", "a lock was in the way.")
+
+    return failing
+
+
+def attempt(database: Database, of: SetupUsersInput, told: list[Any]) -> Any:
+    """One that is told what the one before it said last."""
+    environment = temporal_environment(database.night.now)
+    environment.info = replace(environment.info, heartbeat_details=list(told))
+    environment.on_heartbeat = lambda *details: told.__setitem__(slice(None), details)
+    return environment.run(database.activities.setup_db_users, of)
+
+
+def test_whose_login_an_earlier_attempt_closed_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whom it made, who would else be one that was there."""
+    login, told = database.unique("production"), list[Any]()
+    database.make_login(login, "of-production")
+    of = database.input(database.user(database.unique("app"), "p"))
+    monkeypatch.setattr(database.kind, "grant", failing_once(database.kind.grant))
+    with pytest.raises(DatabaseUnreachable):
+        attempt(database, of, told)
+    answer = attempt(database, of, told)
+    assert login in [name.removesuffix("@%") for name in answer.locked]
+    assert len(set(answer.locked)) == len(answer.locked)
+    assert login in answer.facts["locked_logins"]
+    assert (answer.created, answer.altered) == ((of.users[0].name,), ())
+
+
+def test_an_attempt_that_came_to_nothing_passes_on_what_it_was_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS did not give the master's secret for a while."""
+    of = database.input(database.user(database.unique("app"), "p"))
+    told: list[Any] = [{"locked": ["production"]}]
+    monkeypatch.setattr(DatabaseUserActivities, "_password", failing_once(DatabaseUserActivities._password))
+    with pytest.raises(DatabaseUnreachable):
+        attempt(database, of, told)
+    assert told == [{"created": [], "altered": [], "locked": ["production"]}]
+
+
+@pytest.mark.parametrize("work", ["lock_others", "set_users"])
+def test_half_of_a_work_is_told(database: Database, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    """Twenty logins were closed, the next was in use."""
+    told = list[Any]()
+    for number in (1, 2):
+        database.make_login(database.unique(f"production{number}"), "of-production")
+    users = tuple(database.user(database.unique(f"app{number}"), "p") for number in (1, 2))
+    with monkeypatch.context() as patch:
+        patch.setattr(database.kind, work, busy_after_the_first(getattr(database.kind, work)))
+        with pytest.raises(DatabaseUnreachable):
+            attempt(database, database.input(*users), told)
+    locked = len(told[0]["locked"])
+    assert locked == 1 if work == "lock_others" else locked > 1
+    assert told[0]["created"] == ([] if work == "lock_others" else [users[0].name])
+    assert attempt(database, database.input(*users), told).created == tuple(user.name for user in users)
+
+
+@workflow.defn(name="UsersOnly")
+class UsersOnly:
+    """One step, with a heartbeat timeout."""
+
+    @workflow.run
+    async def run(self, of: SetupUsersInput) -> SetupUsersOutcome:
+        return await workflow.execute_activity_method(
+            DatabaseUserActivities.setup_db_users,
+            of,
+            start_to_close_timeout=timedelta(seconds=60),
+            heartbeat_timeout=timedelta(seconds=1.5),
+            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=50)),
+        )
+
+
+def test_temporal_carries_it_over(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the real server, with a worker that gives signs of life of its own all the while."""
+    login = postgres.unique("production")
+    postgres.make_login(login, "of-production")
+    of = postgres.input(postgres.user(postgres.unique("app"), "p"))
+    monkeypatch.setattr(postgres.kind, "grant", failing_once(postgres.kind.grant, seconds=3))
+
+    async def night(address: str) -> SetupUsersOutcome:
+        client = await Client.connect(address, data_converter=pydantic_data_converter)
+        with ThreadPoolExecutor(2) as threads:
+            async with Worker(
+                client,
+                task_queue="users",
+                workflows=[UsersOnly],
+                activities=[postgres.activities.setup_db_users],
+                activity_executor=threads,
+                interceptors=[HeartbeatInterceptor()],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+            ):
+                return await client.execute_workflow(UsersOnly.run, of, id="users", task_queue="users")
+
+    with TemporalServer(headless=True) as server:
+        answer = asyncio.run(night(server.address))
+    assert login in answer.locked
+    assert (answer.created, answer.altered) == ((of.users[0].name,), ())
