@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -57,10 +56,7 @@ class DatabaseUserActivities:
         """
         if _nothing_asked(of):
             return SetupUsersOutcome(details="Users configured", resource_arns=(of.target.arn,), created=(), altered=())
-        with _telling() as done:
-            return self._set_up(of, done)
-
-    def _set_up(self, of: SetupUsersInput, done: _Done) -> SetupUsersOutcome:
+        done = _Done.so_far()
         scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files)
         passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id is not None}
         database = self._database(of)
@@ -129,22 +125,15 @@ class _Done:
     altered: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
 
+    @classmethod
+    def so_far(cls) -> _Done:
+        """What earlier attempts did, to be added to."""
+        told = activity.info().heartbeat_details
+        return cls(**told[0]) if told else cls()
+
     def tell(self) -> None:
-        """Again with every change, since a worker may die at any time."""
+        """After every change, since a worker may die at any time."""
         activity.heartbeat(asdict(self))
-
-
-@contextmanager
-def _telling() -> Iterator[_Done]:
-    """What earlier attempts did, to be added to."""
-    told = activity.info().heartbeat_details
-    done = _Done(**told[0]) if told else _Done()
-    try:
-        yield done
-    except Exception:
-        # Once more: a sign of life without details, of which the worker gives many, takes the place of the last one.
-        done.tell()
-        raise
 
 
 def _lock_others(of: SetupUsersInput, database: RestoredDatabase, done: _Done) -> None:
@@ -154,7 +143,7 @@ def _lock_others(of: SetupUsersInput, database: RestoredDatabase, done: _Done) -
     for login in database.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins))):
         if login not in done.locked:
             done.locked.append(login)
-    done.tell()
+            done.tell()
 
 
 def _set_users(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str], done: _Done) -> None:
@@ -163,7 +152,7 @@ def _set_users(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[
     for name, new in database.set_users(of.users, passwords):
         if name not in (*done.created, *done.altered):
             (done.created if new else done.altered).append(name)
-    done.tell()
+            done.tell()
     database.grant(of.users)
     for user in of.users:
         database.prove_login(user, passwords.get(user.name))

@@ -4,6 +4,7 @@ It says that the process lives, not that the call makes progress; what hangs is 
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,13 +22,25 @@ class HeartbeatInterceptor(Interceptor):
         return _Beating(next)
 
 
+class _Remembering(ActivityOutboundInterceptor):
+    """Keeps the details of the activity's own last heartbeat, at first those of the attempt before."""
+
+    def __init__(self, next: ActivityOutboundInterceptor) -> None:
+        super().__init__(next)
+        self.details: Sequence[Any] = next.info().heartbeat_details
+
+    def heartbeat(self, *details: Any) -> None:
+        self.details = details
+        super().heartbeat(*details)
+
+
 class _Beating(ActivityInboundInterceptor):
-    _outbound: ActivityOutboundInterceptor
+    _outbound: _Remembering
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
         # Kept because activity.heartbeat() belongs to the activity's thread once that runs, and would block this loop.
-        self._outbound = outbound
-        super().init(outbound)
+        self._outbound = _Remembering(outbound)
+        super().init(self._outbound)
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         timeout = activity.info().heartbeat_timeout
@@ -43,5 +56,6 @@ class _Beating(ActivityInboundInterceptor):
 
     async def _beat(self, seconds: float) -> None:
         while True:
-            self._outbound.heartbeat()
+            # Temporal keeps those of the last heartbeat only: an empty one would take their place.
+            self._outbound.heartbeat(*self._outbound.details)
             await asyncio.sleep(seconds)
