@@ -91,8 +91,9 @@ class LeftoverActivities:
         Run twice: nothing is left to remove; the trail holds what was declared, and the answer names what of it is gone.
         """
         rds = self._aws.rds(of.target, of.operation_id)
+        # Also before nothing is found: another account's "nothing to remove" says nothing of the target's.
+        self._check_account(of.target, of.operation_id)
         if found := self._orphans(of, rds):
-            self._check_account(of.target, of.operation_id)
             names = ", ".join(orphan.identifier for orphan in found)
             declared = tuple(orphan.arn for orphan in found)
             self._intents.declare(Housekeeping.REMOVE_ORPHANS, of, f"Removing {names}", declared)

@@ -19,11 +19,13 @@ CLEANUP = "cleanup"
 """Stands where the operation's number would for whoever only looks: in the names of the assumed roles' sessions."""
 GOING = ("deleting", "deleted")
 """The statuses of what needs no removing."""
+HOME = 5
+"""The parts of an ARN that say in which partition, region and account it is, and of which service."""
 
 
 def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]:
-    """Every copy that this pipeline made for the target: told by its tag and by its name, in whatever status."""
-    return [copy for copy in list_snapshots(rds, "manual") if _is_own(copy, target)]
+    """Every copy that this pipeline made for the target, in whatever status."""
+    return [copy for copy in list_snapshots(rds, "manual") if is_own(copy, target)]
 
 
 def copies_there(rds: RDSClient) -> set[str]:
@@ -70,11 +72,13 @@ def orphans(copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset
     return [_orphan(copy, why) for copy, why in found if why]
 
 
-def _is_own(copy: DBClusterSnapshotTypeDef, target: Target) -> bool:
+def is_own(copy: DBClusterSnapshotTypeDef, target: Target) -> bool:
+    """Whether this pipeline made it for the target: told by its account and region, its name and its tag."""
+    at_home = copy["DBClusterSnapshotArn"].split(":")[:HOME] == target.arn.split(":")[:HOME]
     form = COPY_NAME.fullmatch(copy["DBClusterSnapshotIdentifier"])
     # The name too: whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
     named = form is not None and form["target"] == copy_name_beginning(target.arn)
-    return named and tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) == target.arn
+    return at_home and named and tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) == target.arn
 
 
 def _created(copy: DBClusterSnapshotTypeDef) -> str:

@@ -13,16 +13,16 @@ from activities import guards, tags
 from activities.examination import Examination
 from activities.faults import Action, error_code, rule_for
 from activities.guards import Check, Violation
-from activities.orphans import copies_there
+from activities.orphans import copies_there, is_own, own_copies
 from activities.provenance import stranger
 from activities.sql_files import missing_sql_files
 from activities.statuses import Meaning, snapshot_meaning
 from activities.step import Intents, final_look_over, now, step_activity, time_in_step
 from clients.aws import AwsClients
-from clients.rds import find_snapshot, list_snapshots
+from clients.rds import find_snapshot
 from errors import Refused, ResourceBusy, StepFailed
 from models.configuration import merged
-from models.identifiers import COPY_NAME, copy_identifier
+from models.identifiers import copy_identifier
 from models.operation import StepOutcome
 from models.request import Archive, Target
 from models.snapshots import (
@@ -167,7 +167,7 @@ class SnapshotActivities:
         self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, of: CopySnapshotInput
     ) -> CopySnapshotOutcome:
         """A failed copy keeps its name; it must go before the same snapshot can be copied again."""
-        if tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) != of.target.arn:
+        if not is_own(copy, of.target):
             raise StepFailed(
                 "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
             )
@@ -258,25 +258,9 @@ def kept_and_pruned(
     rds: RDSClient, target: Target, tonight: SnapshotCopy, archive: Archive
 ) -> tuple[list[str], list[str]]:
     """The ARNs of this pipeline's copies that stay and of those that go; only looks."""
-    newest_first = sorted(_own_copies(rds, target, tonight), key=_age_key, reverse=True)
+    usable = [copy for copy in own_copies(rds, target) if copy["Status"] in ("available", "failed")]
+    newest_first = sorted(usable, key=_age_key, reverse=True)
     return _split(newest_first, tonight.arn, archive.keep)
-
-
-def _own_copies(rds: RDSClient, target: Target, tonight: SnapshotCopy) -> list[DBClusterSnapshotTypeDef]:
-    return [
-        snapshot
-        for snapshot in list_snapshots(rds, "manual")
-        if tags.tags_of(snapshot.get("TagList", [])).get(tags.COPY_FOR) == target.arn
-        # Whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
-        and _without_digest(snapshot["DBClusterSnapshotIdentifier"]) == _without_digest(tonight.identifier) != ""
-        and snapshot["Status"] in ("available", "failed")
-    ]
-
-
-def _without_digest(identifier: str) -> str:
-    """What the names of all copies for one target begin with; empty for a name that the pipeline never gives."""
-    form = COPY_NAME.fullmatch(identifier)
-    return form["target"] if form else ""
 
 
 def _age_key(snapshot: DBClusterSnapshotTypeDef) -> tuple[bool, str]:

@@ -267,7 +267,7 @@ def other_snapshots() -> st.SearchStrategy[OtherSnapshot]:
     )
 
 
-MOMENTS = st.integers(0, 14)
+MOMENTS = st.integers(0, 22)
 
 
 def weather() -> st.SearchStrategy[Weather]:

@@ -117,7 +117,7 @@ def _no_look_for_a_rename(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_ownership_filter(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(snapshots, "_own_copies", lambda rds, *_: list_snapshots(rds, "manual"))
+    patch.setattr(snapshots, "own_copies", lambda rds, target: list_snapshots(rds, "manual"))
 
 
 def _no_intent(patch: pytest.MonkeyPatch) -> None:
@@ -148,8 +148,13 @@ def _everybodys_copies(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(leftovers, "own_copies", lambda rds, target: list_snapshots(rds, "manual"))
 
 
+def _whatever_account_answers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("activities.orphans.HOME", 0)
+
+
 def _no_account_check_of_removals(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LeftoverActivities, "_check_account", lambda self, target, operation_id: None)
+    _whatever_account_answers(patch)
 
 
 def _left_half_restored(**differing: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
@@ -209,6 +214,9 @@ LEFT_OVER: dict[str, Breakage] = {
     ),
     "good copies stay": Breakage(_none_is_kept, _cleaned_up()),
     "whose orphans": Breakage(_everybodys_copies, _cleaned_up()),
+    "the account that answers": Breakage(
+        _whatever_account_answers, _cleaned_up(credentials=st.just(Credentials.DISAGREE), twin=st.just(True))
+    ),
     "the account of a removal": Breakage(
         _no_account_check_of_removals, _cleaned_up(credentials=st.just(Credentials.ANOTHERS), twin=st.just(True))
     ),
