@@ -55,6 +55,8 @@ class PolicedNight:
     def __init__(self, site: Site, **target: Any) -> None:
         self.site = site
         self.number = next(NUMBERS)
+        self.restored: str | None = None
+        """The resource id of the cluster that this night restored."""
         self.cluster = f"staging-{self.number}"
         self.request = RestoreRequest.model_validate(self._request(target))
         aws = site.session("worker")
@@ -239,15 +241,15 @@ class PolicedNight:
         given = {"source_arn": self.request.source.arn, "snapshot": found.snapshot, "snapshot_copy": copy}
         configured: dict[str, Any] = {"target": target, "configuration": found.configuration}
         restored = self.run(Step.RESTORE_SNAPSHOT, RestoreClusterInput(**self._step(), **configured, **given))
-        of = CheckRestoreInput(
-            **self._step(), **configured, engine=ENGINE, cluster_resource_id=restored.cluster_resource_id
-        )
+        self.restored = restored.cluster_resource_id
+        of = CheckRestoreInput(**self._step(), **configured, engine=ENGINE, cluster_resource_id=self.restored)
         return self.until_done(Step.CHECK_RESTORE_STATUS, of).endpoint
 
     def set_up_users(self, endpoint: Any) -> Any:
         """setup-db-users."""
         users: tuple[DatabaseUser, ...] = self.request.users
-        of = SetupUsersInput(**self._step(), target=self.request.target, endpoint=endpoint, users=users)
+        given = {"target": self.request.target, "cluster_resource_id": self.restored, "endpoint": endpoint}
+        of = SetupUsersInput(**self._step(), **given, users=users)
         return self.run(Step.SETUP_DB_USERS, of)
 
     def archive(self, found: Any, copy: Any, keep: int = 1) -> Any:
