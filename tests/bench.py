@@ -37,7 +37,14 @@ Two workflow tasks at a time without a cache keep each other's local activities 
 """
 WORKER_OPTIONS = WITHOUT_CACHE if os.environ.get("TESTS_WITHOUT_CACHE") else {}
 """What every worker under test is built with, unless the test says something else."""
+TIMERS_AT_ONCE = 'history.timerProcessorMaxTimeShift="10ms"'
+"""For a Temporal server under test, which would let each timer wait for up to a second more."""
 TEMPORAL_BINARY = str(Path(sys.executable).parent / "temporal")
+
+
+def dynamic_config(*values: str) -> list[str]:
+    """Arguments of the dev server."""
+    return [word for value in values for word in ("--dynamic-config-value", value)]
 
 
 def request_json(**changed: Any) -> dict[str, Any]:
@@ -194,7 +201,7 @@ async def skipped_time(plugin: AuroraRestorePlugin) -> AsyncIterator[Client]:
         dev_server_existing_path=TEMPORAL_BINARY,
         dev_server_log_level="error",
         search_attributes=list(search_attributes.ALL),
-        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        dev_server_extra_args=dynamic_config("frontend.WorkflowTimeSkippingEnabled=true", TIMERS_AT_ONCE),
         plugins=[plugin],
     ) as environment_:
         yield environment_.client

@@ -2,9 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
+from botocore import session
 
 PACKAGES = ("temporalio", "boto3", "moto", "psycopg", "pydantic")
 
@@ -22,3 +27,11 @@ def pytest_report_header() -> list[str]:
 
 def _says(binary: Path) -> str:
     return subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    """Every session of botocore would read the services' models anew, which takes longer than what it is then used for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", cache(session.create_loader))
+        yield

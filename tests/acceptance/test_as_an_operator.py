@@ -21,6 +21,7 @@ from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch, Server
 from devstack.stack import Stack
 from devstack.world import USERS
+from tests.bench import TIMERS_AT_ONCE
 
 QUICK = Durations(
     snapshot=1, copy=4, cluster_create=1, cluster_restore=3, cluster_modify=1, cluster_delete=1, instance_create=2,
@@ -88,7 +89,7 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[Operator]:
-    with Stack(durations=QUICK) as stack, Scratch("acceptance") as scratch:
+    with Stack(durations=QUICK, dynamic_config_values=[TIMERS_AT_ONCE]) as stack, Scratch("acceptance") as scratch:
         operator = Operator(stack, scratch)
         operator.starter("setup")
         yield operator

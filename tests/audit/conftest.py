@@ -15,6 +15,7 @@ from audit.table import AuditTable
 from clients.aws import CONFIG
 from devstack.aws import Emulator, NoDatabases
 from devstack.temporal_server import TemporalServer
+from tests.bench import TIMERS_AT_ONCE
 from workflows.search_attributes import ALL
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def _client(aws: Emulator, config: Config) -> DynamoDBClient:
 @pytest.fixture(scope="package")
 def temporal() -> Iterator[TemporalServer]:
     """The real server, without its Web UI, that knows the pipeline's search attributes."""
-    with TemporalServer(headless=True, search_attributes={key.name: "Keyword" for key in ALL}) as server:
+    attributes = {key.name: "Keyword" for key in ALL}
+    with TemporalServer(headless=True, search_attributes=attributes, dynamic_config_values=[TIMERS_AT_ONCE]) as server:
         yield server
 
 

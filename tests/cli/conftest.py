@@ -15,6 +15,7 @@ from devstack.aws import Durations
 from devstack.pipeline import own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
+from tests.bench import TIMERS_AT_ONCE
 from tests.cli.commands import Said, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def stack() -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
         if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
             patch.setattr(tempfile, "tempdir", str(IN_MEMORY))
-        with Stack(durations=QUICK) as stack:
+        with Stack(durations=QUICK, dynamic_config_values=[TIMERS_AT_ONCE]) as stack:
             yield stack
 
 

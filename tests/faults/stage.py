@@ -29,7 +29,7 @@ from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
 from devstack.world import ACCOUNT, REPLACED_BY, SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, USERS, World
 from models.identifiers import copy_identifier
-from tests.bench import request_json
+from tests.bench import TIMERS_AT_ONCE, request_json
 
 AUDIT_TABLE, OPERATIONS_TABLE, TASK_QUEUE = "aurora-restore-audit", "aurora-restore-operations", "aurora-restore"
 BYSTANDER = "orders-staging-reports"
@@ -39,8 +39,6 @@ QUICK = Durations(
     instance_create=0.4, instance_delete=0.3, instance_modify=0.1, master_password=0.2,
 )  # fmt: skip
 WAIT = {"deadline": "PT90S", "first_interval": "PT0.1S", "maximum_interval": "PT0.4S"}
-TIMERS = 'history.timerProcessorMaxTimeShift="10ms"'
-"""The server's timers would else come up to a second late, which is most of a night here."""
 WORKER_STARTS = 15
 """A worker gives up after 10 s without Temporal, which is away for two minutes at most."""
 CHANGING_FACTS = frozenset({"LatestRestorableTime", "EarliestRestorableTime"})
@@ -60,7 +58,7 @@ class Stage:
             self.stack = starting.enter_context(
                 Stack(
                     durations=QUICK, headless=True, db_filename=self.scratch.path / "temporal.db",
-                    search_attributes=SEARCH_ATTRIBUTES, dynamic_config_values=[TIMERS],
+                    search_attributes=SEARCH_ATTRIBUTES, dynamic_config_values=[TIMERS_AT_ONCE],
                 )
             )  # fmt: skip
             self._running = starting.pop_all()

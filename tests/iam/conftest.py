@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import pytest
-from botocore import session
 from botocore.retries.standard import ExponentialBackoff
 
 from devstack.aws import Emulator, NoDatabases
@@ -41,8 +39,6 @@ def policed() -> Iterator[Policed]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
         patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
-        # Every role's session would read the services' models anew.
-        patch.setattr(session, "create_loader", cache(session.create_loader))
         yield Policed(emulator, ids)
 
 

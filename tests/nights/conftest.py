@@ -10,7 +10,7 @@ from audit.plugin import AuroraRestorePlugin
 from devstack.aws import Durations, Emulator
 from devstack.postgres import PostgresHost
 from devstack.world import World, environment
-from tests.bench import TEMPORAL_BINARY, bench, environment_variables, parts
+from tests.bench import TEMPORAL_BINARY, TIMERS_AT_ONCE, bench, dynamic_config, environment_variables, parts
 from tests.evenings import AT_ONCE, another_evening, clusters_alone, tables_of
 from tests.nights.going_on import GoingOn
 from workflows import search_attributes
@@ -49,6 +49,7 @@ async def temporal_in_real_time() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=TEMPORAL_BINARY,
         dev_server_log_level="error",
+        dev_server_extra_args=dynamic_config(TIMERS_AT_ONCE),
         search_attributes=list(search_attributes.ALL),
         plugins=[AuroraRestorePlugin()],
     ) as server:

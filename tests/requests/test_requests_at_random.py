@@ -26,6 +26,7 @@ from models.identifiers import copy_identifier, instance_identifier
 from models.request import RestoreRequest
 from models.request_file import UnreadableRequest, read_request
 from tests.audit.test_bad_input import PLANTED, Failed, _failed
+from tests.bench import TIMERS_AT_ONCE
 from tests.requests.requests_at_random import FULL, PROFILE, broken_requests, good_requests, hostile_texts
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.search_attributes import ALL
@@ -144,7 +145,10 @@ def test_the_workflow_refuses_what_the_model_refuses() -> None:
     """Twenty of them, through Temporal: failed by the first task, for good, with the same faults and no value."""
     requests = _some_bad_requests()
     assert len(requests) == SAMPLE
-    with TemporalServer(headless=True, search_attributes={key.name: "Keyword" for key in ALL}) as temporal:
+    attributes = {key.name: "Keyword" for key in ALL}
+    with TemporalServer(
+        headless=True, search_attributes=attributes, dynamic_config_values=[TIMERS_AT_ONCE]
+    ) as temporal:
         failures = asyncio.run(_all_of_them(temporal, requests))
     for request, failed in zip(requests, failures, strict=True):
         assert isinstance(failed.cause, ApplicationError), failed.failure_json

@@ -27,7 +27,7 @@ from devstack.world import World, environment
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from settings import PREFIX
-from tests.bench import Bench, bench, parts
+from tests.bench import TIMERS_AT_ONCE, Bench, bench, parts
 from tests.evenings import AT_ONCE, clusters_alone
 from tests.versions.studio import SHORT, clean, wish
 from workflows.aurora_restore import AuroraRestoreWorkflow
@@ -46,7 +46,7 @@ REPORTS_AFTER = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribu
 @pytest.fixture(scope="module")
 def temporal() -> Iterator[TemporalServer]:
     attributes = {key.name: "Keyword" for key in ALL}
-    soon = [*(f'{name}="1s"' for name in DRAINS_SOON), f"{REPORTS_AFTER}=1"]
+    soon = [*(f'{name}="1s"' for name in DRAINS_SOON), f"{REPORTS_AFTER}=1", TIMERS_AT_ONCE]
     with TemporalServer(headless=True, search_attributes=attributes, dynamic_config_values=soon) as server:
         yield server
 
