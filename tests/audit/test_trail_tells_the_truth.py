@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
@@ -49,10 +51,19 @@ SCENARIOS: dict[str, tuple[Call, ...]] = {
 WITH_A_CACHE: dict[str, int] = {}
 
 
+async def _at_work(handle: WorkflowHandle[Any, Any]) -> None:
+    """Until a worker has begun its activity: a cancellation that comes before would leave nothing to tell."""
+    while not any(
+        pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        for pending in (await handle.describe()).raw_description.pending_activities
+    ):
+        await asyncio.sleep(0.05)
+
+
 async def _all_nights(temporal: TemporalServer, table: AuditTable, options: dict[str, int]) -> dict[str, Ended]:
     async with office(temporal, table, **options) as at:
         handles = {name: await at.start(*calls) for name, calls in SCENARIOS.items()}
-        await asyncio.sleep(1.5)
+        await _at_work(handles["cancelled"])
         await handles["cancelled"].cancel()
         return dict(zip(handles, await asyncio.gather(*map(at.ended, handles.values())), strict=True))
 
