@@ -53,7 +53,7 @@ WITH_A_CACHE: dict[str, int] = {}
 
 async def _at_work(handle: WorkflowHandle[Any, Any]) -> None:
     """Until a worker has begun its activity: a cancellation that comes before would leave nothing to tell."""
-    while not any(
+    while not any(  # noqa: ASYNC110 - it watches another process
         pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
         for pending in (await handle.describe()).raw_description.pending_activities
     ):
