@@ -195,13 +195,17 @@ def parts(world: World, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, S
 
 
 @asynccontextmanager
-async def skipped_time(plugin: AuroraRestorePlugin) -> AsyncIterator[Client]:
-    """The real server with a clock of each workflow's own, which jumps over waits."""
+async def skipped_time(plugin: AuroraRestorePlugin, *, real_databases: bool = False) -> AsyncIterator[Client]:
+    """The real server with a clock of each workflow's own, which jumps over waits.
+
+    Real databases start in real time: for them each wait leaves a second, or a slow start would look like an hour's restore.
+    """
+    timers = () if real_databases else (TIMERS_AT_ONCE,)
     async with await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=TEMPORAL_BINARY,
         dev_server_log_level="error",
         search_attributes=list(search_attributes.ALL),
-        dev_server_extra_args=dynamic_config("frontend.WorkflowTimeSkippingEnabled=true", TIMERS_AT_ONCE),
+        dev_server_extra_args=dynamic_config("frontend.WorkflowTimeSkippingEnabled=true", *timers),
         plugins=[plugin],
     ) as environment_:
         yield environment_.client

@@ -49,7 +49,7 @@ def world() -> Iterator[World]:
 async def on(world: World, tmp_path: Path) -> AsyncIterator[Bench]:
     with environment_variables({"AURORA_RESTORE_SQL_DIRECTORY": str(tmp_path)}):
         made = parts(world, "mysql")
-    async with skipped_time(AuroraRestorePlugin()) as client, bench(client, world, made) as built:
+    async with skipped_time(AuroraRestorePlugin(), real_databases=True) as client, bench(client, world, made) as built:
         yield built
 
 

@@ -106,7 +106,7 @@ async def test_six_nights_leave_the_reference_trail(world: World) -> None:
     """Six nights leave the reference's forty rows: day by day the same steps, statuses, details and pattern of times."""
     made = parts(world, "reference")
     midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(0, 5), UTC)
-    async with skipped_time(made[0]) as client, bench(client, world, made) as on:
+    async with skipped_time(made[0], real_databases=True) as client, bench(client, world, made) as on:
         fate = Fate(world, on)
         for night in range(len(NIGHTS)):
             at = midnight + timedelta(days=night)
