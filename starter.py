@@ -107,7 +107,7 @@ def _sentence(error: Exception) -> str:
     from errors import PipelineError
     from settings import WrongSettings
 
-    # Of the trail too: what is missing is no part of it.
+    # Also where the trail was what could not be read: it is the credentials that are missing.
     nobody = isinstance(error, PipelineError) and isinstance(error.__cause__, NoCredentialsError)
     told = error.__cause__ if nobody else error
     match told:

@@ -30,9 +30,10 @@ LOCK_SECONDS, LOCK_TRIES = 20, 180
 
 
 def take_lock(connection: Mysql) -> None:
-    """Until the connection ends. Whoever has it is an earlier attempt, and its session is ended.
+    """Until the connection ends. Whoever has it is another attempt, and its session is ended.
 
-    Its worker died or stands still in the middle of a file, and the session would go on for as long as the file does.
+    Most likely its worker died or stands still in the middle of a file, and the session would go on for as long as the
+    file does. Should a frozen worker wake and end the newer one's, that is made again.
     Raises `DatabaseUnreachable` (transient) if that session is still there after long.
     Source: MySQL Reference Manual, "Locking Functions".
     """

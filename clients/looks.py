@@ -1,4 +1,4 @@
-"""A call that changes what has a name leaves this process only while the look that led to it is fresh.
+"""A call that deletes or changes something by its name leaves this process only while the look that led to it is fresh.
 
 RDS deletes and changes by name and knows no condition. A worker that stood still between its look and its call (swapped out,
 moved to another host, stopped by a debugger) wakes with an old look in hand, and by then the name may lead to the cluster that
