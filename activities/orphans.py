@@ -20,7 +20,7 @@ CLEANUP = "cleanup"
 GOING = ("deleting", "deleted")
 """The statuses of what needs no removing."""
 HOME = 5
-"""The parts of an ARN that say in which partition, region and account it is, and of which service."""
+"""How many parts of an ARN say where a resource is: partition, service, region and account."""
 
 
 def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]:

@@ -24,7 +24,8 @@ def take_lock(connection: psycopg.Connection) -> None:
     """Until the transaction ends. Whoever has it, or waits for it, is another attempt, and its session is ended.
 
     Most likely its worker died or stands still in the middle of a file, and the session would go on for as long as the
-    file does; PostgreSQL takes back what it did. Should a frozen worker wake and end the newer one's, that is made again. Source: PostgreSQL documentation, pg_locks, pg_terminate_backend.
+    file does; PostgreSQL takes back what it did. Should a frozen worker wake and end the newer one's, that is made again.
+    Source: PostgreSQL documentation, pg_locks, pg_terminate_backend.
     """
     connection.execute(
         """

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from tests.faults import __main__ as campaign
 from tests.faults.campaign import Result, command
 from tests.faults.results import Results
 
@@ -33,3 +37,28 @@ def test_without_a_file_a_campaign_is_of_one_run() -> None:
     results.add(HELD)
     assert results.all == [HELD]
     assert Results(None).all == []
+
+
+class Interrupted:
+    """A campaign during which somebody presses Ctrl-C."""
+
+    def __init__(self, stages: int) -> None:
+        pass
+
+    def submit(self, plan: str, seed: int) -> None:
+        raise KeyboardInterrupt
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_interrupted_campaign_plays_no_defects_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends there, and says so by its exit code."""
+    went_on: list[str] = []
+    monkeypatch.setattr(campaign, "Campaign", Interrupted)
+    monkeypatch.setattr(campaign, "write", went_on.append)
+    monkeypatch.setattr(campaign, "_caught", went_on.append)
+    monkeypatch.setattr(sys, "argv", ["tests.faults", "--nights", "1", "--document", "--defects"])
+    with pytest.raises(SystemExit) as ended:
+        campaign.main()
+    assert (ended.value.code, went_on) == (130, [])
