@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from temporalio.api.enums.v1 import TimeoutType
+from temporalio.api.enums.v1 import PendingActivityState, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
@@ -145,3 +146,12 @@ def _short(failure: Any) -> str:
 def _json(payloads: Any) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(payloads.payloads[0].data)
     return read
+
+
+async def at_work(handle: WorkflowHandle[Any, Any]) -> None:
+    """Until a worker has begun its activity: a cancellation that comes before would leave nothing to tell."""
+    while not any(  # noqa: ASYNC110 - it watches another process
+        pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        for pending in (await handle.describe()).raw_description.pending_activities
+    ):
+        await asyncio.sleep(0.05)

@@ -64,7 +64,7 @@ def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServe
             outage = aws.faults.add("dynamodb", "PutItem", "reset-before", count=None)
             handle = await at.start(Call(), Call(behaviour="fail", fatal=True))
             # The second step begins while the row of the first is still on its way.
-            await _until(lambda: scripted.effects[handle.id] == 2, seconds=2)
+            await _until(lambda: scripted.effects[handle.id] == 2)
             await asyncio.sleep(0.3)
             description = await handle.describe()
             during = [row.phase for row in impatient_table.operation(handle.id)]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
@@ -22,7 +20,7 @@ from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
 from tests.audit.scripted import NOBODYS_QUEUE, UNDECODABLE, UNREGISTERED, Call
 from tests.audit.small_nights import SmallNight
-from tests.audit.temporal_nights import Ended, history_tells, office, trail_tells
+from tests.audit.temporal_nights import Ended, at_work, history_tells, office, trail_tells
 from tests.bench import WITHOUT_CACHE
 
 if TYPE_CHECKING:
@@ -51,19 +49,10 @@ SCENARIOS: dict[str, tuple[Call, ...]] = {
 WITH_A_CACHE: dict[str, int] = {}
 
 
-async def _at_work(handle: WorkflowHandle[Any, Any]) -> None:
-    """Until a worker has begun its activity: a cancellation that comes before would leave nothing to tell."""
-    while not any(  # noqa: ASYNC110 - it watches another process
-        pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-        for pending in (await handle.describe()).raw_description.pending_activities
-    ):
-        await asyncio.sleep(0.05)
-
-
 async def _all_nights(temporal: TemporalServer, table: AuditTable, options: dict[str, int]) -> dict[str, Ended]:
     async with office(temporal, table, **options) as at:
         handles = {name: await at.start(*calls) for name, calls in SCENARIOS.items()}
-        await _at_work(handles["cancelled"])
+        await at_work(handles["cancelled"])
         await handles["cancelled"].cancel()
         return dict(zip(handles, await asyncio.gather(*map(at.ended, handles.values())), strict=True))
 

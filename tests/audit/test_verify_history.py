@@ -22,6 +22,7 @@ from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
 from tests.audit import scripted
 from tests.audit.scripted import Call
+from tests.audit.temporal_nights import at_work
 from tests.audit.test_trail_tells_the_truth import SCENARIOS
 from tests.audit.verified import Desk, Tables, changed, desk, ended, kinds, noted, only
 
@@ -54,7 +55,7 @@ def test_a_true_trail_is_clean_however_the_steps_ended(temporal: TemporalServer,
         handles = {}
         for number, (name, calls) in enumerate(SCENARIOS.items(), start=1):
             handles[name] = await at.start(f"op-{number:03d}", *calls, sealed=name != "refused fatally")
-        await asyncio.sleep(1.5)
+        await at_work(handles["cancelled"])
         await handles["cancelled"].cancel()
         await asyncio.gather(*map(ended, handles.values()))
         verify = at.verifier.verify
