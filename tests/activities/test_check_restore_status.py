@@ -48,7 +48,7 @@ def until_done(night: Night, resource_id: str) -> Any:
 
 def test_cluster_writer_readers_password(night: Night, resource_id: str) -> None:
     """In this order, each only when the one before is there; then the endpoint, with where the password is."""
-    seen = []
+    seen: list[str] = []
     for _ in range(20):
         answer = look(night, resource_id)
         if not seen or seen[-1] != answer.details:

@@ -98,8 +98,8 @@ def test_a_stranger_of_the_same_name_is_refused(night: Night, snapshot: SourceSn
 def test_a_stranger_that_comes_in_between_is_refused(night: Night, snapshot: SourceSnapshot) -> None:
     """AlreadyExists is looked into, not taken for success."""
     make_stranger(night, night.copy_of(snapshot).identifier)
-    not_found = {"code": "DBClusterSnapshotNotFoundFault", "count": 1}
-    night.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", **not_found)
+    code = "DBClusterSnapshotNotFoundFault"
+    night.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code=code, count=1)
     night.forget_calls()
     with pytest.raises(Refused, match="Copy is of another snapshot"):
         copy(night, snapshot)
@@ -168,8 +168,8 @@ def test_room_is_made_after_a_failed_copy_in_the_same_look(night: Night, snapsho
     night.force_status(failed.arn, "failed")
     copy(night, snapshot, archive=Archive(keep=1))
     night.later()
-    quota = {"code": "SnapshotQuotaExceeded", "message": "Cannot create more than 100 manual snapshots"}
-    night.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", **quota)
+    message = "Cannot create more than 100 manual snapshots"
+    night.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="SnapshotQuotaExceeded", message=message)
     answer = copy(night, snapshot, archive=Archive(keep=1))
     assert (answer.done, answer.details) == (False, "Pruned 1 old copies to make room")
     declared = [row.resource_arns for row in night.shared.table.operation(night.operation_id)]

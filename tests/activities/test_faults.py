@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from typing import Any
 
 import botocore.session
 import pytest
@@ -153,7 +154,7 @@ def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
 
 def test_a_request_that_botocore_refuses_quotes_no_value() -> None:
     """Botocore's report quotes the value, which can be a password."""
-    client = botocore.session.get_session().create_client(
+    client: Any = botocore.session.get_session().create_client(
         "rds", region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-"
     )
     with pytest.raises(ParamValidationError, match="31337") as refused:

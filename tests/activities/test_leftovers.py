@@ -122,7 +122,7 @@ def test_only_this_operations_own_copy_goes(
 ) -> None:
     """Not one of another operation, which may have been adopted, nor of another snapshot, nor one nobody asked about."""
     snapshot, copy = copied
-    asked = {
+    asked: dict[str, dict[str, Any]] = {
         "operation": {"operation_id": f"{night.operation_id}0", "snapshot": snapshot.arn, "unfinished_copy": True},
         "snapshot": {"snapshot": f"{snapshot.arn}-2", "unfinished_copy": True},
         "nothing asked for": {"snapshot": snapshot.arn},

@@ -151,7 +151,7 @@ def test_a_password_that_came_with_the_snapshot_is_replaced(database: Database) 
 def test_a_role_that_could_not_log_in_can(database: Database) -> None:
     """A role that came without LOGIN or with none but a group's rights is made a user."""
     name = database.unique("app")
-    database.as_master(f"CREATE ROLE {name}")  # type: ignore[arg-type]  # a name of ours
+    database.as_master(f"CREATE ROLE {name}")
     assert database.set_up(database.user(name, "x")).altered == (name,)
     assert database.as_user(name, "x", "SELECT 1") == [(1,)]
 
@@ -223,7 +223,7 @@ def test_read_only_takes_away_what_production_allowed(database: Database) -> Non
     assert database.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]
     for statement in (*WRITES, "INSERT INTO later VALUES (1)"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            database.as_user(name, "p", statement)  # type: ignore[arg-type]  # each is one of ours
+            database.as_user(name, "p", statement)
 
 
 def test_read_write_can_write(database: Database) -> None:
@@ -249,11 +249,11 @@ def test_a_table_made_later_is_covered(database: Database) -> None:
 def test_tables_of_another_owner_are_covered(database: Database) -> None:
     """In production an application's role owns the tables, not the master; the grants reach them all the same."""
     owner, reader = database.unique("owner"), database.unique("report")
-    database.as_master(f"CREATE ROLE {owner}")  # type: ignore[arg-type]  # a name of ours
+    database.as_master(f"CREATE ROLE {owner}")
     memberships: LiteralString = "SELECT count(*) FROM pg_auth_members WHERE roleid = %s::regrole"
     for statement in ("GRANT {0} TO boss", "GRANT CREATE ON SCHEMA public TO {0}", "ALTER TABLE orders OWNER TO {0}"):
-        database.as_master(statement.format(owner))  # type: ignore[arg-type]  # a name of ours
-    database.as_master(f"REVOKE {owner} FROM boss")  # type: ignore[arg-type]  # a name of ours
+        database.as_master(statement.format(owner))
+    database.as_master(f"REVOKE {owner} FROM boss")
     before = database.as_master(memberships, owner)
     database.set_up(database.user(reader, "p"))
     assert database.as_user(reader, "p", "SELECT customer FROM orders") == [("Ada",)]
@@ -340,7 +340,7 @@ def test_a_name_that_postgresql_would_cut_is_refused(database: Database) -> None
 def test_a_refused_statement_is_told_with_its_sqlstate(database: Database, host: PostgresHost) -> None:
     """What PostgreSQL says, without the statement that it says it of."""
     name = database.unique("theirs")
-    host._execute(database.endpoint.port, [f"CREATE ROLE {name}"])  # type: ignore[list-item]  # a name of ours
+    host._execute(database.endpoint.port, [f"CREATE ROLE {name}"])
     with pytest.raises(StepFailed, match="42501: permission denied to alter role") as failed:
         database.set_up(database.user(name, "p"))
     assert failed.value.fault.code == "42501"

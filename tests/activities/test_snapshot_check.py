@@ -291,7 +291,7 @@ def test_a_retired_engine_version_is_refused(night: Night) -> None:
     ready(night)
     night.emulator.faults.clear()
     original = night.aws.rds(night.target, night.operation_id)
-    answer = {"DBEngineVersions": []}
+    answer: dict[str, Any] = {"DBEngineVersions": []}
 
     def retired(**_: Any) -> Any:
         return answer

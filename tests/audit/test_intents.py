@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,7 +31,7 @@ def declare(table: AuditTable, *arns: str, of: StepInput = OF, details: str = "P
 
 def intent(**changed: object) -> AuditRow:
     """The row of an intent as the trail has had it from the beginning."""
-    given = {"step": STEP, "phase": Phase.INTENT, "status": Status.IN_PROGRESS, "details": "Pruning"}
+    given: dict[str, Any] = {"step": STEP, "phase": Phase.INTENT, "status": Status.IN_PROGRESS, "details": "Pruning"}
     given |= {"workflow_id": "aurora-restore:test", "run_id": "run-1", "resource_arns": (A,)}
     return row(**(given | changed))
 

@@ -99,8 +99,14 @@ async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
     Each is sealed before the notification and at the end of each run.
     """
     on.world.emulator.faults.add("rds", "CopyDBClusterSnapshot", "throttle", count=5)
-    refused = {"code": "InvalidVPCNetworkStateFault", "message": "as AWS says it"}
-    on.world.emulator.faults.add("rds", "RestoreDBClusterFromSnapshot", "error", count=1, **refused)
+    on.world.emulator.faults.add(
+        "rds",
+        "RestoreDBClusterFromSnapshot",
+        "error",
+        code="InvalidVPCNetworkStateFault",
+        message="as AWS says it",
+        count=1,
+    )
     handle = await on.start(request(users=[]))
     await ended(handle)
     clean(await verifier(on).verify("op-001"), 2)

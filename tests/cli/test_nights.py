@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from devstack.pipeline import own_environment
@@ -47,9 +48,9 @@ def read_until(stream: IO[str] | None, words: str) -> str:
 
 
 @pytest.fixture
-def quiet(worker: Stack, operator: Operator) -> Stack:
+def quiet(worker: Stack, operator: Operator) -> Iterator[Stack]:
     """No night is running when the test begins, and none is when it has ended."""
-    yield worker  # type: ignore[misc]
+    yield worker
     operator("cancel", TARGET)
 
 
@@ -191,8 +192,8 @@ def cancel_requested(stack: Stack) -> bool:
 
     async def seen() -> bool:
         handle = (await Client.connect(stack.temporal.address)).get_workflow_handle(WORKFLOW_ID)
-        requested = "workflow_execution_cancel_requested_event_attributes"
-        return any([event.HasField(requested) async for event in handle.fetch_history_events()])
+        types = {event.event_type async for event in handle.fetch_history_events()}
+        return EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED in types
 
     return asyncio.run(seen())
 

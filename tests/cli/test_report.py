@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from rich.console import Console
 
@@ -25,7 +26,7 @@ def row(
     phase: Phase = Phase.OUTCOME,
     status: Status = Status.SUCCESS,
     lasted: float = 0,
-    **facts: object,
+    **facts: Any,
 ) -> AuditRow:
     began = NIGHT + timedelta(minutes=minutes)
     plain: dict[str, object] = {
@@ -42,7 +43,7 @@ def row(
     return AuditRow.model_validate(plain | facts)
 
 
-def begun(step: Step, minutes: float, **facts: object) -> AuditRow:
+def begun(step: Step, minutes: float, **facts: Any) -> AuditRow:
     return row(step, minutes, Phase.STARTED, Status.IN_PROGRESS, details="Started", **facts)
 
 

@@ -97,7 +97,7 @@ def test_the_laptops_variables_make_settings(
     for variable, value in laptop[name]["environment"].items():
         if variable.startswith(PREFIX):
             monkeypatch.setenv(variable, value)
-    settings = Settings()  # type: ignore[call-arg]
+    settings = Settings()
     assert settings.task_queue == Settings.model_fields["task_queue"].default
     assert settings.audit_table == Settings.model_fields["audit_table"].default
     assert settings.operations_table == Settings.model_fields["operations_table"].default

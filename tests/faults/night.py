@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -217,7 +218,7 @@ async def _retry(night: Night) -> None:
     """What the operator does once the cause is mended: `starter.py retry`."""
     night.to_be_retried = False
     night.earlier = list((await night.handle.fetch_history()).events)
-    retry = [sys.executable, ROOT / "starter.py", "retry", "orders-staging", "--no-wait"]
+    retry: list[str | Path] = [sys.executable, ROOT / "starter.py", "retry", "orders-staging", "--no-wait"]
     done = await asyncio.to_thread(
         subprocess.run, retry, env=own_environment(night.stage.stack.environment), capture_output=True, text=True, check=False
     )  # fmt: skip

@@ -52,7 +52,8 @@ class Results:
     def minutes(self) -> float:
         """Of all runs."""
         runs = {kept["run"] for kept in self._kept}
-        return sum(max(kept["after"] for kept in self._kept if kept["run"] == run) for run in runs) / 60
+        seconds: list[float] = [max(kept["after"] for kept in self._kept if kept["run"] == run) for run in runs]
+        return sum(seconds) / 60
 
 
 def _tuples(value: Any) -> Any:

@@ -18,10 +18,11 @@ from models.database_users import SetupUsersInput
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperation, RestoreState
-from models.request import Archive, DatabaseUser, RestoreRequest, SnapshotSelector
+from models.request import Archive, RestoreRequest, SnapshotSelector
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Step
 from models.survey import SurveyInput
+from models.users import DatabaseUser
 from tests.activities.night_world import ENGINE, ENGINE_VERSION, MOMENT, temporal_environment
 from tests.iam.places import EXTERNAL_ID, SECRET_PREFIX, SOURCE_CLUSTER, Site
 
@@ -217,7 +218,7 @@ class PolicedNight:
 
     def _copy_input(self, found: Any) -> CopySnapshotInput:
         of = self.request
-        given = {"source": of.source, "target": of.target, "copy_needed": of.copy_needed}
+        given: dict[str, Any] = {"source": of.source, "target": of.target, "copy_needed": of.copy_needed}
         return CopySnapshotInput(**self._step(), snapshot=found.snapshot, **given)
 
     def delete(self, found: Any, copy: Any) -> Any:
@@ -274,7 +275,11 @@ class PolicedNight:
     def survey(self, copy: Any = None) -> Any:
         """survey-resources; returns what was seen."""
         of = self.request
-        given = {"target": of.target, "archive": of.archive, "snapshot_copy": copy.arn if copy else None}
+        given: dict[str, Any] = {
+            "target": of.target,
+            "archive": of.archive,
+            "snapshot_copy": copy.arn if copy else None,
+        }
         return self.run(SURVEY_RESOURCES, SurveyInput(operation_id=self.operation_id, **given))
 
     def remove_leftovers(self, found: Any, resource_id: str | None = None) -> Any:

@@ -14,10 +14,10 @@ from cfnlint.match import Match
 from audit.setup import create_audit_table, create_operations_table
 from clients.aws import AwsClients
 from models.identifiers import copy_identifier
-from tests.activities.night_world import session_of
+from tests.activities.night_world import owner, session_of
 from tests.iam.conftest import Policed
 from tests.iam.evaluation import listed
-from tests.iam.places import Site, owner
+from tests.iam.places import Site
 from tests.iam.template import DEPLOY, ROLES, TEMPLATE, deployed_document, document, placeholders, template
 
 INLINE_LIMIT = 10_240

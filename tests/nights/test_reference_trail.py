@@ -132,7 +132,7 @@ async def test_six_nights_leave_the_reference_trail(world: World) -> None:
 
 
 def check_times(rows: list[ReportRow], start: datetime) -> None:
-    minutes = {row.step: (row.timestamp - start).total_seconds() / 60 for row in rows}
+    minutes: dict[str, float] = {row.step: (row.timestamp - start).total_seconds() / 60 for row in rows}
     assert 0 <= minutes["snapshot-check"] < 1
     assert list(minutes.values()) == sorted(minutes.values())
     assert max(minutes.values()) <= 50

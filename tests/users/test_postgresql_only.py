@@ -19,7 +19,7 @@ from models.users import Access
 from tests.users.databases import MASTER, MASTER_PASSWORD, Postgres
 
 
-def memberships(postgres: Postgres, name: str) -> list[tuple[str]]:
+def memberships(postgres: Postgres, name: str) -> list[tuple[Any, ...]]:
     return postgres.as_master(
         f"SELECT roleid::regrole::text FROM pg_auth_members WHERE member = '{name}'::regrole ORDER BY 1"
     )
@@ -36,7 +36,7 @@ def test_a_user_of_iam_has_rds_iam_and_no_password(postgres: Postgres) -> None:
         assert memberships(postgres, name) == [("rds_iam",)]
         assert postgres.as_master(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{name}'") == [(True,)]
         assert postgres.as_master(f"SELECT has_table_privilege('{name}', 'orders', 'SELECT')") == [(True,)]
-    verifiers = postgres.host._connect(postgres.port).execute(
+    verifiers: Any = postgres.host._connect(postgres.port).execute(
         "SELECT count(rolpassword) FROM pg_authid WHERE rolname = ANY (%s)", ([new, old],)
     )
     assert verifiers.fetchall() == [(0,)]
@@ -54,13 +54,13 @@ def test_a_user_of_iam_becomes_one_with_a_password(postgres: Postgres) -> None:
 def test_a_login_that_the_master_user_may_not_lock_is_named(postgres: Postgres) -> None:
     """The night ends with what to do, rather than with a door that stays open; keep_logins lets it pass."""
     name = postgres.unique("theirs")
-    postgres.host._execute(postgres.port, [f"CREATE ROLE {name} LOGIN"])  # type: ignore[list-item]  # a name of ours
+    postgres.host._execute(postgres.port, [f"CREATE ROLE {name} LOGIN"])
     try:
         with pytest.raises(StepFailed, match=f"Logins not locked.*{name}.*keep_logins"):
             postgres.set_up()
         postgres.set_up(keep_logins=(name,))
     finally:
-        postgres.host._execute(postgres.port, [f"DROP ROLE {name}"])  # type: ignore[list-item]
+        postgres.host._execute(postgres.port, [f"DROP ROLE {name}"])
 
 
 def test_a_database_that_postgresql_would_cut_is_refused(postgres: Postgres) -> None:

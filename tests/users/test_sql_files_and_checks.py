@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -278,7 +279,7 @@ def test_a_check_changes_nothing(database: Database, query: str) -> None:
     ],
 )
 def test_rows_are_compared_in_order_and_by_type(
-    found: list[tuple[object]], expected: tuple[tuple[object]], holds: bool
+    found: list[tuple[Any]], expected: tuple[tuple[Any]], holds: bool
 ) -> None:
     """As JSON has them: a number is not its text, nothing is not zero."""
     check = Check.model_construct(database="orders", query="SELECT", expected=expected)

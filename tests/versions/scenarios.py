@@ -274,8 +274,8 @@ async def failed_under_another_id(at: Studio) -> None:
 
 async def _failed(at: Studio, step: Step) -> None:
     at.fails(*FAILURES[step], count=None)
-    users = {"users": [user.model_dump(exclude_none=True) for user in request().users]}
-    await at.night(wish(**users, other_logins="lock") if step is Step.SETUP_DB_USERS else wish())
+    users = [user.model_dump(exclude_none=True) for user in request().users]
+    await at.night(wish(users=users, other_logins="lock") if step is Step.SETUP_DB_USERS else wish())
 
 
 SCENARIOS |= {f"failed-at-{step}": partial(_failed, step=step) for step in FAILURES}

@@ -129,10 +129,10 @@ class Studio:
         run_id = await resets.reset(ended, ended.before(step), "recorded")
         self.handles[""] = await self.ended(self.waiting.get_workflow_handle(handle.id, run_id=run_id))
 
-    def fails(self, service: str, operation: str, code: str, **options: Any) -> None:
-        """Let a call of AWS go wrong, by default once."""
-        options = {"count": 1, "status": 400, "message": "as AWS says it"} | options
-        self.world.emulator.faults.add(service, operation, "error", code=code, **options)
+    def fails(self, service: str, operation: str, code: str, *, count: int | None = 1, skip: int = 0) -> None:
+        """Let a call of AWS go wrong."""
+        faults = self.world.emulator.faults
+        faults.add(service, operation, "error", code=code, message="as AWS says it", status=400, count=count, skip=skip)
 
     def cancels(self, activity_type: str, call: int = 1) -> None:
         """Cancel the night while it is in this call."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
 
 import worker
 from audit.interceptor import AuditInterceptor
@@ -181,6 +182,7 @@ def inputs() -> dict[str, type]:
 async def test_a_new_worker_takes_the_activities_of_an_old_night(history: Recorded, inputs: dict[str, type]) -> None:
     """An activity that an old worker asked for is tried again by a new one: it exists there, and reads its input."""
     converter = AuroraRestorePlugin().data_converter
+    assert isinstance(converter, DataConverter)
     for type_, payloads in _calls(history.read()):
         assert type_ in inputs, f"{type_} is gone, and a night of {history.version} may be waiting for it"
         [value] = await converter.decode(payloads, [inputs[type_]])
@@ -221,7 +223,8 @@ def _asks_for(event: Any) -> str:
 def _input_of(function: Any) -> type:
     *_, last = inspect.get_annotations(inspect.unwrap(function), eval_str=True).items()
     parameters = [found for key, found in inspect.get_annotations(function, eval_str=True).items() if key != "return"]
-    return parameters[0] if parameters else last[1]
+    found: type = parameters[0] if parameters else last[1]
+    return found
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -114,7 +114,7 @@ class AwsAtHand:
         request = AwsRequest.read(self._environ(prepared))
         witness = self._witness(request)
         try:
-            response = self._answer(prepared, request)
+            response: AWSResponse = self._answer(prepared, request)
         finally:
             if witness and next(reversed(list(self.journal))).outcome in LASTING:
                 self.effects.append(self._with_result(witness))
@@ -140,15 +140,16 @@ class AwsAtHand:
             "werkzeug.socket": None,
         }
 
-    def _answer(self, prepared: Any, request: AwsRequest) -> AWSResponse:
+    def _answer(self, prepared: Any, request: AwsRequest) -> Any:
         started: list[Any] = []
         try:
             body = b"".join(self._run(request, started))
         except ConnectionResetError as error:
             raise ConnectionClosedError(endpoint_url=prepared.url, request=prepared) from error
         status, headers = started
-        response = AWSResponse(prepared.url, int(status.split()[0]), HeadersDict(headers), None)
-        response._content = body
+        fields: Any = HeadersDict(headers)  # as botocore has them, whatever its stubs say
+        response: Any = AWSResponse(prepared.url, int(status.split()[0]), fields, None)
+        response._content = body  # there is no raw stream to read it from
         return response
 
     def _run(self, request: AwsRequest, started: list[Any]) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -30,7 +30,8 @@ from audit.seal import SEAL_TRAIL
 from clients.aws import AwsClients
 from errors import Final, StepFailed, Transient
 from models.identifiers import copy_identifier
-from models.operation import OpenOperation, Operation, StepInput, StepOutcome
+from models.leftovers import CleanupState
+from models.operation import OpenOperation, Operation, RestoreState, StepInput, StepOutcome
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
 from models.steps import Housekeeping, Outcome, Recorded, Step, recorded
@@ -139,7 +140,8 @@ class Night:
     def _to_its_end(self, begun: AuroraRestoreWorkflow | AuroraCleanupWorkflow) -> tuple[Outcome, BaseException | None]:
         loop = asyncio.new_event_loop()
         try:
-            return loop.run_until_complete(begun.run(self.stage.request)).outcome, None
+            running: Awaitable[RestoreState | CleanupState] = begun.run(self.stage.request)
+            return loop.run_until_complete(running).outcome, None
         except FailureError as error:
             return Outcome.FAILED, error
         finally:

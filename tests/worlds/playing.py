@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -14,7 +15,7 @@ from tests.worlds.promises import BrokenPromise, check
 from tests.worlds.scenario import Scenario, differences
 from tests.worlds.stage import Stage
 
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "deadline": None,
     "derandomize": True,
     "database": None,
