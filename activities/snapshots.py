@@ -142,9 +142,12 @@ class SnapshotActivities:
             raise ResourceBusy("Copy not to be seen yet", f"{identifier} exists, but RDS does not show it.") from error
 
     def _make_room(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> int:
-        """Prune now what archive-snapshot would prune at the end of the night; how many there were."""
+        """Prune now what archive-snapshot would prune at the end of the night; how many there were.
+
+        Not the newest: until tonight's copy is there, it is the last good one.
+        """
         tonight = SnapshotCopy(arn=of.snapshot.arn, identifier=identifier, made_here=True)
-        _, pruned = kept_and_pruned(rds, of.target, tonight, of.archive)
+        _, pruned = kept_and_pruned(rds, of.target, tonight, Archive(keep=max(of.archive.keep, 2)))
         self._prune(rds, Step.COPY_SNAPSHOT, of, pruned)
         return len(pruned)
 

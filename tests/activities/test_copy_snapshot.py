@@ -150,6 +150,19 @@ def test_a_source_snapshot_that_vanished_is_the_seeds_failure(night: Night, snap
     )
 
 
+def test_the_last_good_copy_makes_no_room(night: Night, snapshot: SourceSnapshot) -> None:
+    """Even if only tonight's is to be kept: it is not there yet. A failed one may go."""
+    failed, last = (night.make_copy(night.make_snapshot(f"{name}-{night.number}")) for name in ("failed", "last"))
+    night.force_status(failed.arn, "failed")
+    night.emulator.quotas.manual_snapshots = 0
+    assert copy(night, snapshot, archive=Archive(keep=1)).details == "Pruned 1 old copies to make room"
+    assert set(night.copies()) == {last.identifier}
+    night.later()
+    with pytest.raises(StepFailed, match="Snapshot quota exceeded"):
+        copy(night, snapshot, archive=Archive(keep=1))
+    assert set(night.copies()) == {last.identifier}
+
+
 def test_a_failed_copy_is_removed_and_made_anew(night: Night, snapshot: SourceSnapshot) -> None:
     """A failed copy keeps its name; it goes, and the next look copies again."""
     night.force_status(night.make_copy(snapshot).arn, "failed")
@@ -163,7 +176,7 @@ def test_a_failed_copy_is_removed_and_made_anew(night: Night, snapshot: SourceSn
 
 def test_room_is_made_after_a_failed_copy_in_the_same_look(night: Night, snapshot: SourceSnapshot) -> None:
     """The attempt that removed the failed copy died; the next one declares older copies under the same look."""
-    older = night.make_copy(night.make_snapshot(f"older-{night.number}"))
+    older, _ = (night.make_copy(night.make_snapshot(f"{age}-{night.number}")) for age in ("older", "old"))
     failed = night.make_copy(snapshot)
     night.force_status(failed.arn, "failed")
     copy(night, snapshot, archive=Archive(keep=1))

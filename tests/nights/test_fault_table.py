@@ -63,6 +63,10 @@ def world() -> Iterator[World]:
 async def on(world: World) -> AsyncIterator[Bench]:
     made = parts(world, "faults")
     async with skipped_time(AuroraRestorePlugin()) as client, bench(client, world, made) as built:
+        # Two nights before, so that there is a copy that room can be made of.
+        for _ in range(2):
+            another_evening(world)
+            await (await built.start(asked())).result()
         yield built
 
 
@@ -83,7 +87,6 @@ def asked() -> RestoreRequest:
         "master_user_secret_id": "master",
         "missing": "create",
     }
-    plain["archive"] = {"keep": 1}
     return RestoreRequest.model_validate_json(json.dumps(plain))
 
 
