@@ -62,3 +62,15 @@ def night(shared: Shared) -> Iterator[Night]:
     shared.emulator.faults.clear()
     shared.emulator.quotas.copies_in_progress = 5
     shared.emulator.clock.freeze(shared.emulator.clock.now() + MOMENT)
+    _empty(shared.emulator)
+
+
+def _empty(emulator: Emulator) -> None:
+    """What one test made would be in every list of the next ones, to be read and dropped."""
+    world = emulator._world
+    with world.lock:
+        world._transitions.clear()
+        world.global_clusters.clear()
+        for region in world.regions():
+            for resources in (region.clusters, region.instances, region.snapshots, region.events):
+                resources.clear()
