@@ -172,7 +172,8 @@ class Night:
         """Say how a night goes on whose failed step waits for its operator. Twice is once.
 
         Raises `NightRefused` if none waits, if the step does not take this decision, or if no worker answers;
-        `DecisionUnknown` if none answers any more after the decision was sent, or if the task is cancelled then.
+        `DecisionUnknown` if none answers any more after the decision was sent, if Temporal goes away then, or if the task
+        is cancelled then.
         """
         name = await self.name()
         if not await self.running():
@@ -195,11 +196,11 @@ class Night:
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             interrupted = isinstance(error.__cause__, asyncio.CancelledError)
             why = "interrupted" if interrupted else f"no answer within {UPDATE_TIMEOUT.total_seconds():g} s"
-            raise DecisionUnknown(
-                f"It is not known whether {name} was told to {decided.decision}: {why}. Saying it again is harmless, "
-                f"it counts once; see how the night stands with: python starter.py status {name}"
-            ) from error
+            raise _unknown(decided, name, why) from error
         except RPCError as error:
+            if error.status in _AWAY:
+                # Temporal may have taken the decision before it went away: that it did not answer is all that is known.
+                raise _unknown(decided, name, f"no answer from Temporal ({error.message})") from error
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             raise NightRefused(f"{self.workflow_id} ended before the decision reached it.") from None
@@ -368,6 +369,13 @@ async def outlasting(result: Callable[[], Awaitable[T]]) -> T:
             if error.status not in _AWAY:
                 raise
             await asyncio.sleep(1)
+
+
+def _unknown(decided: OperatorDecision, name: str, why: str) -> DecisionUnknown:
+    return DecisionUnknown(
+        f"It is not known whether {name} was told to {decided.decision}: {why}. Saying it again is harmless, "
+        f"it counts once; see how the night stands with: python starter.py status {name}"
+    )
 
 
 def operation_of(run: WorkflowExecutionDescription) -> str | None:

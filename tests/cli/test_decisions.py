@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 
 from clients import nights
 from clients.nights import Night
@@ -55,6 +57,28 @@ def test_a_decision_without_an_answer_is_not_known(
             f"It is not known whether {WORKFLOW_ID} was told to {verb}: no answer within 0.5 s. Saying it again is "
             f"harmless, it counts once; see how the night stands with: python starter.py status {WORKFLOW_ID}\n"
         )
+
+
+@pytest.mark.parametrize("status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED])
+def test_a_decision_is_not_known_either_if_temporal_goes_away(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, waiting: RestoreState, status: RPCStatusCode
+) -> None:
+    """It may have taken the decision before it went: nothing was refused. Exit 5, and the same may be done."""
+
+    async def state(_night: Night) -> RestoreState:
+        return waiting
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise RPCError("tcp connect error", status, b"")
+
+    monkeypatch.setattr(Night, "state", state)
+    monkeypatch.setattr(WorkflowService, "update_workflow_execution", away)
+    said = operator("skip", WORKFLOW_ID, "--by", "kim@ops")
+    assert (said.code, said.out) == (5, "")
+    assert said.err == (
+        f"It is not known whether {WORKFLOW_ID} was told to skip: no answer from Temporal (tcp connect error). Saying it "
+        f"again is harmless, it counts once; see how the night stands with: python starter.py status {WORKFLOW_ID}\n"
+    )
 
 
 def test_ctrl_c_while_a_decision_is_sent(
