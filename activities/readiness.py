@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from activities.faults import Action, action_for
 from activities.guards import Check, Violation
+from activities.orphans import GOING
 from clients.aws import AwsClients
 from clients.rds import find_instances
 from models.configuration import SERVERLESS, ClusterSettings
@@ -107,11 +108,12 @@ class Readiness:
                 yield self._not_there("instance-class", "Instance class not available", f"no {name} for {engine}")
 
     def _instance_names(self) -> Iterator[Violation]:
-        """An instance keeps its name when somebody renames its cluster to keep it."""
+        """An instance keeps its name when somebody renames its cluster to keep it; one that is deleting soon has none."""
         target = self._of.target
         numbers = range(1, len(self._configuration.instances or ()) + 1)
         for found in find_instances(self._rds, [instance_identifier(target.cluster, number) for number in numbers]):
-            if (owner := found.get("DBClusterIdentifier")) != target.cluster:
+            owner = found.get("DBClusterIdentifier")
+            if owner != target.cluster and found["DBInstanceStatus"] not in GOING:
                 yield Violation(
                     "instance-name",
                     "Instance name is taken",

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from activities import tags
 from activities.clusters import another_cluster
 from activities.faults import Action, action_for, translated
+from activities.orphans import GOING
 from activities.passwords import password_of
 from activities.snapshots import NOT_FOUND_GRACE
 from activities.statuses import Meaning, cluster_meaning, instance_meaning
@@ -143,14 +144,19 @@ def _create_instance(rds: RDSClient, of: CheckRestoreInput, number: int, wanted:
             return f"instance {identifier} not made yet: {translated(error).fault.short}"
         if action is not Action.ADOPT:
             raise
-        # Ours, made by a call whose answer was lost, or the old one, still being deleted: the next look sees which.
-        _refuse_anothers(of, find_instances(rds, [identifier]))
+        # Ours, made by a call whose answer was lost, or one that is still being deleted: the next look sees which.
+        named = find_instances(rds, [identifier])
+        _refuse_anothers(of, named)
+        if any(instance["DBInstanceStatus"] in GOING for instance in named):
+            return f"instance {identifier} not made yet: one of that name is still being deleted"
     return f"instance {identifier} creating"
 
 
 def _refuse_anothers(of: CheckRestoreInput, named: list[DBInstanceTypeDef]) -> None:
+    """What is deleting is nobody's any more: its name is free in minutes."""
     for instance in named:
-        if (owner := instance.get("DBClusterIdentifier")) != of.target.cluster:
+        owner = instance.get("DBClusterIdentifier")
+        if owner != of.target.cluster and instance["DBInstanceStatus"] not in GOING:
             raise StepFailed(
                 "Instance name is taken",
                 f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and {of.target.cluster} needs an instance "

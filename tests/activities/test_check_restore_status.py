@@ -235,6 +235,24 @@ def test_an_instance_of_another_cluster_has_the_name(night: Night) -> None:
         look(night, resource_id)
 
 
+def test_an_instance_of_another_cluster_that_is_deleting_is_waited_for(night: Night) -> None:
+    """Its name is free within minutes, and its owner has done already what the error would ask for."""
+    kept = a_renamed_cluster(night)
+    resource_id = restored(night)
+    night.later()
+    name = f"{night.target.cluster}-1"
+    night.rds().delete_db_instance(DBInstanceIdentifier=name)
+    answer = look(night, resource_id)
+    assert (answer.done, answer.details) == (
+        False,
+        f"instance {name} not made yet: one of that name is still being deleted",
+    )
+    assert until_done(night, resource_id).done
+    assert name in night.instances()
+    (cluster,) = night.rds().describe_db_clusters(DBClusterIdentifier=kept)["DBClusters"]
+    assert cluster["DBClusterMembers"] == []
+
+
 def test_an_instance_that_rds_does_not_make_is_not_said_to_be_creating(night: Night, resource_id: str) -> None:
     """No capacity in the zone: waited for, and said."""
     night.later()

@@ -262,6 +262,15 @@ def test_a_renamed_cluster_whose_instances_have_the_names_is_in_the_way(night: N
     assert f"{night.target.cluster}-1 belongs to {kept}" in text
 
 
+def test_an_instance_of_another_cluster_that_is_deleting_is_not_in_the_way(night: Night) -> None:
+    """Its name is free long before the restore needs it."""
+    night.make_source()
+    automated(night)
+    a_renamed_cluster(night)
+    night.rds().delete_db_instance(DBInstanceIdentifier=f"{night.target.cluster}-1")
+    assert check(night, target=night.target.model_copy(update={"missing": MissingTarget.CREATE})).done
+
+
 def test_a_disabled_key_is_refused(night: Night) -> None:
     """A key that is there and not enabled cannot be used."""
     ready(night)
