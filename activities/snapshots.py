@@ -226,13 +226,14 @@ class SnapshotActivities:
         kept: list[str] = []
         pruned: tuple[str, ...] = ()
         if of.snapshot_copy.made_here:
-            kept, going = kept_and_pruned(rds, of.target, of.snapshot_copy, of.archive)
             self._check_account(of)
             if copy := find_snapshot(rds, of.snapshot_copy.identifier):
                 _check_copy_is_of(copy, of.snapshot)
             rds.add_tags_to_resource(
                 ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
             )
+            # The last look before the pruning, which is held against its age: one at another copy would make it younger.
+            kept, going = kept_and_pruned(rds, of.target, of.snapshot_copy, of.archive)
             self._prune(rds, Step.ARCHIVE_SNAPSHOT, of, going)
             pruned = self._pruned(rds, of, going)
         return ArchiveSnapshotOutcome(

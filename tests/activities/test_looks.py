@@ -134,6 +134,31 @@ def test_a_deletion_without_a_look_is_never_sent(night: Night, snapshot: SourceS
     assert night.calls(*DELETIONS) == []
 
 
+def test_a_pruning_is_held_against_the_list_of_what_goes(
+    night: Night, snapshot: SourceSnapshot, clocks: Clocks
+) -> None:
+    """Whoever takes our tag off an old copy keeps it: no look at tonight's copy makes the list of the old ones younger."""
+    old, tonight = night.copy_of(snapshot), night.make_copy(night.make_snapshot(f"tonight-{night.number}"))
+    of = night.archive_input(tonight, keep=1)
+    session, left = session_of(ACCOUNT), [True]
+
+    def taken(parsed: Any, **_: Any) -> None:
+        if len(parsed["DBClusterSnapshots"]) > 1 and left:
+            left.pop()
+            night.rds().remove_tags_from_resource(ResourceName=old.arn, TagKeys=["aurora-restore:copy-for"])
+            clocks.jump(wall=ENOUGH)
+
+    session.register("after-call.rds.DescribeDBClusterSnapshots", taken)
+    night.aws = AwsClients(session)
+    night.forget_calls()
+    with pytest.raises(LookTooOld):
+        in_a_thread_of_its_own(lambda: night.run(night.snapshots.archive_snapshot, of))
+    assert night.calls(*DELETIONS) == []
+    answer = in_a_thread_of_its_own(lambda: night.run(night.snapshots.archive_snapshot, of))
+    assert answer.pruned == ()
+    assert old.identifier in night.copies()
+
+
 def test_a_look_counts_from_its_beginning(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
     """An answer that was long on its way may be as old as its question."""
     of = night.delete_input(snapshot, night.make_target(instances=1))
