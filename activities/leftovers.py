@@ -93,15 +93,19 @@ class LeftoverActivities:
         rds = self._aws.rds(of.target, of.operation_id)
         # Also before nothing is found: another account's "nothing to remove" says nothing of the target's.
         self._check_account(of.target, of.operation_id)
+        now_gone: set[str] = set()
         if found := self._orphans(of, rds):
             names = ", ".join(orphan.identifier for orphan in found)
             declared = tuple(orphan.arn for orphan in found)
             self._intents.declare(Housekeeping.REMOVE_ORPHANS, of, f"Removing {names}", declared)
             # The trail took its time: what is removed is looked at once more, just before.
-            still = [orphan.identifier for orphan in self._orphans(of, rds) if orphan.arn in declared]
-            if busy := [copy for copy in still if not _deleted(rds, copy)]:
+            still = [orphan for orphan in self._orphans(of, rds) if orphan.arn in declared]
+            if busy := [orphan.identifier for orphan in still if not _deleted(rds, orphan.identifier)]:
                 raise ResourceBusy("Snapshot is busy", f"RDS does not delete {', '.join(busy)} just now.")
-        return self._over(Housekeeping.REMOVE_ORPHANS, of, "Orphans removed", copies_there(rds))
+            now_gone = {orphan.arn for orphan in still}
+        # A list right after the deletion may still show what RDS has let go of.
+        there = copies_there(rds) - now_gone
+        return self._over(Housekeeping.REMOVE_ORPHANS, of, "Orphans removed", there)
 
     def _over(
         self, what: Housekeeping, of: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]

@@ -9,12 +9,13 @@ import pytest
 
 from activities.leftovers import LeftoverActivities
 from activities.orphans import look_for_orphans, orphans, own_copies
+from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, TrailUnavailable
 from models.leftovers import RemoveOrphansInput
 from models.request import Archive, Notification, RestoreRequest
 from models.snapshots import SnapshotCopy
 from models.survey import Orphan, Why
-from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, TARGET_REGION, Night
+from tests.activities.night_world import ACCOUNT, OTHER_ACCOUNT, TARGET_REGION, Night, session_of
 
 
 @pytest.fixture
@@ -196,6 +197,23 @@ def test_an_orphan_that_rds_holds_on_to_is_asked_for_again(night: Night, copies:
     answer = remove(night, keep=2)
     assert set(answer.resource_arns) == {copies[0].arn, copies[1].arn}
     assert night.rows() == ["remove-orphans intent"]
+
+
+def test_an_orphan_that_rds_still_shows_after_its_deletion_is_told(night: Night, copies: list[SnapshotCopy]) -> None:
+    """RDS answers from more than one place: it took the deletion, and a list right after it may not know yet."""
+    session, shown = session_of(ACCOUNT), list[Any]()
+
+    def as_before(**answered: Any) -> None:
+        parsed = answered["parsed"]
+        shown.extend([] if shown else parsed["DBClusterSnapshots"])
+        parsed["DBClusterSnapshots"] = list(shown)
+
+    session.register("after-call.rds.DescribeDBClusterSnapshots", as_before)
+    night.aws = AwsClients(session)
+    answer = remove(night, keep=2)
+    assert (answer.done, answer.details) == (True, "Orphans removed")
+    assert set(answer.resource_arns) == {copies[0].arn, copies[1].arn}
+    assert set(night.copies()) == {copies[2].identifier, copies[3].identifier}
 
 
 def test_an_orphan_that_comes_between_two_attempts_goes_too(night: Night, copies: list[SnapshotCopy]) -> None:
