@@ -142,8 +142,8 @@ def test_a_pruning_is_held_against_the_list_of_what_goes(
     of = night.archive_input(tonight, keep=1)
     session, left = session_of(ACCOUNT), [True]
 
-    def taken(parsed: Any, **_: Any) -> None:
-        if len(parsed["DBClusterSnapshots"]) > 1 and left:
+    def taken(**answered: Any) -> None:
+        if len(answered["parsed"]["DBClusterSnapshots"]) > 1 and left:
             left.pop()
             night.rds().remove_tags_from_resource(ResourceName=old.arn, TagKeys=["aurora-restore:copy-for"])
             clocks.jump(wall=ENOUGH)
