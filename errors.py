@@ -19,6 +19,7 @@ Source: Temporal docs, Failure detection, "Application Failure".
 """
 
 from datetime import timedelta
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 from temporalio.exceptions import (
@@ -69,6 +70,17 @@ class PipelineError(ApplicationError):
             type=self.fault.type,
             non_retryable=not self.retryable,
             next_retry_delay=retry_after,
+        )
+
+    def with_more(self, text: str) -> Self:
+        """The same error, whose message goes on with this text."""
+        fault = self.fault
+        return type(self)(
+            fault.short,
+            f"{fault.message} {text}",
+            code=fault.code,
+            request_id=fault.request_id,
+            retry_after=self.next_retry_delay,
         )
 
 

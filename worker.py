@@ -115,6 +115,8 @@ def build_worker(
         activities=[*activities(settings, aws, table), audit.record_outcome],
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_activities=threads,
+        # What an attempt says of itself stays if its worker is killed: by default it waits for most of the timeout.
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
         interceptors=[HeartbeatInterceptor(), LogInterceptor(), *extra_interceptors],
         deployment_config=deployment(settings),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from activities.clusters import another_cluster
 from activities.mysql_database import MysqlDatabase
 from activities.passwords import password_of
 from activities.postgres_database import PostgresDatabase
-from activities.restored_database import RestoredDatabase
+from activities.restored_database import RestoredDatabase, Turn
 from activities.sql_files import SqlText, read_sql_file
 from activities.step import step_activity
 from clients.aws import AwsClients
@@ -52,7 +53,8 @@ class DatabaseUserActivities:
         Run twice: a user that is there is altered, a grant that is there is granted again, an SQL file that is marked
         as run is left out; only on MySQL may one that was cut off be run again. Once a file of this operation is marked,
         no login is locked, no user set and no grant given any more, which could undo what the file did: the logins are
-        proven again, and one that cannot be is a warning. The answer names what earlier attempts did as well.
+        proven again, and one that cannot be is a warning. The answer names what earlier attempts did as well, a failure
+        whose login was closed by then. An attempt ends the sessions of an earlier one that still changes something.
         """
         if _nothing_asked(of):
             return SetupUsersOutcome(details="Users configured", resource_arns=(of.target.arn,), created=(), altered=())
@@ -62,9 +64,10 @@ class DatabaseUserActivities:
         database = self._database(of)
         _check_names(of, database)
         self._look_at_cluster(of)
-        warnings = self._users(of, database, scripts, passwords, done)
-        ran = [self._run(of, database, script) for script in scripts]
-        _check(of, database)
+        with _saying_whom(done):
+            warnings = _users(of, database, scripts, passwords, done)
+            ran = [self._run(of, database, script) for script in scripts]
+            _check(of, database)
         return SetupUsersOutcome(
             details="Users configured",
             resource_arns=(of.target.arn,),
@@ -76,25 +79,10 @@ class DatabaseUserActivities:
             facts=_facts(done.locked, ran),
         )
 
-    def _users(
-        self,
-        of: SetupUsersInput,
-        database: RestoredDatabase,
-        scripts: tuple[SqlText, ...],
-        passwords: dict[str, str],
-        done: _Done,
-    ) -> tuple[str, ...]:
-        """Before the first file only; gives what became of that since, as warnings."""
-        if database.begun(of.operation_id, scripts):
-            return tuple(_prove_again(of, database, passwords))
-        _lock_others(of, database, done)
-        _set_users(of, database, passwords, done)
-        return ()
-
     def _run(self, of: SetupUsersInput, database: RestoredDatabase, script: SqlText) -> RanSqlFile:
         # The files before may have taken hours, in which anybody may have given the target's name to another cluster.
         self._look_at_cluster(of)
-        digest = database.run_once(of.operation_id, script)
+        digest = database.run_once(_restored(of), script)
         return RanSqlFile(file=script.file, database=script.database, digest=digest)
 
     def _look_at_cluster(self, of: SetupUsersInput) -> None:
@@ -136,26 +124,56 @@ class _Done:
         activity.heartbeat(asdict(self))
 
 
-def _lock_others(of: SetupUsersInput, database: RestoredDatabase, done: _Done) -> None:
+@contextmanager
+def _saying_whom(done: _Done) -> Iterator[None]:
+    """A failure is all that the trail keeps of its call, and the next call finds closed logins closed."""
+    try:
+        yield
+    except PipelineError as error:
+        if not done.locked:
+            raise
+        raise error.with_more(f"Logins closed by then: {_names(done.locked)}.") from error.__cause__
+
+
+def _users(
+    of: SetupUsersInput,
+    database: RestoredDatabase,
+    scripts: tuple[SqlText, ...],
+    passwords: dict[str, str],
+    done: _Done,
+) -> tuple[str, ...]:
+    """Before the first file only; gives what became of that since, as warnings."""
+    with database.turn(_restored(of), scripts) as turn:
+        if turn.files_begun:
+            return tuple(_prove_again(of, database, passwords))
+        _lock_others(of, turn, done)
+        _set_users(of, turn, passwords, done)
+        for user in of.users:
+            database.prove_login(user, passwords.get(user.name))
+    return ()
+
+
+def _restored(of: SetupUsersInput) -> str:
+    """A night that an earlier version began does not say which cluster it restored."""
+    return of.cluster_resource_id or of.operation_id
+
+
+def _lock_others(of: SetupUsersInput, turn: Turn, done: _Done) -> None:
     """First of all, so that production's passwords open the copy for as short as possible."""
     if of.other_logins is OtherLogins.KEEP:
         return
-    for login in database.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins))):
+    for login in turn.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins))):
         if login not in done.locked:
             done.locked.append(login)
             done.tell()
 
 
-def _set_users(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str], done: _Done) -> None:
-    if not of.users:
-        return
-    for name, new in database.set_users(of.users, passwords):
+def _set_users(of: SetupUsersInput, turn: Turn, passwords: dict[str, str], done: _Done) -> None:
+    for name, new in turn.set_users(of.users, passwords):
         if name not in (*done.created, *done.altered):
             (done.created if new else done.altered).append(name)
             done.tell()
-    database.grant(of.users)
-    for user in of.users:
-        database.prove_login(user, passwords.get(user.name))
+    turn.grant(of.users)
 
 
 def _prove_again(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> Iterator[str]:
@@ -171,8 +189,12 @@ def _facts(locked: list[str], ran: list[RanSqlFile]) -> dict[str, str]:
     """What an auditor will ask for: whose login was closed, and which SQL was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
     if locked:
-        facts["locked_logins"] = ", ".join(locked)[:LONGEST_FACT]
+        facts["locked_logins"] = _names(locked)
     return facts
+
+
+def _names(logins: list[str]) -> str:
+    return ", ".join(logins)[:LONGEST_FACT]
 
 
 def _nothing_asked(of: SetupUsersInput) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from pymysql.constants import ER
-from pymysql.err import MySQLError
+from pymysql.err import InterfaceError, MySQLError
 
 from activities import mysql_sql_files, mysql_users
 from activities.mysql_users import Mysql, rows
@@ -50,28 +50,19 @@ class MysqlDatabase:
             if name != name.rstrip(" ") or any(ord(character) > 0xFFFF for character in name):  # noqa: PLR2004 - the BMP
                 yield f"{name!r} ends in a blank or has a character of four bytes, which MySQL does not keep. Choose another."
 
-    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
-        """ACCOUNT LOCK, and the end of their sessions; each account as name@host."""
-        with self._refusing("Logins not locked"), self._as_master() as connection:
-            for account in mysql_users.lock_accounts(connection, stay | {self._endpoint.master_username}):
-                yield f"{account.name}@{account.host}"
-
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Accounts with the hash of their password, unlocked; with TLS they may come no other way."""
-        with self._refusing("Users not configured"), self._as_master() as connection:
-            for user in users:
-                password, require_ssl = passwords.get(user.name), self._connector.tls
-                yield user.name, mysql_users.set_user(connection, user.name, password, require_ssl=require_ssl)
-
-    def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Each user's grants, and no others of its own."""
-        with self._refusing("Users not configured"), self._as_master() as connection:
-            for user in users:
-                mysql_users.grant_access(connection, user.name, user.grants)
+    @contextmanager
+    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> Iterator[MysqlTurn]:
+        """One lock for all, of the connection on which everything is changed; marks of all databases stand in one."""
+        with ExitStack() as stack:
+            with _refusing("Users not configured"):
+                connection = stack.enter_context(self._as_master())
+                mysql_sql_files.take_lock(connection)
+                begun = mysql_sql_files.any_marked(connection, restored, scripts)
+            yield MysqlTurn(connection, begun, self._endpoint.master_username, require_ssl=self._connector.tls)
 
     def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """A login in each database of the user's grants."""
-        with self._refusing("Users not configured"):
+        with _refusing("Users not configured"):
             if password is None:
                 self._verify_iam(user.name)
                 return
@@ -86,24 +77,16 @@ class MysqlDatabase:
                 text = f"{name} is not an account of AWSAuthenticationPlugin. Was it changed just now?"
                 raise StepFailed("Users not configured", text)
 
-    def begun(self, operation_id: str, scripts: tuple[SqlText, ...]) -> bool:
-        """Marks of all databases stand in one; an earlier attempt that still runs a file is ended first."""
-        if not scripts:
-            return False
-        with self._refusing("Users not configured"), self._as_master(patient=True) as connection:
-            mysql_sql_files.take_lock(connection)
-            return mysql_sql_files.any_marked(connection, operation_id, scripts)
-
-    def run_once(self, operation_id: str, script: SqlText) -> str:
+    def run_once(self, restored: str, script: SqlText) -> str:
         """The file, then its mark, in one transaction as far as MySQL has one: at least once.
 
         DDL commits what stands before it; a worker that dies after that lets the next attempt run the file again.
         """
         with (
-            self._refusing(f"SQL file failed: {script.file}"),
+            _refusing(f"SQL file failed: {script.file}"),
             self._as_master(script.database, script=True) as connection,
         ):
-            return mysql_sql_files.run_once(connection, operation_id, script)
+            return mysql_sql_files.run_once(connection, restored, script)
 
     @contextmanager
     def reading(self, database: str) -> Iterator[Ask]:
@@ -111,7 +94,7 @@ class MysqlDatabase:
 
         Of the whole session, not of one transaction, which a DDL statement would end.
         """
-        with self._refusing("Check failed"), self._as_master(database, patient=True) as connection:
+        with _refusing("Check failed"), self._as_master(database, patient=True) as connection:
             rows(connection, "SET SESSION TRANSACTION READ ONLY")
 
             def ask(query: str) -> list[Row]:
@@ -126,17 +109,51 @@ class MysqlDatabase:
         with closing(connection):
             yield connection
 
-    @contextmanager
-    def _refusing(self, short: str) -> Iterator[None]:
-        try:
-            yield
-        except MySQLError as error:
-            # Not as its cause: PyMySQL's errors may quote the statement.
-            raise _refused(error, short) from None
+
+class MysqlTurn:
+    """One attempt's turn at the accounts, on the connection that has the lock."""
+
+    def __init__(self, connection: Mysql, files_begun: bool, master: str, *, require_ssl: bool) -> None:
+        """`connection` has the lock, and loses it when another attempt ends it."""
+        self.files_begun = files_begun
+        self._connection = connection
+        self._master = master
+        self._require_ssl = require_ssl
+
+    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
+        """ACCOUNT LOCK, and the end of their sessions; each account as name@host."""
+        with _refusing("Logins not locked"):
+            for account in mysql_users.lock_accounts(self._connection, stay | {self._master}):
+                yield f"{account.name}@{account.host}"
+
+    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
+        """Accounts with the hash of their password, unlocked; with TLS they may come no other way."""
+        with _refusing("Users not configured"):
+            for user in users:
+                password, require_ssl = passwords.get(user.name), self._require_ssl
+                yield user.name, mysql_users.set_user(self._connection, user.name, password, require_ssl=require_ssl)
+
+    def grant(self, users: tuple[DatabaseUser, ...]) -> None:
+        """Each user's grants, and no others of its own."""
+        with _refusing("Users not configured"):
+            for user in users:
+                mysql_users.grant_access(self._connection, user.name, user.grants)
+
+
+@contextmanager
+def _refusing(short: str) -> Iterator[None]:
+    try:
+        yield
+    except MySQLError as error:
+        # Not as its cause: PyMySQL's errors may quote the statement.
+        raise _refused(error, short) from None
 
 
 def _refused(error: MySQLError, short: str) -> StepFailed | DatabaseUnreachable:
     """A statement that failed; of one that was not understood MySQL quotes the text, which may be a hash."""
+    if isinstance(error, InterfaceError):
+        # The driver's word for a connection that a statement before has found ended.
+        return DatabaseUnreachable("Database busy", "the connection was lost. It is tried again.")
     number = error_code(error)
     said = "it did not understand the statement" if number == ER.PARSE_ERROR else error_text(error)
     if number in PASSING or (number == ER.OPTION_PREVENTS_STATEMENT and READ_ONLY in said):

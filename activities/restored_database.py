@@ -13,11 +13,15 @@ Row = tuple[Any, ...]
 Ask = Callable[[str], list[Row]]
 
 
-class RestoredDatabase(Protocol):
-    """One engine's way. Every method raises the errors of errors.py only, and none of them holds a statement."""
+class Turn(Protocol):
+    """One attempt's turn at the logins. Whoever takes the next one, or runs a file, ends the sessions of this one.
 
-    def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
-        """What the engine would refuse, or cut, of the names in the request."""
+    So a worker that stood still and wakes changes nothing any more that a later attempt has set: each statement fails,
+    as `DatabaseUnreachable`.
+    """
+
+    files_begun: bool
+    """Whether any of the SQL files has been run in this restored cluster; none is being run."""
 
     def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
         """Let nobody log in but the named, the master user and the service's own; gives each who was locked just now."""
@@ -28,14 +32,24 @@ class RestoredDatabase(Protocol):
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give the users what the request lists."""
 
+
+class RestoredDatabase(Protocol):
+    """One engine's way. Every method raises the errors of errors.py only, and none of them holds a statement.
+
+    `restored` is the resource id of the cluster that was restored.
+    """
+
+    def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """What the engine would refuse, or cut, of the names in the request."""
+
+    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[Turn]:
+        """Take the turn at the logins; an earlier attempt that has it, or runs a file, is ended first."""
+
     def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user; one of IAM is only looked at, since a token needs AWS."""
 
-    def begun(self, operation_id: str, scripts: tuple[SqlText, ...]) -> bool:
-        """Whether this operation has run any of the files; no earlier attempt is still running one after this."""
-
-    def run_once(self, operation_id: str, script: SqlText) -> str:
-        """Run a file unless this operation has run it; gives the digest of what was run."""
+    def run_once(self, restored: str, script: SqlText) -> str:
+        """Run a file unless it has been run in this restored cluster; gives the digest of what was run."""
 
     def reading(self, database: str) -> AbstractContextManager[Ask]:
         """Ask queries as the master user, without the right to change anything."""

@@ -11,7 +11,11 @@ from errors import StepFailed
 from models.users import SqlFile
 
 MARKER = "aurora_restore"
-"""The schema, on MySQL the database, that says which files were run; a restore of the source does not have it."""
+"""The schema, on MySQL the database, that says in which restored cluster which files were run.
+
+By the cluster's resource id, which no other ever has: a snapshot may bring marks along, of a night of its own source
+that had the same number.
+"""
 
 LONGEST_FILE = 10_000_000
 """Bytes. MySQL takes at most max_allowed_packet at once, and PyMySQL sends at most 16 MiB."""

@@ -13,9 +13,10 @@ import psycopg
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
-from activities.mysql_database import MysqlDatabase
+from activities.mysql_database import MysqlDatabase, MysqlTurn
 from activities.mysql_users import identifier
-from activities.postgres_database import PostgresDatabase
+from activities.postgres_database import PostgresDatabase, PostgresTurn
+from activities.restored_database import RestoredDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from devstack.mariadb import MariadbHost
@@ -35,6 +36,7 @@ class Database(ABC):
 
     engine: str
     kind: type[PostgresDatabase | MysqlDatabase]
+    turns: type[PostgresTurn | MysqlTurn]
     port: int
 
     def __init__(self, night: Night, directory: Path) -> None:
@@ -104,6 +106,10 @@ class Database(ABC):
     def activities(self) -> DatabaseUserActivities:
         return DatabaseUserActivities(self.night.aws, self.postgres, self.mysql, self.directory)
 
+    @abstractmethod
+    def restored(self) -> RestoredDatabase:
+        """As the activity has it."""
+
     def unique(self, name: str) -> str:
         """Logins belong to the whole server; tests must not meet."""
         return f"{name}_{self.night.number}"
@@ -115,6 +121,7 @@ class Database(ABC):
 class Postgres(Database):
     engine = "aurora-postgresql"
     kind = PostgresDatabase
+    turns = PostgresTurn
 
     def __init__(self, night: Night, directory: Path, host: PostgresHost) -> None:
         self.host = host
@@ -133,10 +140,14 @@ class Postgres(Database):
     def session(self, user: str, password: str, database: str | None = None) -> psycopg.Connection:
         return self.postgres.connect(self.endpoint, database or self.name, user, password)
 
+    def restored(self) -> RestoredDatabase:
+        return PostgresDatabase(self.postgres, self.endpoint, MASTER_PASSWORD)
+
 
 class Mysql(Database):
     engine = "aurora-mysql"
     kind = MysqlDatabase
+    turns = MysqlTurn
 
     def __init__(self, night: Night, directory: Path, host: MariadbHost) -> None:
         self.host = host
@@ -151,3 +162,6 @@ class Mysql(Database):
 
     def session(self, user: str, password: str, database: str | None = None) -> Any:
         return self.mysql.connect(self.endpoint, database or self.name, user, password)
+
+    def restored(self) -> RestoredDatabase:
+        return MysqlDatabase(self.mysql, self.endpoint, MASTER_PASSWORD)

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from temporalio import workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+import worker
+from activities import postgres_database
 from activities.database_users import DatabaseUserActivities
 from activities.heartbeat import HeartbeatInterceptor
+from activities.postgres_sql_files import Lock, take_lock
+from activities.sql_files import read_sql_file
 from devstack.temporal_server import TemporalServer
+from devstack.world import World, environment
 from errors import DatabaseUnreachable, StepFailed
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.users import SqlFile
 from tests.activities.night_world import temporal_environment
+from tests.bench import environment_variables, parts
 from tests.users.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
+from workflows.policies import DATABASE_CALL
 
+WELL_BEFORE_THE_TIMEOUT = 6
+"""Seconds; by default nothing is told before twelve have passed."""
 INSERT = "INSERT INTO orders VALUES (2, 'Eve')"
 
 
@@ -67,15 +79,26 @@ def test_logins_are_proven_again_and_one_that_a_file_closed_is_a_warning(databas
     assert warning.startswith(f"{closed.name} could log in before the SQL files")
 
 
-def test_another_operations_mark_lets_users_be_set(database: Database) -> None:
-    """So does the mark of a file that the request does not have: the next night sets its users."""
+def test_a_mark_that_came_with_the_snapshot_counts_for_nothing(database: Database) -> None:
+    """Not even that of a night with the same number, of whoever made the snapshot: users are set, the file is run."""
     user = database.user(database.unique("app"), "old")
-    file = database.file("mask.sql", "SELECT 1")
-    database.set_up(user, sql_files=(file,), operation_id="op-001")
-    for more in ({"operation_id": "op-002"}, {"operation_id": "op-001", "sql_files": ()}):
-        again = database.user(user.name, f"new-{more['operation_id']}")
-        assert database.set_up(again, **{"sql_files": (file,), **more}).altered == (user.name,)
-        assert database.as_user(user.name, f"new-{more['operation_id']}", "SELECT 1") == [(1,)]
+    file = database.file("mask.sql", "UPDATE orders SET id = id + 10")
+    first = database.night.make_target(instances=0)
+    database.set_up(user, sql_files=(file,), cluster_resource_id=first)
+    database.night.rds().delete_db_cluster(DBClusterIdentifier=database.night.target.cluster, SkipFinalSnapshot=True)
+    database.night.later()
+    second = database.night.make_target(instances=0)
+    again = database.user(user.name, "new")
+    assert database.set_up(again, sql_files=(file,), cluster_resource_id=second).altered == (user.name,)
+    assert database.as_user(user.name, "new", "SELECT id FROM orders") == [(21,)]
+
+
+def test_the_mark_of_another_file_lets_users_be_set(database: Database) -> None:
+    """What the request does not have is not looked for."""
+    user = database.user(database.unique("app"), "old")
+    database.set_up(user, sql_files=(database.file("mask.sql", "SELECT 1"),))
+    assert database.set_up(database.user(user.name, "new")).altered == (user.name,)
+    assert database.as_user(user.name, "new", "SELECT 1") == [(1,)]
 
 
 def test_logins_are_locked_also_when_the_files_database_is_not_there(database: Database) -> None:
@@ -106,11 +129,66 @@ def test_an_attempt_that_is_lost_within_a_file_is_ended_before_users_are_set(
             earlier.cursor().execute("SELECT 1")
         yield "somebody"
 
-    monkeypatch.setattr(database.kind, "lock_others", finding_nobody)
+    monkeypatch.setattr(database.turns, "lock_others", finding_nobody)
     assert database.set_up(sql_files=(database.file("mask.sql", "SELECT 1"),)).locked == ("somebody",)
 
 
+def test_a_worker_that_wakes_in_its_turn_changes_nothing_any_more(database: Database) -> None:
+    """A later attempt has set the users and run the file, which closed the one's login and opened the other's."""
+    user, login = database.user(database.unique("app"), "p"), database.unique("production")
+    database.make_login(login, "of-production")
+    lock = "ACCOUNT LOCK" if isinstance(database, Mysql) else "NOLOGIN"
+    unlock = "ACCOUNT UNLOCK" if isinstance(database, Mysql) else "LOGIN"
+    file = database.file("swap.sql", f"ALTER USER {user.name} {lock}; ALTER USER {login} {unlock};")
+    stays = frozenset({user.name})
+    with database.restored().turn("cluster-1", ()) as stale:
+        database.set_up(user, sql_files=(file,))
+        for work in (
+            lambda: list(stale.lock_others(stays)),
+            lambda: list(stale.set_users((user,), {user.name: "p"})),
+            lambda: stale.grant((user,)),
+        ):
+            with pytest.raises(DatabaseUnreachable, match="Database busy"):
+                work()
+    assert database.as_user(login, "of-production", "SELECT 1", anywhere(database)) == [(1,)]
+    with pytest.raises(DatabaseUnreachable, match="Login refused|Connection refused"):
+        database.session(user.name, "p")
+
+
+def test_a_worker_that_wakes_before_its_file_leaves_it_to_the_turn_of_another(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would run between that one's look for marks and its users."""
+
+    def late(connection: psycopg.Connection, lock: Lock) -> None:
+        if lock is Lock.WORK:
+            monkeypatch.setattr(postgres_database, "take_lock", take_lock)
+            another.enter_context(postgres.restored().turn("cluster-1", ()))
+        take_lock(connection, lock)
+
+    file = postgres.file("mask.sql", "UPDATE orders SET id = id + 10")
+    with ExitStack() as another:
+        monkeypatch.setattr(postgres_database, "take_lock", late)
+        with pytest.raises(DatabaseUnreachable, match="Database busy"):
+            postgres.restored().run_once("cluster-1", read_sql_file(postgres.directory, file))
+    assert postgres.as_master("SELECT id FROM orders") == [(1,)]
+
+
 # What the trail is told
+
+
+def test_a_failure_says_whose_login_was_closed(database: Database) -> None:
+    """The next call finds it closed, and would never tell; MariaDB does not show who is."""
+    login = database.unique("production")
+    database.make_login(login, "of-production")
+    file = database.file("mask.sql", "SELECT nothing FROM nowhere")
+    with pytest.raises(StepFailed, match=f"mask.sql.*Logins closed by then: .*{login}") as failed:
+        database.set_up(sql_files=(file,))
+    assert failed.value.fault.code
+    if isinstance(database, Postgres):
+        with pytest.raises(StepFailed) as again:
+            database.set_up(sql_files=(file,))
+        assert "Logins closed" not in str(again.value)
 
 
 def failing_once(work: Callable[..., Any], seconds: float = 0) -> Callable[..., Any]:
@@ -163,7 +241,7 @@ def test_whose_login_an_earlier_attempt_closed_is_told(database: Database, monke
     login, told = database.unique("production"), list[Any]()
     database.make_login(login, "of-production")
     of = database.input(database.user(database.unique("app"), "p"))
-    monkeypatch.setattr(database.kind, "grant", failing_once(database.kind.grant))
+    monkeypatch.setattr(database.turns, "grant", failing_once(database.turns.grant))
     with pytest.raises(DatabaseUnreachable):
         attempt(database, of, told)
     answer = attempt(database, of, told)
@@ -181,13 +259,58 @@ def test_half_of_a_work_is_told(database: Database, monkeypatch: pytest.MonkeyPa
         database.make_login(database.unique(f"production{number}"), "of-production")
     users = tuple(database.user(database.unique(f"app{number}"), "p") for number in (1, 2))
     with monkeypatch.context() as patch:
-        patch.setattr(database.kind, work, busy_after_the_first(getattr(database.kind, work)))
+        patch.setattr(database.turns, work, busy_after_the_first(getattr(database.turns, work)))
         with pytest.raises(DatabaseUnreachable):
             attempt(database, database.input(*users), told)
     locked = len(told[0]["locked"])
     assert locked == 1 if work == "lock_others" else locked > 1
     assert told[0]["created"] == ([] if work == "lock_others" else [users[0].name])
     assert attempt(database, database.input(*users), told).created == tuple(user.name for user in users)
+
+
+@workflow.defn(name="UsersElsewhere")
+class UsersElsewhere:
+    """The step as the night calls it, by the worker that takes the queue of the workflow's name."""
+
+    @workflow.run
+    async def run(self, of: SetupUsersInput) -> SetupUsersOutcome:
+        policy = DATABASE_CALL | {"task_queue": workflow.info().workflow_id}
+        return await workflow.execute_activity_method(DatabaseUserActivities.setup_db_users, of, **policy)
+
+
+def test_temporal_knows_it_before_a_worker_can_be_killed(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before the timeout after which the next attempt comes; by default the worker would keep it to itself."""
+    login, go_on = postgres.unique("production"), threading.Event()
+    postgres.make_login(login, "of-production")
+    of = postgres.input(postgres.user(postgres.unique("app"), "p"))
+    grant = postgres.turns.grant
+    monkeypatch.setattr(postgres.turns, "grant", lambda *arguments: go_on.wait(60) and grant(*arguments))
+
+    async def told(handle: WorkflowHandle[Any, Any]) -> str:
+        pending = (await handle.describe()).raw_description.pending_activities
+        return str(pending[0].heartbeat_details.payloads) if pending else ""
+
+    async def night(address: str) -> str:
+        plugin, table, settings, aws = parts(World(postgres.night.emulator), postgres.unique("killed"))
+        client = await Client.connect(address, plugins=[plugin])
+        built = worker.build_worker(client, settings, aws, table, plugin.audit)
+        runner = UnsandboxedWorkflowRunner()
+        async with built, Worker(client, task_queue="nights", workflows=[UsersElsewhere], workflow_runner=runner):
+            handle = await client.start_workflow(UsersElsewhere.run, of, id=settings.task_queue, task_queue="nights")
+            try:
+                async with asyncio.timeout(WELL_BEFORE_THE_TIMEOUT):
+                    while login not in (said := await told(handle)):  # noqa: ASYNC110 - it watches another process
+                        await asyncio.sleep(0.2)
+            finally:
+                go_on.set()
+            await handle.result()
+        return said
+
+    with (
+        TemporalServer(headless=True) as server,
+        environment_variables(environment(postgres.night.emulator.endpoint_url)),
+    ):
+        assert of.users[0].name in asyncio.run(night(server.address))
 
 
 @workflow.defn(name="UsersOnly")
@@ -210,7 +333,7 @@ def test_temporal_carries_it_over(postgres: Postgres, monkeypatch: pytest.Monkey
     login = postgres.unique("production")
     postgres.make_login(login, "of-production")
     of = postgres.input(postgres.user(postgres.unique("app"), "p"))
-    monkeypatch.setattr(postgres.kind, "grant", failing_once(postgres.kind.grant, seconds=2))
+    monkeypatch.setattr(postgres.turns, "grant", failing_once(postgres.turns.grant, seconds=2))
     monkeypatch.setattr(DatabaseUserActivities, "_database", busy_the_second_time(DatabaseUserActivities._database, 2))
 
     async def night(address: str) -> SetupUsersOutcome:
