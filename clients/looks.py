@@ -40,7 +40,9 @@ def watch(client: Any) -> None:
         client.meta.events.register(f"before-send.rds.{call}", _hold_back, unique_id=f"hold-back-{call}")
 
 
-def _remember(model: Any, **_: object) -> None:
+def _remember(model: Any, params: dict[str, Any], **_: object) -> None:
+    if "Marker" in params["body"]:
+        return  # a further page: the list is as old as its first one
     # Never changed in place: other activities may share the older one.
     _begun.set({**(_begun.get() or {}), model.name: _now()})
 

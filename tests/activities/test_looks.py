@@ -8,6 +8,7 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from clients import looks
 from clients.aws import AwsClients
@@ -131,6 +132,25 @@ def test_a_deletion_without_a_look_is_never_sent(night: Night, snapshot: SourceS
         looks._begun.set(None)  # the test has looked; the activity has not
         with pytest.raises(LookTooOld, match="was asked never"):
             in_a_thread_of_its_own(delete)
+    assert night.calls(*DELETIONS) == []
+
+
+def test_a_list_is_as_old_as_its_first_page(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+    """A worker that stood still between two pages has an old first one in hand."""
+    rds = AwsClients(session_of(ACCOUNT)).rds(night.target, "op-001")
+    copy = night.copy_of(snapshot).identifier
+
+    def listed_and_deleted() -> None:
+        rds.describe_db_cluster_snapshots()
+        clocks.jump(wall=ENOUGH)
+        with pytest.raises(ClientError, match="marker"):  # of a page that the emulator has not given; it was asked
+            rds.describe_db_cluster_snapshots(Marker="further")
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
+
+    night.forget_calls()
+    with pytest.raises(LookTooOld):
+        in_a_thread_of_its_own(listed_and_deleted)
+    assert len(night.calls("DescribeDBClusterSnapshots")) == 2
     assert night.calls(*DELETIONS) == []
 
 
