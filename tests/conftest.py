@@ -12,6 +12,18 @@ from pathlib import Path
 import pytest
 from botocore import session
 
+LONGEST_FIRST = (
+    "worlds/test_no_harm.py",
+    "faults/test_short_campaign.py",
+    "nights/test_reference_trail.py",
+    "acceptance/test_as_an_operator.py",
+    "nights/test_compensation.py",
+    "nights/test_retry.py",
+    "nights/test_one_night.py",
+    "nights/test_fault_table.py",
+    "versions/test_deployment.py",
+)
+"""Files of a minute and more, each of which goes to one process: so that no core waits for one of them at the end."""
 PACKAGES = ("temporalio", "boto3", "moto", "psycopg", "pydantic")
 
 
@@ -19,6 +31,12 @@ def pytest_configure() -> None:
     """A shell that starts a job in the background has it ignore Ctrl-C, and so would the commands under test."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In this order, then as they were collected."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_report_header() -> list[str]:
