@@ -26,6 +26,7 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     ChildWorkflowError,
+    ServerError,
     TimeoutError,  # noqa: A004 - Temporal's, the one that an activity ends with
     is_cancelled_exception,
 )
@@ -142,6 +143,9 @@ class TrailConflict(Final):
     """The trail holds another row under the key of this one: somebody changed it, or two operations share a number."""
 
 
+_AROUND = (ActivityError, ChildWorkflowError, TimeoutError, ServerError)
+
+
 def fault_of(error: BaseException) -> Fault:
     """The fault behind any error that a workflow can catch from an activity or a child.
 
@@ -149,7 +153,8 @@ def fault_of(error: BaseException) -> Fault:
     """
     cause: BaseException = error
     # A schedule-to-close timeout between two attempts carries the last attempt's failure: that is what the operator needs.
-    while isinstance(cause, ActivityError | ChildWorkflowError | TimeoutError) and cause.__cause__ is not None:
+    # Should that be too long for Temporal to keep while it is tried again, it stands behind an error of the server's.
+    while isinstance(cause, _AROUND) and cause.__cause__ is not None:
         cause = cause.__cause__
     if is_cancelled_exception(cause):
         return Fault(type="Cancelled", short="Cancelled", message="The operation was cancelled.")

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
 from activities.checks import hold_against
 from activities.clusters import another_cluster
+from activities.faults import translated
 from activities.mysql_database import MysqlDatabase
 from activities.passwords import password_of
 from activities.postgres_database import PostgresDatabase
@@ -21,13 +23,15 @@ from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from clients.rds import find_cluster
-from errors import PipelineError, StepFailed
+from errors import PipelineError, StepFailed, Transient
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
 from models.users import OtherLogins, RanSqlFile
 
 LONGEST_FACT = 4000
 """Characters: more names than anybody reads, and a row of the trail stays small."""
+SHORT = 300
+"""Characters. Temporal keeps 4 KiB of an error that is tried again, and of a longer one neither class nor text."""
 
 
 class DatabaseUserActivities:
@@ -51,7 +55,7 @@ class DatabaseUserActivities:
         number of MySQL's error if it refuses a statement, or if a check finds other data than was wanted.
         Source: RDS API Reference, DescribeDBClusters.
         Run twice: a user that is there is altered, a grant that is there is granted again, an SQL file that is marked
-        as run is left out; only on MySQL may one that was cut off be run again. Once a file of this operation is marked,
+        as run is left out; only on MySQL may one that was cut off be run again. Once a file is marked in this cluster,
         no login is locked, no user set and no grant given any more, which could undo what the file did: the logins are
         proven again, and one that cannot be is a warning. The answer names what earlier attempts did as well, a failure
         whose login was closed by then. An attempt ends the sessions of an earlier one that still changes something.
@@ -59,14 +63,18 @@ class DatabaseUserActivities:
         if _nothing_asked(of):
             return SetupUsersOutcome(details="Users configured", resource_arns=(of.target.arn,), created=(), altered=())
         done = _Done.so_far()
-        scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files)
-        passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id is not None}
-        database = self._database(of)
-        _check_names(of, database)
-        self._look_at_cluster(of)
         with _saying_whom(done):
-            warnings = _users(of, database, scripts, passwords, done)
-            ran = [self._run(of, database, script) for script in scripts]
+            scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files)
+            database = self._database(of)
+            _check_names(of, database)
+            self._look_at_cluster(of)
+            with database.turn(_restored(of), scripts) as turn:
+                # Once more: by now the connection leads to the cluster that has the name now.
+                self._look_at_cluster(of)
+                # Read in the turn, so that nobody sets one that has been changed since by a later attempt's.
+                passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id}
+                warnings = _users(of, database, turn, passwords, done)
+                ran = [self._run(of, turn, script) for script in scripts]
             _check(of, database)
         return SetupUsersOutcome(
             details="Users configured",
@@ -79,11 +87,10 @@ class DatabaseUserActivities:
             facts=_facts(done.locked, ran),
         )
 
-    def _run(self, of: SetupUsersInput, database: RestoredDatabase, script: SqlText) -> RanSqlFile:
+    def _run(self, of: SetupUsersInput, turn: Turn, script: SqlText) -> RanSqlFile:
         # The files before may have taken hours, in which anybody may have given the target's name to another cluster.
         self._look_at_cluster(of)
-        digest = database.run_once(_restored(of), script)
-        return RanSqlFile(file=script.file, database=script.database, digest=digest)
+        return RanSqlFile(file=script.file, database=script.database, digest=turn.run_once(script))
 
     def _look_at_cluster(self, of: SetupUsersInput) -> None:
         """An endpoint is found by the cluster's name, which another cluster may have by now."""
@@ -129,27 +136,25 @@ def _saying_whom(done: _Done) -> Iterator[None]:
     """A failure is all that the trail keeps of its call, and the next call finds closed logins closed."""
     try:
         yield
-    except PipelineError as error:
+    except (PipelineError, ClientError, BotoCoreError) as error:
         if not done.locked:
             raise
-        raise error.with_more(f"Logins closed by then: {_names(done.locked)}.") from error.__cause__
+        told = error if isinstance(error, PipelineError) else translated(error)
+        # What is tried again is told in full in the end, and Temporal keeps little of its error meanwhile.
+        names = _names(done.locked, SHORT if isinstance(told, Transient) else LONGEST_FACT)
+        raise told.with_more(f"Logins closed by then: {names}.") from error.__cause__
 
 
 def _users(
-    of: SetupUsersInput,
-    database: RestoredDatabase,
-    scripts: tuple[SqlText, ...],
-    passwords: dict[str, str],
-    done: _Done,
+    of: SetupUsersInput, database: RestoredDatabase, turn: Turn, passwords: dict[str, str], done: _Done
 ) -> tuple[str, ...]:
     """Before the first file only; gives what became of that since, as warnings."""
-    with database.turn(_restored(of), scripts) as turn:
-        if turn.files_begun:
-            return tuple(_prove_again(of, database, passwords))
-        _lock_others(of, turn, done)
-        _set_users(of, turn, passwords, done)
-        for user in of.users:
-            database.prove_login(user, passwords.get(user.name))
+    if turn.files_begun:
+        return tuple(_prove_again(of, database, passwords))
+    _lock_others(of, turn, done)
+    _set_users(of, turn, passwords, done)
+    for user in of.users:
+        database.prove_login(user, passwords.get(user.name))
     return ()
 
 
@@ -189,12 +194,12 @@ def _facts(locked: list[str], ran: list[RanSqlFile]) -> dict[str, str]:
     """What an auditor will ask for: whose login was closed, and which SQL was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
     if locked:
-        facts["locked_logins"] = _names(locked)
+        facts["locked_logins"] = _names(locked, LONGEST_FACT)
     return facts
 
 
-def _names(logins: list[str]) -> str:
-    return ", ".join(logins)[:LONGEST_FACT]
+def _names(logins: list[str], characters: int) -> str:
+    return ", ".join(logins)[:characters]
 
 
 def _nothing_asked(of: SetupUsersInput) -> bool:

@@ -4,49 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from activities.mysql_users import Mysql, end_session, rows
+from activities.mysql_users import Mysql, rows
 from activities.sql_files import SqlText
-from errors import DatabaseUnreachable
 
 MARKER_TABLE = (
     "CREATE DATABASE IF NOT EXISTS aurora_restore",
     """
-    CREATE TABLE IF NOT EXISTS aurora_restore.sql_files (
+    CREATE TABLE IF NOT EXISTS aurora_restore.ran_files (
         cluster_resource_id VARCHAR(60), in_database VARCHAR(64) COLLATE utf8mb4_bin, file VARCHAR(200) COLLATE utf8mb4_bin,
         digest CHAR(64) NOT NULL, ran_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
         PRIMARY KEY (cluster_resource_id, in_database, file)) DEFAULT CHARSET utf8mb4
     """,
 )
 FIND_TABLE = (
-    "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'aurora_restore' AND TABLE_NAME = 'sql_files'"
+    "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'aurora_restore' AND TABLE_NAME = 'ran_files'"
 )
 FIND_MARK = (
-    "SELECT digest FROM aurora_restore.sql_files"
+    "SELECT digest FROM aurora_restore.ran_files"
     " WHERE cluster_resource_id = %s AND in_database = %s AND file = %s FOR UPDATE"
 )
-MARK = "INSERT INTO aurora_restore.sql_files (cluster_resource_id, in_database, file, digest) VALUES (%s, %s, %s, %s)"
-LOCK = "aurora-restore"
-LOCK_SECONDS, LOCK_TRIES = 20, 180
-"""Together as long as an ended session may need to take back what it did: MySQL needs about as long as it worked."""
-
-
-def take_lock(connection: Mysql) -> None:
-    """Until the connection ends. Whoever has it is another attempt, and its session is ended.
-
-    Most likely its worker died or stands still, and in the middle of a file the session would go on for as long as the
-    file does. Should a frozen worker wake and end the newer one's, that is made again.
-    Raises `DatabaseUnreachable` (transient) if that session is still there after long.
-    Source: MySQL Reference Manual, "Locking Functions".
-    """
-    for _ in range(LOCK_TRIES):
-        # Each time anew: an attempt that was lost while it waited may have had its turn.
-        [(holder,)] = rows(connection, f"SELECT IS_USED_LOCK('{LOCK}')")
-        if holder is not None:
-            end_session(connection, int(holder))
-        if rows(connection, f"SELECT GET_LOCK('{LOCK}', {LOCK_SECONDS})") == [(1,)]:
-            return
-    text = "an earlier attempt's session, which was told to end, has the lock of the SQL files. It is tried again."
-    raise DatabaseUnreachable("Database busy", text)
+MARK = "INSERT INTO aurora_restore.ran_files (cluster_resource_id, in_database, file, digest) VALUES (%s, %s, %s, %s)"
 
 
 def any_marked(connection: Mysql, restored: str, scripts: Iterable[SqlText]) -> bool:
@@ -57,8 +34,11 @@ def any_marked(connection: Mysql, restored: str, scripts: Iterable[SqlText]) -> 
 
 
 def run_once(connection: Mysql, restored: str, script: SqlText) -> str:
-    """Run a file unless it has been run in this restored cluster; gives the digest of what was run."""
-    take_lock(connection)
+    """Run a file unless it has been run in this restored cluster; gives the digest of what was run.
+
+    The file, then its mark, in one transaction as far as MySQL has one: at least once.
+    DDL commits what stands before it; a worker that dies after that lets the next attempt run the file again.
+    """
     for statement in MARKER_TABLE:
         rows(connection, statement)
     key = _key(restored, script)

@@ -5,6 +5,9 @@ Source: PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 
 from errors import DatabaseUnreachable, StepFailed
@@ -24,6 +27,16 @@ In an SQL file it is the operator's own.
 IN_OURS = (*PASSING, READ_ONLY, RIVAL)
 IN_A_FILE = (*PASSING, READ_ONLY)
 IN_A_CHECK = PASSING
+
+
+@contextmanager
+def refusing(short: str, passing: tuple[str, ...] = IN_OURS) -> Iterator[None]:
+    """Let PostgreSQL's errors leave as ours, as `refused` tells them."""
+    try:
+        yield
+    except psycopg.Error as error:
+        # Not as its cause: a cause's text goes into the history as well, and PostgreSQL's quotes the statement.
+        raise refused(error, short, passing) from None
 
 
 def refused(error: psycopg.Error, short: str, passing: tuple[str, ...]) -> StepFailed | DatabaseUnreachable:

@@ -14,10 +14,10 @@ Ask = Callable[[str], list[Row]]
 
 
 class Turn(Protocol):
-    """One attempt's turn at the logins. Whoever takes the next one, or runs a file, ends the sessions of this one.
+    """One attempt's turn at the logins and files. Whoever takes the next one ends the sessions of this one.
 
-    So a worker that stood still and wakes changes nothing any more that a later attempt has set: each statement fails,
-    as `DatabaseUnreachable`.
+    So a worker that stood still in its turn and wakes changes nothing any more that a later attempt has set: each
+    statement fails, as `DatabaseUnreachable`.
     """
 
     files_begun: bool
@@ -32,24 +32,24 @@ class Turn(Protocol):
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give the users what the request lists."""
 
+    def run_once(self, script: SqlText) -> str:
+        """Run a file unless it has been run in this restored cluster; gives the digest of what was run."""
+
 
 class RestoredDatabase(Protocol):
-    """One engine's way. Every method raises the errors of errors.py only, and none of them holds a statement.
-
-    `restored` is the resource id of the cluster that was restored.
-    """
+    """One engine's way. Every method raises the errors of errors.py only, and none of them holds a statement."""
 
     def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
         """What the engine would refuse, or cut, of the names in the request."""
 
     def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[Turn]:
-        """Take the turn at the logins; an earlier attempt that has it, or runs a file, is ended first."""
+        """Take the turn; an earlier attempt that has it, or runs a file, is ended first.
+
+        `restored` is the resource id of the cluster that was restored.
+        """
 
     def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user; one of IAM is only looked at, since a token needs AWS."""
-
-    def run_once(self, restored: str, script: SqlText) -> str:
-        """Run a file unless it has been run in this restored cluster; gives the digest of what was run."""
 
     def reading(self, database: str) -> AbstractContextManager[Ask]:
         """Ask queries as the master user, without the right to change anything."""

@@ -15,11 +15,12 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
 )
+from temporalio.exceptions import ApplicationError, ServerError, TimeoutError  # noqa: A004 - Temporal's
 
 from activities.faults import ANY, TABLE, Action, Rule, rule_for, translated
 from activities.statuses import Meaning, cluster_meaning, instance_meaning, snapshot_meaning
 from clients.aws import WrongEndpoint
-from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed
+from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed, fault_of
 
 SERVICES = ("rds", "sns", "secretsmanager", "kms", "ec2")
 
@@ -150,6 +151,15 @@ def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: 
 def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
     """No answer at all is weather."""
     assert isinstance(translated(error), AwsUnavailable)  # type: ignore[arg-type]  # each is a BotoCoreError
+
+
+def test_an_error_that_was_too_long_for_temporal_is_found_behind_the_servers() -> None:
+    """What is tried again is kept up to 4 KiB; of a longer one the server keeps the type and the message, as a cause."""
+    kept = ApplicationError("AWS unavailable: Throttled.", type="AwsUnavailable")
+    kept_by, ended = ServerError("Failure exceeds size limit."), TimeoutError("-", type=None, last_heartbeat_details=[])
+    kept_by.__cause__, ended.__cause__ = kept, kept_by
+    told = fault_of(ended)
+    assert (told.type, told.message) == ("AwsUnavailable", "AWS unavailable: Throttled.")
 
 
 def test_a_request_that_botocore_refuses_quotes_no_value() -> None:

@@ -13,9 +13,11 @@ import psycopg
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
-from activities.mysql_database import MysqlDatabase, MysqlTurn
+from activities.mysql_database import MysqlDatabase
+from activities.mysql_turn import MysqlTurn
 from activities.mysql_users import identifier
-from activities.postgres_database import PostgresDatabase, PostgresTurn
+from activities.postgres_database import PostgresDatabase
+from activities.postgres_turn import PostgresTurn
 from activities.restored_database import RestoredDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector

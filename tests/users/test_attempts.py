@@ -8,12 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
@@ -22,10 +21,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import worker
-from activities import postgres_database
+from activities import postgres_turn
 from activities.database_users import DatabaseUserActivities
 from activities.heartbeat import HeartbeatInterceptor
-from activities.postgres_sql_files import Lock, take_lock
+from activities.postgres_roles import grant_access
 from activities.sql_files import read_sql_file
 from devstack.temporal_server import TemporalServer
 from devstack.world import World, environment
@@ -155,23 +154,50 @@ def test_a_worker_that_wakes_in_its_turn_changes_nothing_any_more(database: Data
         database.session(user.name, "p")
 
 
-def test_a_worker_that_wakes_before_its_file_leaves_it_to_the_turn_of_another(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_wakes_before_its_file_leaves_it_to_a_later_attempt(database: Database) -> None:
     """It would run between that one's look for marks and its users."""
+    script = read_sql_file(database.directory, database.file("mask.sql", "UPDATE orders SET id = id + 10"))
+    with (
+        database.restored().turn("cluster-1", (script,)) as stale,
+        database.restored().turn("cluster-1", (script,)) as later,
+    ):
+        assert not later.files_begun
+        with pytest.raises(DatabaseUnreachable, match="another attempt has taken its turn"):
+            stale.run_once(script)
+        assert later.run_once(script)
+    assert database.as_master("SELECT id FROM orders") == [(11,)]
 
-    def late(connection: psycopg.Connection, lock: Lock) -> None:
-        if lock is Lock.WORK:
-            monkeypatch.setattr(postgres_database, "take_lock", take_lock)
-            another.enter_context(postgres.restored().turn("cluster-1", ()))
-        take_lock(connection, lock)
 
-    file = postgres.file("mask.sql", "UPDATE orders SET id = id + 10")
-    with ExitStack() as another:
-        monkeypatch.setattr(postgres_database, "take_lock", late)
+def test_a_worker_that_wakes_within_its_grants_gives_none(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their session is not the one that has the turn, and is ended with it."""
+    user = postgres.user(postgres.unique("app"), "p")
+
+    def late(*arguments: Any) -> None:
+        with postgres.restored().turn("cluster-1", ()):
+            grant_access(*arguments)
+
+    monkeypatch.setattr(postgres_turn, "grant_access", late)
+    with postgres.restored().turn("cluster-1", ()) as stale:
+        assert list(stale.set_users((user,), {user.name: "p"})) == [(user.name, True)]
         with pytest.raises(DatabaseUnreachable, match="Database busy"):
-            postgres.restored().run_once("cluster-1", read_sql_file(postgres.directory, file))
-    assert postgres.as_master("SELECT id FROM orders") == [(1,)]
+            stale.grant((user,))
+
+
+def test_a_file_is_not_run_on_another_server_than_the_turn_was_taken_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name leads to another cluster since: nobody has this turn there."""
+    script = read_sql_file(database.directory, database.file("mask.sql", "UPDATE orders SET id = id + 10"))
+    with database.restored().turn("cluster-1", ()) as turn:
+        monkeypatch.setattr(turn, "_session", elsewhere())
+        with pytest.raises(DatabaseUnreachable, match="another attempt has taken its turn"):
+            turn.run_once(script)
+    assert database.as_master("SELECT id FROM orders") == [(1,)]
+
+
+def elsewhere() -> Any:
+    """As the session of a turn that was taken on another server: its number is nobody's here."""
+    return SimpleNamespace(info=SimpleNamespace(backend_pid=1), thread_id=lambda: 0)
 
 
 # What the trail is told
@@ -266,6 +292,26 @@ def test_half_of_a_work_is_told(database: Database, monkeypatch: pytest.MonkeyPa
     assert locked == 1 if work == "lock_others" else locked > 1
     assert told[0]["created"] == ([] if work == "lock_others" else [users[0].name])
     assert attempt(database, database.input(*users), told).created == tuple(user.name for user in users)
+
+
+def test_so_does_one_before_the_turn_and_one_of_aws(database: Database) -> None:
+    """An earlier attempt closed it and its worker died; this one does not come to the database."""
+    of = database.input(database.user(database.unique("app"), "p"), cluster_resource_id="cluster-1")
+    told = [{"created": [], "altered": [], "locked": ["ada"]}]
+    with pytest.raises(StepFailed, match="Restored cluster not found.*Logins closed by then: ada"):
+        attempt(database, of, told)
+    database.night.emulator.faults.add("rds", "DescribeDBClusters", "error", code="AccessDenied", message="no")
+    with pytest.raises(StepFailed, match="DescribeDBClusters answered AccessDenied.*Logins closed by then: ada"):
+        attempt(database, of, told)
+
+
+def test_what_is_tried_again_says_little_of_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporal keeps 4 KiB of such an error; the next attempt is told by the heartbeat."""
+    many = [f"production_{number}" for number in range(500)]
+    monkeypatch.setattr(database.turns, "grant", failing_once(database.turns.grant))
+    with pytest.raises(DatabaseUnreachable, match="Logins closed by then: production_0, ") as failed:
+        attempt(database, database.input(), [{"created": [], "altered": [], "locked": many}])
+    assert len(str(failed.value)) < 500
 
 
 @workflow.defn(name="UsersElsewhere")

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from pymysql.err import OperationalError
 
-from activities import mysql_database, mysql_users
+from activities import mysql_errors, mysql_turn, mysql_users
 from activities.mysql_passwords import Plugin, authentication_string, sha256_crypt
 from activities.mysql_users import PRIVILEGES, as_pattern, grant_statements, identified, login_statements
 from clients.mysql import MysqlConnector
 from devstack.processes import free_port
 from errors import DatabaseUnreachable, StepFailed
 from models.users import Access, Grant
-from tests.users.databases import Mysql
+from tests.users.databases import MASTER, MASTER_PASSWORD, Mysql
 
 READ = (Grant(database="my_db", access=Access.READ_ONLY), Grant(database="other", access=Access.READ_WRITE))
 
@@ -94,12 +94,12 @@ def test_a_reader_is_waited_for(mysql: Mysql) -> None:
 def test_an_option_that_prevents_for_good_ends_the_night() -> None:
     """The same number, but nothing that passes."""
     error = OperationalError(1290, "The MySQL server is running with the --secure-file-priv option so it cannot")
-    assert isinstance(mysql_database._refused(error, "SQL file failed"), StepFailed)
+    assert isinstance(mysql_errors._refused(error, "SQL file failed"), StepFailed)
 
 
 def test_a_server_in_read_only_mode_is_waited_for() -> None:
     """As MySQL 8 says it of a storage that takes no writes; MariaDB does not know the number."""
-    assert isinstance(mysql_database._refused(OperationalError(1836, "read-only mode"), "-"), DatabaseUnreachable)
+    assert isinstance(mysql_errors._refused(OperationalError(1836, "read-only mode"), "-"), DatabaseUnreachable)
 
 
 @pytest.mark.parametrize("name", ["x" * 33, "app ", "app😀"])
@@ -193,3 +193,15 @@ def test_the_statements_of_grants() -> None:
     ]
     assert "`my_db`" in list(grant_statements("'app'@'%'", READ, wildcards=False))[1]
     assert list(grant_statements("'app'@'%'", (), wildcards=True)) == [], "without grants those of the snapshot stay"
+
+
+def test_an_older_attempt_that_waited_does_not_end_a_newer_one(mysql: Mysql) -> None:
+    """Both waited until the lost one's session was gone; the newer one came first."""
+    with (
+        closing(mysql.session(MASTER, MASTER_PASSWORD)) as older,
+        closing(mysql.session(MASTER, MASTER_PASSWORD)) as newer,
+    ):
+        mysql_turn._take(newer, mysql_turn.TURN)
+        with pytest.raises(DatabaseUnreachable, match="a later attempt has the turn"):
+            mysql_turn._take(older, mysql_turn.TURN)
+        newer.ping(reconnect=False)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from activities.checks import hold_against
-from activities.postgres_sql_files import LOCKS, Lock
+from activities.postgres_turn import LOCKS, Lock
 from activities.sql_files import missing_sql_files
 from errors import DatabaseUnreachable, StepFailed
 from models.users import Check, SqlFile
@@ -39,7 +39,7 @@ def test_a_file_runs_once_although_the_activity_runs_twice(database: Database) -
 
 
 def test_another_night_runs_it_again(database: Database) -> None:
-    """A mark that came with a snapshot of a restored cluster counts for its own operation only."""
+    """An older version's workflow does not say which cluster it restored: a mark counts for its operation only."""
     file = database.file("mask.sql", "UPDATE orders SET customer = concat(customer, '!');")
     database.set_up(sql_files=(file,), operation_id="op-001")
     database.set_up(sql_files=(file,), operation_id="op-002")
@@ -82,7 +82,7 @@ def test_users_are_not_shown_the_marks(database: Database) -> None:
     database.set_up(user, sql_files=(database.file("mask.sql", ADD_EVE),))
     database.set_up(user)
     with pytest.raises(Exception, match="denied"):
-        database.as_user(user.name, "p", "SELECT * FROM aurora_restore.sql_files")
+        database.as_user(user.name, "p", "SELECT * FROM aurora_restore.ran_files")
 
 
 @pytest.mark.parametrize("ending", ["COMMIT;", "ROLLBACK;", "COMMIT; BEGIN;"])
@@ -91,8 +91,8 @@ def test_a_file_that_ends_its_transaction_is_refused(postgres: Postgres, ending:
     file = postgres.file("mask.sql", f"{ADD_EVE}{ending}")
     with pytest.raises(StepFailed, match="SQL file ends its transaction"):
         postgres.set_up(sql_files=(file,))
-    if postgres.as_master("SELECT to_regclass('aurora_restore.sql_files') IS NOT NULL") == [(True,)]:
-        assert postgres.as_master("SELECT file FROM aurora_restore.sql_files") == []
+    if postgres.as_master("SELECT to_regclass('aurora_restore.ran_files') IS NOT NULL") == [(True,)]:
+        assert postgres.as_master("SELECT file FROM aurora_restore.ran_files") == []
 
 
 def test_an_exception_of_the_file_ends_the_night(postgres: Postgres) -> None:
@@ -111,11 +111,11 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 
 @contextmanager
-def lost_in_a_file(database: Database, file: SqlFile, **more: object) -> Iterator[Future[object]]:
+def lost_in_a_file(database: Database, file: SqlFile, before: str = "", **more: object) -> Iterator[Future[object]]:
     """An attempt whose worker stands still while the server is in the middle of the file for a minute."""
     sleep = "pg_sleep" if isinstance(database, Postgres) else "sleep"
     changed = (database.directory / file.file).read_text("utf-8")
-    database.file(file.file, f"UPDATE orders SET customer = 'half-done'; SELECT {sleep}(60);")
+    database.file(file.file, f"{before} UPDATE orders SET customer = 'half-done'; SELECT {sleep}(60);")
     query, activity = (
         ("query", "pg_stat_activity") if isinstance(database, Postgres) else ("info", "information_schema.processlist")
     )
@@ -160,20 +160,35 @@ def test_an_attempt_that_was_lost_in_the_queue_is_ended_too(postgres: Postgres) 
     assert postgres.orders() == [("Ada",), EVE]
 
 
-def test_the_lock_of_another_database_is_left_alone(postgres: Postgres) -> None:
-    """An advisory lock belongs to a database; another night's, on the same server, goes on."""
-    key = f"{LOCKS}, {Lock.WORK.value}"
-    with closing(postgres.session(MASTER, MASTER_PASSWORD, "postgres")) as other:
-        other.execute(f"SELECT pg_advisory_lock({key})".encode())
-        postgres.set_up(sql_files=(postgres.file("mask.sql", ADD_EVE),))
+def test_who_works_in_another_database_is_ended_too(postgres: Postgres) -> None:
+    """An advisory lock belongs to a database, and an attempt works in several; somebody else's locks are let be."""
+    with (
+        closing(postgres.session(MASTER, MASTER_PASSWORD, "postgres")) as earlier,
+        closing(postgres.session(MASTER, MASTER_PASSWORD)) as other,
+    ):
+        earlier.execute(f"SELECT pg_advisory_lock({LOCKS}, {Lock.WORK.value})".encode())
+        other.execute("SELECT pg_advisory_lock(7, 1)")
+        postgres.set_up()
         assert other.execute("SELECT 1").fetchall() == [(1,)]
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            earlier.execute("SELECT 1")
+
+
+def test_a_file_that_lets_its_locks_go_is_ended_all_the_same(postgres: Postgres) -> None:
+    """The lock that the next attempt finds it by is of its transaction too."""
+    file = postgres.file("mask.sql", ADD_EVE)
+    with lost_in_a_file(postgres, file, before="SELECT pg_advisory_unlock_all();") as lost:
+        postgres.set_up(sql_files=(file,))
+        with pytest.raises(DatabaseUnreachable, match="Database busy"):
+            lost.result()
+    assert postgres.orders() == [("Ada",), EVE]
 
 
 def test_a_session_that_does_not_end_lets_it_be_tried_again(mysql: Mysql, monkeypatch: pytest.MonkeyPatch) -> None:
     """MySQL takes back what a file did before it lets the lock go; that may take hours."""
-    monkeypatch.setattr("activities.mysql_sql_files.LOCK_SECONDS", 0)
-    monkeypatch.setattr("activities.mysql_sql_files.LOCK_TRIES", 2)
-    monkeypatch.setattr("activities.mysql_sql_files.end_session", lambda *_: None)
+    monkeypatch.setattr("activities.mysql_turn.LOCK_SECONDS", 0)
+    monkeypatch.setattr("activities.mysql_turn.LOCK_TRIES", 2)
+    monkeypatch.setattr("activities.mysql_turn.end_session", lambda *_: None)
     with closing(mysql.session(MASTER, MASTER_PASSWORD)) as first, first.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK('aurora-restore', 0)")
         with pytest.raises(DatabaseUnreachable, match="Database busy"):
