@@ -38,6 +38,7 @@ class MysqlTurn:
         """Take the turn, end whoever had it or still works, and look whether one of the files has been run."""
         with self._connect() as self._session:
             with refusing("Users not configured"):
+                self._id = _id(self._session)
                 rows(self._session, f"SET SESSION wait_timeout = {TURN_SECONDS}")
                 _take(self._session, TURN)
                 # Had when the ended session is gone, with what it did or without.
@@ -71,7 +72,7 @@ class MysqlTurn:
             _take(connection, WORK)
             # Now whoever takes the turn ends this session by its lock. Asked of the server that runs the file: the name
             # may have led to another one than where the turn was taken.
-            if rows(connection, f"SELECT IS_USED_LOCK('{TURN}')") != [(_id(self._session),)]:
+            if rows(connection, f"SELECT IS_USED_LOCK('{TURN}')") != [(self._id,)]:
                 raise DatabaseUnreachable("Database busy", "another attempt has taken its turn. It is tried again.")
             return mysql_sql_files.run_once(connection, self._restored, script)
 
@@ -84,10 +85,11 @@ def _take(connection: Mysql, lock: str) -> None:
     Raises `DatabaseUnreachable` (transient) if that session is still there after long, or is one that came later.
     Source: MySQL Reference Manual, "Locking Functions".
     """
+    own = _id(connection)
     for _ in range(LOCK_TRIES):
         # Each time anew: an attempt that was lost while it waited may have had its turn.
         [(holder,)] = rows(connection, f"SELECT IS_USED_LOCK('{lock}')")
-        if holder is not None and int(holder) > _id(connection):
+        if holder is not None and int(holder) > own:
             raise DatabaseUnreachable("Database busy", "a later attempt has the turn at the logins. It is tried again.")
         if holder is not None:
             end_session(connection, int(holder))
@@ -98,5 +100,6 @@ def _take(connection: Mysql, lock: str) -> None:
 
 
 def _id(connection: Mysql) -> int:
-    """Of the session on the server; a later one has a greater one."""
-    return int(connection.thread_id())  # type: ignore[no-untyped-call]  # the stubs know it, but no types of it
+    """Of the session, as the server's locks name it; a later one has a greater one."""
+    [(found,)] = rows(connection, "SELECT CONNECTION_ID()")
+    return int(found)

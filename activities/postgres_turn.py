@@ -48,7 +48,7 @@ class PostgresTurn:
             self._session = self._connect(MAINTENANCE_DATABASE)
         with self._session:
             with refusing("Users not configured"):
-                _take_turn(self._session)
+                self._pid = _take_turn(self._session)
                 self.files_begun = self._any_marked(scripts)
             yield self
 
@@ -108,14 +108,16 @@ class PostgresTurn:
         found = connection.execute(
             "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted"
             " AND classid = %s AND objid = %s AND pid = %s",
-            (LOCKS, Lock.TURN.value, self._session.info.backend_pid),
+            (LOCKS, Lock.TURN.value, self._pid),
         )
         if found.fetchone() is None:
             raise DatabaseUnreachable("Database busy", "another attempt has taken its turn. It is tried again.")
 
 
-def _take_turn(session: psycopg.Connection) -> None:
+def _take_turn(session: psycopg.Connection) -> int:
     """Until the connection ends, or until another attempt takes it: whoever has a lock of ours is ended.
+
+    Returns the id of the session's process on the server, as its locks name it.
 
     Most likely its worker died or stands still, and in the middle of a file the session would go on for as long as the
     file does; PostgreSQL takes back what it did. Should a frozen worker wake and end the newer one's, that is made again.
@@ -131,6 +133,8 @@ def _take_turn(session: psycopg.Connection) -> None:
         (LOCKS,),
     )
     _lock(session, Lock.TURN)
+    [(pid,)] = session.execute("SELECT pg_backend_pid()").fetchall()
+    return int(pid)
 
 
 def _lock(connection: psycopg.Connection, lock: Lock, function: str = "pg_advisory_lock") -> None:

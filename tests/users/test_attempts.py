@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,18 +185,13 @@ def test_a_worker_that_wakes_within_its_grants_gives_none(postgres: Postgres, mo
 def test_a_file_is_not_run_on_another_server_than_the_turn_was_taken_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name leads to another cluster since: nobody has this turn there."""
+    """The name leads to another cluster since: nobody there has the number that the turn's session has."""
     script = read_sql_file(database.directory, database.file("mask.sql", "UPDATE orders SET id = id + 10"))
     with database.restored().turn("cluster-1", ()) as turn:
-        monkeypatch.setattr(turn, "_session", elsewhere())
+        monkeypatch.setattr(turn, "_pid" if isinstance(database, Postgres) else "_id", 1)
         with pytest.raises(DatabaseUnreachable, match="another attempt has taken its turn"):
             turn.run_once(script)
     assert database.as_master("SELECT id FROM orders") == [(1,)]
-
-
-def elsewhere() -> Any:
-    """As the session of a turn that was taken on another server: its number is nobody's here."""
-    return SimpleNamespace(info=SimpleNamespace(backend_pid=1), thread_id=lambda: 0)
 
 
 # What the trail is told
