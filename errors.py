@@ -18,7 +18,6 @@ the Web UI, the trail and the notification without translation. Nothing secret m
 Source: Temporal docs, Failure detection, "Application Failure".
 """
 
-from datetime import timedelta
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -61,7 +60,6 @@ class PipelineError(ApplicationError):
         *,
         code: str | None = None,
         request_id: str | None = None,
-        retry_after: timedelta | None = None,
     ) -> None:
         """`short` is the trail's Details; `message` says what was found, what was wanted and what to do."""
         self.fault = Fault(type=type(self).__name__, short=short, message=message, code=code, request_id=request_id)
@@ -70,7 +68,6 @@ class PipelineError(ApplicationError):
             self.fault.model_dump(),
             type=self.fault.type,
             non_retryable=not self.retryable,
-            next_retry_delay=retry_after,
         )
 
     def with_more(self, text: str) -> Self:
@@ -81,7 +78,6 @@ class PipelineError(ApplicationError):
             f"{fault.message} {text}",
             code=fault.code,
             request_id=fault.request_id,
-            retry_after=self.next_retry_delay,
         )
 
 

@@ -153,6 +153,14 @@ def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
     assert isinstance(translated(error), AwsUnavailable)  # type: ignore[arg-type]  # each is a BotoCoreError
 
 
+def test_an_error_that_says_more_is_the_same_otherwise() -> None:
+    """Class, code, request id and whether it is tried again."""
+    error = AwsUnavailable("Throttled", "Slow down.", code="Throttling", request_id="r-1")
+    more = error.with_more("And this.")
+    assert more.fault == error.fault.model_copy(update={"message": "Slow down. And this."})
+    assert (type(more), more.non_retryable) == (AwsUnavailable, False)
+
+
 def test_an_error_that_was_too_long_for_temporal_is_found_behind_the_servers() -> None:
     """What is tried again is kept up to 4 KiB; of a longer one the server keeps the type and the message, as a cause."""
     kept = ApplicationError("AWS unavailable: Throttled.", type="AwsUnavailable")
