@@ -30,7 +30,7 @@ from models.users import OtherLogins, RanSqlFile
 
 LONGEST_FACT = 4000
 """Characters: more names than anybody reads, and a row of the trail stays small."""
-SHORT = 300
+LONGEST_IF_TRANSIENT = 300
 """Characters. Temporal keeps 4 KiB of an error that is tried again, and of a longer one neither class nor text."""
 
 
@@ -69,9 +69,9 @@ class DatabaseUserActivities:
             _check_names(of, database)
             self._look_at_cluster(of)
             with database.turn(_restored(of), scripts) as turn:
-                # Once more: by now the connection leads to the cluster that has the name now.
+                # Once more: the connection is open, and leads to whatever had the name when it was made.
                 self._look_at_cluster(of)
-                # Read in the turn, so that nobody sets one that has been changed since by a later attempt's.
+                # Not before: a password that was read long ago may have been changed since.
                 passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id}
                 warnings = _users(of, database, turn, passwords, done)
                 ran = [self._run(of, turn, script) for script in scripts]
@@ -141,7 +141,7 @@ def _saying_whom(done: _Done) -> Iterator[None]:
             raise
         told = error if isinstance(error, PipelineError) else translated(error)
         # What is tried again is told in full in the end, and Temporal keeps little of its error meanwhile.
-        names = _names(done.locked, SHORT if isinstance(told, Transient) else LONGEST_FACT)
+        names = _names(done.locked, LONGEST_IF_TRANSIENT if isinstance(told, Transient) else LONGEST_FACT)
         raise told.with_more(f"Logins closed by then: {names}.") from error.__cause__
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -27,7 +29,7 @@ from activities.postgres_roles import grant_access
 from activities.sql_files import read_sql_file
 from devstack.temporal_server import TemporalServer
 from devstack.world import World, environment
-from errors import DatabaseUnreachable, StepFailed
+from errors import AwsUnavailable, DatabaseUnreachable, StepFailed
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.users import SqlFile
 from tests.activities.night_world import temporal_environment
@@ -194,6 +196,47 @@ def test_a_file_is_not_run_on_another_server_than_the_turn_was_taken_on(
     assert database.as_master("SELECT id FROM orders") == [(1,)]
 
 
+def test_a_turn_outlasts_files_that_run_longer_than_a_session_may_be_idle(database: Database) -> None:
+    """Its session waits all the while; the server would end it, and the second file would be another attempt's."""
+    sleep = "pg_sleep" if isinstance(database, Postgres) else "sleep"
+    files = (database.file("slow.sql", f"SELECT {sleep}(2.5)"), database.file("next.sql", INSERT))
+    with impatient(database):
+        database.set_up(sql_files=files)
+    assert database.orders() == [("Ada",), ("Eve",)]
+
+
+@contextmanager
+def impatient(database: Database) -> Iterator[None]:
+    """A server that ends sessions which are idle for a second."""
+    if isinstance(database, Mysql):
+        before, after = (f"SET GLOBAL wait_timeout = {seconds}" for seconds in (1, 28800))
+        database.host.as_rdsadmin("restored", before)
+    else:
+        before, after = f"ALTER ROLE {MASTER} SET idle_session_timeout = '1s'", f"ALTER ROLE {MASTER} RESET ALL"
+        database.as_master(before)
+    try:
+        yield
+    finally:
+        if isinstance(database, Mysql):
+            database.host.as_rdsadmin("restored", after)
+        else:
+            database.as_master(after)
+
+
+def test_passwords_are_those_of_the_turn(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stood still before it has none in hand that was changed meanwhile."""
+    user, turn = database.user(database.unique("app"), "old"), database.kind.turn
+
+    def late(*arguments: Any) -> Any:
+        manager = database.night.shared.owner("secretsmanager")
+        manager.put_secret_value(SecretId=user.secret_id, SecretString=json.dumps({"password": "new"}))
+        return turn(*arguments)
+
+    monkeypatch.setattr(database.kind, "turn", late)
+    database.set_up(user)
+    assert database.as_user(user.name, "new", "SELECT 1") == [(1,)]
+
+
 # What the trail is told
 
 
@@ -297,6 +340,14 @@ def test_so_does_one_before_the_turn_and_one_of_aws(database: Database) -> None:
     database.night.emulator.faults.add("rds", "DescribeDBClusters", "error", code="AccessDenied", message="no")
     with pytest.raises(StepFailed, match="DescribeDBClusters answered AccessDenied.*Logins closed by then: ada"):
         attempt(database, of, told)
+
+
+def test_so_does_one_of_the_network(database: Database) -> None:
+    """RDS is not to be reached: an error of botocore's own."""
+    of = database.input(cluster_resource_id="cluster-1")
+    database.night.emulator.faults.add("rds", "DescribeDBClusters", "reset-before", count=None)
+    with pytest.raises(AwsUnavailable, match="Logins closed by then: ada"):
+        attempt(database, of, [{"created": [], "altered": [], "locked": ["ada"]}])
 
 
 def test_what_is_tried_again_says_little_of_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
