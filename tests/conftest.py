@@ -35,7 +35,8 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In this order, then as they were collected."""
-    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FIRST)}
+    here = Path(__file__).parent
+    places = {(here / name).resolve(strict=True): place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
