@@ -14,14 +14,14 @@ test: $(READY)
 
 # Five hundred nights into which faults come, about an hour; its table goes into docs/reliability.md.
 faults: $(READY)
-	@$(IN_VENV) -m tests.faults --nights 500 --document --defects
+	@$(IN_VENV) -m tests.chaos --nights 500 --document --defects
 
 # What is kept of a version, so that a later one can be held against it: docs/upgrading.md. Eight minutes.
 histories: $(READY)
-	@$(IN_VENV) -m tests.versions histories
+	@$(IN_VENV) -m tests.integration.versions histories
 
 fingerprints: $(READY)
-	@$(IN_VENV) -m tests.versions fingerprints
+	@$(IN_VENV) -m tests.integration.versions fingerprints
 
 lint: $(READY)
 	@$(IN_VENV) -m ruff check .

@@ -75,12 +75,12 @@ def _exit_code(error: Exception) -> int | None:
     from temporalio.service import RPCError
 
     from clients.aws import WrongEndpoint
-    from clients.nights import DecisionUnknown, NightRefused
-    from clients.schedules import OtherSchedule
-    from clients.search_attributes import SearchAttributesRefused
     from clients.temporal import TemporalUnreachable
     from errors import PipelineError
     from models.request_file import UnreadableRequest
+    from runs.restores import DecisionUnknown, NightRefused
+    from runs.schedules import OtherSchedule
+    from runs.search_attributes import SearchAttributesRefused
     from settings import WrongSettings
 
     kinds: dict[int, tuple[type[Exception], ...]] = {

@@ -25,13 +25,12 @@ from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.clusters import ClusterActivities
 from activities.database_users import DatabaseUserActivities
-from activities.heartbeat import HeartbeatInterceptor
+from activities.inventory import SurveyActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
-from activities.survey import SurveyActivities
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
@@ -41,6 +40,7 @@ from clients.aws import AwsClients, WrongEndpoint
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from clients.temporal import TemporalUnreachable, connect, leave
+from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
 from settings import DatabaseTls, Settings, WrongSettings, load_settings
 from workflows.aurora_restore import AuroraRestoreWorkflow

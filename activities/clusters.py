@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from activities import guards, tags
-from activities.faults import Action, action_for
-from activities.guards import Sighting
-from activities.provenance import stranger
+from activities.preflight import guards
+from activities.preflight.guards import Sighting
+from activities.rds import tags
+from activities.rds.aws_errors import Action, action_for
+from activities.rds.provenance import stranger
 from activities.step import Intents, final_look_over, now, step_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_cluster_by_resource_id, find_snapshot, list_instances

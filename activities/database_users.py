@@ -10,14 +10,14 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
-from activities.checks import hold_against
 from activities.clusters import another_cluster
-from activities.faults import translated
-from activities.mysql_database import MysqlDatabase
-from activities.passwords import password_of
-from activities.postgres_database import PostgresDatabase
-from activities.restored_database import RestoredDatabase, Turn
-from activities.sql_files import SqlText, read_sql_file
+from activities.databases.data_checks import hold_against
+from activities.databases.mysql.database import MysqlDatabase
+from activities.databases.passwords import password_of
+from activities.databases.postgres.database import PostgresDatabase
+from activities.databases.restored_database import RestoredDatabase, Turn
+from activities.databases.sql_files import SqlText, read_sql_file
+from activities.rds.aws_errors import translated
 from activities.step import step_activity
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector

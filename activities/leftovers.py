@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities import guards, tags
 from activities.clusters import delete_cluster, delete_members
-from activities.faults import Action, action_for
-from activities.guards import Sighting
-from activities.orphans import GOING, copies_there, operation_of, orphans, own_copies
+from activities.preflight import guards
+from activities.preflight.guards import Sighting
+from activities.rds import tags
+from activities.rds.aws_errors import Action, action_for
+from activities.rds.copies import GOING, copies_there, operation_of, orphans, own_copies
 from activities.step import Intents, final_look_over, named_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster_by_resource_id
 from errors import Refused, ResourceBusy
+from models.inventory import Orphan
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
 from models.request import Target
 from models.steps import Housekeeping, Step
-from models.survey import Orphan
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from activities.step import step_activity
 from clients.aws import AwsClients
 from models.decisions import SKIPPABLE
+from models.inventory import Survey
 from models.notifications import NotificationInput, NotificationOutcome
 from models.operation import RestoreState, StepState
 from models.steps import Outcome, Step
-from models.survey import Survey
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities import tags
 from activities.clusters import another_cluster
-from activities.faults import Action, action_for, translated
-from activities.orphans import GOING
-from activities.passwords import password_of
+from activities.databases.passwords import password_of
+from activities.rds import tags
+from activities.rds.aws_errors import Action, action_for, translated
+from activities.rds.copies import GOING
+from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.snapshots import NOT_FOUND_GRACE
-from activities.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.step import final_look_over, step_activity, time_in_step
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_instances, list_instances

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities import guards, tags
-from activities.examination import Examination
-from activities.faults import Action, error_code, rule_for
-from activities.guards import Check, Violation
-from activities.orphans import copies_there, is_own, own_copies
-from activities.provenance import stranger
-from activities.sql_files import missing_sql_files
-from activities.statuses import Meaning, snapshot_meaning
+from activities.databases.sql_files import missing_sql_files
+from activities.preflight import guards
+from activities.preflight.guards import Check, Violation
+from activities.preflight.preflight import Examination
+from activities.rds import tags
+from activities.rds.aws_errors import Action, error_code, rule_for
+from activities.rds.copies import copies_there, is_own, own_copies
+from activities.rds.provenance import stranger
+from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.step import Intents, final_look_over, now, step_activity, time_in_step
 from clients.aws import AwsClients
 from clients.rds import find_snapshot

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from temporalio import activity
 
-from activities.faults import translated
+from activities.rds.aws_errors import translated
 from errors import Cancelled, DeadlinePassed
 from models.operation import FinalLook, StepInput
 from models.steps import Recorded, Step

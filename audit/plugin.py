@@ -19,8 +19,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from audit.interceptor import AuditInterceptor
 from errors import InvalidRequest
-from models.faults import listed_faults
 from models.request import RestoreRequest
+from models.validation_errors import listed_faults
 
 PASSED_THROUGH = ("structlog", "boto3", "botocore", "psycopg", "rich")
 """Loaded by the modules that the workflow imports, used by none of its code: loaded once, not once per run."""

@@ -12,16 +12,16 @@ from typing import Any
 
 from temporalio.client import Client
 
-from audit.against_history import LOOK_INTO, Compared, compare
-from audit.against_seals import Checked, SealCheck
 from audit.findings import Finding, Kind, State, Verification
 from audit.history import OperationHistory, read_history
 from audit.numbers import OpenedOperation, OperationNumbersTable
 from audit.rows import ADDED_AT, ADDED_BY, AuditRow, from_item, stamp
 from audit.seal import Seals, is_seal, seal_key
 from audit.table import AuditTable
-from clients.nights import NightRefused
+from audit.verify_history import LOOK_INTO, Compared, compare
+from audit.verify_seals import Checked, SealCheck
 from models.seal import SealInput
+from runs.restores import NightRefused
 
 AUDIT_VERIFY = "audit verify"
 

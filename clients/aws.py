@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError
 from botocore.session import Session as BotocoreSession
 from botocore.session import get_session
 
-from clients import looks
+from clients import read_guard
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -125,7 +125,7 @@ class AwsClients:
         client = self._at_its_endpoint(make, service, region_name=region, config=config)
         client.meta.events.register("after-call", _remember_request)
         if service == "rds":
-            looks.watch(client)
+            read_guard.watch(client)
         return client
 
     def _assumed(self, region: str, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:

@@ -20,7 +20,7 @@ def wait_argument(verb: argparse.ArgumentParser) -> None:
 
 
 def night_arguments(verb: argparse.ArgumentParser, *, required: bool = False) -> None:
-    """Which night; see `commands.nights.night_of`."""
+    """Which night; see `commands.restores.night_of`."""
     which = verb.add_mutually_exclusive_group(required=required)
     which.add_argument(
         "target",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import number_of_days
 from commands.exit_codes import FAILED, FINE
-from commands.nights import temporal_client
+from commands.restores import temporal_client
 from commands.terminal import say, show
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import asyncio
 from commands.arguments import night_arguments, wait_argument
 from commands.cleanups import cleanup_of, follow_cleanup
 from commands.exit_codes import CANCELLED, FINE, REFUSED
-from commands.nights import follow, night_of
+from commands.restores import follow, night_of
 from commands.terminal import say
 
 

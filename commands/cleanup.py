@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from commands.arguments import request_argument
 from commands.cleanups import follow_cleanup
 from commands.exit_codes import FINE
-from commands.nights import temporal_client
+from commands.restores import temporal_client
 from commands.terminal import say
 
 if TYPE_CHECKING:
-    from clients.nights import Shown
+    from models.inventory import Orphan
     from models.request import RestoreRequest
-    from models.survey import Orphan
+    from runs.restores import Shown
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _delete(request: RestoreRequest, task_queue: str) -> int:
-    from clients.cleanups import Cleanups
+    from runs.cleanups import Cleanups
 
     cleanup = await Cleanups(await temporal_client()).start(request, task_queue, _shown(request))
     say(f"Started the cleanup {cleanup.workflow_id}")
@@ -55,9 +55,9 @@ async def _delete(request: RestoreRequest, task_queue: str) -> int:
 
 async def _found(request: RestoreRequest) -> list[Orphan]:
     """As the worker's survey sees them; what a running night works on is none."""
-    from activities.orphans import look_for_orphans
+    from activities.rds.copies import look_for_orphans
     from clients.aws import AwsClients
-    from clients.nights import Nights, NoAnswer
+    from runs.restores import Nights, NoAnswer
 
     running = await Nights(await temporal_client()).running(request)
     operation_id = snapshot_copy = None
@@ -75,8 +75,8 @@ def _shown(request: RestoreRequest) -> Shown:
     """What Temporal's lists show of it."""
     from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-    from clients.nights import Shown
-    from workflows.search_attributes import TARGET
+    from models.search_attributes import TARGET
+    from runs.restores import Shown
 
     target = request.target
     return Shown(

@@ -7,26 +7,26 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.exit_codes import CANCELLED, FAILED, FINE
-from commands.nights import temporal_client
+from commands.restores import temporal_client
 from commands.terminal import say
 
 if TYPE_CHECKING:
-    from clients.cleanups import Cleanup, CleanupEnding
-    from clients.nights import Night
+    from runs.cleanups import Cleanup, CleanupEnding
+    from runs.restores import Night
 
 SILENCE_SECONDS = 2.0
 
 
 async def cleanup_of(night: Night) -> Cleanup:
     """A cleanup that was found where nights are looked for: it runs under their id."""
-    from clients.cleanups import Cleanups
+    from runs.cleanups import Cleanups
 
     return Cleanups(await temporal_client()).run(night.workflow_id, night.run_id)
 
 
 async def tell_cleanup(cleanup: Cleanup) -> int:
     """How it stands, or how it ended; the exit code."""
-    from clients.nights import Nights
+    from runs.restores import Nights
 
     night = Nights(await temporal_client()).run(cleanup.workflow_id, cleanup.run_id)
     if await night.running():

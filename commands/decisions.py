@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import wait_argument
 from commands.exit_codes import FINE
-from commands.nights import follow, temporal_client
+from commands.restores import follow, temporal_client
 from commands.terminal import say
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def decision_of(args: argparse.Namespace, decision: Decision) -> OperatorDecisio
 
 async def decide(args: argparse.Namespace, decision: Decision) -> int:
     """Tell a night that waits for its operator how it goes on, and follow it; the exit code."""
-    from clients.nights import DecisionUnknown, Nights
+    from runs.restores import DecisionUnknown, Nights
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue

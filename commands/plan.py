@@ -17,10 +17,10 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what a night would do and what would stop it; change nothing."""
-    from activities.plan import plan_night
-    from activities.plan_page import page
+    from activities.preflight.plan import plan_night
     from audit.table import AuditTable, TrailIntents
     from clients.aws import AwsClients
+    from commands.plan_page import page
     from models.request_file import read_request
     from settings import TrailSettings, load_settings
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from commands.decisions import decide, decision_arguments, decision_of
 from commands.exit_codes import FINE
-from commands.nights import follow, temporal_client
+from commands.restores import follow, temporal_client
 from commands.terminal import say
 from models.steps import Step
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from clients.nights import Night
-    from clients.resets import Ended
     from models.decisions import OperatorDecision
+    from runs.resets import Ended
+    from runs.restores import Night
     from settings import TrailSettings
 
 
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _retry(args: argparse.Namespace) -> int:
-    from clients.nights import NightRefused, Nights
     from models.decisions import Decision
+    from runs.restores import NightRefused, Nights
     from settings import TrailSettings, load_settings
 
     settings = load_settings(TrailSettings)
@@ -63,8 +63,8 @@ async def _reset(
     client: Client, night: Night, step: Step | None, decided: OperatorDecision, settings: TrailSettings
 ) -> Night:
     from audit.decisions import told
-    from clients.nights import Nights
-    from clients.resets import Resets
+    from runs.resets import Resets
+    from runs.restores import Nights
 
     resets = Resets(client)
     ended = await resets.ended(night.workflow_id, await night.name())

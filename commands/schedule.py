@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import duration, request_argument, time_of_day, time_zone
 from commands.exit_codes import FINE
-from commands.nights import shown, temporal_client
+from commands.restores import shown, temporal_client
 from commands.terminal import say
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Create or update the nightly schedule of a request."""
-    from clients.schedules import Nightly, clock_changes
     from models.request_file import read_request
+    from runs.schedules import Nightly, clock_changes
     from settings import TrailSettings, load_settings
 
     request, task_queue = read_request(args.request_file), load_settings(TrailSettings).task_queue
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Namespace) -> int:
-    from clients.schedules import Nightly, apply_schedule, nightly_schedule
+    from runs.schedules import Nightly, apply_schedule, nightly_schedule
 
     client = await temporal_client()
     schedule_id = args.id or f"aurora-restore-{request.target.cluster}"

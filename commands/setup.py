@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from commands.exit_codes import FINE
-from commands.nights import temporal_client
+from commands.restores import temporal_client
 from commands.terminal import say
 
 
@@ -32,8 +32,8 @@ def run(_args: argparse.Namespace) -> int:
 
 
 async def _register_search_attributes() -> int:
-    from clients.search_attributes import register
-    from workflows.search_attributes import ALL
+    from models.search_attributes import ALL
+    from runs.search_attributes import register
 
     client = await temporal_client()
     say(f"Search attributes in namespace {client.namespace} …")

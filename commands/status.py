@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from commands.arguments import night_arguments
 from commands.cleanups import cleanup_of, tell_cleanup
 from commands.exit_codes import FINE
-from commands.nights import night_of, tell_ending
+from commands.restores import night_of, tell_ending
 from commands.terminal import say, show
 
 
@@ -24,8 +24,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _status(args: argparse.Namespace) -> int:
-    from clients.following import steps_table, waiting_text
-    from clients.nights import NoAnswer
+    from commands.following import steps_table, waiting_text
+    from runs.restores import NoAnswer
 
     night = await night_of(args)
     if await night.is_cleanup():
@@ -43,7 +43,7 @@ async def _status(args: argparse.Namespace) -> int:
     if state is None:
         print(f"{night.workflow_id} is running; no worker answers to say how far it is.")
         return FINE
-    from clients.nights import standing, took
+    from runs.restores import standing, took
 
     so_far = took(state.started_at, datetime.now(UTC))
     print(f"{state.operation_id or night.workflow_id} runs, {standing(state)}, for {so_far}")

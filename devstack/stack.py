@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from devstack.aws import Durations, Emulator
+from devstack.demo_environment import TARGET_REGION, World, environment
 from devstack.postgres import PostgresHost
 from devstack.temporal_server import TemporalServer
-from devstack.world import TARGET_REGION, World, environment
 
 SEARCH_ATTRIBUTES = {
     "AuroraRestoreOperation": "Keyword",

@@ -5,9 +5,9 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from errors import Fault
+from models.inventory import Survey
 from models.model import Model
 from models.steps import Outcome, Status, Step
-from models.survey import Survey
 
 NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
 """The steps that cannot go on without the copy."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models.faults import listed_faults
 from models.request import RestoreRequest
+from models.validation_errors import listed_faults
 
 
 class UnreadableRequest(Exception):

@@ -11,14 +11,14 @@ from temporalio.exceptions import FailureError
 from temporalio.types import MethodSyncSingleParam
 from temporalio.workflow import ActivityConfig
 
-from workflows.aftermath import leftovers, removed, surveyed
 from workflows.answers import answered
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
+from workflows.leftovers import leftovers, removed, surveyed
 from workflows.operator_wait import OperatorWait
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, SEAL_CALL, TRAIL_CALL, with_summary
+from workflows.polling import Answer, Input, Pause, look_until_done, shielded
 from workflows.progress import Progress
 from workflows.sealing import sealed
-from workflows.waiting import Answer, Input, Pause, look_until_done, shielded
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -40,7 +40,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.database_users import SetupUsersInput
     from models.decisions import Decision, OperatorDecision
-    from models.faults import listed_faults
     from models.notifications import NotificationInput
     from models.operation import OpenOperation, RestoreState
     from models.request import RestoreRequest, Wait
@@ -53,6 +52,7 @@ with workflow.unsafe.imports_passed_through():
         SnapshotCopy,
     )
     from models.steps import Step
+    from models.validation_errors import listed_faults
 
 T = TypeVar("T")
 P = ParamSpec("P")

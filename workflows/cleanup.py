@@ -8,12 +8,12 @@ from typing import NoReturn
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workflows import search_attributes
+from models import search_attributes
 from workflows.answers import answered
 from workflows.canonical_run import as_failure, runs_under_its_targets_id
 from workflows.policies import REMOVAL, TRAIL_CALL, with_summary
+from workflows.polling import shielded
 from workflows.sealing import sealed
-from workflows.waiting import shielded
 
 with workflow.unsafe.imports_passed_through():
     from activities.leftovers import LeftoverActivities

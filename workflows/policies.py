@@ -14,7 +14,7 @@ def _policy(*, start_to_close: timedelta, schedule_to_close: timedelta, maximum_
     return ActivityConfig(
         start_to_close_timeout=start_to_close,
         schedule_to_close_timeout=schedule_to_close,
-        # Every activity beats while its process lives (activities.heartbeat): this is how soon a dead one is missed.
+        # Every activity beats while its process lives (heartbeat): this is how soon a dead one is missed.
         heartbeat_timeout=timedelta(seconds=15),
         retry_policy=RetryPolicy(
             initial_interval=timedelta(seconds=2),

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from workflows import search_attributes
+from models import search_attributes
 
 with workflow.unsafe.imports_passed_through():
     from errors import Fault
+    from models.inventory import Survey
     from models.operation import Operation, RestoreState, StepOutcome, StepState
     from models.request import RestoreRequest
     from models.steps import Outcome, Status, Step
-    from models.survey import Survey
 
 
 def static_summary(request: RestoreRequest) -> str:

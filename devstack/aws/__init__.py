@@ -10,7 +10,7 @@ from devstack.aws.clock import Clock
 from devstack.aws.databases import Address, DatabaseHost, NoDatabases
 from devstack.aws.durations import Durations
 from devstack.aws.emulator import Emulator
-from devstack.aws.faults import Fault, Faults
+from devstack.aws.fault_injection import Fault, Faults
 from devstack.aws.journal import Journal, RecordedCall
 
 __all__ = [

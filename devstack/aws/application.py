@@ -19,11 +19,11 @@ from werkzeug.wrappers import Response
 from devstack.aws import rds, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_answers import error_answer, fault_answer
-from devstack.aws.faults import Fault, Faults
+from devstack.aws.fault_injection import Fault, Faults
 from devstack.aws.journal import Journal, RecordedCall, redact
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.protocol import parse
-from devstack.aws.rds.world import World
+from devstack.aws.rds.state import World
 from devstack.aws.requests import AwsRequest
 from devstack.aws.services import OtherServices
 

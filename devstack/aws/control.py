@@ -14,15 +14,15 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from devstack.aws.caller import Caller
-from devstack.aws.faults import Faults
+from devstack.aws.fault_injection import Faults
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.groups import furnish
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
 from devstack.aws.rds.snapshots import capture_automated
+from devstack.aws.rds.state import Call, Region, World
 from devstack.aws.rds.tagging import tags_of
-from devstack.aws.rds.world import Call, Region, World
 from devstack.aws.requests import AwsRequest
 
 Body = dict[str, Any]

@@ -10,10 +10,10 @@ from devstack.aws.application import Application
 from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, NoDatabases
 from devstack.aws.durations import Durations
-from devstack.aws.faults import Faults
+from devstack.aws.fault_injection import Faults
 from devstack.aws.http_server import HOST, Server
 from devstack.aws.journal import Journal
-from devstack.aws.rds.world import Quotas, World
+from devstack.aws.rds.state import Quotas, World
 from devstack.aws.services import OtherServices
 
 

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from botocore.exceptions import UnknownServiceError
 from werkzeug.wrappers import Response
 
-from devstack.aws.faults import Fault
+from devstack.aws.fault_injection import Fault
 from devstack.aws.rds.protocol import service_model
 
 _THROTTLING = {"dynamodb": "ThrottlingException", "sqs": "RequestThrottled", "s3": "SlowDown"}

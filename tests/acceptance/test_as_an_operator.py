@@ -17,11 +17,11 @@ from temporalio.client import Client
 
 from audit.table import AuditTable
 from devstack.aws import Durations
+from devstack.demo_environment import USERS
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch, Server
 from devstack.stack import Stack
-from devstack.world import USERS
-from tests.bench import TIMERS_AT_ONCE
+from tests.rigs.restores import TIMERS_AT_ONCE
 
 QUICK = Durations(
     snapshot=1, copy=4, cluster_create=1, cluster_restore=3, cluster_modify=1, cluster_delete=1, instance_create=2,

@@ -16,7 +16,7 @@ from devstack.aws import Durations
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
-from tests.cli.commands import ROOT, run
+from tests.rigs.cli import ROOT, run
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium")

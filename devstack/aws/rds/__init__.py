@@ -26,7 +26,7 @@ from devstack.aws.rds import (  # noqa: F401 - imported for the operations that 
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.groups import furnish
 from devstack.aws.rds.operations import OPERATIONS
-from devstack.aws.rds.world import Call, World
+from devstack.aws.rds.state import Call, World
 
 log = logging.getLogger(__name__)
 

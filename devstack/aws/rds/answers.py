@@ -16,7 +16,7 @@ from devstack.aws.rds.resources import (
     SubnetGroup,
     Tags,
 )
-from devstack.aws.rds.world import World
+from devstack.aws.rds.state import World
 
 Answer = dict[str, Any]
 

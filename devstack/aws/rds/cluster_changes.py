@@ -17,7 +17,7 @@ from devstack.aws.rds.engine_versions import version_for
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
-from devstack.aws.rds.world import Call, Region
+from devstack.aws.rds.state import Call, Region
 
 NOT_CHANGES = frozenset(
     {"AllowEngineModeChange", "AllowMajorVersionUpgrade", "ApplyImmediately", "DBClusterIdentifier"}

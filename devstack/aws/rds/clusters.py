@@ -13,7 +13,7 @@ from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.snapshots import capture, delete_automated, new_snapshot_identifier
-from devstack.aws.rds.world import Call, Region, World
+from devstack.aws.rds.state import Call, Region, World
 
 RETENTION_DAYS = range(1, 36)
 DELETABLE = frozenset(

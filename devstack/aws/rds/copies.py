@@ -15,7 +15,7 @@ from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Snapshot, Tags
 from devstack.aws.rds.servers import hold
 from devstack.aws.rds.snapshots import finish_in, new_snapshot_identifier
-from devstack.aws.rds.world import Call, Region
+from devstack.aws.rds.state import Call, Region
 
 
 @serves("CopyDBClusterSnapshot")

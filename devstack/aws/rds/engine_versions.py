@@ -13,7 +13,7 @@ from typing import Any
 from devstack.aws.rds import answers, requests
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.world import Call
+from devstack.aws.rds.state import Call
 
 ENGINES = {"aurora-postgresql": 5432, "aurora-mysql": 3306}
 """Engine to default port."""

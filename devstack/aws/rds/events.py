@@ -12,7 +12,7 @@ from devstack.aws.rds import answers, requests
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Event, Instance, Snapshot
-from devstack.aws.rds.world import Call, World
+from devstack.aws.rds.state import Call, World
 
 KEPT = timedelta(days=14)
 _SOURCE_TYPES = {Cluster: "db-cluster", Instance: "db-instance", Snapshot: "db-cluster-snapshot"}

@@ -13,7 +13,7 @@ from devstack.aws.rds.engine_versions import version_for
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, GlobalCluster
-from devstack.aws.rds.world import Call, partition_of
+from devstack.aws.rds.state import Call, partition_of
 
 
 @serves("CreateGlobalCluster")

@@ -13,7 +13,7 @@ from devstack.aws.rds.engine_versions import VERSIONS, EngineVersion
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import ParameterGroup, SubnetGroup
-from devstack.aws.rds.world import Call, Region
+from devstack.aws.rds.state import Call, Region
 
 DEFAULT_SUBNET_GROUP = "default"
 FEWEST_SUBNETS = 2

@@ -14,7 +14,7 @@ from devstack.aws.rds.engine_versions import check_class, version_for
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Instance
-from devstack.aws.rds.world import Call, Region
+from devstack.aws.rds.state import Call, Region
 
 BELONG_TO_THE_CLUSTER = (
     "AllocatedStorage",

@@ -9,7 +9,7 @@ import uuid
 from devstack.aws.caller import Caller
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.resources import Cluster, ManagedSecret
-from devstack.aws.rds.world import Region, World
+from devstack.aws.rds.state import Region, World
 from devstack.aws.services import ServiceError
 
 DEFAULT_KEY = "alias/aws/rds"

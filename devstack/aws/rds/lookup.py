@@ -5,7 +5,7 @@ from __future__ import annotations
 from devstack.aws.rds import requests
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
-from devstack.aws.rds.world import Region, World
+from devstack.aws.rds.state import Region, World
 
 
 def cluster_named(region: Region, name: str) -> Cluster:

@@ -12,7 +12,7 @@ from typing import Any
 from devstack.aws.rds import keys, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.resources import Cluster
-from devstack.aws.rds.world import World
+from devstack.aws.rds.state import World
 
 
 def check_master(wanted: dict[str, Any]) -> None:

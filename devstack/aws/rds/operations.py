@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from devstack.aws.rds.world import Call
+from devstack.aws.rds.state import Call
 
 Handler = Callable[[Call], Mapping[str, Any]]
 

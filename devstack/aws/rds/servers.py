@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 from devstack.aws.databases import Address, DatabaseHost
 from devstack.aws.rds.resources import Backup, Cluster
-from devstack.aws.rds.world import World
+from devstack.aws.rds.state import World
 from devstack.aws.sockets import SilentPort, refusing_port
 
 

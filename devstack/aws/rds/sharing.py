@@ -13,7 +13,7 @@ from devstack.aws.rds import keys, lookup
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Snapshot
-from devstack.aws.rds.world import Call
+from devstack.aws.rds.state import Call
 
 LIMIT = 20
 """Accounts that one snapshot can be shared with."""

@@ -9,7 +9,7 @@ from devstack.aws.rds import answers, events, lookup, requests, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Snapshot, Tags
-from devstack.aws.rds.world import Call, Region, World
+from devstack.aws.rds.state import Call, Region, World
 
 CARRIED = ("EngineMode", "PreferredBackupWindow", "StorageType")
 """Settings of a cluster that its snapshots show."""

@@ -20,7 +20,7 @@ from devstack.aws.rds.resources import (
     SubnetGroup,
     Tags,
 )
-from devstack.aws.rds.world import Call, Region
+from devstack.aws.rds.state import Call, Region
 
 Tagged = Cluster | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
 _LIMIT = 50

@@ -1,0 +1,163 @@
+"""survey-resources: in what state everything is that a night worked on, just before people are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from activities.rds import tags
+from activities.rds.aws_errors import translated
+from activities.rds.copies import operation_of, orphans, own_copies
+from activities.rds.statuses import Meaning, snapshot_meaning
+from activities.step import named_activity, now
+from clients.aws import AwsClients
+from clients.rds import find_snapshot, list_clusters, list_instances
+from models.identifiers import COPY_NAME, copy_name_beginning
+from models.inventory import Resource, Survey, SurveyInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
+
+T = TypeVar("T")
+
+SURVEY_RESOURCES = "survey-resources"
+SNAPSHOT = ":cluster-snapshot:"
+
+
+class SurveyActivities:
+    """Looks at what is there."""
+
+    def __init__(self, aws: AwsClients) -> None:
+        """`aws` gives the clients."""
+        self._aws = aws
+
+    @named_activity(SURVEY_RESOURCES)
+    def survey_resources(self, of: SurveyInput) -> Survey:
+        """Look at the copy, the target, its instances and what earlier nights left; what AWS does not tell is said so.
+
+        Run twice: only looks.
+        """
+        return _Survey(of, self._aws.rds(of.target, of.operation_id)).taken()
+
+
+class _Survey:
+    """One survey; each look may fail by itself."""
+
+    def __init__(self, of: SurveyInput, rds: RDSClient) -> None:
+        self._of = of
+        self._rds = rds
+        self._unknown: list[str] = []
+        self._silent: str | None = None
+
+    def taken(self) -> Survey:
+        of, rds = self._of, self._rds
+        copies = self._look(lambda: own_copies(rds, of.target))
+        clusters = self._look(lambda: list_clusters(rds))
+        tonights = [copy for copy in copies or () if self._is_tonights(copy)]
+        in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in tonights)
+        resources = [*self._copies(copies, tonights), self._target(clusters), *self._instances(clusters)]
+        return Survey(
+            seen_at=now(),
+            resources=tuple(resources),
+            orphans=tuple(orphans(copies or [], of.archive.keep, in_use)),
+            strays=tuple(_stray(of, cluster) for cluster in clusters or () if _is_stray(of, cluster)),
+            unknown="; ".join(dict.fromkeys(self._unknown)) or None,
+        )
+
+    def _look(self, look: Callable[[], T]) -> T | None:
+        """The answer, or None and a reason. An AWS that does not answer at all is not asked again: each call takes long."""
+        if self._silent:
+            return None
+        try:
+            return look()
+        except ClientError as error:
+            self._unknown.append(translated(error).fault.short)
+        except BotoCoreError as error:
+            self._silent = translated(error).fault.short
+            self._unknown.append(self._silent)
+        return None
+
+    def _is_tonights(self, copy: DBClusterSnapshotTypeDef) -> bool:
+        return copy["DBClusterSnapshotArn"] == self._of.snapshot_copy or operation_of(copy) == self._of.operation_id
+
+    def _copies(
+        self, copies: list[DBClusterSnapshotTypeDef] | None, tonights: list[DBClusterSnapshotTypeDef]
+    ) -> list[Resource]:
+        if tonights:
+            return [self._snapshot(copy["DBClusterSnapshotIdentifier"], _snapshot_state(copy)) for copy in tonights]
+        if self._of.snapshot_copy is None:
+            return []
+        name = self._of.snapshot_copy.partition(SNAPSHOT)[2]
+        if copies is None:
+            return [self._snapshot(name, self._not_known())]
+        # Not among our copies: it is gone, or, where none is needed, the source's own snapshot.
+        found = self._look(lambda: [find_snapshot(self._rds, name)])
+        state = self._not_known() if found is None else _snapshot_state(found[0]) if found[0] else "gone"
+        return [self._snapshot(name, state)]
+
+    def _target(self, clusters: list[DBClusterTypeDef] | None) -> Resource:
+        cluster = self._cluster(clusters)
+        state = self._not_known() if clusters is None else self._cluster_state(cluster) if cluster else "gone"
+        return _cluster_resource(self._of, "target cluster", self._of.target.cluster, state)
+
+    def _cluster(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
+        return next((each for each in clusters or () if each["DBClusterIdentifier"] == self._of.target.cluster), None)
+
+    def _cluster_state(self, cluster: DBClusterTypeDef) -> str:
+        made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
+        whose = "by this operation" if made_by == self._of.operation_id else f"by {made_by}"
+        return (
+            f"{cluster['Status']}, restored {whose}"
+            if made_by
+            else f"{cluster['Status']}, not restored by this pipeline"
+        )
+
+    def _instances(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
+        if self._cluster(clusters) is None:
+            return []
+        target = self._of.target
+        command = f"aws rds describe-db-instances --region {target.region} --filters Name=db-cluster-id,Values={target.cluster}"
+        found = self._look(lambda: list_instances(self._rds, target.cluster))
+        if not found:
+            state = self._not_known() if found is None else "none"
+            return [Resource(what="instances of", name=target.cluster, state=state, command=command)]
+        states = [(each["DBInstanceIdentifier"], each["DBInstanceStatus"]) for each in found]
+        return [Resource(what="instance", name=name, state=state, command=command) for name, state in states]
+
+    def _snapshot(self, name: str, state: str) -> Resource:
+        what = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
+        # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated one is found with its type only.
+        automated = " --snapshot-type automated" if name.startswith("rds:") else ""
+        look = f"aws rds describe-db-cluster-snapshots --region {self._of.target.region}{automated}"
+        return Resource(what=what, name=name, state=state, command=f"{look} --db-cluster-snapshot-identifier {name}")
+
+    def _not_known(self) -> str:
+        return f"not known: {self._unknown[-1] if self._unknown else 'not looked at'}"
+
+
+def _snapshot_state(snapshot: DBClusterSnapshotTypeDef) -> str:
+    status, percent = snapshot["Status"], snapshot.get("PercentProgress")
+    return f"{status} {percent} %" if snapshot_meaning(status) is Meaning.WAIT and percent else status
+
+
+def _cluster_resource(of: SurveyInput, what: str, name: str, state: str) -> Resource:
+    command = f"aws rds describe-db-clusters --region {of.target.region} --db-cluster-identifier {name}"
+    return Resource(what=what, name=name, state=state, command=command)
+
+
+def _is_stray(of: SurveyInput, cluster: DBClusterTypeDef) -> bool:
+    """Whether it was restored from a copy for this target and has another name: somebody renamed it."""
+    origin = tags.tags_of(cluster.get("TagList", [])).get(tags.RESTORED_FROM, "").partition(SNAPSHOT)[2]
+    form = COPY_NAME.fullmatch(origin)
+    beginning = copy_name_beginning(of.target.arn)
+    # A cluster whose own name gives the same beginning is another target, whose name begins like this one's.
+    return form is not None and form["target"] == beginning != copy_name_beginning(cluster["DBClusterArn"])
+
+
+def _stray(of: SurveyInput, cluster: DBClusterTypeDef) -> Resource:
+    made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION, "an unknown operation")
+    name, status = cluster["DBClusterIdentifier"], cluster["Status"]
+    return _cluster_resource(of, "cluster", name, f"{status}, restored by {made_by} and renamed since")

@@ -1,0 +1,76 @@
+"""One emulator for all tests of the activities; each test has clusters of its own in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from botocore.retries.standard import ExponentialBackoff
+
+from audit.setup import create_audit_table
+from clients.aws import AwsClients
+from devstack.aws import Emulator, NoDatabases
+from tests.rigs.activities import (
+    ACCOUNT,
+    EVENING,
+    KEY_ALIAS,
+    MOMENT,
+    SUBNET_GROUP,
+    TAKES,
+    TARGET_REGION,
+    TRAIL,
+    Night,
+    Shared,
+    owner,
+    session_of,
+)
+
+
+@pytest.fixture(scope="package")
+def shared() -> Iterator[Shared]:
+    """The emulator with what no test changes: tables, key, network."""
+    with Emulator(NoDatabases(), durations=TAKES) as emulator, pytest.MonkeyPatch.context() as patch:
+        emulator.clock.freeze(EVENING)
+        patch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
+        patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
+        patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
+        yield Shared(emulator, AwsClients(session_of(ACCOUNT)), *_furnish(emulator))
+
+
+def _furnish(emulator: Emulator) -> tuple[str, str]:
+    kms, ec2, rds, dynamodb = (
+        owner(emulator, service, ACCOUNT, TARGET_REGION) for service in ("kms", "ec2", "rds", "dynamodb")
+    )
+    create_audit_table(dynamodb, TRAIL)
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName=KEY_ALIAS, TargetKeyId=key["KeyId"])
+    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
+    rds.create_db_subnet_group(DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="-", SubnetIds=subnets[:3])
+    group = ec2.create_security_group(GroupName="database", Description="-")["GroupId"]
+    return group, key["Arn"]
+
+
+@pytest.fixture
+def night(shared: Shared) -> Iterator[Night]:
+    """A night with names of its own; no fault, quota or copy under way outlives the test."""
+    shared.emulator.calls.clear()
+    shared.emulator.quotas.manual_snapshots = shared.emulator.quotas.clusters = 10_000
+    yield Night(shared)
+    shared.emulator.faults.clear()
+    shared.emulator.quotas.copies_in_progress = 5
+    shared.emulator.clock.freeze(shared.emulator.clock.now() + MOMENT)
+    _empty(shared.emulator)
+
+
+def _empty(emulator: Emulator) -> None:
+    """What one test made would be in every list of the next ones, to be read and dropped."""
+    world = emulator._world
+    with world.lock:
+        world._transitions.clear()
+        world.global_clusters.clear()
+        for region in world.regions():
+            for resources in (region.clusters, region.instances, region.snapshots, region.events):
+                resources.clear()

@@ -1,0 +1,249 @@
+"""A night as its operator sees it: worker.py and starter.py as processes, against the whole world."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from devstack.pipeline import own_environment
+from devstack.stack import Stack
+from tests.rigs.cli import ROOT, Said, command, run
+
+Operator = Callable[..., Said]
+TARGET = "orders-staging"
+WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders-staging"
+
+
+def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def read_until(stream: IO[str] | None, words: str) -> str:
+    """Everything up to the line with the words."""
+    assert stream is not None
+    read = ""
+    for line in stream:
+        read += line
+        if words in line:
+            return read
+    raise AssertionError(f"{words!r} did not come: {read}")
+
+
+@pytest.fixture
+def quiet(worker: Stack, operator: Operator) -> Iterator[Stack]:
+    """No night is running when the test begins, and none is when it has ended."""
+    yield worker
+    operator("cancel", TARGET)
+
+
+def test_a_night_is_followed_line_by_line_to_its_end(quiet: Stack, operator: Operator, request_file: Path) -> None:
+    """Without a terminal: a line for every step, never two seconds of silence, the outcome on stdout, exit 0."""
+    night = command(quiet, "start", request_file)
+    arrivals = [time.monotonic()]
+    lines = []
+    assert night.stderr
+    for line in night.stderr:
+        arrivals.append(time.monotonic())
+        lines.append(line)
+    assert night.wait(30) == 0
+    assert night.stdout
+    answer = night.stdout.read()
+    assert re.fullmatch(r"op-\d{3} succeeded after 0:00:\d\d: 127\.0\.0\.1:\d+\n", answer), answer
+    assert lines[0] == f"Started {WORKFLOW_ID}\n"
+    done = [found[1] for line in lines if (found := re.search(r"(\d)/9 [a-z-]+  SUCCESS", line))]
+    assert done == list("123456789")
+    silences = [later - earlier for earlier, later in pairwise(arrivals[1:])]
+    assert max(silences) < 2.5  # two, and what a busy machine adds
+
+    operation = answer.split()[0]
+    table = operator("audit", operation, "--format", "markdown").out.splitlines()
+    assert len(table) == 2 + 9
+    assert {line.split(" | ")[3] for line in table[2:]} == {"SUCCESS"}
+    for name in (TARGET, operation, WORKFLOW_ID, "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"):
+        said = operator("status", name)
+        assert (said.code, f"{operation} succeeded" in said.out) == (0, True)
+    assert operator("status", "--request", request_file).out == operator("status").out
+    refused = operator("cancel", operation)
+    assert (refused.code, "is not running" in refused.err) == (3, True)
+
+
+def test_a_second_start_is_refused_and_names_the_running_night(
+    quiet: Stack, operator: Operator, request_file: Path
+) -> None:
+    """Exit 3, the workflow, its operation and its step; cancelled, it ends with its notification and exit 4."""
+    assert operator("start", request_file, "--no-wait").code == 0
+    wait_until(lambda: "at step 6 of 9" in operator("status", "--request", request_file).out)
+    second = operator("start", request_file)
+    assert (second.code, second.out) == (3, "")
+    assert re.search(
+        rf"running already: {WORKFLOW_ID}, operation op-\d+, at step 6 of 9, check-restore-status", second.err
+    )
+
+    cancelled = operator("cancel", TARGET, "--reason", "a test")
+    assert (cancelled.code, " was cancelled after " in cancelled.out) == (0, True)
+    stands = operator("status", TARGET)
+    assert (stands.code, "Error notification sent" in stands.out) == (4, True)
+
+
+def test_a_failed_night_says_what_failed_and_where_to_read_on(
+    quiet: Stack, operator: Operator, request_file: Path, tmp_path: Path
+) -> None:
+    """Exit 1; the step, what was wrong, and the runbook's section."""
+    request = json.loads(request_file.read_text())
+    request["source"]["snapshot"] = {"identifier": "never-taken"}
+    path = tmp_path / "failing.json"
+    path.write_text(json.dumps(request))
+    said = operator("start", path)
+    assert said.code == 1
+    headline, *others = said.out.splitlines()
+    assert re.fullmatch(r"op-\d{3} failed after 0:00:\d\d at snapshot-check", headline)
+    assert "never-taken" in others[0]
+    assert others[1] == "What to do: docs/runbook.md#snapshot-check"
+    assert operator("status", TARGET).code == 1
+
+
+def test_ctrl_c_ends_the_following_and_not_the_night(quiet: Stack, operator: Operator, request_file: Path) -> None:
+    """It says so, and with which words to go on or to cancel."""
+    request = json.loads(request_file.read_text())
+    # The night must not be over before the signal comes, however busy the machine is.
+    request["waits"]["restore_snapshot"] |= {"first_interval": "PT1M", "maximum_interval": "PT1M"}
+    request_file.write_text(json.dumps(request))
+    night = command(quiet, "start", request_file)
+    read_until(night.stderr, "snapshot-check")
+    night.send_signal(signal.SIGINT)
+    _, err = night.communicate(timeout=30)
+    assert night.returncode == 130
+    assert "Traceback" not in err
+    assert "the night goes on" in err
+    assert f"starter.py status {WORKFLOW_ID}" in err
+    assert f"starter.py cancel {WORKFLOW_ID}" in err
+    assert " runs, " in operator("status", TARGET).out
+
+
+def test_without_a_worker_it_says_so_and_goes_on_when_one_comes(set_up: Stack, request_file: Path) -> None:
+    """A night without a worker waits; whoever follows it learns why nothing happens."""
+    queue = {"AURORA_RESTORE_TASK_QUEUE": "nobody-here"}
+    night = command(set_up, "start", request_file, **queue)
+    try:
+        read_until(night.stderr, "no worker answers on task queue nobody-here")
+        stands = run(set_up, "status", TARGET, **queue)
+        assert (stands.code, "no worker answers" in stands.out) == (0, True)
+        second = run(set_up, "start", request_file, **queue)
+        assert (second.code, "No worker answers to say how far it is" in second.err) == (3, True)
+    finally:
+        terminate(set_up)
+    out, _ = night.communicate(timeout=30)
+    assert night.returncode == 1
+    assert "no notification was sent" in out
+
+
+def test_a_cancel_that_lacks_a_setting_cancels_nothing(
+    set_up: Stack, operator: Operator, monkeypatch: pytest.MonkeyPatch, request_file: Path
+) -> None:
+    """Exit 2 before anything was asked; `--no-wait` needs no setting, and asks."""
+    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "nobody-cancels")
+    assert operator("start", request_file, "--no-wait").code == 0
+    try:
+        monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
+        said = operator("cancel", WORKFLOW_ID)
+        assert (said.code, said.out, "Asked" in said.err) == (2, "", False)
+        assert "AURORA_RESTORE_AUDIT_REGION is not set" in said.err
+        assert not cancel_requested(set_up)
+        assert operator("cancel", WORKFLOW_ID, "--no-wait").code == 0
+        assert cancel_requested(set_up)
+    finally:
+        terminate(set_up)
+
+
+def test_a_night_that_ended_otherwise_was_not_cancelled(set_up: Stack, request_file: Path) -> None:
+    """Exit 3, how it ended, and no word on what it was at when the request came."""
+    queue = {"AURORA_RESTORE_TASK_QUEUE": "nobody-cancels"}
+    assert run(set_up, "start", request_file, "--no-wait", **queue).code == 0
+    try:
+        cancelling = command(set_up, "cancel", WORKFLOW_ID, **queue)
+        read_until(cancelling.stderr, "Asked")
+    finally:
+        terminate(set_up)
+    out, err = cancelling.communicate(timeout=30)
+    assert (cancelling.returncode, "Terminated" in out) == (3, True)
+    assert err.endswith("It was not cancelled: it ended otherwise before the request could take effect.\n")
+
+
+def cancel_requested(stack: Stack) -> bool:
+    import asyncio
+
+    async def seen() -> bool:
+        handle = (await Client.connect(stack.temporal.address)).get_workflow_handle(WORKFLOW_ID)
+        types = {event.event_type async for event in handle.fetch_history_events()}
+        return EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED in types
+
+    return asyncio.run(seen())
+
+
+def terminate(stack: Stack) -> None:
+    import asyncio
+
+    async def end() -> None:
+        client = await Client.connect(stack.temporal.address)
+        await client.get_workflow_handle(WORKFLOW_ID).terminate("a test is over")
+
+    asyncio.run(end())
+
+
+def test_on_a_terminal_the_nine_steps_are_redrawn_in_place(quiet: Stack, request_file: Path) -> None:
+    """All nine, from the beginning, with what each one found."""
+    drawn = on_a_terminal(quiet, "start", request_file)
+    assert "9" in drawn
+    assert "sns-notification" in drawn
+    assert "Notification sent" in drawn
+    assert "\x1b[" in drawn
+
+
+def on_a_terminal(stack: Stack, *arguments: str | Path) -> str:
+    """What a command writes to a terminal of 120 columns until it ends."""
+    ours, theirs = pty.openpty()
+    environment = own_environment(stack.environment) | {"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"}
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "starter.py", *arguments], env=environment, stdout=theirs, stderr=theirs, stdin=theirs
+    )
+    os.close(theirs)
+    drawn = b""
+    while select.select([ours], [], [], 30)[0]:
+        try:
+            read = os.read(ours, 65536)
+        except OSError:  # how Linux says that nobody has the terminal open any more
+            break
+        if not read:
+            break
+        drawn += read
+    os.close(ours)
+    assert process.wait(10) == 0, drawn.decode()
+    return drawn.decode()
+
+
+def test_a_reader_that_has_enough_is_no_error(set_up: Stack, operator: Operator) -> None:
+    """`audit | head -1` ends in silence."""
+    process = command(set_up, "audit", "--attempts")
+    assert process.stdout
+    process.stdout.close()
+    assert process.stderr
+    assert process.stderr.read() == ""
+    assert process.wait(30) == 0

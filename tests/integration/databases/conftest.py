@@ -1,0 +1,49 @@
+"""One server of each engine for all tests of users; each test has names of its own on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.mariadb import HOW_TO_GET, MariadbHost, missing_programs
+from devstack.postgres import PostgresHost
+from tests.integration.activities.conftest import night, shared
+from tests.rigs.activities import Night
+from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
+
+__all__ = ["night", "shared"]
+
+
+@pytest.fixture(scope="package")
+def postgres_host() -> Iterator[PostgresHost]:
+    with PostgresHost() as host:
+        host.create("restored", MASTER, MASTER_PASSWORD, "orders")
+        yield host
+
+
+@pytest.fixture(scope="package")
+def mariadb() -> Iterator[MariadbHost]:
+    if missing := missing_programs():
+        pytest.skip(f"{' and '.join(missing)} are not on this machine: {HOW_TO_GET}")
+    with MariadbHost() as host:
+        host.create("restored", MASTER, MASTER_PASSWORD, None)
+        yield host
+
+
+@pytest.fixture
+def postgres(night: Night, postgres_host: PostgresHost, tmp_path: Path) -> Postgres:
+    return Postgres(night, tmp_path, postgres_host)
+
+
+@pytest.fixture
+def mysql(night: Night, mariadb: MariadbHost, tmp_path: Path) -> Mysql:
+    return Mysql(night, tmp_path, mariadb)
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Last night's data, restored, on either engine."""
+    found: Database = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,29 @@
+"""A fresh emulator without databases for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.aws import Emulator, NoDatabases
+from tests.rigs.emulated_aws import TAKES, World
+
+
+@pytest.fixture
+def aws() -> Iterator[World]:
+    """A fresh emulator; no call of the test may have ended in a defect of the emulator."""
+    with Emulator(NoDatabases(), durations=TAKES) as emulator:
+        yield World(emulator)
+        defects = [call for call in emulator.calls if call.outcome == "InternalFailure"]
+        wanted = [fault for fault in emulator.faults if fault.kind == "http500"]
+        assert wanted or not defects
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _no_settings_of_this_machine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield

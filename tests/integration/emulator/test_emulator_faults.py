@@ -1,0 +1,290 @@
+"""Faults on demand, as a real client sees them, and the control endpoint that drives them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+
+from devstack.aws import Clock, Emulator, NoDatabases
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
+
+MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
+
+
+def control(aws: World, method: str, path: str, body: Any = None) -> Any:
+    request = urllib.request.Request(
+        f"{aws.emulator.endpoint_url}/_devstack/{path}",
+        None if body is None else json.dumps(body).encode(),
+        method=method,
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+def test_a_modelled_fault_fires_as_often_as_asked(aws: World) -> None:
+    """An error fault is the operation's own exception, carries nothing out, and is over after its count."""
+    rds = aws.client()
+    aws.emulator.faults.add(
+        "rds", "CreateDBCluster", "error", code="DBClusterQuotaExceededFault", message="no more", count=2
+    )
+    for _ in range(2):
+        with pytest.raises(rds.exceptions.DBClusterQuotaExceededFault, match="no more") as fault:
+            rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+        assert fault.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert rds.describe_db_clusters()["DBClusters"] == []
+    rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+
+
+def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: World) -> None:
+    """`skip` calls pass first, and calls to other regions never fire it."""
+    aws.emulator.faults.add("rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", region=TARGET, skip=1)
+    aws.client().describe_db_clusters()
+    here = aws.client(region=TARGET)
+    here.describe_db_clusters()
+    with pytest.raises(here.exceptions.DBClusterNotFoundFault):
+        here.describe_db_clusters()
+    here.describe_db_clusters()
+
+
+def test_a_fault_speaks_the_protocol_of_its_service(aws: World) -> None:
+    """DynamoDB, Secrets Manager, KMS, SNS and STS clients each see their own exception classes."""
+    faults = aws.emulator.faults
+    faults.add("dynamodb", "PutItem", "error", code="ConditionalCheckFailedException")
+    faults.add("secretsmanager", "GetSecretValue", "error", code="ResourceNotFoundException")
+    faults.add("kms", "DescribeKey", "error", code="NotFoundException")
+    faults.add("sns", "Publish", "error", code="NotFound")
+    faults.add("sts", "GetCallerIdentity", "throttle")
+    dynamodb, secrets, kms = aws.client("dynamodb"), aws.client("secretsmanager"), aws.client("kms")
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.put_item(TableName="t", Item={"k": {"S": "v"}})
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        secrets.get_secret_value(SecretId="s")
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.describe_key(KeyId="k")
+    with pytest.raises(aws.client("sns").exceptions.NotFoundException) as missing:
+        aws.client("sns").publish(TopicArn="arn:aws:sns:us-west-2:111111111111:t", Message="m")
+    assert missing.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+    with pytest.raises(ClientError, match=r"Throttling.*Rate exceeded"):
+        aws.client("sts").get_caller_identity()
+
+
+def test_throttling_and_internal_failures_are_survived_by_retries(aws: World) -> None:
+    """The SDK's own retries get over throttling, HTTP 500 and a reset connection."""
+    rds = aws.new_client("rds", SOURCE, ACCOUNT, attempts=4)
+    for kind in ("throttle", "http500", "reset-before"):
+        aws.emulator.faults.add("rds", "DescribeDBClusters", kind)
+    assert rds.describe_db_clusters()["ResponseMetadata"]["RetryAttempts"] == 3
+    outcomes = [call.outcome for call in aws.emulator.calls]
+    assert outcomes == ["Throttling", "InternalFailure", "reset-before", "OK"]
+
+
+def test_a_connection_is_reset_before_the_effect(aws: World) -> None:
+    """After a reset-before nothing was carried out."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "reset-before")
+    with pytest.raises(ConnectionClosedError):
+        aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    assert aws.client().describe_db_clusters()["DBClusters"] == []
+
+
+def test_a_lost_answer_leaves_its_effect(aws: World) -> None:
+    """After a reset-after the call was carried out, and the client's retry meets its own effect."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
+    rds = aws.new_client("rds", SOURCE, ACCOUNT, attempts=2)
+    with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
+        rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    assert len(rds.describe_db_clusters()["DBClusters"]) == 1
+
+
+def test_a_reset_is_a_real_one(aws: World) -> None:
+    """The connection ends with RST, not with an orderly end of stream."""
+    aws.emulator.faults.add("rds", "DescribeDBClusters", "reset-before")
+    scope = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
+    head = f"Host: aws\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=-"
+    port = int(aws.emulator.endpoint_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(f"GET /?Action=DescribeDBClusters HTTP/1.1\r\n{head}\r\n\r\n".encode())
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_a_late_answer_has_its_effect_at_once(aws: World) -> None:
+    """Whoever does not wait for the answer leaves an effect behind, and the journal knows of it before the answer."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "late-answer", seconds=0.5)
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(aws.client().create_db_cluster, DBClusterIdentifier="prod", **MASTER)
+        while not aws.emulator.calls.of("CreateDBCluster"):
+            time.sleep(0.01)
+        assert aws.client().describe_db_clusters()["DBClusters"]
+        assert time.monotonic() - begun < 0.5
+        assert answer.result()["DBCluster"]["DBClusterIdentifier"] == "prod"
+    assert time.monotonic() - begun >= 0.5
+    assert [call.carried_out for call in aws.emulator.calls.of("CreateDBCluster")] == [True]
+
+
+def test_silence_has_no_effect_and_no_answer(aws: World) -> None:
+    """The client waits for as long as it will, and nothing was done."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "silence", seconds=0.3)
+    begun = time.monotonic()
+    with pytest.raises(ConnectionClosedError):
+        aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    assert time.monotonic() - begun >= 0.3
+    assert aws.client().describe_db_clusters()["DBClusters"] == []
+
+
+def test_the_journal_says_what_took_effect(aws: World) -> None:
+    """An answer that was lost may have been a refusal: then nothing took effect."""
+    for _ in range(2):
+        aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
+        with pytest.raises(ConnectionClosedError):
+            aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    aws.emulator.faults.add("rds", "CreateDBCluster", "throttle")
+    with pytest.raises(ClientError):
+        aws.client().create_db_cluster(DBClusterIdentifier="other", **MASTER)
+    assert [(call.outcome, call.carried_out) for call in aws.emulator.calls.of("CreateDBCluster")] == [
+        ("reset-after", True), ("reset-after", False), ("Throttling", False),
+    ]  # fmt: skip
+
+
+def test_latency_delays_and_does_not_break(aws: World) -> None:
+    """A latency fault delays a call by real seconds."""
+    rds = aws.client()
+    rds.describe_db_clusters()
+    aws.emulator.faults.add("rds", "*", "latency", seconds=0.3)
+    begun = time.monotonic()
+    rds.describe_db_clusters()
+    assert 0.3 <= time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "kind", "code", "says"),
+    [
+        ("rds", "DescribeDBClusters", "explode", "", "kinds are"),
+        ("rds", "DescribeDBClusters", "error", "", "needs a code"),
+        ("rds", "DescribeDBClusters", "error", "DBClusterNotFound", "does not list it"),
+        ("rds", "MakeCoffee", "error", "DBClusterNotFoundFault", "no operation MakeCoffee"),
+    ],
+)
+def test_a_fault_that_aws_could_not_answer_is_refused(
+    aws: World, service: str, operation: str, kind: Any, code: str, says: str
+) -> None:
+    """Faults are held to the service model too."""
+    with pytest.raises(ValueError, match=says):
+        aws.emulator.faults.add(service, operation, kind, code=code)
+
+
+# The control endpoint
+
+
+def test_faults_over_http(aws: World) -> None:
+    """Faults are added, listed with how often they fired, and cleared over HTTP."""
+    control(aws, "POST", "faults", {"service": "rds", "operation": "DescribeDBClusters", "kind": "throttle"})
+    with pytest.raises(ClientError, match="Throttling"):
+        aws.client().describe_db_clusters()
+    (fault,) = control(aws, "GET", "faults")
+    assert (fault["kind"], fault["fired"], fault["count"]) == ("throttle", 1, 1)
+    control(aws, "DELETE", "faults")
+    assert control(aws, "GET", "faults") == []
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        control(aws, "POST", "faults", {"service": "rds", "operation": "DescribeDBClusters", "kind": "explode"})
+    assert "explode" in json.load(refused.value)["error"]
+
+
+def test_the_clock_over_http(aws: World) -> None:
+    """The clock is read, set and frozen over HTTP, and what is due happens."""
+    assert control(aws, "GET", "health") == {"status": "ok"}
+    aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00+00:00", "frozen": True})
+    assert control(aws, "GET", "clock") == {"now": "2024-03-21T00:00:00+00:00", "frozen": True}
+    assert aws.look()["Status"] == "available"
+    with pytest.raises(urllib.error.HTTPError):
+        control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00"})
+
+
+def test_the_journal_has_every_call_and_no_secret(aws: World) -> None:
+    """Each call is written down with caller, parameters and outcome; passwords and secrets are not."""
+    aws.cluster()
+    aws.client("secretsmanager").create_secret(Name="s", SecretString="hidden-value")
+    with pytest.raises(ClientError):
+        aws.look("none")
+    calls = control(aws, "GET", "calls")
+    assert [(call["service"], call["operation"], call["outcome"]) for call in calls] == [
+        ("rds", "CreateDBCluster", "OK"),
+        ("rds", "DescribeDBClusters", "OK"),
+        ("secretsmanager", "CreateSecret", "OK"),
+        ("rds", "DescribeDBClusters", "DBClusterNotFoundFault"),
+    ]
+    assert (calls[0]["account"], calls[0]["region"]) == (ACCOUNT, SOURCE)
+    assert calls[0]["parameters"]["DBClusterIdentifier"] == "prod"
+    assert "long-enough" not in json.dumps(calls)
+    assert "hidden-value" not in json.dumps(calls)
+    assert len(aws.emulator.calls.of("CreateDBCluster")) == 1
+    control(aws, "DELETE", "calls")
+    assert control(aws, "GET", "calls") == []
+
+
+def test_a_status_can_be_forced(aws: World) -> None:
+    """A snapshot, cluster or instance is put into any status and stays there."""
+    arn = aws.cluster()["DBClusterArn"]
+    control(aws, "POST", "rds/snapshot-status", {"arn": arn, "status": "incompatible-restore"})
+    aws.wait()
+    assert aws.look()["Status"] == "incompatible-restore"
+
+
+def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
+    """Connections to an unreachable cluster are opened and never answered, until it is reachable."""
+    before = aws.cluster()
+    control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": True})
+    now = aws.look()
+    with socket.create_connection((now["Endpoint"], now["Port"]), timeout=0.2) as connection:
+        connection.sendall(b"hello")
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": False})
+        connection.settimeout(10)
+        # This cluster has no server behind it, so whoever waited is let go.
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+    assert aws.look()["Port"] == before["Port"]
+
+
+# Beginning and end
+
+
+def test_a_stopped_emulator_answers_nobody() -> None:
+    """After `stop` a client with an open connection is not answered any more."""
+    with Emulator(NoDatabases()) as emulator:
+        rds = World(emulator).client()
+        rds.describe_db_clusters()
+    with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
+        rds.describe_db_clusters()
+
+
+def test_a_taken_port_is_an_error_that_can_be_caught(aws: World) -> None:
+    """Starting on a port that is in use is an OSError and does not end the process."""
+    port = int(aws.emulator.endpoint_url.rpartition(":")[2])
+    with pytest.raises(OSError, match="in use"):
+        Emulator(NoDatabases(), port=port).start()
+
+
+# The clock itself
+
+
+def test_a_clock_goes_on_from_where_it_is_set() -> None:
+    """`set` jumps and goes on, `freeze` jumps and stands still, and a time without zone is refused."""
+    clock, then = Clock(), datetime(2030, 1, 1, tzinfo=UTC)
+    clock.freeze(then)
+    assert clock.now() == clock.now() == then
+    clock.set(then)
+    assert then <= clock.now() < clock.now()
+    with pytest.raises(ValueError, match="no time zone"):
+        clock.set(datetime(2030, 1, 1))  # noqa: DTZ001 - that is the point

@@ -1,0 +1,143 @@
+"""DB instances in a cluster."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.rigs.emulated_aws import ENGINE, World
+
+
+def writer_of(aws: World) -> list[str]:
+    members = aws.look()["DBClusterMembers"]
+    return [member["DBInstanceIdentifier"] for member in members if member["IsClusterWriter"]]
+
+
+def test_the_first_instance_is_the_writer(aws: World) -> None:
+    """The first instance writes, the others read; each takes its time and shows its endpoint only then."""
+    rds = aws.client()
+    aws.cluster()
+    created = rds.create_db_instance(
+        DBInstanceIdentifier="One", DBClusterIdentifier="prod", Engine=ENGINE, DBInstanceClass="db.r6g.large"
+    )["DBInstance"]
+    assert (created["DBInstanceIdentifier"], created["DBInstanceStatus"]) == ("one", "creating")
+    assert "Endpoint" not in created
+    aws.wait()
+    aws.instance("two")
+    assert writer_of(aws) == ["one"]
+    found = rds.describe_db_instances(Filters=[{"Name": "db-cluster-id", "Values": ["prod"]}])["DBInstances"]
+    assert [each["DBInstanceStatus"] for each in found] == ["available", "available"]
+    assert found[0]["Endpoint"]["Port"] == aws.look()["Port"]
+
+
+def test_nothing_can_connect_before_an_instance_is_available(aws: World) -> None:
+    """A cluster without an available instance has an endpoint that refuses connections."""
+    before = aws.cluster()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((before["Endpoint"], before["Port"]), timeout=1)
+
+
+def test_a_reader_takes_over_from_a_deleted_writer(aws: World) -> None:
+    """When the writer is deleted the reader of the lowest promotion tier writes at once."""
+    aws.cluster()
+    for name, tier in (("one", 1), ("two", 5), ("three", 0)):
+        aws.instance(name, PromotionTier=tier)
+    aws.client().delete_db_instance(DBInstanceIdentifier="one", SkipFinalSnapshot=True)
+    assert writer_of(aws) == ["three"]
+    aws.wait()
+    with pytest.raises(aws.client().exceptions.DBInstanceNotFoundFault) as gone:
+        aws.client().describe_db_instances(DBInstanceIdentifier="one")
+    assert gone.value.response["Error"]["Code"] == "DBInstanceNotFound"
+
+
+def test_an_instance_is_deleted_once(aws: World) -> None:
+    """Deleting an instance that is being deleted is refused, and so is a final snapshot of a member."""
+    rds = aws.client()
+    aws.cluster()
+    aws.instance("one")
+    with pytest.raises(ClientError, match="InvalidParameterCombination"):
+        rds.delete_db_instance(DBInstanceIdentifier="one", FinalDBSnapshotIdentifier="last")
+    rds.delete_db_instance(DBInstanceIdentifier="one")
+    with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault, match="already being deleted"):
+        rds.delete_db_instance(DBInstanceIdentifier="one")
+    with pytest.raises(rds.exceptions.DBInstanceAlreadyExistsFault):
+        rds.create_db_instance(
+            DBInstanceIdentifier="one",
+            DBClusterIdentifier="prod",
+            Engine=ENGINE,
+            DBInstanceClass="db.r6g.large",
+        )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code", "message"),
+    [
+        ({"Engine": "aurora-mysql"}, "InvalidParameterCombination", "doesn't match the engine name"),
+        ({"DBInstanceClass": "db.bogus"}, "InvalidParameterCombination", "does not support creating"),
+        ({"DBInstanceClass": "db.serverless"}, "InvalidDBClusterStateFault", "Serverless v2 scaling"),
+        ({"MasterUserPassword": "long-enough"}, "InvalidParameterCombination", "member of a DB Cluster"),
+        ({"DBParameterGroupName": "none"}, "DBParameterGroupNotFound", "none"),
+        ({"DBClusterIdentifier": "none"}, "DBClusterNotFoundFault", "none"),
+    ],
+)
+def test_an_impossible_instance_is_refused(aws: World, parameters: dict[str, str], code: str, message: str) -> None:
+    """What does not fit the cluster is refused, and no instance is left behind."""
+    aws.cluster()
+    wanted = {
+        "DBClusterIdentifier": "prod",
+        "Engine": ENGINE,
+        "DBInstanceClass": "db.r6g.large",
+        **parameters,
+    }
+    with pytest.raises(ClientError, match=f"{code}.*{message}"):
+        aws.client().create_db_instance(DBInstanceIdentifier="one", **wanted)
+    assert aws.client().describe_db_instances()["DBInstances"] == []
+
+
+def test_an_instance_needs_an_available_cluster(aws: World) -> None:
+    """A cluster that is still being created takes no instance."""
+    rds = aws.client()
+    rds.create_db_cluster(
+        DBClusterIdentifier="prod", Engine=ENGINE, MasterUsername="boss", MasterUserPassword="long-enough"
+    )
+    with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="creating"):
+        rds.create_db_instance(
+            DBInstanceIdentifier="one",
+            DBClusterIdentifier="prod",
+            Engine=ENGINE,
+            DBInstanceClass="db.r6g.large",
+        )
+
+
+def test_a_serverless_instance_needs_scaling_on_its_cluster(aws: World) -> None:
+    """`db.serverless` works once the cluster has a ServerlessV2ScalingConfiguration."""
+    aws.cluster(ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 2})
+    aws.instance("one", DBInstanceClass="db.serverless")
+    assert writer_of(aws) == ["one"]
+
+
+def test_an_instance_is_renamed_and_resized(aws: World) -> None:
+    """ModifyDBInstance changes name and class after a while, and the cluster follows."""
+    rds = aws.client()
+    aws.cluster()
+    aws.instance("one")
+    answer = rds.modify_db_instance(
+        DBInstanceIdentifier="one",
+        NewDBInstanceIdentifier="uno",
+        DBInstanceClass="db.r6g.xlarge",
+        PromotionTier=3,
+        ApplyImmediately=True,
+    )["DBInstance"]
+    assert answer["PendingModifiedValues"] == {
+        "DBInstanceClass": "db.r6g.xlarge",
+        "DBInstanceIdentifier": "uno",
+    }
+    aws.wait(26)
+    with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault):
+        rds.modify_db_instance(DBInstanceIdentifier="one", PromotionTier=1)
+    aws.wait()
+    assert writer_of(aws) == ["uno"]
+    (after,) = rds.describe_db_instances(DBInstanceIdentifier="uno")["DBInstances"]
+    assert (after["DBInstanceClass"], after["PromotionTier"]) == ("db.r6g.xlarge", 3)

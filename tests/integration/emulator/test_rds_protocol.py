@@ -1,0 +1,297 @@
+"""The query protocol: parameters, pages, the real CLI, lists of engines and groups, tags."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.operations import OPERATIONS, Handler
+from devstack.aws.rds.state import Call
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
+
+SCOPE = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
+SIGNED = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature=x"
+
+
+def post(aws: World, form: str) -> tuple[int, str]:
+    """A call that botocore would not send."""
+    request = urllib.request.Request(aws.emulator.endpoint_url, form.encode(), {"Authorization": SIGNED})
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ("Action=CreateDBCluster&Version=2014-10-31", "MissingParameter"),
+        ("Action=CreateDBCluster&Version=2014-10-31&DBClusterIdentifier=x", "MissingParameter"),
+        ("Action=DescribeDBClusters&Version=2014-10-31&MaxRecords=many", "InvalidParameterValue"),
+        ("Action=DescribeDBClusters&Version=2014-10-31&IncludeShared=perhaps", "InvalidParameterValue"),
+        ("Action=DescribeDBClusters&Version=2014-10-31&Marker=nonsense", "InvalidParameterValue"),
+        ("Action=MakeCoffee&Version=2014-10-31", "InvalidAction"),
+        ("", "InvalidAction"),
+    ],
+)
+def test_nonsense_is_the_callers_mistake(aws: World, form: str, code: str) -> None:
+    """A missing or mistyped parameter and an unknown action are answered as XML errors of status 400."""
+    status, body = post(aws, form)
+    assert (status, f"<Code>{code}</Code>" in body) == (400, True)
+
+
+def test_lists_come_in_pages(aws: World) -> None:
+    """Pages lose and repeat nothing, also while the list shrinks."""
+    rds = aws.client()
+    aws.emulator.quotas.clusters = 100
+    every = [f"c{number:02d}" for number in range(45)]
+    for name in every:
+        rds.create_db_cluster(
+            DBClusterIdentifier=name, Engine=ENGINE, MasterUsername="boss", MasterUserPassword="long-enough"
+        )
+    aws.wait()
+    pages = rds.get_paginator("describe_db_clusters").paginate(PaginationConfig={"PageSize": 20})
+    seen = [[cluster["DBClusterIdentifier"] for cluster in page["DBClusters"]] for page in pages]
+    assert seen == [every[:20], every[20:40], every[40:]]
+    first = rds.describe_db_clusters(MaxRecords=20)
+    rds.delete_db_cluster(DBClusterIdentifier="c00", SkipFinalSnapshot=True)
+    aws.wait()
+    second = rds.describe_db_clusters(MaxRecords=20, Marker=first["Marker"])
+    assert [cluster["DBClusterIdentifier"] for cluster in second["DBClusters"]] == every[20:40]
+
+
+@pytest.mark.parametrize("size", [19, 101])
+def test_a_page_has_20_to_100_records(aws: World, size: int) -> None:
+    """A MaxRecords outside of the documented range is refused by every list."""
+    rds = aws.client()
+    for describe in (
+        rds.describe_db_clusters,
+        rds.describe_db_instances,
+        rds.describe_db_cluster_snapshots,
+        rds.describe_db_subnet_groups,
+        rds.describe_db_cluster_parameter_groups,
+        rds.describe_db_parameter_groups,
+        rds.describe_db_engine_versions,
+        rds.describe_global_clusters,
+        rds.describe_events,
+    ):
+        with pytest.raises(ClientError, match=f"InvalidParameterValue.*{size}.*between 20 and 100"):
+            describe(MaxRecords=size)
+
+
+def test_the_aws_cli_sees_a_cluster(aws: World) -> None:
+    """The real `aws` command describes a cluster."""
+    aws.cluster(Tags=[{"Key": "team", "Value": "orders & more"}])
+    answer = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "aws"),
+            *("--endpoint-url", aws.emulator.endpoint_url, "--region", SOURCE, "--output", "json"),
+            *("rds", "describe-db-clusters", "--db-cluster-identifier", "prod"),
+        ],
+        env={**os.environ, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "-"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (cluster,) = json.loads(answer.stdout)["DBClusters"]
+    assert (cluster["DBClusterIdentifier"], cluster["Status"]) == ("prod", "available")
+    assert cluster["TagList"] == [{"Key": "team", "Value": "orders & more"}]
+
+
+def test_many_callers_at_once_make_one_cluster(aws: World) -> None:
+    """Of sixteen callers that create the same cluster at the same moment one succeeds."""
+    rds, outcomes = aws.client(), []
+
+    def create() -> None:
+        try:
+            rds.create_db_cluster(
+                DBClusterIdentifier="prod",
+                Engine=ENGINE,
+                MasterUsername="b",
+                MasterUserPassword="long-enough",
+            )
+            outcomes.append("OK")
+        except ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=create) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["DBClusterAlreadyExistsFault"] * 15 + ["OK"]
+
+
+# Engines
+
+
+def test_engine_versions_can_be_chosen(aws: World) -> None:
+    """Versions are listed by engine, major version and default; each says to what it can be upgraded."""
+    rds = aws.client()
+
+    def versions(**wanted: Any) -> list[str]:
+        return [each["EngineVersion"] for each in rds.describe_db_engine_versions(**wanted)["DBEngineVersions"]]
+
+    assert versions(Engine=ENGINE, EngineVersion="15") == ["15.4", "15.10", "15.12", "15.13"]
+    assert versions(Engine=ENGINE, DefaultOnly=True) == ["16.6"]
+    assert versions(Engine=ENGINE, EngineVersion="99") == []
+    (version,) = rds.describe_db_engine_versions(Engine=ENGINE, EngineVersion="17.4")["DBEngineVersions"]
+    assert [target["EngineVersion"] for target in version["ValidUpgradeTarget"]] == ["17.5"]
+
+
+def test_orderable_classes_are_listed(aws: World) -> None:
+    """A class can be looked up for an engine version."""
+    rds = aws.client()
+    wanted = {"Engine": ENGINE, "EngineVersion": "16.6"}
+    options = rds.describe_orderable_db_instance_options(**wanted)["OrderableDBInstanceOptions"]
+    assert "db.serverless" in [option["DBInstanceClass"] for option in options]
+    bogus = rds.describe_orderable_db_instance_options(**wanted, DBInstanceClass="db.bogus")
+    assert bogus["OrderableDBInstanceOptions"] == []
+
+
+# Groups and tags
+
+
+def test_subnet_groups(aws: World) -> None:
+    """A subnet group covers two subnets, is created once, and is not deleted while a cluster uses it."""
+    rds = aws.client()
+    wanted = {"DBSubnetGroupDescription": "-", "SubnetIds": ["subnet-1", "subnet-2"]}
+    group = rds.create_db_subnet_group(DBSubnetGroupName="Private", **wanted)["DBSubnetGroup"]
+    assert (group["DBSubnetGroupName"], len(group["Subnets"])) == ("private", 2)
+    with pytest.raises(rds.exceptions.DBSubnetGroupAlreadyExistsFault):
+        rds.create_db_subnet_group(DBSubnetGroupName="private", **wanted)
+    with pytest.raises(rds.exceptions.DBSubnetGroupDoesNotCoverEnoughAZs):
+        rds.create_db_subnet_group(DBSubnetGroupName="small", DBSubnetGroupDescription="-", SubnetIds=["subnet-1"])
+    with pytest.raises(rds.exceptions.InvalidSubnet):
+        rds.create_db_subnet_group(DBSubnetGroupName="odd", DBSubnetGroupDescription="-", SubnetIds=["net-1", "net-2"])
+    aws.cluster(DBSubnetGroupName="private")
+    with pytest.raises(rds.exceptions.InvalidDBSubnetGroupStateFault):
+        rds.delete_db_subnet_group(DBSubnetGroupName="private")
+    rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
+    aws.wait()
+    rds.delete_db_subnet_group(DBSubnetGroupName="private")
+    with pytest.raises(rds.exceptions.DBSubnetGroupNotFoundFault):
+        rds.describe_db_subnet_groups(DBSubnetGroupName="private")
+
+
+def test_parameter_groups(aws: World) -> None:
+    """Cluster and instance parameter groups are created once, used, and deleted when nobody uses them."""
+    rds = aws.client()
+    wanted = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="clusters", **wanted)
+    rds.create_db_parameter_group(DBParameterGroupName="instances", **wanted)
+    with pytest.raises(rds.exceptions.DBParameterGroupAlreadyExistsFault):
+        rds.create_db_parameter_group(DBParameterGroupName="instances", **wanted)
+    aws.cluster(DBClusterParameterGroupName="clusters")
+    aws.instance("prod-1", DBParameterGroupName="instances")
+    with pytest.raises(rds.exceptions.InvalidDBParameterGroupStateFault):
+        rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="clusters")
+    with pytest.raises(rds.exceptions.InvalidDBParameterGroupStateFault):
+        rds.delete_db_parameter_group(DBParameterGroupName="instances")
+    with pytest.raises(rds.exceptions.DBParameterGroupNotFoundFault):
+        rds.describe_db_cluster_parameter_groups(DBClusterParameterGroupName="none")
+    assert len(rds.describe_db_parameter_groups(DBParameterGroupName="instances")["DBParameterGroups"]) == 1
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="unused", **wanted)
+    rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="unused")
+    rds.create_db_parameter_group(DBParameterGroupName="unused", **wanted)
+    rds.delete_db_parameter_group(DBParameterGroupName="unused")
+
+
+def test_tags_by_arn(aws: World) -> None:
+    """Tags are added, changed, listed and removed by ARN, and shown in TagList; reserved keys are refused."""
+    rds = aws.client()
+    arn = aws.cluster(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterArn"]
+    rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "data"}, {"Key": "x", "Value": "y"}])
+    rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["x", "none"])
+    assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "team", "Value": "data"}]
+    assert aws.look()["TagList"] == [{"Key": "team", "Value": "data"}]
+    with pytest.raises(ClientError, match=r"InvalidParameterValue.*reserved prefix"):
+        rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "aws:x", "Value": "y"}])
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("cluster", "DBClusterNotFoundFault"),
+        ("db", "DBInstanceNotFound"),
+        ("cluster-snapshot", "DBSnapshotNotFound"),
+    ],
+)
+def test_tags_of_nothing(aws: World, kind: str, code: str) -> None:
+    """Tags of what is not there, or not here, are refused with the nearest modelled code."""
+    aws.cluster("there")
+    for region in (SOURCE, TARGET):
+        name = "there" if region == TARGET else "none"
+        with pytest.raises(ClientError, match=code):
+            aws.client(region=region).list_tags_for_resource(
+                ResourceName=f"arn:aws:rds:{SOURCE}:{ACCOUNT}:{kind}:{name}"
+            )
+
+
+# Defects of the emulator itself
+
+
+def broken(code: str) -> Handler:
+    """An operation with a defect."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        raise Refusal(code, "no such code") if code else RuntimeError("a defect")
+
+    return handler
+
+
+def returning(answer: dict[str, Any]) -> Handler:
+    """An operation with just this answer."""
+
+    def handler(call: Call) -> dict[str, Any]:
+        return answer
+
+    return handler
+
+
+@pytest.mark.parametrize("code", ["", "DBClusterNotFound", "DBInstanceNotFound"])
+def test_a_defect_looks_like_one_of_aws(
+    aws: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    """A defect, and a code that the operation does not have, are InternalFailure 500 and a line in the log."""
+    monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", broken(code))
+    with pytest.raises(ClientError) as failed:
+        aws.client().describe_db_clusters()
+    assert failed.value.response["Error"]["Code"] == "InternalFailure"
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert "DescribeDBClusters" in caplog.text
+    aws.emulator.calls.clear()
+
+
+def test_an_answer_of_the_wrong_shape_is_a_defect(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer with a member or a type that the model does not have never leaves the emulator."""
+    answers: list[dict[str, Any]] = [
+        {"Cluster": []},
+        {"DBClusters": [{"Port": "5432"}]},
+        {"DBClusters": [{"Port": True}]},
+    ]
+    for wrong in answers:
+        monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", returning(wrong))
+        with pytest.raises(ClientError, match="InternalFailure"):
+            aws.client().describe_db_clusters()
+    aws.emulator.calls.clear()
+
+
+def test_a_defect_of_moto_is_an_aws_error_too(aws: World) -> None:
+    """When moto fails the client sees InternalFailure in the protocol of the service, not a page of HTML."""
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    with pytest.raises(ClientError, match="InternalFailure"):
+        aws.client("kms").disable_key(KeyId=key)  # moto looks it up by id only, and fails
+    aws.emulator.calls.clear()

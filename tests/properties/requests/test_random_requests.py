@@ -1,0 +1,159 @@
+"""Whatever is asked for is a night that can run, or a refusal that lists every fault and repeats no value."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from audit.plugin import AuroraRestorePlugin
+from devstack.temporal_server import TemporalServer
+from models.identifiers import copy_identifier, instance_identifier
+from models.request import RestoreRequest
+from models.request_file import UnreadableRequest, read_request
+from models.search_attributes import ALL
+from models.validation_errors import listed_faults
+from tests.integration.audit.test_bad_input import PLANTED, Failed, _failed
+from tests.rigs.random_requests import FULL, PROFILE, broken_requests, good_requests, hostile_texts
+from tests.rigs.restores import TIMERS_AT_ONCE
+from workflows.aurora_restore import AuroraRestoreWorkflow
+
+RDS_IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
+WORKFLOW_ID_BYTES = 1000
+"""Temporal's default limit.idLength.maxLength."""
+SAMPLE = 20
+
+
+def _refusal(request: Any) -> ValidationError | None:
+    """What is wrong with a request; checks what every valid one promises."""
+    began = time.thread_time()  # not the wall's: how busy the machine is besides is not what is tested
+    try:
+        _check_names(RestoreRequest.model_validate_json(json.dumps(request)))
+    except ValidationError as error:
+        return error
+    finally:
+        assert time.thread_time() - began < 1
+    return None
+
+
+def _check_names(request: RestoreRequest) -> None:
+    cluster, region = request.target.cluster, request.target.region
+    created = datetime(2024, 3, 20, 3, tzinfo=UTC)
+    snapshot = f"{request.source.arn.replace(':cluster:', ':cluster-snapshot:')}-x"
+    instances = [instance_identifier(cluster, number) for number in range(1, 17)]
+    for name in (
+        cluster,
+        copy_identifier(f"arn:aws:rds:eu-central-1:111122223333:cluster:{cluster}", snapshot, created),
+        *instances,
+    ):
+        assert len(name) <= 63
+        assert RDS_IDENTIFIER.fullmatch(name), name
+    assert len(set(instances)) == len(instances)
+    assert request.target.workflow_id == f"aurora-restore:{request.target.account_id}:{region}:{cluster}"
+    assert len(request.target.workflow_id.encode()) <= WORKFLOW_ID_BYTES
+    assert request.source.arn != request.target.arn
+
+
+@PROFILE
+@given(good_requests())
+def test_every_name_that_is_derived_is_one_that_rds_takes(request_: dict[str, Any]) -> None:
+    """However long or short the cluster's name is: the copy's, the instances', the workflow's."""
+    assert _refusal(request_) is None
+
+
+def test_the_full_request_is_one() -> None:
+    """What the broken ones are made from is valid."""
+    assert _refusal(FULL) is None
+
+
+@PROFILE
+@given(broken_requests())
+def test_a_refusal_says_where_and_not_what(request_: Any) -> None:
+    """Every fault has its line with its path; what was typed there is in none of them."""
+    refused = _refusal(request_)
+    if refused is None:
+        return
+    listed = listed_faults(refused)
+    for fault in refused.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in fault["loc"] if part != "RestoreRequest") or "request"
+        assert f"{where}: " in listed
+    assert PLANTED not in listed
+    assert PLANTED not in str(refused)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".toml"])
+def test_a_file_is_a_request_or_a_sentence(tmp_path: Path, suffix: str) -> None:
+    """Whatever is in it, within a second, and never a traceback."""
+    path = tmp_path / f"night{suffix}"
+
+    @PROFILE
+    @given(hostile_texts())
+    def request_or_sentence(text: str) -> None:
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        began = time.thread_time()
+        try:
+            _check_names(read_request(path))
+        except UnreadableRequest as refused:
+            assert str(refused).startswith(str(path))
+            assert PLANTED not in str(refused)
+        assert time.thread_time() - began < 1
+
+    request_or_sentence()
+
+
+def _some_bad_requests() -> list[Any]:
+    """A sample of those that are refused, the same every time."""
+    found: list[Any] = []
+
+    @PROFILE
+    @given(st.data())
+    def collect(data: st.DataObject) -> None:
+        request = data.draw(broken_requests())
+        if len(found) < SAMPLE and len(json.dumps(request)) < 100_000 and _refusal(request) is not None:
+            found.append(request)
+
+    collect()
+    return found
+
+
+async def _all_of_them(temporal: TemporalServer, requests: list[Any]) -> list[Failed]:
+    client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin()])
+    async with Worker(client, task_queue="bad-requests", workflows=[AuroraRestoreWorkflow]):
+        handles = [
+            await client.start_workflow(
+                "AuroraRestoreWorkflow", request, id=f"bad-{uuid.uuid4().hex}", task_queue="bad-requests"
+            )
+            for request in requests
+        ]
+        return list(await asyncio.gather(*map(_failed, handles)))
+
+
+def test_the_workflow_refuses_what_the_model_refuses() -> None:
+    """Twenty of them, through Temporal: failed by the first task, for good, with the same faults and no value."""
+    requests = _some_bad_requests()
+    assert len(requests) == SAMPLE
+    attributes = {key.name: "Keyword" for key in ALL}
+    with TemporalServer(
+        headless=True, search_attributes=attributes, dynamic_config_values=[TIMERS_AT_ONCE]
+    ) as temporal:
+        failures = asyncio.run(_all_of_them(temporal, requests))
+    for request, failed in zip(requests, failures, strict=True):
+        assert isinstance(failed.cause, ApplicationError), failed.failure_json
+        assert (failed.cause.type, failed.cause.non_retryable, failed.task_failures) == ("InvalidRequest", True, 0)
+        refused = _refusal(request)
+        assert refused is not None
+        assert all(line in str(failed.cause) for line in listed_faults(refused).splitlines())
+        assert PLANTED not in failed.failure_json

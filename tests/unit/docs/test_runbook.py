@@ -1,0 +1,143 @@
+"""What docs/runbook.md owes whoever is woken: each step, each text, each permission."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+from botocore import xform_name
+from botocore.session import get_session
+
+from activities.rds.aws_errors import TABLE
+from models.search_attributes import ALL
+from models.steps import Step
+from tests.rigs.documents import anchor, headings, modules, section, text
+
+RUNBOOK = text("docs", "runbook.md")
+PARTS = ("**What it does.**", "**What you will see.**", "**When it fails", "**What to do then.**")
+FIRST_IS_SHORT = {
+    "Refused", "StepFailed", "DatabaseUnreachable", "ResourceBusy", "AwsUnavailable", "TrailUnavailable",
+    "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "LookTooOld",
+}  # fmt: skip
+SECOND_IS_SHORT = {"Violation", "_not_there", "final_look_over"}
+SERVICES = ("rds", "ec2", "kms", "secretsmanager", "sns", "sts", "dynamodb")
+NO_PERMISSION_OF_ITS_OWN = {
+    "sts:GetCallerIdentity",  # needs none
+    "dynamodb:TransactWriteItems",  # IAM asks for the actions within: PutItem
+}
+
+
+def test_a_section_for_each_step_in_the_order_of_the_night() -> None:
+    """The headings that are steps are the nine steps, in their order and side by side."""
+    found = headings(RUNBOOK)
+    first = found.index(Step.SNAPSHOT_CHECK)
+    assert found[first : first + len(Step)] == [step.value for step in Step]
+
+
+@pytest.mark.parametrize("step", Step)
+def test_each_step_says_what_it_does_shows_and_needs(step: Step) -> None:
+    """A step's section has its four parts, in order, and a table of what can fail."""
+    found = section(RUNBOOK, step)
+    places = [found.find(part) for part in PARTS]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert "| Details | what it means | what to do |" in found
+
+
+def test_every_text_of_the_fault_table_stands_in_it() -> None:
+    """Whatever short text the fault table gives, an operator finds in the runbook."""
+    assert not [rule.short for rule in TABLE if rule.short not in RUNBOOK]
+
+
+def test_every_text_that_is_raised_stands_in_it() -> None:
+    """Whatever short text an activity, the trail or the workflow raises, an operator finds in the runbook."""
+    shorts = dict(raised_texts())
+    assert len(shorts) > 30
+    assert {short: where for short, where in shorts.items() if short not in RUNBOOK} == {}
+
+
+def test_every_text_on_success_stands_in_it() -> None:
+    """Whatever the trail says when a step went well, the step's section says too."""
+    done = {
+        keyword.value.value
+        for _, tree in modules("activities")
+        for call in calls(tree)
+        if not any(keyword.arg == "done" for keyword in call.keywords)
+        for keyword in call.keywords
+        if keyword.arg == "details" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
+    }
+    assert "Copy completed" in done
+    assert not [details for details in done if f"`{details}`" not in RUNBOOK]
+
+
+def test_every_permission_that_a_call_needs_stands_in_it() -> None:
+    """Each AWS operation that production code calls is among the permissions."""
+    permissions = section(RUNBOOK, "Permissions of each step")
+    needed = set(called_operations()) - NO_PERMISSION_OF_ITS_OWN
+    assert {"rds:DeleteDBCluster", "dynamodb:Query", "sns:Publish"} <= needed
+    assert not [action for action in sorted(needed) if f"`{action}`" not in permissions]
+
+
+def test_it_names_what_the_code_registers() -> None:
+    """The search attributes are those that starter.py setup registers."""
+    found = re.findall(r"^\| `(AuroraRestore\w+)` ", RUNBOOK, re.MULTILINE)
+    assert found == [key.name for key in ALL]
+
+
+def test_the_links_within_lead_somewhere() -> None:
+    """A reference to another section of the runbook has its heading."""
+    there = {anchor(heading) for heading in headings(RUNBOOK)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= there
+
+
+def raised_texts() -> Iterator[tuple[str, str]]:
+    """Each short text that is written out in code, and where; those that are put together are left to the reader."""
+    for package in ("activities", "audit", "clients", "workflows"):
+        for path, tree in modules(package):
+            named = dict(constants(tree))
+            for call in calls(tree):
+                match short_of(call):
+                    case [ast.Constant(str(short))]:
+                        yield short, f"{path.name}:{call.lineno}"
+                    case [ast.Name(name)] if name in named:
+                        yield named[name], f"{path.name}:{call.lineno}"
+
+
+def calls(tree: ast.Module) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that texts have, in the module or in a function."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(name)], value=ast.Constant(str(value))):
+                yield name, value
+
+
+def short_of(call: ast.Call) -> list[ast.expr]:
+    """The argument of a raising call that becomes the trail's Details."""
+    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    if name in FIRST_IS_SHORT:
+        return call.args[:1]
+    return call.args[1:2] if name in SECOND_IS_SHORT else []
+
+
+def called_operations() -> Iterator[str]:
+    """The operations of AWS among the method names and paginators of production code."""
+    session = get_session()
+    known = {
+        xform_name(operation): f"{service}:{operation}"
+        for service in SERVICES
+        for operation in session.get_service_model(service).operation_names
+    }
+    for package in ("activities", "audit", "clients"):
+        for _, tree in modules(package):
+            for node in ast.walk(tree):
+                match node:
+                    case ast.Attribute(attr=method) if method in known:
+                        yield known[method]
+                    case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(str(method))]):
+                        yield known[method]
