@@ -14,8 +14,9 @@ COPY audit/ audit/
 COPY clients/ clients/
 COPY commands/ commands/
 COPY models/ models/
+COPY runs/ runs/
 COPY workflows/ workflows/
-COPY errors.py logs.py settings.py starter.py worker.py ./
+COPY errors.py heartbeat.py logs.py settings.py starter.py worker.py ./
 # The user below may not write here, and without bytecode every health check would compile everything.
 RUN python -m compileall -q .
 

@@ -4,7 +4,7 @@
     ├── Transient               WAIT: Temporal repeats the step's call, the night goes on
     │   ├── AwsUnavailable      throttled, HTTP 5xx, connection lost, token expired
     │   ├── ResourceBusy        RDS is still busy with the resource
-    │   ├── LookTooOld          the worker stood still between its look and a deletion
+    │   ├── StaleRead          the worker stood still between its look and a deletion
     │   ├── DatabaseUnreachable the restored database does not take the connection
     │   └── TrailUnavailable    the audit trail did not take a row that must be there first
     └── Final                   WAKE SOMEONE: the night ends, the error notification goes out
@@ -95,7 +95,7 @@ class ResourceBusy(Transient):
     """RDS refuses for now, because it is busy with the resource."""
 
 
-class LookTooOld(Transient):
+class StaleRead(Transient):
     """A deletion was held back, because what it was based on may have changed since."""
 
 

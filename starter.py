@@ -78,14 +78,14 @@ def _exit_code(error: Exception) -> int | None:
     from clients.temporal import TemporalUnreachable
     from errors import PipelineError
     from models.request_file import UnreadableRequest
-    from runs.restores import DecisionUnknown, NightRefused
+    from runs.restores import DecisionUnknown, RestoreRefused
     from runs.schedules import OtherSchedule
     from runs.search_attributes import SearchAttributesRefused
     from settings import WrongSettings
 
     kinds: dict[int, tuple[type[Exception], ...]] = {
         MISTAKE: (WrongSettings, WrongEndpoint, UnreadableRequest),
-        REFUSED: (NightRefused, OtherSchedule),
+        REFUSED: (RestoreRefused, OtherSchedule),
         UNREACHABLE: (
             TemporalUnreachable,
             SearchAttributesRefused,

@@ -25,7 +25,7 @@ from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.clusters import ClusterActivities
 from activities.database_users import DatabaseUserActivities
-from activities.inventory import SurveyActivities
+from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
@@ -80,7 +80,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         DatabaseUserActivities(aws, postgres, mysql, settings.sql_directory).setup_db_users,
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,
-        SurveyActivities(aws).survey_resources,
+        InventoryActivities(aws).take_inventory,
         NotificationActivities(aws).sns_notification,
         SealActivities(seals).seal_trail,
         leftovers.remove_orphans,

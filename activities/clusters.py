@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from activities.preflight import guards
-from activities.preflight.guards import Sighting
+from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for
-from activities.rds.provenance import stranger
-from activities.step import Intents, final_look_over, now, step_activity
+from activities.rds.provenance import provenance_mismatch
+from activities.step import Intents, end_wait_if_final, now, step_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_cluster_by_resource_id, find_snapshot, list_instances
 from errors import Refused, ResourceBusy, StepFailed
@@ -34,7 +34,7 @@ class ClusterActivities:
         self._intents = intents
 
     @step_activity(Step.DELETE_RDS)
-    def delete_rds(self, of: DeleteClusterInput) -> StepOutcome:
+    def delete_rds(self, step_input: DeleteClusterInput) -> StepOutcome:
         """Delete the target: guards, intent, readers, writer, cluster; done when RDS no longer knows it.
 
         Only the cluster that snapshot-check saw, told by its resource id, is ever deleted.
@@ -43,132 +43,153 @@ class ClusterActivities:
         Run twice: what is being deleted is left to go, what is gone is success if the trail holds this operation's
         intent; a cluster restored since, by this operation or another, is refused.
         """
-        rds = self._aws.rds(of.target, of.operation_id)
-        cluster = find_cluster(rds, of.target.cluster)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        cluster = find_cluster(rds, step_input.target.cluster)
         if cluster is None:
-            return self._gone(of, rds)
-        if _restored_here(of, cluster):
+            return self._gone(step_input, rds)
+        if _restored_here(step_input, cluster):
             raise Refused(
                 "Restored by this operation",
-                f"{cluster['DBClusterArn']} was restored by {of.operation_id} itself, and no step of it that is taken "
+                f"{cluster['DBClusterArn']} was restored by {step_input.operation_id} itself, and no step of it that is taken "
                 "again deletes that. Retry from a later step, or start a new night, which replaces it.",
             )
-        if cluster["DbClusterResourceId"] != of.target_resource_id:
-            raise another_cluster(cluster, of.target_resource_id, "snapshot-check saw")
+        if cluster["DbClusterResourceId"] != step_input.target_resource_id:
+            raise another_cluster(cluster, step_input.target_resource_id, "snapshot-check saw")
         if cluster["Status"] == "deleting":
             then = "It goes on without us, then the target is gone: run the night again."
-            final_look_over(of, "Deletion under way", then)
+            end_wait_if_final(step_input, "Deletion under way", then)
         else:
             # Before any call: who cancels to save the target must not have it deleted by the look that ends the wait.
-            final_look_over(of, "Target not deleted", "See whether it has its instances; the next night deletes it.")
-            self._delete(of, rds, cluster)
-        return _deleting(of)
+            end_wait_if_final(
+                step_input, "Target not deleted", "See whether it has its instances; the next night deletes it."
+            )
+            self._delete(step_input, rds, cluster)
+        return _deleting(step_input)
 
-    def _delete(self, of: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
-        self._guard(of, cluster)
-        details = f"Deleting {of.target.cluster} ({of.target_resource_id})"
-        settings = {SETTINGS_FACT: of.live.model_dump_json(exclude_none=True)} if of.live else {}
-        self._intents.declare(Step.DELETE_RDS, of, details, (of.target.arn,), settings)
+    def _delete(self, step_input: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
+        self._guard(step_input, cluster)
+        details = f"Deleting {step_input.target.cluster} ({step_input.target_resource_id})"
+        settings = {SETTINGS_FACT: step_input.live.model_dump_json(exclude_none=True)} if step_input.live else {}
+        self._intents.declare(Step.DELETE_RDS, step_input, details, (step_input.target.arn,), settings)
         # The guards and the trail took their time: what is deleted is looked at once more, just before.
-        if (still := find_cluster(rds, of.target.cluster)) and still["DbClusterResourceId"] == of.target_resource_id:
+        if (still := find_cluster(rds, step_input.target.cluster)) and still[
+            "DbClusterResourceId"
+        ] == step_input.target_resource_id:
             delete_members(rds, still)
-            delete_cluster(rds, of.target.cluster)
+            delete_cluster(rds, step_input.target.cluster)
 
-    def _gone(self, of: DeleteClusterInput, rds: RDSClient) -> StepOutcome:
+    def _gone(self, step_input: DeleteClusterInput, rds: RDSClient) -> StepOutcome:
         # In another account nothing of ours is there, which is no reason to call it deleted.
-        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-        if wrong := guards.wrong_target_account(of.target, caller):
+        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
+        if wrong := guards.wrong_target_account(step_input.target, caller):
             guards.refuse_if_any([wrong])
-        if of.target_resource_id and (renamed := find_cluster_by_resource_id(rds, of.target_resource_id)):
-            return _renamed(of, renamed)
-        if self._intents.declared(Step.DELETE_RDS, of.operation_id):
-            return StepOutcome(details="Deleted existing cluster", resource_arns=(of.target.arn,))
-        if of.target_resource_id is None:
+        if step_input.target_resource_id and (
+            renamed := find_cluster_by_resource_id(rds, step_input.target_resource_id)
+        ):
+            return _renamed(step_input, renamed)
+        if self._intents.declared(Step.DELETE_RDS, step_input.operation_id):
+            return StepOutcome(details="Deleted existing cluster", resource_arns=(step_input.target.arn,))
+        if step_input.target_resource_id is None:
             return StepOutcome(details="No cluster to delete")
         raise StepFailed(
             "Cluster not found",
-            f"{of.target.arn} was there when the night began and is gone, though this operation did not delete it. "
+            f"{step_input.target.arn} was there when the night began and is gone, though this operation did not delete it. "
             "See who did; to restore without a target, say target.missing: create.",
             code="DBClusterNotFoundFault",
         )
 
-    def _guard(self, of: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
-        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-        sources = guards.known(of.source_resource_id, of.snapshot.cluster_resource_id)
-        seen = Sighting(of.source, of.target, cluster, sources, caller)
-        guards.refuse_if_any([*guards.violations(seen), *self._copy_violations(of), *self._age_violations(of)])
+    def _guard(self, step_input: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
+        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
+        sources = guards.known(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
+        seen = ObservedTarget(step_input.source, step_input.target, cluster, sources, caller)
+        guards.refuse_if_any(
+            [*guards.violations(seen), *self._copy_violations(step_input), *self._age_violations(step_input)]
+        )
 
-    def _copy_violations(self, of: DeleteClusterInput) -> list[guards.Violation]:
+    def _copy_violations(self, step_input: DeleteClusterInput) -> list[guards.Violation]:
         """Nothing is deleted before its replacement is there."""
-        copy = find_snapshot(self._aws.rds(of.target, of.operation_id), of.snapshot_copy.identifier)
+        copy = find_snapshot(
+            self._aws.rds(step_input.target, step_input.operation_id), step_input.snapshot_copy.identifier
+        )
         status = copy["Status"] if copy else "gone"
-        if copy and (strange := stranger(copy, of.snapshot)):
+        if copy and (strange := provenance_mismatch(copy, step_input.snapshot)):
             return [guards.Violation("copy-source", "Copy is of another snapshot", strange)]
         if status == "available":
             return []
-        text = f"{of.snapshot_copy.arn} is {status}, wanted available; the target stays as it is. Start again."
+        text = f"{step_input.snapshot_copy.arn} is {status}, wanted available; the target stays as it is. Start again."
         return [guards.Violation("copy-available", "No snapshot to restore from", text)]
 
-    def _age_violations(self, of: DeleteClusterInput) -> list[guards.Violation]:
+    def _age_violations(self, step_input: DeleteClusterInput) -> list[guards.Violation]:
         """A night that was held up for long replaces nothing by old data; a deletion that has begun goes on."""
-        age = now() - of.snapshot.created_at
-        if of.oldest is None or age <= of.oldest or self._intents.declared(Step.DELETE_RDS, of.operation_id):
+        age = now() - step_input.snapshot.created_at
+        if (
+            step_input.oldest is None
+            or age <= step_input.oldest
+            or self._intents.declared(Step.DELETE_RDS, step_input.operation_id)
+        ):
             return []
         text = (
-            f"{of.snapshot.arn} is {age.total_seconds() / 3600:.0f} h old, wanted at most "
-            f"{of.oldest.total_seconds() / 3600:.0f} h when the deletion begins: the age limit of the request and the "
+            f"{step_input.snapshot.arn} is {age.total_seconds() / 3600:.0f} h old, wanted at most "
+            f"{step_input.oldest.total_seconds() / 3600:.0f} h when the deletion begins: the age limit of the request and the "
             "time that the copy may take. The target stays as it is; start a new night."
         )
         return [guards.Violation("snapshot-age", "Snapshot too old", text)]
 
     @step_activity(Step.RESTORE_SNAPSHOT)
-    def restore_snapshot(self, of: RestoreClusterInput) -> RestoreClusterOutcome:
+    def restore_snapshot(self, step_input: RestoreClusterInput) -> RestoreClusterOutcome:
         """Have a cluster under the target's name, restored from the copy by this operation.
 
         The engine version is pinned to the snapshot's: left out, RDS takes the region's default.
         Source: RDS API Reference, RestoreDBClusterFromSnapshot.
         Run twice: one cluster; one that carries this operation's tag is adopted, any other is refused.
         """
-        rds = self._aws.rds(of.target, of.operation_id)
-        cluster = find_cluster(rds, of.target.cluster) or self._restore(rds, of)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        cluster = find_cluster(rds, step_input.target.cluster) or self._restore(rds, step_input)
         if cluster["Status"] == "deleting":
             # RDS answers from more than one place: the old one may be seen once more after it was gone.
-            raise ResourceBusy("Old cluster still being deleted", f"{of.target.arn} is deleting, wanted gone.")
+            raise ResourceBusy("Old cluster still being deleted", f"{step_input.target.arn} is deleting, wanted gone.")
         found = tags.tags_of(cluster.get("TagList", []))
-        if found.get(tags.OPERATION) != of.operation_id or found.get(tags.RESTORED_FROM) != of.snapshot_copy.arn:
+        if (
+            found.get(tags.OPERATION) != step_input.operation_id
+            or found.get(tags.RESTORED_FROM) != step_input.snapshot_copy.arn
+        ):
             raise Refused(
                 "Another cluster has the target's name",
-                f"{cluster['DBClusterArn']} is there and was not restored by {of.operation_id} from "
-                f"{of.snapshot_copy.arn}. Somebody made it since the deletion; see whose it is, then start again.",
+                f"{cluster['DBClusterArn']} is there and was not restored by {step_input.operation_id} from "
+                f"{step_input.snapshot_copy.arn}. Somebody made it since the deletion; see whose it is, then start again.",
             )
         return RestoreClusterOutcome(
             details="Started restore process",
-            resource_arns=(cluster["DBClusterArn"], of.snapshot_copy.arn),
+            resource_arns=(cluster["DBClusterArn"], step_input.snapshot_copy.arn),
             cluster_arn=cluster["DBClusterArn"],
             cluster_resource_id=cluster["DbClusterResourceId"],
         )
 
-    def _restore(self, rds: RDSClient, of: RestoreClusterInput) -> DBClusterTypeDef:
-        copy = find_snapshot(rds, of.snapshot_copy.identifier)
-        if copy and (strange := stranger(copy, of.snapshot)):
+    def _restore(self, rds: RDSClient, step_input: RestoreClusterInput) -> DBClusterTypeDef:
+        copy = find_snapshot(rds, step_input.snapshot_copy.identifier)
+        if copy and (strange := provenance_mismatch(copy, step_input.snapshot)):
             raise Refused("Copy is of another snapshot", strange)
         try:
-            return rds.restore_db_cluster_from_snapshot(**_restore_arguments(of))["DBCluster"]
+            return rds.restore_db_cluster_from_snapshot(**_restore_arguments(step_input))["DBCluster"]
         except ClientError as error:
             if action_for(error) is not Action.ADOPT:
                 raise
-            if cluster := find_cluster(rds, of.target.cluster):
+            if cluster := find_cluster(rds, step_input.target.cluster):
                 return cluster
             # The name is taken, though no cluster answers to it yet: the next attempt will see which it is.
             raise ResourceBusy(
-                "Cluster not to be seen yet", f"{of.target.arn} exists, but RDS does not show it."
+                "Cluster not to be seen yet", f"{step_input.target.arn} exists, but RDS does not show it."
             ) from error
 
 
-def _restored_here(of: DeleteClusterInput, cluster: DBClusterTypeDef) -> bool:
+def _restored_here(step_input: DeleteClusterInput, cluster: DBClusterTypeDef) -> bool:
     """Whether this operation made it: not by the tag alone, since other tables count from op-001 too."""
-    tagged = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION) == of.operation_id
-    return tagged and of.night_began_at is not None and cluster["ClusterCreateTime"] >= of.night_began_at
+    tagged = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION) == step_input.operation_id
+    return (
+        tagged
+        and step_input.operation_started_at is not None
+        and cluster["ClusterCreateTime"] >= step_input.operation_started_at
+    )
 
 
 def another_cluster(found: DBClusterTypeDef, wanted: str | None, which: str) -> Refused:
@@ -180,38 +201,38 @@ def another_cluster(found: DBClusterTypeDef, wanted: str | None, which: str) -> 
     )
 
 
-def _deleting(of: DeleteClusterInput) -> StepOutcome:
-    return StepOutcome(done=False, details="deleting", resource_arns=(of.target.arn,))
+def _deleting(step_input: DeleteClusterInput) -> StepOutcome:
+    return StepOutcome(done=False, details="deleting", resource_arns=(step_input.target.arn,))
 
 
-def _renamed(of: DeleteClusterInput, renamed: DBClusterTypeDef) -> StepOutcome:
+def _renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDef) -> StepOutcome:
     """Whoever renames a cluster that is being replaced wants to keep it: nothing more of it is deleted."""
     if renamed["Status"] == "deleting":
-        return _deleting(of)
+        return _deleting(step_input)
     raise Refused(
         "Target was renamed",
-        f"{of.target_resource_id}, which snapshot-check saw as {of.target.cluster}, is {renamed['DBClusterIdentifier']} "
+        f"{step_input.target_resource_id}, which snapshot-check saw as {step_input.target.cluster}, is {renamed['DBClusterIdentifier']} "
         f"now ({renamed['Status']}). Nothing more of it is deleted; see whether it has its instances. Rename it back "
         "and start again, or, if it is to be kept, start a night with target.missing: create.",
     )
 
 
-def _restore_arguments(of: RestoreClusterInput) -> dict[str, Any]:
-    target, configuration = of.target, of.configuration
+def _restore_arguments(step_input: RestoreClusterInput) -> dict[str, Any]:
+    target, configuration = step_input.target, step_input.configuration
     own_tags = {
-        tags.REPLACED_BY: of.source_arn,
-        tags.OPERATION: of.operation_id,
-        tags.RESTORED_FROM: of.snapshot_copy.arn,
+        tags.REPLACED_BY: step_input.source_arn,
+        tags.OPERATION: step_input.operation_id,
+        tags.RESTORED_FROM: step_input.snapshot_copy.arn,
     }
     wanted = {
         "DBClusterIdentifier": target.cluster,
-        "SnapshotIdentifier": of.snapshot_copy.arn,
-        "Engine": of.snapshot.engine,
-        "EngineVersion": of.snapshot.engine_version,
+        "SnapshotIdentifier": step_input.snapshot_copy.arn,
+        "Engine": step_input.snapshot.engine,
+        "EngineVersion": step_input.snapshot.engine_version,
         "DBSubnetGroupName": configuration.db_subnet_group_name,
         "VpcSecurityGroupIds": list(configuration.vpc_security_group_ids),
         "DBClusterParameterGroupName": configuration.db_cluster_parameter_group_name,
-        "KmsKeyId": target.kms_key_id if not of.snapshot_copy.made_here else None,
+        "KmsKeyId": target.kms_key_id if not step_input.snapshot_copy.made_here else None,
         "Port": configuration.port,
         "DeletionProtection": False,
         "EnableIAMDatabaseAuthentication": configuration.iam_database_authentication,

@@ -15,7 +15,7 @@ from activities.databases.data_checks import hold_against
 from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import password_of
 from activities.databases.postgres.database import PostgresDatabase
-from activities.databases.restored_database import RestoredDatabase, Turn
+from activities.databases.restored_database import RestoredDatabase, SessionLock
 from activities.databases.sql_files import SqlText, read_sql_file
 from activities.rds.aws_errors import translated
 from activities.step import step_activity
@@ -47,7 +47,7 @@ class DatabaseUserActivities:
         self._sql_directory = sql_directory
 
     @step_activity(Step.SETUP_DB_USERS)
-    def setup_db_users(self, of: SetupUsersInput) -> SetupUsersOutcome:
+    def setup_db_users(self, step_input: SetupUsersInput) -> SetupUsersOutcome:
         """Have every wanted user log in with the password of its secret, and nobody else of whom the request is silent.
 
         Raises `Refused` if the target's name leads to another cluster than the night restored, `StepFailed` if to none;
@@ -60,25 +60,29 @@ class DatabaseUserActivities:
         proven again, and one that cannot be is a warning. The answer names what earlier attempts did as well, a failure
         whose login was closed by then. An attempt ends the sessions of an earlier one that still changes something.
         """
-        if _nothing_asked(of):
-            return SetupUsersOutcome(details="Users configured", resource_arns=(of.target.arn,), created=(), altered=())
+        if _nothing_asked(step_input):
+            return SetupUsersOutcome(
+                details="Users configured", resource_arns=(step_input.target.arn,), created=(), altered=()
+            )
         done = _Done.so_far()
         with _saying_whom(done):
-            scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in of.sql_files)
-            database = self._database(of)
-            _check_names(of, database)
-            self._look_at_cluster(of)
-            with database.turn(_restored(of), scripts) as turn:
+            scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in step_input.sql_files)
+            database = self._database(step_input)
+            _check_names(step_input, database)
+            self._look_at_cluster(step_input)
+            with database.turn(_restored(step_input), scripts) as turn:
                 # Once more: the connection is open, and leads to whatever had the name when it was made.
-                self._look_at_cluster(of)
+                self._look_at_cluster(step_input)
                 # Not before: a password that was read long ago may have been changed since.
-                passwords = {user.name: self._password(of, user.secret_id) for user in of.users if user.secret_id}
-                warnings = _users(of, database, turn, passwords, done)
-                ran = [self._run(of, turn, script) for script in scripts]
-            _check(of, database)
+                passwords = {
+                    user.name: self._password(step_input, user.secret_id) for user in step_input.users if user.secret_id
+                }
+                warnings = _users(step_input, database, turn, passwords, done)
+                ran = [self._run(step_input, turn, script) for script in scripts]
+            _check(step_input, database)
         return SetupUsersOutcome(
             details="Users configured",
-            resource_arns=(of.target.arn,),
+            resource_arns=(step_input.target.arn,),
             created=tuple(done.created),
             altered=tuple(done.altered),
             locked=tuple(done.locked),
@@ -87,29 +91,31 @@ class DatabaseUserActivities:
             facts=_facts(done.locked, ran),
         )
 
-    def _run(self, of: SetupUsersInput, turn: Turn, script: SqlText) -> RanSqlFile:
+    def _run(self, step_input: SetupUsersInput, turn: SessionLock, script: SqlText) -> RanSqlFile:
         # The files before may have taken hours, in which anybody may have given the target's name to another cluster.
-        self._look_at_cluster(of)
+        self._look_at_cluster(step_input)
         return RanSqlFile(file=script.file, database=script.database, digest=turn.run_once(script))
 
-    def _look_at_cluster(self, of: SetupUsersInput) -> None:
+    def _look_at_cluster(self, step_input: SetupUsersInput) -> None:
         """An endpoint is found by the cluster's name, which another cluster may have by now."""
-        if of.cluster_resource_id is None:
+        if step_input.cluster_resource_id is None:
             return
-        cluster = find_cluster(self._aws.rds(of.target, of.operation_id), of.target.cluster)
+        cluster = find_cluster(self._aws.rds(step_input.target, step_input.operation_id), step_input.target.cluster)
         if cluster is None:
-            raise StepFailed("Restored cluster not found", f"{of.target.arn} is gone. See who deleted it; start again.")
-        if cluster["DbClusterResourceId"] != of.cluster_resource_id:
-            raise another_cluster(cluster, of.cluster_resource_id, "this operation restored")
+            raise StepFailed(
+                "Restored cluster not found", f"{step_input.target.arn} is gone. See who deleted it; start again."
+            )
+        if cluster["DbClusterResourceId"] != step_input.cluster_resource_id:
+            raise another_cluster(cluster, step_input.cluster_resource_id, "this operation restored")
 
-    def _database(self, of: SetupUsersInput) -> RestoredDatabase:
-        password = self._password(of, of.endpoint.master_user_secret_id)
-        if of.endpoint.engine == "aurora-mysql":
-            return MysqlDatabase(self._mysql, of.endpoint, password)
-        return PostgresDatabase(self._postgres, of.endpoint, password)
+    def _database(self, step_input: SetupUsersInput) -> RestoredDatabase:
+        password = self._password(step_input, step_input.endpoint.master_user_secret_id)
+        if step_input.endpoint.engine == "aurora-mysql":
+            return MysqlDatabase(self._mysql, step_input.endpoint, password)
+        return PostgresDatabase(self._postgres, step_input.endpoint, password)
 
-    def _password(self, of: SetupUsersInput, secret_id: str) -> str:
-        return password_of(self._aws.secretsmanager(of.target, of.operation_id), secret_id)
+    def _password(self, step_input: SetupUsersInput, secret_id: str) -> str:
+        return password_of(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
 
 
 @dataclass
@@ -146,44 +152,44 @@ def _saying_whom(done: _Done) -> Iterator[None]:
 
 
 def _users(
-    of: SetupUsersInput, database: RestoredDatabase, turn: Turn, passwords: dict[str, str], done: _Done
+    step_input: SetupUsersInput, database: RestoredDatabase, turn: SessionLock, passwords: dict[str, str], done: _Done
 ) -> tuple[str, ...]:
     """Before the first file only; gives what became of that since, as warnings."""
     if turn.files_begun:
-        return tuple(_prove_again(of, database, passwords))
-    _lock_others(of, turn, done)
-    _set_users(of, turn, passwords, done)
-    for user in of.users:
+        return tuple(_prove_again(step_input, database, passwords))
+    _lock_others(step_input, turn, done)
+    _set_users(step_input, turn, passwords, done)
+    for user in step_input.users:
         database.prove_login(user, passwords.get(user.name))
     return ()
 
 
-def _restored(of: SetupUsersInput) -> str:
+def _restored(step_input: SetupUsersInput) -> str:
     """A night that an earlier version began does not say which cluster it restored."""
-    return of.cluster_resource_id or of.operation_id
+    return step_input.cluster_resource_id or step_input.operation_id
 
 
-def _lock_others(of: SetupUsersInput, turn: Turn, done: _Done) -> None:
+def _lock_others(step_input: SetupUsersInput, turn: SessionLock, done: _Done) -> None:
     """First of all, so that production's passwords open the copy for as short as possible."""
-    if of.other_logins is OtherLogins.KEEP:
+    if step_input.other_logins is OtherLogins.KEEP:
         return
-    for login in turn.lock_others(frozenset({user.name for user in of.users} | set(of.keep_logins))):
+    for login in turn.lock_others(frozenset({user.name for user in step_input.users} | set(step_input.keep_logins))):
         if login not in done.locked:
             done.locked.append(login)
             done.tell()
 
 
-def _set_users(of: SetupUsersInput, turn: Turn, passwords: dict[str, str], done: _Done) -> None:
-    for name, new in turn.set_users(of.users, passwords):
+def _set_users(step_input: SetupUsersInput, turn: SessionLock, passwords: dict[str, str], done: _Done) -> None:
+    for name, new in turn.set_users(step_input.users, passwords):
         if name not in (*done.created, *done.altered):
             (done.created if new else done.altered).append(name)
             done.tell()
-    turn.grant(of.users)
+    turn.grant(step_input.users)
 
 
-def _prove_again(of: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> Iterator[str]:
+def _prove_again(step_input: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> Iterator[str]:
     """Every user logged in before the first file; what does not any more may be what a file wanted."""
-    for user in of.users:
+    for user in step_input.users:
         try:
             database.prove_login(user, passwords.get(user.name))
         except PipelineError as error:
@@ -202,20 +208,22 @@ def _names(logins: list[str], characters: int) -> str:
     return ", ".join(logins)[:characters]
 
 
-def _nothing_asked(of: SetupUsersInput) -> bool:
-    return of.other_logins is OtherLogins.KEEP and not (of.users or of.sql_files or of.checks)
+def _nothing_asked(step_input: SetupUsersInput) -> bool:
+    return step_input.other_logins is OtherLogins.KEEP and not (
+        step_input.users or step_input.sql_files or step_input.checks
+    )
 
 
-def _check_names(of: SetupUsersInput, database: RestoredDatabase) -> None:
+def _check_names(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
     """Refuse a name that would change another login than the one it says."""
-    if any(user.name == of.endpoint.master_username for user in of.users):
-        text = f"{of.endpoint.master_username} is the cluster's master user; take it out of users."
+    if any(user.name == step_input.endpoint.master_username for user in step_input.users):
+        text = f"{step_input.endpoint.master_username} is the cluster's master user; take it out of users."
         raise StepFailed("Users not configured", text)
-    for fault in database.faults_of_names(of.users):
+    for fault in database.faults_of_names(step_input.users):
         raise StepFailed("Users not configured", fault)
 
 
-def _check(of: SetupUsersInput, database: RestoredDatabase) -> None:
-    for check in of.checks:
+def _check(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
+    for check in step_input.checks:
         with database.reading(check.database) as ask:
             hold_against(check, ask(check.query))

@@ -1,4 +1,4 @@
-"""survey-resources: in what state everything is that a night worked on, just before people are told."""
+"""take-inventory: in what state everything is that a night worked on, just before people are told."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from activities.rds import tags
 from activities.rds.aws_errors import translated
-from activities.rds.copies import operation_of, orphans, own_copies
+from activities.rds.copies import find_orphans, operation_of, own_copies
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.step import named_activity, now
 from clients.aws import AwsClients
 from clients.rds import find_snapshot, list_clusters, list_instances
 from models.identifiers import COPY_NAME, copy_name_beginning
-from models.inventory import Resource, Survey, SurveyInput
+from models.inventory import Inventory, InventoryInput, Resource
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -23,46 +23,48 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SURVEY_RESOURCES = "survey-resources"
+TAKE_INVENTORY = "take-inventory"
 SNAPSHOT = ":cluster-snapshot:"
 
 
-class SurveyActivities:
+class InventoryActivities:
     """Looks at what is there."""
 
     def __init__(self, aws: AwsClients) -> None:
         """`aws` gives the clients."""
         self._aws = aws
 
-    @named_activity(SURVEY_RESOURCES)
-    def survey_resources(self, of: SurveyInput) -> Survey:
+    @named_activity(TAKE_INVENTORY)
+    def take_inventory(self, inventory_input: InventoryInput) -> Inventory:
         """Look at the copy, the target, its instances and what earlier nights left; what AWS does not tell is said so.
 
         Run twice: only looks.
         """
-        return _Survey(of, self._aws.rds(of.target, of.operation_id)).taken()
+        return _InventoryReader(
+            inventory_input, self._aws.rds(inventory_input.target, inventory_input.operation_id)
+        ).taken()
 
 
-class _Survey:
+class _InventoryReader:
     """One survey; each look may fail by itself."""
 
-    def __init__(self, of: SurveyInput, rds: RDSClient) -> None:
-        self._of = of
+    def __init__(self, inventory_input: InventoryInput, rds: RDSClient) -> None:
+        self._inventory_input = inventory_input
         self._rds = rds
         self._unknown: list[str] = []
         self._silent: str | None = None
 
-    def taken(self) -> Survey:
-        of, rds = self._of, self._rds
+    def taken(self) -> Inventory:
+        of, rds = self._inventory_input, self._rds
         copies = self._look(lambda: own_copies(rds, of.target))
         clusters = self._look(lambda: list_clusters(rds))
         tonights = [copy for copy in copies or () if self._is_tonights(copy)]
         in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in tonights)
         resources = [*self._copies(copies, tonights), self._target(clusters), *self._instances(clusters)]
-        return Survey(
+        return Inventory(
             seen_at=now(),
             resources=tuple(resources),
-            orphans=tuple(orphans(copies or [], of.archive.keep, in_use)),
+            orphans=tuple(find_orphans(copies or [], of.archive.keep, in_use)),
             strays=tuple(_stray(of, cluster) for cluster in clusters or () if _is_stray(of, cluster)),
             unknown="; ".join(dict.fromkeys(self._unknown)) or None,
         )
@@ -81,16 +83,19 @@ class _Survey:
         return None
 
     def _is_tonights(self, copy: DBClusterSnapshotTypeDef) -> bool:
-        return copy["DBClusterSnapshotArn"] == self._of.snapshot_copy or operation_of(copy) == self._of.operation_id
+        return (
+            copy["DBClusterSnapshotArn"] == self._inventory_input.snapshot_copy
+            or operation_of(copy) == self._inventory_input.operation_id
+        )
 
     def _copies(
         self, copies: list[DBClusterSnapshotTypeDef] | None, tonights: list[DBClusterSnapshotTypeDef]
     ) -> list[Resource]:
         if tonights:
             return [self._snapshot(copy["DBClusterSnapshotIdentifier"], _snapshot_state(copy)) for copy in tonights]
-        if self._of.snapshot_copy is None:
+        if self._inventory_input.snapshot_copy is None:
             return []
-        name = self._of.snapshot_copy.partition(SNAPSHOT)[2]
+        name = self._inventory_input.snapshot_copy.partition(SNAPSHOT)[2]
         if copies is None:
             return [self._snapshot(name, self._not_known())]
         # Not among our copies: it is gone, or, where none is needed, the source's own snapshot.
@@ -101,14 +106,17 @@ class _Survey:
     def _target(self, clusters: list[DBClusterTypeDef] | None) -> Resource:
         cluster = self._cluster(clusters)
         state = self._not_known() if clusters is None else self._cluster_state(cluster) if cluster else "gone"
-        return _cluster_resource(self._of, "target cluster", self._of.target.cluster, state)
+        return _cluster_resource(self._inventory_input, "target cluster", self._inventory_input.target.cluster, state)
 
     def _cluster(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
-        return next((each for each in clusters or () if each["DBClusterIdentifier"] == self._of.target.cluster), None)
+        return next(
+            (each for each in clusters or () if each["DBClusterIdentifier"] == self._inventory_input.target.cluster),
+            None,
+        )
 
     def _cluster_state(self, cluster: DBClusterTypeDef) -> str:
         made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
-        whose = "by this operation" if made_by == self._of.operation_id else f"by {made_by}"
+        whose = "by this operation" if made_by == self._inventory_input.operation_id else f"by {made_by}"
         return (
             f"{cluster['Status']}, restored {whose}"
             if made_by
@@ -118,7 +126,7 @@ class _Survey:
     def _instances(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
         if self._cluster(clusters) is None:
             return []
-        target = self._of.target
+        target = self._inventory_input.target
         command = f"aws rds describe-db-instances --region {target.region} --filters Name=db-cluster-id,Values={target.cluster}"
         found = self._look(lambda: list_instances(self._rds, target.cluster))
         if not found:
@@ -131,7 +139,7 @@ class _Survey:
         what = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
         # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated one is found with its type only.
         automated = " --snapshot-type automated" if name.startswith("rds:") else ""
-        look = f"aws rds describe-db-cluster-snapshots --region {self._of.target.region}{automated}"
+        look = f"aws rds describe-db-cluster-snapshots --region {self._inventory_input.target.region}{automated}"
         return Resource(what=what, name=name, state=state, command=f"{look} --db-cluster-snapshot-identifier {name}")
 
     def _not_known(self) -> str:
@@ -143,21 +151,21 @@ def _snapshot_state(snapshot: DBClusterSnapshotTypeDef) -> str:
     return f"{status} {percent} %" if snapshot_meaning(status) is Meaning.WAIT and percent else status
 
 
-def _cluster_resource(of: SurveyInput, what: str, name: str, state: str) -> Resource:
-    command = f"aws rds describe-db-clusters --region {of.target.region} --db-cluster-identifier {name}"
+def _cluster_resource(inventory_input: InventoryInput, what: str, name: str, state: str) -> Resource:
+    command = f"aws rds describe-db-clusters --region {inventory_input.target.region} --db-cluster-identifier {name}"
     return Resource(what=what, name=name, state=state, command=command)
 
 
-def _is_stray(of: SurveyInput, cluster: DBClusterTypeDef) -> bool:
+def _is_stray(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> bool:
     """Whether it was restored from a copy for this target and has another name: somebody renamed it."""
     origin = tags.tags_of(cluster.get("TagList", [])).get(tags.RESTORED_FROM, "").partition(SNAPSHOT)[2]
     form = COPY_NAME.fullmatch(origin)
-    beginning = copy_name_beginning(of.target.arn)
+    beginning = copy_name_beginning(inventory_input.target.arn)
     # A cluster whose own name gives the same beginning is another target, whose name begins like this one's.
     return form is not None and form["target"] == beginning != copy_name_beginning(cluster["DBClusterArn"])
 
 
-def _stray(of: SurveyInput, cluster: DBClusterTypeDef) -> Resource:
+def _stray(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> Resource:
     made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION, "an unknown operation")
     name, status = cluster["DBClusterIdentifier"], cluster["Status"]
-    return _cluster_resource(of, "cluster", name, f"{status}, restored by {made_by} and renamed since")
+    return _cluster_resource(inventory_input, "cluster", name, f"{status}, restored by {made_by} and renamed since")

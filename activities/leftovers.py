@@ -9,11 +9,11 @@ from botocore.exceptions import ClientError
 
 from activities.clusters import delete_cluster, delete_members
 from activities.preflight import guards
-from activities.preflight.guards import Sighting
+from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for
-from activities.rds.copies import GOING, copies_there, operation_of, orphans, own_copies
-from activities.step import Intents, final_look_over, named_activity
+from activities.rds.copies import BEING_DELETED, existing_snapshot_arns, find_orphans, operation_of, own_copies
+from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
 from clients.rds import find_cluster_by_resource_id
 from errors import Refused, ResourceBusy
@@ -50,8 +50,8 @@ class _Left:
     @property
     def untouched(self) -> _Left:
         """Without what is being deleted already."""
-        cluster = self.cluster if self.cluster and self.cluster["Status"] not in GOING else None
-        return _Left([copy for copy in self.copies if copy["Status"] not in GOING], cluster)
+        cluster = self.cluster if self.cluster and self.cluster["Status"] not in BEING_DELETED else None
+        return _Left([copy for copy in self.copies if copy["Status"] not in BEING_DELETED], cluster)
 
 
 class LeftoverActivities:
@@ -63,7 +63,7 @@ class LeftoverActivities:
         self._intents = intents
 
     @named_activity(Housekeeping.REMOVE_LEFTOVERS.value)
-    def remove_leftovers(self, of: RemoveLeftoversInput) -> StepOutcome:
+    def remove_leftovers(self, step_input: RemoveLeftoversInput) -> StepOutcome:
         """Remove this operation's unfinished copy and half-restored cluster, as far as it is asked to.
 
         A copy is one that bears this operation's tag, a name of the pipeline and the night's own snapshot; the cluster is
@@ -73,98 +73,104 @@ class LeftoverActivities:
         Run twice: what is gone already is no error, and what is being deleted is left to go; the trail holds what was
         declared, and the answer names what of it is gone.
         """
-        rds = self._aws.rds(of.target, of.operation_id)
-        left = self._left(of, rds)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        left = self._left(step_input, rds)
         if not left.arns:
-            return self._over(Housekeeping.REMOVE_LEFTOVERS, of, "Leftovers removed", self._there(of, rds))
+            return self._over(
+                Housekeeping.REMOVE_LEFTOVERS, step_input, "Leftovers removed", self._there(step_input, rds)
+            )
         then = "What is deleting goes on without us; remove the rest by hand, or leave it to the next night."
-        final_look_over(of, f"Leftovers not removed: {left.text}", then)
+        end_wait_if_final(step_input, f"Leftovers not removed: {left.text}", then)
         if left.untouched.arns:
-            self._remove(of, rds, left.untouched)
+            self._remove(step_input, rds, left.untouched)
         return StepOutcome(done=False, details=f"removing {left.text}", resource_arns=left.arns)
 
     @named_activity(Housekeeping.REMOVE_ORPHANS.value)
-    def remove_orphans(self, of: RemoveOrphansInput) -> StepOutcome:
+    def remove_orphans(self, step_input: RemoveOrphansInput) -> StepOutcome:
         """Remove the orphans of the target's earlier nights; no night may run meanwhile, which the workflow sees to.
 
         Raises `Refused` if the credentials are another account's, `ResourceBusy` (transient) if RDS did not let go of
         one of them.
         Run twice: nothing is left to remove; the trail holds what was declared, and the answer names what of it is gone.
         """
-        rds = self._aws.rds(of.target, of.operation_id)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
         # Also before nothing is found: another account's "nothing to remove" says nothing of the target's.
-        self._check_account(of.target, of.operation_id)
+        self._check_account(step_input.target, step_input.operation_id)
         now_gone: set[str] = set()
-        if found := self._orphans(of, rds):
+        if found := self._orphans(step_input, rds):
             names = ", ".join(orphan.identifier for orphan in found)
             declared = tuple(orphan.arn for orphan in found)
-            self._intents.declare(Housekeeping.REMOVE_ORPHANS, of, f"Removing {names}", declared)
+            self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {names}", declared)
             # The trail took its time: what is removed is looked at once more, just before.
-            still = [orphan for orphan in self._orphans(of, rds) if orphan.arn in declared]
+            still = [orphan for orphan in self._orphans(step_input, rds) if orphan.arn in declared]
             if busy := [orphan.identifier for orphan in still if not _deleted(rds, orphan.identifier)]:
                 raise ResourceBusy("Snapshot is busy", f"RDS does not delete {', '.join(busy)} just now.")
             now_gone = {orphan.arn for orphan in still}
         # A list right after the deletion may still show what RDS has let go of.
-        there = copies_there(rds) - now_gone
-        return self._over(Housekeeping.REMOVE_ORPHANS, of, "Orphans removed", there)
+        there = existing_snapshot_arns(rds) - now_gone
+        return self._over(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", there)
 
     def _over(
-        self, what: Housekeeping, of: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]
+        self, what: Housekeeping, step_input: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]
     ) -> StepOutcome:
         """What was declared and is gone; what was spared at the last moment is not told as removed."""
-        gone = tuple(arn for arn in self._intents.declared_resources(what, of) if arn not in there)
+        gone = tuple(arn for arn in self._intents.declared_resources(what, step_input) if arn not in there)
         return StepOutcome(details=details if gone else "Nothing to remove", resource_arns=gone)
 
-    def _there(self, of: RemoveLeftoversInput, rds: RDSClient) -> set[str]:
+    def _there(self, step_input: RemoveLeftoversInput, rds: RDSClient) -> set[str]:
         """What is there after all, whosever it is by now; a cluster also if it was renamed since it was declared."""
-        copies = copies_there(rds) if of.unfinished_copy else set()
-        return copies | {of.target.arn} if _lives(rds, of.cluster_resource_id) else copies
+        copies = existing_snapshot_arns(rds) if step_input.unfinished_copy else set()
+        return copies | {step_input.target.arn} if _lives(rds, step_input.cluster_resource_id) else copies
 
-    def _orphans(self, of: RemoveOrphansInput, rds: RDSClient) -> list[Orphan]:
-        return orphans(own_copies(rds, of.target), of.archive.keep)
+    def _orphans(self, step_input: RemoveOrphansInput, rds: RDSClient) -> list[Orphan]:
+        return find_orphans(own_copies(rds, step_input.target), step_input.archive.keep)
 
-    def _left(self, of: RemoveLeftoversInput, rds: RDSClient) -> _Left:
-        copies = own_copies(rds, of.target) if of.unfinished_copy else []
-        return _Left([copy for copy in copies if _is_unfinished(copy, of)], self._half_restored(of, rds))
+    def _left(self, step_input: RemoveLeftoversInput, rds: RDSClient) -> _Left:
+        copies = own_copies(rds, step_input.target) if step_input.unfinished_copy else []
+        return _Left(
+            [copy for copy in copies if _is_unfinished(copy, step_input)], self._half_restored(step_input, rds)
+        )
 
-    def _half_restored(self, of: RemoveLeftoversInput, rds: RDSClient) -> DBClusterTypeDef | None:
+    def _half_restored(self, step_input: RemoveLeftoversInput, rds: RDSClient) -> DBClusterTypeDef | None:
         """The cluster that this operation restored; one that only has the target's name is somebody else's."""
-        if of.cluster_resource_id is None:
+        if step_input.cluster_resource_id is None:
             return None
-        cluster = find_cluster_by_resource_id(rds, of.cluster_resource_id)
+        cluster = find_cluster_by_resource_id(rds, step_input.cluster_resource_id)
         if cluster is None:
             return None
-        going = cluster["Status"] in GOING  # nobody can take it over any more
-        if not going and not _is_restored_by(cluster, of):
+        going = cluster["Status"] in BEING_DELETED  # nobody can take it over any more
+        if not going and not _is_restored_by(cluster, step_input):
             return None
-        if not going and cluster["DBClusterIdentifier"] != of.target.cluster:
+        if not going and cluster["DBClusterIdentifier"] != step_input.target.cluster:
             raise Refused(
                 "Half-restored cluster was renamed",
-                f"{of.cluster_resource_id}, which {of.operation_id} restored as {of.target.cluster}, is "
+                f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as {step_input.target.cluster}, is "
                 f"{cluster['DBClusterIdentifier']} now ({cluster['Status']}). Whoever renames it wants to keep it: it "
                 "stays. See whether it has its instances.",
             )
-        if self._intents.succeeded(Step.SETUP_DB_USERS, of.operation_id, cluster["ClusterCreateTime"]):
+        if self._intents.succeeded(Step.SETUP_DB_USERS, step_input.operation_id, cluster["ClusterCreateTime"]):
             return None
         return cluster
 
-    def _remove(self, of: RemoveLeftoversInput, rds: RDSClient, left: _Left) -> None:
+    def _remove(self, step_input: RemoveLeftoversInput, rds: RDSClient, left: _Left) -> None:
         """Guards and intent before the first call: no row, no call."""
-        self._check_account(of.target, of.operation_id)
+        self._check_account(step_input.target, step_input.operation_id)
         if left.cluster:
-            caller = of.target.account_id  # it was just checked
+            caller = step_input.target.account_id  # it was just checked
             guards.refuse_if_any(
-                guards.violations(Sighting(of.source, of.target, left.cluster, guards.known(), caller))
+                guards.violations(
+                    ObservedTarget(step_input.source, step_input.target, left.cluster, guards.known(), caller)
+                )
             )
-        self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, of, f"Removing {left.text}", left.arns)
+        self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, step_input, f"Removing {left.text}", left.arns)
         # The guards and the trail took their time: what is removed is looked at once more, just before.
-        still = self._left(of, rds).untouched
+        still = self._left(step_input, rds).untouched
         for copy in still.copies:
             if copy["DBClusterSnapshotArn"] in left.arns:
                 _deleted(rds, copy["DBClusterSnapshotIdentifier"])
         if left.cluster and still.cluster:
             delete_members(rds, still.cluster)
-            delete_cluster(rds, of.target.cluster)
+            delete_cluster(rds, step_input.target.cluster)
 
     def _check_account(self, target: Target, operation_id: str) -> None:
         caller = self._aws.sts(target, operation_id).get_caller_identity()["Account"]
@@ -172,17 +178,17 @@ class LeftoverActivities:
             guards.refuse_if_any([wrong])
 
 
-def _is_unfinished(copy: DBClusterSnapshotTypeDef, of: RemoveLeftoversInput) -> bool:
+def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversInput) -> bool:
     """Whether it is this night's own copy of the snapshot that it chose, and cannot be restored from."""
-    ours = operation_of(copy) == of.operation_id
-    chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == of.snapshot
+    ours = operation_of(copy) == step_input.operation_id
+    chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == step_input.snapshot
     return ours and chosen and copy["Status"] not in ("available", "deleted")
 
 
-def _is_restored_by(cluster: DBClusterTypeDef, of: RemoveLeftoversInput) -> bool:
+def _is_restored_by(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> bool:
     """Whether it still bears the marks of the restore: who takes them away takes the cluster away from us."""
     marks = tags.tags_of(cluster.get("TagList", []))
-    return marks.get(tags.OPERATION) == of.operation_id and tags.RESTORED_FROM in marks
+    return marks.get(tags.OPERATION) == step_input.operation_id and tags.RESTORED_FROM in marks
 
 
 def _lives(rds: RDSClient, resource_id: str | None) -> bool:

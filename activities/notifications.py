@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from activities.step import step_activity
 from clients.aws import AwsClients
 from models.decisions import SKIPPABLE
-from models.inventory import Survey
+from models.inventory import Inventory
 from models.notifications import NotificationInput, NotificationOutcome
 from models.operation import RestoreState, StepState
 from models.steps import Outcome, Step
@@ -32,60 +32,60 @@ class NotificationActivities:
         self._aws = aws
 
     @step_activity(Step.SNS_NOTIFICATION)
-    def sns_notification(self, of: NotificationInput) -> NotificationOutcome:
+    def sns_notification(self, step_input: NotificationInput) -> NotificationOutcome:
         """Tell the topic how the night ended, or that it waits for its operator.
 
         Run twice: two messages. SNS delivers at least once and knows no condition; both carry the operation id.
         """
-        topic, details = _topic(of)
-        sns = self._aws.sns(of.target, of.operation_id, topic)
+        topic, details = _topic(step_input)
+        sns = self._aws.sns(step_input.target, step_input.operation_id, topic)
         published = sns.publish(
             TopicArn=topic,
-            Subject=_subject(of),
-            Message=_message(of).encode()[:MESSAGE_LIMIT].decode(errors="ignore"),
+            Subject=_subject(step_input),
+            Message=_message(step_input).encode()[:MESSAGE_LIMIT].decode(errors="ignore"),
             MessageAttributes={
-                "operation_id": _text(of.operation_id),
-                "outcome": _text(of.state.outcome),
-                "target": _text(of.state.target),
+                "operation_id": _text(step_input.operation_id),
+                "outcome": _text(step_input.state.outcome),
+                "target": _text(step_input.state.target),
             },
         )
         return NotificationOutcome(details=details, resource_arns=(topic,), message_id=published["MessageId"])
 
 
-def _topic(of: NotificationInput) -> tuple[str, str]:
-    if of.state.outcome is not Outcome.SUCCEEDED:
-        return of.notification.topic_arn, "Error notification sent"
-    if of.notification.success_topic_arn:
-        return of.notification.success_topic_arn, "Success notification sent"
-    return of.notification.topic_arn, "Notification sent"
+def _topic(step_input: NotificationInput) -> tuple[str, str]:
+    if step_input.state.outcome is not Outcome.SUCCEEDED:
+        return step_input.notification.topic_arn, "Error notification sent"
+    if step_input.notification.success_topic_arn:
+        return step_input.notification.success_topic_arn, "Success notification sent"
+    return step_input.notification.topic_arn, "Notification sent"
 
 
 def _text(value: str) -> MessageAttributeValueTypeDef:
     return {"DataType": "String", "StringValue": value}
 
 
-def _subject(of: NotificationInput) -> str:
-    state = of.state
+def _subject(step_input: NotificationInput) -> str:
+    state = step_input.state
     outcome = "waits for you" if state.outcome is Outcome.WAITING else state.outcome
     failed = f" at {step}" if (step := state.failed_step) else ""
-    text = f"{of.operation_id} {outcome}{failed}: restore of {of.target.cluster}"
+    text = f"{step_input.operation_id} {outcome}{failed}: restore of {step_input.target.cluster}"
     return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
 
-def _message(of: NotificationInput) -> str:
+def _message(step_input: NotificationInput) -> str:
     """Read at 3 a.m., on a telephone: what is wrong and what to do first, what is only to be looked up last."""
-    state = of.state
+    state = step_input.state
     return "\n".join(
         [
-            f"{of.operation_id}: the restore of {state.target} from {state.source} {_outcome(state)}.",
-            *_block("What went wrong", _failure_lines(of)),
-            *_block("How to go on", _commands(of)),
+            f"{step_input.operation_id}: the restore of {state.target} from {state.source} {_outcome(state)}.",
+            *_block("What went wrong", _failure_lines(step_input)),
+            *_block("How to go on", _commands(step_input)),
             *_block("What is there now", _resource_lines(state)),
             *_block("What was done", _step_lines(state)),
             *_block("Left over from earlier nights", _leftover_lines(state.survey)),
             *_block("Warnings", list(state.warnings)),
             "",
-            f"Workflow: {of.workflow_id}",
+            f"Workflow: {step_input.workflow_id}",
             *([f"Seal of the trail: {state.seal}"] if state.seal else []),
         ]
     )
@@ -104,8 +104,8 @@ def _block(title: str, lines: list[str]) -> list[str]:
     return ["", title.upper(), *lines] if lines else []
 
 
-def _failure_lines(of: NotificationInput) -> list[str]:
-    fault, step = of.state.fault, of.state.failed_step
+def _failure_lines(step_input: NotificationInput) -> list[str]:
+    fault, step = step_input.state.fault, step_input.state.failed_step
     if fault is None:
         return []
     code = f" ({fault.code}, request {fault.request_id})" if fault.code and fault.request_id else ""
@@ -114,9 +114,9 @@ def _failure_lines(of: NotificationInput) -> list[str]:
     return [f"{fault.short}{code}", message, *runbook]
 
 
-def _commands(of: NotificationInput) -> list[str]:
+def _commands(step_input: NotificationInput) -> list[str]:
     """The exact commands, of those that fit."""
-    state, name = of.state, of.operation_id
+    state, name = step_input.state, step_input.operation_id
     if state.outcome is Outcome.SUCCEEDED:
         return [_command(f"audit {name}", "the trail")]
     if state.outcome is Outcome.WAITING:
@@ -182,7 +182,7 @@ def _skipped(step: StepState) -> str:
     return f" (skipped by {step.skipped_by})" if step.skipped_by else ""
 
 
-def _leftover_lines(survey: Survey | None) -> list[str]:
+def _leftover_lines(survey: Inventory | None) -> list[str]:
     if survey is None or not survey.orphans:
         return []
     shown = [f"- {orphan.text}" for orphan in survey.orphans[:ORPHANS_SHOWN]]

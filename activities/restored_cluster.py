@@ -15,10 +15,10 @@ from activities.clusters import another_cluster
 from activities.databases.passwords import password_of
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, translated
-from activities.rds.copies import GOING
+from activities.rds.copies import BEING_DELETED
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.snapshots import NOT_FOUND_GRACE
-from activities.step import final_look_over, step_activity, time_in_step
+from activities.step import end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from clients.rds import find_cluster, find_instances, list_instances
 from errors import StepFailed
@@ -40,7 +40,7 @@ class RestoredClusterActivities:
         self._aws = aws
 
     @step_activity(Step.CHECK_RESTORE_STATUS)
-    def check_restore_status(self, of: CheckRestoreInput) -> CheckRestoreOutcome:
+    def check_restore_status(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
         """Look how far the restore is, and take the next step towards a cluster that can be used.
 
         Cluster, then writer, then readers, then the master password; done when all of it is available.
@@ -48,16 +48,22 @@ class RestoredClusterActivities:
         Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
         value from its secret.
         """
-        rds = self._aws.rds(of.target, of.operation_id)
-        cluster = find_cluster(rds, of.target.cluster)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        cluster = find_cluster(rds, step_input.target.cluster)
         if cluster is None:
-            return self._absent(of)
-        if cluster["DbClusterResourceId"] != of.cluster_resource_id:
-            raise another_cluster(cluster, of.cluster_resource_id, "this operation restored")
-        waiting = _cluster_wait(cluster) or _instances_wait(rds, of) or self._master_password_wait(rds, of, cluster)
+            return self._absent(step_input)
+        if cluster["DbClusterResourceId"] != step_input.cluster_resource_id:
+            raise another_cluster(cluster, step_input.cluster_resource_id, "this operation restored")
+        waiting = (
+            _cluster_wait(cluster)
+            or _instances_wait(rds, step_input)
+            or self._master_password_wait(rds, step_input, cluster)
+        )
         if waiting:
-            final_look_over(
-                of, f"Restore at: {waiting}", f"{of.target.arn} stays as it is; the next night replaces it."
+            end_wait_if_final(
+                step_input,
+                f"Restore at: {waiting}",
+                f"{step_input.target.arn} stays as it is; the next night replaces it.",
             )
             return CheckRestoreOutcome(
                 done=False, details=waiting, percent=_percent(cluster), warnings=_warnings(cluster)
@@ -66,31 +72,35 @@ class RestoredClusterActivities:
             details="Restore completed",
             percent=100,
             resource_arns=(cluster["DBClusterArn"],),
-            endpoint=_endpoint(of, cluster),
+            endpoint=_endpoint(step_input, cluster),
         )
 
-    def _absent(self, of: CheckRestoreInput) -> CheckRestoreOutcome:
-        if of.seen or time_in_step(of) > NOT_FOUND_GRACE:
-            raise StepFailed("Restored cluster not found", f"{of.target.arn} is gone. See who deleted it; start again.")
-        final_look_over(of, "Cluster not to be seen yet", "See whether it came up.")
+    def _absent(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
+        if step_input.seen or time_in_step(step_input) > NOT_FOUND_GRACE:
+            raise StepFailed(
+                "Restored cluster not found", f"{step_input.target.arn} is gone. See who deleted it; start again."
+            )
+        end_wait_if_final(step_input, "Cluster not to be seen yet", "See whether it came up.")
         return CheckRestoreOutcome(done=False, details="not to be seen yet")
 
-    def _master_password_wait(self, rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
-        if of.target.master_user_secret_id is None:
-            return _managed_password_wait(rds, of, cluster)
-        if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != of.operation_id:
-            self._set_master_password(rds, of, of.target.master_user_secret_id, cluster)
+    def _master_password_wait(
+        self, rds: RDSClient, step_input: CheckRestoreInput, cluster: DBClusterTypeDef
+    ) -> str | None:
+        if step_input.target.master_user_secret_id is None:
+            return _managed_password_wait(rds, step_input, cluster)
+        if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != step_input.operation_id:
+            self._set_master_password(rds, step_input, step_input.target.master_user_secret_id, cluster)
             return "setting the master password"
         return "setting the master password" if cluster.get("PendingModifiedValues") else None
 
     def _set_master_password(
-        self, rds: RDSClient, of: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
+        self, rds: RDSClient, step_input: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
     ) -> None:
-        password = password_of(self._aws.secretsmanager(of.target, of.operation_id), secret_id)
-        if not _modified(rds, of, MasterUserPassword=password):
+        password = password_of(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
+        if not _modified(rds, step_input, MasterUserPassword=password):
             return
         # Tagged only after RDS took the password: a death in between sets the same password once more.
-        mark = tags.tag_list({tags.MASTER_PASSWORD_SET_BY: of.operation_id})
+        mark = tags.tag_list({tags.MASTER_PASSWORD_SET_BY: step_input.operation_id})
         rds.add_tags_to_resource(ResourceName=cluster["DBClusterArn"], Tags=mark)
 
 
@@ -103,13 +113,13 @@ def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
     return None if status == "available" else f"cluster {status}"
 
 
-def _instances_wait(rds: RDSClient, of: CheckRestoreInput) -> str | None:
+def _instances_wait(rds: RDSClient, step_input: CheckRestoreInput) -> str | None:
     """The writer first; readers only when it is available, because they copy nothing but join it."""
-    there = {instance["DBInstanceIdentifier"]: instance for instance in list_instances(rds, of.target.cluster)}
+    there = {instance["DBInstanceIdentifier"]: instance for instance in list_instances(rds, step_input.target.cluster)}
     waits: list[str] = []
-    for number, wanted in enumerate(of.configuration.instances, start=1):
-        found = there.get(instance_identifier(of.target.cluster, number))
-        waiting = _instance_wait(found) if found else _create_instance(rds, of, number, wanted)
+    for number, wanted in enumerate(step_input.configuration.instances, start=1):
+        found = there.get(instance_identifier(step_input.target.cluster, number))
+        waiting = _instance_wait(found) if found else _create_instance(rds, step_input, number, wanted)
         waits += [waiting] if waiting else []
         if waiting and number == 1:
             break
@@ -125,18 +135,18 @@ def _instance_wait(instance: DBInstanceTypeDef) -> str | None:
     return None if status == "available" else f"instance {identifier} {status}"
 
 
-def _create_instance(rds: RDSClient, of: CheckRestoreInput, number: int, wanted: Instance) -> str:
-    identifier = instance_identifier(of.target.cluster, number)
+def _create_instance(rds: RDSClient, step_input: CheckRestoreInput, number: int, wanted: Instance) -> str:
+    identifier = instance_identifier(step_input.target.cluster, number)
     group = {"DBParameterGroupName": wanted.db_parameter_group_name} if wanted.db_parameter_group_name else {}
     try:
         rds.create_db_instance(
             DBInstanceIdentifier=identifier,
-            DBClusterIdentifier=of.target.cluster,
+            DBClusterIdentifier=step_input.target.cluster,
             DBInstanceClass=wanted.instance_class,
-            Engine=of.engine,
+            Engine=step_input.engine,
             PubliclyAccessible=False,
             PromotionTier=min(number - 1, 15),
-            Tags=tags.tag_list({tags.OPERATION: of.operation_id}),
+            Tags=tags.tag_list({tags.OPERATION: step_input.operation_id}),
             **group,  # type: ignore[arg-type]  # an optional keyword
         )
     except ClientError as error:
@@ -146,29 +156,29 @@ def _create_instance(rds: RDSClient, of: CheckRestoreInput, number: int, wanted:
             raise
         # Ours, made by a call whose answer was lost, or one that is still being deleted: the next look sees which.
         named = find_instances(rds, [identifier])
-        _refuse_anothers(of, named)
-        if any(instance["DBInstanceStatus"] in GOING for instance in named):
+        _refuse_anothers(step_input, named)
+        if any(instance["DBInstanceStatus"] in BEING_DELETED for instance in named):
             return f"instance {identifier} not made yet: one of that name is still being deleted"
     return f"instance {identifier} creating"
 
 
-def _refuse_anothers(of: CheckRestoreInput, named: list[DBInstanceTypeDef]) -> None:
+def _refuse_anothers(step_input: CheckRestoreInput, named: list[DBInstanceTypeDef]) -> None:
     """What is deleting is nobody's any more: its name is free in minutes."""
     for instance in named:
         owner = instance.get("DBClusterIdentifier")
-        if owner != of.target.cluster and instance["DBInstanceStatus"] not in GOING:
+        if owner != step_input.target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
             raise StepFailed(
                 "Instance name is taken",
-                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and {of.target.cluster} needs an instance "
+                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and {step_input.target.cluster} needs an instance "
                 "of that name. Rename or delete that instance, then retry from here.",
                 code="DBInstanceAlreadyExists",
             )
 
 
-def _managed_password_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
+def _managed_password_wait(rds: RDSClient, step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
     secret = cluster.get("MasterUserSecret")
     if not secret:
-        _modified(rds, of, ManageMasterUserPassword=True)
+        _modified(rds, step_input, ManageMasterUserPassword=True)
         return "setting the master password"
     status = secret.get("SecretStatus", "creating")
     if status == "impaired":
@@ -178,13 +188,13 @@ def _managed_password_wait(rds: RDSClient, of: CheckRestoreInput, cluster: DBClu
     return None if status == "active" else f"master secret {status}"
 
 
-def _modified(rds: RDSClient, of: CheckRestoreInput, **change: object) -> bool:
+def _modified(rds: RDSClient, step_input: CheckRestoreInput, **change: object) -> bool:
     """Whether RDS took the change; it does not while it is busy."""
     # A restore takes every setting but this one; it goes with the change that every restored cluster needs.
-    window = of.configuration.preferred_maintenance_window
+    window = step_input.configuration.preferred_maintenance_window
     settings = change | ({"PreferredMaintenanceWindow": window} if window else {})
     try:
-        rds.modify_db_cluster(DBClusterIdentifier=of.target.cluster, ApplyImmediately=True, **settings)  # type: ignore[arg-type]  # one of two
+        rds.modify_db_cluster(DBClusterIdentifier=step_input.target.cluster, ApplyImmediately=True, **settings)  # type: ignore[arg-type]  # one of two
     except ClientError as error:
         if action_for(error) is not Action.WAIT:
             raise
@@ -192,8 +202,8 @@ def _modified(rds: RDSClient, of: CheckRestoreInput, **change: object) -> bool:
     return True
 
 
-def _endpoint(of: CheckRestoreInput, cluster: DBClusterTypeDef) -> Endpoint:
-    secret_id = of.target.master_user_secret_id or cluster["MasterUserSecret"]["SecretArn"]
+def _endpoint(step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> Endpoint:
+    secret_id = step_input.target.master_user_secret_id or cluster["MasterUserSecret"]["SecretArn"]
     return Endpoint(
         host=cluster["Endpoint"],
         port=cluster["Port"],

@@ -11,14 +11,14 @@ from botocore.exceptions import ClientError
 
 from activities.databases.sql_files import missing_sql_files
 from activities.preflight import guards
-from activities.preflight.guards import Check, Violation
-from activities.preflight.preflight import Examination
+from activities.preflight.guards import PreflightCheck, Violation
+from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import Action, error_code, rule_for
-from activities.rds.copies import copies_there, is_own, own_copies
-from activities.rds.provenance import stranger
+from activities.rds.copies import existing_snapshot_arns, is_own, own_copies
+from activities.rds.provenance import provenance_mismatch
 from activities.rds.statuses import Meaning, snapshot_meaning
-from activities.step import Intents, final_look_over, now, step_activity, time_in_step
+from activities.step import Intents, end_wait_if_final, now, step_activity, time_in_step
 from clients.aws import AwsClients
 from clients.rds import find_snapshot
 from errors import Refused, ResourceBusy, StepFailed
@@ -57,18 +57,18 @@ class SnapshotActivities:
         self._sql_directory = sql_directory
 
     @step_activity(Step.SNAPSHOT_CHECK)
-    def snapshot_check(self, of: SnapshotCheckInput) -> SnapshotCheckOutcome:
+    def snapshot_check(self, step_input: SnapshotCheckInput) -> SnapshotCheckOutcome:
         """Find the snapshot and everything that would stop the night later; change nothing.
 
         Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot.
         Run twice: the same answer, as long as nobody made or deleted a snapshot in between.
         """
-        look = Examination(self._aws, self._intents, of, now())
+        look = Preflight(self._aws, self._intents, step_input, now())
         snapshot, source = look.snapshot(), look.source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
         target = look.target(guards.known(source_resource_id, snapshot.cluster_resource_id))
-        files = Check(("sql-files",), lambda: self._sql_files(of))
-        guards.refuse_if_any(guards.broken([*look.checks(snapshot, target), files]))
+        files = PreflightCheck(("sql-files",), lambda: self._sql_files(step_input))
+        guards.refuse_if_any(guards.find_violations([*look.checks(snapshot, target), files]))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
@@ -76,64 +76,70 @@ class SnapshotActivities:
             source_resource_id=source_resource_id,
             target_resource_id=target.resource_id,
             live=target.settings,
-            configuration=merged(of.target, target.settings),
+            configuration=merged(step_input.target, target.settings),
         )
 
-    def _sql_files(self, of: SnapshotCheckInput) -> Iterator[Violation]:
+    def _sql_files(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:
         """Looked at here and not in the examination: only a worker has the directory."""
-        for fault in missing_sql_files(self._sql_directory, (wanted.file for wanted in of.sql_files)):
+        for fault in missing_sql_files(self._sql_directory, (wanted.file for wanted in step_input.sql_files)):
             yield Violation("sql-files", "SQL file not usable", fault)
 
     @step_activity(Step.COPY_SNAPSHOT)
-    def copy_snapshot(self, of: CopySnapshotInput) -> CopySnapshotOutcome:
+    def copy_snapshot(self, step_input: CopySnapshotInput) -> CopySnapshotOutcome:
         """Have a copy of the source snapshot in the target region: adopt the one there is, else start one.
 
         Not done while RDS has no room for another copy between regions. Source: RDS API Reference, CopyDBClusterSnapshot.
         Run twice: one copy, because its name is derived from the snapshot and a copy of that name is adopted only if
         it is of this very snapshot.
         """
-        if not of.copy_needed:
-            there = SnapshotCopy(arn=of.snapshot.arn, identifier=of.snapshot.identifier, made_here=False)
+        if not step_input.copy_needed:
+            there = SnapshotCopy(
+                arn=step_input.snapshot.arn, identifier=step_input.snapshot.identifier, made_here=False
+            )
             return CopySnapshotOutcome(
                 details="No copy needed in the same region", resource_arns=(there.arn,), snapshot_copy=there
             )
-        rds = self._aws.rds(of.target, of.operation_id)
-        identifier = copy_identifier(of.target.arn, of.snapshot.arn, of.snapshot.created_at)
-        copy = find_snapshot(rds, identifier) or self._start_copy(rds, of, identifier)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        identifier = copy_identifier(step_input.target.arn, step_input.snapshot.arn, step_input.snapshot.created_at)
+        copy = find_snapshot(rds, identifier) or self._start_copy(rds, step_input, identifier)
         if isinstance(copy, str):
             return CopySnapshotOutcome(done=False, details=copy)
-        _check_copy_is_of(copy, of.snapshot)
+        _check_copy_is_of(copy, step_input.snapshot)
         if copy["Status"] == "failed":
-            return self._remove_failed(rds, copy, of)
+            return self._remove_failed(rds, copy, step_input)
         made = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, made_here=True)
         return CopySnapshotOutcome(
-            details="Started copy to target region", resource_arns=(made.arn, of.snapshot.arn), snapshot_copy=made
+            details="Started copy to target region",
+            resource_arns=(made.arn, step_input.snapshot.arn),
+            snapshot_copy=made,
         )
 
-    def _start_copy(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> DBClusterSnapshotTypeDef | str:
+    def _start_copy(
+        self, rds: RDSClient, step_input: CopySnapshotInput, identifier: str
+    ) -> DBClusterSnapshotTypeDef | str:
         """The copy, or what it waits for."""
         # Before any call: who cancels must not have a copy started by the look that ends the wait.
-        final_look_over(of, "Copy not started", "Nothing was changed; run the night again.")
-        key = {"KmsKeyId": of.target.kms_key_id} if of.target.kms_key_id else {}
+        end_wait_if_final(step_input, "Copy not started", "Nothing was changed; run the night again.")
+        key = {"KmsKeyId": step_input.target.kms_key_id} if step_input.target.kms_key_id else {}
         own_tags = {
-            tags.COPY_FOR: of.target.arn,
-            tags.OPERATION: of.operation_id,
-            tags.SOURCE_SNAPSHOT: of.snapshot.arn,
+            tags.COPY_FOR: step_input.target.arn,
+            tags.OPERATION: step_input.operation_id,
+            tags.SOURCE_SNAPSHOT: step_input.snapshot.arn,
         }
         try:
             # CopyTags stays off: tags of the reserved aws: prefix on the source would fail the copy.
             return rds.copy_db_cluster_snapshot(
-                SourceDBClusterSnapshotIdentifier=of.snapshot.arn,
+                SourceDBClusterSnapshotIdentifier=step_input.snapshot.arn,
                 TargetDBClusterSnapshotIdentifier=identifier,
                 Tags=tags.tag_list(own_tags),
-                SourceRegion=of.source.region,
+                SourceRegion=step_input.source.region,
                 **key,  # type: ignore[arg-type]  # an optional keyword
             )["DBClusterSnapshot"]
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
                 return f"Waiting: {rule.short}"
-            if rule.action is Action.PRUNE and (pruned := self._make_room(rds, of, identifier)):
+            if rule.action is Action.PRUNE and (pruned := self._make_room(rds, step_input, identifier)):
                 return f"Pruned {pruned} old copies to make room"
             if rule.action is not Action.ADOPT:
                 raise
@@ -142,58 +148,64 @@ class SnapshotActivities:
             # Most likely made by a call whose answer was lost; the next attempt will see which it is.
             raise ResourceBusy("Copy not to be seen yet", f"{identifier} exists, but RDS does not show it.") from error
 
-    def _make_room(self, rds: RDSClient, of: CopySnapshotInput, identifier: str) -> int:
+    def _make_room(self, rds: RDSClient, step_input: CopySnapshotInput, identifier: str) -> int:
         """Prune now what archive-snapshot would prune at the end of the night; how many there were.
 
         Not the newest: until tonight's copy is there, it is the last good one.
         """
-        tonight = SnapshotCopy(arn=of.snapshot.arn, identifier=identifier, made_here=True)
-        _, pruned = kept_and_pruned(rds, of.target, tonight, Archive(keep=max(of.archive.keep, 2)))
-        self._prune(rds, Step.COPY_SNAPSHOT, of, pruned)
+        tonight = SnapshotCopy(arn=step_input.snapshot.arn, identifier=identifier, made_here=True)
+        _, pruned = kept_and_pruned(rds, step_input.target, tonight, Archive(keep=max(step_input.archive.keep, 2)))
+        self._prune(rds, Step.COPY_SNAPSHOT, step_input, pruned)
         return len(pruned)
 
-    def _prune(self, rds: RDSClient, step: Step, of: CopySnapshotInput | ArchiveSnapshotInput, arns: list[str]) -> None:
+    def _prune(
+        self, rds: RDSClient, step: Step, step_input: CopySnapshotInput | ArchiveSnapshotInput, arns: list[str]
+    ) -> None:
         """No row, no call: the trail names what goes before it goes."""
         if arns:
-            self._check_account(of)
+            self._check_account(step_input)
             names = ", ".join(arn.rpartition(":")[2] for arn in arns)
-            self._intents.declare(step, of, f"Pruning {names}", tuple(arns))
+            self._intents.declare(step, step_input, f"Pruning {names}", tuple(arns))
         for arn in arns:
             _delete_copy(rds, arn)
 
-    def _check_account(self, of: CopySnapshotInput | ArchiveSnapshotInput) -> None:
+    def _check_account(self, step_input: CopySnapshotInput | ArchiveSnapshotInput) -> None:
         """Nothing of another account is deleted or tagged, whatever its tags say."""
-        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-        if wrong := guards.wrong_target_account(of.target, caller):
+        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
+        if wrong := guards.wrong_target_account(step_input.target, caller):
             guards.refuse_if_any([wrong])
 
     def _remove_failed(
-        self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, of: CopySnapshotInput
+        self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, step_input: CopySnapshotInput
     ) -> CopySnapshotOutcome:
         """A failed copy keeps its name; it must go before the same snapshot can be copied again."""
-        if not is_own(copy, of.target):
+        if not is_own(copy, step_input.target):
             raise StepFailed(
                 "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
             )
-        self._prune(rds, Step.COPY_SNAPSHOT, of, [copy["DBClusterSnapshotArn"]])
-        final_look_over(of, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
+        self._prune(rds, Step.COPY_SNAPSHOT, step_input, [copy["DBClusterSnapshotArn"]])
+        end_wait_if_final(step_input, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
         return CopySnapshotOutcome(done=False, details="Removed a failed copy of the same snapshot")
 
     @step_activity(Step.CHECK_COPY_STATUS)
-    def check_copy_status(self, of: CheckCopyInput) -> StepOutcome:
+    def check_copy_status(self, step_input: CheckCopyInput) -> StepOutcome:
         """Look how far the copy is.
 
         Raises `StepFailed` if it ended in a state from which it does not return.
         Run twice: only looks.
         """
-        arns = (of.snapshot_copy.arn,)
-        copy = find_snapshot(self._aws.rds(of.target, of.operation_id), of.snapshot_copy.identifier)
+        arns = (step_input.snapshot_copy.arn,)
+        copy = find_snapshot(
+            self._aws.rds(step_input.target, step_input.operation_id), step_input.snapshot_copy.identifier
+        )
         if copy is None:
-            if of.seen or time_in_step(of) > NOT_FOUND_GRACE:
-                raise StepFailed("Copy not found", f"{of.snapshot_copy.arn} is gone. See who deleted it; start again.")
-            final_look_over(of, "Copy not to be seen yet", "See whether it came; the next night adopts it.")
+            if step_input.seen or time_in_step(step_input) > NOT_FOUND_GRACE:
+                raise StepFailed(
+                    "Copy not found", f"{step_input.snapshot_copy.arn} is gone. See who deleted it; start again."
+                )
+            end_wait_if_final(step_input, "Copy not to be seen yet", "See whether it came; the next night adopts it.")
             return StepOutcome(done=False, details="not to be seen yet")
-        _check_copy_is_of(copy, of.snapshot)
+        _check_copy_is_of(copy, step_input.snapshot)
         status, percent = copy["Status"], copy.get("PercentProgress")
         meaning = snapshot_meaning(status)
         if meaning is Meaning.READY:
@@ -201,10 +213,10 @@ class SnapshotActivities:
         if meaning is Meaning.TERMINAL:
             raise StepFailed(
                 "Copy failed",
-                f"{of.snapshot_copy.arn} is {status}, wanted available. The next night removes a failed copy and starts anew.",
+                f"{step_input.snapshot_copy.arn} is {status}, wanted available. The next night removes a failed copy and starts anew.",
             )
         progress = f"{status} {percent} %" if percent else status
-        final_look_over(of, f"Copy at {progress}", "It goes on without us; the next night adopts it.")
+        end_wait_if_final(step_input, f"Copy at {progress}", "It goes on without us; the next night adopts it.")
         warnings = (f"The copy has the status {status}, which the pipeline does not know.",)
         return StepOutcome(
             done=False,
@@ -215,7 +227,7 @@ class SnapshotActivities:
         )
 
     @step_activity(Step.ARCHIVE_SNAPSHOT)
-    def archive_snapshot(self, of: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
+    def archive_snapshot(self, step_input: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
         """Tag tonight's copy as kept, prune this pipeline's older copies beyond the number to keep.
 
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives;
@@ -223,39 +235,40 @@ class SnapshotActivities:
         Run twice: the same copies stay, what is gone already is no error, and the answer names what an earlier attempt
         has pruned too: the trail holds what was declared.
         """
-        rds = self._aws.rds(of.target, of.operation_id)
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
         kept: list[str] = []
         pruned: tuple[str, ...] = ()
-        if of.snapshot_copy.made_here:
-            self._check_account(of)
-            if copy := find_snapshot(rds, of.snapshot_copy.identifier):
-                _check_copy_is_of(copy, of.snapshot)
+        if step_input.snapshot_copy.made_here:
+            self._check_account(step_input)
+            if copy := find_snapshot(rds, step_input.snapshot_copy.identifier):
+                _check_copy_is_of(copy, step_input.snapshot)
             rds.add_tags_to_resource(
-                ResourceName=of.snapshot_copy.arn, Tags=tags.tag_list({tags.ARCHIVED_BY: of.operation_id})
+                ResourceName=step_input.snapshot_copy.arn,
+                Tags=tags.tag_list({tags.ARCHIVED_BY: step_input.operation_id}),
             )
             # The last look before the pruning, which is held against its age: one at another copy would make it younger.
-            kept, going = kept_and_pruned(rds, of.target, of.snapshot_copy, of.archive)
-            self._prune(rds, Step.ARCHIVE_SNAPSHOT, of, going)
-            pruned = self._pruned(rds, of, going)
+            kept, going = kept_and_pruned(rds, step_input.target, step_input.snapshot_copy, step_input.archive)
+            self._prune(rds, Step.ARCHIVE_SNAPSHOT, step_input, going)
+            pruned = self._pruned(rds, step_input, going)
         return ArchiveSnapshotOutcome(
             details="Snapshot archived",
-            resource_arns=(of.snapshot_copy.arn, *pruned),
+            resource_arns=(step_input.snapshot_copy.arn, *pruned),
             kept=tuple(kept),
             pruned=pruned,
         )
 
-    def _pruned(self, rds: RDSClient, of: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
+    def _pruned(self, rds: RDSClient, step_input: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
         """What this taking of the step has pruned, in whatever attempt; what was spared after all is not told."""
-        declared = self._intents.declared_resources(Step.ARCHIVE_SNAPSHOT, of)
+        declared = self._intents.declared_resources(Step.ARCHIVE_SNAPSHOT, step_input)
         if set(declared) <= set(now_gone):
             return tuple(now_gone)
-        there = copies_there(rds) - set(now_gone)
+        there = existing_snapshot_arns(rds) - set(now_gone)
         return tuple(arn for arn in declared if arn not in there)
 
 
 def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) -> None:
     """A snapshot of the copy's name that is of something else is never restored from."""
-    if strange := stranger(copy, snapshot):
+    if strange := provenance_mismatch(copy, snapshot):
         raise Refused("Copy is of another snapshot", strange)
 
 

@@ -10,8 +10,8 @@ from temporalio import activity
 
 from activities.rds.aws_errors import translated
 from errors import Cancelled, DeadlinePassed
-from models.operation import FinalLook, StepInput
-from models.steps import Recorded, Step
+from models.operation import FinalPoll, StepInput
+from models.steps import AuditedStep, Step
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,21 +50,21 @@ def now() -> datetime:
     return activity.info().current_attempt_scheduled_time
 
 
-def time_in_step(of: StepInput) -> timedelta:
+def time_in_step(step_input: StepInput) -> timedelta:
     """How long ago the workflow came to this step."""
-    return now() - of.step_started_at
+    return now() - step_input.step_started_at
 
 
-def final_look_over(of: StepInput, how_far: str, then: str) -> None:
+def end_wait_if_final(step_input: StepInput, how_far: str, then: str) -> None:
     """End a wait that nothing will look at again: raises, saying how far it was and what becomes of it.
 
     Deadline and cancellation end a step through its own last look, so that the history, the trail and the
     notification all hold what was really seen at the end.
     """
-    if of.final_look is FinalLook.DEADLINE:
-        waited = str(time_in_step(of)).split(".")[0]
+    if step_input.final_poll is FinalPoll.DEADLINE:
+        waited = str(time_in_step(step_input)).split(".")[0]
         raise DeadlinePassed(how_far, f"The wait took {waited} h, longer than the request allows. {then}")
-    if of.final_look is FinalLook.CANCELLED:
+    if step_input.final_poll is FinalPoll.CANCELLED:
         raise Cancelled(f"Cancelled: {how_far[0].lower()}{how_far[1:]}", f"The operation was cancelled. {then}")
 
 
@@ -73,8 +73,8 @@ class Intents(Protocol):
 
     def declare(
         self,
-        step: Recorded,
-        of: StepInput,
+        step: AuditedStep,
+        step_input: StepInput,
         details: str,
         resource_arns: tuple[str, ...],
         facts: Mapping[str, str] | None = None,
@@ -84,13 +84,13 @@ class Intents(Protocol):
         Once for each time that the step is taken: a retried one declares anew.
         """
 
-    def declared(self, step: Recorded, operation_id: str) -> bool:
+    def declared(self, step: AuditedStep, operation_id: str) -> bool:
         """Whether this operation wrote that it is about to delete."""
 
-    def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
+    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
         """The ARNs that this taking of the step has declared, in that order."""
 
-    def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
+    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
         """Whether this operation began the step at that time or later, and ended it well."""
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:

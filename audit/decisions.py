@@ -38,7 +38,7 @@ def decision_row(
         step=step,
         phase=Phase.DECISION,
         status=Status.IN_PROGRESS if decided.decision is Decision.RETRY else Status.FAILED,
-        details=told(decided),
+        details=decision_text(decided),
         step_started_at=asked_at,
         timestamp=decided_at,
         attempt=attempt,
@@ -47,7 +47,7 @@ def decision_row(
     )
 
 
-def told(decided: OperatorDecision) -> str:
+def decision_text(decided: OperatorDecision) -> str:
     """The decision as the trail's Details."""
     why = f": {decided.reason}" if decided.reason else ""
     return f"{decided.decision.capitalize()}, decided by {decided.by}{why}"

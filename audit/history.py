@@ -22,7 +22,7 @@ from audit.seal import SEAL_TRAIL
 from errors import Fault, fault_of
 from models.operation import StepOutcome
 from models.seal import Seal
-from models.steps import Recorded, recorded
+from models.steps import AuditedStep, audited_step
 
 _RESET = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 _CLOSINGS = {
@@ -35,7 +35,7 @@ _CLOSINGS = {
 }
 
 
-class Told(BaseModel):
+class ReportedInput(BaseModel):
     """What every step is told, out of an input that may hold more, also of another version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,7 +45,7 @@ class Told(BaseModel):
     look: int = 1
 
 
-class Answered(StepOutcome):
+class ReportedOutcome(StepOutcome):
     """What a step answered, out of an answer that may hold more."""
 
     model_config = ConfigDict(extra="ignore")
@@ -55,8 +55,8 @@ class Answered(StepOutcome):
 class Called:
     """An activity of a step that was scheduled."""
 
-    step: Recorded
-    told: Told
+    step: AuditedStep
+    told: ReportedInput
     scheduled_id: int
 
 
@@ -66,7 +66,7 @@ class End:
 
     called: Called
     at: datetime
-    answer: Answered | None = None
+    answer: ReportedOutcome | None = None
     fault: Fault | None = None
 
 
@@ -97,7 +97,7 @@ class Run:
 
     def unended(self) -> list[Called]:
         """The last call of each step that began and did not end."""
-        last: dict[tuple[Recorded, datetime], Called] = {}
+        last: dict[tuple[AuditedStep, datetime], Called] = {}
         for called in self.calls.values():
             last[called.step, called.told.step_started_at] = called
         over = {(end.called.step, end.called.told.step_started_at) for end in self.ends.values()}
@@ -207,10 +207,10 @@ async def _take(client: Client, run: Run, event: HistoryEvent, operation_id: str
 
 
 async def _called(client: Client, event: HistoryEvent, attributes: Any) -> Called | None:
-    step = recorded(attributes.activity_type.name)
+    step = audited_step(attributes.activity_type.name)
     if step is None or not attributes.input.payloads:
         return None
-    [told] = await client.data_converter.decode(attributes.input.payloads[:1], [Told])
+    [told] = await client.data_converter.decode(attributes.input.payloads[:1], [ReportedInput])
     return Called(step, told, event.event_id)
 
 
@@ -228,7 +228,7 @@ async def _ended(client: Client, run: Run, event: HistoryEvent, attributes: Any)
 
 async def _end(client: Client, called: Called, event: HistoryEvent, attributes: Any) -> End | None:
     if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-        [answer] = await client.data_converter.decode(attributes.result.payloads, [Answered])
+        [answer] = await client.data_converter.decode(attributes.result.payloads, [ReportedOutcome])
         return End(called, _time(event), answer=answer) if answer.done else None
     if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
         fault = Fault(type="Cancelled", short="Cancelled", message="The operation was cancelled.")

@@ -34,7 +34,7 @@ from audit.trail import RECORD_OUTCOME, WorkflowTrail
 from clients.aws import changing_requests
 from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
-from models.steps import Recorded, Status, recorded
+from models.steps import AuditedStep, Status, audited_step
 
 ATTEMPT_WRITE_SECONDS = 8
 """How long an activity waits for its attempt's row; after that the row is left to DynamoDB's mercy and logged."""
@@ -120,35 +120,37 @@ def _stamped(seconds: float, request_ids: list[str]) -> dict[str, Any]:
     }
 
 
-def _started_row(step: Recorded, of: StepInput) -> AuditRow:
+def _started_row(step: AuditedStep, step_input: StepInput) -> AuditRow:
     info = activity.info()
     return AuditRow(
-        operation_id=of.operation_id,
+        operation_id=step_input.operation_id,
         step=step,
         phase=Phase.STARTED,
         status=Status.IN_PROGRESS,
         details="Started",
-        step_started_at=of.step_started_at,
-        timestamp=of.step_started_at,
+        step_started_at=step_input.step_started_at,
+        timestamp=step_input.step_started_at,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
     )
 
 
-def _attempt_row(step: Recorded, of: StepInput, error: Exception, seconds: float, request_ids: list[str]) -> AuditRow:
+def _attempt_row(
+    step: AuditedStep, step_input: StepInput, error: Exception, seconds: float, request_ids: list[str]
+) -> AuditRow:
     info = activity.info()
     fault = fault_of(error)
     return AuditRow(
-        operation_id=of.operation_id,
+        operation_id=step_input.operation_id,
         step=step,
         phase=Phase.ATTEMPT,
         status=Status.FAILED,
         details=fault.short,
-        step_started_at=of.step_started_at,
+        step_started_at=step_input.step_started_at,
         # Temporal's clock plus what this process measured: its own clock may be wrong.
         timestamp=info.started_time + timedelta(seconds=seconds),
         attempt=info.attempt,
-        look=of.look,
+        look=step_input.look,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
         duration_seconds=round(seconds, 3),
@@ -190,8 +192,8 @@ class _WatchingOutbound(WorkflowOutboundInterceptor):
         return handle
 
 
-def _step_of(activity_type: str, args: Any) -> tuple[Recorded | None, StepInput | None]:
+def _step_of(activity_type: str, args: Any) -> tuple[AuditedStep | None, StepInput | None]:
     """What the trail calls an activity, and what it was told; nothing for an activity of which it has no rows."""
-    step = recorded(activity_type)
+    step = audited_step(activity_type)
     of = args[0] if step and args and isinstance(args[0], StepInput) else None
     return step, of

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 COUNTER = "counter"
-RACES = 50
+MAX_CONFLICTS = 50
 """How many times in a row another operation may take the number that we saw, before Temporal tries again later."""
 
 
@@ -50,13 +50,13 @@ class OperationNumbersTable:
         Raises `TrailUnavailable` (transient) if DynamoDB does not answer.
         """
         try:
-            for _ in range(RACES):
+            for _ in range(MAX_CONFLICTS):
                 if opened := self._of_workflow(wanted) or self._take_next(wanted):
                     return opened
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
         raise TrailUnavailable(
-            "Operation number not to be had", f"others took {RACES} numbers from table {self._table}."
+            "Operation number not to be had", f"others took {MAX_CONFLICTS} numbers from table {self._table}."
         )
 
     def find(self, operation_id: str) -> OpenedOperation | None:

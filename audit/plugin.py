@@ -20,7 +20,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from audit.interceptor import AuditInterceptor
 from errors import InvalidRequest
 from models.request import RestoreRequest
-from models.validation_errors import listed_faults
+from models.validation_errors import describe_validation_errors
 
 PASSED_THROUGH = ("structlog", "boto3", "botocore", "psycopg", "rich")
 """Loaded by the modules that the workflow imports, used by none of its code: loaded once, not once per run."""
@@ -39,7 +39,7 @@ class RequestPayloadConverter(PydanticPayloadConverter):
         try:
             values = super().from_payloads(payloads, type_hints)
         except ValidationError as error:
-            raise InvalidRequest("Invalid request", listed_faults(error)) from None
+            raise InvalidRequest("Invalid request", describe_validation_errors(error)) from None
         except Exception as error:  # any encoding may come in, and each has errors of its own
             raise _not_json(payloads) from error
         if any(

@@ -18,7 +18,7 @@ from rich.text import Text
 from audit.rows import AuditRow, Phase
 from errors import Fault
 from models.model import Model
-from models.steps import Recorded, Status
+from models.steps import AuditedStep, Status
 
 if TYPE_CHECKING:
     from audit.table import AuditTable
@@ -38,7 +38,7 @@ class ReportRow(Model):
     """One line of the report."""
 
     operation_id: str
-    step: Recorded
+    step: AuditedStep
     status: Status
     details: str
     timestamp: AwareDatetime

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from errors import Fault
 from models.model import Model
-from models.steps import Recorded, Status, recorded
+from models.steps import AuditedStep, Status, audited_step
 
 SCHEMA_VERSION = 1
 
@@ -44,7 +44,7 @@ class AuditRow(Model):
     """A row; immutable, as the table is append-only."""
 
     operation_id: str
-    step: Recorded
+    step: AuditedStep
     phase: Phase
     status: Status
     details: str
@@ -132,8 +132,8 @@ def from_item(item: dict[str, Any]) -> AuditRow:
     )
 
 
-def _recorded(name: str) -> Recorded:
-    if (found := recorded(name)) is None:
+def _recorded(name: str) -> AuditedStep:
+    if (found := audited_step(name)) is None:
         raise ValueError(f"{name} is nothing that the trail has rows of")
     return found
 

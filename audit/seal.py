@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SEAL_TRAIL = "seal-trail"
-RACES = 20
+MAX_CONFLICTS = 20
 """How many times in a row another seal of the target may come first, before Temporal tries again later."""
 
 
@@ -142,22 +142,28 @@ class Seals:
         self._operations_table = operations_table
         self._retention = retention
 
-    def seal(self, of: SealInput, run_id: str, sealed_by: str = SEAL_TRAIL) -> Seal:
+    def seal(self, seal_input: SealInput, run_id: str, sealed_by: str = SEAL_TRAIL) -> Seal:
         """Seal what the trail holds of the operation; a seal of this time and run that is there already is the answer.
 
         Raises `TrailUnavailable` (transient) if DynamoDB does not answer.
         """
         try:
-            for _ in range(RACES):
-                head = self._head(of.target)
-                items = self._trail.items(of.operation_id)
-                there = next((item for item in items if item["event_key"]["S"] == seal_key(of.sealed_at, run_id)), None)
-                made = (from_seal_item(there) if there else None) or self._append(of, run_id, sealed_by, items, head)
+            for _ in range(MAX_CONFLICTS):
+                head = self._head(seal_input.target)
+                items = self._trail.items(seal_input.operation_id)
+                there = next(
+                    (item for item in items if item["event_key"]["S"] == seal_key(seal_input.sealed_at, run_id)), None
+                )
+                made = (from_seal_item(there) if there else None) or self._append(
+                    seal_input, run_id, sealed_by, items, head
+                )
                 if made is not None:
                     return made.seal
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
-        raise TrailUnavailable("Audit trail unavailable", f"{RACES} times another seal of {of.target} came first.")
+        raise TrailUnavailable(
+            "Audit trail unavailable", f"{MAX_CONFLICTS} times another seal of {seal_input.target} came first."
+        )
 
     def head(self, target: str) -> Link | None:
         """The target's last seal, if there is one.
@@ -182,10 +188,10 @@ class Seals:
         return _link({name: TypeDeserializer().deserialize(value) for name, value in item.items()}) if item else None
 
     def _append(
-        self, of: SealInput, run_id: str, sealed_by: str, items: list[dict[str, Any]], head: Link | None
+        self, seal_input: SealInput, run_id: str, sealed_by: str, items: list[dict[str, Any]], head: Link | None
     ) -> SealRow | None:
         """Seal's row and head in one transaction; None if another seal of the target was faster."""
-        item = self._item(of, run_id, sealed_by, items, head)
+        item = self._item(seal_input, run_id, sealed_by, items, head)
         row = from_seal_item(item)
         if row is None:
             raise RuntimeError("a seal that was just made does not read as one")
@@ -197,7 +203,7 @@ class Seals:
             },
             {
                 "TableName": self._operations_table,
-                "Item": {"record": {"S": _head_record(of.target)}, **_serialised(row.link)},
+                "Item": {"record": {"S": _head_record(seal_input.target)}, **_serialised(row.link)},
                 **_still(head),
             },
         ]
@@ -210,18 +216,18 @@ class Seals:
         return row
 
     def _item(
-        self, of: SealInput, run_id: str, sealed_by: str, items: list[dict[str, Any]], head: Link | None
+        self, seal_input: SealInput, run_id: str, sealed_by: str, items: list[dict[str, Any]], head: Link | None
     ) -> dict[str, Any]:
         covered = sorted((item["event_key"]["S"], digest_of(item), _expiry(item)) for item in items)
         plain: dict[str, Any] = {
             # No "date": what has none is not in the index, so that no report of days shows a seal.
-            "operation_id": of.operation_id,
-            "event_key": seal_key(of.sealed_at, run_id),
+            "operation_id": seal_input.operation_id,
+            "event_key": seal_key(seal_input.sealed_at, run_id),
             "phase": SEAL,
-            "target": of.target,
-            "workflow_id": of.workflow_id,
+            "target": seal_input.target,
+            "workflow_id": seal_input.workflow_id,
             "run_id": run_id,
-            "sealed_at": stamp(of.sealed_at),
+            "sealed_at": stamp(seal_input.sealed_at),
             "sealed_by": sealed_by,
             "number": head.number + 1 if head else 1,
             # Compressed: DynamoDB refuses an item of more than 400 KB, which plain would be 2,000 rows.
@@ -230,7 +236,7 @@ class Seals:
         if head:
             plain["previous"] = head.model_dump(exclude_none=True)
         if self._retention is not None:
-            plain[EXPIRES_AT] = int((of.sealed_at + self._retention).timestamp())
+            plain[EXPIRES_AT] = int((seal_input.sealed_at + self._retention).timestamp())
         item = {name: TypeSerializer().serialize(value) for name, value in plain.items()}
         return {**item, "digest": {"S": digest_of(item)}}
 
@@ -252,12 +258,12 @@ class SealActivities:
 
     # A cancellation never interrupts the thread: it could land between the transaction and its answer.
     @activity.defn(name=SEAL_TRAIL, no_thread_cancel_exception=True)
-    def seal_trail(self, of: SealInput) -> Seal:
+    def seal_trail(self, seal_input: SealInput) -> Seal:
         """Seal every row that the trail holds of the operation so far, and the target's previous seal.
 
         Run twice: the same seal, because its key is made of the operation, the time in the input and the run.
         """
-        return self._seals.seal(of, activity.info().workflow_run_id or "")
+        return self._seals.seal(seal_input, activity.info().workflow_run_id or "")
 
 
 def _head_record(target: str) -> str:

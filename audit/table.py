@@ -16,16 +16,16 @@ from audit.rows import ADDED_AT, ADDED_BY, SEAL, AuditRow, Phase, from_item, sta
 from errors import TrailConflict, TrailUnavailable
 from models.configuration import SETTINGS_FACT
 from models.operation import StepInput
-from models.steps import Housekeeping, Recorded, Status, Step
+from models.steps import AuditedStep, Housekeeping, Status, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 BY_DATE = "by-date"
 EXPIRES_AT = "expires_at"
-LOOK_BACK_DAYS = 45
-WHEN_TOLD = (EXPIRES_AT, "timestamp", "date", "duration_ms")
-RACES = 5
+HISTORY_DAYS = 45
+WHEN_REPORTED = (EXPIRES_AT, "timestamp", "date", "duration_ms")
+MAX_CONFLICTS = 5
 """How many times in a row another attempt may declare first: one that Temporal has given up may still be at work."""
 
 
@@ -132,8 +132,8 @@ class TrailIntents:
 
     def declare(
         self,
-        step: Recorded,
-        of: StepInput,
+        step: AuditedStep,
+        step_input: StepInput,
         details: str,
         resource_arns: tuple[str, ...],
         facts: Mapping[str, str] | None = None,
@@ -144,29 +144,29 @@ class TrailIntents:
         An attempt that finds something else to delete than the one before declares it in a row of its own.
         Raises `TrailUnavailable` (transient), `TrailConflict` if somebody else's row stands where the intent should.
         """
-        for race in range(1, RACES + 1):
-            there = self._of_this_taking(step, of)
+        for race in range(1, MAX_CONFLICTS + 1):
+            there = self._of_this_taking(step, step_input)
             if set(resource_arns) <= set(_arns(there)):
                 return
             try:
                 # Numbered within the look, so that other words have another key and the same ones have the same.
-                number = 1 + sum(row.look == of.look for row in there)
-                self._table.put(_intent(step, of, number, details, resource_arns, facts or {}))
+                number = 1 + sum(row.look == step_input.look for row in there)
+                self._table.put(_intent(step, step_input, number, details, resource_arns, facts or {}))
             except TrailConflict:
-                if race == RACES:
+                if race == MAX_CONFLICTS:
                     raise
             else:
                 return
 
-    def declared(self, step: Recorded, operation_id: str) -> bool:
+    def declared(self, step: AuditedStep, operation_id: str) -> bool:
         """Whether the operation's intent for this step stands in the trail."""
         return bool(self._intents(step, operation_id))
 
-    def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
+    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
         """The ARNs that the intents of this taking of the step name, in whatever look or attempt."""
-        return _arns(self._of_this_taking(step, of))
+        return _arns(self._of_this_taking(step, step_input))
 
-    def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
+    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
         """Whether the operation began this step at that time (aware) or later, and ended it well."""
         return any(
             row.step is step and row.phase is Phase.OUTCOME and row.status is Status.SUCCESS
@@ -174,11 +174,11 @@ class TrailIntents:
             if row.step_started_at >= since
         )
 
-    def _of_this_taking(self, step: Recorded, of: StepInput) -> list[AuditRow]:
-        began = stamp(of.step_started_at)
-        return [row for row in self._intents(step, of.operation_id) if stamp(row.step_started_at) == began]
+    def _of_this_taking(self, step: AuditedStep, step_input: StepInput) -> list[AuditRow]:
+        began = stamp(step_input.step_started_at)
+        return [row for row in self._intents(step, step_input.operation_id) if stamp(row.step_started_at) == began]
 
-    def _intents(self, step: Recorded, operation_id: str) -> list[AuditRow]:
+    def _intents(self, step: AuditedStep, operation_id: str) -> list[AuditRow]:
         return [row for row in self._table.operation(operation_id) if row.step is step and row.phase is Phase.INTENT]
 
     def left_deleted(self, target_arn: str, at: datetime) -> str | None:
@@ -188,7 +188,7 @@ class TrailIntents:
         Looks back 45 days from the time `at` (aware), the newest day first.
         """
         removed_by: set[str] = set()
-        for days_ago in range(LOOK_BACK_DAYS):
+        for days_ago in range(HISTORY_DAYS):
             day = (at - timedelta(days=days_ago)).date()
             for row in reversed(self._table.days(day, day)):
                 if target_arn not in row.resource_arns:
@@ -204,19 +204,24 @@ class TrailIntents:
 
 
 def _intent(
-    step: Recorded, of: StepInput, number: int, details: str, resource_arns: tuple[str, ...], facts: Mapping[str, str]
+    step: AuditedStep,
+    step_input: StepInput,
+    number: int,
+    details: str,
+    resource_arns: tuple[str, ...],
+    facts: Mapping[str, str],
 ) -> AuditRow:
     info = activity.info()
     return AuditRow(
-        operation_id=of.operation_id,
+        operation_id=step_input.operation_id,
         step=step,
         phase=Phase.INTENT,
         status=Status.IN_PROGRESS,
         details=details,
-        step_started_at=of.step_started_at,
-        timestamp=of.step_started_at,
+        step_started_at=step_input.step_started_at,
+        timestamp=step_input.step_started_at,
         attempt=number,
-        look=of.look,
+        look=step_input.look,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
         resource_arns=resource_arns,
@@ -233,6 +238,6 @@ def _facts(item: dict[str, Any]) -> dict[str, Any]:
 
     Also one that `audit verify` added, and that a reset workflow then tells itself.
     """
-    told = {name: value for name, value in item.items() if name not in WHEN_TOLD}
+    told = {name: value for name, value in item.items() if name not in WHEN_REPORTED}
     facts = item.get("facts", {}).get("M", {})
     return told | {"facts": {name: value for name, value in facts.items() if name not in (ADDED_BY, ADDED_AT)}}

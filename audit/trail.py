@@ -24,7 +24,7 @@ from audit.rows import AuditRow, Phase
 from errors import Fault, TrailConflict, fault_of
 from models.decisions import OperatorDecision
 from models.operation import StepInput, StepOutcome
-from models.steps import Recorded, Status, Step
+from models.steps import AuditedStep, Status, Step
 
 RECORD_OUTCOME = "record-outcome"
 SUMMARY_BYTES = 200
@@ -51,14 +51,14 @@ class WorkflowTrail:
         self._writing: list[asyncio.Task[None]] = []
         self._lost: list[str] = []
 
-    def watch(self, step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> None:
+    def watch(self, step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> None:
         """Record how this activity ends, if its end is the step's."""
-        activity.add_done_callback(lambda ended: self._ended(step, of, ended))
+        activity.add_done_callback(lambda ended: self._ended(step, step_input, ended))
 
-    def _ended(self, step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> None:
+    def _ended(self, step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> None:
         if activity.cancelled() or not isinstance(activity.exception(), Exception | None):
             return  # the workflow leaves this worker's cache; the outcome is still to come
-        row = outcome_row(step, of, activity)
+        row = outcome_row(step, step_input, activity)
         if row is not None:
             self._writing.append(asyncio.create_task(self._write(row)))
 
@@ -146,22 +146,22 @@ async def written_within(length: timedelta | None) -> bool:
     return await _current.get().written_within(length)
 
 
-def outcome_row(step: Recorded, of: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
+def outcome_row(step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
     """The row for an activity that ended, or None if its step goes on."""
     error = activity.exception()
     if isinstance(error, ActivityError) and not error.scheduled_event_id:
         return None  # cancelled before Temporal heard of it: its history has neither the call nor its end
     if error is not None:
-        return _failed_row(step, of, fault_of(error))
+        return _failed_row(step, step_input, fault_of(error))
     outcome = activity.result()
-    return _success_row(step, of, outcome) if isinstance(outcome, StepOutcome) and outcome.done else None
+    return _success_row(step, step_input, outcome) if isinstance(outcome, StepOutcome) and outcome.done else None
 
 
-def _success_row(step: Recorded, of: StepInput, outcome: StepOutcome) -> AuditRow:
+def _success_row(step: AuditedStep, step_input: StepInput, outcome: StepOutcome) -> AuditRow:
     """Of the run and the time that the answer itself names: a reset workflow that tells it again tells the same row."""
     info = workflow.info()
     return AuditRow(
-        **_ended(step, of, outcome.ended_at or workflow.now()),
+        **_ended(step, step_input, outcome.ended_at or workflow.now()),
         workflow_id=info.workflow_id,
         run_id=outcome.run_id or info.run_id,
         status=Status.SUCCESS,
@@ -173,11 +173,11 @@ def _success_row(step: Recorded, of: StepInput, outcome: StepOutcome) -> AuditRo
     )
 
 
-def _failed_row(step: Recorded, of: StepInput, fault: Fault) -> AuditRow:
+def _failed_row(step: AuditedStep, step_input: StepInput, fault: Fault) -> AuditRow:
     """Of the run that saw it: what failed may have been seen by no worker, and nobody else can name the run."""
     info = workflow.info()
     return AuditRow(
-        **_ended(step, of, workflow.now()),
+        **_ended(step, step_input, workflow.now()),
         workflow_id=info.workflow_id,
         run_id=info.run_id,
         status=Status.FAILED,
@@ -188,13 +188,13 @@ def _failed_row(step: Recorded, of: StepInput, fault: Fault) -> AuditRow:
     )
 
 
-def _ended(step: Recorded, of: StepInput, at: datetime) -> dict[str, Any]:
+def _ended(step: AuditedStep, step_input: StepInput, at: datetime) -> dict[str, Any]:
     return {
-        "operation_id": of.operation_id,
+        "operation_id": step_input.operation_id,
         "step": step,
         "phase": Phase.OUTCOME,
-        "step_started_at": of.step_started_at,
+        "step_started_at": step_input.step_started_at,
         "timestamp": at,
-        "look": of.look,
-        "duration_seconds": round((at - of.step_started_at).total_seconds(), 3),
+        "look": step_input.look,
+        "duration_seconds": round((at - step_input.step_started_at).total_seconds(), 3),
     }

@@ -21,7 +21,7 @@ from audit.table import AuditTable
 from audit.verify_history import LOOK_INTO, Compared, compare
 from audit.verify_seals import Checked, SealCheck
 from models.seal import SealInput
-from runs.restores import NightRefused
+from runs.restores import RestoreRefused
 
 AUDIT_VERIFY = "audit verify"
 
@@ -42,7 +42,7 @@ class Verifier:
     async def verify(self, operation_id: str) -> Verification:
         """Compare; changes nothing.
 
-        Raises `NightRefused` if nobody ever opened the operation, `TrailUnavailable` and `RPCError`.
+        Raises `RestoreRefused` if nobody ever opened the operation, `TrailUnavailable` and `RPCError`.
         """
         return await _Case(self, self._opened(operation_id)).verification()
 
@@ -76,7 +76,7 @@ class Verifier:
     def _opened(self, operation_id: str) -> OpenedOperation:
         opened = self._numbers.find(operation_id)
         if opened is None:
-            raise NightRefused(f"No operation {operation_id} was ever opened: the operations table does not know it.")
+            raise RestoreRefused(f"No operation {operation_id} was ever opened: the operations table does not know it.")
         return opened
 
     def _add(self, row: AuditRow) -> str:
@@ -86,10 +86,10 @@ class Verifier:
 
     def _seal(self, opened: OpenedOperation, run_id: str) -> str:
         now = datetime.now(UTC)
-        of = SealInput(
+        seal_input = SealInput(
             operation_id=opened.operation_id, target=opened.target, workflow_id=opened.workflow_id, sealed_at=now
         )
-        self._seals.seal(of, run_id, AUDIT_VERIFY)
+        self._seals.seal(seal_input, run_id, AUDIT_VERIFY)
         return seal_key(now, run_id)
 
 

@@ -50,7 +50,7 @@ class Wanted:
     """One end, and the rows that may tell it: one is enough, and each that is there must be right."""
 
     rows: tuple[AuditRow, ...]
-    told_at: tuple[datetime, datetime] | None
+    reported_at: tuple[datetime, datetime] | None
     """Between which times; None if the rows have the very time."""
     may_be_absent: Kind | None = None
     """Why the trail need not have it, if it need not."""
@@ -64,7 +64,7 @@ def compare(rows: Mapping[str, AuditRow], history: OperationHistory, workflow_id
         outcomes |= {row.event_key for row in wanted.rows}
         there = [row for row in wanted.rows if row.event_key in rows]
         for row in there:
-            _same(compared, row, rows[row.event_key], wanted.told_at)
+            _same(compared, row, rows[row.event_key], wanted.reported_at)
         if not there:
             _absent(compared, wanted)
     for key, row in rows.items():
@@ -171,7 +171,7 @@ def _absent(compared: Compared, wanted: Wanted) -> None:
         compared.repairs.append(row)
 
 
-def _same(compared: Compared, wanted: AuditRow, found: AuditRow, told_at: tuple[datetime, datetime] | None) -> None:
+def _same(compared: Compared, wanted: AuditRow, found: AuditRow, reported_at: tuple[datetime, datetime] | None) -> None:
     """Compare field by field; what `audit verify` added must be right too."""
     facts = {name: value for name, value in found.facts.items() if name not in (ADDED_BY, ADDED_AT)}
     if ADDED_BY in found.facts:
@@ -179,7 +179,7 @@ def _same(compared: Compared, wanted: AuditRow, found: AuditRow, told_at: tuple[
         nothing = "Nothing: it was not written when it happened, and says so itself."
         compared.notes.append(_finding(Kind.ADDED, found, found=by, what_to_do=nothing))
     plain = found.model_copy(update={"facts": facts})
-    different = [name for name in AuditRow.model_fields if not _equal(name, wanted, plain, told_at)]
+    different = [name for name in AuditRow.model_fields if not _equal(name, wanted, plain, reported_at)]
     for name in different:
         compared.findings.append(
             _finding(
@@ -195,9 +195,9 @@ def _same(compared: Compared, wanted: AuditRow, found: AuditRow, told_at: tuple[
         compared.confirmed.add(wanted.event_key)
 
 
-def _equal(name: str, wanted: AuditRow, found: AuditRow, told_at: tuple[datetime, datetime] | None) -> bool:
-    if told_at is not None and name == "timestamp":
-        first, last = told_at
+def _equal(name: str, wanted: AuditRow, found: AuditRow, reported_at: tuple[datetime, datetime] | None) -> bool:
+    if reported_at is not None and name == "timestamp":
+        first, last = reported_at
         return first - ROUNDING <= found.timestamp <= last
     if name == "duration_seconds":
         length = (found.timestamp - found.step_started_at).total_seconds()

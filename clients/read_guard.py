@@ -14,9 +14,9 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
-from errors import LookTooOld
+from errors import StaleRead
 
-LOOK_SECONDS = 10.0
+MAX_READ_AGE_SECONDS = 10.0
 """How old a look may be when its call is sent."""
 
 LOOKS = {
@@ -51,11 +51,11 @@ def _hold_back(event_name: str, **_: object) -> None:
     call = event_name.rpartition(".")[2]
     begun, now = (_begun.get() or {}).get(LOOKS[call]), _now()
     age = max(later - earlier for later, earlier in zip(now, begun, strict=True)) if begun else None
-    if age is None or age > LOOK_SECONDS:
+    if age is None or age > MAX_READ_AGE_SECONDS:
         was = f"{age:.0f} s ago" if age is not None else "never"
-        raise LookTooOld(
+        raise StaleRead(
             "Look too old",
-            f"{call} was held back: {LOOKS[call]} was asked {was}, wanted within {LOOK_SECONDS:.0f} s. Nothing was "
+            f"{call} was held back: {LOOKS[call]} was asked {was}, wanted within {MAX_READ_AGE_SECONDS:.0f} s. Nothing was "
             "sent; the next attempt looks again. If this comes often, the worker's machine stands still at times.",
         )
 

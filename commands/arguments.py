@@ -19,7 +19,7 @@ def wait_argument(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--no-wait", action="store_false", dest="wait", help="do not follow the night to its end")
 
 
-def night_arguments(verb: argparse.ArgumentParser, *, required: bool = False) -> None:
+def restore_arguments(verb: argparse.ArgumentParser, *, required: bool = False) -> None:
     """Which night; see `commands.restores.night_of`."""
     which = verb.add_mutually_exclusive_group(required=required)
     which.add_argument(

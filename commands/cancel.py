@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from commands.arguments import night_arguments, wait_argument
+from commands.arguments import restore_arguments, wait_argument
 from commands.cleanups import cleanup_of, follow_cleanup
 from commands.exit_codes import CANCELLED, FINE, REFUSED
-from commands.restores import follow, night_of
+from commands.restores import find_restore, follow
 from commands.terminal import say
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """What it is told."""
     # The newest would be a guess, and this ends it.
-    night_arguments(verb, required=True)
+    restore_arguments(verb, required=True)
     verb.add_argument("--reason", default="cancelled with starter.py", help="why, for Temporal's history")
     wait_argument(verb)
 
@@ -31,7 +31,7 @@ async def _cancel(args: argparse.Namespace) -> int:
 
     # What the following needs is read first: nobody is to be told of a mistake while the night ends.
     task_queue = load_settings(TrailSettings).task_queue if args.wait else None
-    night = await night_of(args)
+    night = await find_restore(args)
     await night.cancel(args.reason)
     say(f"Asked {night.workflow_id} to end")
     if task_queue is None:

@@ -15,7 +15,7 @@ from commands.terminal import say
 if TYPE_CHECKING:
     from models.inventory import Orphan
     from models.request import RestoreRequest
-    from runs.restores import Shown
+    from runs.restores import DisplayMetadata
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -55,11 +55,11 @@ async def _delete(request: RestoreRequest, task_queue: str) -> int:
 
 async def _found(request: RestoreRequest) -> list[Orphan]:
     """As the worker's survey sees them; what a running night works on is none."""
-    from activities.rds.copies import look_for_orphans
+    from activities.rds.copies import list_orphans
     from clients.aws import AwsClients
-    from runs.restores import Nights, NoAnswer
+    from runs.restores import NoAnswer, RestoreRuns
 
-    running = await Nights(await temporal_client()).running(request)
+    running = await RestoreRuns(await temporal_client()).running(request)
     operation_id = snapshot_copy = None
     if running and not await running.is_cleanup():
         operation_id = await running.name()
@@ -68,18 +68,18 @@ async def _found(request: RestoreRequest) -> list[Orphan]:
             snapshot_copy = state.snapshot_copy if (state := await running.state()) else None
         except NoAnswer:
             say("No worker answers to say which copy it works on: one that it adopted may be among these.")
-    return await asyncio.to_thread(look_for_orphans, AwsClients(), request, operation_id, snapshot_copy)
+    return await asyncio.to_thread(list_orphans, AwsClients(), request, operation_id, snapshot_copy)
 
 
-def _shown(request: RestoreRequest) -> Shown:
+def _shown(request: RestoreRequest) -> DisplayMetadata:
     """What Temporal's lists show of it."""
     from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
     from models.search_attributes import TARGET
-    from runs.restores import Shown
+    from runs.restores import DisplayMetadata
 
     target = request.target
-    return Shown(
+    return DisplayMetadata(
         f"cleanup of {target.cluster} ({target.region})",
         f"Removes the copies that earlier nights of **{target.arn}** left behind and nothing uses.",
         TypedSearchAttributes([SearchAttributePair(TARGET, target.cluster)]),

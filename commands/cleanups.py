@@ -12,28 +12,28 @@ from commands.terminal import say
 
 if TYPE_CHECKING:
     from runs.cleanups import Cleanup, CleanupEnding
-    from runs.restores import Night
+    from runs.restores import RestoreRun
 
 SILENCE_SECONDS = 2.0
 
 
-async def cleanup_of(night: Night) -> Cleanup:
+async def cleanup_of(night: RestoreRun) -> Cleanup:
     """A cleanup that was found where nights are looked for: it runs under their id."""
     from runs.cleanups import Cleanups
 
     return Cleanups(await temporal_client()).run(night.workflow_id, night.run_id)
 
 
-async def tell_cleanup(cleanup: Cleanup) -> int:
+async def print_cleanup(cleanup: Cleanup) -> int:
     """How it stands, or how it ended; the exit code."""
-    from runs.restores import Nights
+    from runs.restores import RestoreRuns
 
-    night = Nights(await temporal_client()).run(cleanup.workflow_id, cleanup.run_id)
+    night = RestoreRuns(await temporal_client()).run(cleanup.workflow_id, cleanup.run_id)
     if await night.running():
         began = (await night.description()).start_time
         print(f"A cleanup of {cleanup.workflow_id} runs: {await cleanup.stands(began)}")
         return FINE
-    return tell_ending(await cleanup.ending(), cleanup)
+    return print_cleanup_ending(await cleanup.ending(), cleanup)
 
 
 async def follow_cleanup(cleanup: Cleanup) -> int:
@@ -43,7 +43,7 @@ async def follow_cleanup(cleanup: Cleanup) -> int:
     try:
         while not (await asyncio.wait([ending], timeout=SILENCE_SECONDS))[0]:
             say(await cleanup.stands(began))
-        return tell_ending(await ending, cleanup)
+        return print_cleanup_ending(await ending, cleanup)
     except asyncio.CancelledError:
         say(
             f"\nNo longer following; the cleanup goes on. See it: python starter.py status {cleanup.workflow_id}\n"
@@ -54,7 +54,7 @@ async def follow_cleanup(cleanup: Cleanup) -> int:
         ending.cancel()
 
 
-def tell_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
+def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
     """Print what was removed, and what went wrong if anything did; the exit code."""
     from models.steps import Outcome
 

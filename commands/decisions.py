@@ -48,12 +48,12 @@ def decision_of(args: argparse.Namespace, decision: Decision) -> OperatorDecisio
 
 async def decide(args: argparse.Namespace, decision: Decision) -> int:
     """Tell a night that waits for its operator how it goes on, and follow it; the exit code."""
-    from runs.restores import DecisionUnknown, Nights
+    from runs.restores import DecisionUnknown, RestoreRuns
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue
-    night = await Nights(await temporal_client()).named(args.operation)
-    await night.must_be_a_night()
+    night = await RestoreRuns(await temporal_client()).named(args.operation)
+    await night.require_restore()
     try:
         await night.decide(decision_of(args, decision))
     except DecisionUnknown as unknown:

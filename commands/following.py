@@ -13,10 +13,10 @@ from rich.text import Text
 
 from errors import Fault
 from models.decisions import SKIPPABLE
-from models.inventory import Survey
+from models.inventory import Inventory
 from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
-from runs.restores import Ending, Night, NoAnswer, retry_command, standing, took
+from runs.restores import Ending, NoAnswer, RestoreRun, format_duration, retry_command, summarize
 
 REFRESH_SECONDS = 1.0
 """Between two looks at the clock, and at first between two queries."""
@@ -26,7 +26,7 @@ SILENCE_SECONDS = 2.0
 STYLES = {Status.SUCCESS: "green", Status.FAILED: "bold red", Status.IN_PROGRESS: "yellow"}
 
 
-async def follow(night: Night, console: Console, task_queue: str) -> Ending:
+async def follow(night: RestoreRun, console: Console, task_queue: str) -> Ending:
     """Show the night on the console until it ends, and say how it ended."""
     seen = _Seen(night, task_queue)
     ending = asyncio.create_task(night.ending())
@@ -49,7 +49,7 @@ async def follow(night: Night, console: Console, task_queue: str) -> Ending:
 class _Seen:
     """The newest state that a worker told, and whether one answers."""
 
-    def __init__(self, night: Night, task_queue: str) -> None:
+    def __init__(self, night: RestoreRun, task_queue: str) -> None:
         self._night = night
         self._task_queue = task_queue
         self.state: RestoreState | None = None
@@ -71,13 +71,13 @@ class _Seen:
     @property
     def clock(self) -> str:
         now = datetime.now(UTC)
-        return took(now - self.elapsed, now)
+        return format_duration(now - self.elapsed, now)
 
     def headline(self) -> str:
         if self.state is None:
             return f"{self.clock}  {self.trouble or 'waiting for a worker to answer'}"
         trouble = f"; {self.trouble}, the workflow goes on when one does" if self.trouble else ""
-        return f"{self.clock}  {self.state.operation_id or 'opening the operation'}  {standing(self.state)}{trouble}"
+        return f"{self.clock}  {self.state.operation_id or 'opening the operation'}  {summarize(self.state)}{trouble}"
 
 
 class _Lines:
@@ -141,7 +141,7 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     """How the night ended, for the operator: what failed, where to read what to do, and how to go on then."""
     state = ending.state
     name = (state.operation_id if state else None) or workflow_id
-    lasted = f" after {took(state.started_at, state.ended_at)}" if state and state.ended_at else ""
+    lasted = f" after {format_duration(state.started_at, state.ended_at)}" if state and state.ended_at else ""
     if ending.outcome is Outcome.SUCCEEDED:
         where = f": {state.endpoint}:{state.port}" if state and state.endpoint else ""
         lines = [f"{name} succeeded{lasted}{where}"]
@@ -161,7 +161,7 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     return "\n".join(lines)
 
 
-def _seen(survey: Survey) -> list[str]:
+def _seen(survey: Inventory) -> list[str]:
     """As the notification told it; how it is by now, AWS knows."""
     at = f"Seen {survey.seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     unknown = [f"{at}: not known, {survey.unknown}"] if survey.unknown else []
@@ -188,7 +188,7 @@ def _explained(fault: Fault | None, step: Step | None) -> list[str]:
 
 def _cells(step: StepState) -> tuple[Text, ...]:
     percent = f" {step.percent} %" if step.percent is not None and step.status is Status.IN_PROGRESS else ""
-    lasted = took(step.started_at, step.ended_at or datetime.now(UTC))
+    lasted = format_duration(step.started_at, step.ended_at or datetime.now(UTC))
     return (
         Text(str(step.step.number)),
         Text(step.step),

@@ -17,7 +17,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what a night would do and what would stop it; change nothing."""
-    from activities.preflight.plan import plan_night
+    from activities.preflight.plan import plan_restore
     from audit.table import AuditTable, TrailIntents
     from clients.aws import AwsClients
     from commands.plan_page import page
@@ -27,6 +27,6 @@ def run(args: argparse.Namespace) -> int:
     request, settings = read_request(args.request_file), load_settings(TrailSettings)
     aws = AwsClients()
     intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
-    planned = plan_night(aws, intents, request, datetime.now(UTC))
+    planned = plan_restore(aws, intents, request, datetime.now(UTC))
     show(page(planned))
     return FAILED if planned.obstacles else FINE

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.preflight.plan import Finding, Plan
+from activities.preflight.plan import CheckResult, Plan
 from models.configuration import Instance, ServerlessV2Scaling
 from models.users import OtherLogins
 
@@ -122,7 +122,7 @@ def _checks(plan: Plan) -> Group:
     return Group(*(_line(finding) for finding in plan.findings))
 
 
-def _line(finding: Finding) -> Text:
+def _line(finding: CheckResult) -> Text:
     if finding.broken:
         return Text(f"✗ {finding.rule}: {finding.broken}", "red")
     if finding.unseen:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from models.request import RestoreRequest
-    from runs.restores import Ending, Night, Shown
+    from runs.restores import DisplayMetadata, Ending, RestoreRun
 
 
 async def temporal_client() -> Client:
@@ -25,36 +25,36 @@ async def temporal_client() -> Client:
     return await connect(AuroraRestorePlugin())
 
 
-def shown(request: RestoreRequest) -> Shown:
+def display_metadata(request: RestoreRequest) -> DisplayMetadata:
     """What Temporal's lists show of a night before it has said anything itself."""
     from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
     from models.search_attributes import TARGET
-    from runs.restores import Shown
+    from runs.restores import DisplayMetadata
     from workflows.progress import static_details, static_summary
 
     target = SearchAttributePair(TARGET, request.target.cluster)
-    return Shown(static_summary(request), static_details(request), TypedSearchAttributes([target]))
+    return DisplayMetadata(static_summary(request), static_details(request), TypedSearchAttributes([target]))
 
 
-async def night_of(args: argparse.Namespace) -> Night:
+async def find_restore(args: argparse.Namespace) -> RestoreRun:
     """The night that `night_arguments` name; raises `NightRefused` if there is none."""
     from models.request_file import read_request
-    from runs.restores import Nights
+    from runs.restores import RestoreRuns
 
     if args.request:
         request = read_request(args.request)
-        return await Nights(await temporal_client()).of_request(request)
-    nights = Nights(await temporal_client())
+        return await RestoreRuns(await temporal_client()).of_request(request)
+    nights = RestoreRuns(await temporal_client())
     return await nights.named(args.target) if args.target else await nights.newest()
 
 
-async def follow(night: Night, task_queue: str) -> int:
+async def follow(night: RestoreRun, task_queue: str) -> int:
     """Show the night until it ends; the exit code for its outcome."""
     from commands import following
 
     try:
-        return tell_ending(await following.follow(night, console(sys.stderr), task_queue), night)
+        return print_ending(await following.follow(night, console(sys.stderr), task_queue), night)
     except asyncio.CancelledError:
         say(
             f"\nNo longer following; the night goes on. See it: python starter.py status {night.workflow_id}\n"
@@ -63,7 +63,7 @@ async def follow(night: Night, task_queue: str) -> int:
         raise
 
 
-def tell_ending(ending: Ending, night: Night) -> int:
+def print_ending(ending: Ending, night: RestoreRun) -> int:
     """Print how the night ended; the exit code for its outcome."""
     from commands.following import ending_text
     from models.steps import Outcome

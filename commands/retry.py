@@ -7,6 +7,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from audit.decisions import decision_text
 from commands.decisions import decide, decision_arguments, decision_of
 from commands.exit_codes import FINE
 from commands.restores import follow, temporal_client
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from models.decisions import OperatorDecision
-    from runs.resets import Ended
-    from runs.restores import Night
+    from runs.resets import EndedRun
+    from runs.restores import RestoreRun
     from settings import TrailSettings
 
 
@@ -41,18 +42,18 @@ def run(args: argparse.Namespace) -> int:
 
 async def _retry(args: argparse.Namespace) -> int:
     from models.decisions import Decision
-    from runs.restores import NightRefused, Nights
+    from runs.restores import RestoreRefused, RestoreRuns
     from settings import TrailSettings, load_settings
 
     settings = load_settings(TrailSettings)
     client = await temporal_client()
-    night = await Nights(client).named(args.operation)
-    await night.must_be_a_night()
+    night = await RestoreRuns(client).named(args.operation)
+    await night.require_restore()
     if not await night.running():
         again = await _reset(client, night, args.step, decision_of(args, Decision.RETRY), settings)
         return await follow(again, settings.task_queue) if args.wait else FINE
     if args.step:
-        raise NightRefused(
+        raise RestoreRefused(
             f"{await night.name()} has not ended, and --from goes back in one that has. If it waits for its operator, "
             "retry it without --from, or abort it first."
         )
@@ -60,23 +61,22 @@ async def _retry(args: argparse.Namespace) -> int:
 
 
 async def _reset(
-    client: Client, night: Night, step: Step | None, decided: OperatorDecision, settings: TrailSettings
-) -> Night:
-    from audit.decisions import told
+    client: Client, night: RestoreRun, step: Step | None, decided: OperatorDecision, settings: TrailSettings
+) -> RestoreRun:
     from runs.resets import Resets
-    from runs.restores import Nights
+    from runs.restores import RestoreRuns
 
     resets = Resets(client)
     ended = await resets.ended(night.workflow_id, await night.name())
     at = ended.before(step)
     # No row, no reset: the trail tells who let the night go on before it does.
     await asyncio.to_thread(_write, ended, at.step, decided, settings)
-    run_id = await resets.reset(ended, at, f"{at.step}: {told(decided)}")
+    run_id = await resets.reset(ended, at, f"{at.step}: {decision_text(decided)}")
     say(f"{ended.operation_id} goes on at {at.step}, as the run {run_id}")
-    return Nights(client).run(ended.workflow_id, run_id)
+    return RestoreRuns(client).run(ended.workflow_id, run_id)
 
 
-def _write(ended: Ended, step: Step, decided: OperatorDecision, settings: TrailSettings) -> None:
+def _write(ended: EndedRun, step: Step, decided: OperatorDecision, settings: TrailSettings) -> None:
     from audit.decisions import decision_row, write_decision
     from audit.table import AuditTable
     from clients.aws import AwsClients

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import duration, request_argument, time_of_day, time_zone
 from commands.exit_codes import FINE
-from commands.restores import shown, temporal_client
+from commands.restores import display_metadata, temporal_client
 from commands.terminal import say
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
 
     client = await temporal_client()
     schedule_id = args.id or f"aurora-restore-{request.target.cluster}"
-    wanted = nightly_schedule(request, Nightly(args.at, args.time_zone, args.catch_up), task_queue, shown(request))
+    wanted = nightly_schedule(
+        request, Nightly(args.at, args.time_zone, args.catch_up), task_queue, display_metadata(request)
+    )
     applied = await apply_schedule(client, schedule_id, wanted, args.paused)
     there = await client.get_schedule_handle(schedule_id).describe()
     following = there.info.next_action_times[0].astimezone(args.time_zone) if there.info.next_action_times else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import request_argument, wait_argument
 from commands.exit_codes import FINE
-from commands.restores import follow, shown, temporal_client
+from commands.restores import display_metadata, follow, temporal_client
 from commands.terminal import say
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _start(request: RestoreRequest, task_queue: str, wait: bool) -> int:
-    from runs.restores import Nights
+    from runs.restores import RestoreRuns
 
-    night = await Nights(await temporal_client()).start(request, task_queue, shown(request))
+    night = await RestoreRuns(await temporal_client()).start(request, task_queue, display_metadata(request))
     say(f"Started {night.workflow_id}")
     return await follow(night, task_queue) if wait else FINE

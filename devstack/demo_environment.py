@@ -55,7 +55,7 @@ def environment(endpoint_url: str, region: str = TARGET_REGION) -> dict[str, str
 
 
 @dataclass
-class World:
+class DemoEnvironment:
     """The clusters and everything around them; passwords are random and live in the emulator's Secrets Manager."""
 
     emulator: Emulator

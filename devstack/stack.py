@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from devstack.aws import Durations, Emulator
-from devstack.demo_environment import TARGET_REGION, World, environment
+from devstack.demo_environment import TARGET_REGION, DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from devstack.temporal_server import TemporalServer
 
@@ -52,7 +52,7 @@ class Stack:
             starting.callback(lambda: temporal.result().close())
             self.postgres = starting.enter_context(PostgresHost())
             self.emulator = starting.enter_context(Emulator(self.postgres, port=aws_port, durations=durations))
-            self.world = World(self.emulator)
+            self.world = DemoEnvironment(self.emulator)
             self.world.build()
             self.temporal = temporal.result()
             self.versions = self.postgres.versions()

@@ -22,7 +22,7 @@ class DeleteClusterInput(StepInput):
     target_resource_id: str | None = Field(
         description="Of the cluster that snapshot-check saw; only this very cluster may be deleted."
     )
-    night_began_at: AwareDatetime | None = Field(
+    operation_started_at: AwareDatetime | None = Field(
         default=None,
         description="A cluster made since then under this operation's tag is its own and is never deleted.",
     )

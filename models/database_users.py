@@ -5,7 +5,7 @@ from pydantic import Field
 from models.clusters import Endpoint
 from models.operation import StepInput, StepOutcome
 from models.request import Target
-from models.users import Check, DatabaseUser, OtherLogins, RanSqlFile, SqlFile
+from models.users import DatabaseUser, DataCheck, OtherLogins, RanSqlFile, SqlFile
 
 
 class SetupUsersInput(StepInput):
@@ -20,7 +20,7 @@ class SetupUsersInput(StepInput):
     other_logins: OtherLogins = OtherLogins.LOCK
     keep_logins: tuple[str, ...] = ()
     sql_files: tuple[SqlFile, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[DataCheck, ...] = ()
 
 
 class SetupUsersOutcome(StepOutcome):

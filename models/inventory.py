@@ -1,4 +1,4 @@
-"""What survey-resources is asked and answers: in what state everything is that a night worked on."""
+"""What take-inventory is asked and answers: in what state everything is that a night worked on."""
 
 from enum import StrEnum
 
@@ -8,8 +8,8 @@ from models.model import Model
 from models.request import Archive, Target
 
 
-class SurveyInput(Model):
-    """For survey-resources: what the night knows of its resources."""
+class InventoryInput(Model):
+    """For take-inventory: what the night knows of its resources."""
 
     operation_id: str
     target: Target
@@ -26,7 +26,7 @@ class Resource(Model):
     command: str = Field(description="The aws command that looks at it.")
 
 
-class Why(StrEnum):
+class OrphanReason(StrEnum):
     """Why a copy is an orphan; docs/decisions/0015-compensation-and-cleanup.md has the definition."""
 
     FAILED = "failed"
@@ -39,7 +39,7 @@ class Orphan(Model):
 
     arn: str
     identifier: str
-    why: Why
+    why: OrphanReason
     status: str
     operation_id: str | None = Field(description="Of the night that made it, as its tag says.")
 
@@ -49,7 +49,7 @@ class Orphan(Model):
         return f"{self.identifier}: {self.why} ({self.status}), of {self.operation_id or 'an unknown operation'}"
 
 
-class Survey(Model):
+class Inventory(Model):
     """Everything that was seen, as far as AWS answered."""
 
     seen_at: AwareDatetime

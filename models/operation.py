@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from errors import Fault
-from models.inventory import Survey
+from models.inventory import Inventory
 from models.model import Model
 from models.steps import Outcome, Status, Step
 
@@ -29,7 +29,7 @@ class Operation(Model):
     opened_at: AwareDatetime
 
 
-class FinalLook(StrEnum):
+class FinalPoll(StrEnum):
     """Why a wait looks once more and then ends, whatever it sees."""
 
     DEADLINE = "deadline"
@@ -43,7 +43,7 @@ class StepInput(Model):
     step_started_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this step.")
     look: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
     seen: bool = Field(default=False, description="Whether an earlier look saw the resource: then its absence is real.")
-    final_look: FinalLook | None = Field(default=None, description="Set when nothing will look again after this.")
+    final_poll: FinalPoll | None = Field(default=None, description="Set when nothing will look again after this.")
 
 
 class StepOutcome(Model):
@@ -98,7 +98,7 @@ class RestoreState(Model):
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
     removed: tuple[str, ...] = Field(default=(), description="The ARNs of leftovers that a failed night removed.")
-    survey: Survey | None = Field(default=None, description="What was there just before people were told.")
+    survey: Inventory | None = Field(default=None, description="What was there just before people were told.")
     seal: str | None = Field(default=None, description="The digest of the trail's last seal of this operation.")
     waits_until: AwareDatetime | None = Field(
         default=None, description="While the outcome is waiting: how long an operator may decide."

@@ -25,7 +25,7 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.model import Model
-from models.users import Check, DatabaseUser, LoginName, OtherLogins, SqlFile
+from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
 
 NEWEST_SNAPSHOT_MAX_AGE = timedelta(hours=26)
 """A nightly automated snapshot is at most a day old; two hours are for a backup window that moved."""
@@ -265,7 +265,7 @@ class RestoreRequest(Model):
     sql_files: tuple[SqlFile, ...] = Field(
         default=(), max_length=100, description="Run once a night, in this order, after the users."
     )
-    checks: tuple[Check, ...] = Field(
+    checks: tuple[DataCheck, ...] = Field(
         default=(), max_length=100, description="What must be true of the data before anything is archived."
     )
     archive: Archive = Archive()

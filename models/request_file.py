@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.request import RestoreRequest
-from models.validation_errors import listed_faults
+from models.validation_errors import describe_validation_errors
 
 
 class UnreadableRequest(Exception):
@@ -30,7 +30,7 @@ def read_request(path: Path) -> RestoreRequest:
     except tomllib.TOMLDecodeError as error:
         raise UnreadableRequest(f"{path}: is not TOML: {error}") from None
     except ValidationError as error:
-        raise UnreadableRequest(f"{path} is not a restore request:\n{listed_faults(error)}") from None
+        raise UnreadableRequest(f"{path} is not a restore request:\n{describe_validation_errors(error)}") from None
     except RecursionError:
         raise UnreadableRequest(f"{path}: is nested too deeply; a restore request has a few levels") from None
     except ValueError:

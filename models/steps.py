@@ -46,11 +46,11 @@ class Housekeeping(StrEnum):
         return True
 
 
-Recorded = Step | Housekeeping
+AuditedStep = Step | Housekeeping
 """Whatever the trail has rows of."""
 
 
-def recorded(name: str) -> Recorded | None:
+def audited_step(name: str) -> AuditedStep | None:
     """The one of this name, if the trail has rows of it."""
     return next((one for one in (*Step, *Housekeeping) if one.value == name), None)
 

@@ -98,7 +98,7 @@ class SqlFile(Model):
 Scalar = bool | int | float | str | None
 
 
-class Check(Model):
+class DataCheck(Model):
     """A query, and the rows that it must return before anything is archived."""
 
     database: DatabaseName

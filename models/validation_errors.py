@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 
-def listed_faults(error: ValidationError) -> str:
+def describe_validation_errors(error: ValidationError) -> str:
     """Every fault as "where: what", one a line; never the value, which might be a secret typed in the wrong place."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):

@@ -1,0 +1,1 @@
+"""Runs as Temporal knows them: restores, cleanups, resets and schedules, from the operator's side."""

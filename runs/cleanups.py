@@ -20,7 +20,17 @@ from errors import Fault, fault_of
 from models.leftovers import CleanupState
 from models.request import RestoreRequest
 from models.steps import Outcome
-from runs.restores import CLEANUP, QUERY_TIMEOUT, STATE, TERMINATED, Nights, NoAnswer, Shown, outlasting, took
+from runs.restores import (
+    CLEANUP,
+    QUERY_TIMEOUT,
+    STATE,
+    TERMINATED,
+    DisplayMetadata,
+    NoAnswer,
+    RestoreRuns,
+    format_duration,
+    retry_while_unavailable,
+)
 
 _STATE_OR_NONE: Any = CleanupState | None
 """For the data converter, which takes a union where the SDK's signature wants a class."""
@@ -64,12 +74,12 @@ class Cleanup:
             text = f"{state.operation_id}  {state.details}" if state and state.operation_id else "opening the operation"
         except NoAnswer:
             text = "no worker answers; the cleanup goes on when one does"
-        return f"{took(began, datetime.now(UTC))}  {text}"
+        return f"{format_duration(began, datetime.now(UTC))}  {text}"
 
     async def ending(self) -> CleanupEnding:
         """Wait for the end, also while Temporal is away for a moment, and say how it was."""
         try:
-            return CleanupEnding(Outcome.SUCCEEDED, await outlasting(self._handle.result))
+            return CleanupEnding(Outcome.SUCCEEDED, await retry_while_unavailable(self._handle.result))
         except WorkflowFailureError as error:
             return await self._bad_ending(error)
 
@@ -91,9 +101,9 @@ class Cleanups:
         """`client` has the plugin, for its data converter."""
         self._client = client
 
-    async def start(self, request: RestoreRequest, task_queue: str, shown: Shown) -> Cleanup:
+    async def start(self, request: RestoreRequest, task_queue: str, shown: DisplayMetadata) -> Cleanup:
         """Start one under its target's id, as `Nights.begin` does it, with its errors."""
-        run_id = await Nights(self._client).begin(CLEANUP, request, task_queue, shown)
+        run_id = await RestoreRuns(self._client).begin(CLEANUP, request, task_queue, shown)
         return self.run(request.target.workflow_id, run_id)
 
     def run(self, workflow_id: str, run_id: str | None) -> Cleanup:

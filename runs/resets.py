@@ -20,7 +20,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.steps import Outcome, Step
-from runs.restores import CLEANUP, WORKFLOW, NightRefused, operation_of
+from runs.restores import CLEANUP, WORKFLOW, RestoreRefused, operation_of
 
 NOT_AGAIN = (
     ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
@@ -31,7 +31,7 @@ NOT_AGAIN = (
 
 
 @dataclass(frozen=True)
-class Taken:
+class CompletedStep:
     """A step that the run took, and the end of the workflow task that scheduled its first look."""
 
     step: Step
@@ -39,7 +39,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedRun:
     """A run that ended without success, as its history tells."""
 
     workflow_id: str
@@ -48,16 +48,16 @@ class Ended:
     ended_at: datetime
     newest_run_id: str
     """What ran last under the workflow's id: this run, or a cleanup that came after it."""
-    steps: tuple[Taken, ...]
+    steps: tuple[CompletedStep, ...]
     """Each step once, in the order in which it was first taken; an error notification is not one."""
 
-    def before(self, step: Step | None) -> Taken:
+    def before(self, step: Step | None) -> CompletedStep:
         """Where to go on: at a step that was taken, by default the last one, which failed or was under way.
 
-        Raises `NightRefused`.
+        Raises `RestoreRefused`.
         """
         if not self.steps:
-            raise NightRefused(
+            raise RestoreRefused(
                 f"{self.operation_id} ended before its first step; there is nothing to go on from. "
                 "Start a new night: python starter.py start"
             )
@@ -65,7 +65,7 @@ class Ended:
         if step is None:
             return self.steps[-1]
         if step not in taken:
-            raise NightRefused(f"{self.operation_id} did not come to {step}; it took {', '.join(taken)}.")
+            raise RestoreRefused(f"{self.operation_id} did not come to {step}; it took {', '.join(taken)}.")
         return taken[step]
 
 
@@ -76,38 +76,38 @@ class Resets:
         """`client` has the plugin, for its data converter."""
         self._client = client
 
-    async def ended(self, workflow_id: str, operation_id: str) -> Ended:
+    async def ended(self, workflow_id: str, operation_id: str) -> EndedRun:
         """The last run of a workflow id, if it is of this operation and has ended without success.
 
         Asks Temporal for the run itself, not its lists, which lag: two resets in a row are told apart.
-        Raises `NightRefused` otherwise.
+        Raises `RestoreRefused` otherwise.
         """
         newest = await self._described(workflow_id)
         last = await self._before_cleanups(newest)
         ended = await self._read(last, newest.run_id)
         if ended.operation_id != operation_id:
-            raise NightRefused(
+            raise RestoreRefused(
                 f"{operation_id} is not the last night of its target: {ended.operation_id} came after it and "
                 f"{_stands(last)}. Retry that one, or start a new night."
             )
         if last.status is WorkflowExecutionStatus.RUNNING:
-            raise NightRefused(f"{ended.operation_id} is running; there is nothing to retry.")
+            raise RestoreRefused(f"{ended.operation_id} is running; there is nothing to retry.")
         if last.status is WorkflowExecutionStatus.COMPLETED:
-            raise NightRefused(f"{ended.operation_id} succeeded; there is nothing to retry.")
+            raise RestoreRefused(f"{ended.operation_id} succeeded; there is nothing to retry.")
         return ended
 
-    async def reset(self, ended: Ended, at: Taken, reason: str) -> str:
+    async def reset(self, ended: EndedRun, at: CompletedStep, reason: str) -> str:
         """Go on with a run that ended from just before a step; returns the new run's id.
 
         Twice is once: a run is reset one time at most.
-        Raises `NightRefused` if another night of the target was started meanwhile, which a reset would terminate.
+        Raises `RestoreRefused` if another night of the target was started meanwhile, which a reset would terminate.
         Temporal takes no condition with a reset: a night that a schedule starts between this look and the reset, one
         call to Temporal later, is terminated in its first moments. The run that goes on is then the target's night; the
         terminated one stands in Temporal with the reset's reason.
         Source: ResetWorkflowExecutionRequest, "In all cases the current run will be terminated".
         """
         if (await self._described(ended.workflow_id)).run_id != ended.newest_run_id:
-            raise NightRefused(f"Another run of {ended.workflow_id} has begun meanwhile; look at it with status.")
+            raise RestoreRefused(f"Another run of {ended.workflow_id} has begun meanwhile; look at it with status.")
         answer = await self._client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=self._client.namespace,
@@ -130,26 +130,26 @@ class Resets:
     async def _before_cleanups(self, newest: WorkflowExecutionDescription) -> WorkflowExecutionDescription:
         """The last night: one that failed may be gone on with after what older ones left was removed.
 
-        Raises `NightRefused` while a cleanup runs, which a reset would terminate.
+        Raises `RestoreRefused` while a cleanup runs, which a reset would terminate.
         """
         if newest.workflow_type != CLEANUP:
             return newest
         if newest.status is WorkflowExecutionStatus.RUNNING:
-            raise NightRefused(
+            raise RestoreRefused(
                 f"{operation_of(newest) or newest.id} is a cleanup and running; retry when it has ended."
             )
         query = f"WorkflowId = '{newest.id}' AND WorkflowType = '{WORKFLOW}'"
         async for night in self._client.list_workflows(query):
             return await self._client.get_workflow_handle(newest.id, run_id=night.run_id).describe()
-        raise NightRefused(f"Temporal knows no night of {newest.id}, only a cleanup; there is nothing to go on from.")
+        raise RestoreRefused(f"Temporal knows no night of {newest.id}, only a cleanup; there is nothing to go on from.")
 
-    async def _read(self, run: WorkflowExecutionDescription, newest_run_id: str) -> Ended:
+    async def _read(self, run: WorkflowExecutionDescription, newest_run_id: str) -> EndedRun:
         try:
             handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
             events = (await handle.fetch_history()).events
         except RPCError as error:
             raise _forgotten(error, run.id, self._client.namespace) from None
-        return Ended(
+        return EndedRun(
             workflow_id=run.id,
             run_id=run.run_id,
             operation_id=operation_of(run) or run.id,
@@ -158,8 +158,8 @@ class Resets:
             steps=await self._taken(events),
         )
 
-    async def _taken(self, events: Sequence[HistoryEvent]) -> tuple[Taken, ...]:
-        taken: dict[Step, Taken] = {}
+    async def _taken(self, events: Sequence[HistoryEvent]) -> tuple[CompletedStep, ...]:
+        taken: dict[Step, CompletedStep] = {}
         names = {step.value: step for step in Step}
         for event in events:
             scheduled = event.activity_task_scheduled_event_attributes
@@ -169,7 +169,7 @@ class Resets:
             # An error notification is no step of the night: it goes out again when the night ends again.
             if step is Step.SNS_NOTIFICATION and of["state"]["outcome"] != Outcome.SUCCEEDED:
                 continue
-            taken[step] = Taken(step, scheduled.workflow_task_completed_event_id)
+            taken[step] = CompletedStep(step, scheduled.workflow_task_completed_event_id)
         return tuple(taken.values())
 
     async def _plain(self, payloads: Payloads) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _stands(run: WorkflowExecutionDescription) -> str:
 def _forgotten(error: RPCError, workflow_id: str, namespace: str) -> Exception:
     if error.status is not RPCStatusCode.NOT_FOUND:
         return error
-    return NightRefused(
+    return RestoreRefused(
         f"Temporal's history of {workflow_id} in namespace {namespace} is gone after its retention; "
         "there is nothing to go on from. Start a new night: python starter.py start"
     )

@@ -71,7 +71,7 @@ TERMINATED = Fault(
 )
 
 
-class NightRefused(Exception):
+class RestoreRefused(Exception):
     """What was asked does not fit how things stand: already running, not running, not there. The text says which."""
 
 
@@ -98,7 +98,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Shown:
+class DisplayMetadata:
     """What Temporal's lists and the Web UI show of a night before it has said anything itself."""
 
     summary: str
@@ -106,7 +106,7 @@ class Shown:
     search_attributes: TypedSearchAttributes
 
 
-class Night:
+class RestoreRun:
     """One run of the workflow."""
 
     def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
@@ -131,10 +131,10 @@ class Night:
         """Whether it is no night at all, but the removal of what earlier nights left behind."""
         return (await self.description()).workflow_type == CLEANUP
 
-    async def must_be_a_night(self) -> None:
-        """Raises `NightRefused` for a cleanup, which has no steps to go on with."""
+    async def require_restore(self) -> None:
+        """Raises `RestoreRefused` for a cleanup, which has no steps to go on with."""
         if await self.is_cleanup():
-            raise NightRefused(
+            raise RestoreRefused(
                 f"{await self.name()} is a cleanup, which has no steps to go on with. "
                 "Run it again: python starter.py cleanup REQUEST_FILE --delete"
             )
@@ -155,35 +155,39 @@ class Night:
     async def ending(self) -> Ending:
         """Wait for the end, also while Temporal is away for a moment, and say how it was."""
         try:
-            return Ending(Outcome.SUCCEEDED, await outlasting(self._result))
+            return Ending(Outcome.SUCCEEDED, await retry_while_unavailable(self._result))
         except WorkflowFailureError as error:
             return await self._bad_ending(error)
 
     async def cancel(self, reason: str) -> None:
         """Ask the workflow to end in order, with its notification.
 
-        Raises `NightRefused` if it has ended.
+        Raises `RestoreRefused` if it has ended.
         """
         if not await self.running():
-            raise NightRefused(f"{self.workflow_id} is not running; there is nothing to cancel.")
+            raise RestoreRefused(f"{self.workflow_id} is not running; there is nothing to cancel.")
         await self._handle.cancel(reason=reason)
 
     async def decide(self, decided: OperatorDecision) -> None:
         """Say how a night goes on whose failed step waits for its operator. Twice is once.
 
-        Raises `NightRefused` if none waits, if the step does not take this decision, or if no worker answers;
+        Raises `RestoreRefused` if none waits, if the step does not take this decision, or if no worker answers;
         `DecisionUnknown` if none answers any more after the decision was sent, if Temporal goes away then, or if the task
         is cancelled then.
         """
         name = await self.name()
         if not await self.running():
-            raise NightRefused(f"{name} has ended and waits for nobody. To go on with it: {retry_command(name)}")
+            raise RestoreRefused(f"{name} has ended and waits for nobody. To go on with it: {retry_command(name)}")
         try:
             state = await self.state()
         except NoAnswer:
-            raise NightRefused(f"No worker answers for {name}, and none would take the decision: start one.") from None
+            raise RestoreRefused(
+                f"No worker answers for {name}, and none would take the decision: start one."
+            ) from None
         if state is None or state.waits_until is None:
-            raise NightRefused(f"{name} is running and waits for no decision{f', {standing(state)}' if state else ''}.")
+            raise RestoreRefused(
+                f"{name} is running and waits for no decision{f', {summarize(state)}' if state else ''}."
+            )
         await self._send(decided, f"{state.failed_step} until {state.waits_until.isoformat()}", name)
 
     async def _send(self, decided: OperatorDecision, which: str, name: str) -> None:
@@ -192,7 +196,7 @@ class Night:
         try:
             await self._handle.execute_update(DECIDE, decided, id=update_id, rpc_timeout=UPDATE_TIMEOUT)
         except WorkflowUpdateFailedError as error:
-            raise NightRefused(fault_of(error.cause).message) from None
+            raise RestoreRefused(fault_of(error.cause).message) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             interrupted = isinstance(error.__cause__, asyncio.CancelledError)
             why = "interrupted" if interrupted else f"no answer within {UPDATE_TIMEOUT.total_seconds():g} s"
@@ -203,7 +207,7 @@ class Night:
                 raise _unknown(decided, name, f"no answer from Temporal ({error.message})") from error
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            raise NightRefused(f"{self.workflow_id} ended before the decision reached it.") from None
+            raise RestoreRefused(f"{self.workflow_id} ended before the decision reached it.") from None
 
     async def _result(self) -> RestoreState:
         result: RestoreState = await self._handle.result(follow_runs=False)
@@ -221,22 +225,24 @@ class Night:
         )
 
 
-class Nights:
+class RestoreRuns:
     """The nights of one Temporal namespace."""
 
     def __init__(self, client: Client) -> None:
         """`client` has the plugin, for its data converter."""
         self._client = client
 
-    async def start(self, request: RestoreRequest, task_queue: str, shown: Shown) -> Night:
+    async def start(self, request: RestoreRequest, task_queue: str, shown: DisplayMetadata) -> RestoreRun:
         """Start a night. Errors: as `begin`."""
         run_id = await self.begin(WORKFLOW, request, task_queue, shown)
         return self._night(request.target.workflow_id, run_id)
 
-    async def begin(self, workflow: str, request: RestoreRequest, task_queue: str, shown: Shown) -> str | None:
+    async def begin(
+        self, workflow: str, request: RestoreRequest, task_queue: str, shown: DisplayMetadata
+    ) -> str | None:
         """Start a workflow under its target's one workflow id; returns its run's.
 
-        Raises `NightRefused`, naming what is running there, if anything is; `RPCError` (INVALID_ARGUMENT) at once if the
+        Raises `RestoreRefused`, naming what is running there, if anything is; `RPCError` (INVALID_ARGUMENT) at once if the
         search attributes are not registered, where the workflow itself would hang without a word.
         """
         workflow_id = request.target.workflow_id
@@ -256,15 +262,15 @@ class Nights:
             raise await self._already_running(workflow_id, error.run_id) from None
         return started.first_execution_run_id
 
-    async def of_request(self, request: RestoreRequest) -> Night:
+    async def of_request(self, request: RestoreRequest) -> RestoreRun:
         """The running or last night of the request's target."""
         return await self._of_workflow(request.target.workflow_id)
 
-    async def named(self, name: str) -> Night:
+    async def named(self, name: str) -> RestoreRun:
         """The running or last night of a target cluster (its name or ARN), or the night of an operation (op-005).
 
         Of an operation that was retried it is the newest run, also while Temporal's lists do not have it yet.
-        Raises `NightRefused` if there is none, or if clusters of two regions or accounts have the name.
+        Raises `RestoreRefused` if there is none, or if clusters of two regions or accounts have the name.
         """
         if name.startswith(TARGETS_PREFIX):
             return await self._of_workflow(name)
@@ -282,18 +288,20 @@ class Nights:
         going = found and found[0].status is WorkflowExecutionStatus.RUNNING
         return self._only(found if going else nights or found, f"target {name}")
 
-    def run(self, workflow_id: str, run_id: str) -> Night:
+    def run(self, workflow_id: str, run_id: str) -> RestoreRun:
         """The night of a run that was just begun."""
         return self._night(workflow_id, run_id)
 
-    async def newest(self) -> Night:
+    async def newest(self) -> RestoreRun:
         """The night that was started last.
 
-        Raises `NightRefused` if there was none within Temporal's retention.
+        Raises `RestoreRefused` if there was none within Temporal's retention.
         """
         async for execution in self._listed(f"WorkflowType = '{WORKFLOW}'"):
             return self._night(execution.id, execution.run_id)
-        raise NightRefused("There was no night yet, or Temporal has forgotten it; the trail has not: starter.py audit")
+        raise RestoreRefused(
+            "There was no night yet, or Temporal has forgotten it; the trail has not: starter.py audit"
+        )
 
     async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
         """The newest first, without the scheduled runs that wait for a night."""
@@ -301,27 +309,27 @@ class Nights:
             if execution.id.startswith(TARGETS_PREFIX):
                 yield execution
 
-    def _only(self, found: list[WorkflowExecution], what: str) -> Night:
+    def _only(self, found: list[WorkflowExecution], what: str) -> RestoreRun:
         ids = sorted({execution.id for execution in found})
         if not ids:
-            raise NightRefused(
+            raise RestoreRefused(
                 f"No night of {what} is known to Temporal in namespace {self._client.namespace}. One that ended longer "
                 "ago than Temporal keeps histories stands in the trail only: python starter.py audit"
             )
         if len(ids) > 1:
-            raise NightRefused(f"More than one cluster is meant by {what}; name one of these: {', '.join(ids)}")
+            raise RestoreRefused(f"More than one cluster is meant by {what}; name one of these: {', '.join(ids)}")
         return self._night(found[0].id, found[0].run_id)
 
-    async def running(self, request: RestoreRequest) -> Night | None:
+    async def running(self, request: RestoreRequest) -> RestoreRun | None:
         """What runs under the id of the request's target, a night or a cleanup; None if nothing does."""
         try:
             newest = await self._newest(request.target.workflow_id)
-        except NightRefused:
+        except RestoreRefused:
             return None
         running = newest.status is WorkflowExecutionStatus.RUNNING
         return self._night(newest.id, newest.run_id) if running else None
 
-    async def _of_workflow(self, workflow_id: str) -> Night:
+    async def _of_workflow(self, workflow_id: str) -> RestoreRun:
         newest = await self._newest(workflow_id)
         if newest.workflow_type == CLEANUP and newest.status is not WorkflowExecutionStatus.RUNNING:
             async for night in self._listed(f"WorkflowId = '{workflow_id}' AND WorkflowType = '{WORKFLOW}'"):
@@ -334,33 +342,33 @@ class Nights:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            raise NightRefused(
+            raise RestoreRefused(
                 f"No night {workflow_id} is known to Temporal in namespace {self._client.namespace}."
             ) from None
 
-    def _night(self, workflow_id: str, run_id: str | None) -> Night:
+    def _night(self, workflow_id: str, run_id: str | None) -> RestoreRun:
         # With the run's id, so that no later night of the same target is taken for this one.
-        return Night(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=RestoreState))
+        return RestoreRun(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=RestoreState))
 
-    async def _already_running(self, workflow_id: str, run_id: str | None) -> NightRefused:
+    async def _already_running(self, workflow_id: str, run_id: str | None) -> RestoreRefused:
         """Says what runs under the target's id, so that nothing else may begin."""
         night = self._night(workflow_id, run_id)
         if await night.is_cleanup():
             numbered = operation_of(await night.description()) or "not yet numbered"
             then = f"It takes minutes; see it with: python starter.py status {workflow_id}"
-            return NightRefused(f"A cleanup of this target is running: {workflow_id}, operation {numbered}. {then}")
+            return RestoreRefused(f"A cleanup of this target is running: {workflow_id}, operation {numbered}. {then}")
         refused = f"A restore of this target is running already: {night.workflow_id}"
         try:
             state = await night.state()
         except NoAnswer:
             state = None
         if state is None:
-            return NightRefused(f"{refused}. No worker answers to say how far it is.")
+            return RestoreRefused(f"{refused}. No worker answers to say how far it is.")
         numbered = state.operation_id or "not yet numbered"
-        return NightRefused(f"{refused}, operation {numbered}, {standing(state)}.")
+        return RestoreRefused(f"{refused}, operation {numbered}, {summarize(state)}.")
 
 
-async def outlasting(result: Callable[[], Awaitable[T]]) -> T:
+async def retry_while_unavailable(result: Callable[[], Awaitable[T]]) -> T:
     """The answer, also if Temporal is away for a moment meanwhile."""
     while True:
         try:
@@ -388,7 +396,7 @@ def retry_command(operation_id: str, step: Step | None = None) -> str:
     return f"python starter.py retry {operation_id}{f' --from {step}' if step else ''}"
 
 
-def standing(state: RestoreState) -> str:
+def summarize(state: RestoreState) -> str:
     """Where a night is, in a few words."""
     if state.waits_until:
         return f"waiting until {state.waits_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
@@ -401,6 +409,6 @@ def standing(state: RestoreState) -> str:
     return f"at step {current.step.number} of {len(Step)}, {current.step}{percent}"
 
 
-def took(began: datetime, ended: datetime) -> str:
+def format_duration(began: datetime, ended: datetime) -> str:
     """A length of time as 0:47:10."""
     return str(max(ended - began, timedelta(0))).split(".")[0]

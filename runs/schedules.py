@@ -31,7 +31,7 @@ from temporalio.client import (
 )
 
 from models.request import RestoreRequest
-from runs.restores import WORKFLOW, Shown
+from runs.restores import WORKFLOW, DisplayMetadata
 
 NOTE = "Made by starter.py schedule"
 DAYS_AHEAD = 366
@@ -60,7 +60,7 @@ class Nightly:
     """How late a missed night may still start."""
 
 
-def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, shown: Shown) -> Schedule:
+def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, shown: DisplayMetadata) -> Schedule:
     """The schedule that restores this request every night."""
     # Tuples, as Temporal's answers have them: that is how the two are found to be the same.
     at = ScheduleCalendarSpec(

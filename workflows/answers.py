@@ -10,7 +10,7 @@ from temporalio import workflow
 T = TypeVar("T")
 
 
-async def answered(call: workflow.ActivityHandle[T]) -> T:
+async def await_outcome(call: workflow.ActivityHandle[T]) -> T:
     """The activity's answer, or its failure; a cancellation of the workflow is handed on to an activity still under way.
 
     Awaiting the handle itself would be dangerous: the SDK throws away an answer that comes in the same workflow task as

@@ -11,14 +11,14 @@ from temporalio.exceptions import FailureError
 from temporalio.types import MethodSyncSingleParam
 from temporalio.workflow import ActivityConfig
 
-from workflows.answers import answered
+from workflows.answers import await_outcome
 from workflows.canonical_run import as_failure, run_under_the_targets_id, runs_under_its_targets_id
-from workflows.leftovers import leftovers, removed, surveyed
+from workflows.leftovers import leftovers_to_remove, remove_leftovers, take_inventory
 from workflows.operator_wait import OperatorWait
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, NOTIFICATION, SEAL_CALL, TRAIL_CALL, with_summary
-from workflows.polling import Answer, Input, Pause, look_until_done, shielded
+from workflows.polling import Answer, Input, Pause, poll_until_done, shielded
 from workflows.progress import Progress
-from workflows.sealing import sealed
+from workflows.sealing import seal_trail
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -52,7 +52,7 @@ with workflow.unsafe.imports_passed_through():
         SnapshotCopy,
     )
     from models.steps import Step
-    from models.validation_errors import listed_faults
+    from models.validation_errors import describe_validation_errors
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -112,10 +112,10 @@ class AuroraRestoreWorkflow:
         )
         policy = with_summary(TRAIL_CALL, "take the next operation number")
         opening = workflow.start_activity_method(OperationActivities.open_operation, wanted, **policy)
-        progress.opened(await answered(opening))
+        progress.opened(await await_outcome(opening))
 
     async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
-        of = SnapshotCheckInput(
+        step_input = SnapshotCheckInput(
             **self._begin(Step.SNAPSHOT_CHECK),
             source=request.source,
             target=request.target,
@@ -125,13 +125,13 @@ class AuroraRestoreWorkflow:
             copy_needed=request.copy_needed,
         )
         checked = await self._call(
-            SnapshotActivities.snapshot_check, of, AWS_CALL, f"snapshot of {request.source.cluster}"
+            SnapshotActivities.snapshot_check, step_input, AWS_CALL, f"snapshot of {request.source.cluster}"
         )
         self._night.found(snapshot=checked.snapshot.arn)
         return checked
 
     async def _copy_snapshot(self, request: RestoreRequest, checked: SnapshotCheckOutcome) -> SnapshotCopy:
-        of = CopySnapshotInput(
+        step_input = CopySnapshotInput(
             **self._begin(Step.COPY_SNAPSHOT),
             snapshot=checked.snapshot,
             source=request.source,
@@ -140,7 +140,7 @@ class AuroraRestoreWorkflow:
             archive=request.archive,
         )
         wait = request.waits.copy_snapshot
-        copied = await self._wait(Step.COPY_SNAPSHOT, SnapshotActivities.copy_snapshot, of, wait)
+        copied = await self._wait(Step.COPY_SNAPSHOT, SnapshotActivities.copy_snapshot, step_input, wait)
         if copied.snapshot_copy is None:
             raise RuntimeError("copy-snapshot was done without a copy")
         self._night.found(snapshot_copy=copied.snapshot_copy.arn)
@@ -149,14 +149,14 @@ class AuroraRestoreWorkflow:
     async def _check_copy_status(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
     ) -> None:
-        of = CheckCopyInput(
+        step_input = CheckCopyInput(
             **self._begin(Step.CHECK_COPY_STATUS), snapshot=checked.snapshot, snapshot_copy=copy, target=request.target
         )
         wait = request.waits.copy_snapshot
-        await self._wait(Step.CHECK_COPY_STATUS, SnapshotActivities.check_copy_status, of, wait)
+        await self._wait(Step.CHECK_COPY_STATUS, SnapshotActivities.check_copy_status, step_input, wait)
 
     async def _delete_rds(self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy) -> None:
-        of = DeleteClusterInput(
+        step_input = DeleteClusterInput(
             **self._begin(Step.DELETE_RDS),
             source=request.source,
             target=request.target,
@@ -164,18 +164,18 @@ class AuroraRestoreWorkflow:
             snapshot_copy=copy,
             source_resource_id=checked.source_resource_id,
             target_resource_id=checked.target_resource_id,
-            night_began_at=self._night.state.started_at,
+            operation_started_at=self._night.state.started_at,
             oldest=request.oldest_snapshot,
             live=checked.live,
         )
         # No trail, no deletion: everything so far must stand in it.
         await trail.written()
-        await self._wait(Step.DELETE_RDS, ClusterActivities.delete_rds, of, request.waits.delete_rds)
+        await self._wait(Step.DELETE_RDS, ClusterActivities.delete_rds, step_input, request.waits.delete_rds)
 
     async def _restore_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
     ) -> RestoreClusterOutcome:
-        of = RestoreClusterInput(
+        step_input = RestoreClusterInput(
             **self._begin(Step.RESTORE_SNAPSHOT),
             source_arn=request.source.arn,
             configuration=checked.configuration,
@@ -184,7 +184,7 @@ class AuroraRestoreWorkflow:
             snapshot_copy=copy,
         )
         restored = await self._call(
-            ClusterActivities.restore_snapshot, of, AWS_CALL, f"{request.target.cluster} from {copy.identifier}"
+            ClusterActivities.restore_snapshot, step_input, AWS_CALL, f"{request.target.cluster} from {copy.identifier}"
         )
         self._night.found(cluster=restored.cluster_arn, cluster_resource_id=restored.cluster_resource_id)
         return restored
@@ -192,7 +192,7 @@ class AuroraRestoreWorkflow:
     async def _check_restore_status(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, restored: RestoreClusterOutcome
     ) -> Endpoint:
-        of = CheckRestoreInput(
+        step_input = CheckRestoreInput(
             **self._begin(Step.CHECK_RESTORE_STATUS),
             target=request.target,
             configuration=checked.configuration,
@@ -200,7 +200,7 @@ class AuroraRestoreWorkflow:
             engine=checked.snapshot.engine,
         )
         look = RestoredClusterActivities.check_restore_status
-        up = await self._wait(Step.CHECK_RESTORE_STATUS, look, of, request.waits.restore_snapshot)
+        up = await self._wait(Step.CHECK_RESTORE_STATUS, look, step_input, request.waits.restore_snapshot)
         if up.endpoint is None:
             raise RuntimeError("check-restore-status was done without an endpoint")
         self._night.found(endpoint=up.endpoint.host, port=up.endpoint.port)
@@ -209,7 +209,7 @@ class AuroraRestoreWorkflow:
     async def _setup_db_users(
         self, request: RestoreRequest, restored: RestoreClusterOutcome, endpoint: Endpoint
     ) -> None:
-        of = SetupUsersInput(
+        step_input = SetupUsersInput(
             **self._begin(Step.SETUP_DB_USERS),
             target=request.target,
             cluster_resource_id=restored.cluster_resource_id,
@@ -221,12 +221,12 @@ class AuroraRestoreWorkflow:
             checks=request.checks,
         )
         policy = DATABASE_WORK if request.sql_files or request.checks else DATABASE_CALL
-        await self._call(DatabaseUserActivities.setup_db_users, of, policy, f"{len(request.users)} users")
+        await self._call(DatabaseUserActivities.setup_db_users, step_input, policy, f"{len(request.users)} users")
 
     async def _archive_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
     ) -> None:
-        of = ArchiveSnapshotInput(
+        step_input = ArchiveSnapshotInput(
             **self._begin(Step.ARCHIVE_SNAPSHOT),
             snapshot=checked.snapshot,
             snapshot_copy=copy,
@@ -234,14 +234,16 @@ class AuroraRestoreWorkflow:
             archive=request.archive,
         )
         await trail.written()
-        await self._call(SnapshotActivities.archive_snapshot, of, AWS_CALL, f"keep {request.archive.keep} copies")
+        await self._call(
+            SnapshotActivities.archive_snapshot, step_input, AWS_CALL, f"keep {request.archive.keep} copies"
+        )
 
     async def _sns_notification(self, request: RestoreRequest) -> None:
         state = self._night.state
-        self._night.found(survey=await shielded(surveyed(request, self._night.operation_id, state.snapshot_copy)))
+        self._night.found(survey=await shielded(take_inventory(request, self._night.operation_id, state.snapshot_copy)))
         await self._seal(request, SEAL_CALL)
         started_at = self._night.began(Step.SNS_NOTIFICATION)
-        of = NotificationInput(
+        step_input = NotificationInput(
             operation_id=self._night.operation_id,
             step_started_at=started_at,
             notification=request.notification,
@@ -249,8 +251,8 @@ class AuroraRestoreWorkflow:
             workflow_id=workflow.info().workflow_id,
             state=self._night.state,
         )
-        summary = f"tell that {of.operation_id} {of.state.outcome}"
-        await self._call(NotificationActivities.sns_notification, of, NOTIFICATION, summary)
+        summary = f"tell that {step_input.operation_id} {step_input.state.outcome}"
+        await self._call(NotificationActivities.sns_notification, step_input, NOTIFICATION, summary)
 
     async def _compensate(self, request: RestoreRequest, progress: Progress, error: BaseException) -> BaseException:
         """Tell people, whatever happens to us meanwhile; returns what the workflow ends with: the step's error."""
@@ -273,10 +275,10 @@ class AuroraRestoreWorkflow:
 
     async def _remove_leftovers(self, request: RestoreRequest) -> None:
         """What the request wants removed, if there can be any; the step's error is the one that counts."""
-        if (of := leftovers(request, self._night.state)) is None:
+        if (step_input := leftovers_to_remove(request, self._night.state)) is None:
             return
         try:
-            self._night.found(removed=await shielded(removed(of, request.waits.delete_rds)))
+            self._night.found(removed=await shielded(remove_leftovers(step_input, request.waits.delete_rds)))
         except FailureError as error:
             fault = fault_of(error)
             workflow.logger.error("leftovers not removed: %s", fault.message)
@@ -284,7 +286,7 @@ class AuroraRestoreWorkflow:
 
     async def _seal(self, request: RestoreRequest, policy: ActivityConfig) -> None:
         if self._night.state.operation_id and (
-            seal := await shielded(sealed(self._night.state.operation_id, request.target.arn, policy))
+            seal := await shielded(seal_trail(self._night.state.operation_id, request.target.arn, policy))
         ):
             self._night.found(seal=seal.digest)
 
@@ -332,19 +334,25 @@ class AuroraRestoreWorkflow:
         return {"step_started_at": self._night.began(step), "operation_id": self._night.operation_id}
 
     async def _call(
-        self, activity: MethodSyncSingleParam[Any, Input, Answer], of: Input, policy: ActivityConfig, summary: str
+        self,
+        activity: MethodSyncSingleParam[Any, Input, Answer],
+        step_input: Input,
+        policy: ActivityConfig,
+        summary: str,
     ) -> Answer:
-        answer: Answer = await answered(workflow.start_activity_method(activity, of, **with_summary(policy, summary)))
+        answer: Answer = await await_outcome(
+            workflow.start_activity_method(activity, step_input, **with_summary(policy, summary))
+        )
         self._night.looked(answer)
         return answer
 
     async def _wait(
-        self, step: Step, activity: MethodSyncSingleParam[Any, Input, Answer], of: Input, wait: Wait
+        self, step: Step, activity: MethodSyncSingleParam[Any, Input, Answer], step_input: Input, wait: Wait
     ) -> Answer:
         async def look(at: Input) -> Answer:
             return await self._call(activity, at, AWS_CALL, f"look {at.look}")
 
-        return await look_until_done(look, of, wait, self._pause, step)
+        return await poll_until_done(look, step_input, wait, self._pause, step)
 
     @property
     def _night(self) -> Progress:
@@ -367,7 +375,7 @@ class AuroraRestoreWorkflow:
         self._operator.refuse_unless_fitting(decided)
 
     @workflow.signal(description="Look now instead of at the end of the current wait.")
-    def look_now(self) -> None:
+    def poll_now(self) -> None:
         """A signal only shortens a wait; the look decides."""
         self._pause.end_early()
 
@@ -377,4 +385,4 @@ def _missing_request() -> RestoreRequest:
     try:
         return RestoreRequest.model_validate({})
     except ValidationError as error:
-        raise InvalidRequest("Invalid request", f"no input was given.\n{listed_faults(error)}") from None
+        raise InvalidRequest("Invalid request", f"no input was given.\n{describe_validation_errors(error)}") from None

@@ -9,11 +9,11 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from models import search_attributes
-from workflows.answers import answered
+from workflows.answers import await_outcome
 from workflows.canonical_run import as_failure, runs_under_its_targets_id
 from workflows.policies import REMOVAL, TRAIL_CALL, with_summary
 from workflows.polling import shielded
-from workflows.sealing import sealed
+from workflows.sealing import seal_trail
 
 with workflow.unsafe.imports_passed_through():
     from activities.leftovers import LeftoverActivities
@@ -59,7 +59,7 @@ class AuroraCleanupWorkflow:
             opened_at=workflow.now(),
         )
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
-        operation: Operation = await answered(
+        operation: Operation = await await_outcome(
             workflow.start_activity_method(
                 OperationActivities.open_operation, wanted, **with_summary(TRAIL_CALL, "take the next operation number")
             )
@@ -73,16 +73,18 @@ class AuroraCleanupWorkflow:
             raise asyncio.CancelledError
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(Housekeeping.REMOVE_ORPHANS.value)])
         self._update(details="Removing orphans")
-        of = RemoveOrphansInput(
+        step_input = RemoveOrphansInput(
             operation_id=operation.operation_id,
             step_started_at=workflow.now(),
             target=request.target,
             archive=request.archive,
         )
         await trail.written()
-        gone: StepOutcome = await answered(
+        gone: StepOutcome = await await_outcome(
             workflow.start_activity_method(
-                LeftoverActivities.remove_orphans, of, **with_summary(REMOVAL, f"orphans of {request.target.cluster}")
+                LeftoverActivities.remove_orphans,
+                step_input,
+                **with_summary(REMOVAL, f"orphans of {request.target.cluster}"),
             )
         )
         return gone
@@ -96,7 +98,7 @@ class AuroraCleanupWorkflow:
     async def _ended(self, outcome: Outcome, **how: object) -> CleanupState:
         state = self._update(outcome=outcome, **how)
         if state.operation_id is not None:
-            await shielded(sealed(state.operation_id, state.target, TRAIL_CALL))
+            await shielded(seal_trail(state.operation_id, state.target, TRAIL_CALL))
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(outcome.value)])
         return state
 

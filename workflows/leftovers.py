@@ -5,36 +5,38 @@ from __future__ import annotations
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workflows.policies import REMOVAL, SURVEY, with_summary
-from workflows.polling import Pause, look_until_done
+from workflows.policies import INVENTORY, REMOVAL, with_summary
+from workflows.polling import Pause, poll_until_done
 
 with workflow.unsafe.imports_passed_through():
-    from activities.inventory import SurveyActivities
+    from activities.inventory import InventoryActivities
     from activities.leftovers import LeftoverActivities
     from errors import fault_of
-    from models.inventory import Survey, SurveyInput
+    from models.inventory import Inventory, InventoryInput
     from models.leftovers import RemoveLeftoversInput
     from models.operation import RestoreState, StepOutcome
     from models.request import Leftover, RestoreRequest, Wait
     from models.steps import Housekeeping, Status, Step
 
 
-async def surveyed(request: RestoreRequest, operation_id: str, snapshot_copy: str | None) -> Survey:
+async def take_inventory(request: RestoreRequest, operation_id: str, snapshot_copy: str | None) -> Inventory:
     """What is there now; a survey that fails says why, and keeps nobody from being told."""
-    of = SurveyInput(
+    inventory_input = InventoryInput(
         operation_id=operation_id, target=request.target, archive=request.archive, snapshot_copy=snapshot_copy
     )
     try:
-        seen: Survey = await workflow.execute_activity_method(
-            SurveyActivities.survey_resources, of, **with_summary(SURVEY, f"what is there of {request.target.cluster}")
+        seen: Inventory = await workflow.execute_activity_method(
+            InventoryActivities.take_inventory,
+            inventory_input,
+            **with_summary(INVENTORY, f"what is there of {request.target.cluster}"),
         )
         return seen
     except FailureError as error:
         workflow.logger.error("resources not seen: %s", fault_of(error).message)
-        return Survey(seen_at=workflow.now(), unknown=fault_of(error).short)
+        return Inventory(seen_at=workflow.now(), unknown=fault_of(error).short)
 
 
-def leftovers(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversInput | None:
+def leftovers_to_remove(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversInput | None:
     """What of this night is to be removed now that it ends without success; None if there can be nothing.
 
     A cluster is half-restored until its users are set; one whose users are set stays, whatever failed after.
@@ -60,7 +62,7 @@ def leftovers(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversIn
     )
 
 
-async def removed(of: RemoveLeftoversInput, wait: Wait) -> tuple[str, ...]:
+async def remove_leftovers(step_input: RemoveLeftoversInput, wait: Wait) -> tuple[str, ...]:
     """Remove it and wait until it is gone; returns the ARNs of what was removed."""
 
     async def look(at: RemoveLeftoversInput) -> StepOutcome:
@@ -70,5 +72,5 @@ async def removed(of: RemoveLeftoversInput, wait: Wait) -> tuple[str, ...]:
         return outcome
 
     # A cancelled night ends in order: a second cancellation does not end this wait either.
-    gone = await look_until_done(look, of, wait, Pause(undisturbed=True), Housekeeping.REMOVE_LEFTOVERS)
+    gone = await poll_until_done(look, step_input, wait, Pause(undisturbed=True), Housekeeping.REMOVE_LEFTOVERS)
     return gone.resource_arns

@@ -44,7 +44,7 @@ TRAIL_CALL = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=time
 SEAL_CALL = _policy(start_to_close=timedelta(minutes=1), schedule_to_close=timedelta(minutes=5))
 """The seal that stands in the notification, which does not wait for long for it."""
 
-SURVEY = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(minutes=3))
+INVENTORY = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(minutes=3))
 """The look at what is there before people are told, who need not wait long for it."""
 
 REMOVAL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timedelta(minutes=10))

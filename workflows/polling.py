@@ -16,9 +16,9 @@ from temporalio import workflow
 from workflows.policies import GROWTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
-    from models.operation import FinalLook, StepInput, StepOutcome
+    from models.operation import FinalPoll, StepInput, StepOutcome
     from models.request import Wait
-    from models.steps import Recorded
+    from models.steps import AuditedStep
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)
@@ -37,7 +37,7 @@ class Pause:
         """Look now."""
         self._asked = True
 
-    async def until_next_look(self, length: timedelta, summary: str) -> bool:
+    async def until_next_poll(self, length: timedelta, summary: str) -> bool:
         """Wait; returns whether it was ended early.
 
         Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before.
@@ -50,8 +50,8 @@ class Pause:
         return early
 
 
-async def look_until_done(
-    look: Callable[[Input], Awaitable[Answer]], of: Input, wait: Wait, pause: Pause, step: Recorded
+async def poll_until_done(
+    look: Callable[[Input], Awaitable[Answer]], step_input: Input, wait: Wait, pause: Pause, step: AuditedStep
 ) -> Answer:
     """Look, and look again at growing intervals, until the answer is done.
 
@@ -60,23 +60,23 @@ async def look_until_done(
     """
     deadline = workflow.now() + wait.deadline
     interval = wait.first_interval
-    while not (answer := await look(of)).done:
-        if of.final_look is not None:
+    while not (answer := await look(step_input)).done:
+        if step_input.final_poll is not None:
             raise RuntimeError(f"{step}: the final look neither was done nor raised")
         length = max(min(interval, deadline - workflow.now()), timedelta(0))
         final = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
-        seen = of.seen or bool(answer.resource_arns)
-        of = of.model_copy(update={"look": of.look + 1, "final_look": final, "seen": seen})
+        seen = step_input.seen or bool(answer.resource_arns)
+        step_input = step_input.model_copy(update={"look": step_input.look + 1, "final_poll": final, "seen": seen})
         interval = min(interval * GROWTH, wait.maximum_interval)
     return answer
 
 
-async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalLook | None:
+async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalPoll | None:
     try:
-        early = await pause.until_next_look(length, short_summary(summary))
+        early = await pause.until_next_poll(length, short_summary(summary))
     except asyncio.CancelledError:
-        return FinalLook.CANCELLED
-    return FinalLook.DEADLINE if deadline_at_end and not early else None
+        return FinalPoll.CANCELLED
+    return FinalPoll.DEADLINE if deadline_at_end and not early else None
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from models import search_attributes
 
 with workflow.unsafe.imports_passed_through():
     from errors import Fault
-    from models.inventory import Survey
+    from models.inventory import Inventory
     from models.operation import Operation, RestoreState, StepOutcome, StepState
     from models.request import RestoreRequest
     from models.steps import Outcome, Status, Step
@@ -73,7 +73,7 @@ class Progress:
         self._update(warnings=(*self.state.warnings, *new))
         self._update_step(status, outcome.details, outcome.percent)
 
-    def found(self, **facts: str | int | tuple[str, ...] | Survey | None) -> None:
+    def found(self, **facts: str | int | tuple[str, ...] | Inventory | None) -> None:
         """What the night works on, what it removed, what was seen at its end: fields of the state by their names."""
         self._update(**facts)
 

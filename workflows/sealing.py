@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from models.seal import Seal, SealInput
 
 
-async def sealed(operation_id: str, target_arn: str, policy: ActivityConfig) -> Seal | None:
+async def seal_trail(operation_id: str, target_arn: str, policy: ActivityConfig) -> Seal | None:
     """A seal over everything so far; None if DynamoDB does not take it within the policy's time.
 
     A night is never failed by its seal: `starter.py audit verify` says what is not sealed, and can seal it.
@@ -23,14 +23,14 @@ async def sealed(operation_id: str, target_arn: str, policy: ActivityConfig) -> 
     try:
         if not await trail.written_within(policy["schedule_to_close_timeout"]):
             return None
-        of = SealInput(
+        seal_input = SealInput(
             operation_id=operation_id,
             target=target_arn,
             workflow_id=workflow.info().workflow_id,
             sealed_at=workflow.now(),
         )
         seal: Seal = await workflow.execute_activity_method(
-            SealActivities.seal_trail, of, **with_summary(policy, f"seal the trail of {operation_id}")
+            SealActivities.seal_trail, seal_input, **with_summary(policy, f"seal the trail of {operation_id}")
         )
         return seal
     except (FailureError, TrailConflict) as error:

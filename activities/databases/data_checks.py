@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from errors import StepFailed
-from models.users import Check, Scalar
+from models.users import DataCheck, Scalar
 
 LONGEST_SHOWN = 300
 """Characters of the rows in an error: enough to see what is wrong, too few to carry the data away."""
 
 
-def hold_against(check: Check, found: Sequence[Sequence[Any]]) -> None:
+def hold_against(check: DataCheck, found: Sequence[Sequence[Any]]) -> None:
     """Raises `StepFailed` if the query returned anything but the rows that were wanted, in that order."""
     rows = tuple(tuple(_plain(value) for value in row) for row in found)
     if rows != check.expected:

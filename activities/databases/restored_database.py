@@ -13,7 +13,7 @@ Row = tuple[Any, ...]
 Ask = Callable[[str], list[Row]]
 
 
-class Turn(Protocol):
+class SessionLock(Protocol):
     """One attempt's turn at the logins and files. Whoever takes the next one ends the sessions of this one.
 
     So a worker that stood still in its turn and wakes changes nothing any more that a later attempt has set: each
@@ -42,7 +42,7 @@ class RestoredDatabase(Protocol):
     def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
         """What the engine would refuse, or cut, of the names in the request."""
 
-    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[Turn]:
+    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[SessionLock]:
         """Take the turn; an earlier attempt that has it, or runs a file, is ended first.
 
         `restored` is the resource id of the cluster that was restored.

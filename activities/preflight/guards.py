@@ -31,7 +31,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Check:
+class PreflightCheck:
     """One look, and the names of the rules that it can find broken."""
 
     rules: tuple[str, ...]
@@ -39,7 +39,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class ObservedTarget:
     """The target as it was just seen, and what it is held against."""
 
     source: Source
@@ -55,10 +55,10 @@ def known(*resource_ids: str | None) -> frozenset[str]:
     return frozenset(resource_id for resource_id in resource_ids if resource_id is not None)
 
 
-Rule = Callable[[Sighting], Violation | None]
+Guard = Callable[[ObservedTarget], Violation | None]
 
 
-def target_account_is_the_callers(seen: Sighting) -> Violation | None:
+def target_account_is_the_callers(seen: ObservedTarget) -> Violation | None:
     """A worker with the wrong credentials sees another account's cluster of the same name."""
     return wrong_target_account(seen.target, seen.caller_account)
 
@@ -75,7 +75,7 @@ def wrong_target_account(target: Target, caller_account: str) -> Violation | Non
     )
 
 
-def target_arn_is_the_requests(seen: Sighting) -> Violation | None:
+def target_arn_is_the_requests(seen: ObservedTarget) -> Violation | None:
     """What answers under the name must be the cluster that the request names, in its region and account."""
     found = seen.cluster["DBClusterArn"]
     if found == seen.target.arn:
@@ -85,7 +85,7 @@ def target_arn_is_the_requests(seen: Sighting) -> Violation | None:
     )
 
 
-def target_is_not_the_source(seen: Sighting) -> Violation | None:
+def target_is_not_the_source(seen: ObservedTarget) -> Violation | None:
     """By ARN and by resource id, which a rename does not change."""
     same_id = seen.cluster["DbClusterResourceId"] in seen.source_resource_ids
     if seen.cluster["DBClusterArn"] != seen.source.arn and not same_id:
@@ -97,7 +97,7 @@ def target_is_not_the_source(seen: Sighting) -> Violation | None:
     )
 
 
-def target_opted_in(seen: Sighting) -> Violation | None:
+def target_opted_in(seen: ObservedTarget) -> Violation | None:
     """Only a cluster whose owner tagged it for this very source is ever replaced."""
     found = tags.tags_of(seen.cluster.get("TagList", [])).get(tags.REPLACED_BY)
     if found == seen.source.arn:
@@ -112,7 +112,7 @@ def target_opted_in(seen: Sighting) -> Violation | None:
     )
 
 
-def deletion_protection_is_off(seen: Sighting) -> Violation | None:
+def deletion_protection_is_off(seen: ObservedTarget) -> Violation | None:
     """The pipeline never switches protection off: that is the owner's decision."""
     if not seen.cluster.get("DeletionProtection"):
         return None
@@ -123,7 +123,7 @@ def deletion_protection_is_off(seen: Sighting) -> Violation | None:
     )
 
 
-def target_is_not_replicated(seen: Sighting) -> Violation | None:
+def target_is_not_replicated(seen: ObservedTarget) -> Violation | None:
     """A member of a global database, a replica or a replication source is somebody's production."""
     cluster = seen.cluster
     ties = [
@@ -144,7 +144,7 @@ def target_is_not_replicated(seen: Sighting) -> Violation | None:
     )
 
 
-def target_can_be_deleted(seen: Sighting) -> Violation | None:
+def target_can_be_deleted(seen: ObservedTarget) -> Violation | None:
     """RDS deletes no stopped cluster; a broken one is somebody's to look at first, unless it is deletable."""
     status = seen.cluster["Status"]
     if status not in ("stopped", "stopping") and cluster_meaning(status) is not Meaning.UNKNOWN:
@@ -156,7 +156,7 @@ def target_can_be_deleted(seen: Sighting) -> Violation | None:
     )
 
 
-RULES: dict[str, Rule] = {
+GUARDS: dict[str, Guard] = {
     "target-account": target_account_is_the_callers,
     "target-arn": target_arn_is_the_requests,
     "not-the-source": target_is_not_the_source,
@@ -168,22 +168,22 @@ RULES: dict[str, Rule] = {
 """By the name that their violations bear."""
 
 
-def violations(seen: Sighting) -> list[Violation]:
+def violations(seen: ObservedTarget) -> list[Violation]:
     """Every rule that the target breaks, not only the first."""
-    return broken(checks(seen))
+    return find_violations(checks(seen))
 
 
-def checks(seen: Sighting) -> list[Check]:
+def checks(seen: ObservedTarget) -> list[PreflightCheck]:
     """One for each rule."""
-    return [Check((name,), partial(_look, rule, seen)) for name, rule in RULES.items()]
+    return [PreflightCheck((name,), partial(_look, rule, seen)) for name, rule in GUARDS.items()]
 
 
-def _look(rule: Rule, seen: Sighting) -> list[Violation]:
+def _look(rule: Guard, seen: ObservedTarget) -> list[Violation]:
     violation = rule(seen)
     return [violation] if violation else []
 
 
-def broken(checks: Iterable[Check]) -> list[Violation]:
+def find_violations(checks: Iterable[PreflightCheck]) -> list[Violation]:
     """What all the checks find."""
     return [violation for check in checks for violation in check.look()]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from activities.preflight import guards
-from activities.preflight.guards import Check, Violation
-from activities.preflight.preflight import Examination, SeenTarget
+from activities.preflight.guards import PreflightCheck, Violation
+from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import translated
-from activities.rds.provenance import stranger
+from activities.rds.provenance import provenance_mismatch
 from activities.snapshots import kept_and_pruned
 from activities.step import Intents
 from clients.aws import AwsClients
@@ -51,7 +51,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """How one rule stands; it holds if neither of the texts is there."""
 
     rule: str
@@ -81,18 +81,18 @@ class Plan:
     """The one to restore from, whether it is there yet or not."""
     copy_status: str | None = None
     """None if there is no copy of this snapshot yet."""
-    target: SeenTarget = field(default_factory=SeenTarget)
+    target: ExistingTarget = field(default_factory=ExistingTarget)
     settings: list[Setting] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[CheckResult] = field(default_factory=list)
 
     @property
-    def obstacles(self) -> list[Finding]:
+    def obstacles(self) -> list[CheckResult]:
         """What would stop the night."""
         return [finding for finding in self.findings if finding.broken]
 
 
-def plan_night(aws: AwsClients, intents: Intents, request: RestoreRequest, at: datetime) -> Plan:
+def plan_restore(aws: AwsClients, intents: Intents, request: RestoreRequest, at: datetime) -> Plan:
     """Look at everything, with the time `at` (aware) for the night's beginning.
 
     Raises `Transient` or a `BotoCoreError` if AWS cannot be asked: then there is no plan.
@@ -108,7 +108,7 @@ class _Planner:
         self._aws = aws
         self._intents = intents
         self._plan = plan
-        self._of = SnapshotCheckInput(
+        self._step_input = SnapshotCheckInput(
             operation_id=PLAN,
             step_started_at=plan.at,
             source=request.source,
@@ -117,7 +117,7 @@ class _Planner:
             notification=request.notification,
             copy_needed=request.copy_needed,
         )
-        self._look = Examination(aws, intents, self._of, plan.at)
+        self._look = Preflight(aws, intents, self._step_input, plan.at)
 
     def plan(self) -> Plan:
         plan = self._plan
@@ -127,11 +127,11 @@ class _Planner:
         of_snapshot = plan.snapshot.cluster_resource_id if plan.snapshot else None
         ids = guards.known(source["DbClusterResourceId"] if source else None, of_snapshot)
         target = self._noted("target-exists", lambda: self._look.target(ids))
-        plan.target = target or SeenTarget()
+        plan.target = target or ExistingTarget()
         plan.settings = _settings(plan.request.target, plan.target)
         self._check_target(target)
         self._check_restore(source)
-        self._check([Check(("copy-source",), self._copy), Check(("trail",), self._trail)])
+        self._check([PreflightCheck(("copy-source",), self._copy), PreflightCheck(("trail",), self._trail)])
         plan.pruned = self._noted("archive", self._pruned) or []
         return plan
 
@@ -140,38 +140,38 @@ class _Planner:
         try:
             return look()
         except (ClientError, PipelineError) as error:
-            self._plan.findings.append(Finding(rule, broken=_fault(error).message))
+            self._plan.findings.append(CheckResult(rule, broken=_fault(error).message))
             return None
 
     def _unless_broken(self, rule: str) -> None:
         if rule not in {finding.rule for finding in self._plan.findings}:
-            self._plan.findings.append(Finding(rule))
+            self._plan.findings.append(CheckResult(rule))
 
-    def _check(self, checks: Iterable[Check]) -> None:
+    def _check(self, checks: Iterable[PreflightCheck]) -> None:
         for check in checks:
             found = self._noted(check.rules[0], partial(_looked, check))
             if found is not None:
-                self._plan.findings += [Finding(violation.rule, broken=violation.message) for violation in found]
+                self._plan.findings += [CheckResult(violation.rule, broken=violation.message) for violation in found]
                 for rule in check.rules:
                     self._unless_broken(rule)
 
-    def _check_target(self, target: SeenTarget | None) -> None:
+    def _check_target(self, target: ExistingTarget | None) -> None:
         checks = self._look.target_checks(self._plan.target)
         # A target that could not be looked at is not one that may be missing.
         self._check(check for check in checks if target is not None or check.rules != ("target-exists",))
         if self._plan.target.sighting is None:
             reason = "there is nothing to delete" if target else "the target could not be looked at"
-            self._plan.findings += [Finding(rule, unseen=reason) for rule in guards.RULES]
+            self._plan.findings += [CheckResult(rule, unseen=reason) for rule in guards.GUARDS]
 
     def _check_restore(self, source: DBClusterTypeDef | None) -> None:
         """Without a snapshot, as one of the cluster as it is now would be."""
         plan = self._plan
-        snapshot = plan.snapshot or _as_the_cluster_is(source, self._of)
+        snapshot = plan.snapshot or _as_the_cluster_is(source, self._step_input)
         unseen = frozenset() if plan.snapshot else NEEDS_SNAPSHOT if source else NEEDS_ITS_ENGINE
         checks = self._look.restore_checks(snapshot, plan.target)
         self._check(check for check in checks if unseen.isdisjoint(check.rules))
         plan.findings += [
-            Finding(rule, unseen="there is no snapshot to look at")
+            CheckResult(rule, unseen="there is no snapshot to look at")
             for check in checks
             for rule in check.rules
             if not unseen.isdisjoint(check.rules)
@@ -181,7 +181,7 @@ class _Planner:
         plan, target = self._plan, self._plan.request.target
         if plan.snapshot is None:
             return
-        if not self._of.copy_needed:
+        if not self._step_input.copy_needed:
             plan.copy = SnapshotCopy(arn=plan.snapshot.arn, identifier=plan.snapshot.identifier, made_here=False)
             return
         identifier = copy_identifier(target.arn, plan.snapshot.arn, plan.snapshot.created_at)
@@ -189,7 +189,7 @@ class _Planner:
         plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, made_here=True)
         copy = find_snapshot(self._aws.rds(target, PLAN), identifier)
         plan.copy_status = copy["Status"] if copy else None
-        if copy and (strange := stranger(copy, plan.snapshot)):
+        if copy and (strange := provenance_mismatch(copy, plan.snapshot)):
             yield Violation("copy-source", "Copy is of another snapshot", strange)
 
     def _trail(self) -> Iterator[Violation]:
@@ -205,7 +205,7 @@ class _Planner:
         return kept_and_pruned(self._aws.rds(request.target, PLAN), request.target, plan.copy, request.archive)[1]
 
 
-def _looked(check: Check) -> list[Violation]:
+def _looked(check: PreflightCheck) -> list[Violation]:
     return list(check.look())
 
 
@@ -217,13 +217,13 @@ def _fault(error: ClientError | PipelineError) -> Fault:
     return told.fault
 
 
-def _as_the_cluster_is(source: DBClusterTypeDef | None, of: SnapshotCheckInput) -> SourceSnapshot:
+def _as_the_cluster_is(source: DBClusterTypeDef | None, step_input: SnapshotCheckInput) -> SourceSnapshot:
     """What a snapshot of the source would be like if one were taken now."""
     found = source or {}
     return SourceSnapshot(
-        arn=of.source.arn,
-        identifier=f"of {of.source.cluster}",
-        created_at=of.step_started_at,
+        arn=step_input.source.arn,
+        identifier=f"of {step_input.source.cluster}",
+        created_at=step_input.step_started_at,
         engine=found.get("Engine", ""),
         engine_version=found.get("EngineVersion", ""),
         encrypted=found.get("StorageEncrypted", False),
@@ -232,7 +232,7 @@ def _as_the_cluster_is(source: DBClusterTypeDef | None, of: SnapshotCheckInput) 
     )
 
 
-def _settings(wanted: Target, target: SeenTarget) -> list[Setting]:
+def _settings(wanted: Target, target: ExistingTarget) -> list[Setting]:
     chosen = overlaid(wanted, target.settings)
     carried = (
         "carried over from the live target" if target.sighting else "carried over from the deleted target's record"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from activities.preflight import guards
 from activities.preflight.configuration import live_settings
-from activities.preflight.guards import Check, Sighting, Violation
-from activities.preflight.prerequisites import Readiness
+from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
+from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.selection import select_snapshot
 from activities.preflight.sharing import Sharing
 from activities.step import Intents
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SeenTarget:
+class ExistingTarget:
     """What was found under the target's name."""
 
-    sighting: Sighting | None = None
+    sighting: ObservedTarget | None = None
     """None if there is no such cluster."""
     instances: tuple[DBInstanceTypeDef, ...] = ()
     settings: ClusterSettings | None = None
@@ -45,81 +45,85 @@ class SeenTarget:
         return self.sighting.cluster["DbClusterResourceId"] if self.sighting else None
 
 
-class Examination:
+class Preflight:
     """One look at everything, at one time; botocore's errors pass through."""
 
-    def __init__(self, aws: AwsClients, intents: Intents, of: SnapshotCheckInput, at: datetime) -> None:
+    def __init__(self, aws: AwsClients, intents: Intents, step_input: SnapshotCheckInput, at: datetime) -> None:
         """`at` (aware) is when the night starts: ages and dates in names are reckoned from it."""
         self._aws = aws
         self._intents = intents
-        self._of = of
+        self._step_input = step_input
         self._at = at
 
     def snapshot(self) -> SourceSnapshot:
         """The snapshot that the night would restore. Raises `StepFailed` if there is none."""
-        return select_snapshot(self._aws.rds(self._of.source, self._of.operation_id), self._of.source, self._at)
+        return select_snapshot(
+            self._aws.rds(self._step_input.source, self._step_input.operation_id), self._step_input.source, self._at
+        )
 
     def source_cluster(self) -> DBClusterTypeDef | None:
         """The source itself, which may be gone while its snapshot is not."""
-        return find_cluster(self._aws.rds(self._of.source, self._of.operation_id), self._of.source.cluster)
+        return find_cluster(
+            self._aws.rds(self._step_input.source, self._step_input.operation_id), self._step_input.source.cluster
+        )
 
-    def target(self, source_resource_ids: frozenset[str]) -> SeenTarget:
+    def target(self, source_resource_ids: frozenset[str]) -> ExistingTarget:
         """What would be deleted; `source_resource_ids` are those that it must not have."""
-        of = self._of
-        rds = self._aws.rds(of.target, of.operation_id)
-        cluster = find_cluster(rds, of.target.cluster)
+        step_input = self._step_input
+        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        cluster = find_cluster(rds, step_input.target.cluster)
         if cluster is None:
             return self._absent_target()
-        caller = self._aws.sts(of.target, of.operation_id).get_caller_identity()["Account"]
-        instances = list_instances(rds, of.target.cluster)
-        sighting = Sighting(of.source, of.target, cluster, source_resource_ids, caller)
-        return SeenTarget(sighting, tuple(instances), live_settings(cluster, instances))
+        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
+        instances = list_instances(rds, step_input.target.cluster)
+        sighting = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
+        return ExistingTarget(sighting, tuple(instances), live_settings(cluster, instances))
 
-    def _absent_target(self) -> SeenTarget:
+    def _absent_target(self) -> ExistingTarget:
         """No target is a misspelt name, a first night, or what a night of ours left that ended before its restore."""
-        target = self._of.target
+        target = self._step_input.target
         if settings := self._intents.left_deleted(target.arn, self._at):
-            return SeenTarget(settings=ClusterSettings.model_validate_json(settings))
+            return ExistingTarget(settings=ClusterSettings.model_validate_json(settings))
         if target.missing is MissingTarget.CREATE:
-            return SeenTarget()
+            return ExistingTarget()
         text = (
             f"there is no cluster {target.arn}, and no operation of this pipeline deleted it. "
             "Correct target.cluster, or say target.missing: create for a first night."
         )
-        return SeenTarget(absence=Violation("target-exists", "Cluster not found", text))
+        return ExistingTarget(absence=Violation("target-exists", "Cluster not found", text))
 
-    def checks(self, snapshot: SourceSnapshot, target: SeenTarget) -> list[Check]:
+    def checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Every rule that can be held against this snapshot and this target."""
         return [*self.target_checks(target), *self.restore_checks(snapshot, target)]
 
-    def target_checks(self, target: SeenTarget) -> list[Check]:
+    def target_checks(self, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the credentials are right and the target may be deleted."""
         return [
-            Check(("source-account",), self._account),
-            Check(("target-exists",), lambda: [target.absence] if target.absence else []),
+            PreflightCheck(("source-account",), self._account),
+            PreflightCheck(("target-exists",), lambda: [target.absence] if target.absence else []),
             *(guards.checks(target.sighting) if target.sighting else []),
         ]
 
-    def restore_checks(self, snapshot: SourceSnapshot, target: SeenTarget) -> list[Check]:
+    def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings that the cluster is to have."""
-        of = self._of
+        step_input = self._step_input
         return [
-            *(Sharing(self._aws, of, snapshot).checks() if of.crosses_accounts else []),
-            Check(("settings",), lambda: self._settings(target)),
-            *Readiness(self._aws, of, snapshot, overlaid(of.target, target.settings)).checks(),
+            *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
+            PreflightCheck(("settings",), lambda: self._settings(target)),
+            *Prerequisites(self._aws, step_input, snapshot, overlaid(step_input.target, target.settings)).checks(),
         ]
 
     def _account(self) -> Iterator[Violation]:
-        of = self._of
-        caller = self._aws.sts(of.source, of.operation_id).get_caller_identity()["Account"]
-        if caller == of.source.account_id:
+        step_input = self._step_input
+        caller = self._aws.sts(step_input.source, step_input.operation_id).get_caller_identity()["Account"]
+        if caller == step_input.source.account_id:
             return
-        text = f"the credentials for the source belong to account {caller}, the request says {of.source.account_id}."
+        text = f"the credentials for the source belong to account {caller}, the request says {step_input.source.account_id}."
         yield Violation("source-account", "Wrong AWS account", f"{text} Correct source.account_id or source.role_arn.")
 
-    def _settings(self, target: SeenTarget) -> Iterator[Violation]:
+    def _settings(self, target: ExistingTarget) -> Iterator[Violation]:
         """A target that should be there and is not has been told already, and would bring its settings."""
-        missing = missing_settings(self._of.target, target.settings)
+        missing = missing_settings(self._step_input.target, target.settings)
         if not missing or target.absence:
             return
         names = ", ".join(f"target.{name}" for name in missing)

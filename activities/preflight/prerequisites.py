@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from activities.preflight.guards import Check, Violation
+from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.aws_errors import Action, action_for
-from activities.rds.copies import GOING
+from activities.rds.copies import BEING_DELETED
 from clients.aws import AwsClients
 from clients.rds import find_instances
 from models.configuration import SERVERLESS, ClusterSettings
@@ -21,31 +21,31 @@ from models.users import secret_ids
 Answer = TypeVar("Answer")
 
 
-class Readiness:
+class Prerequisites:
     """Everything that the later steps will need, looked up in the target's account and region."""
 
     def __init__(
-        self, aws: AwsClients, of: SnapshotCheckInput, snapshot: SourceSnapshot, configuration: ClusterSettings
+        self, aws: AwsClients, step_input: SnapshotCheckInput, snapshot: SourceSnapshot, configuration: ClusterSettings
     ) -> None:
         """`snapshot` is the one that will be restored, `configuration` what the cluster will be given, as far as known."""
         self._configuration = configuration
         self._aws = aws
-        self._of = of
+        self._step_input = step_input
         self._snapshot = snapshot
-        self._rds = aws.rds(of.target, of.operation_id)
+        self._rds = aws.rds(step_input.target, step_input.operation_id)
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[PreflightCheck]:
         """Everything that could be missing."""
         return [
-            Check(("subnet-group",), self._subnet_group),
-            Check(("security-group",), self._security_groups),
-            Check(("parameter-group", "parameter-group-family"), self._parameter_groups),
-            Check(("instance-class", "serverless-scaling"), self._instance_classes),
-            Check(("instance-name",), self._instance_names),
-            Check(("kms-key",), self._kms_key),
-            Check(("engine-version",), self._engine_version),
-            Check(("secret",), self._secrets),
-            Check(("topic",), self._topics),
+            PreflightCheck(("subnet-group",), self._subnet_group),
+            PreflightCheck(("security-group",), self._security_groups),
+            PreflightCheck(("parameter-group", "parameter-group-family"), self._parameter_groups),
+            PreflightCheck(("instance-class", "serverless-scaling"), self._instance_classes),
+            PreflightCheck(("instance-name",), self._instance_names),
+            PreflightCheck(("kms-key",), self._kms_key),
+            PreflightCheck(("engine-version",), self._engine_version),
+            PreflightCheck(("secret",), self._secrets),
+            PreflightCheck(("topic",), self._topics),
         ]
 
     def _subnet_group(self) -> Iterator[Violation]:
@@ -54,7 +54,7 @@ class Readiness:
             yield self._not_there("subnet-group", "Invalid VPC configuration", f"no DB subnet group {name}")
 
     def _security_groups(self) -> Iterator[Violation]:
-        ec2 = self._aws.ec2(self._of.target, self._of.operation_id)
+        ec2 = self._aws.ec2(self._step_input.target, self._step_input.operation_id)
         for group in self._configuration.vpc_security_group_ids or ():
             if _missing(partial(ec2.describe_security_groups, GroupIds=[group])):
                 yield self._not_there("security-group", "Invalid VPC configuration", f"no security group {group}")
@@ -109,11 +109,11 @@ class Readiness:
 
     def _instance_names(self) -> Iterator[Violation]:
         """An instance keeps its name when somebody renames its cluster to keep it; one that is deleting soon has none."""
-        target = self._of.target
+        target = self._step_input.target
         numbers = range(1, len(self._configuration.instances or ()) + 1)
         for found in find_instances(self._rds, [instance_identifier(target.cluster, number) for number in numbers]):
             owner = found.get("DBClusterIdentifier")
-            if owner != target.cluster and found["DBInstanceStatus"] not in GOING:
+            if owner != target.cluster and found["DBInstanceStatus"] not in BEING_DELETED:
                 yield Violation(
                     "instance-name",
                     "Instance name is taken",
@@ -122,8 +122,8 @@ class Readiness:
                 )
 
     def _kms_key(self) -> Iterator[Violation]:
-        key = self._of.target.kms_key_id
-        crosses = self._of.copy_needed
+        key = self._step_input.target.kms_key_id
+        crosses = self._step_input.copy_needed
         if self._snapshot.encrypted and crosses and key is None:
             yield Violation(
                 "kms-key",
@@ -142,7 +142,7 @@ class Readiness:
             yield from self._kms_key_is_usable(key)
 
     def _kms_key_is_usable(self, key: str) -> Iterator[Violation]:
-        kms = self._aws.kms(self._of.target, self._of.operation_id)
+        kms = self._aws.kms(self._step_input.target, self._step_input.operation_id)
         found = _found(partial(kms.describe_key, KeyId=key))
         if found is None:
             yield self._not_there("kms-key", "KMS key not accessible", f"no KMS key {key}")
@@ -160,9 +160,9 @@ class Readiness:
             )
 
     def _secrets(self) -> Iterator[Violation]:
-        secrets = self._aws.secretsmanager(self._of.target, self._of.operation_id)
-        master = self._of.target.master_user_secret_id
-        for secret in dict.fromkeys((*secret_ids(self._of.users), *([master] if master else []))):
+        secrets = self._aws.secretsmanager(self._step_input.target, self._step_input.operation_id)
+        master = self._step_input.target.master_user_secret_id
+        for secret in dict.fromkeys((*secret_ids(self._step_input.users), *([master] if master else []))):
             found = _found(partial(secrets.describe_secret, SecretId=secret))
             if found is None:
                 yield self._not_there("secret", "Secret not found", f"no secret {secret} in Secrets Manager")
@@ -172,15 +172,15 @@ class Readiness:
 
     def _topics(self) -> Iterator[Violation]:
         """A night that can tell nobody how it ended does not begin."""
-        of = self._of
-        for topic in of.notification.topic_arns:
-            sns = self._aws.sns(of.target, of.operation_id, topic)
+        step_input = self._step_input
+        for topic in step_input.notification.topic_arns:
+            sns = self._aws.sns(step_input.target, step_input.operation_id, topic)
             if _missing(partial(sns.get_topic_attributes, TopicArn=topic)):
                 text = f"there is no topic {topic}, and nobody would hear how the night ended. Create or correct it."
                 yield Violation("topic", "Topic not found", text)
 
     def _not_there(self, rule: str, short: str, what: str) -> Violation:
-        target = self._of.target
+        target = self._step_input.target
         return Violation(
             rule,
             short,

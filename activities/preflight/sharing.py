@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from activities.preflight.guards import Check, Violation
+from activities.preflight.guards import PreflightCheck, Violation
 from clients.aws import AwsClients
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 
@@ -16,18 +16,18 @@ from models.snapshots import SnapshotCheckInput, SourceSnapshot
 class Sharing:
     """Looked up in the source's account."""
 
-    def __init__(self, aws: AwsClients, of: SnapshotCheckInput, snapshot: SourceSnapshot) -> None:
+    def __init__(self, aws: AwsClients, step_input: SnapshotCheckInput, snapshot: SourceSnapshot) -> None:
         """`snapshot` is the one that will be copied."""
         self._aws = aws
-        self._of = of
+        self._step_input = step_input
         self._snapshot = snapshot
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[PreflightCheck]:
         """Everything that could keep the target's account from copying it."""
         return [
-            Check(("snapshot-type",), self._type),
-            Check(("snapshot-share",), self._share),
-            Check(("snapshot-key",), self._key),
+            PreflightCheck(("snapshot-type",), self._type),
+            PreflightCheck(("snapshot-share",), self._share),
+            PreflightCheck(("snapshot-key",), self._key),
         ]
 
     def _type(self) -> Iterator[Violation]:
@@ -43,26 +43,26 @@ class Sharing:
     def _share(self) -> Iterator[Violation]:
         if self._snapshot.type != "manual":
             return
-        rds = self._aws.rds(self._of.source, self._of.operation_id)
+        rds = self._aws.rds(self._step_input.source, self._step_input.operation_id)
         identifier = self._snapshot.identifier
         result = rds.describe_db_cluster_snapshot_attributes(DBClusterSnapshotIdentifier=identifier)
         attributes = result["DBClusterSnapshotAttributesResult"].get("DBClusterSnapshotAttributes", [])
         shared = {value for one in attributes if one["AttributeName"] == "restore" for value in one["AttributeValues"]}
-        target = self._of.target.account_id
+        target = self._step_input.target.account_id
         if shared & {target, "all"}:
             return
         yield Violation(
             "snapshot-share",
             "Snapshot not shared",
             f"{self._snapshot.arn} is not shared with account {target}. Its owner runs: "
-            f"aws rds modify-db-cluster-snapshot-attribute --region {self._of.source.region} --db-cluster-snapshot-identifier "
+            f"aws rds modify-db-cluster-snapshot-attribute --region {self._step_input.source.region} --db-cluster-snapshot-identifier "
             f"{identifier} --attribute-name restore --values-to-add {target}",
         )
 
     def _key(self) -> Iterator[Violation]:
         if not self._snapshot.encrypted or self._snapshot.kms_key_id is None:
             return
-        kms = self._aws.kms(self._of.source, self._of.operation_id)
+        kms = self._aws.kms(self._step_input.source, self._step_input.operation_id)
         if kms.describe_key(KeyId=self._snapshot.kms_key_id)["KeyMetadata"].get("KeyManager") != "AWS":
             return
         yield Violation(

@@ -34,7 +34,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class FaultRule:
     """One row: an operation's fault and what it means."""
 
     operation: str
@@ -58,34 +58,38 @@ _KMS_ADVICE = "Check kms_key_id and that the role may use both keys (kms:Describ
 _CAPACITY = "Insufficient capacity"
 _CAPACITY_ADVICE = "AWS has no room for this instance class here just now; try another class or zone."
 
-TABLE: tuple[Rule, ...] = (
+TABLE: tuple[FaultRule, ...] = (
     # Every operation: weather.
-    Rule(ANY, "Throttling", Action.RETRY, "Throttled"),
-    Rule(ANY, "ThrottlingException", Action.RETRY, "Throttled"),
-    Rule(ANY, "RequestLimitExceeded", Action.RETRY, "Throttled"),
-    Rule(ANY, "TooManyRequestsException", Action.RETRY, "Throttled"),
-    Rule(ANY, "InternalFailure", Action.RETRY, "AWS failed inside"),
-    Rule(ANY, "InternalError", Action.RETRY, "AWS failed inside"),
-    Rule(ANY, "InternalServiceError", Action.RETRY, "AWS failed inside"),
-    Rule(ANY, "ServiceUnavailable", Action.RETRY, "AWS is unavailable"),
-    Rule(ANY, "ExpiredToken", Action.RETRY, "Credentials expired"),
-    Rule(ANY, "ExpiredTokenException", Action.RETRY, "Credentials expired"),
-    Rule(ANY, "RequestExpired", Action.RETRY, "Request expired", "Check the worker's clock."),
-    Rule(ANY, "AccessDenied", Action.FAIL, "Access denied", "Give the role this action; docs/runbook.md names them."),
-    Rule(ANY, "AccessDeniedException", Action.FAIL, "Access denied", "Give the role this action."),
+    FaultRule(ANY, "Throttling", Action.RETRY, "Throttled"),
+    FaultRule(ANY, "ThrottlingException", Action.RETRY, "Throttled"),
+    FaultRule(ANY, "RequestLimitExceeded", Action.RETRY, "Throttled"),
+    FaultRule(ANY, "TooManyRequestsException", Action.RETRY, "Throttled"),
+    FaultRule(ANY, "InternalFailure", Action.RETRY, "AWS failed inside"),
+    FaultRule(ANY, "InternalError", Action.RETRY, "AWS failed inside"),
+    FaultRule(ANY, "InternalServiceError", Action.RETRY, "AWS failed inside"),
+    FaultRule(ANY, "ServiceUnavailable", Action.RETRY, "AWS is unavailable"),
+    FaultRule(ANY, "ExpiredToken", Action.RETRY, "Credentials expired"),
+    FaultRule(ANY, "ExpiredTokenException", Action.RETRY, "Credentials expired"),
+    FaultRule(ANY, "RequestExpired", Action.RETRY, "Request expired", "Check the worker's clock."),
+    FaultRule(
+        ANY, "AccessDenied", Action.FAIL, "Access denied", "Give the role this action; docs/runbook.md names them."
+    ),
+    FaultRule(ANY, "AccessDeniedException", Action.FAIL, "Access denied", "Give the role this action."),
     # snapshot-check, check-copy-status
-    Rule("DescribeDBClusterSnapshots", "DBClusterSnapshotNotFoundFault", Action.ABSENT, "Snapshot not found"),
-    Rule("DescribeDBClusters", "DBClusterNotFoundFault", Action.ABSENT, "Cluster not found"),
-    Rule("DescribeDBSubnetGroups", "DBSubnetGroupNotFoundFault", Action.ABSENT, _VPC),
-    Rule("DescribeDBClusterParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"),
-    Rule("DescribeDBParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"),
-    Rule("DescribeSecurityGroups", "InvalidGroup.NotFound", Action.ABSENT, _VPC),
-    Rule("DescribeSecurityGroups", "InvalidGroupId.Malformed", Action.ABSENT, _VPC),
-    Rule("DescribeKey", "NotFoundException", Action.ABSENT, _KMS),
-    Rule("DescribeSecret", "ResourceNotFoundException", Action.ABSENT, "Secret not found"),
-    Rule("GetTopicAttributes", "NotFound", Action.ABSENT, "Topic not found"),
-    Rule("GetTopicAttributes", "AuthorizationError", Action.FAIL, "Access denied", "Give the role this action."),
-    Rule(
+    FaultRule("DescribeDBClusterSnapshots", "DBClusterSnapshotNotFoundFault", Action.ABSENT, "Snapshot not found"),
+    FaultRule("DescribeDBClusters", "DBClusterNotFoundFault", Action.ABSENT, "Cluster not found"),
+    FaultRule("DescribeDBSubnetGroups", "DBSubnetGroupNotFoundFault", Action.ABSENT, _VPC),
+    FaultRule(
+        "DescribeDBClusterParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"
+    ),
+    FaultRule("DescribeDBParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"),
+    FaultRule("DescribeSecurityGroups", "InvalidGroup.NotFound", Action.ABSENT, _VPC),
+    FaultRule("DescribeSecurityGroups", "InvalidGroupId.Malformed", Action.ABSENT, _VPC),
+    FaultRule("DescribeKey", "NotFoundException", Action.ABSENT, _KMS),
+    FaultRule("DescribeSecret", "ResourceNotFoundException", Action.ABSENT, "Secret not found"),
+    FaultRule("GetTopicAttributes", "NotFound", Action.ABSENT, "Topic not found"),
+    FaultRule("GetTopicAttributes", "AuthorizationError", Action.FAIL, "Access denied", "Give the role this action."),
+    FaultRule(
         "GetSecretValue",
         "ResourceNotFoundException",
         Action.FAIL,
@@ -93,35 +97,35 @@ TABLE: tuple[Rule, ...] = (
         "Create it or correct secret_id.",
     ),
     # copy-snapshot
-    Rule("CopyDBClusterSnapshot", "DBClusterSnapshotAlreadyExistsFault", Action.ADOPT),
-    Rule("CopyDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
-    Rule(
+    FaultRule("CopyDBClusterSnapshot", "DBClusterSnapshotAlreadyExistsFault", Action.ADOPT),
+    FaultRule("CopyDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule(
         "CopyDBClusterSnapshot",
         "InvalidDBClusterSnapshotStateFault",
         Action.FAIL,
         "Snapshot not available",
         _SNAPSHOT_ADVICE,
     ),
-    Rule("CopyDBClusterSnapshot", "InvalidDBClusterStateFault", Action.WAIT, "Source cluster is busy"),
-    Rule(
+    FaultRule("CopyDBClusterSnapshot", "InvalidDBClusterStateFault", Action.WAIT, "Source cluster is busy"),
+    FaultRule(
         "CopyDBClusterSnapshot",
         "SnapshotQuotaExceeded",
         Action.WAIT,
         "5 copies are running into the region",
         fragment="more than 5 snapshots",
     ),
-    Rule(
+    FaultRule(
         "CopyDBClusterSnapshot",
         "SnapshotQuotaExceeded",
         Action.PRUNE,
         "Snapshot quota exceeded",
         "Delete manual cluster snapshots in the target region that nobody needs, or ask AWS for a higher quota.",
     ),
-    Rule("CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
+    FaultRule("CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
     # delete-rds
-    Rule("DeleteDBInstance", "DBInstanceNotFound", Action.ABSENT),
-    Rule("DeleteDBInstance", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
-    Rule(
+    FaultRule("DeleteDBInstance", "DBInstanceNotFound", Action.ABSENT),
+    FaultRule("DeleteDBInstance", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
+    FaultRule(
         "DeleteDBInstance",
         "InvalidDBClusterStateFault",
         Action.REFUSE,
@@ -129,9 +133,9 @@ TABLE: tuple[Rule, ...] = (
         "Delete its replica cluster first, or take another target.",
         fragment="last instance of the master cluster",
     ),
-    Rule("DeleteDBInstance", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
-    Rule("DeleteDBCluster", "DBClusterNotFoundFault", Action.ABSENT, "Cluster not found"),
-    Rule(
+    FaultRule("DeleteDBInstance", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("DeleteDBCluster", "DBClusterNotFoundFault", Action.ABSENT, "Cluster not found"),
+    FaultRule(
         "DeleteDBCluster",
         "InvalidDBClusterStateFault",
         Action.REFUSE,
@@ -139,15 +143,15 @@ TABLE: tuple[Rule, ...] = (
         "Remove it from the global database, or take another target.",
         fragment="global cluster",
     ),
-    Rule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
-    Rule(
+    FaultRule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule(
         "DeleteDBCluster",
         "InvalidGlobalClusterStateFault",
         Action.REFUSE,
         "Cluster belongs to a global database",
         "Remove it from the global database, or take another target.",
     ),
-    Rule(
+    FaultRule(
         "DeleteDBCluster",
         "InvalidParameterCombination",
         Action.REFUSE,
@@ -156,62 +160,64 @@ TABLE: tuple[Rule, ...] = (
         fragment="protected",
     ),
     # restore-snapshot
-    Rule("RestoreDBClusterFromSnapshot", "DBClusterAlreadyExistsFault", Action.ADOPT),
-    Rule("RestoreDBClusterFromSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
-    Rule("RestoreDBClusterFromSnapshot", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
-    Rule("RestoreDBClusterFromSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
-    Rule("RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault", Action.FAIL, _VPC, _VPC_ADVICE),
-    Rule("RestoreDBClusterFromSnapshot", "InvalidSubnet", Action.FAIL, _VPC, _VPC_ADVICE),
-    Rule("RestoreDBClusterFromSnapshot", "DBSubnetGroupNotFoundFault", Action.FAIL, _VPC, _VPC_ADVICE),
-    Rule("RestoreDBClusterFromSnapshot", "DBSubnetGroupDoesNotCoverEnoughAZs", Action.FAIL, _VPC, _VPC_ADVICE),
-    Rule("RestoreDBClusterFromSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
-    Rule(
+    FaultRule("RestoreDBClusterFromSnapshot", "DBClusterAlreadyExistsFault", Action.ADOPT),
+    FaultRule(
+        "RestoreDBClusterFromSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE
+    ),
+    FaultRule("RestoreDBClusterFromSnapshot", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
+    FaultRule("RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "InvalidSubnet", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "DBSubnetGroupNotFoundFault", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "DBSubnetGroupDoesNotCoverEnoughAZs", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
+    FaultRule(
         "RestoreDBClusterFromSnapshot",
         "DBClusterParameterGroupNotFound",
         Action.FAIL,
         "Parameter group not found",
         "Create it in the target region or correct db_cluster_parameter_group_name.",
     ),
-    Rule(
+    FaultRule(
         "RestoreDBClusterFromSnapshot",
         "DBClusterQuotaExceededFault",
         Action.FAIL,
         "Cluster quota exceeded",
         "Delete clusters in the target region that nobody needs, or ask AWS for a higher quota.",
     ),
-    Rule(
+    FaultRule(
         "RestoreDBClusterFromSnapshot", "InsufficientDBClusterCapacityFault", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE
     ),
-    Rule(
+    FaultRule(
         "RestoreDBClusterFromSnapshot", "InsufficientStorageClusterCapacity", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE
     ),
     # check-restore-status
-    Rule("CreateDBInstance", "DBInstanceAlreadyExists", Action.ADOPT),
-    Rule("CreateDBInstance", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
-    Rule("CreateDBInstance", "InsufficientDBInstanceCapacity", Action.WAIT, _CAPACITY, _CAPACITY_ADVICE),
-    Rule(
+    FaultRule("CreateDBInstance", "DBInstanceAlreadyExists", Action.ADOPT),
+    FaultRule("CreateDBInstance", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("CreateDBInstance", "InsufficientDBInstanceCapacity", Action.WAIT, _CAPACITY, _CAPACITY_ADVICE),
+    FaultRule(
         "CreateDBInstance",
         "InstanceQuotaExceeded",
         Action.FAIL,
         "Instance quota exceeded",
         "Delete instances in the target region that nobody needs, or ask AWS for a higher quota.",
     ),
-    Rule("ModifyDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
-    Rule("ModifyDBCluster", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
+    FaultRule("ModifyDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("ModifyDBCluster", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
     # archive-snapshot
-    Rule("AddTagsToResource", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
-    Rule("AddTagsToResource", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
-    Rule("AddTagsToResource", "InvalidDBClusterStateFault", Action.RETRY, "Cluster is busy"),
-    Rule("DeleteDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.ABSENT),
-    Rule("DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
+    FaultRule("AddTagsToResource", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule("AddTagsToResource", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule("AddTagsToResource", "InvalidDBClusterStateFault", Action.RETRY, "Cluster is busy"),
+    FaultRule("DeleteDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.ABSENT),
+    FaultRule("DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
     # sns-notification
-    Rule("Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic or correct topic_arn."),
-    Rule("Publish", "KMSThrottling", Action.RETRY, "Throttled"),
-    Rule("Publish", "AuthorizationError", Action.FAIL, "Access denied", "Give the role sns:Publish on the topic."),
+    FaultRule("Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic or correct topic_arn."),
+    FaultRule("Publish", "KMSThrottling", Action.RETRY, "Throttled"),
+    FaultRule("Publish", "AuthorizationError", Action.FAIL, "Access denied", "Give the role sns:Publish on the topic."),
 )
 
 
-def rule_for(error: ClientError) -> Rule:
+def rule_for(error: ClientError) -> FaultRule:
     """The first row that fits; an answer that no row knows ends the night, unless HTTP says that AWS is at fault."""
     operation, code, message = error.operation_name, error_code(error), error.response["Error"].get("Message", "")
     for rule in TABLE:
@@ -219,8 +225,8 @@ def rule_for(error: ClientError) -> Rule:
             return rule
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     if status >= SERVER_ERROR or status == TOO_MANY_REQUESTS:
-        return Rule(operation, code, Action.RETRY, "AWS failed inside")
-    return Rule(operation, code, Action.FAIL, f"{operation} refused")
+        return FaultRule(operation, code, Action.RETRY, "AWS failed inside")
+    return FaultRule(operation, code, Action.FAIL, f"{operation} refused")
 
 
 def action_for(error: ClientError) -> Action:

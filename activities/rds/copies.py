@@ -9,7 +9,7 @@ from activities.rds import tags
 from clients.aws import AwsClients
 from clients.rds import list_snapshots
 from models.identifiers import COPY_NAME, copy_name_beginning
-from models.inventory import Orphan, Why
+from models.inventory import Orphan, OrphanReason
 from models.request import RestoreRequest, Target
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 CLEANUP = "cleanup"
 """Stands where the operation's number would for whoever only looks: in the names of the assumed roles' sessions."""
-GOING = ("deleting", "deleted")
+BEING_DELETED = ("deleting", "deleted")
 """The statuses of what needs no removing."""
-HOME = 5
+ARN_LOCATION_PARTS = 5
 """How many parts of an ARN say where a resource is: partition, service, region and account."""
 
 
@@ -29,12 +29,14 @@ def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]
     return [copy for copy in list_snapshots(rds, "manual") if is_own(copy, target)]
 
 
-def copies_there(rds: RDSClient) -> set[str]:
+def existing_snapshot_arns(rds: RDSClient) -> set[str]:
     """The ARNs of all manual snapshots that are not on their way out, whosever they are.
 
     Before a copy is called removed: whoever takes our tags off it at the last moment keeps it.
     """
-    return {copy["DBClusterSnapshotArn"] for copy in list_snapshots(rds, "manual") if copy["Status"] not in GOING}
+    return {
+        copy["DBClusterSnapshotArn"] for copy in list_snapshots(rds, "manual") if copy["Status"] not in BEING_DELETED
+    }
 
 
 def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
@@ -42,7 +44,7 @@ def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
     return tags.tags_of(copy.get("TagList", [])).get(tags.OPERATION)
 
 
-def look_for_orphans(
+def list_orphans(
     aws: AwsClients, request: RestoreRequest, operation_id: str | None, snapshot_copy: str | None
 ) -> list[Orphan]:
     """The orphans of the request's target, beside what the running operation made or works on, if one runs.
@@ -55,10 +57,12 @@ def look_for_orphans(
     copies = own_copies(rds, request.target)
     arns = {copy["DBClusterSnapshotArn"] for copy in copies if operation_id and operation_of(copy) == operation_id}
     in_use = frozenset(arns | {snapshot_copy} if snapshot_copy else arns)
-    return orphans(copies, request.archive.keep, in_use)
+    return find_orphans(copies, request.archive.keep, in_use)
 
 
-def orphans(copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset[str] = frozenset()) -> list[Orphan]:
+def find_orphans(
+    copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset[str] = frozenset()
+) -> list[Orphan]:
     """Those of a target's copies that no night will take up again.
 
     `in_use` are the ARNs that belong to a running operation; `keep` is how many good copies archive-snapshot keeps.
@@ -75,7 +79,7 @@ def orphans(copies: list[DBClusterSnapshotTypeDef], keep: int, in_use: frozenset
 
 def is_own(copy: DBClusterSnapshotTypeDef, target: Target) -> bool:
     """Whether this pipeline made it for the target: told by its account and region, its name and its tag."""
-    at_home = copy["DBClusterSnapshotArn"].split(":")[:HOME] == target.arn.split(":")[:HOME]
+    at_home = copy["DBClusterSnapshotArn"].split(":")[:ARN_LOCATION_PARTS] == target.arn.split(":")[:ARN_LOCATION_PARTS]
     form = COPY_NAME.fullmatch(copy["DBClusterSnapshotIdentifier"])
     # The name too: whoever copies one of ours with CopyTags, to keep it, has our tags on theirs.
     named = form is not None and form["target"] == copy_name_beginning(target.arn)
@@ -87,17 +91,17 @@ def _created(copy: DBClusterSnapshotTypeDef) -> str:
     return created.isoformat() if created else ""
 
 
-def _why(copy: DBClusterSnapshotTypeDef) -> Why | None:
+def _why(copy: DBClusterSnapshotTypeDef) -> OrphanReason | None:
     status = copy["Status"]
     if status == "available":
         archived = tags.ARCHIVED_BY in tags.tags_of(copy.get("TagList", []))
-        return None if archived else Why.UNARCHIVED
-    if status in GOING:
+        return None if archived else OrphanReason.UNARCHIVED
+    if status in BEING_DELETED:
         return None
-    return Why.FAILED if status == "failed" else Why.UNFINISHED
+    return OrphanReason.FAILED if status == "failed" else OrphanReason.UNFINISHED
 
 
-def _orphan(copy: DBClusterSnapshotTypeDef, why: Why) -> Orphan:
+def _orphan(copy: DBClusterSnapshotTypeDef, why: OrphanReason) -> Orphan:
     return Orphan(
         arn=copy["DBClusterSnapshotArn"],
         identifier=copy["DBClusterSnapshotIdentifier"],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
 
-def stranger(found: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
+def provenance_mismatch(found: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
     """Says what `found` is, if it is neither the chosen snapshot nor a copy of it; None if all is well."""
     arn = found["DBClusterSnapshotArn"]
     if arn == chosen.arn:

@@ -10,7 +10,7 @@ from devstack.aws.clock import Clock
 from devstack.aws.databases import Address, DatabaseHost, NoDatabases
 from devstack.aws.durations import Durations
 from devstack.aws.emulator import Emulator
-from devstack.aws.fault_injection import Fault, Faults
+from devstack.aws.fault_injection import FaultInjector, InjectedFault
 from devstack.aws.journal import Journal, RecordedCall
 
 __all__ = [
@@ -19,8 +19,8 @@ __all__ = [
     "DatabaseHost",
     "Durations",
     "Emulator",
-    "Fault",
-    "Faults",
+    "FaultInjector",
+    "InjectedFault",
     "Journal",
     "NoDatabases",
     "RecordedCall",

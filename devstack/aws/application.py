@@ -19,11 +19,11 @@ from werkzeug.wrappers import Response
 from devstack.aws import rds, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_answers import error_answer, fault_answer
-from devstack.aws.fault_injection import Fault, Faults
+from devstack.aws.fault_injection import FaultInjector, InjectedFault
 from devstack.aws.journal import Journal, RecordedCall, redact
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.protocol import parse
-from devstack.aws.rds.state import World
+from devstack.aws.rds.state import RdsState
 from devstack.aws.requests import AwsRequest
 from devstack.aws.services import OtherServices
 
@@ -38,7 +38,7 @@ OK = "OK"
 class Application:
     """The emulator as a WSGI application."""
 
-    def __init__(self, world: World, services: OtherServices, faults: Faults, calls: Journal) -> None:
+    def __init__(self, world: RdsState, services: OtherServices, faults: FaultInjector, calls: Journal) -> None:
         """Put the parts together."""
         self._world = world
         self._services = services
@@ -64,7 +64,7 @@ class Application:
             return self._break(request, broken)
         return self._carry_out(request)
 
-    def _break(self, request: AwsRequest, fault: Fault) -> Response:
+    def _break(self, request: AwsRequest, fault: InjectedFault) -> Response:
         if fault.kind == "late-answer":
             response = self._carry_out(request)
             time.sleep(fault.seconds)

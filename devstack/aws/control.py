@@ -14,14 +14,14 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from devstack.aws.caller import Caller
-from devstack.aws.fault_injection import Faults
+from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.groups import furnish
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
 from devstack.aws.rds.snapshots import capture_automated
-from devstack.aws.rds.state import Call, Region, World
+from devstack.aws.rds.state import Call, RdsState, Region
 from devstack.aws.rds.tagging import tags_of
 from devstack.aws.requests import AwsRequest
 
@@ -31,7 +31,7 @@ Body = dict[str, Any]
 class Control:
     """What the control endpoint can do, by method and path."""
 
-    def __init__(self, world: World, faults: Faults, calls: Journal) -> None:
+    def __init__(self, world: RdsState, faults: FaultInjector, calls: Journal) -> None:
         """Drive these."""
         self._world = world
         self._faults = faults

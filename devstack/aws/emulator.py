@@ -10,10 +10,10 @@ from devstack.aws.application import Application
 from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, NoDatabases
 from devstack.aws.durations import Durations
-from devstack.aws.fault_injection import Faults
+from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.http_server import HOST, Server
 from devstack.aws.journal import Journal
-from devstack.aws.rds.state import Quotas, World
+from devstack.aws.rds.state import Quotas, RdsState
 from devstack.aws.services import OtherServices
 
 
@@ -42,10 +42,10 @@ class Emulator:
         Port 0 means a free one; only a container listens elsewhere.
         """
         self.clock = clock or Clock()
-        self.faults = Faults()
+        self.faults = FaultInjector()
         self.calls = Journal()
         self._services = OtherServices()
-        self._world = World(
+        self._world = RdsState(
             {"aurora-postgresql": databases, "aurora-mysql": mysql or NoDatabases()},
             self._services,
             self.clock,

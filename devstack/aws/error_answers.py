@@ -10,14 +10,14 @@ from xml.sax.saxutils import escape
 from botocore.exceptions import UnknownServiceError
 from werkzeug.wrappers import Response
 
-from devstack.aws.fault_injection import Fault
+from devstack.aws.fault_injection import InjectedFault
 from devstack.aws.rds.protocol import service_model
 
 _THROTTLING = {"dynamodb": "ThrottlingException", "sqs": "RequestThrottled", "s3": "SlowDown"}
 """Where the throttling code is not `Throttling` (XML) or `ThrottlingException` (JSON)."""
 
 
-def fault_answer(fault: Fault) -> Response:
+def fault_answer(fault: InjectedFault) -> Response:
     """What a service answers when a fault of kind error, throttle or http500 fires."""
     if fault.kind == "error":
         return error_answer(fault.service, fault.code, fault.message or fault.code, fault.status)

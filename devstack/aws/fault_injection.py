@@ -25,7 +25,7 @@ ANY = "*"
 
 
 @dataclass
-class Fault:
+class InjectedFault:
     """One fault that is in force, and how often it has fired."""
 
     service: str
@@ -60,13 +60,13 @@ class Fault:
         return asdict(self)
 
 
-class Faults:
+class FaultInjector:
     """The faults in force, in the order in which they were added."""
 
     def __init__(self) -> None:
         """Start without any."""
         self._lock = threading.Lock()
-        self._faults: list[Fault] = []
+        self._faults: list[InjectedFault] = []
 
     def add(
         self,
@@ -81,18 +81,18 @@ class Faults:
         seconds: float = 0.0,
         region: str | None = None,
         skip: int = 0,
-    ) -> Fault:
+    ) -> InjectedFault:
         """Let calls go wrong from now on; ValueError if AWS could not answer so."""
         if kind not in KINDS:
             raise ValueError(f"there is no fault of kind {kind!r}; the kinds are {', '.join(KINDS)}")
         if kind == "error":
             status = status or _modelled_status(service, operation, code)
-        fault = Fault(service, operation, kind, code, message, status or 400, count, seconds, region, skip)
+        fault = InjectedFault(service, operation, kind, code, message, status or 400, count, seconds, region, skip)
         with self._lock:
             self._faults.append(fault)
         return fault
 
-    def remove(self, fault: Fault) -> None:
+    def remove(self, fault: InjectedFault) -> None:
         """Take one fault out of force; nothing happens if it is not in force."""
         with self._lock:
             self._faults = [each for each in self._faults if each is not fault]
@@ -102,7 +102,7 @@ class Faults:
         with self._lock:
             self._faults.clear()
 
-    def take(self, service: str, operation: str, region: str) -> list[Fault]:
+    def take(self, service: str, operation: str, region: str) -> list[InjectedFault]:
         """The faults that fire on a call: every latency, and the first of the others."""
         with self._lock:
             matching = [fault for fault in self._faults if fault.matches(service, operation, region)]
@@ -113,13 +113,13 @@ class Faults:
                 fault.fired += 1
             return latencies + others
 
-    def __iter__(self) -> Iterator[Fault]:
+    def __iter__(self) -> Iterator[InjectedFault]:
         """Go through a copy of the faults."""
         with self._lock:
             return iter(list(self._faults))
 
 
-def _passes(fault: Fault) -> bool:
+def _passes(fault: InjectedFault) -> bool:
     """Use up one of the calls that a fault lets through, if it still lets any through."""
     if fault.skip == 0:
         return False

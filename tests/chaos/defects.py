@@ -95,7 +95,7 @@ DEFECTS: dict[str, Defect] = {
             ),
             Change("activities/clusters.py", "if _restored_here(of, cluster):", "if False:"),
             Change("activities/clusters.py", ' and still["DbClusterResourceId"] == of.target_resource_id:', ":"),
-            Change("clients/read_guard.py", "LOOK_SECONDS = 10.0", "LOOK_SECONDS = 1e9"),
+            Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),
         "woken-without-a-look@delete-rds",
         "effects",

@@ -9,7 +9,7 @@ from typing import Any
 
 from audit.seal import SEAL_TRAIL
 from devstack.aws import Durations
-from devstack.aws.fault_injection import Fault
+from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
 from models.steps import Step
 from tests.chaos.observed_restore import Night, NotHit
@@ -63,7 +63,7 @@ class Entry:
     """Whether the fault is that no message can be sent."""
 
 
-def hold(night: Night, place: str, seconds: float, kind: Any = "late-answer") -> Fault:
+def hold(night: Night, place: str, seconds: float, kind: Any = "late-answer") -> InjectedFault:
     """Hold the call by which a step is met: after its effect, or instead of it (`silence`)."""
     service, operation, before = GATES[place]
     region = TARGET_REGION if service == "rds" else None
@@ -89,7 +89,7 @@ DENIED = {"dynamodb": "AccessDeniedException", "kms": "AccessDeniedException", "
           "sns": "AuthorizationError", "ec2": "UnauthorizedOperation"}  # fmt: skip
 
 
-def deny(night: Night, place: str) -> Fault:
+def deny(night: Night, place: str) -> InjectedFault:
     """Deny an operation of AWS once."""
     service, operation, skip = operation_at(place)
     code = DENIED.get(service, "AccessDenied")

@@ -24,7 +24,16 @@ from audit.table import AuditTable
 from audit.verify import Verifier
 from devstack.aws import Durations
 from devstack.aws.rds.snapshots import remove
-from devstack.demo_environment import ACCOUNT, REPLACED_BY, SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, USERS, World
+from devstack.demo_environment import (
+    ACCOUNT,
+    REPLACED_BY,
+    SOURCE,
+    SOURCE_REGION,
+    TARGET,
+    TARGET_REGION,
+    USERS,
+    DemoEnvironment,
+)
 from devstack.pipeline import ROOT, start_worker
 from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
@@ -63,7 +72,7 @@ class Stage:
             )  # fmt: skip
             self._running = starting.pop_all()
         self.emulator, self.postgres, self.temporal = self.stack.emulator, self.stack.postgres, self.stack.temporal
-        self.world: World = self.stack.world
+        self.world: DemoEnvironment = self.stack.world
         self.clients = {
             (service, region): self.world.client(service, region)
             for service, region in (

@@ -25,7 +25,7 @@ from audit.findings import Finding
 from audit.rows import AuditRow
 from audit.seal import SEAL_TRAIL
 from devstack.aws import Durations, RecordedCall
-from devstack.aws.fault_injection import Fault
+from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
 from devstack.pipeline import ROOT, own_environment
 from devstack.processes import Server
@@ -82,11 +82,11 @@ class Night:
             raise NotHit
         return running[0]
 
-    def arm(self, service: str, operation: str, kind: Any, **options: Any) -> Fault:
+    def arm(self, service: str, operation: str, kind: Any, **options: Any) -> InjectedFault:
         """Let calls go wrong from now on."""
         return self.stage.emulator.faults.add(service, operation, kind, **options)
 
-    async def fired(self, fault: Fault) -> None:
+    async def fired(self, fault: InjectedFault) -> None:
         """Wait until a fault meets a call. Raises `NotHit`."""
         await self.until(lambda: fault.fired > 0)
         self.hit()

@@ -15,9 +15,9 @@ from psycopg import sql
 from activities.database_users import DatabaseUserActivities
 from activities.databases.mysql.accounts import identifier
 from activities.databases.mysql.database import MysqlDatabase
-from activities.databases.mysql.session_lock import MysqlTurn
+from activities.databases.mysql.session_lock import MysqlSessionLock
 from activities.databases.postgres.database import PostgresDatabase
-from activities.databases.postgres.session_lock import PostgresTurn
+from activities.databases.postgres.session_lock import PostgresSessionLock
 from activities.databases.restored_database import RestoredDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
@@ -25,7 +25,7 @@ from devstack.mariadb import MariadbHost
 from devstack.postgres import PostgresHost
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
-from models.users import Access, Check, DatabaseUser, Grant, SqlFile
+from models.users import Access, DatabaseUser, DataCheck, Grant, SqlFile
 from tests.rigs.activities import Night
 
 MASTER, MASTER_PASSWORD = "boss", 'mäster\'s "secret" %s {}'
@@ -38,7 +38,7 @@ class Database(ABC):
 
     engine: str
     kind: type[PostgresDatabase | MysqlDatabase]
-    turns: type[PostgresTurn | MysqlTurn]
+    turns: type[PostgresSessionLock | MysqlSessionLock]
     port: int
 
     def __init__(self, night: Night, directory: Path) -> None:
@@ -94,8 +94,8 @@ class Database(ABC):
         path.write_text(text, "utf-8")
         return SqlFile(file=name, database=self.name)
 
-    def check(self, query: str, *expected: tuple[Any, ...]) -> Check:
-        return Check(database=self.name, query=query, expected=expected)
+    def check(self, query: str, *expected: tuple[Any, ...]) -> DataCheck:
+        return DataCheck(database=self.name, query=query, expected=expected)
 
     def input(self, *users: DatabaseUser, **more: Any) -> SetupUsersInput:
         given = {"operation_id": self.night.operation_id, "endpoint": self.endpoint, **more}
@@ -123,7 +123,7 @@ class Database(ABC):
 class Postgres(Database):
     engine = "aurora-postgresql"
     kind = PostgresDatabase
-    turns = PostgresTurn
+    turns = PostgresSessionLock
 
     def __init__(self, night: Night, directory: Path, host: PostgresHost) -> None:
         self.host = host
@@ -149,7 +149,7 @@ class Postgres(Database):
 class Mysql(Database):
     engine = "aurora-mysql"
     kind = MysqlDatabase
-    turns = MysqlTurn
+    turns = MysqlSessionLock
 
     def __init__(self, night: Night, directory: Path, host: MariadbHost) -> None:
         self.host = host

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from devstack.aws import Durations, Emulator, NoDatabases
-from devstack.demo_environment import TARGET, World, environment
+from devstack.demo_environment import TARGET, DemoEnvironment, environment
 from tests.rigs.restores import environment_variables
 
 AT_ONCE = Durations(**dict.fromkeys(Durations.__dataclass_fields__, 0.0))
@@ -28,18 +28,18 @@ MINUTES = Durations(
 
 
 @contextmanager
-def clusters_alone(durations: Durations) -> Iterator[World]:
+def clusters_alone(durations: Durations) -> Iterator[DemoEnvironment]:
     """The devstack's world, whose clusters have no databases behind them; nothing may be asked of one."""
     with (
         Emulator(NoDatabases(), durations=durations) as emulator,
         environment_variables(environment(emulator.endpoint_url)),
     ):
-        world = World(emulator)
+        world = DemoEnvironment(emulator)
         world.build(filled=False)
         yield world
 
 
-def another_evening(world: World) -> None:
+def another_evening(world: DemoEnvironment) -> None:
     """After whatever night: no fault, a target, a new snapshot, no message and no call that was not there before."""
     world.emulator.faults.clear()
     if not target_is_up(world):
@@ -49,7 +49,7 @@ def another_evening(world: World) -> None:
     world.emulator.calls.clear()
 
 
-def target_is_up(world: World) -> bool:
+def target_is_up(world: DemoEnvironment) -> bool:
     """Whether there is a target, and it is available."""
     clusters = world.client("rds").describe_db_clusters()["DBClusters"]
     return any((each["DBClusterIdentifier"], each["Status"]) == (TARGET, "available") for each in clusters)

@@ -23,7 +23,7 @@ from audit.plugin import AuroraRestorePlugin
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
 from clients.aws import AwsClients
-from devstack.demo_environment import ACCOUNT, SOURCE_REGION, TARGET_REGION, USERS, World, environment
+from devstack.demo_environment import ACCOUNT, SOURCE_REGION, TARGET_REGION, USERS, DemoEnvironment, environment
 from models import search_attributes
 from models.operation import RestoreState
 from models.request import RestoreRequest
@@ -100,7 +100,7 @@ class Between(Interceptor):
     The emulator's clock follows Temporal's, so that a copy of ten minutes takes ten of the skipped minutes.
     """
 
-    world: World
+    world: DemoEnvironment
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
@@ -129,7 +129,7 @@ class Bench:
     """Temporal, the world, and a worker that takes work."""
 
     client: Client
-    world: World
+    world: DemoEnvironment
     settings: Settings
     table: AuditTable
     between: Between
@@ -159,7 +159,10 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    client: Client, world: World, plugin_settings: tuple[Any, AuditTable, Settings, AwsClients], **worker_options: Any
+    client: Client,
+    world: DemoEnvironment,
+    plugin_settings: tuple[Any, AuditTable, Settings, AwsClients],
+    **worker_options: Any,
 ) -> AsyncIterator[Bench]:
     """A worker on this client."""
     # To where a command that runs in this process too, with its streams redirected, does not look for its own answer.
@@ -173,7 +176,7 @@ async def bench(
         yield Bench(client, world, settings, table, between, plugin)
 
 
-def parts(world: World, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, Settings, AwsClients]:
+def parts(world: DemoEnvironment, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, Settings, AwsClients]:
     """Plugin, trail, settings and clients on tables of their own."""
     variables = {
         **environment(world.emulator.endpoint_url),

@@ -72,59 +72,59 @@ def breaks(operation_id: str) -> bool:
     return breaking[operation_id] >= 0
 
 
-def act(of: ScriptedInput) -> StepOutcome:
+def act(step_input: ScriptedInput) -> StepOutcome:
     """Take effect, then end as told."""
-    effects[of.operation_id] += 1
-    return BEHAVIOURS[of.behaviour](of)
+    effects[step_input.operation_id] += 1
+    return BEHAVIOURS[step_input.behaviour](step_input)
 
 
-def _succeed(of: ScriptedInput) -> StepOutcome:
+def _succeed(step_input: ScriptedInput) -> StepOutcome:
     return StepOutcome(details="Found snapshot: rds:orders", resource_arns=("arn:aws:rds:eu-central-1:1:snapshot:s",))
 
 
-def _not_yet(of: ScriptedInput) -> StepOutcome:
-    return StepOutcome(done=False, details="Copying", percent=10 * of.look)
+def _not_yet(step_input: ScriptedInput) -> StepOutcome:
+    return StepOutcome(done=False, details="Copying", percent=10 * step_input.look)
 
 
-def _fail(of: ScriptedInput) -> StepOutcome:
+def _fail(step_input: ScriptedInput) -> StepOutcome:
     raise StepFailed(
         "Invalid snapshot ID", "The snapshot is gone.", code="DBClusterSnapshotNotFoundFault", request_id="r-1"
     )
 
 
-def _fail_transiently(of: ScriptedInput) -> StepOutcome:
+def _fail_transiently(step_input: ScriptedInput) -> StepOutcome:
     raise AwsUnavailable("AWS unavailable", f"Throttled in attempt {activity.info().attempt}.", code="Throttling")
 
 
-def _third_time_lucky(of: ScriptedInput) -> StepOutcome:
-    return _succeed(of) if activity.info().attempt == 3 else _fail_transiently(of)
+def _third_time_lucky(step_input: ScriptedInput) -> StepOutcome:
+    return _succeed(step_input) if activity.info().attempt == 3 else _fail_transiently(step_input)
 
 
-def _unexpected(of: ScriptedInput) -> StepOutcome:
+def _unexpected(step_input: ScriptedInput) -> StepOutcome:
     raise KeyError("a defect")
 
 
-def _late(of: ScriptedInput) -> StepOutcome:
+def _late(step_input: ScriptedInput) -> StepOutcome:
     time.sleep(2.2)
-    return _succeed(of)
+    return _succeed(step_input)
 
 
-def _until_cancelled(of: ScriptedInput) -> StepOutcome:
+def _until_cancelled(step_input: ScriptedInput) -> StepOutcome:
     for _ in range(200):
         activity.heartbeat()
         time.sleep(0.05)
-    return _succeed(of)
+    return _succeed(step_input)
 
 
-def _untravelled(of: ScriptedInput) -> StepOutcome:
+def _untravelled(step_input: ScriptedInput) -> StepOutcome:
     return CannotTravel(details="Found", thing=object())
 
 
-def _endless(of: ScriptedInput) -> StepOutcome:
+def _endless(step_input: ScriptedInput) -> StepOutcome:
     return StepOutcome(details="快照" * 5_000)
 
 
-def _endless_fault(of: ScriptedInput) -> StepOutcome:
+def _endless_fault(step_input: ScriptedInput) -> StepOutcome:
     raise StepFailed("快照" * 5_000, "快照" * 100_000)
 
 
@@ -143,7 +143,7 @@ BEHAVIOURS: dict[str, Callable[[ScriptedInput], StepOutcome]] = {
 }
 
 
-def _wants_more(of: WantsMore) -> StepOutcome:
+def _wants_more(step_input: WantsMore) -> StepOutcome:
     raise AssertionError("never reached: its input does not decode")
 
 

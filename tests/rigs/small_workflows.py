@@ -33,14 +33,14 @@ class SmallNight:
 
     async def _seal(self, operation_id: str, target: str) -> None:
         await trail.written()
-        of = SealInput(
+        seal_input = SealInput(
             operation_id=operation_id,
             target=target,
             workflow_id=workflow.info().workflow_id,
             sealed_at=workflow.now(),
         )
         await workflow.execute_activity_method(
-            SealActivities.seal_trail, of, start_to_close_timeout=timedelta(seconds=20)
+            SealActivities.seal_trail, seal_input, start_to_close_timeout=timedelta(seconds=20)
         )
 
     async def _ended(self, night: Night, call: Call) -> str:
@@ -59,16 +59,16 @@ class SmallNight:
     async def _until_done(self, night: Night, call: Call) -> str:
         started_at = workflow.now()
         for look in range(1, call.looks + 1):
-            of = ScriptedInput(
+            step_input = ScriptedInput(
                 operation_id=night.operation_id,
                 step_started_at=started_at,
                 look=look,
                 behaviour=call.behaviour if look == call.looks else "not-yet",
             )
-            await self._call(call, of)
+            await self._call(call, step_input)
         return "done"
 
-    async def _call(self, call: Call, of: ScriptedInput) -> None:
+    async def _call(self, call: Call, step_input: ScriptedInput) -> None:
         config: dict[str, Any] = {
             "start_to_close_timeout": timedelta(seconds=call.start_to_close),
             "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -78,7 +78,7 @@ class SmallNight:
             config["heartbeat_timeout"] = timedelta(seconds=call.heartbeat)
         if call.task_queue:
             config |= {"task_queue": call.task_queue, "schedule_to_start_timeout": timedelta(seconds=1)}
-        handle = workflow.start_activity(call.step, of, result_type=StepOutcome, **config)
+        handle = workflow.start_activity(call.step, step_input, result_type=StepOutcome, **config)
         if call.cancelled_at_once:
             await asyncio.sleep(0)
             handle.cancel()

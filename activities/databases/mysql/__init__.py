@@ -1,0 +1,1 @@
+"""Aurora MySQL: accounts, SQL files and the lock that one attempt holds."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from activities.databases.mysql import accounts
 from activities.databases.mysql.accounts import Mysql, rows
 from activities.databases.mysql.errors import refusing
-from activities.databases.mysql.session_lock import MysqlTurn
+from activities.databases.mysql.session_lock import MysqlSessionLock
 from activities.databases.restored_database import Ask, Row
 from activities.databases.sql_files import SqlText
 from clients.mysql import MysqlConnector
@@ -37,10 +37,10 @@ class MysqlDatabase:
             if name != name.rstrip(" ") or any(ord(character) > 0xFFFF for character in name):  # noqa: PLR2004 - the BMP
                 yield f"{name!r} ends in a blank or has a character of four bytes, which MySQL does not keep. Choose another."
 
-    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[MysqlTurn]:
+    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[MysqlSessionLock]:
         """Marks of all databases stand in one."""
         of, tls = self._endpoint, self._connector.tls
-        return MysqlTurn(self._as_master, of.master_username, restored, require_ssl=tls).taken(scripts)
+        return MysqlSessionLock(self._as_master, of.master_username, restored, require_ssl=tls).taken(scripts)
 
     def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """A login in each database of the user's grants."""

@@ -16,11 +16,11 @@ TURN, WORK = "aurora-restore-turn", "aurora-restore"
 """Locks of the server: the first for as long as the attempt lasts, the second while a file runs."""
 LOCK_SECONDS, LOCK_TRIES = 20, 180
 """Together as long as an ended session may need to take back what it did: MySQL needs about as long as it worked."""
-TURN_SECONDS = 12 * 60 * 60
+LOCK_WAIT_SECONDS = 12 * 60 * 60
 """As long as the step may last: the turn's session waits while files run."""
 
 
-class MysqlTurn:
+class MysqlSessionLock:
     """Accounts are set on the session that has the turn; a file has a session of its own."""
 
     def __init__(
@@ -34,12 +34,12 @@ class MysqlTurn:
         self._require_ssl = require_ssl
 
     @contextmanager
-    def taken(self, scripts: tuple[SqlText, ...]) -> Iterator[MysqlTurn]:
+    def taken(self, scripts: tuple[SqlText, ...]) -> Iterator[MysqlSessionLock]:
         """Take the turn, end whoever had it or still works, and look whether one of the files has been run."""
         with self._connect() as self._session:
             with refusing("Users not configured"):
                 self._id = _id(self._session)
-                rows(self._session, f"SET SESSION wait_timeout = {TURN_SECONDS}")
+                rows(self._session, f"SET SESSION wait_timeout = {LOCK_WAIT_SECONDS}")
                 _take(self._session, TURN)
                 # Had when the ended session is gone, with what it did or without.
                 _take(self._session, WORK)

@@ -1,0 +1,1 @@
+"""Aurora PostgreSQL: roles, SQL files and the lock that one attempt holds."""

@@ -9,7 +9,7 @@ import psycopg
 
 from activities.databases.postgres.errors import IN_A_CHECK, refusing
 from activities.databases.postgres.roles import has_rds_iam
-from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresTurn
+from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresSessionLock
 from activities.databases.restored_database import Ask, Row
 from activities.databases.sql_files import SqlText
 from clients.postgres import PostgresConnector
@@ -37,9 +37,9 @@ class PostgresDatabase:
             if len(name.encode()) > IDENTIFIER_BYTES:
                 yield f"{name} is longer than {IDENTIFIER_BYTES} bytes, and PostgreSQL would cut it. Choose a shorter name."
 
-    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[PostgresTurn]:
+    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[PostgresSessionLock]:
         """Marks stand in each file's database."""
-        return PostgresTurn(self._as_master, self._endpoint.master_username, restored).taken(scripts)
+        return PostgresSessionLock(self._as_master, self._endpoint.master_username, restored).taken(scripts)
 
     def prove_login(self, user: DatabaseUser, password: str | None) -> None:
         """A login in each database of the user's grants."""

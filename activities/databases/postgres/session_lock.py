@@ -31,7 +31,7 @@ class Lock(IntEnum):
     """The logins of the whole server: in the database where they are set, for as long as the attempt lasts."""
 
 
-class PostgresTurn:
+class PostgresSessionLock:
     """Roles are set on the session that has the turn; grants and files are of one database and have a session of theirs."""
 
     def __init__(self, connect: Callable[..., psycopg.Connection], master: str, restored: str) -> None:
@@ -42,7 +42,7 @@ class PostgresTurn:
         self._restored = restored
 
     @contextmanager
-    def taken(self, scripts: tuple[SqlText, ...]) -> Iterator[PostgresTurn]:
+    def taken(self, scripts: tuple[SqlText, ...]) -> Iterator[PostgresSessionLock]:
         """Take the turn, end whoever had it or still works, and look whether one of the files has been run."""
         with refusing("Users not configured"):
             self._session = self._connect(MAINTENANCE_DATABASE)

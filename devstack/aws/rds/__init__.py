@@ -26,7 +26,7 @@ from devstack.aws.rds import (  # noqa: F401 - imported for the operations that 
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.groups import furnish
 from devstack.aws.rds.operations import OPERATIONS
-from devstack.aws.rds.state import Call, World
+from devstack.aws.rds.state import Call, RdsState
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class XmlAnswer(NamedTuple):
     """`OK` or the wire code of the error."""
 
 
-def answer(world: World, caller: Caller, form: Mapping[str, str]) -> XmlAnswer:
+def answer(world: RdsState, caller: Caller, form: Mapping[str, str]) -> XmlAnswer:
     """Carry out one call of the query protocol."""
     operation, request_id = form.get("Action", ""), str(uuid.uuid4())
     try:
@@ -66,7 +66,7 @@ def _check_operation(operation: str, version: str) -> None:
         raise Refusal("InvalidAction", f"Could not find operation {operation} for version {version}")
 
 
-def _carry_out(world: World, caller: Caller, operation: str, form: Mapping[str, str], request_id: str) -> str:
+def _carry_out(world: RdsState, caller: Caller, operation: str, form: Mapping[str, str], request_id: str) -> str:
     parameters = protocol.parse(operation, form)
     with world.lock:
         call = Call(operation, parameters, caller, world)

@@ -16,12 +16,12 @@ from devstack.aws.rds.resources import (
     SubnetGroup,
     Tags,
 )
-from devstack.aws.rds.state import World
+from devstack.aws.rds.state import RdsState
 
 Answer = dict[str, Any]
 
 
-def cluster(world: World, cluster: Cluster) -> Answer:
+def cluster(world: RdsState, cluster: Cluster) -> Answer:
     """DBCluster."""
     address = servers.address(world, cluster)
     restorable = cluster.restorable_from
@@ -70,7 +70,7 @@ def cluster(world: World, cluster: Cluster) -> Answer:
     }
 
 
-def _member(world: World, cluster: Cluster, name: str) -> Answer:
+def _member(world: RdsState, cluster: Cluster, name: str) -> Answer:
     return {
         "DBInstanceIdentifier": name,
         "IsClusterWriter": name == cluster.members[0],
@@ -90,7 +90,7 @@ def _security_groups(names: list[str]) -> list[Answer]:
     return [{"VpcSecurityGroupId": name, "Status": "active"} for name in names]
 
 
-def instance(world: World, instance: Instance) -> Answer:
+def instance(world: RdsState, instance: Instance) -> Answer:
     """DBInstance. The endpoint appears when the instance is available, as in AWS."""
     parent = instance.cluster
     address = servers.address(world, parent)
@@ -129,7 +129,7 @@ def instance(world: World, instance: Instance) -> Answer:
     }
 
 
-def snapshot(world: World, snapshot: Snapshot) -> Answer:
+def snapshot(world: RdsState, snapshot: Snapshot) -> Answer:
     """DBClusterSnapshot."""
     return {
         **snapshot.settings,
@@ -168,7 +168,7 @@ def percent(snapshot: Snapshot, now: datetime) -> int:
     return max(0, min(99, int(100 * passed / whole))) if whole > 0 else 99
 
 
-def shared_snapshot(world: World, shared: Snapshot) -> Answer:
+def shared_snapshot(world: RdsState, shared: Snapshot) -> Answer:
     """DBClusterSnapshot as another account sees it: named by its ARN, of type `shared`, without tags."""
     answer = {**snapshot(world, shared), "DBClusterSnapshotIdentifier": shared.arn, "SnapshotType": "shared"}
     return {**answer, "TagList": []}

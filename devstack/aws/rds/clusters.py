@@ -13,7 +13,7 @@ from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.snapshots import capture, delete_automated, new_snapshot_identifier
-from devstack.aws.rds.state import Call, Region, World
+from devstack.aws.rds.state import Call, RdsState, Region
 
 RETENTION_DAYS = range(1, 36)
 DELETABLE = frozenset(
@@ -235,7 +235,7 @@ def _check_deletable(region: Region, cluster: Cluster) -> None:
         )
 
 
-def _remove(world: World, region: Region, cluster: Cluster, at: datetime, *, keep_automated: bool) -> None:
+def _remove(world: RdsState, region: Region, cluster: Cluster, at: datetime, *, keep_automated: bool) -> None:
     del region.clusters[cluster.identifier]
     if not keep_automated:
         delete_automated(world, region, cluster)

@@ -12,13 +12,15 @@ from devstack.aws.rds import answers, requests
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Event, Instance, Snapshot
-from devstack.aws.rds.state import Call, World
+from devstack.aws.rds.state import Call, RdsState
 
 KEPT = timedelta(days=14)
 _SOURCE_TYPES = {Cluster: "db-cluster", Instance: "db-instance", Snapshot: "db-cluster-snapshot"}
 
 
-def record(world: World, source: Cluster | Instance | Snapshot, at: datetime, message: str, *categories: str) -> None:
+def record(
+    world: RdsState, source: Cluster | Instance | Snapshot, at: datetime, message: str, *categories: str
+) -> None:
     """Note that something happened to a resource."""
     home = source.cluster if isinstance(source, Instance) else source
     world.of(home).events.append(

@@ -9,14 +9,14 @@ import uuid
 from devstack.aws.caller import Caller
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.resources import Cluster, ManagedSecret
-from devstack.aws.rds.state import Region, World
+from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.services import ServiceError
 
 DEFAULT_KEY = "alias/aws/rds"
 DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a key
 
 
-def key_arn(world: World, region: Region, key: str) -> str:
+def key_arn(world: RdsState, region: Region, key: str) -> str:
     """The ARN of an enabled key of this account and region, given by id, ARN or alias; Refusal otherwise."""
     arn = _enabled_key(world, region, key)
     if arn is None:
@@ -28,12 +28,12 @@ def key_arn(world: World, region: Region, key: str) -> str:
     return arn
 
 
-def is_default_key(world: World, region: Region, arn: str) -> bool:
+def is_default_key(world: RdsState, region: Region, arn: str) -> bool:
     """Whether a key is the account's own `aws/rds`, which no other account may use."""
     return arn == _enabled_key(world, region, DEFAULT_KEY)
 
 
-def _enabled_key(world: World, region: Region, key: str) -> str | None:
+def _enabled_key(world: RdsState, region: Region, key: str) -> str | None:
     if key.startswith("arn:") and key.split(":")[3] != region.name:
         return None
     try:
@@ -48,7 +48,7 @@ def _caller(region: Region, service: str) -> Caller:
     return Caller(region.account, region.name, service)
 
 
-def create_secret(world: World, cluster: Cluster, kms_key: str | None) -> tuple[ManagedSecret, str]:
+def create_secret(world: RdsState, cluster: Cluster, kms_key: str | None) -> tuple[ManagedSecret, str]:
     """Create the managed secret of a cluster's master user; returns it with the password that it holds."""
     region = world.of(cluster)
     key = key_arn(world, region, kms_key or DEFAULT_SECRET_KEY)
@@ -70,7 +70,7 @@ def create_secret(world: World, cluster: Cluster, kms_key: str | None) -> tuple[
     return ManagedSecret(arn=str(answer["ARN"]), status="creating", kms_key_id=key), password
 
 
-def rotate_secret(world: World, cluster: Cluster, secret: ManagedSecret) -> str:
+def rotate_secret(world: RdsState, cluster: Cluster, secret: ManagedSecret) -> str:
     """Put a new password into the managed secret; returns it."""
     password = secrets.token_urlsafe(24)
     content = json.dumps({"username": cluster.master_username, "password": password})
@@ -82,7 +82,7 @@ def rotate_secret(world: World, cluster: Cluster, secret: ManagedSecret) -> str:
     return password
 
 
-def delete_secret(world: World, cluster: Cluster) -> None:
+def delete_secret(world: RdsState, cluster: Cluster) -> None:
     """Delete the managed secret with its cluster, unless somebody deleted it before."""
     secret, cluster.secret = cluster.secret, None
     if secret is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from devstack.aws.rds import requests
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
-from devstack.aws.rds.state import Region, World
+from devstack.aws.rds.state import RdsState, Region
 
 
 def cluster_named(region: Region, name: str) -> Cluster:
@@ -32,7 +32,7 @@ def snapshot_named(region: Region, name: str) -> Snapshot:
     return snapshot
 
 
-def usable_snapshot(world: World, region: Region, name: str) -> Snapshot:
+def usable_snapshot(world: RdsState, region: Region, name: str) -> Snapshot:
     """A snapshot to copy or restore from: an own one, or by ARN one that is shared with the caller."""
     parts = requests.arn(name)
     if parts is None or parts.kind != "cluster-snapshot":

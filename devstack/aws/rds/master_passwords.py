@@ -12,7 +12,7 @@ from typing import Any
 from devstack.aws.rds import keys, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.resources import Cluster
-from devstack.aws.rds.state import World
+from devstack.aws.rds.state import RdsState
 
 
 def check_master(wanted: dict[str, Any]) -> None:
@@ -39,7 +39,7 @@ def check(password: str | None) -> None:
         )
 
 
-def manage(world: World, cluster: Cluster, kms_key: str | None) -> str:
+def manage(world: RdsState, cluster: Cluster, kms_key: str | None) -> str:
     """Hand the master password over to Secrets Manager; returns the new password."""
     secret, password = keys.create_secret(world, cluster, kms_key)
     cluster.secret = secret

@@ -11,23 +11,23 @@ from concurrent.futures import Future
 
 from devstack.aws.databases import Address, DatabaseHost
 from devstack.aws.rds.resources import Backup, Cluster
-from devstack.aws.rds.state import World
+from devstack.aws.rds.state import RdsState
 from devstack.aws.sockets import SilentPort, refusing_port
 
 
-def host_of(world: World, engine: str) -> DatabaseHost:
+def host_of(world: RdsState, engine: str) -> DatabaseHost:
     """Who runs servers of an engine."""
     return world.databases[engine]
 
 
-def start(world: World, cluster: Cluster) -> Future[Address]:
+def start(world: RdsState, cluster: Cluster) -> Future[Address]:
     """Start the cluster's server once: empty, or from the backup that it was restored from."""
     if cluster.server is None:
         cluster.server = _restore(world, cluster, cluster.origin) if cluster.origin else _create(world, cluster)
     return cluster.server
 
 
-def _create(world: World, cluster: Cluster) -> Future[Address]:
+def _create(world: RdsState, cluster: Cluster) -> Future[Address]:
     host = host_of(world, cluster.engine)
     user, password, database = cluster.master_username, cluster.master_password or "", cluster.database_name
     cluster.master_password = None
@@ -36,7 +36,7 @@ def _create(world: World, cluster: Cluster) -> Future[Address]:
     )
 
 
-def _restore(world: World, cluster: Cluster, origin: Backup) -> Future[Address]:
+def _restore(world: RdsState, cluster: Cluster, origin: Backup) -> Future[Address]:
     host = host_of(world, cluster.engine)
     user, password = cluster.master_username, cluster.master_password
     cluster.master_password = cluster.origin = None
@@ -53,7 +53,7 @@ def _restore(world: World, cluster: Cluster, origin: Backup) -> Future[Address]:
     return world.work.submit(host, cluster.resource_id, restore)
 
 
-def set_master_password(world: World, cluster: Cluster, password: str) -> Future[None]:
+def set_master_password(world: RdsState, cluster: Cluster, password: str) -> Future[None]:
     """Change the password on the server; one that is not started yet gets it when it starts."""
     if cluster.server is None:
         cluster.master_password = password
@@ -65,7 +65,7 @@ def set_master_password(world: World, cluster: Cluster, password: str) -> Future
     )
 
 
-def back_up(world: World, cluster: Cluster) -> Backup:
+def back_up(world: RdsState, cluster: Cluster) -> Backup:
     """Capture the cluster's data as it is now. A restored cluster that never ran still is its own backup."""
     if cluster.server is None and cluster.origin is not None:
         return hold(world, cluster.origin)
@@ -75,14 +75,14 @@ def back_up(world: World, cluster: Cluster) -> Backup:
     return Backup(key=key, engine=cluster.engine, work=work)
 
 
-def hold(world: World, backup: Backup) -> Backup:
+def hold(world: RdsState, backup: Backup) -> Backup:
     """Count one more holder of a backup."""
     with world.lock:
         backup.holders += 1
     return backup
 
 
-def release(world: World, backup: Backup) -> None:
+def release(world: RdsState, backup: Backup) -> None:
     """Count one holder less, and delete the backup when it was the last one."""
     with world.lock:
         backup.holders -= 1
@@ -92,7 +92,7 @@ def release(world: World, backup: Backup) -> None:
     world.work.submit(host, "discard", lambda: host.discard(backup.key))
 
 
-def destroy(world: World, cluster: Cluster) -> None:
+def destroy(world: RdsState, cluster: Cluster) -> None:
     """Stop the server and delete its data, after whatever else is still to be done with it."""
     if cluster.origin is not None:
         release(world, cluster.origin)
@@ -102,7 +102,7 @@ def destroy(world: World, cluster: Cluster) -> None:
         world.work.retire(cluster.resource_id)
 
 
-def address(world: World, cluster: Cluster) -> Address:
+def address(world: RdsState, cluster: Cluster) -> Address:
     """What the endpoint is: the real server, a port that refuses, or one on which connections hang."""
     if cluster.silent:
         return Address("127.0.0.1", cluster.silent.port)
@@ -111,14 +111,14 @@ def address(world: World, cluster: Cluster) -> Address:
     return Address("127.0.0.1", refusing_port())
 
 
-def make_unreachable(world: World, cluster: Cluster) -> None:
+def make_unreachable(world: RdsState, cluster: Cluster) -> None:
     """Let connections to the endpoint hang from now on."""
     if cluster.silent is None:
         cluster.silent = SilentPort()
         world.silent.append(cluster.silent)
 
 
-def make_reachable(world: World, cluster: Cluster) -> None:
+def make_reachable(world: RdsState, cluster: Cluster) -> None:
     """Let the endpoint answer again, also for those who only know the one that hung."""
     if cluster.silent is not None:
         hung, cluster.silent = cluster.silent, None

@@ -9,7 +9,7 @@ from devstack.aws.rds import answers, events, lookup, requests, servers
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Snapshot, Tags
-from devstack.aws.rds.state import Call, Region, World
+from devstack.aws.rds.state import Call, RdsState, Region
 
 CARRIED = ("EngineMode", "PreferredBackupWindow", "StorageType")
 """Settings of a cluster that its snapshots show."""
@@ -58,7 +58,7 @@ def capture(call: Call, cluster: Cluster, identifier: str, tags: Tags, kind: str
     return snapshot
 
 
-def finish_in(world: World, snapshot: Snapshot, seconds: float, message: str | None) -> None:
+def finish_in(world: RdsState, snapshot: Snapshot, seconds: float, message: str | None) -> None:
     """Let a snapshot become available in `seconds`, with an event if AWS documents one."""
     snapshot.started = world.clock.now()
     snapshot.ends = snapshot.started + timedelta(seconds=seconds)
@@ -72,7 +72,7 @@ def finish_in(world: World, snapshot: Snapshot, seconds: float, message: str | N
     world.schedule(snapshot, seconds, finish, ready=work.done)
 
 
-def remove(world: World, region: Region, snapshot: Snapshot) -> None:
+def remove(world: RdsState, region: Region, snapshot: Snapshot) -> None:
     """Take a snapshot away; a copy of it that is still under way fails (Aurora User Guide)."""
     del region.snapshots[snapshot.identifier]
     world.cancel(snapshot)
@@ -83,7 +83,7 @@ def remove(world: World, region: Region, snapshot: Snapshot) -> None:
             world.cancel(copy)
 
 
-def delete_automated(world: World, region: Region, cluster: Cluster) -> None:
+def delete_automated(world: RdsState, region: Region, cluster: Cluster) -> None:
     """Take the automated snapshots of a cluster away, as happens when it is deleted."""
     for each in list(region.snapshots.values()):
         if each.kind == "automated" and each.cluster_resource_id == cluster.resource_id:

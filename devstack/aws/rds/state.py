@@ -79,7 +79,7 @@ class Transition:
     ready: Callable[[], bool]
 
 
-class World:
+class RdsState:
     """The state, its clock, and everything that the operations need to change it."""
 
     def __init__(
@@ -153,7 +153,7 @@ class Call:
     operation: str
     parameters: dict[str, Any]
     caller: Caller
-    world: World
+    world: RdsState
 
     @property
     def region(self) -> Region:

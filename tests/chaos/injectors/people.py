@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from temporalio.service import RPCError, RPCStatusCode
 
 from audit.seal import SEAL_TRAIL
-from devstack.aws.fault_injection import Fault
+from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
 from models.steps import Step
 from tests.chaos.entry import DENIED, GATES, OPEN, STEPS, Entry, deny, fails, hold
@@ -58,7 +58,7 @@ async def _expect_retry(night: Night, _place: str) -> None:
     night.to_be_retried = True
 
 
-def _refuse(night: Night, place: str) -> Fault:
+def _refuse(night: Night, place: str) -> InjectedFault:
     """Deny the call by which a step is met, once."""
     service, operation, before = GATES[place]
     region = TARGET_REGION if service == "rds" else None

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from temporalio.exceptions import ApplicationError, ServerError, TimeoutError  # noqa: A004 - Temporal's
 
-from activities.rds.aws_errors import ANY, TABLE, Action, Rule, rule_for, translated
+from activities.rds.aws_errors import ANY, TABLE, Action, FaultRule, rule_for, translated
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning, snapshot_meaning
 from clients.aws import WrongEndpoint
 from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed, fault_of
@@ -70,7 +70,7 @@ def answer(operation: str, code: str, message: str = "", status: int = 400) -> C
 
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: f"{rule.operation}-{rule.code}")
-def test_a_rule_is_about_something_that_aws_answers(rule: Rule) -> None:
+def test_a_rule_is_about_something_that_aws_answers(rule: FaultRule) -> None:
     """Each row's code is one that botocore's model lists for its operation, or a known unmodelled one."""
     if rule.operation == ANY:
         assert rule.code in COMMON

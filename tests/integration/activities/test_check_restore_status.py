@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed
-from models.operation import FinalLook
+from models.operation import FinalPoll
 from models.request import RequestedInstance
 from tests.rigs.activities import Night
 
@@ -205,14 +205,14 @@ def test_an_instance_quota_ends_the_night(night: Night, resource_id: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("final_look", "error"), [(FinalLook.DEADLINE, DeadlinePassed), (FinalLook.CANCELLED, Cancelled)]
+    ("final_poll", "error"), [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]
 )
 def test_the_last_look_says_how_far_the_restore_was(
-    night: Night, resource_id: str, final_look: FinalLook, error: type[Exception]
+    night: Night, resource_id: str, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
     """The end of the wait tells what is missing."""
     with pytest.raises(error, match=r"(?i)restore at: cluster creating"):
-        look(night, resource_id, final_look=final_look)
+        look(night, resource_id, final_poll=final_poll)
 
 
 def a_renamed_cluster(night: Night) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy, StepFailed
-from models.operation import FinalLook
+from models.operation import FinalPoll
 from models.request import Archive
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import Night
 
-FINAL = [(FinalLook.DEADLINE, DeadlinePassed), (FinalLook.CANCELLED, Cancelled)]
+FINAL = [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]
 
 
 @pytest.fixture
@@ -118,14 +118,14 @@ def test_no_room_for_a_sixth_copy_is_waited_out(night: Night, snapshot: SourceSn
     assert copy(night, snapshot).done
 
 
-@pytest.mark.parametrize(("final_look", "error"), FINAL)
+@pytest.mark.parametrize(("final_poll", "error"), FINAL)
 def test_a_wait_for_room_ends_with_the_night(
-    night: Night, snapshot: SourceSnapshot, final_look: FinalLook, error: type[Exception]
+    night: Night, snapshot: SourceSnapshot, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
     """At the deadline, and when cancelled, no copy is begun any more, and it is told so."""
     night.forget_calls()
     with pytest.raises(error, match=r"(?i)copy not started"):
-        copy(night, snapshot, final_look=final_look)
+        copy(night, snapshot, final_poll=final_poll)
     assert not night.calls("CopyDBClusterSnapshot")
 
 
@@ -271,15 +271,15 @@ def test_a_copy_of_something_else_is_refused(night: Night, snapshot: SourceSnaps
         look(night, snapshot)
 
 
-@pytest.mark.parametrize(("final_look", "error"), FINAL)
+@pytest.mark.parametrize(("final_poll", "error"), FINAL)
 def test_the_last_look_says_how_far_the_copy_was(
-    night: Night, snapshot: SourceSnapshot, final_look: FinalLook, error: type[Exception]
+    night: Night, snapshot: SourceSnapshot, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
     """The end of the wait tells the percentage and that the copy goes on."""
     copy(night, snapshot)
     night.later(timedelta(seconds=70))
     with pytest.raises(error, match=r"(?i)copy at copying 70 %.*the next night adopts it"):
-        look(night, snapshot, final_look=final_look)
+        look(night, snapshot, final_poll=final_poll)
 
 
 def test_an_answer_that_cannot_be_had_is_asked_for_again(night: Night, snapshot: SourceSnapshot) -> None:

@@ -11,7 +11,7 @@ import pytest
 from activities.clusters import ClusterActivities
 from clients.aws import AwsClients
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
-from models.operation import FinalLook
+from models.operation import FinalPoll
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, Night, session_of
 
@@ -416,31 +416,31 @@ def test_protection_switched_on_in_the_middle_ends_the_night(night: Night, snaps
 
 
 @pytest.mark.parametrize(
-    ("final_look", "error"), [(FinalLook.DEADLINE, DeadlinePassed), (FinalLook.CANCELLED, Cancelled)]
+    ("final_poll", "error"), [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]
 )
 def test_a_final_look_says_how_far_it_was(
-    night: Night, snapshot: SourceSnapshot, final_look: FinalLook, error: type[Exception]
+    night: Night, snapshot: SourceSnapshot, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
     """A deletion that is under way when the wait ends is reported, with what becomes of it."""
     resource_id = night.make_target()
     delete(night, snapshot, resource_id)
     night.forget_calls()
     with pytest.raises(error, match="(?i)deletion under way.*run the night again"):
-        delete(night, snapshot, resource_id, final_look=final_look)
+        delete(night, snapshot, resource_id, final_poll=final_poll)
     assert night.calls(*DELETIONS) == []
 
 
 @pytest.mark.parametrize(
-    ("final_look", "error"), [(FinalLook.DEADLINE, DeadlinePassed), (FinalLook.CANCELLED, Cancelled)]
+    ("final_poll", "error"), [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]
 )
 def test_a_final_look_begins_no_deletion(
-    night: Night, snapshot: SourceSnapshot, final_look: FinalLook, error: type[Exception]
+    night: Night, snapshot: SourceSnapshot, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
     """Who cancels to save the target gets it saved: what is not being deleted by then stays."""
     resource_id = night.make_target()
     night.forget_calls()
     with pytest.raises(error, match="(?i)not deleted"):
-        delete(night, snapshot, resource_id, final_look=final_look)
+        delete(night, snapshot, resource_id, final_poll=final_poll)
     assert night.calls(*DELETIONS) == []
     assert set(night.instances().values()) == {"available"}
 
@@ -450,5 +450,5 @@ def test_a_final_look_that_sees_it_gone_is_success(night: Night, snapshot: Sourc
     of = night.delete_input(snapshot, night.make_target())
     night.run(night.clusters.delete_rds, of)
     night.later()
-    last = of.model_copy(update={"final_look": FinalLook.CANCELLED})
+    last = of.model_copy(update={"final_poll": FinalPoll.CANCELLED})
     assert night.run(night.clusters.delete_rds, last).done

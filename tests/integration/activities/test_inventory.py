@@ -1,4 +1,4 @@
-"""survey-resources: in what state everything is, and what is not known is said so."""
+"""take-inventory: in what state everything is, and what is not known is said so."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from activities.inventory import SurveyActivities
-from models.inventory import Resource, Survey, SurveyInput, Why
+from activities.inventory import InventoryActivities
+from models.inventory import Inventory, InventoryInput, OrphanReason, Resource
 from models.request import Archive
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import SOURCE_REGION, TARGET_REGION, Night
 from tests.rigs.crash_injector import Death, mortal_clients
 
 
-def survey(night: Night, copy: str | None = None, **changed: Any) -> Survey:
-    of = SurveyInput(
+def survey(night: Night, copy: str | None = None, **changed: Any) -> Inventory:
+    inventory_input = InventoryInput(
         **{
             "operation_id": night.operation_id,
             "target": night.target,
@@ -26,10 +26,10 @@ def survey(night: Night, copy: str | None = None, **changed: Any) -> Survey:
             **changed,
         }
     )
-    return night.run(SurveyActivities(night.aws).survey_resources, of)
+    return night.run(InventoryActivities(night.aws).take_inventory, inventory_input)
 
 
-def states(seen: Survey) -> dict[str, str]:
+def states(seen: Inventory) -> dict[str, str]:
     """By what it is and its name."""
     return {f"{of.what} {of.name}": of.state for of in seen.resources}
 
@@ -119,7 +119,7 @@ def test_what_earlier_nights_left(night: Night, snapshot: SourceSnapshot) -> Non
     [orphan] = survey(night, tonight.arn, operation_id="op-000").orphans
     assert (orphan.identifier, orphan.why, orphan.operation_id) == (
         earlier.identifier,
-        Why.UNARCHIVED,
+        OrphanReason.UNARCHIVED,
         night.operation_id,
     )
     assert orphan.text == f"{earlier.identifier}: never archived (available), of {night.operation_id}"

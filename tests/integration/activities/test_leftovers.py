@@ -9,9 +9,9 @@ import pytest
 
 from activities.leftovers import LeftoverActivities
 from audit.rows import AuditRow, Phase
-from errors import DeadlinePassed, LookTooOld, Refused, TrailUnavailable
+from errors import DeadlinePassed, Refused, StaleRead, TrailUnavailable
 from models.leftovers import RemoveLeftoversInput
-from models.operation import FinalLook
+from models.operation import FinalPoll
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from models.steps import Status, Step
 from tests.rigs.activities import Night
@@ -57,12 +57,12 @@ def asking(night: Night, **changed: Any) -> RemoveLeftoversInput:
     )
 
 
-def remove(night: Night, of: RemoveLeftoversInput, intents: Any = None) -> Any:
-    return night.run(LeftoverActivities(night.aws, intents or night.intents).remove_leftovers, of)
+def remove(night: Night, step_input: RemoveLeftoversInput, intents: Any = None) -> Any:
+    return night.run(LeftoverActivities(night.aws, intents or night.intents).remove_leftovers, step_input)
 
 
-def until_gone(night: Night, of: RemoveLeftoversInput) -> Any:
-    return night.until_done(LeftoverActivities(night.aws, night.intents).remove_leftovers, of)
+def until_gone(night: Night, step_input: RemoveLeftoversInput) -> Any:
+    return night.until_done(LeftoverActivities(night.aws, night.intents).remove_leftovers, step_input)
 
 
 # The copy
@@ -356,16 +356,16 @@ def test_a_worker_that_stood_still_deletes_nothing(
     night: Night, restored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A deletion on an old look never leaves the worker, here as in delete-rds."""
-    monkeypatch.setattr("clients.read_guard.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("clients.read_guard.MAX_READ_AGE_SECONDS", -1.0)
     night.forget_calls()
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         remove(night, asking(night, cluster_resource_id=restored))
     assert night.changes() == []
 
 
 def test_the_deadline_ends_it(night: Night, restored: str) -> None:
     """The last look says what is left and in which state, and deletes nothing more."""
-    of = asking(night, cluster_resource_id=restored, final_look=FinalLook.DEADLINE)
+    of = asking(night, cluster_resource_id=restored, final_poll=FinalPoll.DEADLINE)
     night.later(timedelta(hours=1))
     night.forget_calls()
     left = rf"Leftovers not removed: {night.target.cluster} \(available\)"
@@ -389,11 +389,11 @@ class Meanwhile:
         self._happening()
 
 
-def stays(night: Night, of: RemoveLeftoversInput) -> None:
+def stays(night: Night, step_input: RemoveLeftoversInput) -> None:
     """Nothing is removed, and nothing is declared."""
     rows = night.rows()
     night.forget_calls()
-    answer = remove(night, of)
+    answer = remove(night, step_input)
     assert (answer.done, answer.details, answer.resource_arns) == (True, "Nothing to remove", ())
     assert night.changes() == []
     assert night.rows() == rows

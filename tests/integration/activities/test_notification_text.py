@@ -12,7 +12,7 @@ import pytest
 import starter
 from activities.notifications import NotificationActivities
 from errors import Fault
-from models.inventory import Orphan, Resource, Survey, Why
+from models.inventory import Inventory, Orphan, OrphanReason, Resource
 from models.notifications import NotificationInput
 from models.operation import RestoreState, StepState
 from models.request import Notification, Target
@@ -31,17 +31,17 @@ FAULT = Fault(
 LOOK = "aws rds describe-db-clusters --region eu-central-1 --db-cluster-identifier orders-staging"
 INSTANCES = "aws rds describe-db-instances --region eu-central-1 --filters Name=db-cluster-id,Values=orders-staging"
 LOOK_COPY = f"aws rds describe-db-cluster-snapshots --region eu-central-1 --db-cluster-snapshot-identifier {COPY}"
-ORPHAN = Orphan(arn="a", identifier="aurora-restore-x", why=Why.FAILED, status="failed", operation_id="op-003")
+ORPHAN = Orphan(arn="a", identifier="aurora-restore-x", why=OrphanReason.FAILED, status="failed", operation_id="op-003")
 
 
-def survey(target: str = "available, restored by this operation", copy: str = "available", **more: Any) -> Survey:
+def survey(target: str = "available, restored by this operation", copy: str = "available", **more: Any) -> Inventory:
     resources = (
         Resource(what="copy", name=COPY, state=copy, command=LOOK_COPY),
         Resource(what="target cluster", name="orders-staging", state=target, command=LOOK),
         Resource(what="instance", name="orders-staging-1", state="creating", command=INSTANCES),
         Resource(what="instance", name="orders-staging-2", state="creating", command=INSTANCES),
     )
-    return Survey(**{"seen_at": AT, "resources": resources, **more})
+    return Inventory(**{"seen_at": AT, "resources": resources, **more})
 
 
 def night(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
@@ -84,7 +84,7 @@ class Topic:
 def told(state: RestoreState) -> str:
     """The message, held against SNS's limits. Source: SNS API Reference, Publish."""
     topic: Any = Topic()
-    of = NotificationInput(
+    step_input = NotificationInput(
         operation_id=state.operation_id or "unnumbered",
         step_started_at=AT,
         notification=Notification(topic_arn="arn:aws:sns:eu-central-1:111122223333:told"),
@@ -92,7 +92,7 @@ def told(state: RestoreState) -> str:
         workflow_id=TARGET.workflow_id,
         state=state,
     )
-    temporal_environment(AT).run(NotificationActivities(topic).sns_notification, of)
+    temporal_environment(AT).run(NotificationActivities(topic).sns_notification, step_input)
     message, subject = topic.published["Message"], topic.published["Subject"]
     assert len(message.encode()) <= 256 * 1024 - 1_000  # the attributes count too
     assert len(subject) <= 100
@@ -190,7 +190,7 @@ def test_a_copy_that_is_of_no_use_is_made_anew(step: Step, copy: str) -> None:
 
 def test_a_copy_that_was_removed_unseen_is_made_anew() -> None:
     """Also if AWS did not say how things stand: the night knows what it removed."""
-    unseen = Survey(seen_at=AT, unknown="AWS not reachable")
+    unseen = Inventory(seen_at=AT, unknown="AWS not reachable")
     found = commands(told(night(Step.CHECK_COPY_STATUS, removed=(COPY_ARN,), survey=unseen)))
     assert found[0] == ["retry", "op-007", "--from", "copy-snapshot"]
 
@@ -243,7 +243,7 @@ def test_a_night_without_a_number_offers_nothing_that_needs_one() -> None:
 
 def test_what_is_not_known_is_said() -> None:
     """AWS did not answer: the message is sent all the same, and says so."""
-    message = told(night(survey=Survey(seen_at=AT, unknown="AWS not reachable")))
+    message = told(night(survey=Inventory(seen_at=AT, unknown="AWS not reachable")))
     assert "Not known: AWS not reachable. Look yourself." in message
     assert ["retry", "op-007"] in commands(message)
 

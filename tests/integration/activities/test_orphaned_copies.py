@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from activities.leftovers import LeftoverActivities
-from activities.rds.copies import look_for_orphans, orphans, own_copies
+from activities.rds.copies import find_orphans, list_orphans, own_copies
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, TrailUnavailable
-from models.inventory import Orphan, Why
+from models.inventory import Orphan, OrphanReason
 from models.leftovers import RemoveOrphansInput
 from models.request import Archive, Notification, RestoreRequest
 from models.snapshots import SnapshotCopy
@@ -27,7 +27,7 @@ def copies(night: Night) -> list[SnapshotCopy]:
 
 def seen(night: Night, keep: int = 1, in_use: tuple[str, ...] = ()) -> list[Orphan]:
     """The orphans as the survey sees them."""
-    return orphans(own_copies(night.rds(), night.target), keep, frozenset(in_use))
+    return find_orphans(own_copies(night.rds(), night.target), keep, frozenset(in_use))
 
 
 def names(found: list[Orphan]) -> set[str]:
@@ -35,7 +35,7 @@ def names(found: list[Orphan]) -> set[str]:
 
 
 def remove(night: Night, keep: int = 1, **changed: Any) -> Any:
-    of = RemoveOrphansInput(
+    step_input = RemoveOrphansInput(
         **{
             "operation_id": night.operation_id,
             "step_started_at": night.started_at,
@@ -44,7 +44,7 @@ def remove(night: Night, keep: int = 1, **changed: Any) -> Any:
             **changed,
         }
     )
-    return night.run(LeftoverActivities(night.aws, night.intents).remove_orphans, of)
+    return night.run(LeftoverActivities(night.aws, night.intents).remove_orphans, step_input)
 
 
 def test_a_copy_that_no_night_archived_is_one(night: Night, copies: list[SnapshotCopy]) -> None:
@@ -53,7 +53,7 @@ def test_a_copy_that_no_night_archived_is_one(night: Night, copies: list[Snapsho
         Orphan(
             arn=copies[0].arn,
             identifier=copies[0].identifier,
-            why=Why.UNARCHIVED,
+            why=OrphanReason.UNARCHIVED,
             status="available",
             operation_id=night.operation_id,
         )
@@ -61,10 +61,11 @@ def test_a_copy_that_no_night_archived_is_one(night: Night, copies: list[Snapsho
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [("failed", Why.FAILED), ("copying", Why.UNFINISHED), ("odd", Why.UNFINISHED)]
+    ("status", "why"),
+    [("failed", OrphanReason.FAILED), ("copying", OrphanReason.UNFINISHED), ("odd", OrphanReason.UNFINISHED)],
 )
 def test_a_copy_that_cannot_be_restored_from_is_one(
-    night: Night, copies: list[SnapshotCopy], status: str, why: Why
+    night: Night, copies: list[SnapshotCopy], status: str, why: OrphanReason
 ) -> None:
     """However many good ones stay, it takes no place among them."""
     night.force_status(copies[3].arn, status)
@@ -254,10 +255,10 @@ def test_an_orphan_that_was_archived_meanwhile_stays(night: Night, copies: list[
             night.intents.declare(*args)
             night.rds().add_tags_to_resource(ResourceName=copies[0].arn, Tags=[tag])
 
-    of = RemoveOrphansInput(
+    step_input = RemoveOrphansInput(
         operation_id=night.operation_id, step_started_at=night.now, target=night.target, archive=Archive(keep=2)
     )
-    answer = night.run(LeftoverActivities(night.aws, Slow()).remove_orphans, of)
+    answer = night.run(LeftoverActivities(night.aws, Slow()).remove_orphans, step_input)
     night.later()
     assert answer.resource_arns == (copies[1].arn,)
     assert copies[0].identifier in night.copies()
@@ -272,13 +273,11 @@ def asked(night: Night) -> RestoreRequest:
 def test_whoever_only_looks_changes_nothing(night: Night, copies: list[SnapshotCopy]) -> None:
     """`starter.py cleanup` without --delete sees what the survey sees, beside what a running night works on."""
     night.forget_calls()
-    found = look_for_orphans(night.aws, asked(night), None, None)
+    found = list_orphans(night.aws, asked(night), None, None)
     assert names(found) == {copy.identifier for copy in copies[:3]}
-    assert names(look_for_orphans(night.aws, asked(night), None, copies[0].arn)) == {
-        copy.identifier for copy in copies[1:]
-    }
-    assert look_for_orphans(night.aws, asked(night), night.operation_id, None) == []
+    assert names(list_orphans(night.aws, asked(night), None, copies[0].arn)) == {copy.identifier for copy in copies[1:]}
+    assert list_orphans(night.aws, asked(night), night.operation_id, None) == []
     assert night.changes() == []
     with pytest.raises(Refused, match=f"belong to account {ACCOUNT}"):
         elsewhere = night.target.model_copy(update={"account_id": OTHER_ACCOUNT})
-        look_for_orphans(night.aws, asked(night).model_copy(update={"target": elsewhere}), None, None)
+        list_orphans(night.aws, asked(night).model_copy(update={"target": elsewhere}), None, None)

@@ -12,12 +12,12 @@ from botocore.exceptions import ClientError
 
 from clients import read_guard
 from clients.aws import AwsClients
-from errors import LookTooOld
+from errors import StaleRead
 from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ACCOUNT, Night, session_of
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
-ENOUGH = read_guard.LOOK_SECONDS + 1
+ENOUGH = read_guard.MAX_READ_AGE_SECONDS + 1
 
 
 class Clocks:
@@ -70,7 +70,7 @@ def test_a_worker_that_stood_still_deletes_nothing(
     of = night.delete_input(snapshot, night.make_target(instances=1))
     watched(night, before, lambda: clocks.jump(**{clock: ENOUGH}))
     night.forget_calls()
-    with pytest.raises(LookTooOld) as held_back:
+    with pytest.raises(StaleRead) as held_back:
         in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
     assert before.removeprefix("rds.") not in [call.operation for call in night.emulator.calls]
     assert "wanted within 10 s. Nothing was sent" in held_back.value.fault.message
@@ -87,7 +87,7 @@ def test_a_worker_that_stood_still_changes_nothing(
     of = night.check_restore_input(restored.cluster_resource_id)
     watched(night, f"rds.{call}", lambda: clocks.jump(boot=ENOUGH))
     night.forget_calls()
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         in_a_thread_of_its_own(lambda: night.until_done(night.restored.check_restore_status, of))
     assert night.calls(call) == []
     night.until_done(night.restored.check_restore_status, of)
@@ -96,7 +96,7 @@ def test_a_worker_that_stood_still_changes_nothing(
 def test_a_restore_is_held_back_too(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
     """The name that was free may be the gap in which the next night restores."""
     watched(night, "rds.RestoreDBClusterFromSnapshot", lambda: clocks.jump(wall=ENOUGH))
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         in_a_thread_of_its_own(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
     assert night.cluster() is None
 
@@ -111,7 +111,7 @@ def test_a_deletion_is_not_sent_again_when_its_look_has_grown_old(
     night.aws = AwsClients(session)
     night.emulator.faults.add("rds", "DeleteDBCluster", "reset-before", count=3)
     night.forget_calls()
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
     assert len(night.calls("DeleteDBCluster")) == 1
     assert night.cluster() is not None
@@ -130,7 +130,7 @@ def test_a_deletion_without_a_look_is_never_sent(night: Night, snapshot: SourceS
     night.forget_calls()
     for delete in deletions:
         read_guard._begun.set(None)  # the test has looked; the activity has not
-        with pytest.raises(LookTooOld, match="was asked never"):
+        with pytest.raises(StaleRead, match="was asked never"):
             in_a_thread_of_its_own(delete)
     assert night.calls(*DELETIONS) == []
 
@@ -148,7 +148,7 @@ def test_a_list_is_as_old_as_its_first_page(night: Night, snapshot: SourceSnapsh
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
 
     night.forget_calls()
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         in_a_thread_of_its_own(listed_and_deleted)
     assert len(night.calls("DescribeDBClusterSnapshots")) == 2
     assert night.calls(*DELETIONS) == []
@@ -171,7 +171,7 @@ def test_a_pruning_is_held_against_the_list_of_what_goes(
     session.register("after-call.rds.DescribeDBClusterSnapshots", taken)
     night.aws = AwsClients(session)
     night.forget_calls()
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         in_a_thread_of_its_own(lambda: night.run(night.snapshots.archive_snapshot, of))
     assert night.calls(*DELETIONS) == []
     answer = in_a_thread_of_its_own(lambda: night.run(night.snapshots.archive_snapshot, of))
@@ -186,7 +186,7 @@ def test_a_look_counts_from_its_beginning(night: Night, snapshot: SourceSnapshot
     session.register("after-call.rds.DescribeDBClusters", lambda **_: clocks.jump(boot=ENOUGH))
     night.aws = AwsClients(session)
     night.forget_calls()
-    with pytest.raises(LookTooOld):
+    with pytest.raises(StaleRead):
         in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
     assert night.calls(*DELETIONS) == []
 

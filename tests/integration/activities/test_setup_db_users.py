@@ -95,7 +95,7 @@ class Database:
         return DatabaseUser(name=name, secret_id=secret, grants=grants)
 
     def set_up(self, *users: DatabaseUser, **endpoint: Any) -> Any:
-        of = SetupUsersInput(
+        step_input = SetupUsersInput(
             operation_id=self.night.operation_id,
             step_started_at=self.night.now,
             target=self.night.target,
@@ -104,7 +104,7 @@ class Database:
             other_logins=OtherLogins.KEEP,  # roles belong to the whole server, and other tests log in to it
         )
         activities = DatabaseUserActivities(self.night.aws, CONNECTOR, MYSQL)
-        return self.night.run(activities.setup_db_users, of)
+        return self.night.run(activities.setup_db_users, step_input)
 
     def unique(self, name: str) -> str:
         """Roles belong to the whole server; tests must not meet."""

@@ -74,7 +74,7 @@ def step(night: Night, name: Step, status: Status, details: str) -> StepState:
 
 
 def notify(night: Night, notification: Notification, state: RestoreState) -> Any:
-    of = NotificationInput(
+    step_input = NotificationInput(
         operation_id=night.operation_id,
         step_started_at=night.now,
         notification=notification,
@@ -82,7 +82,7 @@ def notify(night: Night, notification: Notification, state: RestoreState) -> Any
         workflow_id=night.target.workflow_id,
         state=state,
     )
-    return night.run(NotificationActivities(night.aws).sns_notification, of)
+    return night.run(NotificationActivities(night.aws).sns_notification, step_input)
 
 
 def success(night: Night) -> RestoreState:

@@ -24,9 +24,9 @@ OF = StepInput(operation_id="op-001", step_started_at=NIGHT)
 A, B, C = (f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:{name}" for name in "abc")
 
 
-def declare(table: AuditTable, *arns: str, of: StepInput = OF, details: str = "Pruning") -> None:
+def declare(table: AuditTable, *arns: str, step_input: StepInput = OF, details: str = "Pruning") -> None:
     intents = TrailIntents(table)
-    temporal_environment(NIGHT).run(lambda: intents.declare(STEP, of, details, arns))
+    temporal_environment(NIGHT).run(lambda: intents.declare(STEP, step_input, details, arns))
 
 
 def intent(**changed: object) -> AuditRow:
@@ -53,15 +53,15 @@ def test_a_later_attempt_may_find_more(table: AuditTable) -> None:
 def test_what_is_declared_is_not_declared_again(table: AuditTable, arns: tuple[str, ...]) -> None:
     """Nor in a later look, nor in other words."""
     declare(table, A, B)
-    declare(table, *arns, of=OF.model_copy(update={"look": 2}), details="Pruning still")
+    declare(table, *arns, step_input=OF.model_copy(update={"look": 2}), details="Pruning still")
     assert declared(table) == [(1, 1, (A, B))]
 
 
 def test_each_look_counts_for_itself(table: AuditTable) -> None:
     """The first declaration of a look is its first, and they read as they were made."""
     declare(table, A)
-    declare(table, B, of=OF.model_copy(update={"look": 2}))
-    declare(table, C, of=OF.model_copy(update={"look": 2}))
+    declare(table, B, step_input=OF.model_copy(update={"look": 2}))
+    declare(table, C, step_input=OF.model_copy(update={"look": 2}))
     assert declared(table) == [(1, 1, (A,)), (2, 1, (B,)), (2, 2, (C,))]
 
 
@@ -70,7 +70,7 @@ def test_a_step_that_is_taken_again_declares_again(table: AuditTable) -> None:
     declare(table, A)
     again = OF.model_copy(update={"step_started_at": later(hours=1)})
     assert TrailIntents(table).declared_resources(STEP, again) == ()
-    declare(table, A, of=again)
+    declare(table, A, step_input=again)
     assert declared(table) == [(1, 1, (A,)), (1, 1, (A,))]
 
 

@@ -19,7 +19,7 @@ from audit.rows import ADDED_AT, ADDED_BY, Phase
 from devstack.aws import Emulator
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
-from runs.restores import NightRefused
+from runs.restores import RestoreRefused
 from tests.integration.audit.test_trail_tells_the_truth import SCENARIOS
 from tests.rigs import scripted_activities
 from tests.rigs.recorded_operations import at_work
@@ -343,7 +343,7 @@ def test_what_temporal_has_forgotten_is_checked_by_its_seals(temporal: TemporalS
 
 def test_an_operation_that_never_was_is_refused(temporal: TemporalServer, tables: Tables) -> None:
     """A number that nobody opened is a mistake of the caller."""
-    with pytest.raises(NightRefused, match="op-999"):
+    with pytest.raises(RestoreRefused, match="op-999"):
         at_desk(temporal, tables, lambda at: at.verifier.verify("op-999"))
 
 

@@ -58,8 +58,8 @@ class Book:
         self.told[operation_id] = [first, self._seal(operation_id, night, at + timedelta(minutes=3))]
 
     def _seal(self, operation_id: str, night: int, at: datetime) -> Seal:
-        of = SealInput(operation_id=operation_id, target=TARGET, workflow_id=WORKFLOW, sealed_at=at)
-        return self.seals.seal(of, f"run-{night}")
+        seal_input = SealInput(operation_id=operation_id, target=TARGET, workflow_id=WORKFLOW, sealed_at=at)
+        return self.seals.seal(seal_input, f"run-{night}")
 
     def check(
         self, operation_id: str = "op-002", *, now: datetime = NIGHT, ended: bool = True, told: bool = False

@@ -18,7 +18,7 @@ from audit.rows import Phase
 from audit.seal import Seals
 from audit.verify import Verifier
 from clients.aws import AwsClients
-from devstack.demo_environment import World
+from devstack.demo_environment import DemoEnvironment
 from models.steps import Status, Step
 from tests.rigs.emulator import MINUTES, another_evening, clusters_alone
 from tests.rigs.restores import Bench, bench, parts, request, skipped_time
@@ -26,13 +26,13 @@ from tests.rigs.verification import ended, noted
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with clusters_alone(MINUTES) as world:
         yield world
 
 
 @pytest.fixture
-async def on(world: World) -> AsyncIterator[Bench]:
+async def on(world: DemoEnvironment) -> AsyncIterator[Bench]:
     """A worker with tables of its own, both sides of whose interceptor write, and a target to replace."""
     another_evening(world)
     made = parts(world, f"verify-{uuid.uuid4().hex[:6]}")

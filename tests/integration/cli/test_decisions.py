@@ -17,7 +17,7 @@ from devstack.stack import Stack
 from models.operation import RestoreState, StepState
 from models.steps import Status, Step
 from runs import restores
-from runs.restores import Night
+from runs.restores import RestoreRun
 from tests.integration.cli.test_restores import WORKFLOW_ID, terminate
 from tests.rigs.cli import Said
 
@@ -45,10 +45,10 @@ def test_a_decision_without_an_answer_is_not_known(
 ) -> None:
     """It does not hang; exit 5, and what may be done: to say it again."""
 
-    async def state(_night: Night) -> RestoreState:
+    async def state(_night: RestoreRun) -> RestoreState:
         return waiting
 
-    monkeypatch.setattr(Night, "state", state)
+    monkeypatch.setattr(RestoreRun, "state", state)
     monkeypatch.setattr(restores, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
     for _ in range(2):
         said = operator(verb, WORKFLOW_ID, "--by", "kim@ops")
@@ -65,13 +65,13 @@ def test_a_decision_is_not_known_either_if_temporal_goes_away(
 ) -> None:
     """It may have taken the decision before it went: nothing was refused. Exit 5, and the same may be done."""
 
-    async def state(_night: Night) -> RestoreState:
+    async def state(_night: RestoreRun) -> RestoreState:
         return waiting
 
     async def away(*_: Any, **__: Any) -> Any:
         raise RPCError("tcp connect error", status, b"")
 
-    monkeypatch.setattr(Night, "state", state)
+    monkeypatch.setattr(RestoreRun, "state", state)
     monkeypatch.setattr(WorkflowService, "update_workflow_execution", away)
     said = operator("skip", WORKFLOW_ID, "--by", "kim@ops")
     assert (said.code, said.out) == (5, "")
@@ -86,11 +86,11 @@ def test_ctrl_c_while_a_decision_is_sent(
 ) -> None:
     """Exit 130 as always; whether the night was told is not known, and that is said."""
 
-    async def state(_night: Night) -> RestoreState:
+    async def state(_night: RestoreRun) -> RestoreState:
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         return waiting
 
-    monkeypatch.setattr(Night, "state", state)
+    monkeypatch.setattr(RestoreRun, "state", state)
     said = operator("retry", WORKFLOW_ID)
     assert (said.code, said.out) == (130, "")
     assert f"It is not known whether {WORKFLOW_ID} was told to retry: interrupted." in said.err

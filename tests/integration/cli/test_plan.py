@@ -220,4 +220,4 @@ def test_every_rule_has_its_line() -> None:
         for node in ast.walk(ast.parse((ROOT / "activities" / f"{module}.py").read_text("utf-8"))):
             if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in found:
                 found[name] |= set(re.findall(r"'([a-z0-9-]+)'", ast.unparse(node.args[0])))
-    assert found["Violation"] | found["_not_there"] == found["Check"] | set(guards.RULES)
+    assert found["Violation"] | found["_not_there"] == found["Check"] | set(guards.GUARDS)

@@ -26,7 +26,7 @@ from activities.database_users import DatabaseUserActivities
 from activities.databases.postgres import session_lock
 from activities.databases.postgres.roles import grant_access
 from activities.databases.sql_files import read_sql_file
-from devstack.demo_environment import World, environment
+from devstack.demo_environment import DemoEnvironment, environment
 from devstack.temporal_server import TemporalServer
 from errors import AwsUnavailable, DatabaseUnreachable, StepFailed
 from heartbeat import HeartbeatInterceptor
@@ -291,12 +291,12 @@ def busy_after_the_first(work: Callable[..., Iterator[Any]]) -> Callable[..., It
     return failing
 
 
-def attempt(database: Database, of: SetupUsersInput, told: list[Any]) -> Any:
+def attempt(database: Database, step_input: SetupUsersInput, told: list[Any]) -> Any:
     """One that is told what the one before it said last."""
     environment = temporal_environment(database.night.now)
     environment.info = replace(environment.info, heartbeat_details=list(told))
     environment.on_heartbeat = lambda *details: told.__setitem__(slice(None), details)
-    return environment.run(database.activities.setup_db_users, of)
+    return environment.run(database.activities.setup_db_users, step_input)
 
 
 def test_whose_login_an_earlier_attempt_closed_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,9 +364,9 @@ class UsersElsewhere:
     """The step as the night calls it, by the worker that takes the queue of the workflow's name."""
 
     @workflow.run
-    async def run(self, of: SetupUsersInput) -> SetupUsersOutcome:
+    async def run(self, step_input: SetupUsersInput) -> SetupUsersOutcome:
         policy = DATABASE_CALL | {"task_queue": workflow.info().workflow_id}
-        return await workflow.execute_activity_method(DatabaseUserActivities.setup_db_users, of, **policy)
+        return await workflow.execute_activity_method(DatabaseUserActivities.setup_db_users, step_input, **policy)
 
 
 def test_temporal_knows_it_before_a_worker_can_be_killed(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +382,7 @@ def test_temporal_knows_it_before_a_worker_can_be_killed(postgres: Postgres, mon
         return str(pending[0].heartbeat_details.payloads) if pending else ""
 
     async def night(address: str) -> str:
-        plugin, table, settings, aws = parts(World(postgres.night.emulator), postgres.unique("killed"))
+        plugin, table, settings, aws = parts(DemoEnvironment(postgres.night.emulator), postgres.unique("killed"))
         client = await Client.connect(address, plugins=[plugin])
         built = worker.build_worker(client, settings, aws, table, plugin.audit)
         runner = UnsandboxedWorkflowRunner()
@@ -409,10 +409,10 @@ class UsersOnly:
     """One step, with a heartbeat timeout."""
 
     @workflow.run
-    async def run(self, of: SetupUsersInput) -> SetupUsersOutcome:
+    async def run(self, step_input: SetupUsersInput) -> SetupUsersOutcome:
         return await workflow.execute_activity_method(
             DatabaseUserActivities.setup_db_users,
-            of,
+            step_input,
             start_to_close_timeout=timedelta(seconds=60),
             heartbeat_timeout=timedelta(seconds=1.5),
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=50)),

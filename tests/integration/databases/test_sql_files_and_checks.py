@@ -18,7 +18,7 @@ from activities.databases.data_checks import hold_against
 from activities.databases.postgres.session_lock import LOCKS, Lock
 from activities.databases.sql_files import missing_sql_files
 from errors import DatabaseUnreachable, StepFailed
-from models.users import Check, SqlFile
+from models.users import DataCheck, SqlFile
 from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
 
 ADD_EVE = "-- it's a comment; with a semicolon\nINSERT INTO orders VALUES (2, 'Eve; 100%s 名');\n"
@@ -297,7 +297,7 @@ def test_rows_are_compared_in_order_and_by_type(
     found: list[tuple[Any]], expected: tuple[tuple[Any]], holds: bool
 ) -> None:
     """As JSON has them: a number is not its text, nothing is not zero."""
-    check = Check.model_construct(database="orders", query="SELECT", expected=expected)
+    check = DataCheck.model_construct(database="orders", query="SELECT", expected=expected)
     if holds:
         hold_against(check, found)
     else:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from activities.preflight.plan import Plan, plan_night
+from activities.preflight.plan import Plan, plan_restore
 from audit.table import TrailIntents
 from tests.rigs.iam.restores import PolicedNight
 
 
 def plan_as(role: str, night: PolicedNight) -> Plan:
     intents = TrailIntents(night.table_as(role))
-    return plan_night(night.site.session(role), intents, night.request, night.now)
+    return plan_restore(night.site.session(role), intents, night.request, night.now)
 
 
 def test_the_workers_role_sees_everything_that_a_plan_needs(night: PolicedNight) -> None:

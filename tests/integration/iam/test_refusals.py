@@ -29,7 +29,7 @@ def _looks_do_not_age(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is IAM that is asked here, without a look before, and not the worker's own holding back."""
     looked = dict.fromkeys(read_guard.LOOKS.values(), read_guard._now())
     monkeypatch.setattr(read_guard, "_begun", ContextVar("looked", default=looked))
-    monkeypatch.setattr(read_guard, "LOOK_SECONDS", float("inf"))
+    monkeypatch.setattr(read_guard, "MAX_READ_AGE_SECONDS", float("inf"))
 
 
 def client(site: Site, role: str, service: str) -> Any:

@@ -8,7 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from audit.plugin import AuroraRestorePlugin
 from devstack.aws import Durations, Emulator
-from devstack.demo_environment import World, environment
+from devstack.demo_environment import DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from models import search_attributes
 from tests.rigs.emulator import AT_ONCE, another_evening, clusters_alone, tables_of
@@ -33,13 +33,13 @@ DURATIONS = Durations(
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with (
         PostgresHost() as postgres,
         Emulator(postgres, durations=DURATIONS) as emulator,
         environment_variables(environment(emulator.endpoint_url)),
     ):
-        world = World(emulator)
+        world = DemoEnvironment(emulator)
         world.build()
         yield world
 
@@ -57,14 +57,14 @@ async def temporal_in_real_time() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture(scope="module")
-def world_at_once() -> Iterator[World]:
+def world_at_once() -> Iterator[DemoEnvironment]:
     with clusters_alone(AT_ONCE) as world:
         yield world
 
 
 @pytest.fixture
 async def on(
-    temporal_in_real_time: WorkflowEnvironment, world_at_once: World, request: pytest.FixtureRequest
+    temporal_in_real_time: WorkflowEnvironment, world_at_once: DemoEnvironment, request: pytest.FixtureRequest
 ) -> AsyncIterator[GoingOn]:
     """With a target, a new snapshot, tables of its own, and no fault."""
     world, address = world_at_once, temporal_in_real_time.client.service_client.config.target_host

@@ -18,7 +18,7 @@ from activities.operations import OPEN_OPERATION
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
 from devstack.aws import Durations
-from devstack.demo_environment import World
+from devstack.demo_environment import DemoEnvironment
 from models.steps import Step
 from tests.rigs.emulator import clusters_alone
 from tests.rigs.restores import Bench, Between, parts, request, skipped_time
@@ -54,7 +54,7 @@ class _Held(ActivityInboundInterceptor):
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with clusters_alone(Durations(snapshot=60, copy=540)) as world:
         yield world
 
@@ -66,7 +66,7 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def activity_worker(temporal: Client, world: World, name: str, held: Held) -> AsyncIterator[Bench]:
+async def activity_worker(temporal: Client, world: DemoEnvironment, name: str, held: Held) -> AsyncIterator[Bench]:
     """A worker that takes activities alone, so that its answers wait for a worker that takes workflows."""
     plugin, table, settings, aws = parts(world, name)
     between = Between(world)
@@ -120,7 +120,7 @@ async def answer_is_in(handle: WorkflowHandle[Any, Any], activity_type: str) -> 
     ids=["open-operation", "snapshot-check", "copy-snapshot", "check-copy-status"],
 )
 async def test_neither_is_lost(
-    temporal: Client, world: World, activity_type: str, rows: list[tuple[str, ...]], cancelled_first: bool
+    temporal: Client, world: DemoEnvironment, activity_type: str, rows: list[tuple[str, ...]], cancelled_first: bool
 ) -> None:
     """What the answer says stands in the trail under the night's number, and the night ends as cancelled, and told."""
     world.take_automated_snapshot()

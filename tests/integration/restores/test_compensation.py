@@ -15,7 +15,7 @@ from audit.plugin import AuroraRestorePlugin
 from audit.rows import Phase
 from clients.rds import find_cluster
 from commands.following import ending_text
-from devstack.demo_environment import REPLACED_BY, World
+from devstack.demo_environment import REPLACED_BY, DemoEnvironment
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Outcome
@@ -29,7 +29,7 @@ REMOVED = ("remove-leftovers", "SUCCESS", "Leftovers removed")
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with clusters_alone(MINUTES) as world:
         yield world
 
@@ -41,7 +41,7 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def on(temporal: Client, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def on(temporal: Client, world: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """With a target that has opted in, a new snapshot, no copy, tables of its own, and no fault."""
     another_evening(world)
     rds = world.client("rds")
@@ -65,7 +65,7 @@ def asked(*, deletion: str = "PT1H", **on_failure: str) -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(plain | {"on_failure": on_failure}))
 
 
-def copies(world: World) -> dict[str, str]:
+def copies(world: DemoEnvironment) -> dict[str, str]:
     """The copies that there are, and their statuses."""
     found = world.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
     return {each["DBClusterSnapshotIdentifier"]: each["Status"] for each in found}

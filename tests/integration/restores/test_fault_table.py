@@ -10,9 +10,9 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from activities.rds.aws_errors import ANY, TABLE, Action, Rule
+from activities.rds.aws_errors import ANY, TABLE, Action, FaultRule
 from audit.plugin import AuroraRestorePlugin
-from devstack.demo_environment import World
+from devstack.demo_environment import DemoEnvironment
 from models.request import RestoreRequest
 from tests.rigs.emulator import AT_ONCE, another_evening, clusters_alone
 from tests.rigs.restores import Bench, bench, parts, request, skipped_time
@@ -49,7 +49,7 @@ GROUPS = {
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with clusters_alone(AT_ONCE) as world:
         rds = world.client("rds")
         family = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
@@ -60,7 +60,7 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-async def on(world: World) -> AsyncIterator[Bench]:
+async def on(world: DemoEnvironment) -> AsyncIterator[Bench]:
     made = parts(world, "faults")
     async with skipped_time(AuroraRestorePlugin()) as client, bench(client, world, made) as built:
         # Two nights before, so that there is a copy that room can be made of.
@@ -71,7 +71,7 @@ async def on(world: World) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture(autouse=True)
-def _morning(world: World) -> Iterator[None]:
+def _morning(world: DemoEnvironment) -> Iterator[None]:
     world.emulator.clock.set(world.emulator.clock.now() + timedelta(hours=1))
     another_evening(world)
     yield
@@ -90,7 +90,7 @@ def asked() -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(plain))
 
 
-def provoke(world: World, rule: Rule) -> None:
+def provoke(world: DemoEnvironment, rule: FaultRule) -> None:
     operation = "DescribeDBClusters" if rule.operation == ANY else rule.operation
     # The night's first look at snapshots is a list, to which AWS never answers that one is missing.
     skip = 1 if operation == "DescribeDBClusterSnapshots" else 0
@@ -108,7 +108,7 @@ def provoke(world: World, rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", ENDING, ids=lambda rule: f"{rule.operation}-{rule.code}-{rule.fragment[:8]}")
-async def test_a_fault_that_ends_the_night(on: Bench, rule: Rule) -> None:
+async def test_a_fault_that_ends_the_night(on: Bench, rule: FaultRule) -> None:
     """The night fails with the row's text at the step that met it, the trail says the same, and people are told."""
     provoke(on.world, rule)
     handle = await on.start(asked())

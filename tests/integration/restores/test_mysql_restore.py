@@ -13,7 +13,7 @@ import pytest
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
 from devstack.aws import Emulator, NoDatabases
-from devstack.demo_environment import SOURCE_REGION, SUBNET_GROUP, TARGET_REGION, USERS, World, environment
+from devstack.demo_environment import SOURCE_REGION, SUBNET_GROUP, TARGET_REGION, USERS, DemoEnvironment, environment
 from devstack.mariadb import HOW_TO_GET, MariadbHost, missing_programs
 from models.request import RestoreRequest
 from tests.integration.restores.conftest import DURATIONS
@@ -26,7 +26,7 @@ STEPS = 9
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     if missing := missing_programs():
         pytest.skip(f"{' and '.join(missing)} are not on this machine: {HOW_TO_GET}")
     with (
@@ -34,7 +34,7 @@ def world() -> Iterator[World]:
         Emulator(NoDatabases(), mysql=mariadb, durations=DURATIONS) as emulator,
         environment_variables(environment(emulator.endpoint_url)),
     ):
-        world = World(emulator)
+        world = DemoEnvironment(emulator)
         world.build(filled=False)
         of_mysql = {"engine": "aurora-mysql", "EngineVersion": MYSQL}
         source, target = world.client("rds", SOURCE_REGION), world.client("rds")
@@ -46,27 +46,27 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-async def on(world: World, tmp_path: Path) -> AsyncIterator[Bench]:
+async def on(world: DemoEnvironment, tmp_path: Path) -> AsyncIterator[Bench]:
     with environment_variables({"AURORA_RESTORE_SQL_DIRECTORY": str(tmp_path)}):
         made = parts(world, "mysql")
     async with skipped_time(AuroraRestorePlugin(), real_databases=True) as client, bench(client, world, made) as built:
         yield built
 
 
-def session(world: World, region: str, cluster: str, user: str, password: str) -> Any:
+def session(world: DemoEnvironment, region: str, cluster: str, user: str, password: str) -> Any:
     found = world.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
     return pymysql.connect(
         host=found["Endpoint"], port=found["Port"], user=user, password=password, database="orders", autocommit=True
     )
 
 
-def in_production(world: World, *statements: str) -> None:
+def in_production(world: DemoEnvironment, *statements: str) -> None:
     with session(world, SOURCE_REGION, SOURCE, "orders_admin", MASTER_PASSWORD) as connection:
         for statement in statements:
             connection.cursor().execute(statement)
 
 
-def read(world: World, user: str, query: str) -> list[tuple[Any, ...]]:
+def read(world: DemoEnvironment, user: str, query: str) -> list[tuple[Any, ...]]:
     secret = world.client("secretsmanager").get_secret_value(SecretId=USERS[user])
     password = json.loads(secret["SecretString"])["password"]
     with session(world, TARGET_REGION, TARGET, user, password) as connection, connection.cursor() as cursor:

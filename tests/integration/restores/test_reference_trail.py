@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from audit.report import ReportRow, report_rows
-from devstack.demo_environment import SOURCE_REGION, SUBNET_GROUP, TARGET, World
+from devstack.demo_environment import SOURCE_REGION, SUBNET_GROUP, TARGET, DemoEnvironment
 from models.request import RestoreRequest
 from tests.rigs.restores import Bench, bench, parts, request, skipped_time
 
@@ -53,7 +53,7 @@ def expected(night: int) -> list[tuple[str, str, str]]:
 class Fate:
     """Provokes each failure as AWS would: what fails vanishes after snapshot-check has seen it."""
 
-    def __init__(self, world: World, bench: Bench) -> None:
+    def __init__(self, world: DemoEnvironment, bench: Bench) -> None:
         self.world, self.between = world, bench.between
 
     def prepare(self, night: int) -> None:
@@ -92,7 +92,7 @@ class Fate:
         self.rds(SOURCE_REGION).delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
 
 
-def night_request(night: int, world: World) -> RestoreRequest:
+def night_request(night: int, world: DemoEnvironment) -> RestoreRequest:
     asked = json.loads(request().model_dump_json(exclude_none=True))
     asked["source"]["snapshot"] = {"prefix": "daily-backup", "date": str(FIRST + timedelta(days=night))}
     wait = {"deadline": "PT2H", "first_interval": "PT30S", "maximum_interval": "PT3M"}
@@ -102,7 +102,7 @@ def night_request(night: int, world: World) -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(asked))
 
 
-async def test_six_nights_leave_the_reference_trail(world: World) -> None:
+async def test_six_nights_leave_the_reference_trail(world: DemoEnvironment) -> None:
     """Six nights leave the reference's forty rows: day by day the same steps, statuses, details and pattern of times."""
     made = parts(world, "reference")
     midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(0, 5), UTC)

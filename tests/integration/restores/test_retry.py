@@ -11,12 +11,12 @@ from temporalio.client import WorkflowExecutionStatus
 from audit.decisions import decision_row, write_decision
 from clients.rds import find_cluster
 from devstack.aws import Durations
-from devstack.demo_environment import World
+from devstack.demo_environment import DemoEnvironment
 from models.decisions import Decision, OperatorDecision
 from models.operation import RestoreState
 from models.steps import Step
 from runs.resets import Resets
-from runs.restores import NightRefused
+from runs.restores import RestoreRefused
 from tests.rigs.resumed_restores import REST, TOLD, GoingOn, Row, Said, asked, ended, through
 
 NOW = datetime.now(UTC)
@@ -27,7 +27,7 @@ RESTORED = ("restore-snapshot", "SUCCESS", "Started restore process")
 
 
 @pytest.fixture
-def slow_copies(world_at_once: World) -> Iterator[None]:
+def slow_copies(world_at_once: DemoEnvironment) -> Iterator[None]:
     """A copy takes 4 seconds, in which it can be cancelled on a busy machine too."""
     emulator = world_at_once.emulator
     before = emulator.durations
@@ -187,7 +187,7 @@ async def test_a_run_is_reset_once(on: GoingOn) -> None:
     resets = Resets(on.bench.client)
     failed = await resets.ended(asked().target.workflow_id, operation)
     first = await resets.reset(failed, failed.before(None), "a test")
-    with pytest.raises(NightRefused, match="begun meanwhile"):
+    with pytest.raises(RestoreRefused, match="begun meanwhile"):
         await resets.reset(failed, failed.before(None), "a test")
     handle = on.bench.client.get_workflow_handle(failed.workflow_id)
     assert (await handle.describe()).run_id == first

@@ -17,7 +17,7 @@ from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
 from audit.seal import SealRow, from_seal_item, is_seal
 from devstack.aws.fault_injection import Kind
-from devstack.demo_environment import World
+from devstack.demo_environment import DemoEnvironment
 from models.request import RestoreRequest
 from models.steps import Status
 from tests.rigs.emulator import MINUTES, another_evening, clusters_alone, tables_of, target_is_up
@@ -34,13 +34,13 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with clusters_alone(MINUTES) as world:
         yield world
 
 
 @pytest.fixture
-async def on(temporal: Client, world: World, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def on(temporal: Client, world: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     another_evening(world)
     made = parts(world, tables_of(request))
     options = getattr(request, "param", {})
@@ -181,9 +181,9 @@ async def test_a_failed_notification_does_not_hide_what_failed(on: Bench) -> Non
 
 
 async def test_look_now_ends_a_wait(on: Bench) -> None:
-    """The signal look_now makes the night look at once instead of at the end of its wait."""
+    """The signal poll_now makes the night look at once instead of at the end of its wait."""
     handle = await on.start(asked())
-    await handle.signal(AuroraRestoreWorkflow.look_now)
+    await handle.signal(AuroraRestoreWorkflow.poll_now)
     state = await handle.result()
     assert state.outcome == "succeeded"
     looks = [row.look for row in on.table.operation("op-001") if row.step == "check-copy-status"]
@@ -194,7 +194,7 @@ async def test_look_now_brings_no_deadline_forward(on: Bench) -> None:
     """A look that somebody asks for in the last interval before the deadline is not the last one."""
     last = {"deadline": "PT14M", "first_interval": "PT15M", "maximum_interval": "PT15M"}
     handle = await on.start(asked(copy_snapshot=last))  # type: ignore[arg-type]
-    await handle.signal(AuroraRestoreWorkflow.look_now)
+    await handle.signal(AuroraRestoreWorkflow.poll_now)
     assert (await handle.result()).outcome == "succeeded"
     assert max(row.look for row in on.table.operation("op-001") if row.step == "check-copy-status") == 3
 
@@ -210,7 +210,7 @@ async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> N
     assert values["AuroraRestoreStep"] == "succeeded"
 
 
-async def test_the_same_night_by_any_worker(temporal: Client, world: World) -> None:
+async def test_the_same_night_by_any_worker(temporal: Client, world: DemoEnvironment) -> None:
     """A worker that keeps no workflow in its cache, and so replays the history at every task, brings the night to the same end."""
     if not target_is_up(world):
         world.make_target()

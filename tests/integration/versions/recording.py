@@ -18,7 +18,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 import worker
 from audit.plugin import AuroraRestorePlugin
 from devstack.aws import Durations
-from devstack.demo_environment import REPLACED_BY, TARGET, World
+from devstack.demo_environment import REPLACED_BY, TARGET, DemoEnvironment
 from models.decisions import Decision, OperatorDecision
 from models.operation import RestoreState
 from models.request import RestoreRequest
@@ -66,7 +66,7 @@ class Studio:
     """Whose nights skip their waits."""
     waiting: Client
     """Whose nights wait them out."""
-    world: World
+    world: DemoEnvironment
     task_queue: str
     during: During
     handles: dict[str, WorkflowHandle[Any, Any]] = field(default_factory=dict)
@@ -209,7 +209,7 @@ async def _end(client: Client) -> None:
         await client.get_workflow_handle(request().target.workflow_id).terminate("the scenario failed")
 
 
-def clean(world: World) -> None:
+def clean(world: DemoEnvironment) -> None:
     """As on the first evening: no fault, no copy, a target that has opted in, a new snapshot of the source."""
     world.emulator.faults.clear()
     world.emulator.durations = AT_ONCE
@@ -222,7 +222,7 @@ def clean(world: World) -> None:
     world.take_automated_snapshot()
 
 
-def remove_target(world: World) -> None:
+def remove_target(world: DemoEnvironment) -> None:
     """There is no target."""
     rds = world.client("rds")
     for cluster in rds.describe_db_clusters()["DBClusters"]:
@@ -235,11 +235,11 @@ def remove_target(world: World) -> None:
     world._until(lambda: all(of["DBClusterIdentifier"] != TARGET for of in rds.describe_db_clusters()["DBClusters"]))
 
 
-def opt_in_to(world: World, source_arn: str) -> None:
+def opt_in_to(world: DemoEnvironment, source_arn: str) -> None:
     """The target may be replaced by another source."""
     tag = {"Key": REPLACED_BY, "Value": source_arn}
     world.client("rds").add_tags_to_resource(ResourceName=world.target_arn, Tags=[tag])
 
 
-def _force(world: World, arn: str) -> None:
+def _force(world: DemoEnvironment, arn: str) -> None:
     world.control("POST", "/_devstack/rds/status", {"arn": arn, "status": "available"})

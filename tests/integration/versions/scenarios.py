@@ -64,12 +64,12 @@ SCENARIOS |= {f"cancelled-waiting-in-{step}": partial(_cancelled_waiting, step=s
 
 
 @scenario
-async def look_now(at: Studio) -> None:
+async def poll_now(at: Studio) -> None:
     at.takes(copy=1.0)
     handle = await at.start(wish(waits={"copy_snapshot": HOUR}), skip=False)
     await at.waits_at(handle, Step.CHECK_COPY_STATUS)
     await asyncio.sleep(1.2)
-    await handle.signal("look_now")
+    await handle.signal("poll_now")
     await at.ended(handle)
 
 
@@ -306,7 +306,7 @@ async def _cancelled(at: Studio, during: str) -> None:
     await at.night()
 
 
-CALLS = ("open-operation", *Step, "survey-resources", "seal-trail")
+CALLS = ("open-operation", *Step, "take-inventory", "seal-trail")
 SCENARIOS |= {f"cancelled-in-{call}": partial(_cancelled, during=call) for call in CALLS}
 
 
@@ -390,5 +390,5 @@ async def _leave_a_failed_copy(at: Studio) -> None:
     handle = await at.start(wish(waits={"copy_snapshot": HOUR}), skip=False)
     await at.waits_at(handle, Step.CHECK_COPY_STATUS)
     await at.breaks_the_copy()
-    await handle.signal("look_now")
+    await handle.signal("poll_now")
     await at.ended(handle)

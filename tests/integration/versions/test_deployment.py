@@ -19,7 +19,7 @@ from temporalio.client import Client, WorkflowHandle
 
 import worker
 from devstack.aws import Durations
-from devstack.demo_environment import World, environment
+from devstack.demo_environment import DemoEnvironment, environment
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.temporal_server import TemporalServer
@@ -52,7 +52,7 @@ def temporal() -> Iterator[TemporalServer]:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[DemoEnvironment]:
     with clusters_alone(AT_ONCE) as world:
         yield world
 
@@ -63,7 +63,7 @@ class Deployment:
 
     name: str
     temporal: TemporalServer
-    world: World
+    world: DemoEnvironment
     parts: Any
     patch: pytest.MonkeyPatch
     started: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Deployment:
 
 @pytest.fixture
 async def of(
-    temporal: TemporalServer, world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    temporal: TemporalServer, world: DemoEnvironment, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Deployment]:
     clean(world)
     name = f"restore-{abs(hash(request.node.name)) % 10**6}"
@@ -161,24 +161,24 @@ async def comes_to(handle: WorkflowHandle[Any, Any], step: str) -> None:
     raise AssertionError(f"the night did not come to {step}: {state}")
 
 
-def copying(world: World, seconds: float) -> RestoreRequest:
+def copying(world: DemoEnvironment, seconds: float) -> RestoreRequest:
     """A request whose night waits for its copy so long."""
     world.emulator.durations = Durations(**vars(AT_ONCE) | {"copy": seconds})
     return wish(waits={"copy_snapshot": SHORT})
 
 
-async def test_a_version_waits_until_it_is_made_current(of: Deployment) -> None:
+async def test_a_version_waits_until_it_is_made_current(deployment: Deployment) -> None:
     """worker.py says so, with the very command; until then a night waits for a worker, and then it comes to this one."""
-    settings = of.parts[2]
+    settings = deployment.parts[2]
     variables = {
-        **environment(of.world.emulator.endpoint_url),
-        "TEMPORAL_ADDRESS": of.temporal.address,
+        **environment(deployment.world.emulator.endpoint_url),
+        "TEMPORAL_ADDRESS": deployment.temporal.address,
         f"{PREFIX}AUDIT_REGION": settings.audit_region,
         f"{PREFIX}AUDIT_TABLE": settings.audit_table,
         f"{PREFIX}OPERATIONS_TABLE": settings.operations_table,
         f"{PREFIX}TASK_QUEUE": settings.task_queue,
         f"{PREFIX}DATABASE_TLS": "disable",
-        f"{PREFIX}DEPLOYMENT_NAME": of.name,
+        f"{PREFIX}DEPLOYMENT_NAME": deployment.name,
         f"{PREFIX}BUILD_ID": "0.1.0",
         f"{PREFIX}LOG_FORMAT": "json",
     }
@@ -187,19 +187,19 @@ async def test_a_version_waits_until_it_is_made_current(of: Deployment) -> None:
         said = await log_line(scratch.path / "first.log", "no new night comes to this version until it is made current")
         assert (said["level"], said["deployment"], said["build_id"], said["current"]) == (
             "warning",
-            of.name,
+            deployment.name,
             "0.1.0",
             "none",
         )
 
-        handle = await of.start()
+        handle = await deployment.start()
         await asyncio.sleep(2)
         events = (await handle.fetch_history()).events
         assert not [event for event in events if event.HasField("workflow_task_started_event_attributes")]
 
-        await of.command(said["run"])
+        await deployment.command(said["run"])
         assert (await handle.result()).outcome == "succeeded"
-        assert await of.version_of(handle) == (PINNED, "0.1.0")
+        assert await deployment.version_of(handle) == (PINNED, "0.1.0")
 
         start_worker(scratch, variables, "second")
         said = await log_line(scratch.path / "second.log", "new nights come to this version")
@@ -217,35 +217,35 @@ async def log_line(log: Path, event: str) -> dict[str, Any]:
     raise AssertionError("\n".join(lines))
 
 
-async def test_a_night_ends_on_the_version_that_it_began_on(of: Deployment) -> None:
+async def test_a_night_ends_on_the_version_that_it_began_on(deployment: Deployment) -> None:
     """Although another is current since; the next night begins on that one, and the old one is drained."""
-    async with of.worker("1.0"):
-        await of.make_current("1.0")
-        first = await of.start(copying(of.world, 6))
+    async with deployment.worker("1.0"):
+        await deployment.make_current("1.0")
+        first = await deployment.start(copying(deployment.world, 6))
         await comes_to(first, "check-copy-status")
-        async with of.worker("2.0"):
-            await of.make_current("2.0")
-            described = await of.command(
-                f"temporal worker deployment describe-version --deployment-name {of.name} --build-id 1.0"
+        async with deployment.worker("2.0"):
+            await deployment.make_current("2.0")
+            described = await deployment.command(
+                f"temporal worker deployment describe-version --deployment-name {deployment.name} --build-id 1.0"
             )
             assert "draining" in described
             assert (await first.result()).outcome == "succeeded"
             assert await workers(first) == {"1.0@test"}
-            assert await of.version_of(first) == (PINNED, "1.0")
+            assert await deployment.version_of(first) == (PINNED, "1.0")
 
-            of.world.emulator.durations = AT_ONCE
-            second = await of.start()
+            deployment.world.emulator.durations = AT_ONCE
+            second = await deployment.start()
             assert (await second.result()).outcome == "succeeded"
             assert await workers(second) == {"2.0@test"}
-            assert await of.version_of(second) == (PINNED, "2.0")
-            await drained(of, "1.0")
+            assert await deployment.version_of(second) == (PINNED, "2.0")
+            await drained(deployment, "1.0")
 
 
-async def drained(of: Deployment, build_id: str) -> None:
+async def drained(deployment: Deployment, build_id: str) -> None:
     """Wait until Temporal says that no night of a version is left."""
     for _ in range(60):
-        told = await of.command(
-            f"temporal worker deployment describe-version --deployment-name {of.name} --build-id {build_id}"
+        told = await deployment.command(
+            f"temporal worker deployment describe-version --deployment-name {deployment.name} --build-id {build_id}"
         )
         if "drained" in told:
             return
@@ -253,38 +253,38 @@ async def drained(of: Deployment, build_id: str) -> None:
     raise AssertionError(told)
 
 
-async def test_a_night_whose_version_has_no_worker_waits_for_one(of: Deployment) -> None:
+async def test_a_night_whose_version_has_no_worker_waits_for_one(deployment: Deployment) -> None:
     """It does not go over to the current version by itself; an operator can move it."""
-    async with of.worker("1.0"):
-        await of.make_current("1.0")
-        night = await of.start(copying(of.world, 3))
+    async with deployment.worker("1.0"):
+        await deployment.make_current("1.0")
+        night = await deployment.start(copying(deployment.world, 3))
         await comes_to(night, "check-copy-status")
-    async with of.worker("2.0"):
-        await of.make_current("2.0")
+    async with deployment.worker("2.0"):
+        await deployment.make_current("2.0")
         await asyncio.sleep(4)
         assert await workers(night) == {"1.0@test"}
-        await of.command(
+        await deployment.command(
             f"temporal workflow update-options --workflow-id {night.id} --versioning-override-behavior pinned "
-            f"--versioning-override-deployment-name {of.name} --versioning-override-build-id 2.0"
+            f"--versioning-override-deployment-name {deployment.name} --versioning-override-build-id 2.0"
         )
         assert (await night.result()).outcome == "succeeded"
         assert await workers(night) == {"1.0@test", "2.0@test"}
 
 
-async def test_a_retry_goes_on_where_the_night_was(of: Deployment) -> None:
+async def test_a_retry_goes_on_where_the_night_was(deployment: Deployment) -> None:
     """A night that failed on one version and is reset, as `starter.py retry` does, goes on on that version."""
-    of.world.emulator.faults.add(
+    deployment.world.emulator.faults.add(
         "rds", "RestoreDBClusterFromSnapshot", "error", code="InvalidVPCNetworkStateFault", message="-", status=400
     )
-    async with of.worker("1.0") as on, of.worker("2.0"):
-        await of.make_current("1.0")
-        failed = await of.start()
+    async with deployment.worker("1.0") as on, deployment.worker("2.0"):
+        await deployment.make_current("1.0")
+        failed = await deployment.start()
         with pytest.raises(Exception, match="Workflow execution failed"):
             await failed.result()
-        await of.make_current("2.0")
+        await deployment.make_current("2.0")
         again = await reset(on.client, failed)
         assert (await again.result()).outcome == "succeeded"
-        assert await of.version_of(again) == (PINNED, "1.0")
+        assert await deployment.version_of(again) == (PINNED, "1.0")
 
 
 async def reset(client: Client, failed: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, RestoreState]:
@@ -300,23 +300,23 @@ async def reset(client: Client, failed: WorkflowHandle[Any, Any]) -> WorkflowHan
     return handle
 
 
-async def test_a_worker_without_versions_goes_on_as_before(of: Deployment) -> None:
+async def test_a_worker_without_versions_goes_on_as_before(deployment: Deployment) -> None:
     """No deployment, no behaviour: any worker of the task queue takes up any night."""
-    async with of.worker(None):
-        night = await of.start(copying(of.world, 2))
+    async with deployment.worker(None):
+        night = await deployment.start(copying(deployment.world, 2))
         await comes_to(night, "check-copy-status")
-    async with of.worker(None):
+    async with deployment.worker(None):
         assert (await night.result()).outcome == "succeeded"
-        assert await of.version_of(night) == ("", "")
+        assert await deployment.version_of(night) == ("", "")
 
 
-async def test_from_workers_without_versions_to_one_with(of: Deployment) -> None:
+async def test_from_workers_without_versions_to_one_with(deployment: Deployment) -> None:
     """Once a version is current it gets every task: also those of a night that began without one."""
-    async with of.worker(None):
-        night = await of.start(copying(of.world, 6))
+    async with deployment.worker(None):
+        night = await deployment.start(copying(deployment.world, 6))
         await comes_to(night, "check-copy-status")
-        async with of.worker("1.0"):
-            await of.make_current("1.0")
+        async with deployment.worker("1.0"):
+            await deployment.make_current("1.0")
             assert (await night.result()).outcome == "succeeded"
             assert await workers(night) == {"None@test", "1.0@test"}
 
@@ -331,26 +331,26 @@ class Hasty(AuroraRestoreWorkflow):
         return await super().run(request)
 
 
-async def test_a_night_that_does_not_replay_waits_for_the_code_that_does(of: Deployment) -> None:
+async def test_a_night_that_does_not_replay_waits_for_the_code_that_does(deployment: Deployment) -> None:
     """It is not failed: Temporal reports it, its history says why, and with the old code it goes on to its good end."""
-    async with of.worker(None):
-        night = await of.start(copying(of.world, 3))
+    async with deployment.worker(None):
+        night = await deployment.start(copying(deployment.world, 3))
         await comes_to(night, "check-copy-status")
     with pytest.MonkeyPatch.context() as deployed:
         deployed.setattr(worker, "WORKFLOWS", (Hasty,))
-        async with of.worker(None):
-            await reported(of, night.id)
-            history = await of.command(f"temporal workflow show --workflow-id {night.id} --output json")
+        async with deployment.worker(None):
+            await reported(deployment, night.id)
+            history = await deployment.command(f"temporal workflow show --workflow-id {night.id} --output json")
             assert "TMPRL1100" in history
-    async with of.worker(None):
+    async with deployment.worker(None):
         assert (await night.result()).outcome == "succeeded"
 
 
-async def reported(of: Deployment, workflow_id: str) -> None:
+async def reported(deployment: Deployment, workflow_id: str) -> None:
     """Wait until the list of nights with problems has this one."""
     query = '\'TemporalReportedProblems IN ("category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut")\''
     for _ in range(120):
-        listed = await of.command(f"temporal workflow list --query {query}")
+        listed = await deployment.command(f"temporal workflow list --query {query}")
         if workflow_id in listed:
             return
         await asyncio.sleep(0.5)

@@ -1,6 +1,6 @@
 """AWS without a socket: botocore's requests go straight into the emulator's application, a few per millisecond.
 
-A world is one `World` of the emulator, made for one example and dropped with it. Every changing call is witnessed:
+A world is one `RdsState` of the emulator, made for one example and dropped with it. Every changing call is witnessed:
 what it was about to touch is kept as it was in that instant, so that the promises can be checked from outside.
 """
 
@@ -23,14 +23,14 @@ from botocore.retries.standard import ExponentialBackoff
 from devstack.aws import Durations, NoDatabases, sockets
 from devstack.aws.application import Application
 from devstack.aws.clock import Clock
-from devstack.aws.fault_injection import Faults
+from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests
 from devstack.aws.rds.engine_versions import ENGINES
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.protocol import parse
 from devstack.aws.rds.resources import Cluster, Snapshot
-from devstack.aws.rds.state import Region, World
+from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.requests import AwsRequest
 from tests.properties.no_harm.in_process_services import ServicesAtHand
 from tests.rigs.crash_injector import Death
@@ -94,9 +94,9 @@ class AwsAtHand:
         """A fresh world whose clock stands still."""
         self.clock = Clock()
         self.clock.freeze(now)
-        self.faults, self.journal = Faults(), Journal()
+        self.faults, self.journal = FaultInjector(), Journal()
         takes = replace(TAKES, visibility_lag=visibility_lag)
-        self.world = World(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
+        self.world = RdsState(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
         self.application = Application(self.world, self.services, self.faults, self.journal)
         self.effects: list[Effect] = []
         self.step = ""

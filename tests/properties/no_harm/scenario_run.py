@@ -20,7 +20,7 @@ from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.clusters import ClusterActivities
-from activities.inventory import SURVEY_RESOURCES, SurveyActivities
+from activities.inventory import TAKE_INVENTORY, InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.restored_cluster import RestoredClusterActivities
@@ -34,7 +34,7 @@ from models.leftovers import CleanupState
 from models.operation import OpenOperation, Operation, RestoreState, StepInput, StepOutcome
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
-from models.steps import Housekeeping, Outcome, Recorded, Step, recorded
+from models.steps import AuditedStep, Housekeeping, Outcome, Step, audited_step
 from tests.properties.no_harm.concurrent_actor import Meddler
 from tests.properties.no_harm.in_process_aws import AwsAtHand
 from tests.properties.no_harm.scenario_setup import Stage
@@ -54,27 +54,27 @@ class TrailAtHand:
     def __init__(self, aws: AwsAtHand) -> None:
         """`aws` remembers which steps were declared."""
         self._aws = aws
-        self._resources: dict[Recorded, tuple[str, ...]] = {}
-        self._ended: dict[Recorded, datetime] = {}
+        self._resources: dict[AuditedStep, tuple[str, ...]] = {}
+        self._ended: dict[AuditedStep, datetime] = {}
 
-    def declare(self, step: Recorded, of: StepInput, details: str, arns: tuple[str, ...], *_: Any) -> None:
+    def declare(self, step: AuditedStep, step_input: StepInput, details: str, arns: tuple[str, ...], *_: Any) -> None:
         """See `Intents`."""
         self._aws.declared.add(step.value)
         self._resources[step] = tuple(dict.fromkeys((*self._resources.get(step, ()), *arns)))
 
-    def declared(self, step: Recorded, operation_id: str) -> bool:
+    def declared(self, step: AuditedStep, operation_id: str) -> bool:
         """See `Intents`."""
         return step in self._resources
 
-    def declared_resources(self, step: Recorded, of: StepInput) -> tuple[str, ...]:
+    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
         """See `Intents`; each step is taken once here."""
         return self._resources.get(step, ())
 
-    def ended(self, step: Recorded, began: datetime) -> None:
+    def ended(self, step: AuditedStep, began: datetime) -> None:
         """The row of an outcome that was a success."""
         self._ended[step] = began
 
-    def succeeded(self, step: Recorded, operation_id: str, since: datetime) -> bool:
+    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
         """See `Intents`."""
         return step in self._ended and self._ended[step] >= since
 
@@ -123,7 +123,7 @@ class Night:
             Step.SETUP_DB_USERS: self._setup_db_users,
             Step.ARCHIVE_SNAPSHOT: snapshots.archive_snapshot,
             SEAL_TRAIL: _seal_trail,
-            SURVEY_RESOURCES: SurveyActivities(clients).survey_resources,
+            TAKE_INVENTORY: InventoryActivities(clients).take_inventory,
             Housekeeping.REMOVE_LEFTOVERS: leftovers.remove_leftovers,
             Housekeeping.REMOVE_ORPHANS: leftovers.remove_orphans,
             Step.SNS_NOTIFICATION: NotificationActivities(clients).sns_notification,
@@ -196,7 +196,7 @@ class Night:
         """What the workflow, and the trail, now take for true."""
         if not (isinstance(answer, StepOutcome) and answer.done):
             return
-        if (step := recorded(name)) is None:
+        if (step := audited_step(name)) is None:
             return
         self._trail.ended(step, of.step_started_at)
         self.users_set |= step is Step.SETUP_DB_USERS
@@ -267,5 +267,5 @@ async def _written_within(_: timedelta | None) -> bool:
     return True
 
 
-def _seal_trail(of: SealInput) -> Seal:
-    return Seal(digest="0" * 64, number=1, rows=1, sealed_at=of.sealed_at)
+def _seal_trail(seal_input: SealInput) -> Seal:
+    return Seal(digest="0" * 64, number=1, rows=1, sealed_at=seal_input.sealed_at)

@@ -16,7 +16,7 @@ from activities import clusters, leftovers, snapshots
 from activities.clusters import ClusterActivities
 from activities.leftovers import LeftoverActivities
 from activities.preflight import guards
-from activities.rds.copies import orphans
+from activities.rds.copies import find_orphans
 from clients.aws import AwsClients
 from clients.rds import find_cluster, list_snapshots
 from tests.properties.no_harm.in_process_aws import AwsAtHand
@@ -58,7 +58,7 @@ class Breakage:
 
 
 def _without(rule: str) -> Disable:
-    return lambda patch: patch.delitem(guards.RULES, rule)
+    return lambda patch: patch.delitem(guards.GUARDS, rule)
 
 
 def _with_target(**states: st.SearchStrategy[Any]) -> st.SearchStrategy[Scenario]:
@@ -110,7 +110,7 @@ def _no_copy_check(patch: pytest.MonkeyPatch) -> None:
 
 def _no_stranger_check(patch: pytest.MonkeyPatch) -> None:
     for module in (clusters, snapshots):
-        patch.setattr(module, "stranger", lambda found, chosen: None)
+        patch.setattr(module, "provenance_mismatch", lambda found, chosen: None)
 
 
 def _no_look_for_a_rename(patch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def _no_look_for_what_is_of_use(patch: pytest.MonkeyPatch) -> None:
 
 
 def _none_is_kept(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "orphans", lambda copies, keep: orphans(copies, 0))
+    patch.setattr(leftovers, "find_orphans", lambda copies, keep: find_orphans(copies, 0))
 
 
 def _everybodys_copies(patch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def _everybodys_copies(patch: pytest.MonkeyPatch) -> None:
 
 
 def _whatever_account_answers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("activities.rds.copies.HOME", 0)
+    patch.setattr("activities.rds.copies.ARN_LOCATION_PARTS", 0)
 
 
 def _no_account_check_of_removals(patch: pytest.MonkeyPatch) -> None:
@@ -284,4 +284,4 @@ def test_a_broken_guard_is_noticed(at_hand: AwsAtHand, clients: AwsClients, guar
 
 def test_every_rule_is_broken_once() -> None:
     """A rule that is added to the guards is told to have worlds here."""
-    assert set(RULES) == set(guards.RULES)
+    assert set(RULES) == set(guards.GUARDS)

@@ -25,7 +25,7 @@ from models.identifiers import copy_identifier, instance_identifier
 from models.request import RestoreRequest
 from models.request_file import UnreadableRequest, read_request
 from models.search_attributes import ALL
-from models.validation_errors import listed_faults
+from models.validation_errors import describe_validation_errors
 from tests.integration.audit.test_bad_input import PLANTED, Failed, _failed
 from tests.rigs.random_requests import FULL, PROFILE, broken_requests, good_requests, hostile_texts
 from tests.rigs.restores import TIMERS_AT_ONCE
@@ -86,7 +86,7 @@ def test_a_refusal_says_where_and_not_what(request_: Any) -> None:
     refused = _refusal(request_)
     if refused is None:
         return
-    listed = listed_faults(refused)
+    listed = describe_validation_errors(refused)
     for fault in refused.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"] if part != "RestoreRequest") or "request"
         assert f"{where}: " in listed
@@ -155,5 +155,5 @@ def test_the_workflow_refuses_what_the_model_refuses() -> None:
         assert (failed.cause.type, failed.cause.non_retryable, failed.task_failures) == ("InvalidRequest", True, 0)
         refused = _refusal(request)
         assert refused is not None
-        assert all(line in str(failed.cause) for line in listed_faults(refused).splitlines())
+        assert all(line in str(failed.cause) for line in describe_validation_errors(refused).splitlines())
         assert PLANTED not in failed.failure_json

@@ -11,11 +11,11 @@ from typing import Any
 from temporalio import activity
 
 import worker
-from activities.inventory import SURVEY_RESOURCES
+from activities.inventory import TAKE_INVENTORY
 from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.database_users import SetupUsersInput
-from models.inventory import SurveyInput
+from models.inventory import InventoryInput
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperation, RestoreState
@@ -243,15 +243,15 @@ class PolicedNight:
         configured: dict[str, Any] = {"target": target, "configuration": found.configuration}
         restored = self.run(Step.RESTORE_SNAPSHOT, RestoreClusterInput(**self._step(), **configured, **given))
         self.restored = restored.cluster_resource_id
-        of = CheckRestoreInput(**self._step(), **configured, engine=ENGINE, cluster_resource_id=self.restored)
-        return self.until_done(Step.CHECK_RESTORE_STATUS, of).endpoint
+        step_input = CheckRestoreInput(**self._step(), **configured, engine=ENGINE, cluster_resource_id=self.restored)
+        return self.until_done(Step.CHECK_RESTORE_STATUS, step_input).endpoint
 
     def set_up_users(self, endpoint: Any) -> Any:
         """setup-db-users."""
         users: tuple[DatabaseUser, ...] = self.request.users
         given = {"target": self.request.target, "cluster_resource_id": self.restored, "endpoint": endpoint}
-        of = SetupUsersInput(**self._step(), **given, users=users)
-        return self.run(Step.SETUP_DB_USERS, of)
+        step_input = SetupUsersInput(**self._step(), **given, users=users)
+        return self.run(Step.SETUP_DB_USERS, step_input)
 
     def archive(self, found: Any, copy: Any, keep: int = 1) -> Any:
         """archive-snapshot."""
@@ -273,18 +273,18 @@ class PolicedNight:
         return self.run(Step.SNS_NOTIFICATION, NotificationInput(**self._step(), target=of.target, **given))
 
     def survey(self, copy: Any = None) -> Any:
-        """survey-resources; returns what was seen."""
+        """take-inventory; returns what was seen."""
         of = self.request
         given: dict[str, Any] = {
             "target": of.target,
             "archive": of.archive,
             "snapshot_copy": copy.arn if copy else None,
         }
-        return self.run(SURVEY_RESOURCES, SurveyInput(operation_id=self.operation_id, **given))
+        return self.run(TAKE_INVENTORY, InventoryInput(operation_id=self.operation_id, **given))
 
     def remove_leftovers(self, found: Any, resource_id: str | None = None) -> Any:
         """remove-leftovers, until both are gone."""
-        of = RemoveLeftoversInput(
+        step_input = RemoveLeftoversInput(
             **self._step(),
             source=self.request.source,
             target=self.request.target,
@@ -292,9 +292,9 @@ class PolicedNight:
             unfinished_copy=True,
             cluster_resource_id=resource_id,
         )
-        return self.until_done(Housekeeping.REMOVE_LEFTOVERS, of)
+        return self.until_done(Housekeeping.REMOVE_LEFTOVERS, step_input)
 
     def remove_orphans(self, keep: int = 1) -> Any:
         """remove-orphans."""
-        of = RemoveOrphansInput(**self._step(), target=self.request.target, archive=Archive(keep=keep))
-        return self.run(Housekeeping.REMOVE_ORPHANS, of)
+        step_input = RemoveOrphansInput(**self._step(), target=self.request.target, archive=Archive(keep=keep))
+        return self.run(Housekeeping.REMOVE_ORPHANS, step_input)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from activities.rds.copies import look_for_orphans
+from activities.rds.copies import list_orphans
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
-from models.operation import FinalLook
+from models.operation import FinalPoll
 from models.request import Archive, MissingTarget
 from tests.rigs.iam.deployments import SECRET_PREFIX, Site
 from tests.rigs.iam.restores import PolicedNight
@@ -138,7 +138,7 @@ def a_copy_is_cancelled(site: Site) -> None:
     night.make_snapshot()
     found = night.check()
     assert night.begin_copy(found) is not None
-    night.begin_copy(found, final_look=FinalLook.CANCELLED)
+    night.begin_copy(found, final_poll=FinalPoll.CANCELLED)
     night.notify()
 
 
@@ -173,7 +173,7 @@ def earlier_nights_left_something(site: Site) -> None:
     for _ in range(2):
         night.make_snapshot()
         copies.append(night.copy(night.check()))
-    [orphan] = look_for_orphans(site.session("worker"), night.request.model_copy(update=KEEP_ONE), None, None)
+    [orphan] = list_orphans(site.session("worker"), night.request.model_copy(update=KEEP_ONE), None, None)
     assert orphan.arn == copies[0].arn
     assert night.remove_orphans().resource_arns == (orphan.arn,)
 

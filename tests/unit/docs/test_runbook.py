@@ -19,7 +19,7 @@ RUNBOOK = text("docs", "runbook.md")
 PARTS = ("**What it does.**", "**What you will see.**", "**When it fails", "**What to do then.**")
 FIRST_IS_SHORT = {
     "Refused", "StepFailed", "DatabaseUnreachable", "ResourceBusy", "AwsUnavailable", "TrailUnavailable",
-    "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "LookTooOld",
+    "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "StaleRead",
 }  # fmt: skip
 SECOND_IS_SHORT = {"Violation", "_not_there", "final_look_over"}
 SERVICES = ("rds", "ec2", "kms", "secretsmanager", "sns", "sts", "dynamodb")
