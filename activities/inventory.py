@@ -65,7 +65,7 @@ class _InventoryReader:
             seen_at=now(),
             resources=tuple(resources),
             orphans=tuple(find_orphans(copies or [], of.archive.keep, in_use)),
-            strays=tuple(_stray(of, cluster) for cluster in clusters or () if _is_stray(of, cluster)),
+            renamed_clusters=tuple(_stray(of, cluster) for cluster in clusters or () if _is_stray(of, cluster)),
             unknown="; ".join(dict.fromkeys(self._unknown)) or None,
         )
 

@@ -82,7 +82,7 @@ def _message(step_input: NotificationInput) -> str:
             *_block("How to go on", _commands(step_input)),
             *_block("What is there now", _resource_lines(state)),
             *_block("What was done", _step_lines(state)),
-            *_block("Left over from earlier nights", _leftover_lines(state.survey)),
+            *_block("Left over from earlier nights", _leftover_lines(state.inventory)),
             *_block("Warnings", list(state.warnings)),
             "",
             f"Workflow: {step_input.workflow_id}",
@@ -149,12 +149,12 @@ def _command(words: str, what: str) -> str:
 
 
 def _resource_lines(state: RestoreState) -> list[str]:
-    survey = state.survey
+    survey = state.inventory
     removed = [f"- removed by this operation: {arn}" for arn in state.removed]
     if survey is None:
         return removed
     lines, told = [], set()
-    for seen in (*survey.resources, *survey.strays):
+    for seen in (*survey.resources, *survey.renamed_clusters):
         lines.append(f"- {seen.what} {seen.name}: {seen.state}")
         if seen.command not in told:
             lines.append(f"    {seen.command}")

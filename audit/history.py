@@ -42,7 +42,7 @@ class ReportedInput(BaseModel):
 
     operation_id: str
     step_started_at: AwareDatetime
-    look: int = 1
+    poll: int = 1
 
 
 class ReportedOutcome(StepOutcome):

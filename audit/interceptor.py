@@ -85,7 +85,7 @@ class _AttemptMirror(ActivityInboundInterceptor):
         step, of = _step_of(activity.info().activity_type, input.args)
         if step is None or of is None:
             return await self.next.execute_activity(input)
-        if of.look == 1 and not step.destructive:  # a step that deletes declares its intent itself, just before it acts
+        if of.poll == 1 and not step.destructive:  # a step that deletes declares its intent itself, just before it acts
             await self._record(_started_row(step, of))
         began = time.monotonic()
         requests: list[str] = []
@@ -150,7 +150,7 @@ def _attempt_row(
         # Temporal's clock plus what this process measured: its own clock may be wrong.
         timestamp=info.started_time + timedelta(seconds=seconds),
         attempt=info.attempt,
-        look=step_input.look,
+        poll=step_input.poll,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
         duration_seconds=round(seconds, 3),

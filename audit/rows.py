@@ -57,7 +57,7 @@ class AuditRow(Model):
 
     Of an intent it is the number of the declaration within its look: a later attempt may have found more to delete.
     """
-    look: int = 1
+    poll: int = 1
     workflow_id: str
     run_id: str
     duration_seconds: float | None = None
@@ -77,7 +77,7 @@ class AuditRow(Model):
         workflow may end the same step differently; of a success it is the run that asked, which a reset does not change.
         """
         began, order = stamp(self.step_started_at), list(Phase).index(self.phase) + 1
-        which = f"{self.look:05d}.{self.attempt:05d}"
+        which = f"{self.poll:05d}.{self.attempt:05d}"
         return f"{began}#{self.step.number}-{self.step}#{order}-{self.phase}#{which}#{self.run_id}"
 
     @property
@@ -120,7 +120,7 @@ def from_item(item: dict[str, Any]) -> AuditRow:
         step_started_at=datetime.fromisoformat(plain["step_started_at"]),
         timestamp=datetime.fromisoformat(plain["timestamp"]),
         attempt=int(plain["attempt"]),
-        look=int(plain["look"]),
+        poll=int(plain["poll"]),
         workflow_id=plain["workflow_id"],
         run_id=plain["run_id"],
         duration_seconds=float(milliseconds) / 1000 if milliseconds is not None else None,

@@ -150,7 +150,7 @@ class TrailIntents:
                 return
             try:
                 # Numbered within the look, so that other words have another key and the same ones have the same.
-                number = 1 + sum(row.look == step_input.look for row in there)
+                number = 1 + sum(row.poll == step_input.poll for row in there)
                 self._table.put(_intent(step, step_input, number, details, resource_arns, facts or {}))
             except TrailConflict:
                 if race == MAX_CONFLICTS:
@@ -221,7 +221,7 @@ def _intent(
         step_started_at=step_input.step_started_at,
         timestamp=step_input.step_started_at,
         attempt=number,
-        look=step_input.look,
+        poll=step_input.poll,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
         resource_arns=resource_arns,

@@ -195,6 +195,6 @@ def _ended(step: AuditedStep, step_input: StepInput, at: datetime) -> dict[str, 
         "phase": Phase.OUTCOME,
         "step_started_at": step_input.step_started_at,
         "timestamp": at,
-        "look": step_input.look,
+        "poll": step_input.poll,
         "duration_seconds": round((at - step_input.step_started_at).total_seconds(), 3),
     }

@@ -142,7 +142,7 @@ def _facts_of(called: Called, workflow_id: str, run_id: str, at: datetime) -> di
         "phase": Phase.OUTCOME,
         "step_started_at": called.told.step_started_at,
         "timestamp": at,
-        "look": called.told.look,
+        "poll": called.told.poll,
         "workflow_id": workflow_id,
         "run_id": run_id,
         "duration_seconds": round((at - called.told.step_started_at).total_seconds(), 3),
@@ -222,7 +222,7 @@ def _was_called(row: AuditRow, history: OperationHistory, workflow_id: str) -> b
         for called in run.calls.values():
             told = called.told
             same = (called.step, stamp(told.step_started_at)) == (row.step, stamp(row.step_started_at))
-            look = told.look == row.look or row.phase is Phase.INTENT
+            look = told.poll == row.poll or row.phase is Phase.INTENT
             attempts = run.attempts.get(called.scheduled_id, row.attempt)
             if same and look and row.attempt <= attempts and (row.run_id, row.workflow_id) == (run.run_id, workflow_id):
                 return True

@@ -155,7 +155,7 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     lines += [f"Warning: {warning}" for warning in (state.warnings if state else ())]
     if ending.outcome is not Outcome.SUCCEEDED and state:
         lines += [f"Removed: {arn}" for arn in state.removed]
-        lines += _seen(state.survey) if state.survey else []
+        lines += _seen(state.inventory) if state.inventory else []
     if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
         lines.append(f"Once it is mended: {retry_command(state.operation_id, state.makes_anew)}")
     return "\n".join(lines)

@@ -39,14 +39,14 @@ class Orphan(Model):
 
     arn: str
     identifier: str
-    why: OrphanReason
+    reason: OrphanReason
     status: str
     operation_id: str | None = Field(description="Of the night that made it, as its tag says.")
 
     @property
     def text(self) -> str:
         """On one line."""
-        return f"{self.identifier}: {self.why} ({self.status}), of {self.operation_id or 'an unknown operation'}"
+        return f"{self.identifier}: {self.reason} ({self.status}), of {self.operation_id or 'an unknown operation'}"
 
 
 class Inventory(Model):
@@ -55,7 +55,7 @@ class Inventory(Model):
     seen_at: AwareDatetime
     resources: tuple[Resource, ...] = ()
     orphans: tuple[Orphan, ...] = ()
-    strays: tuple[Resource, ...] = Field(
+    renamed_clusters: tuple[Resource, ...] = Field(
         default=(), description="Clusters that were restored for the target and have another name now. They are kept."
     )
     unknown: str | None = Field(default=None, description="Why some of it, or all, is not known.")

@@ -41,7 +41,7 @@ class StepInput(Model):
 
     operation_id: str
     step_started_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this step.")
-    look: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
+    poll: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
     seen: bool = Field(default=False, description="Whether an earlier look saw the resource: then its absence is real.")
     final_poll: FinalPoll | None = Field(default=None, description="Set when nothing will look again after this.")
 
@@ -98,7 +98,7 @@ class RestoreState(Model):
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
     removed: tuple[str, ...] = Field(default=(), description="The ARNs of leftovers that a failed night removed.")
-    survey: Inventory | None = Field(default=None, description="What was there just before people were told.")
+    inventory: Inventory | None = Field(default=None, description="What was there just before people were told.")
     seal: str | None = Field(default=None, description="The digest of the trail's last seal of this operation.")
     waits_until: AwareDatetime | None = Field(
         default=None, description="While the outcome is waiting: how long an operator may decide."
@@ -122,5 +122,5 @@ class RestoreState(Model):
         if arn is None:
             return False
         named = (what, arn.rpartition(":")[2])
-        seen = [of.state for of in (self.survey.resources if self.survey else ()) if (of.what, of.name) == named]
+        seen = [of.state for of in (self.inventory.resources if self.inventory else ()) if (of.what, of.name) == named]
         return arn in self.removed or any(each.startswith(("gone", "deleting", "failed")) for each in seen)

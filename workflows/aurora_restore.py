@@ -240,7 +240,9 @@ class AuroraRestoreWorkflow:
 
     async def _sns_notification(self, request: RestoreRequest) -> None:
         state = self._night.state
-        self._night.found(survey=await shielded(take_inventory(request, self._night.operation_id, state.snapshot_copy)))
+        self._night.found(
+            inventory=await shielded(take_inventory(request, self._night.operation_id, state.snapshot_copy))
+        )
         await self._seal(request, SEAL_CALL)
         started_at = self._night.began(Step.SNS_NOTIFICATION)
         step_input = NotificationInput(
@@ -350,7 +352,7 @@ class AuroraRestoreWorkflow:
         self, step: Step, activity: MethodSyncSingleParam[Any, Input, Answer], step_input: Input, wait: Wait
     ) -> Answer:
         async def look(at: Input) -> Answer:
-            return await self._call(activity, at, AWS_CALL, f"look {at.look}")
+            return await self._call(activity, at, AWS_CALL, f"look {at.poll}")
 
         return await poll_until_done(look, step_input, wait, self._pause, step)
 

@@ -67,7 +67,7 @@ async def remove_leftovers(step_input: RemoveLeftoversInput, wait: Wait) -> tupl
 
     async def look(at: RemoveLeftoversInput) -> StepOutcome:
         outcome: StepOutcome = await workflow.execute_activity_method(
-            LeftoverActivities.remove_leftovers, at, **with_summary(REMOVAL, f"look {at.look}")
+            LeftoverActivities.remove_leftovers, at, **with_summary(REMOVAL, f"look {at.poll}")
         )
         return outcome
 

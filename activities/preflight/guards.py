@@ -35,7 +35,7 @@ class PreflightCheck:
     """One look, and the names of the rules that it can find broken."""
 
     rules: tuple[str, ...]
-    look: Callable[[], Iterable[Violation]]
+    run: Callable[[], Iterable[Violation]]
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _look(rule: Guard, seen: ObservedTarget) -> list[Violation]:
 
 def find_violations(checks: Iterable[PreflightCheck]) -> list[Violation]:
     """What all the checks find."""
-    return [violation for check in checks for violation in check.look()]
+    return [violation for check in checks for violation in check.run()]
 
 
 def refuse_if_any(found: list[Violation]) -> None:

@@ -206,7 +206,7 @@ class _Planner:
 
 
 def _looked(check: PreflightCheck) -> list[Violation]:
-    return list(check.look())
+    return list(check.run())
 
 
 def _fault(error: ClientError | PipelineError) -> Fault:

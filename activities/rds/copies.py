@@ -105,7 +105,7 @@ def _orphan(copy: DBClusterSnapshotTypeDef, why: OrphanReason) -> Orphan:
     return Orphan(
         arn=copy["DBClusterSnapshotArn"],
         identifier=copy["DBClusterSnapshotIdentifier"],
-        why=why,
+        reason=why,
         status=copy["Status"],
         operation_id=operation_of(copy),
     )

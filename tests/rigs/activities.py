@@ -368,8 +368,8 @@ class Night:
 
     def until_done(self, activity: Callable[[Any], Answer], of: Any) -> Answer:
         """Look as the workflow does, a minute between two looks."""
-        for look in range(1, 30):
-            answer: Any = self.run(activity, of.model_copy(update={"look": look}))
+        for poll in range(1, 30):
+            answer: Any = self.run(activity, of.model_copy(update={"poll": poll}))
             if answer.done:
                 return answer  # type: ignore[no-any-return]  # every step's answer has `done`
             self.later(timedelta(minutes=1))

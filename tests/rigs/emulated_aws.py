@@ -81,9 +81,9 @@ class World:
         }
         self.client(region=region).create_db_cluster(DBClusterIdentifier=name, **wanted)
         self.wait()
-        return self.look(name, region)
+        return self.describe_cluster(name, region)
 
-    def look(self, name: str = "prod", region: str = SOURCE) -> dict[str, Any]:
+    def describe_cluster(self, name: str = "prod", region: str = SOURCE) -> dict[str, Any]:
         """The cluster as it is now."""
         found = self.client(region=region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
         return dict(found[0])

@@ -83,7 +83,7 @@ def _succeed(step_input: ScriptedInput) -> StepOutcome:
 
 
 def _not_yet(step_input: ScriptedInput) -> StepOutcome:
-    return StepOutcome(done=False, details="Copying", percent=10 * step_input.look)
+    return StepOutcome(done=False, details="Copying", percent=10 * step_input.poll)
 
 
 def _fail(step_input: ScriptedInput) -> StepOutcome:

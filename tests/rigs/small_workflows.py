@@ -58,12 +58,12 @@ class SmallNight:
 
     async def _until_done(self, night: Night, call: Call) -> str:
         started_at = workflow.now()
-        for look in range(1, call.looks + 1):
+        for poll in range(1, call.looks + 1):
             step_input = ScriptedInput(
                 operation_id=night.operation_id,
                 step_started_at=started_at,
-                look=look,
-                behaviour=call.behaviour if look == call.looks else "not-yet",
+                poll=poll,
+                behaviour=call.behaviour if poll == call.looks else "not-yet",
             )
             await self._call(call, step_input)
         return "done"

@@ -52,7 +52,7 @@ def test_before_there_is_anything(night: Night) -> None:
     """A night that failed at once: no copy, no target, no instances, nothing left over."""
     seen = survey(night)
     assert states(seen) == {f"target cluster {night.target.cluster}": "gone"}
-    assert (seen.orphans, seen.strays, seen.unknown, seen.seen_at) == ((), (), None, night.now)
+    assert (seen.orphans, seen.renamed_clusters, seen.unknown, seen.seen_at) == ((), (), None, night.now)
 
 
 def test_a_target_that_is_not_ours(night: Night) -> None:
@@ -117,7 +117,7 @@ def test_what_earlier_nights_left(night: Night, snapshot: SourceSnapshot) -> Non
     """Tonight's copy stays; one of an earlier night that nobody archived is an orphan."""
     earlier, tonight = night.make_copy(snapshot), night.make_copy(night.make_snapshot(f"later-{night.number}"))
     [orphan] = survey(night, tonight.arn, operation_id="op-000").orphans
-    assert (orphan.identifier, orphan.why, orphan.operation_id) == (
+    assert (orphan.identifier, orphan.reason, orphan.operation_id) == (
         earlier.identifier,
         OrphanReason.UNARCHIVED,
         night.operation_id,
@@ -129,14 +129,14 @@ def test_a_cluster_that_was_renamed_is_told(night: Night, snapshot: SourceSnapsh
     """It was restored for the target and costs money under another name; whoever renamed it keeps it."""
     night.make_copy(snapshot)
     restore(night, snapshot)
-    assert survey(night).strays == ()
+    assert survey(night).renamed_clusters == ()
     kept = f"kept-{night.number}"
     night.rds().modify_db_cluster(
         DBClusterIdentifier=night.target.cluster, NewDBClusterIdentifier=kept, ApplyImmediately=True
     )
     night.later()
     seen = survey(night)
-    [stray] = seen.strays
+    [stray] = seen.renamed_clusters
     assert (stray.what, stray.name) == ("cluster", kept)
     assert stray.state == f"available, restored by {night.operation_id} and renamed since"
     assert states(seen) == {

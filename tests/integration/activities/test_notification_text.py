@@ -31,7 +31,9 @@ FAULT = Fault(
 LOOK = "aws rds describe-db-clusters --region eu-central-1 --db-cluster-identifier orders-staging"
 INSTANCES = "aws rds describe-db-instances --region eu-central-1 --filters Name=db-cluster-id,Values=orders-staging"
 LOOK_COPY = f"aws rds describe-db-cluster-snapshots --region eu-central-1 --db-cluster-snapshot-identifier {COPY}"
-ORPHAN = Orphan(arn="a", identifier="aurora-restore-x", why=OrphanReason.FAILED, status="failed", operation_id="op-003")
+ORPHAN = Orphan(
+    arn="a", identifier="aurora-restore-x", reason=OrphanReason.FAILED, status="failed", operation_id="op-003"
+)
 
 
 def survey(target: str = "available, restored by this operation", copy: str = "available", **more: Any) -> Inventory:
@@ -61,7 +63,7 @@ def night(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> Re
             "fault": FAULT if failed else None,
             "snapshot_copy": COPY_ARN,
             "cluster": TARGET.arn if failed and failed.number > Step.RESTORE_SNAPSHOT.number else None,
-            "survey": survey(),
+            "inventory": survey(),
             **changed,
         }
     )
@@ -109,7 +111,7 @@ def commands(message: str) -> list[list[str]]:
 def test_a_failed_night_says_everything_in_one_message() -> None:
     """Letter by letter: what is wrong, how to go on, what is there, what was done, what earlier nights left."""
     state = night(
-        survey=survey(orphans=(ORPHAN,)), seal="ab12", warnings=("Leftovers were not removed: Snapshot is busy: x",)
+        inventory=survey(orphans=(ORPHAN,)), seal="ab12", warnings=("Leftovers were not removed: Snapshot is busy: x",)
     )
     assert (
         told(state)
@@ -165,7 +167,7 @@ Seal of the trail: ab12"""
 
 def test_what_was_removed_is_said_and_made_anew() -> None:
     """A cluster that the night removed is restored again from its copy, which is still there."""
-    message = told(night(removed=(TARGET.arn,), survey=survey(target="gone")))
+    message = told(night(removed=(TARGET.arn,), inventory=survey(target="gone")))
     assert f"- removed by this operation: {TARGET.arn}" in message
     assert ["retry", "op-007", "--from", "restore-snapshot"] in commands(message)
     assert ["retry", "op-007"] not in commands(message)
@@ -177,29 +179,29 @@ def test_what_was_removed_is_said_and_made_anew() -> None:
 def test_a_cluster_that_is_of_no_use_is_not_gone_on_with(target: str) -> None:
     """Also one that somebody else removed, or whose removal is still under way."""
     wanted = [["retry", "op-007", "--from", "restore-snapshot"], ["start", "REQUEST_FILE"], ["audit", "op-007"]]
-    assert commands(told(night(survey=survey(target=target)))) == wanted
+    assert commands(told(night(inventory=survey(target=target)))) == wanted
 
 
 @pytest.mark.parametrize("copy", ["gone", "deleting", "failed"])
 @pytest.mark.parametrize("step", [Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT])
 def test_a_copy_that_is_of_no_use_is_made_anew(step: Step, copy: str) -> None:
     """No step that needs it is offered before copy-snapshot."""
-    found = commands(told(night(step, survey=survey(copy=copy))))
+    found = commands(told(night(step, inventory=survey(copy=copy))))
     assert found[0] == ["retry", "op-007", "--from", "copy-snapshot"]
 
 
 def test_a_copy_that_was_removed_unseen_is_made_anew() -> None:
     """Also if AWS did not say how things stand: the night knows what it removed."""
     unseen = Inventory(seen_at=AT, unknown="AWS not reachable")
-    found = commands(told(night(Step.CHECK_COPY_STATUS, removed=(COPY_ARN,), survey=unseen)))
+    found = commands(told(night(Step.CHECK_COPY_STATUS, removed=(COPY_ARN,), inventory=unseen)))
     assert found[0] == ["retry", "op-007", "--from", "copy-snapshot"]
 
 
 def test_what_is_still_there_is_gone_on_with() -> None:
     """A copy under way, and a target of somebody's that a night did not come to, are no reason to go further back."""
-    under_way = night(Step.CHECK_COPY_STATUS, survey=survey(copy="copying 43 %", target="gone"))
+    under_way = night(Step.CHECK_COPY_STATUS, inventory=survey(copy="copying 43 %", target="gone"))
     assert commands(told(under_way))[0] == ["retry", "op-007"]
-    archiving = night(Step.ARCHIVE_SNAPSHOT, survey=survey(copy="gone"))
+    archiving = night(Step.ARCHIVE_SNAPSHOT, inventory=survey(copy="gone"))
     assert commands(told(archiving))[0] == ["retry", "op-007"]
 
 
@@ -221,7 +223,7 @@ def test_a_night_that_waits_says_until_when(step: Step) -> None:
 
 def test_a_good_night_reports_orphans_too() -> None:
     """Every night says what earlier ones left; without any it says nothing of it."""
-    message = told(night(None, survey=survey(orphans=(ORPHAN,))))
+    message = told(night(None, inventory=survey(orphans=(ORPHAN,))))
     assert "orders succeeded." in message
     assert "LEFT OVER FROM EARLIER NIGHTS\n- aurora-restore-x: failed (failed), of op-003" in message
     assert commands(message) == [["audit", "op-007"], ["cleanup", "REQUEST_FILE"]]
@@ -230,7 +232,7 @@ def test_a_good_night_reports_orphans_too() -> None:
 
 def test_many_orphans_are_counted() -> None:
     """Twenty are listed."""
-    message = told(night(survey=survey(orphans=(ORPHAN,) * 99)))
+    message = told(night(inventory=survey(orphans=(ORPHAN,) * 99)))
     assert message.count("aurora-restore-x") == 20
     assert "- and 79 more" in message
 
@@ -243,7 +245,7 @@ def test_a_night_without_a_number_offers_nothing_that_needs_one() -> None:
 
 def test_what_is_not_known_is_said() -> None:
     """AWS did not answer: the message is sent all the same, and says so."""
-    message = told(night(survey=Inventory(seen_at=AT, unknown="AWS not reachable")))
+    message = told(night(inventory=Inventory(seen_at=AT, unknown="AWS not reachable")))
     assert "Not known: AWS not reachable. Look yourself." in message
     assert ["retry", "op-007"] in commands(message)
 
@@ -252,7 +254,7 @@ def test_what_is_not_known_is_said() -> None:
 @pytest.mark.parametrize("step", Step)
 def test_every_command_exists(outcome: Outcome, step: Step) -> None:
     """Each command of ours is one that starter.py understands."""
-    state = night(step, outcome=outcome, removed=(TARGET.arn, COPY_ARN), survey=survey(orphans=(ORPHAN,)))
+    state = night(step, outcome=outcome, removed=(TARGET.arn, COPY_ARN), inventory=survey(orphans=(ORPHAN,)))
     found = commands(told(state))
     assert len(found) >= 3
     for words in found:

@@ -53,7 +53,7 @@ def test_a_copy_that_no_night_archived_is_one(night: Night, copies: list[Snapsho
         Orphan(
             arn=copies[0].arn,
             identifier=copies[0].identifier,
-            why=OrphanReason.UNARCHIVED,
+            reason=OrphanReason.UNARCHIVED,
             status="available",
             operation_id=night.operation_id,
         )
@@ -70,7 +70,7 @@ def test_a_copy_that_cannot_be_restored_from_is_one(
     """However many good ones stay, it takes no place among them."""
     night.force_status(copies[3].arn, status)
     [orphan] = seen(night, keep=3)
-    assert (orphan.identifier, orphan.why, orphan.status) == (copies[3].identifier, why, status)
+    assert (orphan.identifier, orphan.reason, orphan.status) == (copies[3].identifier, why, status)
 
 
 @pytest.mark.parametrize("status", ["deleting", "deleted"])

@@ -37,7 +37,7 @@ def intent(**changed: object) -> AuditRow:
 
 
 def declared(table: AuditTable) -> list[tuple[int, int, tuple[str, ...]]]:
-    return [(row.look, row.attempt, row.resource_arns) for row in table.operation("op-001")]
+    return [(row.poll, row.attempt, row.resource_arns) for row in table.operation("op-001")]
 
 
 def test_a_later_attempt_may_find_more(table: AuditTable) -> None:
@@ -53,15 +53,15 @@ def test_a_later_attempt_may_find_more(table: AuditTable) -> None:
 def test_what_is_declared_is_not_declared_again(table: AuditTable, arns: tuple[str, ...]) -> None:
     """Nor in a later look, nor in other words."""
     declare(table, A, B)
-    declare(table, *arns, step_input=OF.model_copy(update={"look": 2}), details="Pruning still")
+    declare(table, *arns, step_input=OF.model_copy(update={"poll": 2}), details="Pruning still")
     assert declared(table) == [(1, 1, (A, B))]
 
 
 def test_each_look_counts_for_itself(table: AuditTable) -> None:
     """The first declaration of a look is its first, and they read as they were made."""
     declare(table, A)
-    declare(table, B, step_input=OF.model_copy(update={"look": 2}))
-    declare(table, C, step_input=OF.model_copy(update={"look": 2}))
+    declare(table, B, step_input=OF.model_copy(update={"poll": 2}))
+    declare(table, C, step_input=OF.model_copy(update={"poll": 2}))
     assert declared(table) == [(1, 1, (A,)), (2, 1, (B,)), (2, 2, (C,))]
 
 

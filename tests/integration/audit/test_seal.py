@@ -153,7 +153,7 @@ def test_thousands_of_rows_can_be_sealed(
     dynamodb: DynamoDBClient, table_name: str, table: AuditTable, seals: Seals
 ) -> None:
     """A night that never got through writes many attempts; 4,000 rows fit into the 400 KB that DynamoDB takes."""
-    rows = [row(phase=Phase.ATTEMPT, attempt=attempt, look=look) for attempt in range(1, 21) for look in range(1, 21)]
+    rows = [row(phase=Phase.ATTEMPT, attempt=attempt, poll=poll) for attempt in range(1, 21) for poll in range(1, 21)]
     for first in range(0, len(rows), 25):
         puts: Any = [{"PutRequest": {"Item": to_item(written)}} for written in rows[first : first + 25]]
         dynamodb.batch_write_item(RequestItems={table_name: puts})

@@ -150,7 +150,7 @@ def test_no_attempt_is_left_out_when_all_fail(nights: dict[str, Ended]) -> None:
 def test_ten_looks_are_two_rows(nights: dict[str, Ended]) -> None:
     """A look that finds no end writes nothing."""
     rows = nights["ten looks"].rows
-    assert [(row.phase, row.status, row.look) for row in rows] == [
+    assert [(row.phase, row.status, row.poll) for row in rows] == [
         (Phase.STARTED, Status.IN_PROGRESS, 1),
         (Phase.OUTCOME, Status.SUCCESS, 10),
     ]

@@ -123,7 +123,7 @@ def test_a_row_of_which_no_history_knows_is_named(temporal: TemporalServer, tabl
             success.model_copy(update={"run_id": str(uuid.uuid4())}),
             started.model_copy(update={"step_started_at": datetime.now(UTC)}),
             attempt.model_copy(update={"attempt": 4}),
-            attempt.model_copy(update={"look": 2}),
+            attempt.model_copy(update={"poll": 2}),
             started.model_copy(update={"phase": Phase.INTENT, "attempt": 4}),
             started.model_copy(update={"phase": Phase.INTENT, "step": Step.DELETE_RDS}),
         ]

@@ -97,7 +97,7 @@ def test_a_server_is_there_with_the_first_instance(aws: World, host: Recorder) -
     assert cluster["Port"] != 54321
     add_instance(aws, "prod-1", "prod")
     assert host.asked == [("create", cluster["DbClusterResourceId"], "boss", "long-enough", "orders")]
-    assert aws.look()["Port"] == 54321
+    assert aws.describe_cluster()["Port"] == 54321
 
 
 def test_without_instances_a_server_is_hidden(aws: World) -> None:
@@ -106,7 +106,7 @@ def test_without_instances_a_server_is_hidden(aws: World) -> None:
     add_instance(aws, "prod-1", "prod")
     aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
     assert aws.client().describe_db_instances()["DBInstances"] == []
-    assert aws.look()["Port"] != 54321
+    assert aws.describe_cluster()["Port"] != 54321
 
 
 def test_available_waits_for_the_work(aws: World, host: Recorder) -> None:
@@ -157,7 +157,7 @@ def test_a_copy_and_a_restore_share_one_backup(aws: World, host: Recorder) -> No
     target.modify_db_cluster(DBClusterIdentifier="new", MasterUserPassword="another-one")
     target.describe_db_clusters()
     add_instance(aws, "new-1", "new", TARGET)
-    new = aws.look("new", TARGET)["DbClusterResourceId"]
+    new = aws.describe_cluster("new", TARGET)["DbClusterResourceId"]
     aws.emulator.stop()
     backup = host.asked[1][2]
     assert host.asked[2:] == [
@@ -188,7 +188,7 @@ def test_who_knows_only_the_endpoint_that_hung_is_let_through(
         arn = aws.cluster()["DBClusterArn"]
         add_instance(aws, "prod-1", "prod")
         aws.control("rds/unreachable", arn=arn, unreachable=True)
-        hung = aws.look()["Port"]
+        hung = aws.describe_cluster()["Port"]
         with socket.create_connection(("127.0.0.1", hung), timeout=10) as waiting:
             waiting.sendall(b"hello")
             aws.control("rds/unreachable", arn=arn, unreachable=False)

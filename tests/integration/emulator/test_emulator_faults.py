@@ -205,7 +205,7 @@ def test_the_clock_over_http(aws: World) -> None:
     aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00+00:00", "frozen": True})
     assert control(aws, "GET", "clock") == {"now": "2024-03-21T00:00:00+00:00", "frozen": True}
-    assert aws.look()["Status"] == "available"
+    assert aws.describe_cluster()["Status"] == "available"
     with pytest.raises(urllib.error.HTTPError):
         control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00"})
 
@@ -215,7 +215,7 @@ def test_the_journal_has_every_call_and_no_secret(aws: World) -> None:
     aws.cluster()
     aws.client("secretsmanager").create_secret(Name="s", SecretString="hidden-value")
     with pytest.raises(ClientError):
-        aws.look("none")
+        aws.describe_cluster("none")
     calls = control(aws, "GET", "calls")
     assert [(call["service"], call["operation"], call["outcome"]) for call in calls] == [
         ("rds", "CreateDBCluster", "OK"),
@@ -237,14 +237,14 @@ def test_a_status_can_be_forced(aws: World) -> None:
     arn = aws.cluster()["DBClusterArn"]
     control(aws, "POST", "rds/snapshot-status", {"arn": arn, "status": "incompatible-restore"})
     aws.wait()
-    assert aws.look()["Status"] == "incompatible-restore"
+    assert aws.describe_cluster()["Status"] == "incompatible-restore"
 
 
 def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
     """Connections to an unreachable cluster are opened and never answered, until it is reachable."""
     before = aws.cluster()
     control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": True})
-    now = aws.look()
+    now = aws.describe_cluster()
     with socket.create_connection((now["Endpoint"], now["Port"]), timeout=0.2) as connection:
         connection.sendall(b"hello")
         with pytest.raises(TimeoutError):
@@ -254,7 +254,7 @@ def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
         # This cluster has no server behind it, so whoever waited is let go.
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
-    assert aws.look()["Port"] == before["Port"]
+    assert aws.describe_cluster()["Port"] == before["Port"]
 
 
 # Beginning and end

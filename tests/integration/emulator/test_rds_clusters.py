@@ -16,8 +16,8 @@ MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "lon
 def test_a_name_is_stored_in_lower_case_and_found_in_any(aws: World) -> None:
     """Identifiers are lower-cased when stored and are not case-sensitive afterwards."""
     aws.cluster("Prod")
-    assert aws.look("PROD")["DBClusterIdentifier"] == "prod"
-    assert aws.look(aws.look()["DBClusterArn"])["DBClusterIdentifier"] == "prod"
+    assert aws.describe_cluster("PROD")["DBClusterIdentifier"] == "prod"
+    assert aws.describe_cluster(aws.describe_cluster()["DBClusterArn"])["DBClusterIdentifier"] == "prod"
 
 
 @pytest.mark.parametrize("name", ["9bad", "bad-", "bad--name", "bad_name", "b" * 64])
@@ -44,10 +44,13 @@ def test_a_cluster_takes_its_time(aws: World) -> None:
     """A cluster is `creating`, without a restorable time, until its time is over."""
     aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     aws.wait(99)
-    assert (aws.look()["Status"], aws.look().get("EarliestRestorableTime")) == ("creating", None)
+    assert (aws.describe_cluster()["Status"], aws.describe_cluster().get("EarliestRestorableTime")) == (
+        "creating",
+        None,
+    )
     aws.wait(1)
-    assert aws.look()["Status"] == "available"
-    assert aws.look()["EarliestRestorableTime"] == aws.emulator.clock.now()
+    assert aws.describe_cluster()["Status"] == "available"
+    assert aws.describe_cluster()["EarliestRestorableTime"] == aws.emulator.clock.now()
 
 
 def test_deletion_answers_available_and_then_takes_its_time(aws: World) -> None:
@@ -56,7 +59,7 @@ def test_deletion_answers_available_and_then_takes_its_time(aws: World) -> None:
     aws.cluster()
     answer = rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     assert answer["DBCluster"]["Status"] == "available"
-    assert aws.look()["Status"] == "deleting"
+    assert aws.describe_cluster()["Status"] == "deleting"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     aws.wait()
@@ -88,7 +91,7 @@ def test_a_protected_cluster_is_not_deleted_but_its_instances_are(aws: World) ->
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     rds.delete_db_instance(DBInstanceIdentifier="prod-1", SkipFinalSnapshot=True)
     aws.wait()
-    assert aws.look()["DBClusterMembers"] == []
+    assert aws.describe_cluster()["DBClusterMembers"] == []
     rds.modify_db_cluster(DBClusterIdentifier="prod", DeletionProtection=False)
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
 
@@ -116,7 +119,7 @@ def test_a_cluster_outlives_its_slowest_instance() -> None:
         aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
         aws.client().delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
         aws.wait(499)
-        assert aws.look()["Status"] == "deleting"
+        assert aws.describe_cluster()["Status"] == "deleting"
         aws.wait(1)
         assert aws.client().describe_db_clusters()["DBClusters"] == []
 
@@ -130,13 +133,16 @@ def test_a_modification_begins_as_available(aws: World) -> None:
         "available",
         {"MasterUserPassword": "****"},
     )
-    assert aws.look()["Status"] == "available"
+    assert aws.describe_cluster()["Status"] == "available"
     aws.wait(26)
-    assert aws.look()["Status"] == "resetting-master-credentials"
+    assert aws.describe_cluster()["Status"] == "resetting-master-credentials"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="with status resetting-master"):
         rds.modify_db_cluster(DBClusterIdentifier="prod", BackupRetentionPeriod=7)
     aws.wait(75)
-    assert (aws.look()["Status"], aws.look().get("PendingModifiedValues")) == ("available", None)
+    assert (aws.describe_cluster()["Status"], aws.describe_cluster().get("PendingModifiedValues")) == (
+        "available",
+        None,
+    )
 
 
 def test_a_managed_password_can_be_turned_on_later(aws: World) -> None:
@@ -146,7 +152,7 @@ def test_a_managed_password_can_be_turned_on_later(aws: World) -> None:
     answer = rds.modify_db_cluster(DBClusterIdentifier="prod", ManageMasterUserPassword=True)["DBCluster"]
     assert answer["MasterUserSecret"]["SecretStatus"] == "creating"
     aws.wait()
-    assert aws.look()["MasterUserSecret"]["SecretStatus"] == "active"
+    assert aws.describe_cluster()["MasterUserSecret"]["SecretStatus"] == "active"
     with pytest.raises(ClientError, match="InvalidParameterCombination"):
         rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one")
 
@@ -157,7 +163,7 @@ def test_a_bad_password_is_refused_and_changes_nothing(aws: World, password: str
     before = aws.cluster()
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         aws.client().modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword=password, DeletionProtection=True)
-    assert aws.look()["DeletionProtection"] == before["DeletionProtection"]
+    assert aws.describe_cluster()["DeletionProtection"] == before["DeletionProtection"]
 
 
 def test_modifying_nothing_is_refused(aws: World) -> None:
@@ -185,9 +191,9 @@ def test_settings_change_after_a_while(aws: World) -> None:
         CloudwatchLogsExportConfiguration={"EnableLogTypes": ["postgresql"]},
         ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 4},
     )
-    assert aws.look()["PendingModifiedValues"]["BackupRetentionPeriod"] == 7
+    assert aws.describe_cluster()["PendingModifiedValues"]["BackupRetentionPeriod"] == 7
     aws.wait()
-    after = aws.look()
+    after = aws.describe_cluster()
     assert after["BackupRetentionPeriod"] == 7
     assert after["VpcSecurityGroups"] == [{"VpcSecurityGroupId": "sg-0123", "Status": "active"}]
     assert after["DBClusterParameterGroup"] == "ours"
@@ -208,13 +214,13 @@ def test_a_rename_keeps_members_and_resource_id(aws: World) -> None:
         rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True)
     rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new", ApplyImmediately=True)
     aws.wait()
-    after = aws.look("new")
+    after = aws.describe_cluster("new")
     assert after["DbClusterResourceId"] == before["DbClusterResourceId"]
     assert [member["DBInstanceIdentifier"] for member in after["DBClusterMembers"]] == ["old-1"]
     instance = rds.describe_db_instances(DBInstanceIdentifier="old-1")["DBInstances"][0]
     assert instance["DBClusterIdentifier"] == "new"
     with pytest.raises(rds.exceptions.DBClusterNotFoundFault):
-        aws.look("old")
+        aws.describe_cluster("old")
 
 
 def test_a_rename_without_apply_immediately_waits_for_ever(aws: World) -> None:
@@ -222,7 +228,7 @@ def test_a_rename_without_apply_immediately_waits_for_ever(aws: World) -> None:
     aws.cluster("old")
     aws.client().modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new")
     aws.wait()
-    assert aws.look("old")["PendingModifiedValues"] == {"DBClusterIdentifier": "new"}
+    assert aws.describe_cluster("old")["PendingModifiedValues"] == {"DBClusterIdentifier": "new"}
 
 
 def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: World) -> None:
@@ -231,16 +237,16 @@ def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: World) -> None:
     aws.cluster()
     aws.instance("prod-1")
     rds.stop_db_cluster(DBClusterIdentifier="prod")
-    assert aws.look()["Status"] == "stopping"
+    assert aws.describe_cluster()["Status"] == "stopping"
     aws.wait()
-    assert aws.look()["Status"] == "stopped"
+    assert aws.describe_cluster()["Status"] == "stopped"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):
         rds.create_db_cluster_snapshot(DBClusterIdentifier="prod", DBClusterSnapshotIdentifier="s")
     rds.start_db_cluster(DBClusterIdentifier="prod")
     aws.wait()
-    assert aws.look()["Status"] == "available"
+    assert aws.describe_cluster()["Status"] == "available"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):
         rds.start_db_cluster(DBClusterIdentifier="prod")
 
@@ -250,7 +256,7 @@ def test_a_global_member_is_not_deleted(aws: World) -> None:
     rds = aws.client()
     arn = aws.cluster()["DBClusterArn"]
     rds.create_global_cluster(GlobalClusterIdentifier="world", SourceDBClusterIdentifier=arn)
-    assert aws.look()["GlobalClusterIdentifier"] == "world"
+    assert aws.describe_cluster()["GlobalClusterIdentifier"] == "world"
     (found,) = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])["GlobalClusters"]
     assert found["GlobalClusterMembers"] == [{"DBClusterArn": arn, "Readers": [], "IsWriter": True}]
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="part of a global cluster"):
@@ -276,4 +282,4 @@ def test_aurora_mysql_has_no_server(aws: World) -> None:
     """An Aurora MySQL cluster lives as any other does."""
     aws.cluster(Engine="aurora-mysql")
     aws.instance("prod-1", Engine="aurora-mysql")
-    assert aws.look()["EngineVersion"] == "8.0.mysql_aurora.3.08.2"
+    assert aws.describe_cluster()["EngineVersion"] == "8.0.mysql_aurora.3.08.2"

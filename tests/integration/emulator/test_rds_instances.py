@@ -11,7 +11,7 @@ from tests.rigs.emulated_aws import ENGINE, World
 
 
 def writer_of(aws: World) -> list[str]:
-    members = aws.look()["DBClusterMembers"]
+    members = aws.describe_cluster()["DBClusterMembers"]
     return [member["DBInstanceIdentifier"] for member in members if member["IsClusterWriter"]]
 
 
@@ -29,7 +29,7 @@ def test_the_first_instance_is_the_writer(aws: World) -> None:
     assert writer_of(aws) == ["one"]
     found = rds.describe_db_instances(Filters=[{"Name": "db-cluster-id", "Values": ["prod"]}])["DBInstances"]
     assert [each["DBInstanceStatus"] for each in found] == ["available", "available"]
-    assert found[0]["Endpoint"]["Port"] == aws.look()["Port"]
+    assert found[0]["Endpoint"]["Port"] == aws.describe_cluster()["Port"]
 
 
 def test_nothing_can_connect_before_an_instance_is_available(aws: World) -> None:

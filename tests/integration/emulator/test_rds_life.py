@@ -31,15 +31,15 @@ def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:
     target.delete_db_cluster(DBClusterIdentifier="staging", SkipFinalSnapshot=True)
     aws.wait()
     with pytest.raises(target.exceptions.DBClusterNotFoundFault):
-        aws.look("staging", TARGET)
+        aws.describe_cluster("staging", TARGET)
 
     target.restore_db_cluster_from_snapshot(
         DBClusterIdentifier="staging", SnapshotIdentifier="copy", Engine=ENGINE, EngineVersion="15.4"
     )
-    assert aws.look("staging", TARGET)["Status"] == "creating"
+    assert aws.describe_cluster("staging", TARGET)["Status"] == "creating"
     aws.wait()
     aws.instance("staging-1", "staging", region=TARGET)
-    new = aws.look("staging", TARGET)
+    new = aws.describe_cluster("staging", TARGET)
     assert new["Status"] == "available"
     assert new["DbClusterResourceId"] not in (old["DbClusterResourceId"], prod["DbClusterResourceId"])
     assert [member["IsClusterWriter"] for member in new["DBClusterMembers"]] == [True]
@@ -53,7 +53,7 @@ def test_the_managed_secret_lives_and_dies_with_its_cluster(aws: World) -> None:
     )["DBCluster"]
     assert created["MasterUserSecret"]["SecretStatus"] == "creating"
     aws.wait()
-    secret = aws.look()["MasterUserSecret"]
+    secret = aws.describe_cluster()["MasterUserSecret"]
     assert secret["SecretStatus"] == "active"
     assert '"username": "boss"' in secrets.get_secret_value(SecretId=secret["SecretArn"])["SecretString"]
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
@@ -117,8 +117,8 @@ def test_what_was_just_made_is_not_seen_at_once() -> None:
         master = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
         rds.create_db_cluster(DBClusterIdentifier="prod", **master)
         with pytest.raises(rds.exceptions.DBClusterNotFoundFault):
-            aws.look()
+            aws.describe_cluster()
         with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
             rds.create_db_cluster(DBClusterIdentifier="prod", **master)
         aws.wait(5)
-        assert aws.look()["Status"] == "creating"
+        assert aws.describe_cluster()["Status"] == "creating"

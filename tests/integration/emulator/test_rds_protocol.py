@@ -216,7 +216,7 @@ def test_tags_by_arn(aws: World) -> None:
     rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "data"}, {"Key": "x", "Value": "y"}])
     rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["x", "none"])
     assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "team", "Value": "data"}]
-    assert aws.look()["TagList"] == [{"Key": "team", "Value": "data"}]
+    assert aws.describe_cluster()["TagList"] == [{"Key": "team", "Value": "data"}]
     with pytest.raises(ClientError, match=r"InvalidParameterValue.*reserved prefix"):
         rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "aws:x", "Value": "y"}])
 

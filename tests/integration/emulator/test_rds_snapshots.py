@@ -253,7 +253,7 @@ def test_a_restored_cluster_is_bare(aws: World) -> None:
     aws.instance("prod-1")
     arn = aws.snapshot()["DBClusterSnapshotArn"]
     aws.client().restore_db_cluster_from_snapshot(DBClusterIdentifier="New", SnapshotIdentifier=arn, Engine=ENGINE)
-    new = aws.look("new")
+    new = aws.describe_cluster("new")
     assert (new["Status"], new["MasterUsername"], new["BackupRetentionPeriod"]) == ("creating", "boss", 14)
     assert new["DBClusterMembers"] == new["TagList"] == []
     assert not new["DeletionProtection"]

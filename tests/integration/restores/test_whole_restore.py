@@ -186,7 +186,7 @@ async def test_look_now_ends_a_wait(on: Bench) -> None:
     await handle.signal(AuroraRestoreWorkflow.poll_now)
     state = await handle.result()
     assert state.outcome == "succeeded"
-    looks = [row.look for row in on.table.operation("op-001") if row.step == "check-copy-status"]
+    looks = [row.poll for row in on.table.operation("op-001") if row.step == "check-copy-status"]
     assert max(looks) >= 2
 
 
@@ -196,7 +196,7 @@ async def test_look_now_brings_no_deadline_forward(on: Bench) -> None:
     handle = await on.start(asked(copy_snapshot=last))  # type: ignore[arg-type]
     await handle.signal(AuroraRestoreWorkflow.poll_now)
     assert (await handle.result()).outcome == "succeeded"
-    assert max(row.look for row in on.table.operation("op-001") if row.step == "check-copy-status") == 3
+    assert max(row.poll for row in on.table.operation("op-001") if row.step == "check-copy-status") == 3
 
 
 async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> None:

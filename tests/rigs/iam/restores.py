@@ -179,8 +179,8 @@ class PolicedNight:
 
     def until_done(self, name: str, of: Any) -> Any:
         """Look as the workflow does, a minute between two looks."""
-        for look in range(1, 40):
-            answer = self.run(name, of.model_copy(update={"look": look}))
+        for poll in range(1, 40):
+            answer = self.run(name, of.model_copy(update={"poll": poll}))
             if answer.done:
                 return answer
             self.later(timedelta(minutes=1))

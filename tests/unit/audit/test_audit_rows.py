@@ -42,8 +42,8 @@ def test_a_step_reads_in_the_order_in_which_it_happened() -> None:
     """Within one moment: started, failed attempts as they were made, outcome."""
     rows = [
         row(phase=Phase.STARTED),
-        *(row(phase=Phase.ATTEMPT, look=look, attempt=attempt) for look in (1, 2, 10) for attempt in (1, 2, 9, 10, 11)),
-        row(phase=Phase.OUTCOME, look=11),
+        *(row(phase=Phase.ATTEMPT, poll=poll, attempt=attempt) for poll in (1, 2, 10) for attempt in (1, 2, 9, 10, 11)),
+        row(phase=Phase.OUTCOME, poll=11),
         row(step=Step.CHECK_COPY_STATUS, phase=Phase.STARTED),
     ]
     keys = [written.event_key for written in rows]
