@@ -211,7 +211,8 @@ def _renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDef) -> StepO
         return _deleting(step_input)
     raise Refused(
         "Target was renamed",
-        f"{step_input.target_resource_id}, which snapshot-check saw as {step_input.target.cluster}, is {renamed['DBClusterIdentifier']} "
+        f"{step_input.target_resource_id}, which snapshot-check saw as {step_input.target.cluster}, "
+        f"is {renamed['DBClusterIdentifier']} "
         f"now ({renamed['Status']}). Nothing more of it is deleted; see whether it has its instances. Rename it back "
         "and start again, or, if it is to be kept, start a night with target.missing: create.",
     )

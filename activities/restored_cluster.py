@@ -169,7 +169,8 @@ def _refuse_anothers(step_input: CheckRestoreInput, named: list[DBInstanceTypeDe
         if owner != step_input.target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
             raise StepFailed(
                 "Instance name is taken",
-                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and {step_input.target.cluster} needs an instance "
+                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and "
+                f"{step_input.target.cluster} needs an instance "
                 "of that name. Rename or delete that instance, then retry from here.",
                 code="DBInstanceAlreadyExists",
             )

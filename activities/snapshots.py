@@ -213,7 +213,8 @@ class SnapshotActivities:
         if meaning is Meaning.TERMINAL:
             raise StepFailed(
                 "Copy failed",
-                f"{step_input.snapshot_copy.arn} is {status}, wanted available. The next night removes a failed copy and starts anew.",
+                f"{step_input.snapshot_copy.arn} is {status}, wanted available. "
+                "The next night removes a failed copy and starts anew.",
             )
         progress = f"{status} {percent} %" if percent else status
         end_wait_if_final(step_input, f"Copy at {progress}", "It goes on without us; the next night adopts it.")

@@ -55,7 +55,8 @@ class Sharing:
             "snapshot-share",
             "Snapshot not shared",
             f"{self._snapshot.arn} is not shared with account {target}. Its owner runs: "
-            f"aws rds modify-db-cluster-snapshot-attribute --region {self._step_input.source.region} --db-cluster-snapshot-identifier "
+            f"aws rds modify-db-cluster-snapshot-attribute --region {self._step_input.source.region} "
+            f"--db-cluster-snapshot-identifier "
             f"{identifier} --attribute-name restore --values-to-add {target}",
         )
 
