@@ -4,13 +4,22 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: demo test faults histories fingerprints lint format lock clean
+.PHONY: demo test test-fast test-one faults histories fingerprints lint format lock clean
 
 demo: $(READY)
 	@$(IN_VENV) -m devstack.demo
 
 test: $(READY)
 	@$(IN_VENV) -m pytest
+
+# For every save: no Temporal server, no database, under 45 seconds.
+test-fast: $(READY)
+	@$(IN_VENV) -m pytest tests/unit tests/properties/requests
+
+# One area, wherever its tests are: make test-one AREA=databases
+test-one: $(READY)
+	@test -n "$(wildcard tests/*/$(AREA))" || { echo "Name an area: make test-one AREA=NAME, one of $(sort $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*/ tests/properties/*/))))"; exit 2; }
+	@$(IN_VENV) -m pytest $(wildcard tests/*/$(AREA))
 
 # Five hundred nights into which faults come, about an hour; its table goes into docs/reliability.md.
 faults: $(READY)
@@ -27,6 +36,7 @@ lint: $(READY)
 	@$(IN_VENV) -m ruff check .
 	@$(IN_VENV) -m ruff format --check .
 	@$(IN_VENV) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
 format: $(READY)
 	@$(IN_VENV) -m ruff check --fix .
@@ -41,7 +51,7 @@ lock: $(READY)
 		-o requirements-dev.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 …")'

@@ -13,8 +13,8 @@ DOCUMENTS = (
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
-PRODUCTION = ("activities", "audit", "clients", "commands", "models", "workflows")
-ROOT_MODULES = ("errors", "logs", "settings", "starter", "worker")
+PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "workflows")
+ROOT_MODULES = ("errors", "heartbeat", "logs", "settings", "starter", "worker")
 
 
 def text(*path: str) -> str:
