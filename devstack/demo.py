@@ -33,8 +33,8 @@ def main() -> int:
 def _night(stack: Stack, scratch: Scratch, began: float) -> int:
     console.print(f"Temporal, an AWS emulator and {stack.versions} are up after {time.monotonic() - began:.0f} s.")
     console.print(f"Web UI: {stack.temporal.ui_url}\n")
-    stack.world.write_to_source("INSERT INTO orders VALUES (4, 'Barbara', 55.00)")
-    stack.world.take_automated_snapshot()
+    stack.demo.write_to_source("INSERT INTO orders VALUES (4, 'Barbara', 55.00)")
+    stack.demo.take_automated_snapshot()
     with _saying("Making the tables and starting the worker"):
         code = run_starter(["setup"], stack.environment)
         start_worker(scratch, stack.environment)
@@ -50,7 +50,7 @@ def _night(stack: Stack, scratch: Scratch, began: float) -> int:
 
 
 def _read_back(stack: Stack) -> None:
-    rows = stack.world.read_from_target(
+    rows = stack.demo.read_from_target(
         "orders_report", "SELECT id, customer, total FROM orders ORDER BY id DESC LIMIT 1"
     )
     console.print(

@@ -38,13 +38,13 @@ OK = "OK"
 class Application:
     """The emulator as a WSGI application."""
 
-    def __init__(self, world: RdsState, services: OtherServices, faults: FaultInjector, calls: Journal) -> None:
+    def __init__(self, state: RdsState, services: OtherServices, faults: FaultInjector, calls: Journal) -> None:
         """Put the parts together."""
-        self._world = world
+        self._state = state
         self._services = services
         self._faults = faults
         self._calls = calls
-        self._control = Control(world, faults, calls)
+        self._control = Control(state, faults, calls)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request."""
@@ -88,7 +88,7 @@ class Application:
 
     def _answer(self, request: AwsRequest) -> Response:
         if request.caller.service == "rds":
-            answer = rds.answer(self._world, request.caller, request.form)
+            answer = rds.answer(self._state, request.caller, request.form)
             headers = {"x-amzn-RequestId": answer.request_id}
             return Response(answer.body, answer.status, headers, content_type="text/xml")
         try:
@@ -102,7 +102,7 @@ class Application:
         caller = request.caller
         self._calls.add(
             RecordedCall(
-                time=self._world.clock.now(),
+                time=self._state.clock.now(),
                 account=caller.account,
                 region=caller.region,
                 service=caller.service,

@@ -31,9 +31,9 @@ Body = dict[str, Any]
 class Control:
     """What the control endpoint can do, by method and path."""
 
-    def __init__(self, world: RdsState, faults: FaultInjector, calls: Journal) -> None:
+    def __init__(self, state: RdsState, faults: FaultInjector, calls: Journal) -> None:
         """Drive these."""
-        self._world = world
+        self._state = state
         self._faults = faults
         self._calls = calls
         self._routes: dict[str, Callable[[Body], Any]] = {
@@ -60,41 +60,41 @@ class Control:
             return _json({"error": f"there is no {route}; there is: {', '.join(self._routes)}"}, 404)
         try:
             body = json.loads(request.body or b"{}")
-            with self._world.lock:
-                self._world.settle()
+            with self._state.lock:
+                self._state.settle()
                 return _json(self._routes[route](body), 200)
         except (KeyError, TypeError, ValueError, Refusal) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
 
     def _clock(self) -> Body:
-        return {"now": self._world.clock.now().isoformat(), "frozen": self._world.clock.frozen}
+        return {"now": self._state.clock.now().isoformat(), "frozen": self._state.clock.frozen}
 
     def _set_clock(self, body: Body) -> Body:
         now = datetime.fromisoformat(body["now"])
         if body.get("frozen", False):
-            self._world.clock.freeze(now)
+            self._state.clock.freeze(now)
         else:
-            self._world.clock.set(now)
-        self._world.settle()
+            self._state.clock.set(now)
+        self._state.settle()
         return self._clock()
 
     def _take_automated_snapshot(self, body: Body) -> Body:
         caller = Caller(body["account"], body["region"], "rds")
-        call = Call("CreateDBClusterSnapshot", {}, caller, self._world)
+        call = Call("CreateDBClusterSnapshot", {}, caller, self._state)
         furnish(call.region)
         snapshot = capture_automated(call, lookup.cluster_named(call.region, body["cluster"]))
         return {"identifier": snapshot.identifier, "arn": snapshot.arn}
 
     def _set_quotas(self, body: Body) -> Body:
         for name, limit in body.items():
-            if name not in vars(self._world.quotas):
-                raise ValueError(f"there is no quota {name}; there is: {', '.join(vars(self._world.quotas))}")
-            setattr(self._world.quotas, name, int(limit))
-        return vars(self._world.quotas)
+            if name not in vars(self._state.quotas):
+                raise ValueError(f"there is no quota {name}; there is: {', '.join(vars(self._state.quotas))}")
+            setattr(self._state.quotas, name, int(limit))
+        return vars(self._state.quotas)
 
     def _force_status(self, body: Body) -> Body:
         resource = self._resource(body["arn"])
-        self._world.cancel(resource)
+        self._state.cancel(resource)
         resource.status = body["status"]
         return {"arn": resource.arn, "status": resource.status}
 
@@ -106,14 +106,14 @@ class Control:
     def _set_unreachable(self, body: Body) -> Body:
         cluster = lookup.cluster_named(self._home(body["arn"]), body["arn"])
         change = servers.make_unreachable if body.get("unreachable", True) else servers.make_reachable
-        change(self._world, cluster)
+        change(self._state, cluster)
         return {"arn": cluster.arn, "unreachable": cluster.silent is not None}
 
     def _home(self, arn: str) -> Region:
         parts = requests.arn(arn)
         if parts is None:
             raise ValueError(f"{arn} is not the ARN of an RDS resource")
-        return self._world.region(parts.account, parts.region)
+        return self._state.region(parts.account, parts.region)
 
     def _resource(self, arn: str) -> Cluster | Instance | Snapshot:
         home = self._home(arn)

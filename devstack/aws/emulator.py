@@ -45,7 +45,7 @@ class Emulator:
         self.faults = FaultInjector()
         self.calls = Journal()
         self._services = OtherServices()
-        self._world = RdsState(
+        self._state = RdsState(
             {"aurora-postgresql": databases, "aurora-mysql": mysql or NoDatabases()},
             self._services,
             self.clock,
@@ -64,20 +64,20 @@ class Emulator:
     @property
     def quotas(self) -> Quotas:
         """The limits on RDS resources, to be changed in place."""
-        return self._world.quotas
+        return self._state.quotas
 
     @property
     def durations(self) -> Durations:
         """How long what is begun from now on takes; to be replaced."""
-        return self._world.durations
+        return self._state.durations
 
     @durations.setter
     def durations(self, durations: Durations) -> None:
-        self._world.durations = durations
+        self._state.durations = durations
 
     def start(self) -> Self:
         """Serve from now on, in a daemon thread; OSError if the port is taken."""
-        application = Application(self._world, self._services, self.faults, self.calls)
+        application = Application(self._state, self._services, self.faults, self.calls)
         self._server = Server(self._port, application)
         self._server.serve_in_background()
         self._services.load_in_background()
@@ -91,7 +91,7 @@ class Emulator:
             return
         self._server.stop()
         self._server = None
-        self._world.close()
+        self._state.close()
         with Emulator._counting:
             Emulator._running -= 1
             if Emulator._running == 0:

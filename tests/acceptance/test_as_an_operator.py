@@ -58,7 +58,7 @@ class Operator:
         return start_worker(self.scratch, self.stack.environment, f"worker-{self.workers}")
 
     def table(self) -> AuditTable:
-        return AuditTable(self.stack.world.client("dynamodb"), "aurora-restore-audit")
+        return AuditTable(self.stack.demo.client("dynamodb"), "aurora-restore-audit")
 
     def outcomes(self, operation_id: str) -> list[tuple[str, str]]:
         rows = self.table().operation(operation_id)
@@ -97,14 +97,14 @@ def operator() -> Iterator[Operator]:
 
 def test_a_night_from_the_starter(operator: Operator) -> None:
     """`starter.py start` follows a night to its end; the trail has nine rows, and a user that the night made reads the data."""
-    operator.stack.world.write_to_source("INSERT INTO orders VALUES (77, 'Margaret', 10)")
-    operator.stack.world.take_automated_snapshot()
+    operator.stack.demo.write_to_source("INSERT INTO orders VALUES (77, 'Margaret', 10)")
+    operator.stack.demo.take_automated_snapshot()
     worker = operator.worker()
     done = operator.starter("start", EXAMPLE)
     assert "succeeded" in done.stdout + done.stderr
     trail = operator.starter("audit", "op-001", "--format", "markdown").stdout
     assert trail.count("| SUCCESS |") == STEPS
-    assert operator.stack.world.read_from_target("orders_report", "SELECT customer FROM orders WHERE id = 77") == [
+    assert operator.stack.demo.read_from_target("orders_report", "SELECT customer FROM orders WHERE id = 77") == [
         ("Margaret",)
     ]
     assert operator.starter("status", "op-001").returncode == 0
@@ -113,7 +113,7 @@ def test_a_night_from_the_starter(operator: Operator) -> None:
 
 def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
     """A worker killed in mid-night and started again: the night ends well, with one copy, one restore, a whole trail."""
-    operator.stack.world.take_automated_snapshot()
+    operator.stack.demo.take_automated_snapshot()
     copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
     killed = operator.worker()
     operator.temporal(
@@ -135,7 +135,7 @@ def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
 
 def test_a_night_from_the_schedule(operator: Operator) -> None:
     """The schedule that starter.py makes runs a night when triggered; a second start meanwhile is refused by name."""
-    operator.stack.world.take_automated_snapshot()
+    operator.stack.demo.take_automated_snapshot()
     worker = operator.worker()
     operator.starter("schedule", EXAMPLE, "--time-zone", "Europe/Berlin", "--paused")
     operator.temporal("schedule", "trigger", "--schedule-id", "aurora-restore-orders-staging")
@@ -157,16 +157,16 @@ def test_a_night_from_the_schedule(operator: Operator) -> None:
 
 def test_a_night_goes_on_once_its_database_is_mended(operator: Operator, tmp_path: Path) -> None:
     """It fails at setup-db-users, somebody mends the data, retry: no second copy, and the trail tells all of it."""
-    world = operator.stack.world
-    world.write_to_source("INSERT INTO orders VALUES (78, 'Nobody', -1)")
-    world.take_automated_snapshot()
+    demo = operator.stack.demo
+    demo.write_to_source("INSERT INTO orders VALUES (78, 'Nobody', -1)")
+    demo.take_automated_snapshot()
     none_below_zero = {"database": "orders", "query": "SELECT count(*) FROM orders WHERE total < 0", "expected": [[0]]}
     checked = tmp_path / "checked.json"
     checked.write_text(json.dumps(json.loads(EXAMPLE.read_text()) | {"checks": [none_below_zero]}))
     copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
     worker = operator.worker()
     operator.starter("start", checked, code=1)
-    assert world.read_from_target("orders_app", "DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
+    assert demo.read_from_target("orders_app", "DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
     operator.starter("retry", "op-004", "--by", "kim@ops", "--reason", "the refund of order 78 was removed")
     trail = json.loads(operator.starter("audit", "op-004", "--format", "json").stdout)
     assert [(row["step"], row["status"], row["details"]) for row in trail][5:] == [
@@ -181,24 +181,24 @@ def test_a_night_goes_on_once_its_database_is_mended(operator: Operator, tmp_pat
     assert operator.changes("CopyDBClusterSnapshot") == copies + 1
     assert operator.changes("RestoreDBClusterFromSnapshot") == restores + 1
     operator.starter("audit", "verify", "op-004")
-    world.write_to_source("DELETE FROM orders WHERE total < 0")
+    demo.write_to_source("DELETE FROM orders WHERE total < 0")
     worker.stop()
 
 
 def test_no_secret_was_left_anywhere(operator: Operator) -> None:
     """After all those nights no password stands in a history, a row, a message or a log."""
-    world = operator.stack.world
-    manager = world.client("secretsmanager")
+    demo = operator.stack.demo
+    manager = demo.client("secretsmanager")
     planted = [
         json.loads(manager.get_secret_value(SecretId=name)["SecretString"])["password"] for name in USERS.values()
     ]
-    managed = world.client("rds").describe_db_clusters(DBClusterIdentifier="orders-staging")["DBClusters"][0]
+    managed = demo.client("rds").describe_db_clusters(DBClusterIdentifier="orders-staging")["DBClusters"][0]
     secret = manager.get_secret_value(SecretId=managed["MasterUserSecret"]["SecretArn"])["SecretString"]
-    planted += [json.loads(secret)["password"], world.master_password]
+    planted += [json.loads(secret)["password"], demo.master_password]
     places = {"histories": asyncio.run(histories(operator.stack.temporal.address))}
-    items = world.client("dynamodb").scan(TableName="aurora-restore-audit")["Items"]
+    items = demo.client("dynamodb").scan(TableName="aurora-restore-audit")["Items"]
     places["trail"] = json.dumps(items, default=lambda of_a_seal: zlib.decompress(of_a_seal).decode())
-    places["messages"] = json.dumps(world.notifications())
+    places["messages"] = json.dumps(demo.notifications())
     places["logs"] = "".join(path.read_text() for path in operator.scratch.path.glob("*.log"))
     assert all(len(text) > 1000 for text in places.values())
     found = {place for place, text in places.items() for password in planted if password in text}

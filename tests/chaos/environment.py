@@ -72,9 +72,9 @@ class Stage:
             )  # fmt: skip
             self._running = starting.pop_all()
         self.emulator, self.postgres, self.temporal = self.stack.emulator, self.stack.postgres, self.stack.temporal
-        self.world: DemoEnvironment = self.stack.world
+        self.demo: DemoEnvironment = self.stack.demo
         self.clients = {
-            (service, region): self.world.client(service, region)
+            (service, region): self.demo.client(service, region)
             for service, region in (
                 ("rds", TARGET_REGION), ("rds", SOURCE_REGION), ("dynamodb", TARGET_REGION), ("secretsmanager", TARGET_REGION),
             )
@@ -142,32 +142,32 @@ class Stage:
     def evening(self, durations: Durations = QUICK) -> str:
         """A day later: nothing is under way any more, the data has changed, a new backup is there. Returns its name."""
         self.emulator.faults.clear()
-        self.emulator._world.durations = durations
+        self.emulator._state.durations = durations
         self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=15))
         self.one_worker()
         self.marker += 1
-        self.world.write_to_source("INSERT INTO orders VALUES (%s, 'tonight', 1)", self.marker)
-        snapshot = self.world.take_automated_snapshot()
+        self.demo.write_to_source("INSERT INTO orders VALUES (%s, 'tonight', 1)", self.marker)
+        snapshot = self.demo.take_automated_snapshot()
         self.expire_backups()
-        self.world.notifications()
+        self.demo.notifications()
         self.planted |= self.secrets()
         return snapshot
 
     def expire_backups(self, keep: int = 2) -> None:
         """RDS forgets automated snapshots by itself; here they would fill the disk."""
-        world = self.emulator._world
-        with world.lock:
-            region = world.region(ACCOUNT, SOURCE_REGION)
+        state = self.emulator._state
+        with state.lock:
+            region = state.region(ACCOUNT, SOURCE_REGION)
             automated = [each for each in region.snapshots.values() if each.kind == "automated"]
             for old in sorted(automated, key=lambda each: each.taken)[:-keep]:
-                remove(world, region, old)
+                remove(state, region, old)
 
     def secrets(self) -> set[str]:
         """Every password there is now."""
         manager = self.clients["secretsmanager", TARGET_REGION]
         names = [secret["Name"] for secret in manager.list_secrets(MaxResults=100)["SecretList"]]
         texts = [manager.get_secret_value(SecretId=name)["SecretString"] for name in names]
-        return {json.loads(text)["password"] for text in texts} | {self.world.master_password}
+        return {json.loads(text)["password"] for text in texts} | {self.demo.master_password}
 
     def picture(self) -> dict[str, Any]:
         """Of what no night may touch: the source with its roles, and the bystander."""
@@ -184,7 +184,7 @@ class Stage:
 
     def logins_of_source(self) -> list[tuple[Any, ...]]:
         """Who may log in to production."""
-        with self.world._connect(SOURCE_REGION, SOURCE, "orders_admin", self.world.master_password) as connection:
+        with self.demo._connect(SOURCE_REGION, SOURCE, "orders_admin", self.demo.master_password) as connection:
             return connection.execute("SELECT rolname, rolcanlogin FROM pg_roles ORDER BY 1").fetchall()
 
     def target(self) -> dict[str, Any] | None:
@@ -203,7 +203,7 @@ class Stage:
         source = self.clients["rds", SOURCE_REGION].describe_db_cluster_snapshots(
             DBClusterSnapshotIdentifier=snapshot, SnapshotType="automated"
         )["DBClusterSnapshots"][0]
-        name = copy_identifier(self.world.target_arn, source["DBClusterSnapshotArn"], source["SnapshotCreateTime"])
+        name = copy_identifier(self.demo.target_arn, source["DBClusterSnapshotArn"], source["SnapshotCreateTime"])
         rds = self.clients["rds", TARGET_REGION]
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET)
 
@@ -211,7 +211,7 @@ class Stage:
         """Whether a user that the night made reads tonight's data in the restored target."""
         query = f"SELECT customer FROM orders WHERE id = {self.marker}"
         with suppress(ClientError, psycopg.Error):
-            return all(self.world.read_from_target(user, query) == [("tonight",)] for user in USERS)
+            return all(self.demo.read_from_target(user, query) == [("tonight",)] for user in USERS)
         return False
 
     def logs(self) -> Iterator[tuple[str, str]]:
@@ -223,7 +223,7 @@ class Stage:
         rds = self.clients["rds", TARGET_REGION]
         rds.create_db_cluster(
             DBClusterIdentifier=BYSTANDER, Engine="aurora-postgresql", MasterUsername="boss", MasterUserPassword="long-enough",
-            DBSubnetGroupName="staging", Tags=[{"Key": REPLACED_BY, "Value": self.world.source_arn}],
+            DBSubnetGroupName="staging", Tags=[{"Key": REPLACED_BY, "Value": self.demo.source_arn}],
         )  # fmt: skip
         self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=5))
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="by-hand", DBClusterIdentifier=TARGET)

@@ -245,7 +245,7 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
     )
     rows = stage.trail.operation(operation_id) if operation_id else []  # as they are before anything is repaired
     findings = await _verified(night, operation_id, outcome) if operation_id else ()
-    messages = stage.world.notifications()
+    messages = stage.demo.notifications()
     after = stage.picture(), stage.target()
     logs = "".join(text for _, text in stage.logs())
     raw = {

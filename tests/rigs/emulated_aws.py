@@ -38,7 +38,7 @@ Client = Any
 Clients = Callable[..., Client]
 
 
-class World:
+class EmulatedAws:
     """An emulator with the few verbs that the tests are written in."""
 
     def __init__(self, emulator: Emulator) -> None:

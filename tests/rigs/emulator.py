@@ -34,24 +34,24 @@ def clusters_alone(durations: Durations) -> Iterator[DemoEnvironment]:
         Emulator(NoDatabases(), durations=durations) as emulator,
         environment_variables(environment(emulator.endpoint_url)),
     ):
-        world = DemoEnvironment(emulator)
-        world.build(filled=False)
-        yield world
+        demo = DemoEnvironment(emulator)
+        demo.build(filled=False)
+        yield demo
 
 
-def another_evening(world: DemoEnvironment) -> None:
+def another_evening(demo: DemoEnvironment) -> None:
     """After whatever night: no fault, a target, a new snapshot, no message and no call that was not there before."""
-    world.emulator.faults.clear()
-    if not target_is_up(world):
-        world.make_target()
-    world.take_automated_snapshot()
-    world.notifications()
-    world.emulator.calls.clear()
+    demo.emulator.faults.clear()
+    if not target_is_up(demo):
+        demo.make_target()
+    demo.take_automated_snapshot()
+    demo.notifications()
+    demo.emulator.calls.clear()
 
 
-def target_is_up(world: DemoEnvironment) -> bool:
+def target_is_up(demo: DemoEnvironment) -> bool:
     """Whether there is a target, and it is available."""
-    clusters = world.client("rds").describe_db_clusters()["DBClusters"]
+    clusters = demo.client("rds").describe_db_clusters()["DBClusters"]
     return any((each["DBClusterIdentifier"], each["Status"]) == (TARGET, "available") for each in clusters)
 
 

@@ -100,7 +100,7 @@ class Between(Interceptor):
     The emulator's clock follows Temporal's, so that a copy of ten minutes takes ten of the skipped minutes.
     """
 
-    world: DemoEnvironment
+    demo: DemoEnvironment
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
@@ -116,7 +116,7 @@ class _Between(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         if not info.is_local:  # a local activity's times are not on the skipped clock
-            self._between.world.emulator.clock.set(info.current_attempt_scheduled_time)
+            self._between.demo.emulator.clock.set(info.current_attempt_scheduled_time)
         result = await self.next.execute_activity(input)
         self._between.seen.append(info.activity_type)
         if getattr(result, "done", True) and (happening := self._between.after.pop(info.activity_type, None)):
@@ -129,7 +129,7 @@ class Bench:
     """Temporal, the world, and a worker that takes work."""
 
     client: Client
-    world: DemoEnvironment
+    demo: DemoEnvironment
     settings: Settings
     table: AuditTable
     between: Between
@@ -140,7 +140,7 @@ class Bench:
 
         Every workflow has a clock of its own, which begins at the real time: without the delay the world would go back.
         """
-        at = at or self.world.emulator.clock.now() + timedelta(minutes=1)
+        at = at or self.demo.emulator.clock.now() + timedelta(minutes=1)
         delay = max(at - datetime.now(UTC), timedelta(0))
         return await self.client.start_workflow(
             AuroraRestoreWorkflow.run,
@@ -160,7 +160,7 @@ class Bench:
 @asynccontextmanager
 async def bench(
     client: Client,
-    world: DemoEnvironment,
+    demo: DemoEnvironment,
     plugin_settings: tuple[Any, AuditTable, Settings, AwsClients],
     **worker_options: Any,
 ) -> AsyncIterator[Bench]:
@@ -168,18 +168,18 @@ async def bench(
     # To where a command that runs in this process too, with its streams redirected, does not look for its own answer.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
     plugin, table, settings, aws = plugin_settings
-    between = Between(world)
+    between = Between(demo)
     built = worker.build_worker(
         client, settings, aws, table, plugin.audit, extra_interceptors=[between], **(WORKER_OPTIONS | worker_options)
     )
     async with built:
-        yield Bench(client, world, settings, table, between, plugin)
+        yield Bench(client, demo, settings, table, between, plugin)
 
 
-def parts(world: DemoEnvironment, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, Settings, AwsClients]:
+def parts(demo: DemoEnvironment, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, Settings, AwsClients]:
     """Plugin, trail, settings and clients on tables of their own."""
     variables = {
-        **environment(world.emulator.endpoint_url),
+        **environment(demo.emulator.endpoint_url),
         "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
         "AURORA_RESTORE_AUDIT_TABLE": f"{tables}-audit",
         "AURORA_RESTORE_OPERATIONS_TABLE": f"{tables}-operations",

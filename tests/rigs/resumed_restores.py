@@ -72,7 +72,7 @@ class GoingOn:
     def failing(self, step: str, times: int = 1) -> None:
         """Let a step fail for good, so many times."""
         service, operation, code = FAULTS[step]
-        self.bench.world.emulator.faults.add(
+        self.bench.demo.emulator.faults.add(
             service, operation, "error", code=code, message="as AWS says it", status=400, count=times
         )
 
@@ -120,7 +120,7 @@ class GoingOn:
 
     def changes(self, operation: str) -> int:
         """How often an operation of RDS took effect since the test began."""
-        return sum(call.operation == operation and call.outcome == "OK" for call in self.bench.world.emulator.calls)
+        return sum(call.operation == operation and call.outcome == "OK" for call in self.bench.demo.emulator.calls)
 
 
 def told(state: RestoreState) -> bool:

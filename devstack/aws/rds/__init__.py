@@ -41,12 +41,12 @@ class XmlAnswer(NamedTuple):
     """`OK` or the wire code of the error."""
 
 
-def answer(world: RdsState, caller: Caller, form: Mapping[str, str]) -> XmlAnswer:
+def answer(state: RdsState, caller: Caller, form: Mapping[str, str]) -> XmlAnswer:
     """Carry out one call of the query protocol."""
     operation, request_id = form.get("Action", ""), str(uuid.uuid4())
     try:
         _check_operation(operation, form.get("Version", ""))
-        body = _carry_out(world, caller, operation, form, request_id)
+        body = _carry_out(state, caller, operation, form, request_id)
         return XmlAnswer(200, body, request_id, "OK")
     except Refusal as refusal:
         return _refused(operation, refusal, request_id)
@@ -66,12 +66,12 @@ def _check_operation(operation: str, version: str) -> None:
         raise Refusal("InvalidAction", f"Could not find operation {operation} for version {version}")
 
 
-def _carry_out(world: RdsState, caller: Caller, operation: str, form: Mapping[str, str], request_id: str) -> str:
+def _carry_out(state: RdsState, caller: Caller, operation: str, form: Mapping[str, str], request_id: str) -> str:
     parameters = protocol.parse(operation, form)
-    with world.lock:
-        call = Call(operation, parameters, caller, world)
+    with state.lock:
+        call = Call(operation, parameters, caller, state)
         furnish(call.region)
-        world.settle()
+        state.settle()
         return protocol.write(operation, OPERATIONS[operation](call), request_id)
 
 

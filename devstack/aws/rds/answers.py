@@ -21,9 +21,9 @@ from devstack.aws.rds.state import RdsState
 Answer = dict[str, Any]
 
 
-def cluster(world: RdsState, cluster: Cluster) -> Answer:
+def cluster(state: RdsState, cluster: Cluster) -> Answer:
     """DBCluster."""
-    address = servers.address(world, cluster)
+    address = servers.address(state, cluster)
     restorable = cluster.restorable_from
     return {
         **cluster.settings,
@@ -37,14 +37,14 @@ def cluster(world: RdsState, cluster: Cluster) -> Answer:
         "DatabaseName": cluster.database_name,
         "DBClusterArn": cluster.arn,
         "DBClusterIdentifier": cluster.identifier,
-        "DBClusterMembers": [_member(world, cluster, name) for name in cluster.members],
+        "DBClusterMembers": [_member(state, cluster, name) for name in cluster.members],
         "DBClusterParameterGroup": cluster.parameter_group,
         "DbClusterResourceId": cluster.resource_id,
         "DBSubnetGroup": cluster.subnet_group,
         "DeletionProtection": cluster.deletion_protection,
         "DomainMemberships": [],
         "EarliestRestorableTime": restorable,
-        "LatestRestorableTime": world.clock.now() if restorable else None,
+        "LatestRestorableTime": state.clock.now() if restorable else None,
         "EnabledCloudwatchLogsExports": cluster.log_exports or None,
         "Endpoint": address.host,
         "ReaderEndpoint": address.host,
@@ -70,12 +70,12 @@ def cluster(world: RdsState, cluster: Cluster) -> Answer:
     }
 
 
-def _member(world: RdsState, cluster: Cluster, name: str) -> Answer:
+def _member(state: RdsState, cluster: Cluster, name: str) -> Answer:
     return {
         "DBInstanceIdentifier": name,
         "IsClusterWriter": name == cluster.members[0],
         "DBClusterParameterGroupStatus": "in-sync",
-        "PromotionTier": world.of(cluster).instances[name].promotion_tier,
+        "PromotionTier": state.of(cluster).instances[name].promotion_tier,
     }
 
 
@@ -90,10 +90,10 @@ def _security_groups(names: list[str]) -> list[Answer]:
     return [{"VpcSecurityGroupId": name, "Status": "active"} for name in names]
 
 
-def instance(world: RdsState, instance: Instance) -> Answer:
+def instance(state: RdsState, instance: Instance) -> Answer:
     """DBInstance. The endpoint appears when the instance is available, as in AWS."""
     parent = instance.cluster
-    address = servers.address(world, parent)
+    address = servers.address(state, parent)
     return {
         **instance.settings,
         "AllocatedStorage": 1,
@@ -109,7 +109,7 @@ def instance(world: RdsState, instance: Instance) -> Answer:
         "DBName": parent.database_name,
         "DBParameterGroups": [{"DBParameterGroupName": instance.parameter_group, "ParameterApplyStatus": "in-sync"}],
         "DBSecurityGroups": [],
-        "DBSubnetGroup": subnet_group(world.of(parent).subnet_groups[parent.subnet_group]),
+        "DBSubnetGroup": subnet_group(state.of(parent).subnet_groups[parent.subnet_group]),
         "DeletionProtection": False,
         "Endpoint": {"Address": address.host, "Port": address.port} if instance.status == "available" else None,
         "Engine": parent.engine,
@@ -129,7 +129,7 @@ def instance(world: RdsState, instance: Instance) -> Answer:
     }
 
 
-def snapshot(world: RdsState, snapshot: Snapshot) -> Answer:
+def snapshot(state: RdsState, snapshot: Snapshot) -> Answer:
     """DBClusterSnapshot."""
     return {
         **snapshot.settings,
@@ -147,7 +147,7 @@ def snapshot(world: RdsState, snapshot: Snapshot) -> Answer:
         "KmsKeyId": snapshot.kms_key,
         "LicenseModel": "postgresql-license" if snapshot.engine == "aurora-postgresql" else "general-public-license",
         "MasterUsername": snapshot.master_username,
-        "PercentProgress": percent(snapshot, world.clock.now()),
+        "PercentProgress": percent(snapshot, state.clock.now()),
         "Port": snapshot.port,
         "SnapshotCreateTime": snapshot.taken,
         "SnapshotType": snapshot.kind,
@@ -168,9 +168,9 @@ def percent(snapshot: Snapshot, now: datetime) -> int:
     return max(0, min(99, int(100 * passed / whole))) if whole > 0 else 99
 
 
-def shared_snapshot(world: RdsState, shared: Snapshot) -> Answer:
+def shared_snapshot(state: RdsState, shared: Snapshot) -> Answer:
     """DBClusterSnapshot as another account sees it: named by its ARN, of type `shared`, without tags."""
-    answer = {**snapshot(world, shared), "DBClusterSnapshotIdentifier": shared.arn, "SnapshotType": "shared"}
+    answer = {**snapshot(state, shared), "DBClusterSnapshotIdentifier": shared.arn, "SnapshotType": "shared"}
     return {**answer, "TagList": []}
 
 

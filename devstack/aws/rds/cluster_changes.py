@@ -38,7 +38,7 @@ def modify_db_cluster(call: Call) -> dict[str, Any]:
     _change_at_once(call, cluster)
     _change_password(call, cluster)
     _change_later(call, cluster)
-    return {"DBCluster": answers.cluster(call.world, cluster)}
+    return {"DBCluster": answers.cluster(call.state, cluster)}
 
 
 def _check(call: Call, cluster: Cluster) -> None:
@@ -87,28 +87,28 @@ def _change_at_once(call: Call, cluster: Cluster) -> None:
 def _change_password(call: Call, cluster: Cluster) -> None:
     wanted = call.parameters
     if wanted.get("ManageMasterUserPassword") and cluster.secret is None:
-        master_passwords.manage(call.world, cluster, wanted.get("MasterUserSecretKmsKeyId"))
+        master_passwords.manage(call.state, cluster, wanted.get("MasterUserSecretKmsKeyId"))
         _reset_credentials(call, cluster, servers.done())
     elif wanted.get("RotateMasterUserPassword") and cluster.secret is not None:
-        password = keys.rotate_secret(call.world, cluster, cluster.secret)
-        _reset_credentials(call, cluster, servers.set_master_password(call.world, cluster, password))
+        password = keys.rotate_secret(call.state, cluster, cluster.secret)
+        _reset_credentials(call, cluster, servers.set_master_password(call.state, cluster, password))
     elif "MasterUserPassword" in wanted:
-        keys.delete_secret(call.world, cluster)
+        keys.delete_secret(call.state, cluster)
         cluster.pending["MasterUserPassword"] = "****"
-        changed = servers.set_master_password(call.world, cluster, wanted["MasterUserPassword"])
+        changed = servers.set_master_password(call.state, cluster, wanted["MasterUserPassword"])
         _reset_credentials(call, cluster, changed)
 
 
 def _reset_credentials(call: Call, cluster: Cluster, changed: Future[None]) -> None:
     def finish(at: datetime) -> None:
         cluster.pending.pop("MasterUserPassword", None)
-        events.record(call.world, cluster, at, "Reset master credentials", "configuration change")
+        events.record(call.state, cluster, at, "Reset master credentials", "configuration change")
 
     _phase(
         call,
         cluster,
         "resetting-master-credentials",
-        call.world.durations.master_password,
+        call.state.durations.master_password,
         finish,
         ready=changed.done,
     )
@@ -132,8 +132,8 @@ def _phase(
         cluster.status = "available"
         finish(at)
 
-    call.world.schedule(cluster, seconds / 4, begin)
-    call.world.schedule(cluster, seconds, end, ready)
+    call.state.schedule(cluster, seconds / 4, begin)
+    call.state.schedule(cluster, seconds, end, ready)
 
 
 # Everything else
@@ -155,7 +155,7 @@ def _change_later(call: Call, cluster: Cluster) -> None:
         _apply(call, cluster, changes, at)
 
     status = "renaming" if "DBClusterIdentifier" in changes else "modifying"
-    _phase(call, cluster, status, call.world.durations.cluster_modify, finish)
+    _phase(call, cluster, status, call.state.durations.cluster_modify, finish)
 
 
 def _asked_for(cluster: Cluster, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -218,4 +218,4 @@ def _rename(call: Call, region: Region, cluster: Cluster, new: str, at: datetime
     del region.clusters[old]
     region.clusters[new] = cluster
     cluster.identifier, cluster.arn = new, region.arn("cluster", new)
-    events.record(call.world, cluster, at, f"Renamed DB cluster from {old} to {new}", "notification")
+    events.record(call.state, cluster, at, f"Renamed DB cluster from {old} to {new}", "notification")

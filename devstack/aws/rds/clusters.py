@@ -65,7 +65,7 @@ def new_identifier(call: Call, parameter: str = "DBClusterIdentifier") -> str:
 
 def check_quota(call: Call) -> None:
     """Refuse one cluster too many."""
-    if len(call.region.clusters) >= call.world.quotas.clusters:
+    if len(call.region.clusters) >= call.state.quotas.clusters:
         raise Refusal("DBClusterQuotaExceededFault", "The request would exceed the number of clusters allowed.")
 
 
@@ -85,7 +85,7 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         engine=version.engine,
         engine_version=version.version,
         created=created,
-        visible_from=created + timedelta(seconds=call.world.durations.visibility_lag),
+        visible_from=created + timedelta(seconds=call.state.durations.visibility_lag),
         master_username=master_username,
         subnet_group=groups.subnet_group_named(region, wanted.get("DBSubnetGroupName")),
         parameter_group=groups.cluster_parameter_group_for(region, wanted.get("DBClusterParameterGroupName"), version),
@@ -108,10 +108,10 @@ def bring_up(call: Call, cluster: Cluster, seconds: float) -> dict[str, Any]:
 
     def available(at: datetime) -> None:
         cluster.status, cluster.restorable_from = "available", at
-        events.record(call.world, cluster, at, "DB cluster created", "creation")
+        events.record(call.state, cluster, at, "DB cluster created", "creation")
 
-    call.world.schedule(cluster, seconds, available)
-    return {"DBCluster": answers.cluster(call.world, cluster)}
+    call.state.schedule(cluster, seconds, available)
+    return {"DBCluster": answers.cluster(call.state, cluster)}
 
 
 @serves("CreateDBCluster")
@@ -128,8 +128,8 @@ def create_db_cluster(call: Call) -> dict[str, Any]:
     cluster.replication_source = wanted.get("ReplicationSourceIdentifier")
     cluster.master_password = wanted.get("MasterUserPassword")
     if wanted.get("ManageMasterUserPassword"):
-        master_passwords.manage(call.world, cluster, wanted.get("MasterUserSecretKmsKeyId"))
-    return bring_up(call, cluster, call.world.durations.cluster_create)
+        master_passwords.manage(call.state, cluster, wanted.get("MasterUserSecretKmsKeyId"))
+    return bring_up(call, cluster, call.state.durations.cluster_create)
 
 
 def retention(wanted: dict[str, Any], default: int) -> int:
@@ -146,7 +146,7 @@ def _encryption(call: Call) -> str | None:
         return None
     if wanted.get("StorageEncrypted") is False:
         raise Refusal("InvalidParameterCombination", "KmsKeyId can only be given together with StorageEncrypted.")
-    return keys.key_arn(call.world, call.region, wanted.get("KmsKeyId", keys.DEFAULT_KEY))
+    return keys.key_arn(call.state, call.region, wanted.get("KmsKeyId", keys.DEFAULT_KEY))
 
 
 @serves("DescribeDBClusters")
@@ -172,7 +172,7 @@ def describe_db_clusters(call: Call) -> dict[str, Any]:
         and requests.admits(filters, "domain", None)
     ]
     shown, marker = requests.page(wanted, found, key=lambda each: each.identifier)
-    return {"DBClusters": [answers.cluster(call.world, each) for each in shown], "Marker": marker}
+    return {"DBClusters": [answers.cluster(call.state, each) for each in shown], "Marker": marker}
 
 
 @serves("DeleteDBCluster")
@@ -186,14 +186,14 @@ def delete_db_cluster(call: Call) -> dict[str, Any]:
     _check_deletable(call.region, cluster)
     if final is not None:
         capture(call, cluster, final, tags=dict(cluster.tags) if cluster.copy_tags_to_snapshot else {})
-    answer = {"DBCluster": answers.cluster(call.world, cluster)}
+    answer = {"DBCluster": answers.cluster(call.state, cluster)}
     cluster.status = "deleting"
     keep_automated = call.parameters.get("DeleteAutomatedBackups") is False
-    call.world.cancel(cluster)
-    call.world.schedule(
+    call.state.cancel(cluster)
+    call.state.schedule(
         cluster,
-        call.world.durations.cluster_delete,
-        lambda at: _remove(call.world, call.region, cluster, at, keep_automated=keep_automated),
+        call.state.durations.cluster_delete,
+        lambda at: _remove(call.state, call.region, cluster, at, keep_automated=keep_automated),
         ready=lambda: not cluster.members,
     )
     return answer
@@ -235,13 +235,13 @@ def _check_deletable(region: Region, cluster: Cluster) -> None:
         )
 
 
-def _remove(world: RdsState, region: Region, cluster: Cluster, at: datetime, *, keep_automated: bool) -> None:
+def _remove(state: RdsState, region: Region, cluster: Cluster, at: datetime, *, keep_automated: bool) -> None:
     del region.clusters[cluster.identifier]
     if not keep_automated:
-        delete_automated(world, region, cluster)
-    keys.delete_secret(world, cluster)
-    servers.destroy(world, cluster)
-    events.record(world, cluster, at, "DB cluster deleted", "deletion")
+        delete_automated(state, region, cluster)
+    keys.delete_secret(state, cluster)
+    servers.destroy(state, cluster)
+    events.record(state, cluster, at, "DB cluster deleted", "deletion")
 
 
 @serves("StopDBCluster")
@@ -274,8 +274,8 @@ def _turn(call: Call, cluster: Cluster, during: str, after: str, message: str) -
 
     def finish(at: datetime) -> None:
         change(after)
-        events.record(call.world, cluster, at, message, "notification")
+        events.record(call.state, cluster, at, message, "notification")
 
     change(during)
-    call.world.schedule(cluster, call.world.durations.cluster_modify, finish)
-    return {"DBCluster": answers.cluster(call.world, cluster)}
+    call.state.schedule(cluster, call.state.durations.cluster_modify, finish)
+    return {"DBCluster": answers.cluster(call.state, cluster)}

@@ -21,7 +21,7 @@ from devstack.aws.rds.state import Call, Region
 @serves("CopyDBClusterSnapshot")
 def copy_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     """A manual copy that shares its source's data. No event tells of its end, as in AWS."""
-    source = lookup.usable_snapshot(call.world, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"])
+    source = lookup.usable_snapshot(call.state, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"])
     identifier = new_snapshot_identifier(call, "TargetDBClusterSnapshotIdentifier")
     lookup.require_snapshot_available(source)
     if source.region != call.region.name:
@@ -30,12 +30,12 @@ def copy_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     tags = _tags_of_copy(call, source)
     copy = _copy_of(call, source, identifier, kms_key, tags)
     call.region.snapshots[identifier] = copy
-    finish_in(call.world, copy, call.world.durations.copy, message=None)
-    return {"DBClusterSnapshot": answers.snapshot(call.world, copy)}
+    finish_in(call.state, copy, call.state.durations.copy, message=None)
+    return {"DBClusterSnapshot": answers.snapshot(call.state, copy)}
 
 
 def _check_copies_in_progress(call: Call) -> None:
-    limit = call.world.quotas.copies_in_progress
+    limit = call.state.quotas.copies_in_progress
     if sum(_comes_from_elsewhere(each, call.region) for each in call.region.snapshots.values()) >= limit:
         raise Refusal("SnapshotQuotaExceeded", f"Cannot copy more than {limit} snapshots across regions")
 
@@ -56,7 +56,7 @@ def _key_of_copy(call: Call, source: Snapshot) -> str | None:
             )
         return None
     if key is not None:
-        return keys.key_arn(call.world, call.region, key)
+        return keys.key_arn(call.state, call.region, key)
     if source.region != call.region.name:
         raise Refusal("InvalidParameterValue", "Must specify new KMS key for cross region encrypted snapshot copy.")
     if source.account != call.region.account:
@@ -76,8 +76,8 @@ def _copy_of(call: Call, source: Snapshot, identifier: str, kms_key: str | None,
         source,
         identifier=identifier,
         arn=call.region.arn("cluster-snapshot", identifier),
-        backup=hold(call.world, source.backup),
-        visible_from=call.now + timedelta(seconds=call.world.durations.visibility_lag),
+        backup=hold(call.state, source.backup),
+        visible_from=call.now + timedelta(seconds=call.state.durations.visibility_lag),
         kind="manual",
         status="copying",
         kms_key=kms_key,

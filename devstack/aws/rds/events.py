@@ -19,11 +19,11 @@ _SOURCE_TYPES = {Cluster: "db-cluster", Instance: "db-instance", Snapshot: "db-c
 
 
 def record(
-    world: RdsState, source: Cluster | Instance | Snapshot, at: datetime, message: str, *categories: str
+    state: RdsState, source: Cluster | Instance | Snapshot, at: datetime, message: str, *categories: str
 ) -> None:
     """Note that something happened to a resource."""
     home = source.cluster if isinstance(source, Instance) else source
-    world.of(home).events.append(
+    state.of(home).events.append(
         Event(at, _SOURCE_TYPES[type(source)], source.identifier, source.arn, message, categories)
     )
 

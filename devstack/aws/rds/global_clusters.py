@@ -21,10 +21,10 @@ def create_global_cluster(call: Call) -> dict[str, Any]:
     """A global cluster, empty or with an existing cluster as its primary one."""
     identifier = requests.identifier(call.parameters, "GlobalClusterIdentifier")
     key = (call.region.account, identifier)
-    if key in call.world.global_clusters:
+    if key in call.state.global_clusters:
         raise Refusal("GlobalClusterAlreadyExistsFault", f"Global cluster already exists: {identifier}")
     group = _new_global_cluster(call, identifier, _primary(call))
-    call.world.global_clusters[key] = group
+    call.state.global_clusters[key] = group
     return {"GlobalCluster": answers.global_cluster(group)}
 
 
@@ -70,7 +70,7 @@ def describe_global_clusters(call: Call) -> dict[str, Any]:
     """Global clusters of the account, whatever the region."""
     wanted = call.parameters
     filters = requests.filters(wanted, ("db-cluster-id", "region"))
-    groups = [group for (account, _), group in call.world.global_clusters.items() if account == call.region.account]
+    groups = [group for (account, _), group in call.state.global_clusters.items() if account == call.region.account]
     if "GlobalClusterIdentifier" in wanted:
         groups = [_find(call)]
     found = [group for group in groups if _passes(group, filters)]
@@ -86,7 +86,7 @@ def _passes(group: GlobalCluster, filters: requests.FilterValues) -> bool:
 
 def _find(call: Call) -> GlobalCluster:
     name = call.parameters["GlobalClusterIdentifier"].lower()
-    group = call.world.global_clusters.get((call.region.account, name))
+    group = call.state.global_clusters.get((call.region.account, name))
     if group is None:
         raise Refusal("GlobalClusterNotFoundFault", f"Global cluster {name} not found.")
     return group
@@ -112,5 +112,5 @@ def delete_global_cluster(call: Call) -> dict[str, Any]:
     if group.members or group.deletion_protection:
         reason = "it still has members" if group.members else "it is protected"
         raise Refusal("InvalidGlobalClusterStateFault", f"Cannot delete global cluster {group.identifier}: {reason}.")
-    del call.world.global_clusters[(call.region.account, group.identifier)]
+    del call.state.global_clusters[(call.region.account, group.identifier)]
     return {"GlobalCluster": answers.global_cluster(group)}

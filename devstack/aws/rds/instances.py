@@ -63,17 +63,17 @@ def create_db_instance(call: Call) -> dict[str, Any]:
     instance = _new_instance(call, identifier, cluster)
     call.region.instances[identifier] = instance
     cluster.members.append(identifier)
-    server = servers.start(call.world, cluster)
+    server = servers.start(call.state, cluster)
 
     def available(at: datetime) -> None:
         if not servers.succeeded(server):
             instance.status = "failed"
             return
         instance.status, cluster.reachable = "available", True
-        events.record(call.world, instance, at, "DB instance created", "creation")
+        events.record(call.state, instance, at, "DB instance created", "creation")
 
-    call.world.schedule(instance, call.world.durations.instance_create, available, ready=server.done)
-    return {"DBInstance": answers.instance(call.world, instance)}
+    call.state.schedule(instance, call.state.durations.instance_create, available, ready=server.done)
+    return {"DBInstance": answers.instance(call.state, instance)}
 
 
 def _new_identifier(call: Call, parameter: str) -> str:
@@ -130,7 +130,7 @@ def _new_instance(call: Call, identifier: str, cluster: Cluster) -> Instance:
         cluster=cluster,
         instance_class=wanted["DBInstanceClass"],
         created=call.now,
-        visible_from=call.now + timedelta(seconds=call.world.durations.visibility_lag),
+        visible_from=call.now + timedelta(seconds=call.state.durations.visibility_lag),
         parameter_group=groups.parameter_group_for(region, wanted.get("DBParameterGroupName"), version),
         availability_zone=wanted.get("AvailabilityZone", zones[len(cluster.members) % len(zones)]),
         tags=requests.tags(wanted),
@@ -161,7 +161,7 @@ def describe_db_instances(call: Call) -> dict[str, Any]:
         and requests.admits(filters, "domain", None)
     ]
     shown, marker = requests.page(wanted, found, key=lambda each: each.identifier)
-    return {"DBInstances": [answers.instance(call.world, each) for each in shown], "Marker": marker}
+    return {"DBInstances": [answers.instance(call.state, each) for each in shown], "Marker": marker}
 
 
 @serves("ModifyDBInstance")
@@ -180,7 +180,7 @@ def modify_db_instance(call: Call) -> dict[str, Any]:
         instance.parameter_group = groups.parameter_group_for(call.region, wanted["DBParameterGroupName"], version)
     _change_at_once(instance, wanted)
     _change_later(call, instance)
-    return {"DBInstance": answers.instance(call.world, instance)}
+    return {"DBInstance": answers.instance(call.state, instance)}
 
 
 def _change_at_once(instance: Instance, wanted: dict[str, Any]) -> None:
@@ -196,7 +196,7 @@ def _change_later(call: Call, instance: Instance) -> None:
     instance.pending.update({name: value for name, value in later.items() if value is not None})
     if not instance.pending or not wanted.get("ApplyImmediately", False):
         return
-    moment = call.world.durations.instance_modify
+    moment = call.state.durations.instance_modify
 
     def begin(_: datetime) -> None:
         instance.status = "modifying"
@@ -205,8 +205,8 @@ def _change_later(call: Call, instance: Instance) -> None:
         instance.status = "available"
         _apply_pending(call.region, instance)
 
-    call.world.schedule(instance, moment / 4, begin)
-    call.world.schedule(instance, moment, finish)
+    call.state.schedule(instance, moment / 4, begin)
+    call.state.schedule(instance, moment, finish)
 
 
 def _apply_pending(region: Region, instance: Instance) -> None:
@@ -234,9 +234,9 @@ def delete_db_instance(call: Call) -> dict[str, Any]:
     _check_deletable(call.region, instance, cluster)
     instance.status = "deleting"
     _promote_reader(call.region, cluster)
-    call.world.cancel(instance)
-    call.world.schedule(instance, call.world.durations.instance_delete, lambda at: _remove(call, instance, cluster, at))
-    return {"DBInstance": answers.instance(call.world, instance)}
+    call.state.cancel(instance)
+    call.state.schedule(instance, call.state.durations.instance_delete, lambda at: _remove(call, instance, cluster, at))
+    return {"DBInstance": answers.instance(call.state, instance)}
 
 
 def _check_deletable(region: Region, instance: Instance, cluster: Cluster) -> None:
@@ -269,4 +269,4 @@ def _remove(call: Call, instance: Instance, cluster: Cluster, at: datetime) -> N
     cluster.members.remove(instance.identifier)
     available = (call.region.instances[name].status == "available" for name in cluster.members)
     cluster.reachable = any(available)
-    events.record(call.world, instance, at, "DB instance deleted", "deletion")
+    events.record(call.state, instance, at, "DB instance deleted", "deletion")

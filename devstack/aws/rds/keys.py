@@ -16,9 +16,9 @@ DEFAULT_KEY = "alias/aws/rds"
 DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a key
 
 
-def key_arn(world: RdsState, region: Region, key: str) -> str:
+def key_arn(state: RdsState, region: Region, key: str) -> str:
     """The ARN of an enabled key of this account and region, given by id, ARN or alias; Refusal otherwise."""
-    arn = _enabled_key(world, region, key)
+    arn = _enabled_key(state, region, key)
     if arn is None:
         raise Refusal(
             "KMSKeyNotAccessibleFault",
@@ -28,16 +28,16 @@ def key_arn(world: RdsState, region: Region, key: str) -> str:
     return arn
 
 
-def is_default_key(world: RdsState, region: Region, arn: str) -> bool:
+def is_default_key(state: RdsState, region: Region, arn: str) -> bool:
     """Whether a key is the account's own `aws/rds`, which no other account may use."""
-    return arn == _enabled_key(world, region, DEFAULT_KEY)
+    return arn == _enabled_key(state, region, DEFAULT_KEY)
 
 
-def _enabled_key(world: RdsState, region: Region, key: str) -> str | None:
+def _enabled_key(state: RdsState, region: Region, key: str) -> str | None:
     if key.startswith("arn:") and key.split(":")[3] != region.name:
         return None
     try:
-        answer = world.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
+        answer = state.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
     except ServiceError:
         return None
     metadata = answer["KeyMetadata"]
@@ -48,12 +48,12 @@ def _caller(region: Region, service: str) -> Caller:
     return Caller(region.account, region.name, service)
 
 
-def create_secret(world: RdsState, cluster: Cluster, kms_key: str | None) -> tuple[ManagedSecret, str]:
+def create_secret(state: RdsState, cluster: Cluster, kms_key: str | None) -> tuple[ManagedSecret, str]:
     """Create the managed secret of a cluster's master user; returns it with the password that it holds."""
-    region = world.of(cluster)
-    key = key_arn(world, region, kms_key or DEFAULT_SECRET_KEY)
+    region = state.of(cluster)
+    key = key_arn(state, region, kms_key or DEFAULT_SECRET_KEY)
     password = secrets.token_urlsafe(24)
-    answer = world.services.call(
+    answer = state.services.call(
         _caller(region, "secretsmanager"),
         "secretsmanager.CreateSecret",
         {
@@ -70,26 +70,26 @@ def create_secret(world: RdsState, cluster: Cluster, kms_key: str | None) -> tup
     return ManagedSecret(arn=str(answer["ARN"]), status="creating", kms_key_id=key), password
 
 
-def rotate_secret(world: RdsState, cluster: Cluster, secret: ManagedSecret) -> str:
+def rotate_secret(state: RdsState, cluster: Cluster, secret: ManagedSecret) -> str:
     """Put a new password into the managed secret; returns it."""
     password = secrets.token_urlsafe(24)
     content = json.dumps({"username": cluster.master_username, "password": password})
-    world.services.call(
-        _caller(world.of(cluster), "secretsmanager"),
+    state.services.call(
+        _caller(state.of(cluster), "secretsmanager"),
         "secretsmanager.PutSecretValue",
         {"SecretId": secret.arn, "SecretString": content},
     )
     return password
 
 
-def delete_secret(world: RdsState, cluster: Cluster) -> None:
+def delete_secret(state: RdsState, cluster: Cluster) -> None:
     """Delete the managed secret with its cluster, unless somebody deleted it before."""
     secret, cluster.secret = cluster.secret, None
     if secret is None:
         return
     try:
-        world.services.call(
-            _caller(world.of(cluster), "secretsmanager"),
+        state.services.call(
+            _caller(state.of(cluster), "secretsmanager"),
             "secretsmanager.DeleteSecret",
             {"SecretId": secret.arn, "ForceDeleteWithoutRecovery": True},
         )

@@ -32,12 +32,12 @@ def snapshot_named(region: Region, name: str) -> Snapshot:
     return snapshot
 
 
-def usable_snapshot(world: RdsState, region: Region, name: str) -> Snapshot:
+def usable_snapshot(state: RdsState, region: Region, name: str) -> Snapshot:
     """A snapshot to copy or restore from: an own one, or by ARN one that is shared with the caller."""
     parts = requests.arn(name)
     if parts is None or parts.kind != "cluster-snapshot":
         return snapshot_named(region, name)
-    snapshot = world.region(parts.account, parts.region).snapshots.get(parts.name)
+    snapshot = state.region(parts.account, parts.region).snapshots.get(parts.name)
     if snapshot is None or not _may_use(snapshot, region.account):
         raise snapshot_not_found(name)
     return snapshot

@@ -39,14 +39,14 @@ def check(password: str | None) -> None:
         )
 
 
-def manage(world: RdsState, cluster: Cluster, kms_key: str | None) -> str:
+def manage(state: RdsState, cluster: Cluster, kms_key: str | None) -> str:
     """Hand the master password over to Secrets Manager; returns the new password."""
-    secret, password = keys.create_secret(world, cluster, kms_key)
+    secret, password = keys.create_secret(state, cluster, kms_key)
     cluster.secret = secret
-    servers_password = servers.set_master_password(world, cluster, password)
+    servers_password = servers.set_master_password(state, cluster, password)
 
     def active(_: datetime) -> None:
         secret.status = "active"
 
-    world.schedule(cluster, world.durations.master_password, active, ready=servers_password.done)
+    state.schedule(cluster, state.durations.master_password, active, ready=servers_password.done)
     return password

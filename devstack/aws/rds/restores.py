@@ -33,13 +33,13 @@ def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
     cluster.port = wanted.get("Port", snapshot.port)
     cluster.backup_retention_days = clusters.retention(wanted, default=snapshot.backup_retention_days)
     cluster.settings = {**snapshot.settings, **cluster.settings}
-    cluster.origin = hold(call.world, snapshot.backup)
-    return clusters.bring_up(call, cluster, call.world.durations.cluster_restore)
+    cluster.origin = hold(call.state, snapshot.backup)
+    return clusters.bring_up(call, cluster, call.state.durations.cluster_restore)
 
 
 def _source(call: Call) -> Snapshot:
     name = call.parameters["SnapshotIdentifier"]
-    snapshot = lookup.usable_snapshot(call.world, call.region, name)
+    snapshot = lookup.usable_snapshot(call.state, call.region, name)
     if snapshot.region != call.region.name:
         raise lookup.snapshot_not_found(name)
     lookup.require_snapshot_available(snapshot)
@@ -67,7 +67,7 @@ def _version(call: Call, snapshot: Snapshot) -> EngineVersion:
 def _key(call: Call, snapshot: Snapshot) -> str | None:
     wanted = call.parameters.get("KmsKeyId")
     if wanted is not None:
-        return keys.key_arn(call.world, call.region, wanted)
+        return keys.key_arn(call.state, call.region, wanted)
     if snapshot.kms_key is not None and snapshot.account == call.region.account:
-        return keys.key_arn(call.world, call.region, snapshot.kms_key)
+        return keys.key_arn(call.state, call.region, snapshot.kms_key)
     return snapshot.kms_key

@@ -15,29 +15,29 @@ from devstack.aws.rds.state import RdsState
 from devstack.aws.sockets import SilentPort, refusing_port
 
 
-def host_of(world: RdsState, engine: str) -> DatabaseHost:
+def host_of(state: RdsState, engine: str) -> DatabaseHost:
     """Who runs servers of an engine."""
-    return world.databases[engine]
+    return state.databases[engine]
 
 
-def start(world: RdsState, cluster: Cluster) -> Future[Address]:
+def start(state: RdsState, cluster: Cluster) -> Future[Address]:
     """Start the cluster's server once: empty, or from the backup that it was restored from."""
     if cluster.server is None:
-        cluster.server = _restore(world, cluster, cluster.origin) if cluster.origin else _create(world, cluster)
+        cluster.server = _restore(state, cluster, cluster.origin) if cluster.origin else _create(state, cluster)
     return cluster.server
 
 
-def _create(world: RdsState, cluster: Cluster) -> Future[Address]:
-    host = host_of(world, cluster.engine)
+def _create(state: RdsState, cluster: Cluster) -> Future[Address]:
+    host = host_of(state, cluster.engine)
     user, password, database = cluster.master_username, cluster.master_password or "", cluster.database_name
     cluster.master_password = None
-    return world.work.submit(
+    return state.work.submit(
         host, cluster.resource_id, lambda: host.create(cluster.resource_id, user, password, database)
     )
 
 
-def _restore(world: RdsState, cluster: Cluster, origin: Backup) -> Future[Address]:
-    host = host_of(world, cluster.engine)
+def _restore(state: RdsState, cluster: Cluster, origin: Backup) -> Future[Address]:
+    host = host_of(state, cluster.engine)
     user, password = cluster.master_username, cluster.master_password
     cluster.master_password = cluster.origin = None
 
@@ -47,62 +47,62 @@ def _restore(world: RdsState, cluster: Cluster, origin: Backup) -> Future[Addres
             if password is not None:
                 host.set_master_password(cluster.resource_id, user, password)
         finally:
-            release(world, origin)
+            release(state, origin)
         return address
 
-    return world.work.submit(host, cluster.resource_id, restore)
+    return state.work.submit(host, cluster.resource_id, restore)
 
 
-def set_master_password(world: RdsState, cluster: Cluster, password: str) -> Future[None]:
+def set_master_password(state: RdsState, cluster: Cluster, password: str) -> Future[None]:
     """Change the password on the server; one that is not started yet gets it when it starts."""
     if cluster.server is None:
         cluster.master_password = password
         return done()
-    host = host_of(world, cluster.engine)
+    host = host_of(state, cluster.engine)
     user = cluster.master_username
-    return world.work.submit(
+    return state.work.submit(
         host, cluster.resource_id, lambda: host.set_master_password(cluster.resource_id, user, password)
     )
 
 
-def back_up(world: RdsState, cluster: Cluster) -> Backup:
+def back_up(state: RdsState, cluster: Cluster) -> Backup:
     """Capture the cluster's data as it is now. A restored cluster that never ran still is its own backup."""
     if cluster.server is None and cluster.origin is not None:
-        return hold(world, cluster.origin)
-    start(world, cluster)
-    host, key = host_of(world, cluster.engine), f"backup-{secrets.token_hex(8)}"
-    work = world.work.submit(host, cluster.resource_id, lambda: host.back_up(cluster.resource_id, key))
+        return hold(state, cluster.origin)
+    start(state, cluster)
+    host, key = host_of(state, cluster.engine), f"backup-{secrets.token_hex(8)}"
+    work = state.work.submit(host, cluster.resource_id, lambda: host.back_up(cluster.resource_id, key))
     return Backup(key=key, engine=cluster.engine, work=work)
 
 
-def hold(world: RdsState, backup: Backup) -> Backup:
+def hold(state: RdsState, backup: Backup) -> Backup:
     """Count one more holder of a backup."""
-    with world.lock:
+    with state.lock:
         backup.holders += 1
     return backup
 
 
-def release(world: RdsState, backup: Backup) -> None:
+def release(state: RdsState, backup: Backup) -> None:
     """Count one holder less, and delete the backup when it was the last one."""
-    with world.lock:
+    with state.lock:
         backup.holders -= 1
         if backup.holders:
             return
-    host = host_of(world, backup.engine)
-    world.work.submit(host, "discard", lambda: host.discard(backup.key))
+    host = host_of(state, backup.engine)
+    state.work.submit(host, "discard", lambda: host.discard(backup.key))
 
 
-def destroy(world: RdsState, cluster: Cluster) -> None:
+def destroy(state: RdsState, cluster: Cluster) -> None:
     """Stop the server and delete its data, after whatever else is still to be done with it."""
     if cluster.origin is not None:
-        release(world, cluster.origin)
+        release(state, cluster.origin)
     if cluster.server is not None:
-        host = host_of(world, cluster.engine)
-        world.work.submit(host, cluster.resource_id, lambda: host.destroy(cluster.resource_id))
-        world.work.retire(cluster.resource_id)
+        host = host_of(state, cluster.engine)
+        state.work.submit(host, cluster.resource_id, lambda: host.destroy(cluster.resource_id))
+        state.work.retire(cluster.resource_id)
 
 
-def address(world: RdsState, cluster: Cluster) -> Address:
+def address(state: RdsState, cluster: Cluster) -> Address:
     """What the endpoint is: the real server, a port that refuses, or one on which connections hang."""
     if cluster.silent:
         return Address("127.0.0.1", cluster.silent.port)
@@ -111,18 +111,18 @@ def address(world: RdsState, cluster: Cluster) -> Address:
     return Address("127.0.0.1", refusing_port())
 
 
-def make_unreachable(world: RdsState, cluster: Cluster) -> None:
+def make_unreachable(state: RdsState, cluster: Cluster) -> None:
     """Let connections to the endpoint hang from now on."""
     if cluster.silent is None:
         cluster.silent = SilentPort()
-        world.silent.append(cluster.silent)
+        state.silent.append(cluster.silent)
 
 
-def make_reachable(world: RdsState, cluster: Cluster) -> None:
+def make_reachable(state: RdsState, cluster: Cluster) -> None:
     """Let the endpoint answer again, also for those who only know the one that hung."""
     if cluster.silent is not None:
         hung, cluster.silent = cluster.silent, None
-        hung.forward(lambda: address(world, cluster))
+        hung.forward(lambda: address(state, cluster))
 
 
 def done() -> Future[None]:

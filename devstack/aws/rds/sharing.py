@@ -51,7 +51,7 @@ def _check(call: Call, snapshot: Snapshot, shared_with: set[str]) -> None:
 def _check_encrypted(call: Call, kms_key: str, shared_with: set[str]) -> None:
     if "all" in shared_with:
         raise Refusal("InvalidParameterValue", "An encrypted snapshot cannot be made public.")
-    if keys.is_default_key(call.world, call.region, kms_key):
+    if keys.is_default_key(call.state, call.region, kms_key):
         raise Refusal(
             "InvalidParameterValue",
             "Sharing snapshots encrypted with the default service key for RDS is currently not supported.",

@@ -23,7 +23,7 @@ def new_snapshot_identifier(call: Call, parameter: str) -> str:
             "DBClusterSnapshotAlreadyExistsFault",
             f"Cannot create the cluster snapshot because one with the identifier {identifier} already exists.",
         )
-    limit = call.world.quotas.manual_snapshots
+    limit = call.state.quotas.manual_snapshots
     if sum(each.kind == "manual" for each in call.region.snapshots.values()) >= limit:
         raise Refusal("SnapshotQuotaExceeded", f"Cannot create more than {limit} manual snapshots")
     return identifier
@@ -31,7 +31,7 @@ def new_snapshot_identifier(call: Call, parameter: str) -> str:
 
 def capture(call: Call, cluster: Cluster, identifier: str, tags: Tags, kind: str = "manual") -> Snapshot:
     """Take a snapshot of a cluster as it is now; it is available when its data is safe."""
-    world, region, now = call.world, call.world.of(cluster), call.now
+    state, region, now = call.state, call.state.of(cluster), call.now
     snapshot = Snapshot(
         identifier=identifier,
         arn=region.arn("cluster-snapshot", identifier),
@@ -39,55 +39,55 @@ def capture(call: Call, cluster: Cluster, identifier: str, tags: Tags, kind: str
         cluster_resource_id=cluster.resource_id,
         cluster_created=cluster.created,
         taken=now,
-        visible_from=now + timedelta(seconds=world.durations.visibility_lag),
+        visible_from=now + timedelta(seconds=state.durations.visibility_lag),
         engine=cluster.engine,
         engine_version=cluster.engine_version,
         master_username=cluster.master_username,
         port=cluster.port,
         iam_authentication=cluster.iam_authentication,
         backup_retention_days=cluster.backup_retention_days,
-        backup=servers.back_up(world, cluster),
+        backup=servers.back_up(state, cluster),
         tags=tags,
         kind=kind,
         kms_key=cluster.kms_key,
         settings=requests.chosen(cluster.settings, CARRIED),
     )
     region.snapshots[identifier] = snapshot
-    events.record(world, snapshot, now, f"Creating {kind} cluster snapshot", "backup")
-    finish_in(world, snapshot, world.durations.snapshot, f"{kind.capitalize()} cluster snapshot created")
+    events.record(state, snapshot, now, f"Creating {kind} cluster snapshot", "backup")
+    finish_in(state, snapshot, state.durations.snapshot, f"{kind.capitalize()} cluster snapshot created")
     return snapshot
 
 
-def finish_in(world: RdsState, snapshot: Snapshot, seconds: float, message: str | None) -> None:
+def finish_in(state: RdsState, snapshot: Snapshot, seconds: float, message: str | None) -> None:
     """Let a snapshot become available in `seconds`, with an event if AWS documents one."""
-    snapshot.started = world.clock.now()
+    snapshot.started = state.clock.now()
     snapshot.ends = snapshot.started + timedelta(seconds=seconds)
     work = snapshot.backup.work
 
     def finish(at: datetime) -> None:
         snapshot.status = "available" if servers.succeeded(work) else "failed"
         if message is not None and snapshot.status == "available":
-            events.record(world, snapshot, at, message, "backup")
+            events.record(state, snapshot, at, message, "backup")
 
-    world.schedule(snapshot, seconds, finish, ready=work.done)
+    state.schedule(snapshot, seconds, finish, ready=work.done)
 
 
-def remove(world: RdsState, region: Region, snapshot: Snapshot) -> None:
+def remove(state: RdsState, region: Region, snapshot: Snapshot) -> None:
     """Take a snapshot away; a copy of it that is still under way fails (Aurora User Guide)."""
     del region.snapshots[snapshot.identifier]
-    world.cancel(snapshot)
-    servers.release(world, snapshot.backup)
-    for copy in (each for other in world.regions() for each in other.snapshots.values()):
+    state.cancel(snapshot)
+    servers.release(state, snapshot.backup)
+    for copy in (each for other in state.regions() for each in other.snapshots.values()):
         if copy.source_arn == snapshot.arn and copy.status == "copying":
             copy.status = "failed"
-            world.cancel(copy)
+            state.cancel(copy)
 
 
-def delete_automated(world: RdsState, region: Region, cluster: Cluster) -> None:
+def delete_automated(state: RdsState, region: Region, cluster: Cluster) -> None:
     """Take the automated snapshots of a cluster away, as happens when it is deleted."""
     for each in list(region.snapshots.values()):
         if each.kind == "automated" and each.cluster_resource_id == cluster.resource_id:
-            remove(world, region, each)
+            remove(state, region, each)
 
 
 def capture_automated(call: Call, cluster: Cluster) -> Snapshot:
@@ -105,7 +105,7 @@ def create_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     lookup.require_cluster_available(cluster)
     inherited = cluster.tags if cluster.copy_tags_to_snapshot else {}
     tags = {**inherited, **requests.tags(call.parameters)}
-    return {"DBClusterSnapshot": answers.snapshot(call.world, capture(call, cluster, identifier, tags))}
+    return {"DBClusterSnapshot": answers.snapshot(call.state, capture(call, cluster, identifier, tags))}
 
 
 @serves("DescribeDBClusterSnapshots")
@@ -130,7 +130,7 @@ def _candidates(call: Call) -> list[Snapshot]:
     own = [] if kind in ("shared", "public") else list(call.region.snapshots.values())
     others = [
         each
-        for region in call.world.regions()
+        for region in call.state.regions()
         if region.name == call.region.name and region.account != call.region.account
         for each in region.snapshots.values()
     ]
@@ -176,8 +176,8 @@ def _passes(snapshot: Snapshot, filters: requests.FilterValues) -> bool:
 
 def _answer(call: Call, snapshot: Snapshot) -> answers.Answer:
     if snapshot.account == call.region.account:
-        return answers.snapshot(call.world, snapshot)
-    return answers.shared_snapshot(call.world, snapshot)
+        return answers.snapshot(call.state, snapshot)
+    return answers.shared_snapshot(call.state, snapshot)
 
 
 @serves("DeleteDBClusterSnapshot")
@@ -191,5 +191,5 @@ def delete_db_cluster_snapshot(call: Call) -> dict[str, Any]:
         )
     if snapshot.status not in ("available", "copying", "failed"):
         lookup.require_snapshot_available(snapshot)
-    remove(call.world, call.region, snapshot)
-    return {"DBClusterSnapshot": {**answers.snapshot(call.world, snapshot), "Status": "deleted"}}
+    remove(call.state, call.region, snapshot)
+    return {"DBClusterSnapshot": {**answers.snapshot(call.state, snapshot), "Status": "deleted"}}

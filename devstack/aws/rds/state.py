@@ -153,14 +153,14 @@ class Call:
     operation: str
     parameters: dict[str, Any]
     caller: Caller
-    world: RdsState
+    state: RdsState
 
     @property
     def region(self) -> Region:
         """The caller's resources in the region of the request."""
-        return self.world.region(self.caller.account, self.caller.region)
+        return self.state.region(self.caller.account, self.caller.region)
 
     @property
     def now(self) -> datetime:
         """The instant of the call."""
-        return self.world.clock.now()
+        return self.state.clock.now()

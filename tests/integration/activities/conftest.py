@@ -67,10 +67,10 @@ def night(shared: Shared) -> Iterator[Night]:
 
 def _empty(emulator: Emulator) -> None:
     """What one test made would be in every list of the next ones, to be read and dropped."""
-    world = emulator._world
-    with world.lock:
-        world._transitions.clear()
-        world.global_clusters.clear()
-        for region in world.regions():
+    state = emulator._state
+    with state.lock:
+        state._transitions.clear()
+        state.global_clusters.clear()
+        for region in state.regions():
             for resources in (region.clusters, region.instances, region.snapshots, region.events):
                 resources.clear()

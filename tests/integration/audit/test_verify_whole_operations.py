@@ -26,17 +26,17 @@ from tests.rigs.verification import ended, noted
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
-    with clusters_alone(MINUTES) as world:
-        yield world
+def demo() -> Iterator[DemoEnvironment]:
+    with clusters_alone(MINUTES) as demo:
+        yield demo
 
 
 @pytest.fixture
-async def on(world: DemoEnvironment) -> AsyncIterator[Bench]:
+async def on(demo: DemoEnvironment) -> AsyncIterator[Bench]:
     """A worker with tables of its own, both sides of whose interceptor write, and a target to replace."""
-    another_evening(world)
-    made = parts(world, f"verify-{uuid.uuid4().hex[:6]}")
-    async with skipped_time(made[0]) as client, bench(client, world, made) as built:
+    another_evening(demo)
+    made = parts(demo, f"verify-{uuid.uuid4().hex[:6]}")
+    async with skipped_time(made[0]) as client, bench(client, demo, made) as built:
         yield built
 
 
@@ -98,8 +98,8 @@ async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
 
     Each is sealed before the notification and at the end of each run.
     """
-    on.world.emulator.faults.add("rds", "CopyDBClusterSnapshot", "throttle", count=5)
-    on.world.emulator.faults.add(
+    on.demo.emulator.faults.add("rds", "CopyDBClusterSnapshot", "throttle", count=5)
+    on.demo.emulator.faults.add(
         "rds",
         "RestoreDBClusterFromSnapshot",
         "error",
@@ -126,7 +126,7 @@ async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
 async def test_a_terminated_night_is_repaired(on: Bench) -> None:
     """Terminated while it waits for the copy."""
     handle = await on.start(request(users=[]))
-    on.world.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "silence", count=1, skip=6)
+    on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "silence", count=1, skip=6)
     while Step.COPY_SNAPSHOT not in on.between.seen:
         await _moment()
     await handle.terminate("a test")

@@ -18,7 +18,7 @@ TABLE = "aurora-restore-audit"
 @pytest.fixture(scope="module")
 def night(worker: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An operation that succeeded."""
-    worker.world.take_automated_snapshot()
+    worker.demo.take_automated_snapshot()
     request = json.loads((Path(__file__).resolve().parents[3] / "examples" / "restore.json").read_text())
     request["target"]["missing"] = "create"
     for wait in request["waits"].values():
@@ -43,7 +43,7 @@ def test_a_true_trail_is_said_to_be_true(night: str, operator: Operator) -> None
 
 def test_a_row_that_somebody_changed_is_named(night: str, operator: Operator, worker: Stack) -> None:
     """Changed after it was sealed: the row is named, the exit code is 1, and a repair does not hide it."""
-    dynamodb = worker.world.client("dynamodb")
+    dynamodb = worker.demo.client("dynamodb")
     items = dynamodb.scan(TableName=TABLE)["Items"]
     [row] = [
         item

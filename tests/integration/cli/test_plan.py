@@ -27,15 +27,15 @@ NOWHERE = "http://127.0.0.1:1"
 @pytest.fixture
 def target(set_up: Stack) -> Iterator[str]:
     """The target's ARN; the cluster is there and has opted in, before and after."""
-    world, rds = set_up.world, set_up.world.client("rds")
+    demo, rds = set_up.demo, set_up.demo.client("rds")
     if not rds.describe_db_clusters(Filters=[{"Name": "db-cluster-id", "Values": [TARGET]}])["DBClusters"]:
-        world.make_target()
+        demo.make_target()
     opt_in: dict[str, Any] = {
-        "ResourceName": world.target_arn,
-        "Tags": [{"Key": REPLACED_BY, "Value": world.source_arn}],
+        "ResourceName": demo.target_arn,
+        "Tags": [{"Key": REPLACED_BY, "Value": demo.source_arn}],
     }
     rds.add_tags_to_resource(**opt_in)
-    yield world.target_arn
+    yield demo.target_arn
     rds.add_tags_to_resource(**opt_in)
 
 
@@ -93,7 +93,7 @@ def test_the_copies_that_would_be_pruned_are_named(
     operator: Operator, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """Of two older copies and tonight's, two are kept: the older of the two goes, and nobody's else."""
-    rds, tags = set_up.world.client("rds"), [{"Key": COPY_FOR, "Value": target}]
+    rds, tags = set_up.demo.client("rds"), [{"Key": COPY_FOR, "Value": target}]
     names = [f"aurora-restore-{TARGET}-2024010{day}-0123456789" for day in (1, 2)]
     for name, own in [*((name, tags) for name in names), ("somebodys-own", [])]:
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET, Tags=own)
@@ -108,7 +108,7 @@ def test_the_copies_that_would_be_pruned_are_named(
 
 def test_every_fault_is_listed_at_once(operator: Operator, target: str, set_up: Stack, request_file: Path) -> None:
     """An untagged target, a missing subnet group and a wrong account: none hides another; exit 1."""
-    rds = set_up.world.client("rds")
+    rds = set_up.demo.client("rds")
     rds.remove_tags_from_resource(ResourceName=target, TagKeys=[REPLACED_BY])
     request = json.loads(changed(request_file, db_subnet_group_name="nowhere", account_id="999999999999").read_text())
     request["source"]["account_id"] = "999999999999"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import TAKES, World
+from tests.rigs.emulated_aws import TAKES, EmulatedAws
 
 
 @pytest.fixture
-def aws() -> Iterator[World]:
+def aws() -> Iterator[EmulatedAws]:
     """A fresh emulator; no call of the test may have ended in a defect of the emulator."""
     with Emulator(NoDatabases(), durations=TAKES) as emulator:
-        yield World(emulator)
+        yield EmulatedAws(emulator)
         defects = [call for call in emulator.calls if call.outcome == "InternalFailure"]
         wanted = [fault for fault in emulator.faults if fault.kind == "http500"]
         assert wanted or not defects

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from devstack.aws import Address, Emulator
-from tests.rigs.emulated_aws import ENGINE, TAKES, TARGET, World
+from tests.rigs.emulated_aws import ENGINE, TAKES, TARGET, EmulatedAws
 
 
 class Recorder:
@@ -61,27 +61,27 @@ def host() -> Recorder:
 
 
 @pytest.fixture
-def aws(host: Recorder) -> Iterator[World]:
+def aws(host: Recorder) -> Iterator[EmulatedAws]:
     """An emulator whose durations are nil, so that only the host's work takes time."""
     nil = replace(TAKES, **dict.fromkeys(vars(TAKES), 0.0))
     with Emulator(host, durations=nil) as emulator:
-        yield World(emulator)
+        yield EmulatedAws(emulator)
 
 
-def eventually_available(aws: World, instance: str, region: str) -> None:
+def eventually_available(aws: EmulatedAws, instance: str, region: str) -> None:
     aws.client(region=region).get_waiter("db_instance_available").wait(
         DBInstanceIdentifier=instance, WaiterConfig={"Delay": 0.02, "MaxAttempts": 200}
     )
 
 
-def add_instance(aws: World, name: str, cluster: str, region: str = "us-west-2") -> None:
+def add_instance(aws: EmulatedAws, name: str, cluster: str, region: str = "us-west-2") -> None:
     aws.client(region=region).create_db_instance(
         DBInstanceIdentifier=name, DBClusterIdentifier=cluster, Engine=ENGINE, DBInstanceClass="db.r6g.large"
     )
     eventually_available(aws, name, region)
 
 
-def snapshot(aws: World) -> str:
+def snapshot(aws: EmulatedAws) -> str:
     rds = aws.client()
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="s", DBClusterIdentifier="prod")
     rds.get_waiter("db_cluster_snapshot_available").wait(
@@ -90,7 +90,7 @@ def snapshot(aws: World) -> str:
     return str(rds.describe_db_cluster_snapshots()["DBClusterSnapshots"][0]["DBClusterSnapshotArn"])
 
 
-def test_a_server_is_there_with_the_first_instance(aws: World, host: Recorder) -> None:
+def test_a_server_is_there_with_the_first_instance(aws: EmulatedAws, host: Recorder) -> None:
     """The server starts with the first instance, and its address is shown when that is available."""
     cluster = aws.cluster(DatabaseName="orders")
     assert host.asked == []
@@ -100,7 +100,7 @@ def test_a_server_is_there_with_the_first_instance(aws: World, host: Recorder) -
     assert aws.describe_cluster()["Port"] == 54321
 
 
-def test_without_instances_a_server_is_hidden(aws: World) -> None:
+def test_without_instances_a_server_is_hidden(aws: EmulatedAws) -> None:
     """When the last instance is gone the endpoint is not the server's any more."""
     aws.cluster()
     add_instance(aws, "prod-1", "prod")
@@ -109,7 +109,7 @@ def test_without_instances_a_server_is_hidden(aws: World) -> None:
     assert aws.describe_cluster()["Port"] != 54321
 
 
-def test_available_waits_for_the_work(aws: World, host: Recorder) -> None:
+def test_available_waits_for_the_work(aws: EmulatedAws, host: Recorder) -> None:
     """However far the clock jumps, nothing is available before the database work behind it is done."""
     aws.cluster()
     host.gate.clear()
@@ -126,7 +126,7 @@ def test_available_waits_for_the_work(aws: World, host: Recorder) -> None:
     eventually_available(aws, "prod-1", "us-west-2")
 
 
-def test_failed_work_shows_as_failed(aws: World, host: Recorder) -> None:
+def test_failed_work_shows_as_failed(aws: EmulatedAws, host: Recorder) -> None:
     """An instance whose server does not start is `failed`, and so is a snapshot that could not be taken."""
     aws.cluster()
     add_instance(aws, "prod-1", "prod")
@@ -142,7 +142,7 @@ def test_failed_work_shows_as_failed(aws: World, host: Recorder) -> None:
     assert now["Status"] == "failed"
 
 
-def test_a_copy_and_a_restore_share_one_backup(aws: World, host: Recorder) -> None:
+def test_a_copy_and_a_restore_share_one_backup(aws: EmulatedAws, host: Recorder) -> None:
     """A backup is discarded when the last of snapshot, copy and restore no longer needs it."""
     aws.cluster()
     add_instance(aws, "prod-1", "prod")
@@ -167,7 +167,7 @@ def test_a_copy_and_a_restore_share_one_backup(aws: World, host: Recorder) -> No
     ]
 
 
-def test_a_deleted_cluster_takes_its_server_along(aws: World, host: Recorder) -> None:
+def test_a_deleted_cluster_takes_its_server_along(aws: EmulatedAws, host: Recorder) -> None:
     """The server is destroyed with the cluster, after the final snapshot's backup."""
     aws.cluster()
     add_instance(aws, "prod-1", "prod")
@@ -180,7 +180,7 @@ def test_a_deleted_cluster_takes_its_server_along(aws: World, host: Recorder) ->
 
 
 def test_who_knows_only_the_endpoint_that_hung_is_let_through(
-    aws: World, host: Recorder, monkeypatch: pytest.MonkeyPatch
+    aws: EmulatedAws, host: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once an unreachable cluster is reachable again, its old endpoint leads to its server, also for who waited there."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -206,7 +206,7 @@ def answered(server: socket.socket, client: socket.socket) -> bool:
         return client.recv(5) == b"HELLO"
 
 
-def test_aurora_mysql_never_asks_the_host(aws: World, host: Recorder) -> None:
+def test_aurora_mysql_never_asks_the_host(aws: EmulatedAws, host: Recorder) -> None:
     """Only Aurora PostgreSQL clusters have servers."""
     aws.cluster(Engine="aurora-mysql")
     aws.client().create_db_instance(

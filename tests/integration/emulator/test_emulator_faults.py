@@ -15,12 +15,12 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from devstack.aws import Clock, Emulator, NoDatabases
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, EmulatedAws
 
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
 
 
-def control(aws: World, method: str, path: str, body: Any = None) -> Any:
+def control(aws: EmulatedAws, method: str, path: str, body: Any = None) -> Any:
     request = urllib.request.Request(
         f"{aws.emulator.endpoint_url}/_devstack/{path}",
         None if body is None else json.dumps(body).encode(),
@@ -30,7 +30,7 @@ def control(aws: World, method: str, path: str, body: Any = None) -> Any:
         return json.load(response)
 
 
-def test_a_modelled_fault_fires_as_often_as_asked(aws: World) -> None:
+def test_a_modelled_fault_fires_as_often_as_asked(aws: EmulatedAws) -> None:
     """An error fault is the operation's own exception, carries nothing out, and is over after its count."""
     rds = aws.client()
     aws.emulator.faults.add(
@@ -44,7 +44,7 @@ def test_a_modelled_fault_fires_as_often_as_asked(aws: World) -> None:
     rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
 
 
-def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: World) -> None:
+def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: EmulatedAws) -> None:
     """`skip` calls pass first, and calls to other regions never fire it."""
     aws.emulator.faults.add("rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", region=TARGET, skip=1)
     aws.client().describe_db_clusters()
@@ -55,7 +55,7 @@ def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: World) -> None:
     here.describe_db_clusters()
 
 
-def test_a_fault_speaks_the_protocol_of_its_service(aws: World) -> None:
+def test_a_fault_speaks_the_protocol_of_its_service(aws: EmulatedAws) -> None:
     """DynamoDB, Secrets Manager, KMS, SNS and STS clients each see their own exception classes."""
     faults = aws.emulator.faults
     faults.add("dynamodb", "PutItem", "error", code="ConditionalCheckFailedException")
@@ -77,7 +77,7 @@ def test_a_fault_speaks_the_protocol_of_its_service(aws: World) -> None:
         aws.client("sts").get_caller_identity()
 
 
-def test_throttling_and_internal_failures_are_survived_by_retries(aws: World) -> None:
+def test_throttling_and_internal_failures_are_survived_by_retries(aws: EmulatedAws) -> None:
     """The SDK's own retries get over throttling, HTTP 500 and a reset connection."""
     rds = aws.new_client("rds", SOURCE, ACCOUNT, attempts=4)
     for kind in ("throttle", "http500", "reset-before"):
@@ -87,7 +87,7 @@ def test_throttling_and_internal_failures_are_survived_by_retries(aws: World) ->
     assert outcomes == ["Throttling", "InternalFailure", "reset-before", "OK"]
 
 
-def test_a_connection_is_reset_before_the_effect(aws: World) -> None:
+def test_a_connection_is_reset_before_the_effect(aws: EmulatedAws) -> None:
     """After a reset-before nothing was carried out."""
     aws.emulator.faults.add("rds", "CreateDBCluster", "reset-before")
     with pytest.raises(ConnectionClosedError):
@@ -95,7 +95,7 @@ def test_a_connection_is_reset_before_the_effect(aws: World) -> None:
     assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
-def test_a_lost_answer_leaves_its_effect(aws: World) -> None:
+def test_a_lost_answer_leaves_its_effect(aws: EmulatedAws) -> None:
     """After a reset-after the call was carried out, and the client's retry meets its own effect."""
     aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
     rds = aws.new_client("rds", SOURCE, ACCOUNT, attempts=2)
@@ -104,7 +104,7 @@ def test_a_lost_answer_leaves_its_effect(aws: World) -> None:
     assert len(rds.describe_db_clusters()["DBClusters"]) == 1
 
 
-def test_a_reset_is_a_real_one(aws: World) -> None:
+def test_a_reset_is_a_real_one(aws: EmulatedAws) -> None:
     """The connection ends with RST, not with an orderly end of stream."""
     aws.emulator.faults.add("rds", "DescribeDBClusters", "reset-before")
     scope = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
@@ -116,7 +116,7 @@ def test_a_reset_is_a_real_one(aws: World) -> None:
             connection.recv(1)
 
 
-def test_a_late_answer_has_its_effect_at_once(aws: World) -> None:
+def test_a_late_answer_has_its_effect_at_once(aws: EmulatedAws) -> None:
     """Whoever does not wait for the answer leaves an effect behind, and the journal knows of it before the answer."""
     aws.emulator.faults.add("rds", "CreateDBCluster", "late-answer", seconds=0.5)
     begun = time.monotonic()
@@ -131,7 +131,7 @@ def test_a_late_answer_has_its_effect_at_once(aws: World) -> None:
     assert [call.carried_out for call in aws.emulator.calls.of("CreateDBCluster")] == [True]
 
 
-def test_silence_has_no_effect_and_no_answer(aws: World) -> None:
+def test_silence_has_no_effect_and_no_answer(aws: EmulatedAws) -> None:
     """The client waits for as long as it will, and nothing was done."""
     aws.emulator.faults.add("rds", "CreateDBCluster", "silence", seconds=0.3)
     begun = time.monotonic()
@@ -141,7 +141,7 @@ def test_silence_has_no_effect_and_no_answer(aws: World) -> None:
     assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
-def test_the_journal_says_what_took_effect(aws: World) -> None:
+def test_the_journal_says_what_took_effect(aws: EmulatedAws) -> None:
     """An answer that was lost may have been a refusal: then nothing took effect."""
     for _ in range(2):
         aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
@@ -155,7 +155,7 @@ def test_the_journal_says_what_took_effect(aws: World) -> None:
     ]  # fmt: skip
 
 
-def test_latency_delays_and_does_not_break(aws: World) -> None:
+def test_latency_delays_and_does_not_break(aws: EmulatedAws) -> None:
     """A latency fault delays a call by real seconds."""
     rds = aws.client()
     rds.describe_db_clusters()
@@ -175,7 +175,7 @@ def test_latency_delays_and_does_not_break(aws: World) -> None:
     ],
 )
 def test_a_fault_that_aws_could_not_answer_is_refused(
-    aws: World, service: str, operation: str, kind: Any, code: str, says: str
+    aws: EmulatedAws, service: str, operation: str, kind: Any, code: str, says: str
 ) -> None:
     """Faults are held to the service model too."""
     with pytest.raises(ValueError, match=says):
@@ -185,7 +185,7 @@ def test_a_fault_that_aws_could_not_answer_is_refused(
 # The control endpoint
 
 
-def test_faults_over_http(aws: World) -> None:
+def test_faults_over_http(aws: EmulatedAws) -> None:
     """Faults are added, listed with how often they fired, and cleared over HTTP."""
     control(aws, "POST", "faults", {"service": "rds", "operation": "DescribeDBClusters", "kind": "throttle"})
     with pytest.raises(ClientError, match="Throttling"):
@@ -199,7 +199,7 @@ def test_faults_over_http(aws: World) -> None:
     assert "explode" in json.load(refused.value)["error"]
 
 
-def test_the_clock_over_http(aws: World) -> None:
+def test_the_clock_over_http(aws: EmulatedAws) -> None:
     """The clock is read, set and frozen over HTTP, and what is due happens."""
     assert control(aws, "GET", "health") == {"status": "ok"}
     aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
@@ -210,7 +210,7 @@ def test_the_clock_over_http(aws: World) -> None:
         control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00"})
 
 
-def test_the_journal_has_every_call_and_no_secret(aws: World) -> None:
+def test_the_journal_has_every_call_and_no_secret(aws: EmulatedAws) -> None:
     """Each call is written down with caller, parameters and outcome; passwords and secrets are not."""
     aws.cluster()
     aws.client("secretsmanager").create_secret(Name="s", SecretString="hidden-value")
@@ -232,7 +232,7 @@ def test_the_journal_has_every_call_and_no_secret(aws: World) -> None:
     assert control(aws, "GET", "calls") == []
 
 
-def test_a_status_can_be_forced(aws: World) -> None:
+def test_a_status_can_be_forced(aws: EmulatedAws) -> None:
     """A snapshot, cluster or instance is put into any status and stays there."""
     arn = aws.cluster()["DBClusterArn"]
     control(aws, "POST", "rds/snapshot-status", {"arn": arn, "status": "incompatible-restore"})
@@ -240,7 +240,7 @@ def test_a_status_can_be_forced(aws: World) -> None:
     assert aws.describe_cluster()["Status"] == "incompatible-restore"
 
 
-def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
+def test_a_cluster_can_be_made_unreachable(aws: EmulatedAws) -> None:
     """Connections to an unreachable cluster are opened and never answered, until it is reachable."""
     before = aws.cluster()
     control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": True})
@@ -263,13 +263,13 @@ def test_a_cluster_can_be_made_unreachable(aws: World) -> None:
 def test_a_stopped_emulator_answers_nobody() -> None:
     """After `stop` a client with an open connection is not answered any more."""
     with Emulator(NoDatabases()) as emulator:
-        rds = World(emulator).client()
+        rds = EmulatedAws(emulator).client()
         rds.describe_db_clusters()
     with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
         rds.describe_db_clusters()
 
 
-def test_a_taken_port_is_an_error_that_can_be_caught(aws: World) -> None:
+def test_a_taken_port_is_an_error_that_can_be_caught(aws: EmulatedAws) -> None:
     """Starting on a port that is in use is an OSError and does not end the process."""
     port = int(aws.emulator.endpoint_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):

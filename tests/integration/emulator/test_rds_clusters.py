@@ -8,12 +8,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import ENGINE, TAKES, World
+from tests.rigs.emulated_aws import ENGINE, TAKES, EmulatedAws
 
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
 
 
-def test_a_name_is_stored_in_lower_case_and_found_in_any(aws: World) -> None:
+def test_a_name_is_stored_in_lower_case_and_found_in_any(aws: EmulatedAws) -> None:
     """Identifiers are lower-cased when stored and are not case-sensitive afterwards."""
     aws.cluster("Prod")
     assert aws.describe_cluster("PROD")["DBClusterIdentifier"] == "prod"
@@ -21,13 +21,13 @@ def test_a_name_is_stored_in_lower_case_and_found_in_any(aws: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["9bad", "bad-", "bad--name", "bad_name", "b" * 64])
-def test_an_impossible_name_is_refused(aws: World, name: str) -> None:
+def test_an_impossible_name_is_refused(aws: EmulatedAws, name: str) -> None:
     """Identifiers begin with a letter, have letters, digits and single hyphens, and at most 63 of them."""
     with pytest.raises(ClientError, match=r"InvalidParameterValue.*not a valid identifier"):
         aws.client().create_db_cluster(DBClusterIdentifier=name, **MASTER)
 
 
-def test_a_name_is_taken_until_its_cluster_is_really_gone(aws: World) -> None:
+def test_a_name_is_taken_until_its_cluster_is_really_gone(aws: EmulatedAws) -> None:
     """Creating under the name of a cluster that is there, or still being deleted, is refused."""
     rds = aws.client()
     aws.cluster()
@@ -40,7 +40,7 @@ def test_a_name_is_taken_until_its_cluster_is_really_gone(aws: World) -> None:
     rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
 
 
-def test_a_cluster_takes_its_time(aws: World) -> None:
+def test_a_cluster_takes_its_time(aws: EmulatedAws) -> None:
     """A cluster is `creating`, without a restorable time, until its time is over."""
     aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     aws.wait(99)
@@ -53,7 +53,7 @@ def test_a_cluster_takes_its_time(aws: World) -> None:
     assert aws.describe_cluster()["EarliestRestorableTime"] == aws.emulator.clock.now()
 
 
-def test_deletion_answers_available_and_then_takes_its_time(aws: World) -> None:
+def test_deletion_answers_available_and_then_takes_its_time(aws: EmulatedAws) -> None:
     """The answer of DeleteDBCluster still says `available`; the truth is `deleting`, then NotFound."""
     rds = aws.client()
     aws.cluster()
@@ -68,7 +68,7 @@ def test_deletion_answers_available_and_then_takes_its_time(aws: World) -> None:
     assert gone.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
-def test_deletion_needs_a_word_about_the_final_snapshot(aws: World) -> None:
+def test_deletion_needs_a_word_about_the_final_snapshot(aws: EmulatedAws) -> None:
     """Neither SkipFinalSnapshot nor a name for the snapshot is refused, and so are both."""
     rds = aws.client()
     aws.cluster()
@@ -82,7 +82,7 @@ def test_deletion_needs_a_word_about_the_final_snapshot(aws: World) -> None:
     assert (last["DBClusterSnapshotIdentifier"], last["Status"]) == ("last", "available")
 
 
-def test_a_protected_cluster_is_not_deleted_but_its_instances_are(aws: World) -> None:
+def test_a_protected_cluster_is_not_deleted_but_its_instances_are(aws: EmulatedAws) -> None:
     """Deletion protection stops DeleteDBCluster, and nothing else."""
     rds = aws.client()
     aws.cluster(DeletionProtection=True)
@@ -96,7 +96,7 @@ def test_a_protected_cluster_is_not_deleted_but_its_instances_are(aws: World) ->
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
 
 
-def test_a_cluster_waits_for_its_instances(aws: World) -> None:
+def test_a_cluster_waits_for_its_instances(aws: EmulatedAws) -> None:
     """DeleteDBCluster is accepted once all members are being deleted, and ends after them."""
     rds = aws.client()
     aws.cluster()
@@ -113,7 +113,7 @@ def test_a_cluster_waits_for_its_instances(aws: World) -> None:
 def test_a_cluster_outlives_its_slowest_instance() -> None:
     """A cluster that is being deleted is gone only after its last instance."""
     with Emulator(NoDatabases(), durations=replace(TAKES, instance_delete=500)) as emulator:
-        aws = World(emulator)
+        aws = EmulatedAws(emulator)
         aws.cluster()
         aws.instance("prod-1")
         aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
@@ -124,7 +124,7 @@ def test_a_cluster_outlives_its_slowest_instance() -> None:
         assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
-def test_a_modification_begins_as_available(aws: World) -> None:
+def test_a_modification_begins_as_available(aws: EmulatedAws) -> None:
     """ModifyDBCluster answers `available`; only PendingModifiedValues tells what will change."""
     rds = aws.client()
     aws.cluster()
@@ -145,7 +145,7 @@ def test_a_modification_begins_as_available(aws: World) -> None:
     )
 
 
-def test_a_managed_password_can_be_turned_on_later(aws: World) -> None:
+def test_a_managed_password_can_be_turned_on_later(aws: EmulatedAws) -> None:
     """ModifyDBCluster hands the password over to Secrets Manager: creating, then active."""
     rds = aws.client()
     aws.cluster()
@@ -158,7 +158,7 @@ def test_a_managed_password_can_be_turned_on_later(aws: World) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "with/slash-in-it", 'with"quote-in-it', "with@at-in-it", "x" * 42])
-def test_a_bad_password_is_refused_and_changes_nothing(aws: World, password: str) -> None:
+def test_a_bad_password_is_refused_and_changes_nothing(aws: EmulatedAws, password: str) -> None:
     """A password outside of the documented rules is refused, and the cluster stays as it was."""
     before = aws.cluster()
     with pytest.raises(ClientError, match="InvalidParameterValue"):
@@ -166,14 +166,14 @@ def test_a_bad_password_is_refused_and_changes_nothing(aws: World, password: str
     assert aws.describe_cluster()["DeletionProtection"] == before["DeletionProtection"]
 
 
-def test_modifying_nothing_is_refused(aws: World) -> None:
+def test_modifying_nothing_is_refused(aws: EmulatedAws) -> None:
     """A call without any change says so."""
     aws.cluster()
     with pytest.raises(ClientError, match=r"InvalidParameterCombination.*No modifications were requested"):
         aws.client().modify_db_cluster(DBClusterIdentifier="prod", ApplyImmediately=True)
 
 
-def test_settings_change_after_a_while(aws: World) -> None:
+def test_settings_change_after_a_while(aws: EmulatedAws) -> None:
     """Network, retention, logs, IAM and scaling are as wanted when the cluster is available again."""
     rds = aws.client()
     aws.cluster()
@@ -204,7 +204,7 @@ def test_settings_change_after_a_while(aws: World) -> None:
     assert "PendingModifiedValues" not in after
 
 
-def test_a_rename_keeps_members_and_resource_id(aws: World) -> None:
+def test_a_rename_keeps_members_and_resource_id(aws: EmulatedAws) -> None:
     """A renamed cluster keeps its instances and its DbClusterResourceId, and gives the old name free."""
     rds = aws.client()
     before = aws.cluster("old")
@@ -223,7 +223,7 @@ def test_a_rename_keeps_members_and_resource_id(aws: World) -> None:
         aws.describe_cluster("old")
 
 
-def test_a_rename_without_apply_immediately_waits_for_ever(aws: World) -> None:
+def test_a_rename_without_apply_immediately_waits_for_ever(aws: EmulatedAws) -> None:
     """No maintenance window ever comes here: the new name stays pending."""
     aws.cluster("old")
     aws.client().modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new")
@@ -231,7 +231,7 @@ def test_a_rename_without_apply_immediately_waits_for_ever(aws: World) -> None:
     assert aws.describe_cluster("old")["PendingModifiedValues"] == {"DBClusterIdentifier": "new"}
 
 
-def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: World) -> None:
+def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: EmulatedAws) -> None:
     """Stopping and starting take time; a stopped cluster is neither deleted nor backed up."""
     rds = aws.client()
     aws.cluster()
@@ -251,7 +251,7 @@ def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: World) -> None:
         rds.start_db_cluster(DBClusterIdentifier="prod")
 
 
-def test_a_global_member_is_not_deleted(aws: World) -> None:
+def test_a_global_member_is_not_deleted(aws: EmulatedAws) -> None:
     """A cluster that is part of a global database has to be removed from it first."""
     rds = aws.client()
     arn = aws.cluster()["DBClusterArn"]
@@ -270,7 +270,7 @@ def test_a_global_member_is_not_deleted(aws: World) -> None:
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
 
 
-def test_one_cluster_too_many_is_refused(aws: World) -> None:
+def test_one_cluster_too_many_is_refused(aws: EmulatedAws) -> None:
     """The quota of clusters is answered with HTTP 403, as the model says."""
     aws.emulator.quotas.clusters = 1
     aws.cluster()
@@ -278,7 +278,7 @@ def test_one_cluster_too_many_is_refused(aws: World) -> None:
         aws.client().create_db_cluster(DBClusterIdentifier="second", **MASTER)
 
 
-def test_aurora_mysql_has_no_server(aws: World) -> None:
+def test_aurora_mysql_has_no_server(aws: EmulatedAws) -> None:
     """An Aurora MySQL cluster lives as any other does."""
     aws.cluster(Engine="aurora-mysql")
     aws.instance("prod-1", Engine="aurora-mysql")

@@ -7,15 +7,15 @@ import socket
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.rigs.emulated_aws import ENGINE, World
+from tests.rigs.emulated_aws import ENGINE, EmulatedAws
 
 
-def writer_of(aws: World) -> list[str]:
+def writer_of(aws: EmulatedAws) -> list[str]:
     members = aws.describe_cluster()["DBClusterMembers"]
     return [member["DBInstanceIdentifier"] for member in members if member["IsClusterWriter"]]
 
 
-def test_the_first_instance_is_the_writer(aws: World) -> None:
+def test_the_first_instance_is_the_writer(aws: EmulatedAws) -> None:
     """The first instance writes, the others read; each takes its time and shows its endpoint only then."""
     rds = aws.client()
     aws.cluster()
@@ -32,14 +32,14 @@ def test_the_first_instance_is_the_writer(aws: World) -> None:
     assert found[0]["Endpoint"]["Port"] == aws.describe_cluster()["Port"]
 
 
-def test_nothing_can_connect_before_an_instance_is_available(aws: World) -> None:
+def test_nothing_can_connect_before_an_instance_is_available(aws: EmulatedAws) -> None:
     """A cluster without an available instance has an endpoint that refuses connections."""
     before = aws.cluster()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((before["Endpoint"], before["Port"]), timeout=1)
 
 
-def test_a_reader_takes_over_from_a_deleted_writer(aws: World) -> None:
+def test_a_reader_takes_over_from_a_deleted_writer(aws: EmulatedAws) -> None:
     """When the writer is deleted the reader of the lowest promotion tier writes at once."""
     aws.cluster()
     for name, tier in (("one", 1), ("two", 5), ("three", 0)):
@@ -52,7 +52,7 @@ def test_a_reader_takes_over_from_a_deleted_writer(aws: World) -> None:
     assert gone.value.response["Error"]["Code"] == "DBInstanceNotFound"
 
 
-def test_an_instance_is_deleted_once(aws: World) -> None:
+def test_an_instance_is_deleted_once(aws: EmulatedAws) -> None:
     """Deleting an instance that is being deleted is refused, and so is a final snapshot of a member."""
     rds = aws.client()
     aws.cluster()
@@ -82,7 +82,9 @@ def test_an_instance_is_deleted_once(aws: World) -> None:
         ({"DBClusterIdentifier": "none"}, "DBClusterNotFoundFault", "none"),
     ],
 )
-def test_an_impossible_instance_is_refused(aws: World, parameters: dict[str, str], code: str, message: str) -> None:
+def test_an_impossible_instance_is_refused(
+    aws: EmulatedAws, parameters: dict[str, str], code: str, message: str
+) -> None:
     """What does not fit the cluster is refused, and no instance is left behind."""
     aws.cluster()
     wanted = {
@@ -96,7 +98,7 @@ def test_an_impossible_instance_is_refused(aws: World, parameters: dict[str, str
     assert aws.client().describe_db_instances()["DBInstances"] == []
 
 
-def test_an_instance_needs_an_available_cluster(aws: World) -> None:
+def test_an_instance_needs_an_available_cluster(aws: EmulatedAws) -> None:
     """A cluster that is still being created takes no instance."""
     rds = aws.client()
     rds.create_db_cluster(
@@ -111,14 +113,14 @@ def test_an_instance_needs_an_available_cluster(aws: World) -> None:
         )
 
 
-def test_a_serverless_instance_needs_scaling_on_its_cluster(aws: World) -> None:
+def test_a_serverless_instance_needs_scaling_on_its_cluster(aws: EmulatedAws) -> None:
     """`db.serverless` works once the cluster has a ServerlessV2ScalingConfiguration."""
     aws.cluster(ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 2})
     aws.instance("one", DBInstanceClass="db.serverless")
     assert writer_of(aws) == ["one"]
 
 
-def test_an_instance_is_renamed_and_resized(aws: World) -> None:
+def test_an_instance_is_renamed_and_resized(aws: EmulatedAws) -> None:
     """ModifyDBInstance changes name and class after a while, and the cluster follows."""
     rds = aws.client()
     aws.cluster()

@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import ENGINE, NIGHT, SOURCE, TAKES, TARGET, World
+from tests.rigs.emulated_aws import ENGINE, NIGHT, SOURCE, TAKES, TARGET, EmulatedAws
 
 
-def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:
+def test_a_night_from_snapshot_to_restored_cluster(aws: EmulatedAws) -> None:
     """A snapshot is copied, the old target deleted, and a new one restored from the copy."""
     target = aws.client(region=TARGET)
     prod = aws.cluster("prod", EngineVersion="15.4")
@@ -45,7 +45,7 @@ def test_a_night_from_snapshot_to_restored_cluster(aws: World) -> None:
     assert [member["IsClusterWriter"] for member in new["DBClusterMembers"]] == [True]
 
 
-def test_the_managed_secret_lives_and_dies_with_its_cluster(aws: World) -> None:
+def test_the_managed_secret_lives_and_dies_with_its_cluster(aws: EmulatedAws) -> None:
     """A managed master password is a real secret, active after a while, deleted with its cluster."""
     rds, secrets = aws.client(), aws.client("secretsmanager")
     created = rds.create_db_cluster(
@@ -63,7 +63,7 @@ def test_the_managed_secret_lives_and_dies_with_its_cluster(aws: World) -> None:
         secrets.get_secret_value(SecretId=secret["SecretArn"])
 
 
-def test_events_tell_of_the_cluster(aws: World) -> None:
+def test_events_tell_of_the_cluster(aws: EmulatedAws) -> None:
     """Events come as the Aurora User Guide documents them, and none tells of copies."""
     rds = aws.client()
     aws.cluster()
@@ -90,7 +90,7 @@ def test_events_tell_of_the_cluster(aws: World) -> None:
     assert rds.describe_events()["Events"] == []
 
 
-def test_accounts_and_regions_are_apart(aws: World) -> None:
+def test_accounts_and_regions_are_apart(aws: EmulatedAws) -> None:
     """A cluster is seen only in its own region and by its own account."""
     aws.cluster()
     assert len(aws.client().describe_db_clusters()["DBClusters"]) == 1
@@ -98,7 +98,7 @@ def test_accounts_and_regions_are_apart(aws: World) -> None:
     assert aws.client(account="999999999999").describe_db_clusters()["DBClusters"] == []
 
 
-def test_an_assumed_role_acts_in_its_own_account(aws: World) -> None:
+def test_an_assumed_role_acts_in_its_own_account(aws: EmulatedAws) -> None:
     """Credentials from STS AssumeRole see the account of the role."""
     role = "arn:aws:iam::222222222222:role/restorer"
     given = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="op-001")["Credentials"]
@@ -112,7 +112,7 @@ def test_an_assumed_role_acts_in_its_own_account(aws: World) -> None:
 def test_what_was_just_made_is_not_seen_at_once() -> None:
     """With a visibility lag a new cluster is NotFound for a while, though its name is taken."""
     with Emulator(NoDatabases(), durations=replace(TAKES, visibility_lag=5)) as emulator:
-        aws = World(emulator)
+        aws = EmulatedAws(emulator)
         rds = aws.client()
         master = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
         rds.create_db_cluster(DBClusterIdentifier="prod", **master)

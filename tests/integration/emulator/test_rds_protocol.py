@@ -18,13 +18,13 @@ from botocore.exceptions import ClientError
 from devstack.aws.rds.errors import Refusal
 from devstack.aws.rds.operations import OPERATIONS, Handler
 from devstack.aws.rds.state import Call
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, World
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, EmulatedAws
 
 SCOPE = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
 SIGNED = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature=x"
 
 
-def post(aws: World, form: str) -> tuple[int, str]:
+def post(aws: EmulatedAws, form: str) -> tuple[int, str]:
     """A call that botocore would not send."""
     request = urllib.request.Request(aws.emulator.endpoint_url, form.encode(), {"Authorization": SIGNED})
     try:
@@ -46,13 +46,13 @@ def post(aws: World, form: str) -> tuple[int, str]:
         ("", "InvalidAction"),
     ],
 )
-def test_nonsense_is_the_callers_mistake(aws: World, form: str, code: str) -> None:
+def test_nonsense_is_the_callers_mistake(aws: EmulatedAws, form: str, code: str) -> None:
     """A missing or mistyped parameter and an unknown action are answered as XML errors of status 400."""
     status, body = post(aws, form)
     assert (status, f"<Code>{code}</Code>" in body) == (400, True)
 
 
-def test_lists_come_in_pages(aws: World) -> None:
+def test_lists_come_in_pages(aws: EmulatedAws) -> None:
     """Pages lose and repeat nothing, also while the list shrinks."""
     rds = aws.client()
     aws.emulator.quotas.clusters = 100
@@ -73,7 +73,7 @@ def test_lists_come_in_pages(aws: World) -> None:
 
 
 @pytest.mark.parametrize("size", [19, 101])
-def test_a_page_has_20_to_100_records(aws: World, size: int) -> None:
+def test_a_page_has_20_to_100_records(aws: EmulatedAws, size: int) -> None:
     """A MaxRecords outside of the documented range is refused by every list."""
     rds = aws.client()
     for describe in (
@@ -91,7 +91,7 @@ def test_a_page_has_20_to_100_records(aws: World, size: int) -> None:
             describe(MaxRecords=size)
 
 
-def test_the_aws_cli_sees_a_cluster(aws: World) -> None:
+def test_the_aws_cli_sees_a_cluster(aws: EmulatedAws) -> None:
     """The real `aws` command describes a cluster."""
     aws.cluster(Tags=[{"Key": "team", "Value": "orders & more"}])
     answer = subprocess.run(
@@ -110,7 +110,7 @@ def test_the_aws_cli_sees_a_cluster(aws: World) -> None:
     assert cluster["TagList"] == [{"Key": "team", "Value": "orders & more"}]
 
 
-def test_many_callers_at_once_make_one_cluster(aws: World) -> None:
+def test_many_callers_at_once_make_one_cluster(aws: EmulatedAws) -> None:
     """Of sixteen callers that create the same cluster at the same moment one succeeds."""
     rds, outcomes = aws.client(), []
 
@@ -137,7 +137,7 @@ def test_many_callers_at_once_make_one_cluster(aws: World) -> None:
 # Engines
 
 
-def test_engine_versions_can_be_chosen(aws: World) -> None:
+def test_engine_versions_can_be_chosen(aws: EmulatedAws) -> None:
     """Versions are listed by engine, major version and default; each says to what it can be upgraded."""
     rds = aws.client()
 
@@ -151,7 +151,7 @@ def test_engine_versions_can_be_chosen(aws: World) -> None:
     assert [target["EngineVersion"] for target in version["ValidUpgradeTarget"]] == ["17.5"]
 
 
-def test_orderable_classes_are_listed(aws: World) -> None:
+def test_orderable_classes_are_listed(aws: EmulatedAws) -> None:
     """A class can be looked up for an engine version."""
     rds = aws.client()
     wanted = {"Engine": ENGINE, "EngineVersion": "16.6"}
@@ -164,7 +164,7 @@ def test_orderable_classes_are_listed(aws: World) -> None:
 # Groups and tags
 
 
-def test_subnet_groups(aws: World) -> None:
+def test_subnet_groups(aws: EmulatedAws) -> None:
     """A subnet group covers two subnets, is created once, and is not deleted while a cluster uses it."""
     rds = aws.client()
     wanted = {"DBSubnetGroupDescription": "-", "SubnetIds": ["subnet-1", "subnet-2"]}
@@ -186,7 +186,7 @@ def test_subnet_groups(aws: World) -> None:
         rds.describe_db_subnet_groups(DBSubnetGroupName="private")
 
 
-def test_parameter_groups(aws: World) -> None:
+def test_parameter_groups(aws: EmulatedAws) -> None:
     """Cluster and instance parameter groups are created once, used, and deleted when nobody uses them."""
     rds = aws.client()
     wanted = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
@@ -209,7 +209,7 @@ def test_parameter_groups(aws: World) -> None:
     rds.delete_db_parameter_group(DBParameterGroupName="unused")
 
 
-def test_tags_by_arn(aws: World) -> None:
+def test_tags_by_arn(aws: EmulatedAws) -> None:
     """Tags are added, changed, listed and removed by ARN, and shown in TagList; reserved keys are refused."""
     rds = aws.client()
     arn = aws.cluster(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterArn"]
@@ -229,7 +229,7 @@ def test_tags_by_arn(aws: World) -> None:
         ("cluster-snapshot", "DBSnapshotNotFound"),
     ],
 )
-def test_tags_of_nothing(aws: World, kind: str, code: str) -> None:
+def test_tags_of_nothing(aws: EmulatedAws, kind: str, code: str) -> None:
     """Tags of what is not there, or not here, are refused with the nearest modelled code."""
     aws.cluster("there")
     for region in (SOURCE, TARGET):
@@ -263,7 +263,7 @@ def returning(answer: dict[str, Any]) -> Handler:
 
 @pytest.mark.parametrize("code", ["", "DBClusterNotFound", "DBInstanceNotFound"])
 def test_a_defect_looks_like_one_of_aws(
-    aws: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
+    aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
     """A defect, and a code that the operation does not have, are InternalFailure 500 and a line in the log."""
     monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", broken(code))
@@ -275,7 +275,7 @@ def test_a_defect_looks_like_one_of_aws(
     aws.emulator.calls.clear()
 
 
-def test_an_answer_of_the_wrong_shape_is_a_defect(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_the_wrong_shape_is_a_defect(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer with a member or a type that the model does not have never leaves the emulator."""
     answers: list[dict[str, Any]] = [
         {"Cluster": []},
@@ -289,7 +289,7 @@ def test_an_answer_of_the_wrong_shape_is_a_defect(aws: World, monkeypatch: pytes
     aws.emulator.calls.clear()
 
 
-def test_a_defect_of_moto_is_an_aws_error_too(aws: World) -> None:
+def test_a_defect_of_moto_is_an_aws_error_too(aws: EmulatedAws) -> None:
     """When moto fails the client sees InternalFailure in the protocol of the service, not a page of HTML."""
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     with pytest.raises(ClientError, match="InternalFailure"):

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, TARGET, World
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, TARGET, EmulatedAws
 
 
 def names(answer: dict[str, Any]) -> list[str]:
     return [each["DBClusterSnapshotIdentifier"] for each in answer["DBClusterSnapshots"]]
 
 
-def automated(aws: World, cluster: str = "prod") -> str:
+def automated(aws: EmulatedAws, cluster: str = "prod") -> str:
     """The name of a new, available automated snapshot."""
     aws.control("rds/automated-snapshot", account=ACCOUNT, region=SOURCE, cluster=cluster)
     aws.wait()
@@ -22,21 +22,23 @@ def automated(aws: World, cluster: str = "prod") -> str:
     return names(found)[-1]
 
 
-def copy(aws: World, source: str, target: str = "copy", region: str = TARGET, **parameters: Any) -> dict[str, Any]:
+def copy(
+    aws: EmulatedAws, source: str, target: str = "copy", region: str = TARGET, **parameters: Any
+) -> dict[str, Any]:
     answer = aws.client(region=region, account=parameters.pop("account", ACCOUNT)).copy_db_cluster_snapshot(
         SourceDBClusterSnapshotIdentifier=source, TargetDBClusterSnapshotIdentifier=target, **parameters
     )
     return dict(answer["DBClusterSnapshot"])
 
 
-def key(aws: World, region: str = TARGET, account: str = ACCOUNT) -> str:
+def key(aws: EmulatedAws, region: str = TARGET, account: str = ACCOUNT) -> str:
     return str(aws.client("kms", region, account).create_key()["KeyMetadata"]["Arn"])
 
 
 # Taking and describing
 
 
-def test_a_snapshot_takes_its_time_and_says_how_far_it_is(aws: World) -> None:
+def test_a_snapshot_takes_its_time_and_says_how_far_it_is(aws: EmulatedAws) -> None:
     """Percentages follow the clock; an unfinished snapshot can be neither copied nor restored."""
     rds = aws.client()
     aws.cluster()
@@ -55,7 +57,7 @@ def test_a_snapshot_takes_its_time_and_says_how_far_it_is(aws: World) -> None:
     assert (now["Status"], now["PercentProgress"]) == ("available", 100)
 
 
-def test_not_found_is_only_for_an_exact_name(aws: World) -> None:
+def test_not_found_is_only_for_an_exact_name(aws: EmulatedAws) -> None:
     """An unknown identifier is NotFound; a filter or cluster without snapshots is an empty list."""
     rds = aws.client()
     with pytest.raises(rds.exceptions.DBClusterSnapshotNotFoundFault) as gone:
@@ -70,7 +72,7 @@ def test_not_found_is_only_for_an_exact_name(aws: World) -> None:
         rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier="a", DBClusterIdentifier="b")
 
 
-def test_an_automated_snapshot_is_rds_own(aws: World) -> None:
+def test_an_automated_snapshot_is_rds_own(aws: EmulatedAws) -> None:
     """It is named by RDS, found by type, cannot be shared or deleted, and goes with its cluster."""
     rds = aws.client()
     aws.cluster()
@@ -92,7 +94,7 @@ def test_an_automated_snapshot_is_rds_own(aws: World) -> None:
     assert names(rds.describe_db_cluster_snapshots()) == []
 
 
-def test_too_many_manual_snapshots_are_refused(aws: World) -> None:
+def test_too_many_manual_snapshots_are_refused(aws: EmulatedAws) -> None:
     """The quota counts manual snapshots, and its message tells it apart from the one on copies."""
     aws.emulator.quotas.manual_snapshots = 1
     aws.cluster()
@@ -102,7 +104,7 @@ def test_too_many_manual_snapshots_are_refused(aws: World) -> None:
         aws.snapshot("two")
 
 
-def test_tags_go_from_the_cluster_to_its_snapshot_if_wanted(aws: World) -> None:
+def test_tags_go_from_the_cluster_to_its_snapshot_if_wanted(aws: EmulatedAws) -> None:
     """CopyTagsToSnapshot gives a snapshot the tags of its cluster."""
     tags = [{"Key": "team", "Value": "orders"}]
     aws.cluster(Tags=tags, CopyTagsToSnapshot=True)
@@ -112,7 +114,7 @@ def test_tags_go_from_the_cluster_to_its_snapshot_if_wanted(aws: World) -> None:
 # Copying
 
 
-def test_a_copy_remembers_where_it_comes_from(aws: World) -> None:
+def test_a_copy_remembers_where_it_comes_from(aws: EmulatedAws) -> None:
     """A copy keeps its source's ARN, cluster, times and version, and takes its time."""
     aws.cluster(EngineVersion="15.4")
     source = aws.snapshot()
@@ -130,7 +132,7 @@ def test_a_copy_remembers_where_it_comes_from(aws: World) -> None:
         copy(aws, "nightly", "other")
 
 
-def test_an_encrypted_copy_needs_a_key_of_the_target_region(aws: World) -> None:
+def test_an_encrypted_copy_needs_a_key_of_the_target_region(aws: EmulatedAws) -> None:
     """Across regions an encrypted copy needs a key that exists there; at home it keeps its own."""
     aws.cluster(StorageEncrypted=True)
     arn = aws.snapshot()["DBClusterSnapshotArn"]
@@ -147,14 +149,14 @@ def test_an_encrypted_copy_needs_a_key_of_the_target_region(aws: World) -> None:
         copy(aws, arn, "third", KmsKeyId=right)
 
 
-def test_an_unencrypted_copy_takes_no_key(aws: World) -> None:
+def test_an_unencrypted_copy_takes_no_key(aws: EmulatedAws) -> None:
     """A copy cannot be encrypted if its source is not."""
     aws.cluster()
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         copy(aws, aws.snapshot()["DBClusterSnapshotArn"], KmsKeyId=key(aws))
 
 
-def test_five_copies_at_a_time_come_into_a_region(aws: World) -> None:
+def test_five_copies_at_a_time_come_into_a_region(aws: EmulatedAws) -> None:
     """A sixth copy is refused until one of the five has finished."""
     aws.cluster()
     arn = aws.snapshot()["DBClusterSnapshotArn"]
@@ -167,7 +169,7 @@ def test_five_copies_at_a_time_come_into_a_region(aws: World) -> None:
     copy(aws, arn, "copy-5")
 
 
-def test_tags_of_a_copy(aws: World) -> None:
+def test_tags_of_a_copy(aws: EmulatedAws) -> None:
     """A copy has only its own tags unless CopyTags is given, and then a reserved tag makes the call fail."""
     aws.cluster()
     source = aws.snapshot(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterSnapshotArn"]
@@ -178,7 +180,7 @@ def test_tags_of_a_copy(aws: World) -> None:
         copy(aws, source, "reserved", CopyTags=True)
 
 
-def test_a_copy_is_cancelled_by_deleting_it_and_fails_without_its_source(aws: World) -> None:
+def test_a_copy_is_cancelled_by_deleting_it_and_fails_without_its_source(aws: EmulatedAws) -> None:
     """Deleting a copy under way cancels it; deleting its source lets it fail."""
     rds = aws.client(region=TARGET)
     aws.cluster()
@@ -193,7 +195,7 @@ def test_a_copy_is_cancelled_by_deleting_it_and_fails_without_its_source(aws: Wo
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="failing")
 
 
-def test_another_account_copies_what_is_shared_with_it(aws: World) -> None:
+def test_another_account_copies_what_is_shared_with_it(aws: EmulatedAws) -> None:
     """A snapshot is unknown to another account until it is shared, and then can be used."""
     theirs = aws.client(account=OTHER_ACCOUNT)
     aws.cluster()
@@ -221,7 +223,7 @@ def test_another_account_copies_what_is_shared_with_it(aws: World) -> None:
     assert shown["DBClusterSnapshotAttributesResult"]["DBClusterSnapshotAttributes"][0]["AttributeValues"] == []
 
 
-def test_encrypted_snapshots_are_shared_only_with_a_key_of_ones_own(aws: World) -> None:
+def test_encrypted_snapshots_are_shared_only_with_a_key_of_ones_own(aws: EmulatedAws) -> None:
     """Under the default key a snapshot cannot be shared; encrypted never with all; never with 21."""
     rds = aws.client()
     aws.cluster("default", StorageEncrypted=True)
@@ -246,7 +248,7 @@ def test_encrypted_snapshots_are_shared_only_with_a_key_of_ones_own(aws: World) 
 # Restoring
 
 
-def test_a_restored_cluster_is_bare(aws: World) -> None:
+def test_a_restored_cluster_is_bare(aws: EmulatedAws) -> None:
     """Restore takes master user and data over, but no instances, protection, tags, IAM or logs."""
     tags = [{"Key": "team", "Value": "orders"}]
     aws.cluster(DeletionProtection=True, Tags=tags, EnableIAMDatabaseAuthentication=True, BackupRetentionPeriod=14)
@@ -286,7 +288,9 @@ def test_a_restored_cluster_is_bare(aws: World) -> None:
         ({"Tags": [{"Key": "aws:x", "Value": ""}]}, "InvalidParameterValue", "reserved prefix"),
     ],
 )
-def test_an_impossible_restore_is_refused(aws: World, parameters: dict[str, Any], code: str, message: str) -> None:
+def test_an_impossible_restore_is_refused(
+    aws: EmulatedAws, parameters: dict[str, Any], code: str, message: str
+) -> None:
     """What cannot be restored is refused at once, and no cluster is left behind."""
     aws.cluster(EngineVersion="16.8")
     aws.snapshot()
@@ -303,7 +307,7 @@ def test_an_impossible_restore_is_refused(aws: World, parameters: dict[str, Any]
     assert len(aws.client().describe_db_clusters()["DBClusters"]) == 1
 
 
-def test_omitting_the_version_upgrades_an_older_snapshot(aws: World) -> None:
+def test_omitting_the_version_upgrades_an_older_snapshot(aws: EmulatedAws) -> None:
     """Without EngineVersion the engine's default version is used, not the snapshot's."""
     aws.cluster(EngineVersion="15.4")
     aws.snapshot()
@@ -313,7 +317,7 @@ def test_omitting_the_version_upgrades_an_older_snapshot(aws: World) -> None:
     assert restored["DBCluster"]["EngineVersion"] == "16.6"
 
 
-def test_a_snapshot_of_another_region_cannot_be_restored(aws: World) -> None:
+def test_a_snapshot_of_another_region_cannot_be_restored(aws: EmulatedAws) -> None:
     """Restore works within a region; a copy has to be made first."""
     aws.cluster()
     arn = aws.snapshot()["DBClusterSnapshotArn"]

@@ -33,15 +33,15 @@ DURATIONS = Durations(
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
+def demo() -> Iterator[DemoEnvironment]:
     with (
         PostgresHost() as postgres,
         Emulator(postgres, durations=DURATIONS) as emulator,
         environment_variables(environment(emulator.endpoint_url)),
     ):
-        world = DemoEnvironment(emulator)
-        world.build()
-        yield world
+        demo = DemoEnvironment(emulator)
+        demo.build()
+        yield demo
 
 
 @pytest.fixture(scope="module")
@@ -57,19 +57,19 @@ async def temporal_in_real_time() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture(scope="module")
-def world_at_once() -> Iterator[DemoEnvironment]:
-    with clusters_alone(AT_ONCE) as world:
-        yield world
+def demo_at_once() -> Iterator[DemoEnvironment]:
+    with clusters_alone(AT_ONCE) as demo:
+        yield demo
 
 
 @pytest.fixture
 async def on(
-    temporal_in_real_time: WorkflowEnvironment, world_at_once: DemoEnvironment, request: pytest.FixtureRequest
+    temporal_in_real_time: WorkflowEnvironment, demo_at_once: DemoEnvironment, request: pytest.FixtureRequest
 ) -> AsyncIterator[GoingOn]:
     """With a target, a new snapshot, tables of its own, and no fault."""
-    world, address = world_at_once, temporal_in_real_time.client.service_client.config.target_host
-    another_evening(world)
-    made = parts(world, tables_of(request))
+    demo, address = demo_at_once, temporal_in_real_time.client.service_client.config.target_host
+    another_evening(demo)
+    made = parts(demo, tables_of(request))
     settings = made[2]
     variables = {
         "TEMPORAL_ADDRESS": address,
@@ -79,5 +79,5 @@ async def on(
         "AURORA_RESTORE_TASK_QUEUE": settings.task_queue,
     }
     # With the plugin that has the table, as a worker's client has: both sides of the trail are written.
-    async with bench(await Client.connect(address, plugins=[made[0]]), world, made) as built:
+    async with bench(await Client.connect(address, plugins=[made[0]]), demo, made) as built:
         yield GoingOn(built, variables)

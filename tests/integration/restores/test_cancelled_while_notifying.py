@@ -13,8 +13,8 @@ BOTOCORES_ATTEMPTS = 3
 
 async def test_it_tells_and_has_succeeded(on: GoingOn) -> None:
     """All is done and SNS is away: a cancellation between two attempts of the message keeps nobody from being told."""
-    world = on.bench.world
-    outage = world.emulator.faults.add("sns", "Publish", "http500", count=None)
+    demo = on.bench.demo
+    outage = demo.emulator.faults.add("sns", "Publish", "http500", count=None)
     handle = await on.start(asked())
     while outage.fired < BOTOCORES_ATTEMPTS:  # noqa: ASYNC110 - it watches another thread
         await asyncio.sleep(0.02)
@@ -22,9 +22,9 @@ async def test_it_tells_and_has_succeeded(on: GoingOn) -> None:
     await asyncio.sleep(0.5)
     await handle.cancel()
     await asyncio.sleep(0.5)
-    world.emulator.faults.remove(outage)
+    demo.emulator.faults.remove(outage)
     assert (await handle.result()).outcome == "succeeded"
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert on.trail("op-001")[-1] == ("sns-notification", "SUCCESS", "Notification sent")
-    [message] = world.notifications()
+    [message] = demo.notifications()
     assert "succeeded" in message["Subject"]

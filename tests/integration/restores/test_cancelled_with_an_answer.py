@@ -54,9 +54,9 @@ class _Held(ActivityInboundInterceptor):
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
-    with clusters_alone(Durations(snapshot=60, copy=540)) as world:
-        yield world
+def demo() -> Iterator[DemoEnvironment]:
+    with clusters_alone(Durations(snapshot=60, copy=540)) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def activity_worker(temporal: Client, world: DemoEnvironment, name: str, held: Held) -> AsyncIterator[Bench]:
+async def activity_worker(temporal: Client, demo: DemoEnvironment, name: str, held: Held) -> AsyncIterator[Bench]:
     """A worker that takes activities alone, so that its answers wait for a worker that takes workflows."""
-    plugin, table, settings, aws = parts(world, name)
-    between = Between(world)
+    plugin, table, settings, aws = parts(demo, name)
+    between = Between(demo)
     with ThreadPoolExecutor(4) as threads:
         taking = Worker(
             temporal,
@@ -80,7 +80,7 @@ async def activity_worker(temporal: Client, world: DemoEnvironment, name: str, h
             interceptors=[between, held],
         )
         async with taking:
-            yield Bench(temporal, world, settings, table, between, plugin)
+            yield Bench(temporal, demo, settings, table, between, plugin)
 
 
 def workflow_worker(on: Bench) -> Worker:
@@ -120,14 +120,14 @@ async def answer_is_in(handle: WorkflowHandle[Any, Any], activity_type: str) -> 
     ids=["open-operation", "snapshot-check", "copy-snapshot", "check-copy-status"],
 )
 async def test_neither_is_lost(
-    temporal: Client, world: DemoEnvironment, activity_type: str, rows: list[tuple[str, ...]], cancelled_first: bool
+    temporal: Client, demo: DemoEnvironment, activity_type: str, rows: list[tuple[str, ...]], cancelled_first: bool
 ) -> None:
     """What the answer says stands in the trail under the night's number, and the night ends as cancelled, and told."""
-    world.take_automated_snapshot()
-    world.notifications()
+    demo.take_automated_snapshot()
+    demo.notifications()
     held = Held(activity_type)
     name = f"both-{activity_type}-{'cancelled' if cancelled_first else 'answered'}"
-    async with activity_worker(temporal, world, name, held) as on:
+    async with activity_worker(temporal, demo, name, held) as on:
         async with workflow_worker(on):
             handle = await on.start(request(users=[]))
             await held.ready.wait()
@@ -143,5 +143,5 @@ async def test_neither_is_lost(
         assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
         found = [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.operation("op-001"))]
         assert [row[: len(wanted)] for row, wanted in zip(found, rows, strict=True)] == rows
-        [message] = world.notifications()
+        [message] = demo.notifications()
         assert message["Subject"].startswith("op-001 cancelled")

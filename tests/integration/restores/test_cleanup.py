@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def slow_copies(on: GoingOn) -> Any:
     """A copy takes 3 seconds."""
-    emulator = on.bench.world.emulator
+    emulator = on.bench.demo.emulator
     before = emulator.durations
     emulator.durations = Durations(**vars(before) | {"copy": 3.0})
     yield
@@ -38,7 +38,7 @@ def slow_copies(on: GoingOn) -> Any:
 @pytest.fixture
 async def orphan(on: GoingOn) -> str:
     """A copy that op-001 made and that failed; its name."""
-    rds = on.bench.world.client("rds")
+    rds = on.bench.demo.client("rds")
     for copy in copies(on.bench):
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
     on.failing("restore-snapshot")
@@ -50,11 +50,11 @@ async def orphan(on: GoingOn) -> str:
 
 def fails(bench: Bench, copy: str) -> None:
     arn = f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:{copy}"
-    bench.world.control("POST", "/_devstack/rds/status", {"arn": arn, "status": "failed"})
+    bench.demo.control("POST", "/_devstack/rds/status", {"arn": arn, "status": "failed"})
 
 
 def copies(bench: Bench) -> list[str]:
-    found = bench.world.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    found = bench.demo.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
     return [each["DBClusterSnapshotIdentifier"] for each in found]
 
 
@@ -65,14 +65,14 @@ def plain(said: Said) -> str:
 
 async def test_dry_it_lists_and_changes_nothing(on: GoingOn, orphan: str, file: Path) -> None:
     """By default: the orphans on stdout, how to remove them, and not one call that changes anything, nor a number taken."""
-    on.bench.world.emulator.calls.clear()
+    on.bench.demo.emulator.calls.clear()
     said = await on.operator("cleanup", str(file))
     assert said.code == 0, said
     assert plain(said).splitlines() == [
         f"{orphan}: failed (failed), of op-001",
         f"Nothing was changed. What removes this copy: python starter.py cleanup {file} --delete",
     ]
-    calls = on.bench.world.emulator.calls
+    calls = on.bench.demo.emulator.calls
     assert not [call for call in calls if call.service == "rds" and call.operation.startswith(CHANGING)]
     assert not [call for call in calls if call.service == "dynamodb"]
     assert orphan in copies(on.bench)
@@ -104,7 +104,7 @@ async def test_with_delete_they_go_under_a_number_of_their_own(on: GoingOn, orph
 
 async def test_a_cleanup_is_refused_while_a_night_runs(on: GoingOn, orphan: str, file: Path, slow_copies: None) -> None:
     """The sentence names the night and its step; dry, the running night's own copy is no orphan."""
-    on.bench.world.take_automated_snapshot()
+    on.bench.demo.take_automated_snapshot()
     handle = await on.start(asked())
     await on.until(handle, lambda state: bool(state.steps) and state.steps[-1].step == "check-copy-status")
     refused = await on.operator("cleanup", str(file), "--delete")
@@ -120,7 +120,7 @@ async def test_a_cleanup_is_refused_while_a_night_runs(on: GoingOn, orphan: str,
 
 async def held(on: GoingOn, file: Path) -> Any:
     """A cleanup that runs, and cannot go on: RDS does not answer it."""
-    on.bench.world.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "http500", count=None)
+    on.bench.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "http500", count=None)
     started = await on.bench.client.start_workflow(
         "AuroraCleanupWorkflow",
         asked(archive={"keep": 1}),
@@ -160,7 +160,7 @@ async def test_nothing_begins_while_a_cleanup_runs(on: GoingOn, orphan: str, fil
     cancelled = await on.operator("cancel", "orders-staging")
     assert cancelled.code == 0, cancelled
     assert "op-002 cleanup cancelled" in cancelled.out
-    on.bench.world.emulator.faults.clear()
+    on.bench.demo.emulator.faults.clear()
     assert orphan in copies(on.bench)
     assert (await handle.describe()).status.name == "CANCELED"
     assert on.trail("op-002") == [("remove-orphans", "FAILED", "Cancelled")]
@@ -183,7 +183,7 @@ async def test_a_cleanup_has_nothing_to_retry(on: GoingOn, orphan: str, file: Pa
 
 async def test_a_cleanup_is_no_night(on: GoingOn, orphan: str, file: Path) -> None:
     """What is asked of a target is its last night, also after a cleanup, and that can still be gone on with."""
-    on.bench.world.take_automated_snapshot()
+    on.bench.demo.take_automated_snapshot()
     on.failing("restore-snapshot")
     failed = await on.failed(asked())
     assert (await on.operator("cleanup", str(file), "--delete")).code == 0
@@ -200,11 +200,11 @@ async def test_a_cleanup_is_no_night(on: GoingOn, orphan: str, file: Path) -> No
 
 async def test_a_cleanup_that_fails_says_why(on: GoingOn, orphan: str, file: Path) -> None:
     """Exit code 1, the reason and the runbook's section; nothing is removed."""
-    on.bench.world.emulator.faults.add(
+    on.bench.demo.emulator.faults.add(
         "rds", "DeleteDBClusterSnapshot", "error", code="AccessDenied", message="no", status=400, count=None
     )
     said = await on.operator("cleanup", str(file), "--delete")
-    on.bench.world.emulator.faults.clear()
+    on.bench.demo.emulator.faults.clear()
     assert said.code == 1
     assert "op-002 cleanup failed: Access denied" in said.out
     assert "docs/runbook.md#orphans-of-earlier-nights" in said.out

@@ -29,9 +29,9 @@ REMOVED = ("remove-leftovers", "SUCCESS", "Leftovers removed")
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
-    with clusters_alone(MINUTES) as world:
-        yield world
+def demo() -> Iterator[DemoEnvironment]:
+    with clusters_alone(MINUTES) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +41,16 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def on(temporal: Client, world: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def on(temporal: Client, demo: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """With a target that has opted in, a new snapshot, no copy, tables of its own, and no fault."""
-    another_evening(world)
-    rds = world.client("rds")
-    for copy in copies(world):
+    another_evening(demo)
+    rds = demo.client("rds")
+    for copy in copies(demo):
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
-    opt_in = {"Key": REPLACED_BY, "Value": world.source_arn}
-    rds.add_tags_to_resource(ResourceName=world.target_arn, Tags=[opt_in])
-    world.emulator.calls.clear()
-    async with bench(temporal, world, parts(world, tables_of(request))) as built:
+    opt_in = {"Key": REPLACED_BY, "Value": demo.source_arn}
+    rds.add_tags_to_resource(ResourceName=demo.target_arn, Tags=[opt_in])
+    demo.emulator.calls.clear()
+    async with bench(temporal, demo, parts(demo, tables_of(request))) as built:
         yield built
 
 
@@ -65,25 +65,25 @@ def asked(*, deletion: str = "PT1H", **on_failure: str) -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(plain | {"on_failure": on_failure}))
 
 
-def copies(world: DemoEnvironment) -> dict[str, str]:
+def copies(demo: DemoEnvironment) -> dict[str, str]:
     """The copies that there are, and their statuses."""
-    found = world.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    found = demo.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
     return {each["DBClusterSnapshotIdentifier"]: each["Status"] for each in found}
 
 
 def target(on: Bench) -> str | None:
     """The status of the target."""
-    found = find_cluster(on.world.client("rds"), "orders-staging")
+    found = find_cluster(on.demo.client("rds"), "orders-staging")
     return found["Status"] if found else None
 
 
 def fails(on: Bench, operation: str) -> None:
     """AWS refuses this once and for all."""
-    on.world.emulator.faults.add("rds", operation, "error", code="AccessDenied", message="no", status=400)
+    on.demo.emulator.faults.add("rds", operation, "error", code="AccessDenied", message="no", status=400)
 
 
 def message(on: Bench) -> str:
-    [told] = on.world.notifications()
+    [told] = on.demo.notifications()
     return str(told["Message"])
 
 
@@ -99,7 +99,7 @@ async def test_by_default_everything_stays(on: Bench) -> None:
     state = await ended(on, await on.start(asked()))
     assert trail(on)[-2:] == [("check-restore-status", "FAILED", "Access denied"), TOLD]
     assert state.removed == ()
-    assert (target(on), list(copies(on.world).values())) == ("available", ["available"])
+    assert (target(on), list(copies(on.demo).values())) == ("available", ["available"])
     told = message(on)
     assert re.search(r"- copy aurora-restore-orders-staging-\d{8}-\w{10}: available", told)
     assert "- target cluster orders-staging: available, restored by this operation" in told
@@ -113,7 +113,7 @@ async def test_a_half_restored_target_is_removed_if_asked_for(on: Bench) -> None
     state = await ended(on, await on.start(asked(half_restored_target="remove")))
     assert trail(on)[-3:] == [("check-restore-status", "FAILED", "Access denied"), REMOVED, TOLD]
     assert state.removed == (asked().target.arn,)
-    assert (target(on), list(copies(on.world).values())) == (None, ["available"])
+    assert (target(on), list(copies(on.demo).values())) == (None, ["available"])
     told = message(on)
     assert f"- removed by this operation: {asked().target.arn}" in told
     assert "- target cluster orders-staging: gone" in told
@@ -138,7 +138,7 @@ async def test_an_unfinished_copy_is_removed_although_the_night_was_cancelled(on
     assert isinstance(await failure(handle), CancelledError)
     assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
     assert trail(on)[-2:] == [REMOVED, TOLD]
-    assert copies(on.world) == {}
+    assert copies(on.demo) == {}
     state = await on.state(handle)
     assert state.removed == (state.snapshot_copy,)
     assert "python starter.py retry op-001 --from copy-snapshot\n" in message(on)
@@ -172,7 +172,7 @@ async def test_a_copy_past_its_deadline_is_removed(on: Bench) -> None:
     plain["waits"]["copy_snapshot"] |= {"deadline": "PT3M", "first_interval": "PT1M", "maximum_interval": "PT1M"}
     await ended(on, await on.start(RestoreRequest.model_validate_json(json.dumps(plain))))
     assert trail(on)[-2:] == [REMOVED, TOLD]
-    assert copies(on.world) == {}
+    assert copies(on.demo) == {}
 
 
 async def test_what_a_night_adopted_is_not_its_own(on: Bench) -> None:
@@ -187,13 +187,13 @@ async def test_what_a_night_adopted_is_not_its_own(on: Bench) -> None:
     await second.cancel()
     await failure(second)
     assert trail(on, "op-002")[-2:] == [("remove-leftovers", "SUCCESS", "Nothing to remove"), TOLD]
-    assert len(copies(on.world)) == 1
+    assert len(copies(on.demo)) == 1
     assert (await on.state(second)).removed == ()
 
 
 async def test_before_a_copy_is_begun_there_is_nothing_to_remove(on: Bench) -> None:
     """A night that failed at its first look removes nothing, and asks for nothing."""
-    on.world.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code="AccessDenied", message="no")
+    on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code="AccessDenied", message="no")
     await ended(on, await on.start(asked(unfinished_copy="remove", half_restored_target="remove")))
     assert [row[0] for row in trail(on)] == ["snapshot-check", "sns-notification"]
     assert changes(on) == []
@@ -201,9 +201,7 @@ async def test_before_a_copy_is_begun_there_is_nothing_to_remove(on: Bench) -> N
 
 async def test_a_night_whose_users_were_set_keeps_its_cluster(on: Bench) -> None:
     """What fails after that is no reason to remove a cluster that is ready."""
-    on.world.emulator.faults.add(
-        "rds", "AddTagsToResource", "error", code="AccessDenied", message="no", skip=0, count=9
-    )
+    on.demo.emulator.faults.add("rds", "AddTagsToResource", "error", code="AccessDenied", message="no", skip=0, count=9)
     handle = await on.start(asked(unfinished_copy="remove", half_restored_target="remove"))
     await ended(on, handle)
     assert [row[0] for row in trail(on)[-2:]] == ["archive-snapshot", "sns-notification"]
@@ -212,7 +210,7 @@ async def test_a_night_whose_users_were_set_keeps_its_cluster(on: Bench) -> None
 
 async def test_a_guard_refuses_a_removal_and_the_night_ends_with_its_own_error(on: Bench) -> None:
     """The owner took the opt-in away: the cluster stays, a warning says why, and what failed is what is told."""
-    rds = on.world.client("rds")
+    rds = on.demo.client("rds")
     on.between.after["restore-snapshot"] = lambda: rds.remove_tags_from_resource(
         ResourceName=asked().target.arn, TagKeys=[REPLACED_BY]
     )
@@ -229,11 +227,11 @@ async def test_a_guard_refuses_a_removal_and_the_night_ends_with_its_own_error(o
 async def test_a_removal_has_a_deadline(on: Bench) -> None:
     """RDS does not let go of the cluster: people are told so, within the request's wait for a deletion."""
     fails(on, "CreateDBInstance")
-    busy = on.world.emulator.faults.add(
+    busy = on.demo.emulator.faults.add(
         "rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy", count=None, skip=1
     )
     state = await ended(on, await on.start(asked(deletion="PT10M", half_restored_target="remove")))
-    on.world.emulator.faults.remove(busy)
+    on.demo.emulator.faults.remove(busy)
     assert trail(on)[-2][0:2] == ("remove-leftovers", "FAILED")
     assert "Leftovers were not removed: Leftovers not removed: orders-staging (available)" in state.warnings[-1]
     assert "WARNINGS\nLeftovers were not removed" in message(on)
@@ -243,10 +241,10 @@ async def test_an_aws_that_is_away_keeps_nobody_from_being_told(on: Bench) -> No
     """Neither removal nor survey hold back the message for longer than their time; it says what is not known."""
     handle = await on.start(asked(unfinished_copy="remove"))
     await reaches(on, handle, "check-copy-status")
-    outage = on.world.emulator.faults.add("rds", "*", "error", code="AccessDenied", message="no", count=None)
+    outage = on.demo.emulator.faults.add("rds", "*", "error", code="AccessDenied", message="no", count=None)
     await handle.cancel()
     await failure(handle)
-    on.world.emulator.faults.remove(outage)
+    on.demo.emulator.faults.remove(outage)
     told = message(on)
     assert "Not known: Access denied. Look yourself." in told
     assert "- target cluster orders-staging: not known: Access denied" in told
@@ -259,12 +257,10 @@ async def test_orphans_are_reported_every_night(on: Bench) -> None:
     await reaches(on, first, "check-copy-status")
     await first.cancel()
     await failure(first)
-    [orphan] = copies(on.world)
+    [orphan] = copies(on.demo)
     assert "LEFT OVER" not in message(on)
-    on.world.control(
-        "POST", "/_devstack/rds/status", {"arn": (await on.state(first)).snapshot_copy, "status": "failed"}
-    )
-    on.world.take_automated_snapshot()
+    on.demo.control("POST", "/_devstack/rds/status", {"arn": (await on.state(first)).snapshot_copy, "status": "failed"})
+    on.demo.take_automated_snapshot()
 
     for fault in (True, False):
         if fault:
@@ -283,7 +279,7 @@ async def test_a_night_that_waits_removes_nothing_yet(on: Bench) -> None:
     fails(on, "CreateDBInstance")
     handle = await on.start(asked(half_restored_target="remove", wait_for_operator="PT4H"))
     await failure(handle)
-    first, last = (str(each["Message"]) for each in on.world.notifications())
+    first, last = (str(each["Message"]) for each in on.demo.notifications())
     assert "waits for you" in first
     assert "- target cluster orders-staging: available, restored by this operation" in first
     assert "- target cluster orders-staging: gone" in last

@@ -49,33 +49,33 @@ GROUPS = {
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
-    with clusters_alone(AT_ONCE) as world:
-        rds = world.client("rds")
+def demo() -> Iterator[DemoEnvironment]:
+    with clusters_alone(AT_ONCE) as demo:
+        rds = demo.client("rds")
         family = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
         rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="tuned", **family)
         rds.create_db_parameter_group(DBParameterGroupName="tuned", **family)
-        world.client("secretsmanager").create_secret(Name="master", SecretString='{"password": "long-enough"}')
-        yield world
+        demo.client("secretsmanager").create_secret(Name="master", SecretString='{"password": "long-enough"}')
+        yield demo
 
 
 @pytest.fixture(scope="module")
-async def on(world: DemoEnvironment) -> AsyncIterator[Bench]:
-    made = parts(world, "faults")
-    async with skipped_time(AuroraRestorePlugin()) as client, bench(client, world, made) as built:
+async def on(demo: DemoEnvironment) -> AsyncIterator[Bench]:
+    made = parts(demo, "faults")
+    async with skipped_time(AuroraRestorePlugin()) as client, bench(client, demo, made) as built:
         # Two nights before, so that there is a copy that room can be made of.
         for _ in range(2):
-            another_evening(world)
+            another_evening(demo)
             await (await built.start(asked())).result()
         yield built
 
 
 @pytest.fixture(autouse=True)
-def _morning(world: DemoEnvironment) -> Iterator[None]:
-    world.emulator.clock.set(world.emulator.clock.now() + timedelta(hours=1))
-    another_evening(world)
+def _morning(demo: DemoEnvironment) -> Iterator[None]:
+    demo.emulator.clock.set(demo.emulator.clock.now() + timedelta(hours=1))
+    another_evening(demo)
     yield
-    world.emulator.faults.clear()
+    demo.emulator.faults.clear()
 
 
 def asked() -> RestoreRequest:
@@ -90,11 +90,11 @@ def asked() -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(plain))
 
 
-def provoke(world: DemoEnvironment, rule: FaultRule) -> None:
+def provoke(demo: DemoEnvironment, rule: FaultRule) -> None:
     operation = "DescribeDBClusters" if rule.operation == ANY else rule.operation
     # The night's first look at snapshots is a list, to which AWS never answers that one is missing.
     skip = 1 if operation == "DescribeDBClusterSnapshots" else 0
-    world.emulator.faults.add(
+    demo.emulator.faults.add(
         SERVICES.get(operation, "rds"),
         operation,
         "error",
@@ -110,7 +110,7 @@ def provoke(world: DemoEnvironment, rule: FaultRule) -> None:
 @pytest.mark.parametrize("rule", ENDING, ids=lambda rule: f"{rule.operation}-{rule.code}-{rule.fragment[:8]}")
 async def test_a_fault_that_ends_the_night(on: Bench, rule: FaultRule) -> None:
     """The night fails with the row's text at the step that met it, the trail says the same, and people are told."""
-    provoke(on.world, rule)
+    provoke(on.demo, rule)
     handle = await on.start(asked())
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
@@ -127,8 +127,8 @@ async def test_a_fault_that_ends_the_night(on: Bench, rule: FaultRule) -> None:
 async def test_faults_that_pass(on: Bench, group: str) -> None:
     """All rows of one kind in one night: it waits, looks again, adopts or makes room, and succeeds."""
     for rule in GROUPS[group]:
-        provoke(on.world, rule)
+        provoke(on.demo, rule)
     state = await (await on.start(asked())).result()
     assert state.outcome == "succeeded"
-    unmet = [fault for fault in on.world.emulator.faults if not fault.fired]
+    unmet = [fault for fault in on.demo.emulator.faults if not fault.fired]
     assert not unmet

@@ -26,7 +26,7 @@ STEPS = 9
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
+def demo() -> Iterator[DemoEnvironment]:
     if missing := missing_programs():
         pytest.skip(f"{' and '.join(missing)} are not on this machine: {HOW_TO_GET}")
     with (
@@ -34,42 +34,42 @@ def world() -> Iterator[DemoEnvironment]:
         Emulator(NoDatabases(), mysql=mariadb, durations=DURATIONS) as emulator,
         environment_variables(environment(emulator.endpoint_url)),
     ):
-        world = DemoEnvironment(emulator)
-        world.build(filled=False)
+        demo = DemoEnvironment(emulator)
+        demo.build(filled=False)
         of_mysql = {"engine": "aurora-mysql", "EngineVersion": MYSQL}
-        source, target = world.client("rds", SOURCE_REGION), world.client("rds")
-        world.make_cluster(source, SOURCE, "production", MASTER_PASSWORD, **of_mysql)
+        source, target = demo.client("rds", SOURCE_REGION), demo.client("rds")
+        demo.make_cluster(source, SOURCE, "production", MASTER_PASSWORD, **of_mysql)
         opt_in = f"arn:aws:rds:{SOURCE_REGION}:111122223333:cluster:{SOURCE}"
         tags = [{"Key": "aurora-restore:replaced-by", "Value": opt_in}]
-        world.make_cluster(target, TARGET, SUBNET_GROUP, "of-staging", KmsKeyId="alias/staging", Tags=tags, **of_mysql)
-        yield world
+        demo.make_cluster(target, TARGET, SUBNET_GROUP, "of-staging", KmsKeyId="alias/staging", Tags=tags, **of_mysql)
+        yield demo
 
 
 @pytest.fixture
-async def on(world: DemoEnvironment, tmp_path: Path) -> AsyncIterator[Bench]:
+async def on(demo: DemoEnvironment, tmp_path: Path) -> AsyncIterator[Bench]:
     with environment_variables({"AURORA_RESTORE_SQL_DIRECTORY": str(tmp_path)}):
-        made = parts(world, "mysql")
-    async with skipped_time(AuroraRestorePlugin(), real_databases=True) as client, bench(client, world, made) as built:
+        made = parts(demo, "mysql")
+    async with skipped_time(AuroraRestorePlugin(), real_databases=True) as client, bench(client, demo, made) as built:
         yield built
 
 
-def session(world: DemoEnvironment, region: str, cluster: str, user: str, password: str) -> Any:
-    found = world.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
+def session(demo: DemoEnvironment, region: str, cluster: str, user: str, password: str) -> Any:
+    found = demo.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
     return pymysql.connect(
         host=found["Endpoint"], port=found["Port"], user=user, password=password, database="orders", autocommit=True
     )
 
 
-def in_production(world: DemoEnvironment, *statements: str) -> None:
-    with session(world, SOURCE_REGION, SOURCE, "orders_admin", MASTER_PASSWORD) as connection:
+def in_production(demo: DemoEnvironment, *statements: str) -> None:
+    with session(demo, SOURCE_REGION, SOURCE, "orders_admin", MASTER_PASSWORD) as connection:
         for statement in statements:
             connection.cursor().execute(statement)
 
 
-def read(world: DemoEnvironment, user: str, query: str) -> list[tuple[Any, ...]]:
-    secret = world.client("secretsmanager").get_secret_value(SecretId=USERS[user])
+def read(demo: DemoEnvironment, user: str, query: str) -> list[tuple[Any, ...]]:
+    secret = demo.client("secretsmanager").get_secret_value(SecretId=USERS[user])
     password = json.loads(secret["SecretString"])["password"]
-    with session(world, TARGET_REGION, TARGET, user, password) as connection, connection.cursor() as cursor:
+    with session(demo, TARGET_REGION, TARGET, user, password) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         return list(cursor.fetchall())
 
@@ -87,29 +87,29 @@ def asked() -> RestoreRequest:
 
 async def test_a_night_of_aurora_mysql(on: Bench, tmp_path: Path) -> None:
     """The data arrives masked, the wanted users can log in to it, production's cannot, and production keeps what it has."""
-    world = on.world
+    demo = on.demo
     in_production(
-        world,
+        demo,
         "CREATE TABLE customers (id int PRIMARY KEY, mail varchar(100))",
         "INSERT INTO customers VALUES (1, 'ada@example.com'), (2, 'grace@example.com')",
         "CREATE USER shopkeeper@'%' IDENTIFIED BY 'of-the-shop'",
         "GRANT SELECT ON orders.* TO shopkeeper@'%'",
     )
     (tmp_path / "mask.sql").write_text("UPDATE customers SET mail = concat('user', id, '@example.invalid');")
-    world.take_automated_snapshot(SOURCE)
-    in_production(world, "INSERT INTO customers VALUES (3, 'after@the.snapshot')")
+    demo.take_automated_snapshot(SOURCE)
+    in_production(demo, "INSERT INTO customers VALUES (3, 'after@the.snapshot')")
     state = await (await on.start(asked())).result()
     assert [step.status for step in state.steps] == ["SUCCESS"] * STEPS
-    assert read(world, "orders_report", "SELECT * FROM customers ORDER BY id") == [
+    assert read(demo, "orders_report", "SELECT * FROM customers ORDER BY id") == [
         (1, "user1@example.invalid"),
         (2, "user2@example.invalid"),
     ]
-    with session(world, SOURCE_REGION, SOURCE, "shopkeeper", "of-the-shop"):
+    with session(demo, SOURCE_REGION, SOURCE, "shopkeeper", "of-the-shop"):
         pass
     with pytest.raises(pymysql.err.OperationalError, match="Access denied|is locked"):
-        session(world, TARGET_REGION, TARGET, "shopkeeper", "of-the-shop")
+        session(demo, TARGET_REGION, TARGET, "shopkeeper", "of-the-shop")
     with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
-        session(world, TARGET_REGION, TARGET, "orders_admin", MASTER_PASSWORD)
+        session(demo, TARGET_REGION, TARGET, "orders_admin", MASTER_PASSWORD)
     assert [row.details for row in report_rows(on.table.operation("op-001")) if row.step == "setup-db-users"] == [
         "Users configured"
     ]

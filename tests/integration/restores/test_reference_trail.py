@@ -53,8 +53,8 @@ def expected(night: int) -> list[tuple[str, str, str]]:
 class Fate:
     """Provokes each failure as AWS would: what fails vanishes after snapshot-check has seen it."""
 
-    def __init__(self, world: DemoEnvironment, bench: Bench) -> None:
-        self.world, self.between = world, bench.between
+    def __init__(self, demo: DemoEnvironment, bench: Bench) -> None:
+        self.demo, self.between = demo, bench.between
 
     def prepare(self, night: int) -> None:
         happenings = {
@@ -70,19 +70,19 @@ class Fate:
     def mend(self, night: int) -> None:
         """What the operator does in the morning."""
         if night == 2:
-            self.world.make_subnet_group()
-            self.world.make_target()
+            self.demo.make_subnet_group()
+            self.demo.make_target()
         if night == 3:
-            self.world.make_target()
+            self.demo.make_target()
 
     def rds(self, region: str | None = None) -> Any:
-        return self.world.client("rds", region) if region else self.world.client("rds")
+        return self.demo.client("rds", region) if region else self.demo.client("rds")
 
     def unreachable(self) -> None:
-        self.world.control("POST", "/_devstack/rds/unreachable", {"arn": self.world.target_arn, "unreachable": True})
+        self.demo.control("POST", "/_devstack/rds/unreachable", {"arn": self.demo.target_arn, "unreachable": True})
 
     def delete_target(self) -> None:
-        rds, clock = self.rds(), self.world.emulator.clock
+        rds, clock = self.rds(), self.demo.emulator.clock
         rds.delete_db_instance(DBInstanceIdentifier=f"{TARGET}-1", SkipFinalSnapshot=True)
         rds.delete_db_cluster(DBClusterIdentifier=TARGET, SkipFinalSnapshot=True)
         clock.set(clock.now() + timedelta(minutes=2))
@@ -92,7 +92,7 @@ class Fate:
         self.rds(SOURCE_REGION).delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
 
 
-def night_request(night: int, world: DemoEnvironment) -> RestoreRequest:
+def night_request(night: int, demo: DemoEnvironment) -> RestoreRequest:
     asked = json.loads(request().model_dump_json(exclude_none=True))
     asked["source"]["snapshot"] = {"prefix": "daily-backup", "date": str(FIRST + timedelta(days=night))}
     wait = {"deadline": "PT2H", "first_interval": "PT30S", "maximum_interval": "PT3M"}
@@ -102,19 +102,19 @@ def night_request(night: int, world: DemoEnvironment) -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(asked))
 
 
-async def test_six_nights_leave_the_reference_trail(world: DemoEnvironment) -> None:
+async def test_six_nights_leave_the_reference_trail(demo: DemoEnvironment) -> None:
     """Six nights leave the reference's forty rows: day by day the same steps, statuses, details and pattern of times."""
-    made = parts(world, "reference")
+    made = parts(demo, "reference")
     midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(0, 5), UTC)
-    async with skipped_time(made[0], real_databases=True) as client, bench(client, world, made) as on:
-        fate = Fate(world, on)
+    async with skipped_time(made[0], real_databases=True) as client, bench(client, demo, made) as on:
+        fate = Fate(demo, on)
         for night in range(len(NIGHTS)):
             at = midnight + timedelta(days=night)
-            world.emulator.clock.set(at - timedelta(hours=1))
+            demo.emulator.clock.set(at - timedelta(hours=1))
             snapshot = f"daily-backup-{FIRST + timedelta(days=night)}"
-            world.take_snapshot(snapshot)
+            demo.take_snapshot(snapshot)
             fate.prepare(night)
-            handle = await on.start(night_request(night, world), at=at)
+            handle = await on.start(night_request(night, demo), at=at)
             if NIGHTS[night][0] is None:
                 await handle.result()
             else:

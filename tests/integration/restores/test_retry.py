@@ -27,9 +27,9 @@ RESTORED = ("restore-snapshot", "SUCCESS", "Started restore process")
 
 
 @pytest.fixture
-def slow_copies(world_at_once: DemoEnvironment) -> Iterator[None]:
+def slow_copies(demo_at_once: DemoEnvironment) -> Iterator[None]:
     """A copy takes 4 seconds, in which it can be cancelled on a busy machine too."""
-    emulator = world_at_once.emulator
+    emulator = demo_at_once.emulator
     before = emulator.durations
     emulator.durations = Durations(**vars(before) | {"copy": 4.0})
     yield
@@ -86,14 +86,14 @@ async def test_a_night_whose_last_word_failed(on: GoingOn) -> None:
     """Only the notification is sent again, and it tells of a success."""
     on.failing("sns-notification")
     operation = await on.failed(asked())
-    on.bench.world.notifications()
+    on.bench.demo.notifications()
     assert (await retried(on, operation)).code == 0
     assert on.trail(operation)[-3:] == [
         ("sns-notification", "FAILED", "Topic not found"),
         ("sns-notification", "IN_PROGRESS", "Retry, decided by kim@ops"),
         ("sns-notification", "SUCCESS", "Notification sent"),
     ]
-    [message] = on.bench.world.notifications()
+    [message] = on.bench.demo.notifications()
     assert "succeeded" in message["Subject"]
 
 
@@ -161,7 +161,7 @@ async def test_what_an_operation_restored_is_never_deleted_by_it(on: GoingOn, st
 
     said = await retried(on, operation, "--from", "delete-rds")
     assert said.code == 1
-    on.bench.world.emulator.faults.clear()
+    on.bench.demo.emulator.faults.clear()
     night = await on.start(asked())
     assert (await night.result()).outcome == "succeeded"
     assert cluster(on) != there
@@ -219,11 +219,11 @@ async def test_without_the_trail_nothing_is_reset(on: GoingOn) -> None:
     """No row, no reset: who let the night go on must be known first."""
     on.failing("restore-snapshot")
     operation = await on.failed(asked())
-    fault = on.bench.world.emulator.faults.add(
+    fault = on.bench.demo.emulator.faults.add(
         "dynamodb", "PutItem", "error", code="AccessDeniedException", message="no", status=400, count=None
     )
     said = await retried(on, operation)
-    on.bench.world.emulator.faults.remove(fault)
+    on.bench.demo.emulator.faults.remove(fault)
     assert (said.code, "Audit trail unavailable" in said.err) == (5, True)
     described = await on.bench.client.get_workflow_handle(asked().target.workflow_id).describe()
     assert described.status is WorkflowExecutionStatus.FAILED
@@ -279,6 +279,6 @@ def at(state: RestoreState) -> str:
 
 def cluster(on: GoingOn) -> str:
     """The resource id of the target as it is."""
-    found = find_cluster(on.bench.world.client("rds"), "orders-staging")
+    found = find_cluster(on.bench.demo.client("rds"), "orders-staging")
     assert found is not None
     return found["DbClusterResourceId"]

@@ -34,17 +34,17 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
-    with clusters_alone(MINUTES) as world:
-        yield world
+def demo() -> Iterator[DemoEnvironment]:
+    with clusters_alone(MINUTES) as demo:
+        yield demo
 
 
 @pytest.fixture
-async def on(temporal: Client, world: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    another_evening(world)
-    made = parts(world, tables_of(request))
+async def on(temporal: Client, demo: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    another_evening(demo)
+    made = parts(demo, tables_of(request))
     options = getattr(request, "param", {})
-    async with bench(temporal, world, made, **options) as built:
+    async with bench(temporal, demo, made, **options) as built:
         yield built
 
 
@@ -61,7 +61,7 @@ def asked(**waits: str) -> RestoreRequest:
 def changes(on: Bench) -> list[str]:
     return [
         call.operation
-        for call in on.world.emulator.calls
+        for call in on.demo.emulator.calls
         if call.service == "rds" and call.operation.startswith(MUTATING)
     ]
 
@@ -143,7 +143,7 @@ async def test_cancelled_while_the_copy_runs(on: Bench) -> None:
     assert rows[2][2].startswith("Cancelled: copy at copying")
     assert rows[3:] == [("sns-notification", "SUCCESS", "Error notification sent")]
     assert not [call for call in changes(on) if call.startswith("Delete")]
-    [message] = on.world.notifications()
+    [message] = on.demo.notifications()
     assert "cancelled" in message["Subject"]
 
 
@@ -161,10 +161,10 @@ async def test_a_copy_that_takes_too_long_ends_the_night(on: Bench) -> None:
 
 async def test_a_failed_notification_does_not_hide_what_failed(on: Bench) -> None:
     """If the error notification fails too, the night still ends with the step's own error."""
-    on.world.emulator.faults.add(
+    on.demo.emulator.faults.add(
         service="sns", operation="Publish", kind="error", code="NotFound", message="no topic", count=None
     )
-    on.world.emulator.faults.add(
+    on.demo.emulator.faults.add(
         service="rds",
         operation="CopyDBClusterSnapshot",
         kind="error",
@@ -210,11 +210,11 @@ async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> N
     assert values["AuroraRestoreStep"] == "succeeded"
 
 
-async def test_the_same_night_by_any_worker(temporal: Client, world: DemoEnvironment) -> None:
+async def test_the_same_night_by_any_worker(temporal: Client, demo: DemoEnvironment) -> None:
     """A worker that keeps no workflow in its cache, and so replays the history at every task, brings the night to the same end."""
-    if not target_is_up(world):
-        world.make_target()
-    async with bench(temporal, world, parts(world, "uncached"), max_cached_workflows=0) as on:
+    if not target_is_up(demo):
+        demo.make_target()
+    async with bench(temporal, demo, parts(demo, "uncached"), max_cached_workflows=0) as on:
         state = await (await on.start(asked())).result()
     assert [step.status for step in state.steps] == [Status.SUCCESS] * 9
 
@@ -223,7 +223,7 @@ async def test_the_same_night_by_any_worker(temporal: Client, world: DemoEnviron
 async def test_bad_weather_does_not_fail_a_night(on: Bench, kind: Kind) -> None:
     """Throttling and HTTP 500 of RDS for a while are waited out."""
     for operation in ("CopyDBClusterSnapshot", "DescribeDBClusters", "RestoreDBClusterFromSnapshot", "DeleteDBCluster"):
-        on.world.emulator.faults.add(service="rds", operation=operation, kind=kind, count=4)
+        on.demo.emulator.faults.add(service="rds", operation=operation, kind=kind, count=4)
     state = await (await on.start(asked())).result()
     assert state.outcome == "succeeded"
     done = changes(on)
@@ -239,7 +239,7 @@ async def test_an_operation_ends_sealed(on: Bench) -> None:
     """One seal stands in the notification; the last one covers every row, the notification's own too."""
     state = await (await on.start(asked())).result()
     first, last = seals(on)
-    [message] = on.world.notifications()
+    [message] = on.demo.notifications()
     assert f"Seal of the trail: {first.digest}" in message["Message"]
     assert state.seal == last.digest
     assert last.previous is not None
@@ -250,10 +250,10 @@ async def test_an_operation_ends_sealed(on: Bench) -> None:
 
 async def test_an_operation_that_failed_ends_sealed(on: Bench) -> None:
     """Whatever the end, it is sealed, and the next night's seal holds on to it."""
-    on.world.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="KMSKeyNotAccessibleFault")
+    on.demo.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="KMSKeyNotAccessibleFault")
     await failure(await on.start(asked()))
     first, last = seals(on)
-    [message] = on.world.notifications()
+    [message] = on.demo.notifications()
     assert first.digest in message["Message"]
     await (await on.start(asked())).result()
     following = seals(on, "op-002")[0].previous
@@ -263,14 +263,14 @@ async def test_an_operation_that_failed_ends_sealed(on: Bench) -> None:
 
 async def test_a_notification_does_not_wait_for_ever_for_its_seal(on: Bench) -> None:
     """Without DynamoDB people are told without a seal; the operation is sealed when DynamoDB is back."""
-    outage = on.world.emulator.faults.add(
+    outage = on.demo.emulator.faults.add(
         # A code that botocore does not repeat by itself, which would take real time.
         "dynamodb", "TransactWriteItems", "error", code="ResourceNotFoundException", count=None, skip=1
     )  # fmt: skip
     handle = await on.start(asked())
-    while not (messages := on.world.notifications()):  # noqa: ASYNC110 - it watches another process's queue
+    while not (messages := on.demo.notifications()):  # noqa: ASYNC110 - it watches another process's queue
         await asyncio.sleep(0.05)
     assert "succeeded" in messages[0]["Subject"]
     assert "Seal of the trail" not in messages[0]["Message"]
-    on.world.emulator.faults.remove(outage)
+    on.demo.emulator.faults.remove(outage)
     assert (await handle.result()).seal == seals(on)[-1].digest

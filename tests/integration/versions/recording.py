@@ -66,7 +66,7 @@ class Studio:
     """Whose nights skip their waits."""
     waiting: Client
     """Whose nights wait them out."""
-    world: DemoEnvironment
+    demo: DemoEnvironment
     task_queue: str
     during: During
     handles: dict[str, WorkflowHandle[Any, Any]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Studio:
     ) -> WorkflowHandle[Any, Any]:
         """Start a night, or a workflow of another type; it is kept under this name."""
         client = self.skipping if skip else self.waiting
-        ahead = self.world.emulator.clock.now() + timedelta(minutes=1) - datetime.now(UTC)
+        ahead = self.demo.emulator.clock.now() + timedelta(minutes=1) - datetime.now(UTC)
         handle = await client.start_workflow(
             type or "AuroraRestoreWorkflow",
             args=[asked, *more] if asked is not None else [],
@@ -131,7 +131,7 @@ class Studio:
 
     def fails(self, service: str, operation: str, code: str, *, count: int | None = 1, skip: int = 0) -> None:
         """Let a call of AWS go wrong."""
-        faults = self.world.emulator.faults
+        faults = self.demo.emulator.faults
         faults.add(service, operation, "error", code=code, message="as AWS says it", status=400, count=count, skip=skip)
 
     def cancels(self, activity_type: str, call: int = 1) -> None:
@@ -143,15 +143,15 @@ class Studio:
 
     def takes(self, **seconds: float) -> None:
         """From now on RDS takes so long; everything else happens at once."""
-        self.world.emulator.durations = Durations(**vars(AT_ONCE) | seconds)
+        self.demo.emulator.durations = Durations(**vars(AT_ONCE) | seconds)
 
     async def breaks_the_copy(self) -> None:
         """The copy that is under way fails."""
-        rds = self.world.client("rds")
+        rds = self.demo.client("rds")
         found = await asyncio.to_thread(rds.describe_db_cluster_snapshots, SnapshotType="manual")
         for snapshot in found["DBClusterSnapshots"]:
             body = {"arn": snapshot["DBClusterSnapshotArn"], "status": "failed"}
-            await asyncio.to_thread(self.world.control, "POST", "/_devstack/rds/status", body)
+            await asyncio.to_thread(self.demo.control, "POST", "/_devstack/rds/status", body)
 
 
 def wish(*, patient: bool = False, **changed: Any) -> RestoreRequest:
@@ -174,18 +174,18 @@ def _looked(state: RestoreState, step: Step) -> bool:
 @asynccontextmanager
 async def studios() -> AsyncIterator[Callable[[str], Any]]:
     """The servers; each scenario gets a studio of its own from them."""
-    with clusters_alone(AT_ONCE) as world:
+    with clusters_alone(AT_ONCE) as demo:
         async with skipped_time(AuroraRestorePlugin()) as skipping:
             address = skipping.service_client.config.target_host
             waiting = await Client.connect(address, plugins=[AuroraRestorePlugin()])
 
             @asynccontextmanager
             async def studio(name: str) -> AsyncIterator[Studio]:
-                clean(world)
-                plugin, table, settings, aws = parts(world, name)
+                clean(demo)
+                plugin, table, settings, aws = parts(demo, name)
                 client = await Client.connect(address, plugins=[plugin])
                 during = During()
-                extra = [Between(world), during]
+                extra = [Between(demo), during]
                 async with worker.build_worker(
                     client,
                     settings,
@@ -196,7 +196,7 @@ async def studios() -> AsyncIterator[Callable[[str], Any]]:
                     max_concurrent_workflow_tasks=5,
                 ):
                     try:
-                        yield Studio(skipping, waiting, world, settings.task_queue, during)
+                        yield Studio(skipping, waiting, demo, settings.task_queue, during)
                     finally:
                         await _end(waiting)
 
@@ -209,37 +209,37 @@ async def _end(client: Client) -> None:
         await client.get_workflow_handle(request().target.workflow_id).terminate("the scenario failed")
 
 
-def clean(world: DemoEnvironment) -> None:
+def clean(demo: DemoEnvironment) -> None:
     """As on the first evening: no fault, no copy, a target that has opted in, a new snapshot of the source."""
-    world.emulator.faults.clear()
-    world.emulator.durations = AT_ONCE
-    remove_target(world)
-    rds = world.client("rds")
+    demo.emulator.faults.clear()
+    demo.emulator.durations = AT_ONCE
+    remove_target(demo)
+    rds = demo.client("rds")
     for snapshot in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]:
-        _force(world, snapshot["DBClusterSnapshotArn"])
+        _force(demo, snapshot["DBClusterSnapshotArn"])
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"])
-    world.make_target()
-    world.take_automated_snapshot()
+    demo.make_target()
+    demo.take_automated_snapshot()
 
 
-def remove_target(world: DemoEnvironment) -> None:
+def remove_target(demo: DemoEnvironment) -> None:
     """There is no target."""
-    rds = world.client("rds")
+    rds = demo.client("rds")
     for cluster in rds.describe_db_clusters()["DBClusters"]:
         if cluster["DBClusterIdentifier"] != TARGET:
             continue
         for member in cluster["DBClusterMembers"]:
             rds.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"])
-        _force(world, cluster["DBClusterArn"])
+        _force(demo, cluster["DBClusterArn"])
         rds.delete_db_cluster(DBClusterIdentifier=TARGET, SkipFinalSnapshot=True)
-    world._until(lambda: all(of["DBClusterIdentifier"] != TARGET for of in rds.describe_db_clusters()["DBClusters"]))
+    demo._until(lambda: all(of["DBClusterIdentifier"] != TARGET for of in rds.describe_db_clusters()["DBClusters"]))
 
 
-def opt_in_to(world: DemoEnvironment, source_arn: str) -> None:
+def opt_in_to(demo: DemoEnvironment, source_arn: str) -> None:
     """The target may be replaced by another source."""
     tag = {"Key": REPLACED_BY, "Value": source_arn}
-    world.client("rds").add_tags_to_resource(ResourceName=world.target_arn, Tags=[tag])
+    demo.client("rds").add_tags_to_resource(ResourceName=demo.target_arn, Tags=[tag])
 
 
-def _force(world: DemoEnvironment, arn: str) -> None:
-    world.control("POST", "/_devstack/rds/status", {"arn": arn, "status": "available"})
+def _force(demo: DemoEnvironment, arn: str) -> None:
+    demo.control("POST", "/_devstack/rds/status", {"arn": arn, "status": "available"})

@@ -233,34 +233,34 @@ async def cleanup_without_input(at: Studio) -> None:
 
 @scenario
 async def a_good_night(at: Studio) -> None:
-    at.world.emulator.durations = MINUTES
+    at.demo.emulator.durations = MINUTES
     await at.night(wish(patient=True))
 
 
 @scenario
 async def a_first_night(at: Studio) -> None:
-    at.world.emulator.durations = MINUTES
-    remove_target(at.world)
+    at.demo.emulator.durations = MINUTES
+    remove_target(at.demo)
     await at.night(wish(patient=True, target={"missing": "create"}))
 
 
 @scenario
 async def in_one_region_without_a_copy(at: Studio) -> None:
-    rds, arn = at.world.client("rds"), f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster:invoices"
-    at.world.make_cluster(rds, "invoices", SUBNET_GROUP, secrets.token_urlsafe(24), DeletionProtection=True)
-    at.world.control(
+    rds, arn = at.demo.client("rds"), f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster:invoices"
+    at.demo.make_cluster(rds, "invoices", SUBNET_GROUP, secrets.token_urlsafe(24), DeletionProtection=True)
+    at.demo.control(
         "POST",
         "/_devstack/rds/automated-snapshot",
         {"account": ACCOUNT, "region": TARGET_REGION, "cluster": "invoices"},
     )
-    opt_in_to(at.world, arn)
-    at.world.emulator.durations = MINUTES
+    opt_in_to(at.demo, arn)
+    at.demo.emulator.durations = MINUTES
     await at.night(wish(patient=True, source={"region": TARGET_REGION, "cluster": "invoices"}))
 
 
 @scenario
 async def under_another_id(at: Studio) -> None:
-    at.world.emulator.durations = MINUTES
+    at.demo.emulator.durations = MINUTES
     await at.night(wish(patient=True), workflow_id=OTHER_ID)
     at.handles["child"] = at.waiting.get_workflow_handle(request().target.workflow_id)
 
@@ -283,7 +283,7 @@ SCENARIOS |= {f"failed-at-{step}": partial(_failed, step=step) for step in FAILU
 
 @scenario
 async def failed_at_check_copy_status(at: Studio) -> None:
-    at.world.emulator.durations = MINUTES
+    at.demo.emulator.durations = MINUTES
     at.during.happenings[Step.CHECK_COPY_STATUS, 2] = at.breaks_the_copy
     await at.night(wish(patient=True))
 
@@ -363,7 +363,7 @@ async def without_dynamodb_for_a_while(at: Studio) -> None:
     """What every row is written with fails from the second step on; it is repeated through durable timers."""
     # A code that botocore does not repeat by itself, which would take real time.
     at.fails("dynamodb", "PutItem", "ResourceNotFoundException", skip=4, count=12)
-    at.world.emulator.durations = MINUTES
+    at.demo.emulator.durations = MINUTES
     await at.night(wish(patient=True))
 
 
@@ -376,8 +376,8 @@ async def without_dynamodb_at_its_end(at: Studio) -> None:
 @scenario
 async def in_bad_weather(at: Studio) -> None:
     for operation in ("CopyDBClusterSnapshot", "DeleteDBCluster", "RestoreDBClusterFromSnapshot"):
-        at.world.emulator.faults.add("rds", operation, "throttle", count=4)
-    at.world.emulator.durations = MINUTES
+        at.demo.emulator.faults.add("rds", operation, "throttle", count=4)
+    at.demo.emulator.durations = MINUTES
     await at.night(wish(patient=True))
 
 

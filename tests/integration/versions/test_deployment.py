@@ -52,9 +52,9 @@ def temporal() -> Iterator[TemporalServer]:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[DemoEnvironment]:
-    with clusters_alone(AT_ONCE) as world:
-        yield world
+def demo() -> Iterator[DemoEnvironment]:
+    with clusters_alone(AT_ONCE) as demo:
+        yield demo
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Deployment:
 
     name: str
     temporal: TemporalServer
-    world: DemoEnvironment
+    demo: DemoEnvironment
     parts: Any
     patch: pytest.MonkeyPatch
     started: list[WorkflowHandle[Any, Any]] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Deployment:
         versioned = {"deployment_name": self.name, "build_id": build_id} if build_id else {}
         self.patch.setattr(worker, "identity", lambda: f"{build_id}@test")
         client = await Client.connect(self.temporal.address, plugins=[plugin])
-        async with bench(client, self.world, (plugin, table, settings.model_copy(update=versioned), aws)) as on:
+        async with bench(client, self.demo, (plugin, table, settings.model_copy(update=versioned), aws)) as on:
             yield on
 
     async def start(self, asked: RestoreRequest | None = None) -> WorkflowHandle[Any, RestoreState]:
@@ -132,11 +132,11 @@ class Deployment:
 
 @pytest.fixture
 async def of(
-    temporal: TemporalServer, world: DemoEnvironment, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    temporal: TemporalServer, demo: DemoEnvironment, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Deployment]:
-    clean(world)
+    clean(demo)
     name = f"restore-{abs(hash(request.node.name)) % 10**6}"
-    built = Deployment(name, temporal, world, parts(world, name), monkeypatch)
+    built = Deployment(name, temporal, demo, parts(demo, name), monkeypatch)
     yield built
     for handle in built.started:
         if (await handle.describe()).status == 1:
@@ -161,9 +161,9 @@ async def comes_to(handle: WorkflowHandle[Any, Any], step: str) -> None:
     raise AssertionError(f"the night did not come to {step}: {state}")
 
 
-def copying(world: DemoEnvironment, seconds: float) -> RestoreRequest:
+def copying(demo: DemoEnvironment, seconds: float) -> RestoreRequest:
     """A request whose night waits for its copy so long."""
-    world.emulator.durations = Durations(**vars(AT_ONCE) | {"copy": seconds})
+    demo.emulator.durations = Durations(**vars(AT_ONCE) | {"copy": seconds})
     return wish(waits={"copy_snapshot": SHORT})
 
 
@@ -171,7 +171,7 @@ async def test_a_version_waits_until_it_is_made_current(deployment: Deployment) 
     """worker.py says so, with the very command; until then a night waits for a worker, and then it comes to this one."""
     settings = deployment.parts[2]
     variables = {
-        **environment(deployment.world.emulator.endpoint_url),
+        **environment(deployment.demo.emulator.endpoint_url),
         "TEMPORAL_ADDRESS": deployment.temporal.address,
         f"{PREFIX}AUDIT_REGION": settings.audit_region,
         f"{PREFIX}AUDIT_TABLE": settings.audit_table,
@@ -221,7 +221,7 @@ async def test_a_night_ends_on_the_version_that_it_began_on(deployment: Deployme
     """Although another is current since; the next night begins on that one, and the old one is drained."""
     async with deployment.worker("1.0"):
         await deployment.make_current("1.0")
-        first = await deployment.start(copying(deployment.world, 6))
+        first = await deployment.start(copying(deployment.demo, 6))
         await comes_to(first, "check-copy-status")
         async with deployment.worker("2.0"):
             await deployment.make_current("2.0")
@@ -233,7 +233,7 @@ async def test_a_night_ends_on_the_version_that_it_began_on(deployment: Deployme
             assert await workers(first) == {"1.0@test"}
             assert await deployment.version_of(first) == (PINNED, "1.0")
 
-            deployment.world.emulator.durations = AT_ONCE
+            deployment.demo.emulator.durations = AT_ONCE
             second = await deployment.start()
             assert (await second.result()).outcome == "succeeded"
             assert await workers(second) == {"2.0@test"}
@@ -257,7 +257,7 @@ async def test_a_night_whose_version_has_no_worker_waits_for_one(deployment: Dep
     """It does not go over to the current version by itself; an operator can move it."""
     async with deployment.worker("1.0"):
         await deployment.make_current("1.0")
-        night = await deployment.start(copying(deployment.world, 3))
+        night = await deployment.start(copying(deployment.demo, 3))
         await comes_to(night, "check-copy-status")
     async with deployment.worker("2.0"):
         await deployment.make_current("2.0")
@@ -273,7 +273,7 @@ async def test_a_night_whose_version_has_no_worker_waits_for_one(deployment: Dep
 
 async def test_a_retry_goes_on_where_the_night_was(deployment: Deployment) -> None:
     """A night that failed on one version and is reset, as `starter.py retry` does, goes on on that version."""
-    deployment.world.emulator.faults.add(
+    deployment.demo.emulator.faults.add(
         "rds", "RestoreDBClusterFromSnapshot", "error", code="InvalidVPCNetworkStateFault", message="-", status=400
     )
     async with deployment.worker("1.0") as on, deployment.worker("2.0"):
@@ -303,7 +303,7 @@ async def reset(client: Client, failed: WorkflowHandle[Any, Any]) -> WorkflowHan
 async def test_a_worker_without_versions_goes_on_as_before(deployment: Deployment) -> None:
     """No deployment, no behaviour: any worker of the task queue takes up any night."""
     async with deployment.worker(None):
-        night = await deployment.start(copying(deployment.world, 2))
+        night = await deployment.start(copying(deployment.demo, 2))
         await comes_to(night, "check-copy-status")
     async with deployment.worker(None):
         assert (await night.result()).outcome == "succeeded"
@@ -313,7 +313,7 @@ async def test_a_worker_without_versions_goes_on_as_before(deployment: Deploymen
 async def test_from_workers_without_versions_to_one_with(deployment: Deployment) -> None:
     """Once a version is current it gets every task: also those of a night that began without one."""
     async with deployment.worker(None):
-        night = await deployment.start(copying(deployment.world, 6))
+        night = await deployment.start(copying(deployment.demo, 6))
         await comes_to(night, "check-copy-status")
         async with deployment.worker("1.0"):
             await deployment.make_current("1.0")
@@ -334,7 +334,7 @@ class Hasty(AuroraRestoreWorkflow):
 async def test_a_night_that_does_not_replay_waits_for_the_code_that_does(deployment: Deployment) -> None:
     """It is not failed: Temporal reports it, its history says why, and with the old code it goes on to its good end."""
     async with deployment.worker(None):
-        night = await deployment.start(copying(deployment.world, 3))
+        night = await deployment.start(copying(deployment.demo, 3))
         await comes_to(night, "check-copy-status")
     with pytest.MonkeyPatch.context() as deployed:
         deployed.setattr(worker, "WORKFLOWS", (Hasty,))

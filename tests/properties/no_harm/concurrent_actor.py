@@ -26,7 +26,7 @@ class Meddler:
 
     def do(self, meddling: Meddling) -> None:
         """One piece of meddling."""
-        self._stage.aws.world.settle()
+        self._stage.aws.state.settle()
         stage = self._stage
         if meddling is Meddling.LATER:
             stage.later(timedelta(minutes=10))
@@ -115,11 +115,11 @@ class Meddler:
     # The copy
 
     def _delete_copy(self, copy: Snapshot) -> None:
-        remove(self._stage.aws.world, self._stage.home, copy)
+        remove(self._stage.aws.state, self._stage.home, copy)
         self.took_copies += 1
 
     def _fail_copy(self, copy: Snapshot) -> None:
-        self._stage.aws.world.cancel(copy)
+        self._stage.aws.state.cancel(copy)
         copy.status = "failed"
 
     def _swap_copy(self, copy: Snapshot) -> None:
@@ -146,7 +146,7 @@ class Meddler:
     def _to_snapshot(self, meddling: Meddling) -> None:
         stage = self._stage
         old = stage.origin.snapshots[stage.chosen.identifier]
-        remove(stage.aws.world, stage.origin, old)
+        remove(stage.aws.state, stage.origin, old)
         if meddling is Meddling.REMAKE_SNAPSHOT:
             stage.origin.snapshots[old.identifier] = replace(old, taken=stage.now, tags={})
 

@@ -96,8 +96,8 @@ class AwsAtHand:
         self.clock.freeze(now)
         self.faults, self.journal = FaultInjector(), Journal()
         takes = replace(TAKES, visibility_lag=visibility_lag)
-        self.world = RdsState(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
-        self.application = Application(self.world, self.services, self.faults, self.journal)
+        self.state = RdsState(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
+        self.application = Application(self.state, self.services, self.faults, self.journal)
         self.effects: list[Effect] = []
         self.step = ""
         self.declared: set[str] = set()
@@ -107,7 +107,7 @@ class AwsAtHand:
 
     def end(self) -> None:
         """Give back what the world took."""
-        self.world.close()
+        self.state.close()
 
     def send(self, prepared: Any) -> AWSResponse:
         """Answer one of botocore's requests; in place of `URLLib3Session.send`."""
@@ -164,8 +164,8 @@ class AwsAtHand:
         caller = request.caller
         if caller.service != "rds" or not request.operation.startswith(CHANGING):
             return None
-        self.world.settle()
-        region = self.world.region(caller.account, caller.region)
+        self.state.settle()
+        region = self.state.region(caller.account, caller.region)
         parameters = parse(request.operation, request.form)
         return Effect(
             operation=request.operation,
@@ -183,7 +183,7 @@ class AwsAtHand:
     def _with_result(self, effect: Effect) -> Effect:
         if effect.operation != "RestoreDBClusterFromSnapshot":
             return effect
-        region = self.world.region(effect.account, effect.region)
+        region = self.state.region(effect.account, effect.region)
         return replace(effect, made=region.clusters[effect.parameters["DBClusterIdentifier"]].resource_id)
 
 

@@ -68,7 +68,7 @@ class Stage:
     def later(self, by: timedelta) -> None:
         """Let time pass."""
         self.aws.clock.freeze(self.now + by)
-        self.aws.world.settle()
+        self.aws.state.settle()
 
     @property
     def home(self) -> Region:
@@ -134,7 +134,7 @@ class Stage:
         )
         cluster.members.append(name)
         if status == "deleting":
-            self.aws.world.schedule(region.instances[name], 30, lambda _: self._forget_instance(region, cluster, name))
+            self.aws.state.schedule(region.instances[name], 30, lambda _: self._forget_instance(region, cluster, name))
 
     @staticmethod
     def _forget_instance(region: Region, cluster: Cluster, name: str) -> None:
@@ -167,7 +167,7 @@ class Stage:
         return snapshot
 
     def _region(self, account: str, name: str) -> Region:
-        region = self.aws.world.region(account, name)
+        region = self.aws.state.region(account, name)
         furnish(region)
         return region
 
@@ -200,14 +200,14 @@ class Stage:
         elif scenario.target is not None:
             target = self.put_cluster(self.home, self.request.target.cluster, scenario.target)
             if target.status == "deleting":
-                self.aws.world.schedule(target, 30, lambda _: self.forget_cluster(self.home, target))
+                self.aws.state.schedule(target, 30, lambda _: self.forget_cluster(self.home, target))
 
     def forget_cluster(self, region: Region, cluster: Cluster) -> None:
         """A cluster and its instances are gone."""
-        self.aws.world.cancel(cluster)
+        self.aws.state.cancel(cluster)
         region.clusters.pop(cluster.identifier, None)
         for name in list(cluster.members):
-            self.aws.world.cancel(region.instances[name])
+            self.aws.state.cancel(region.instances[name])
             self._forget_instance(region, cluster, name)
 
     def _put_source(self, region: Region, name: str) -> Cluster:
@@ -243,7 +243,7 @@ class Stage:
             snapshot.taken = self.chosen.taken
         if snapshot.status == "copying":
             snapshot.started, snapshot.ends = self.now, self.now + timedelta(seconds=30)
-            self.aws.world.schedule(snapshot, 30, lambda _: setattr(snapshot, "status", "available"))
+            self.aws.state.schedule(snapshot, 30, lambda _: setattr(snapshot, "status", "available"))
 
     def _copy_tags(self, copy_for: str | None, snapshot: Snapshot) -> dict[str, str]:
         if copy_for is None:

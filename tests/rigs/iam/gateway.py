@@ -148,7 +148,7 @@ class Gate(Application):
         code = "AccessDeniedException" if caller.service in ("dynamodb", "secretsmanager", "kms") else "AccessDenied"
         self._calls.add(
             RecordedCall(
-                self._world.clock.now(), caller.account, caller.region, caller.service, request.operation, {}, code
+                self._state.clock.now(), caller.account, caller.region, caller.service, request.operation, {}, code
             )
         )
         return error_answer(caller.service, code, f"Not authorized: {why}", 403)
@@ -162,7 +162,7 @@ class _Looks:
     """The world at the moment of a call, seen without asking IAM."""
 
     def __init__(self, gate: Gate, caller: Caller) -> None:
-        self._world = gate._world
+        self._state = gate._state
         self._services = gate._services
         self._caller = caller
 
@@ -170,7 +170,7 @@ class _Looks:
         parts = arn.split(":")
         if len(parts) > 5 and parts[2] == "rds":
             try:
-                return dict(tags_of(self._world.region(parts[4], parts[3]), arn))
+                return dict(tags_of(self._state.region(parts[4], parts[3]), arn))
             except Refusal:
                 return {}
         if len(parts) > 5 and parts[2] == "secretsmanager":
