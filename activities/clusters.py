@@ -69,7 +69,8 @@ class ClusterActivities:
     def _delete(self, step_input: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
         self._guard(step_input, cluster)
         details = f"Deleting {step_input.target.cluster} ({step_input.target_resource_id})"
-        settings = {SETTINGS_FACT: step_input.live.model_dump_json(exclude_none=True)} if step_input.live else {}
+        carried = step_input.target_settings
+        settings = {SETTINGS_FACT: carried.model_dump_json(exclude_none=True)} if carried else {}
         self._intents.declare(Step.DELETE_RDS, step_input, details, (step_input.target.arn,), settings)
         # The guards and the trail took their time: what is deleted is looked at once more, just before.
         if (still := find_cluster(rds, step_input.target.cluster)) and still[
@@ -121,16 +122,12 @@ class ClusterActivities:
 
     def _age_violations(self, step_input: DeleteClusterInput) -> list[guards.Violation]:
         """A night that was held up for long replaces nothing by old data; a deletion that has begun goes on."""
-        age = now() - step_input.snapshot.created_at
-        if (
-            step_input.oldest is None
-            or age <= step_input.oldest
-            or self._intents.declared(Step.DELETE_RDS, step_input.operation_id)
-        ):
+        age, max_age = now() - step_input.snapshot.created_at, step_input.max_snapshot_age
+        if max_age is None or age <= max_age or self._intents.declared(Step.DELETE_RDS, step_input.operation_id):
             return []
         text = (
             f"{step_input.snapshot.arn} is {age.total_seconds() / 3600:.0f} h old, wanted at most "
-            f"{step_input.oldest.total_seconds() / 3600:.0f} h when the deletion begins: the age limit of the request and the "
+            f"{max_age.total_seconds() / 3600:.0f} h when the deletion begins: the age limit of the request and the "
             "time that the copy may take. The target stays as it is; start a new night."
         )
         return [guards.Violation("snapshot-age", "Snapshot too old", text)]
@@ -233,7 +230,7 @@ def _restore_arguments(step_input: RestoreClusterInput) -> dict[str, Any]:
         "DBSubnetGroupName": configuration.db_subnet_group_name,
         "VpcSecurityGroupIds": list(configuration.vpc_security_group_ids),
         "DBClusterParameterGroupName": configuration.db_cluster_parameter_group_name,
-        "KmsKeyId": target.kms_key_id if not step_input.snapshot_copy.made_here else None,
+        "KmsKeyId": target.kms_key_id if not step_input.snapshot_copy.copied else None,
         "Port": configuration.port,
         "DeletionProtection": False,
         "EnableIAMDatabaseAuthentication": configuration.iam_database_authentication,

@@ -62,11 +62,11 @@ class _InventoryReader:
         in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in tonights)
         resources = [*self._copies(copies, tonights), self._target(clusters), *self._instances(clusters)]
         return Inventory(
-            seen_at=now(),
+            taken_at=now(),
             resources=tuple(resources),
             orphans=tuple(find_orphans(copies or [], of.archive.keep, in_use)),
             renamed_clusters=tuple(_stray(of, cluster) for cluster in clusters or () if _is_stray(of, cluster)),
-            unknown="; ".join(dict.fromkeys(self._unknown)) or None,
+            incomplete_reason="; ".join(dict.fromkeys(self._unknown)) or None,
         )
 
     def _look(self, look: Callable[[], T]) -> T | None:
@@ -84,7 +84,7 @@ class _InventoryReader:
 
     def _is_tonights(self, copy: DBClusterSnapshotTypeDef) -> bool:
         return (
-            copy["DBClusterSnapshotArn"] == self._inventory_input.snapshot_copy
+            copy["DBClusterSnapshotArn"] == self._inventory_input.snapshot_copy_arn
             or operation_of(copy) == self._inventory_input.operation_id
         )
 
@@ -93,9 +93,9 @@ class _InventoryReader:
     ) -> list[Resource]:
         if tonights:
             return [self._snapshot(copy["DBClusterSnapshotIdentifier"], _snapshot_state(copy)) for copy in tonights]
-        if self._inventory_input.snapshot_copy is None:
+        if self._inventory_input.snapshot_copy_arn is None:
             return []
-        name = self._inventory_input.snapshot_copy.partition(SNAPSHOT)[2]
+        name = self._inventory_input.snapshot_copy_arn.partition(SNAPSHOT)[2]
         if copies is None:
             return [self._snapshot(name, self._not_known())]
         # Not among our copies: it is gone, or, where none is needed, the source's own snapshot.
@@ -131,16 +131,16 @@ class _InventoryReader:
         found = self._look(lambda: list_instances(self._rds, target.cluster))
         if not found:
             state = self._not_known() if found is None else "none"
-            return [Resource(what="instances of", name=target.cluster, state=state, command=command)]
+            return [Resource(kind="instances of", name=target.cluster, state=state, command=command)]
         states = [(each["DBInstanceIdentifier"], each["DBInstanceStatus"]) for each in found]
-        return [Resource(what="instance", name=name, state=state, command=command) for name, state in states]
+        return [Resource(kind="instance", name=name, state=state, command=command) for name, state in states]
 
     def _snapshot(self, name: str, state: str) -> Resource:
         what = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
         # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated one is found with its type only.
         automated = " --snapshot-type automated" if name.startswith("rds:") else ""
         look = f"aws rds describe-db-cluster-snapshots --region {self._inventory_input.target.region}{automated}"
-        return Resource(what=what, name=name, state=state, command=f"{look} --db-cluster-snapshot-identifier {name}")
+        return Resource(kind=what, name=name, state=state, command=f"{look} --db-cluster-snapshot-identifier {name}")
 
     def _not_known(self) -> str:
         return f"not known: {self._unknown[-1] if self._unknown else 'not looked at'}"
@@ -153,7 +153,7 @@ def _snapshot_state(snapshot: DBClusterSnapshotTypeDef) -> str:
 
 def _cluster_resource(inventory_input: InventoryInput, what: str, name: str, state: str) -> Resource:
     command = f"aws rds describe-db-clusters --region {inventory_input.target.region} --db-cluster-identifier {name}"
-    return Resource(what=what, name=name, state=state, command=command)
+    return Resource(kind=what, name=name, state=state, command=command)
 
 
 def _is_stray(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> bool:

@@ -181,7 +181,7 @@ class LeftoverActivities:
 def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversInput) -> bool:
     """Whether it is this night's own copy of the snapshot that it chose, and cannot be restored from."""
     ours = operation_of(copy) == step_input.operation_id
-    chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == step_input.snapshot
+    chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == step_input.snapshot_arn
     return ours and chosen and copy["Status"] not in ("available", "deleted")
 
 

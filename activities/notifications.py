@@ -46,7 +46,7 @@ class NotificationActivities:
             MessageAttributes={
                 "operation_id": _text(step_input.operation_id),
                 "outcome": _text(step_input.state.outcome),
-                "target": _text(step_input.state.target),
+                "target": _text(step_input.state.target_arn),
             },
         )
         return NotificationOutcome(details=details, resource_arns=(topic,), message_id=published["MessageId"])
@@ -77,7 +77,7 @@ def _message(step_input: NotificationInput) -> str:
     state = step_input.state
     return "\n".join(
         [
-            f"{step_input.operation_id}: the restore of {state.target} from {state.source} {_outcome(state)}.",
+            f"{step_input.operation_id}: the restore of {state.target_arn} from {state.source_arn} {_outcome(state)}.",
             *_block("What went wrong", _failure_lines(step_input)),
             *_block("How to go on", _commands(step_input)),
             *_block("What is there now", _resource_lines(state)),
@@ -86,13 +86,13 @@ def _message(step_input: NotificationInput) -> str:
             *_block("Warnings", list(state.warnings)),
             "",
             f"Workflow: {step_input.workflow_id}",
-            *([f"Seal of the trail: {state.seal}"] if state.seal else []),
+            *([f"Seal of the trail: {state.seal_digest}"] if state.seal_digest else []),
         ]
     )
 
 
 def _outcome(state: RestoreState) -> str:
-    until = f" until {state.waits_until:%Y-%m-%d %H:%M} UTC" if state.waits_until else ""
+    until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
     if state.outcome is Outcome.WAITING:
         return f"failed at {state.failed_step} and waits for you{until}"
     if state.outcome is Outcome.CANCELLED:
@@ -137,7 +137,7 @@ def _retry(state: RestoreState) -> list[str]:
     """From the failed step, or from the one that makes anew what that step needs and what is gone."""
     if state.operation_id is None or state.failed_step is None:
         return []
-    if (earlier := state.makes_anew) is None:
+    if (earlier := state.retry_from) is None:
         return [_command(f"retry {state.operation_id}", f"once it is mended: go on at {state.failed_step}")]
     lost = "the copy" if earlier is Step.COPY_SNAPSHOT else "the restored cluster"
     words = f"retry {state.operation_id} --from {earlier}"
@@ -150,17 +150,17 @@ def _command(words: str, what: str) -> str:
 
 def _resource_lines(state: RestoreState) -> list[str]:
     survey = state.inventory
-    removed = [f"- removed by this operation: {arn}" for arn in state.removed]
+    removed = [f"- removed by this operation: {arn}" for arn in state.removed_arns]
     if survey is None:
         return removed
     lines, told = [], set()
     for seen in (*survey.resources, *survey.renamed_clusters):
-        lines.append(f"- {seen.what} {seen.name}: {seen.state}")
+        lines.append(f"- {seen.kind} {seen.name}: {seen.state}")
         if seen.command not in told:
             lines.append(f"    {seen.command}")
         told.add(seen.command)
-    unknown = [f"Not known: {survey.unknown}. Look yourself."] if survey.unknown else []
-    return [f"Seen {survey.seen_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *removed, *unknown]
+    unknown = [f"Not known: {survey.incomplete_reason}. Look yourself."] if survey.incomplete_reason else []
+    return [f"Seen {survey.taken_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *removed, *unknown]
 
 
 def _step_lines(state: RestoreState) -> list[str]:
@@ -175,7 +175,11 @@ def _step_lines(state: RestoreState) -> list[str]:
 
 
 def _arns(state: RestoreState) -> tuple[tuple[str, str | None], ...]:
-    return (("Snapshot", state.snapshot), ("Copy", state.snapshot_copy), ("Restored cluster", state.cluster))
+    return (
+        ("Snapshot", state.snapshot_arn),
+        ("Copy", state.snapshot_copy_arn),
+        ("Restored cluster", state.cluster_arn),
+    )
 
 
 def _skipped(step: StepState) -> str:

@@ -76,7 +76,7 @@ class RestoredClusterActivities:
         )
 
     def _absent(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
-        if step_input.seen or time_in_step(step_input) > NOT_FOUND_GRACE:
+        if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
             raise StepFailed(
                 "Restored cluster not found", f"{step_input.target.arn} is gone. See who deleted it; start again."
             )

@@ -75,7 +75,7 @@ class SnapshotActivities:
             snapshot=snapshot,
             source_resource_id=source_resource_id,
             target_resource_id=target.resource_id,
-            live=target.settings,
+            target_settings=target.settings,
             configuration=merged(step_input.target, target.settings),
         )
 
@@ -93,9 +93,7 @@ class SnapshotActivities:
         it is of this very snapshot.
         """
         if not step_input.copy_needed:
-            there = SnapshotCopy(
-                arn=step_input.snapshot.arn, identifier=step_input.snapshot.identifier, made_here=False
-            )
+            there = SnapshotCopy(arn=step_input.snapshot.arn, identifier=step_input.snapshot.identifier, copied=False)
             return CopySnapshotOutcome(
                 details="No copy needed in the same region", resource_arns=(there.arn,), snapshot_copy=there
             )
@@ -107,7 +105,7 @@ class SnapshotActivities:
         _check_copy_is_of(copy, step_input.snapshot)
         if copy["Status"] == "failed":
             return self._remove_failed(rds, copy, step_input)
-        made = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, made_here=True)
+        made = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, copied=True)
         return CopySnapshotOutcome(
             details="Started copy to target region",
             resource_arns=(made.arn, step_input.snapshot.arn),
@@ -153,7 +151,7 @@ class SnapshotActivities:
 
         Not the newest: until tonight's copy is there, it is the last good one.
         """
-        tonight = SnapshotCopy(arn=step_input.snapshot.arn, identifier=identifier, made_here=True)
+        tonight = SnapshotCopy(arn=step_input.snapshot.arn, identifier=identifier, copied=True)
         _, pruned = kept_and_pruned(rds, step_input.target, tonight, Archive(keep=max(step_input.archive.keep, 2)))
         self._prune(rds, Step.COPY_SNAPSHOT, step_input, pruned)
         return len(pruned)
@@ -199,7 +197,7 @@ class SnapshotActivities:
             self._aws.rds(step_input.target, step_input.operation_id), step_input.snapshot_copy.identifier
         )
         if copy is None:
-            if step_input.seen or time_in_step(step_input) > NOT_FOUND_GRACE:
+            if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
                 raise StepFailed(
                     "Copy not found", f"{step_input.snapshot_copy.arn} is gone. See who deleted it; start again."
                 )
@@ -239,7 +237,7 @@ class SnapshotActivities:
         rds = self._aws.rds(step_input.target, step_input.operation_id)
         kept: list[str] = []
         pruned: tuple[str, ...] = ()
-        if step_input.snapshot_copy.made_here:
+        if step_input.snapshot_copy.copied:
             self._check_account(step_input)
             if copy := find_snapshot(rds, step_input.snapshot_copy.identifier):
                 _check_copy_is_of(copy, step_input.snapshot)

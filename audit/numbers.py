@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from audit.rows import stamp
 from errors import TrailUnavailable
 from models.model import Model
-from models.operation import OpenOperation, Operation
+from models.operation import OpenOperationInput, Operation
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,7 +44,7 @@ class OperationNumbersTable:
         self._dynamodb = dynamodb
         self._table = table
 
-    def open(self, wanted: OpenOperation) -> Operation:
+    def open(self, wanted: OpenOperationInput) -> Operation:
         """The operation of this workflow: the next number, or the one that it already has.
 
         Raises `TrailUnavailable` (transient) if DynamoDB does not answer.
@@ -88,14 +88,14 @@ class OperationNumbersTable:
         opened = takewhile(lambda of: of is not None and of.opened_at >= first, map(self.find, newest_first))
         return [of.operation_id for of in opened if of is not None]
 
-    def _of_workflow(self, wanted: OpenOperation) -> Operation | None:
+    def _of_workflow(self, wanted: OpenOperationInput) -> Operation | None:
         item = self._get(_workflow_record(wanted))
         if item is None:
             return None
         opened_at = datetime.fromisoformat(item["opened_at"]["S"])
         return Operation(operation_id=item["operation_id"]["S"], opened_at=opened_at)
 
-    def _take_next(self, wanted: OpenOperation) -> Operation | None:
+    def _take_next(self, wanted: OpenOperationInput) -> Operation | None:
         """Counter, number and workflow in one transaction; None if another operation was faster."""
         counter = self._get(COUNTER)
         last = int(counter["last"]["N"]) if counter else 0
@@ -104,7 +104,7 @@ class OperationNumbersTable:
             "operation_id": {"S": operation_id},
             "workflow_id": {"S": wanted.workflow_id},
             "first_run_id": {"S": wanted.first_run_id},
-            "target": {"S": wanted.target},
+            "target": {"S": wanted.target_arn},
             "opened_at": {"S": stamp(wanted.opened_at)},
         }
         absent = "attribute_not_exists(#record)"
@@ -154,5 +154,5 @@ def _numbered(number: int) -> str:
     return f"op-{number:03d}"
 
 
-def _workflow_record(wanted: OpenOperation) -> str:
+def _workflow_record(wanted: OpenOperationInput) -> str:
     return f"workflow#{wanted.workflow_id}#{wanted.first_run_id}"

@@ -80,9 +80,9 @@ class SealRow(Model):
         return Seal(
             digest=self.digest,
             number=self.number,
-            rows=len(self.covered),
+            row_count=len(self.covered),
             sealed_at=self.sealed_at,
-            previous=self.previous.digest if self.previous else None,
+            previous_digest=self.previous.digest if self.previous else None,
         )
 
 
@@ -149,7 +149,7 @@ class Seals:
         """
         try:
             for _ in range(MAX_CONFLICTS):
-                head = self._head(seal_input.target)
+                head = self._head(seal_input.target_arn)
                 items = self._trail.items(seal_input.operation_id)
                 there = next(
                     (item for item in items if item["event_key"]["S"] == seal_key(seal_input.sealed_at, run_id)), None
@@ -162,7 +162,7 @@ class Seals:
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
         raise TrailUnavailable(
-            "Audit trail unavailable", f"{MAX_CONFLICTS} times another seal of {seal_input.target} came first."
+            "Audit trail unavailable", f"{MAX_CONFLICTS} times another seal of {seal_input.target_arn} came first."
         )
 
     def head(self, target: str) -> Link | None:
@@ -203,7 +203,7 @@ class Seals:
             },
             {
                 "TableName": self._operations_table,
-                "Item": {"record": {"S": _head_record(seal_input.target)}, **_serialised(row.link)},
+                "Item": {"record": {"S": _head_record(seal_input.target_arn)}, **_serialised(row.link)},
                 **_still(head),
             },
         ]
@@ -224,7 +224,7 @@ class Seals:
             "operation_id": seal_input.operation_id,
             "event_key": seal_key(seal_input.sealed_at, run_id),
             "phase": SEAL,
-            "target": seal_input.target,
+            "target": seal_input.target_arn,
             "workflow_id": seal_input.workflow_id,
             "run_id": run_id,
             "sealed_at": stamp(seal_input.sealed_at),

@@ -87,7 +87,7 @@ class Verifier:
     def _seal(self, opened: OpenedOperation, run_id: str) -> str:
         now = datetime.now(UTC)
         seal_input = SealInput(
-            operation_id=opened.operation_id, target=opened.target, workflow_id=opened.workflow_id, sealed_at=now
+            operation_id=opened.operation_id, target_arn=opened.target, workflow_id=opened.workflow_id, sealed_at=now
         )
         self._seals.seal(seal_input, run_id, AUDIT_VERIFY)
         return seal_key(now, run_id)

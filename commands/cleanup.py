@@ -65,7 +65,7 @@ async def _found(request: RestoreRequest) -> list[Orphan]:
         operation_id = await running.name()
         say(f"{operation_id} is running: its copy is left out, and --delete is refused until it has ended.")
         try:
-            snapshot_copy = state.snapshot_copy if (state := await running.state()) else None
+            snapshot_copy = state.snapshot_copy_arn if (state := await running.state()) else None
         except NoAnswer:
             say("No worker answers to say which copy it works on: one that it adopted may be among these.")
     return await asyncio.to_thread(list_orphans, AwsClients(), request, operation_id, snapshot_copy)

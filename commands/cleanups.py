@@ -61,7 +61,7 @@ def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
     state = ending.state
     name = (state and state.operation_id) or cleanup.workflow_id
     print(f"{name} cleanup {ending.outcome}{f': {state.details}' if state else ''}")
-    for arn in state.removed if state else ():
+    for arn in state.removed_arns if state else ():
         print(f"removed {arn}")
     if ending.fault:
         print(f"{ending.fault.short}: {ending.fault.message}")

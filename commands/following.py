@@ -98,8 +98,8 @@ class _Lines:
             if self._shown.get(step.step) != news:
                 self._shown[step.step] = news
                 self._say(f"{seen.clock}  {_operation(seen.state)}  {_step_line(step)}")
-        if seen.state and seen.state.waits_until not in (None, self._told_until):
-            self._told_until = seen.state.waits_until
+        if seen.state and seen.state.waiting_until not in (None, self._told_until):
+            self._told_until = seen.state.waiting_until
             self._say(waiting_text(seen.state))
         # Half a look early, because a look comes late by itself.
         if datetime.now(UTC) - self._last > timedelta(seconds=SILENCE_SECONDS - REFRESH_SECONDS):
@@ -124,7 +124,7 @@ class _LiveTable:
         if seen.state is None:
             self._live.update(headline)
         else:
-            waiting = [Text(waiting_text(seen.state))] if seen.state.waits_until else []
+            waiting = [Text(waiting_text(seen.state))] if seen.state.waiting_until else []
             self._live.update(Group(headline, steps_table(seen.state), *waiting))
 
 
@@ -154,24 +154,24 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
         ]
     lines += [f"Warning: {warning}" for warning in (state.warnings if state else ())]
     if ending.outcome is not Outcome.SUCCEEDED and state:
-        lines += [f"Removed: {arn}" for arn in state.removed]
+        lines += [f"Removed: {arn}" for arn in state.removed_arns]
         lines += _seen(state.inventory) if state.inventory else []
     if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
-        lines.append(f"Once it is mended: {retry_command(state.operation_id, state.makes_anew)}")
+        lines.append(f"Once it is mended: {retry_command(state.operation_id, state.retry_from)}")
     return "\n".join(lines)
 
 
 def _seen(survey: Inventory) -> list[str]:
     """As the notification told it; how it is by now, AWS knows."""
-    at = f"Seen {survey.seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    unknown = [f"{at}: not known, {survey.unknown}"] if survey.unknown else []
-    return [*(f"{at}: {of.what} {of.name}: {of.state}" for of in survey.resources), *unknown]
+    at = f"Seen {survey.taken_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    unknown = [f"{at}: not known, {survey.incomplete_reason}"] if survey.incomplete_reason else []
+    return [*(f"{at}: {of.kind} {of.name}: {of.state}" for of in survey.resources), *unknown]
 
 
 def waiting_text(state: RestoreState) -> str:
     """What failed, until when an operator may decide, and with which words."""
     name, step = state.operation_id or "The night", state.failed_step
-    until = f" until {state.waits_until:%Y-%m-%d %H:%M} UTC" if state.waits_until else ""
+    until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
     words = [f"Take it again:      {retry_command(name)}"]
     if step in SKIPPABLE:
         words.append(f"Go on without it:   python starter.py skip {name}")

@@ -59,7 +59,7 @@ def _snapshot(plan: Plan) -> Iterator[tuple[str, str]]:
 def _copy(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.copy is None:
         yield "none", "see the checks"
-    elif not plan.copy.made_here:
+    elif not plan.copy.copied:
         yield "none", "not needed: source and target share a region of an account"
     else:
         yield "name", plan.copy.identifier

@@ -49,6 +49,6 @@ async def _status(args: argparse.Namespace) -> int:
     so_far = format_duration(state.started_at, datetime.now(UTC))
     print(f"{state.operation_id or night.workflow_id} runs, {summarize(state)}, for {so_far}")
     show(steps_table(state))
-    if state.waits_until:
+    if state.waiting_until:
         print(waiting_text(state))
     return FINE

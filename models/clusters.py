@@ -26,10 +26,12 @@ class DeleteClusterInput(StepInput):
         default=None,
         description="A cluster made since then under this operation's tag is its own and is never deleted.",
     )
-    oldest: timedelta | None = Field(
+    max_snapshot_age: timedelta | None = Field(
         default=None, description="The age that the snapshot may have when the deletion begins; none means any."
     )
-    live: ClusterSettings | None = Field(default=None, description="Its settings, kept in the trail before it goes.")
+    target_settings: ClusterSettings | None = Field(
+        default=None, description="The target's settings; the trail keeps them before the target is deleted."
+    )
 
 
 class RestoreClusterInput(StepInput):

@@ -14,13 +14,13 @@ class InventoryInput(Model):
     operation_id: str
     target: Target
     archive: Archive
-    snapshot_copy: str | None = Field(default=None, description="The ARN that the night works on, if it came so far.")
+    snapshot_copy_arn: str | None = Field(default=None, description="The snapshot to restore, once it is known.")
 
 
 class Resource(Model):
     """One resource as it was just seen."""
 
-    what: str = Field(description="copy, snapshot, target cluster, instance or cluster.")
+    kind: str = Field(description="copy, snapshot, target cluster, instance, instances of or cluster.")
     name: str
     state: str = Field(description="Its status and whose it is; gone; or not known, and why.")
     command: str = Field(description="The aws command that looks at it.")
@@ -52,10 +52,10 @@ class Orphan(Model):
 class Inventory(Model):
     """Everything that was seen, as far as AWS answered."""
 
-    seen_at: AwareDatetime
+    taken_at: AwareDatetime
     resources: tuple[Resource, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     renamed_clusters: tuple[Resource, ...] = Field(
         default=(), description="Clusters that were restored for the target and have another name now. They are kept."
     )
-    unknown: str | None = Field(default=None, description="Why some of it, or all, is not known.")
+    incomplete_reason: str | None = Field(default=None, description="Why AWS did not answer for some or all of it.")

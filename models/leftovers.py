@@ -14,7 +14,7 @@ class RemoveLeftoversInput(StepInput):
 
     source: Source
     target: Target
-    snapshot: str | None = Field(description="The ARN of the source snapshot that the night chose.")
+    snapshot_arn: str | None = Field(description="The source snapshot that snapshot-check chose.")
     unfinished_copy: bool
     cluster_resource_id: str | None = Field(
         description="Of the half-restored cluster, as restore-snapshot answered it; None leaves whatever is there."
@@ -33,8 +33,8 @@ class CleanupState(Model):
 
     operation_id: str | None = None
     outcome: Outcome = Outcome.RUNNING
-    target: str = Field(description="The target cluster's ARN.")
+    target_arn: str
     started_at: AwareDatetime
     details: str = "Opening the operation"
-    removed: tuple[str, ...] = Field(default=(), description="The ARNs of what was removed.")
+    removed_arns: tuple[str, ...] = Field(default=(), description="The orphans that were removed.")
     fault: Fault | None = None

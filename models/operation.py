@@ -13,12 +13,12 @@ NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
 """The steps that cannot go on without the copy."""
 
 
-class OpenOperation(Model):
+class OpenOperationInput(Model):
     """Asks for the operation's number. One workflow, with all its runs and resets, gets one number."""
 
     workflow_id: str
     first_run_id: str = Field(description="The first run's id, which a reset or a retry of the workflow keeps.")
-    target: str = Field(description="The target cluster's ARN.")
+    target_arn: str
     opened_at: AwareDatetime
 
 
@@ -42,7 +42,9 @@ class StepInput(Model):
     operation_id: str
     step_started_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this step.")
     poll: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
-    seen: bool = Field(default=False, description="Whether an earlier look saw the resource: then its absence is real.")
+    resource_seen: bool = Field(
+        default=False, description="Whether an earlier poll found the resource: then a NotFound is final."
+    )
     final_poll: FinalPoll | None = Field(default=None, description="Set when nothing will look again after this.")
 
 
@@ -80,16 +82,16 @@ class RestoreState(Model):
 
     operation_id: str | None = None
     outcome: Outcome = Outcome.RUNNING
-    source: str
-    target: str
+    source_arn: str
+    target_arn: str
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     steps: tuple[StepState, ...] = ()
-    snapshot: str | None = Field(default=None, description="The source snapshot's ARN.")
-    snapshot_copy: str | None = Field(
-        default=None, description="The copy's ARN; the source snapshot's own if none is needed."
+    snapshot_arn: str | None = Field(default=None, description="The source snapshot.")
+    snapshot_copy_arn: str | None = Field(
+        default=None, description="The snapshot that is restored: the copy, or the source snapshot if none is needed."
     )
-    cluster: str | None = Field(default=None, description="The restored cluster's ARN.")
+    cluster_arn: str | None = Field(default=None, description="The restored cluster.")
     cluster_resource_id: str | None = Field(
         default=None, description="The restored cluster's resource id, which no other cluster ever gets."
     )
@@ -97,10 +99,10 @@ class RestoreState(Model):
     port: int | None = None
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
-    removed: tuple[str, ...] = Field(default=(), description="The ARNs of leftovers that a failed night removed.")
+    removed_arns: tuple[str, ...] = Field(default=(), description="The leftovers that a failed restore removed.")
     inventory: Inventory | None = Field(default=None, description="What was there just before people were told.")
-    seal: str | None = Field(default=None, description="The digest of the trail's last seal of this operation.")
-    waits_until: AwareDatetime | None = Field(
+    seal_digest: str | None = Field(default=None, description="The digest of the operation's last seal in the trail.")
+    waiting_until: AwareDatetime | None = Field(
         default=None, description="While the outcome is waiting: how long an operator may decide."
     )
 
@@ -112,15 +114,15 @@ class RestoreState(Model):
         return next(reversed(before or unfinished), None)
 
     @property
-    def makes_anew(self) -> Step | None:
+    def retry_from(self) -> Step | None:
         """The earlier step that makes what the failed one goes on with, if that was removed or is of no use any more."""
-        if self.failed_step in NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy):
+        if self.failed_step in NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy_arn):
             return Step.COPY_SNAPSHOT
-        return Step.RESTORE_SNAPSHOT if self._is_lost("target cluster", self.cluster) else None
+        return Step.RESTORE_SNAPSHOT if self._is_lost("target cluster", self.cluster_arn) else None
 
     def _is_lost(self, what: str, arn: str | None) -> bool:
         if arn is None:
             return False
         named = (what, arn.rpartition(":")[2])
-        seen = [of.state for of in (self.inventory.resources if self.inventory else ()) if (of.what, of.name) == named]
-        return arn in self.removed or any(each.startswith(("gone", "deleting", "failed")) for each in seen)
+        seen = [of.state for of in (self.inventory.resources if self.inventory else ()) if (of.kind, of.name) == named]
+        return arn in self.removed_arns or any(each.startswith(("gone", "deleting", "failed")) for each in seen)

@@ -314,7 +314,7 @@ class RestoreRequest(Model):
         return self
 
     @property
-    def oldest_snapshot(self) -> timedelta | None:
+    def max_snapshot_age(self) -> timedelta | None:
         """The age that the snapshot may have when the deletion begins: at the night's start, and what a copy may take."""
         limit = self.source.snapshot.age_limit
         return limit + self.waits.copy_snapshot.deadline if limit else None

@@ -9,7 +9,7 @@ class SealInput(Model):
     """Asks for a seal over everything that the trail holds of an operation."""
 
     operation_id: str
-    target: str = Field(description="The target cluster's ARN: each target has a chain of seals of its own.")
+    target_arn: str = Field(description="Each target has a chain of seals of its own.")
     workflow_id: str
     sealed_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this seal.")
 
@@ -19,6 +19,6 @@ class Seal(Model):
 
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 over the seal's row, as hexadecimal.")
     number: int = Field(ge=1, description="1, 2, 3 … in the chain of its target.")
-    rows: int = Field(ge=0, description="How many rows of the operation it covers, earlier seals among them.")
+    row_count: int = Field(ge=0, description="How many rows of the operation it covers, earlier seals among them.")
     sealed_at: AwareDatetime
-    previous: str | None = Field(default=None, description="The digest of the target's previous seal.")
+    previous_digest: str | None = Field(default=None, description="The digest of the target's previous seal.")

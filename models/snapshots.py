@@ -30,7 +30,7 @@ class SnapshotCopy(Model):
 
     arn: str
     identifier: str
-    made_here: bool = Field(description="False where source and target share a region: then it is the source snapshot.")
+    copied: bool = Field(description="False if source and target share a region: then this is the source snapshot.")
 
 
 class SnapshotCheckInput(StepInput):
@@ -57,8 +57,8 @@ class SnapshotCheckOutcome(StepOutcome):
         description="None if the source cluster itself is gone; its snapshot is not."
     )
     target_resource_id: str | None = Field(description="Of the cluster that will be deleted; None if there is none.")
-    live: ClusterSettings | None = Field(
-        description="The target's settings before it is deleted; None if it never was."
+    target_settings: ClusterSettings | None = Field(
+        description="The target's settings before it is deleted; None if it never existed."
     )
     configuration: ClusterConfiguration = Field(description="What the restored cluster is given.")
 

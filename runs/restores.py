@@ -184,11 +184,11 @@ class RestoreRun:
             raise RestoreRefused(
                 f"No worker answers for {name}, and none would take the decision: start one."
             ) from None
-        if state is None or state.waits_until is None:
+        if state is None or state.waiting_until is None:
             raise RestoreRefused(
                 f"{name} is running and waits for no decision{f', {summarize(state)}' if state else ''}."
             )
-        await self._send(decided, f"{state.failed_step} until {state.waits_until.isoformat()}", name)
+        await self._send(decided, f"{state.failed_step} until {state.waiting_until.isoformat()}", name)
 
     async def _send(self, decided: OperatorDecision, which: str, name: str) -> None:
         # The same word of the same person on the same failure has one id: said twice, Temporal takes it once.
@@ -398,8 +398,8 @@ def retry_command(operation_id: str, step: Step | None = None) -> str:
 
 def summarize(state: RestoreState) -> str:
     """Where a night is, in a few words."""
-    if state.waits_until:
-        return f"waiting until {state.waits_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
+    if state.waiting_until:
+        return f"waiting until {state.waiting_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
     if state.outcome is not Outcome.RUNNING:
         return str(state.outcome)
     if not state.steps:

@@ -41,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from models.database_users import SetupUsersInput
     from models.decisions import Decision, OperatorDecision
     from models.notifications import NotificationInput
-    from models.operation import OpenOperation, RestoreState
+    from models.operation import OpenOperationInput, RestoreState
     from models.request import RestoreRequest, Wait
     from models.snapshots import (
         ArchiveSnapshotInput,
@@ -104,10 +104,10 @@ class AuroraRestoreWorkflow:
 
     async def _open_operation(self, request: RestoreRequest, progress: Progress) -> None:
         info = workflow.info()
-        wanted = OpenOperation(
+        wanted = OpenOperationInput(
             workflow_id=info.workflow_id,
             first_run_id=info.first_execution_run_id,
-            target=request.target.arn,
+            target_arn=request.target.arn,
             opened_at=workflow.now(),
         )
         policy = with_summary(TRAIL_CALL, "take the next operation number")
@@ -165,8 +165,8 @@ class AuroraRestoreWorkflow:
             source_resource_id=checked.source_resource_id,
             target_resource_id=checked.target_resource_id,
             operation_started_at=self._night.state.started_at,
-            oldest=request.oldest_snapshot,
-            live=checked.live,
+            max_snapshot_age=request.max_snapshot_age,
+            target_settings=checked.target_settings,
         )
         # No trail, no deletion: everything so far must stand in it.
         await trail.written()
@@ -241,7 +241,7 @@ class AuroraRestoreWorkflow:
     async def _sns_notification(self, request: RestoreRequest) -> None:
         state = self._night.state
         self._night.found(
-            inventory=await shielded(take_inventory(request, self._night.operation_id, state.snapshot_copy))
+            inventory=await shielded(take_inventory(request, self._night.operation_id, state.snapshot_copy_arn))
         )
         await self._seal(request, SEAL_CALL)
         started_at = self._night.began(Step.SNS_NOTIFICATION)

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from audit import trail
     from errors import InvalidRequest, fault_of
     from models.leftovers import CleanupState, RemoveOrphansInput
-    from models.operation import OpenOperation, Operation, StepOutcome
+    from models.operation import OpenOperationInput, Operation, StepOutcome
     from models.request import RestoreRequest
     from models.steps import Housekeeping, Outcome
 
@@ -42,7 +42,7 @@ class AuroraCleanupWorkflow:
     async def run(self, request: RestoreRequest | None = None) -> CleanupState:
         """The cleanup. Input: the target's restore request; result: what was removed."""
         request = _checked(request)
-        self._state = CleanupState(target=request.target.arn, started_at=workflow.now())
+        self._state = CleanupState(target_arn=request.target.arn, started_at=workflow.now())
         try:
             operation = await self._open_operation(request)
             gone = await self._remove_orphans(request, operation)
@@ -52,10 +52,10 @@ class AuroraCleanupWorkflow:
 
     async def _open_operation(self, request: RestoreRequest) -> Operation:
         info = workflow.info()
-        wanted = OpenOperation(
+        wanted = OpenOperationInput(
             workflow_id=info.workflow_id,
             first_run_id=info.first_execution_run_id,
-            target=request.target.arn,
+            target_arn=request.target.arn,
             opened_at=workflow.now(),
         )
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
@@ -98,7 +98,7 @@ class AuroraCleanupWorkflow:
     async def _ended(self, outcome: Outcome, **how: object) -> CleanupState:
         state = self._update(outcome=outcome, **how)
         if state.operation_id is not None:
-            await shielded(seal_trail(state.operation_id, state.target, TRAIL_CALL))
+            await shielded(seal_trail(state.operation_id, state.target_arn, TRAIL_CALL))
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(outcome.value)])
         return state
 
@@ -108,7 +108,7 @@ class AuroraCleanupWorkflow:
         self._state = state = self._state.model_copy(update=changed)
         headline = f"### {state.operation_id or 'Opening the operation'}: cleanup {state.outcome}"
         wrong = [f"**{state.fault.short}**: {state.fault.message}"] if state.fault else []
-        removed = [f"- removed {arn}" for arn in state.removed]
+        removed = [f"- removed {arn}" for arn in state.removed_arns]
         workflow.set_current_details("\n".join([headline, "", state.details, "", *wrong, *removed]))
         return state
 

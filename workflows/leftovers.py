@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
 async def take_inventory(request: RestoreRequest, operation_id: str, snapshot_copy: str | None) -> Inventory:
     """What is there now; a survey that fails says why, and keeps nobody from being told."""
     inventory_input = InventoryInput(
-        operation_id=operation_id, target=request.target, archive=request.archive, snapshot_copy=snapshot_copy
+        operation_id=operation_id, target=request.target, archive=request.archive, snapshot_copy_arn=snapshot_copy
     )
     try:
         seen: Inventory = await workflow.execute_activity_method(
@@ -33,7 +33,7 @@ async def take_inventory(request: RestoreRequest, operation_id: str, snapshot_co
         return seen
     except FailureError as error:
         workflow.logger.error("resources not seen: %s", fault_of(error).message)
-        return Inventory(seen_at=workflow.now(), unknown=fault_of(error).short)
+        return Inventory(taken_at=workflow.now(), incomplete_reason=fault_of(error).short)
 
 
 def leftovers_to_remove(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversInput | None:
@@ -56,7 +56,7 @@ def leftovers_to_remove(request: RestoreRequest, state: RestoreState) -> RemoveL
         step_started_at=workflow.now(),
         source=request.source,
         target=request.target,
-        snapshot=state.snapshot,
+        snapshot_arn=state.snapshot_arn,
         unfinished_copy=copy,
         cluster_resource_id=resource_id,
     )

@@ -65,8 +65,10 @@ async def poll_until_done(
             raise RuntimeError(f"{step}: the final look neither was done nor raised")
         length = max(min(interval, deadline - workflow.now()), timedelta(0))
         final = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
-        seen = step_input.seen or bool(answer.resource_arns)
-        step_input = step_input.model_copy(update={"poll": step_input.poll + 1, "final_poll": final, "seen": seen})
+        seen = step_input.resource_seen or bool(answer.resource_arns)
+        step_input = step_input.model_copy(
+            update={"poll": step_input.poll + 1, "final_poll": final, "resource_seen": seen}
+        )
         interval = min(interval * GROWTH, wait.maximum_interval)
     return answer
 

@@ -41,7 +41,9 @@ class Progress:
 
     def __init__(self, request: RestoreRequest) -> None:
         """The night begins."""
-        self.state = RestoreState(source=request.source.arn, target=request.target.arn, started_at=workflow.now())
+        self.state = RestoreState(
+            source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
+        )
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
 
     @property
@@ -80,12 +82,12 @@ class Progress:
     def failed(self, fault: Fault, cancelled: bool) -> None:
         """The night failed or was cancelled; the step that was under way failed with it."""
         self._fail_step(fault)
-        self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED, waits_until=None)
+        self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED, waiting_until=None)
 
     def waits(self, fault: Fault, until: datetime) -> None:
         """A step failed, and an operator may decide until then."""
         self._fail_step(fault)
-        self._update(fault=fault, outcome=Outcome.WAITING, waits_until=until)
+        self._update(fault=fault, outcome=Outcome.WAITING, waiting_until=until)
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(Outcome.WAITING.value)])
 
     def skipped(self, step: Step, by: str) -> None:
@@ -96,7 +98,7 @@ class Progress:
 
     def goes_on(self) -> None:
         """An operator decided that the night goes on."""
-        self._update(fault=None, outcome=Outcome.RUNNING, waits_until=None)
+        self._update(fault=None, outcome=Outcome.RUNNING, waiting_until=None)
 
     def succeeding(self) -> None:
         """Everything but the notification is done: this is the outcome that it tells."""
@@ -140,8 +142,8 @@ def current_details(state: RestoreState, now: datetime) -> str:
 
 
 def _headline(state: RestoreState) -> str:
-    if state.waits_until:
-        return f"waits until {state.waits_until:%H:%M} UTC for an operator to retry, skip or abort"
+    if state.waiting_until:
+        return f"waits until {state.waiting_until:%H:%M} UTC for an operator to retry, skip or abort"
     if state.outcome is not Outcome.RUNNING or not state.steps:
         return f"{state.outcome} at {state.failed_step}" if state.failed_step else str(state.outcome)
     current = state.steps[-1]

@@ -25,7 +25,7 @@ async def seal_trail(operation_id: str, target_arn: str, policy: ActivityConfig)
             return None
         seal_input = SealInput(
             operation_id=operation_id,
-            target=target_arn,
+            target_arn=target_arn,
             workflow_id=workflow.info().workflow_id,
             sealed_at=workflow.now(),
         )

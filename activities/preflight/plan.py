@@ -182,11 +182,11 @@ class _Planner:
         if plan.snapshot is None:
             return
         if not self._step_input.copy_needed:
-            plan.copy = SnapshotCopy(arn=plan.snapshot.arn, identifier=plan.snapshot.identifier, made_here=False)
+            plan.copy = SnapshotCopy(arn=plan.snapshot.arn, identifier=plan.snapshot.identifier, copied=False)
             return
         identifier = copy_identifier(target.arn, plan.snapshot.arn, plan.snapshot.created_at)
         prefix = f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:cluster-snapshot:"
-        plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, made_here=True)
+        plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, copied=True)
         copy = find_snapshot(self._aws.rds(target, PLAN), identifier)
         plan.copy_status = copy["Status"] if copy else None
         if copy and (strange := provenance_mismatch(copy, plan.snapshot)):
@@ -199,7 +199,7 @@ class _Planner:
 
     def _pruned(self) -> list[str]:
         plan = self._plan
-        if plan.copy is None or not plan.copy.made_here:
+        if plan.copy is None or not plan.copy.copied:
             return []
         request = plan.request
         return kept_and_pruned(self._aws.rds(request.target, PLAN), request.target, plan.copy, request.archive)[1]

@@ -267,7 +267,7 @@ class Night:
         """The copy that copy-snapshot makes of a snapshot."""
         identifier = copy_identifier(self.target.arn, snapshot.arn, snapshot.created_at)
         arn = f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster-snapshot:{identifier}"
-        return SnapshotCopy(arn=arn, identifier=identifier, made_here=True)
+        return SnapshotCopy(arn=arn, identifier=identifier, copied=True)
 
     def make_copy(self, snapshot: SourceSnapshot) -> SnapshotCopy:
         """The copy, made by copy-snapshot and available."""

@@ -98,7 +98,7 @@ class GoingOn:
     async def waiting(self, asked: RestoreRequest) -> tuple[WorkflowHandle[Any, RestoreState], str]:
         """A night that waits for its operator, who has been told; its operation."""
         handle = await self.start(asked)
-        await self.until(handle, lambda state: state.waits_until is not None and told(state))
+        await self.until(handle, lambda state: state.waiting_until is not None and told(state))
         return handle, await self.operation(handle)
 
     async def until(self, handle: WorkflowHandle[Any, Any], there: Callable[[RestoreState], bool]) -> None:

@@ -35,7 +35,7 @@ class SmallNight:
         await trail.written()
         seal_input = SealInput(
             operation_id=operation_id,
-            target=target,
+            target_arn=target,
             workflow_id=workflow.info().workflow_id,
             sealed_at=workflow.now(),
         )

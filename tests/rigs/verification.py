@@ -21,7 +21,7 @@ from audit.seal import SealActivities, Seals
 from audit.table import AuditTable
 from audit.verify import Verifier
 from devstack.temporal_server import TemporalServer
-from models.operation import OpenOperation
+from models.operation import OpenOperationInput
 from tests.rigs.recorded_operations import Office, office
 from tests.rigs.scripted_activities import Call, Night
 from tests.rigs.small_workflows import SmallNight
@@ -57,7 +57,9 @@ class Tables:
 
     def open(self, workflow_id: str, run_id: str, target: str = TARGET) -> str:
         """The number of a workflow."""
-        wanted = OpenOperation(workflow_id=workflow_id, first_run_id=run_id, target=target, opened_at=datetime.now(UTC))
+        wanted = OpenOperationInput(
+            workflow_id=workflow_id, first_run_id=run_id, target_arn=target, opened_at=datetime.now(UTC)
+        )
         return self.numbers.open(wanted).operation_id
 
     def put(self, item: dict[str, Any]) -> None:

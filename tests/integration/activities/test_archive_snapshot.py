@@ -212,7 +212,7 @@ def test_the_source_snapshot_is_never_archived(night: Night) -> None:
     """In one region the snapshot is the source's own: it is neither tagged nor pruned."""
     night.make_source()
     snapshot = night.make_snapshot()
-    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, made_here=False)
+    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
     night.target = night.target.model_copy(update={"region": SOURCE_REGION})
     night.forget_calls()
     answer = archive(night, there, keep=1, snapshot=snapshot)

@@ -87,7 +87,7 @@ def test_the_restored_cluster_has_them(night: Night) -> None:
 
 
 def delete(night: Night, found: SnapshotCheckOutcome) -> None:
-    given = night.delete_input(found.snapshot, found.target_resource_id, live=found.live)
+    given = night.delete_input(found.snapshot, found.target_resource_id, target_settings=found.target_settings)
     while not night.run(night.clusters.delete_rds, given).done:
         night.later()
 
@@ -99,7 +99,7 @@ def test_the_trail_keeps_the_settings_of_what_is_deleted(night: Night) -> None:
     delete(night, found)
     [intent] = [row for row in night.shared.table.operation(night.operation_id) if row.phase == "intent"]
     kept = ClusterSettings.model_validate_json(intent.facts["settings"])
-    assert kept == found.live
+    assert kept == found.target_settings
     assert json.loads(intent.facts["settings"])["backup_retention_days"] == 3
 
 
@@ -122,7 +122,7 @@ def test_a_target_that_somebody_else_deleted_is_not(night: Night) -> None:
     night.later()
     with pytest.raises(Refused, match="Cluster not found"):
         checked(night)
-    assert found.live is not None
+    assert found.target_settings is not None
 
 
 def test_a_first_night_needs_its_settings(night: Night) -> None:

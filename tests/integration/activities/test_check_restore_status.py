@@ -177,7 +177,7 @@ def test_a_cluster_may_be_invisible_for_some_minutes(night: Night) -> None:
     with pytest.raises(StepFailed, match="Restored cluster not found"):
         look(night, "cluster-X", step_started_at=night.now - timedelta(minutes=6))
     with pytest.raises(StepFailed, match="Restored cluster not found"):
-        look(night, "cluster-X", step_started_at=night.now, seen=True)
+        look(night, "cluster-X", step_started_at=night.now, resource_seen=True)
 
 
 def test_another_cluster_is_left_alone(night: Night) -> None:

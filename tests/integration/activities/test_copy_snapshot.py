@@ -207,7 +207,7 @@ def test_in_one_region_nothing_is_copied(night: Night, snapshot: SourceSnapshot)
     night.forget_calls()
     answer = copy(night, snapshot, copy_needed=False)
     assert answer.details == "No copy needed in the same region"
-    assert answer.snapshot_copy == SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, made_here=False)
+    assert answer.snapshot_copy == SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
     assert list(night.emulator.calls) == []
 
 
@@ -230,7 +230,7 @@ def test_a_copy_is_followed_to_its_end(night: Night, snapshot: SourceSnapshot) -
 def test_the_snapshot_itself_needs_no_copy_to_be_ready(night: Night, snapshot: SourceSnapshot) -> None:
     """In one region the check looks at the source snapshot, and finds it to be the chosen one."""
     night.target = night.target.model_copy(update={"region": night.source.region})
-    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, made_here=False)
+    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
     assert look(night, snapshot, snapshot_copy=there).details == "Copy completed"
 
 
@@ -245,7 +245,7 @@ def test_a_copy_may_be_invisible_for_some_minutes(night: Night, snapshot: Source
 def test_a_copy_that_was_seen_may_not_vanish(night: Night, snapshot: SourceSnapshot) -> None:
     """Once seen, NotFound means that somebody deleted it."""
     with pytest.raises(StepFailed, match="Copy not found"):
-        look(night, snapshot, step_started_at=night.now, seen=True)
+        look(night, snapshot, step_started_at=night.now, resource_seen=True)
 
 
 @pytest.mark.parametrize("status", ["failed", "deleting", "incompatible-restore"])

@@ -81,7 +81,7 @@ def remove_leftovers(night: Night) -> Prepared:
         step_started_at=night.now,
         source=night.source,
         target=night.target,
-        snapshot=None,
+        snapshot_arn=None,
         unfinished_copy=False,
         cluster_resource_id=of.cluster_resource_id,
     )
@@ -96,7 +96,7 @@ def remove_an_unfinished_copy(night: Night) -> Prepared:
         step_started_at=night.now,
         source=night.source,
         target=night.target,
-        snapshot=of.snapshot.arn,
+        snapshot_arn=of.snapshot.arn,
         unfinished_copy=True,
         cluster_resource_id=None,
     )

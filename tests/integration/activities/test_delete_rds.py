@@ -314,7 +314,7 @@ def test_a_source_snapshot_made_anew_is_no_replacement(night: Night, snapshot: S
     found = rds.describe_db_clusters(DBClusterIdentifier=night.target.cluster)["DBClusters"][0]
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)
     night.make_snapshot(snapshot.identifier, cluster=night.target.cluster)
-    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, made_here=False)
+    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
     text = refusal(night, snapshot, found["DbClusterResourceId"], snapshot_copy=there)
     assert "[copy-source]" in text
 
@@ -377,15 +377,15 @@ def test_a_snapshot_that_grew_too_old_replaces_nothing(night: Night, snapshot: S
     """A night that was held up for days refuses before its first call; the message says the ages in hours."""
     resource_id = night.make_target()
     night.later(3 * DAY)
-    text = refusal(night, snapshot, resource_id, oldest=DAY)
+    text = refusal(night, snapshot, resource_id, max_snapshot_age=DAY)
     assert "[snapshot-age]" in text
     assert "is 72 h old, wanted at most 24 h" in text
-    assert not delete(night, snapshot, resource_id, oldest=4 * DAY).done
+    assert not delete(night, snapshot, resource_id, max_snapshot_age=4 * DAY).done
 
 
 def test_a_deletion_that_has_begun_is_not_stopped_by_age(night: Night, snapshot: SourceSnapshot) -> None:
     """Half a target is no use to anybody: once the intent stands, the limit is no longer asked."""
-    of = night.delete_input(snapshot, night.make_target(), oldest=DAY)
+    of = night.delete_input(snapshot, night.make_target(), max_snapshot_age=DAY)
     night.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
     assert not night.run(night.clusters.delete_rds, of).done
     night.later(3 * DAY)

@@ -22,7 +22,7 @@ def survey(night: Night, copy: str | None = None, **changed: Any) -> Inventory:
             "operation_id": night.operation_id,
             "target": night.target,
             "archive": Archive(keep=1),
-            "snapshot_copy": copy,
+            "snapshot_copy_arn": copy,
             **changed,
         }
     )
@@ -31,7 +31,7 @@ def survey(night: Night, copy: str | None = None, **changed: Any) -> Inventory:
 
 def states(seen: Inventory) -> dict[str, str]:
     """By what it is and its name."""
-    return {f"{of.what} {of.name}": of.state for of in seen.resources}
+    return {f"{of.kind} {of.name}": of.state for of in seen.resources}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_before_there_is_anything(night: Night) -> None:
     """A night that failed at once: no copy, no target, no instances, nothing left over."""
     seen = survey(night)
     assert states(seen) == {f"target cluster {night.target.cluster}": "gone"}
-    assert (seen.orphans, seen.renamed_clusters, seen.unknown, seen.seen_at) == ((), (), None, night.now)
+    assert (seen.orphans, seen.renamed_clusters, seen.incomplete_reason, seen.taken_at) == ((), (), None, night.now)
 
 
 def test_a_target_that_is_not_ours(night: Night) -> None:
@@ -108,7 +108,7 @@ def test_a_night_without_a_copy(night: Night, snapshot: SourceSnapshot) -> None:
     night.target = night.target.model_copy(update={"region": SOURCE_REGION})
     assert states(survey(night, snapshot.arn))[f"snapshot {snapshot.identifier}"] == "available"
     automated = survey(night, snapshot.arn.replace(snapshot.identifier, "rds:orders-2024-03-20"))
-    [seen] = [of for of in automated.resources if of.what == "snapshot"]
+    [seen] = [of for of in automated.resources if of.kind == "snapshot"]
     assert seen.state == "gone"
     assert "--snapshot-type automated" in seen.command
 
@@ -137,7 +137,7 @@ def test_a_cluster_that_was_renamed_is_told(night: Night, snapshot: SourceSnapsh
     night.later()
     seen = survey(night)
     [stray] = seen.renamed_clusters
-    assert (stray.what, stray.name) == ("cluster", kept)
+    assert (stray.kind, stray.name) == ("cluster", kept)
     assert stray.state == f"available, restored by {night.operation_id} and renamed since"
     assert states(seen) == {
         f"copy {night.copy_of(snapshot).identifier}": "available",
@@ -177,7 +177,7 @@ def test_an_aws_that_does_not_answer(night: Night, snapshot: SourceSnapshot) -> 
     night.emulator.faults.add("rds", "*", "reset-before", count=None)
     night.forget_calls()
     seen = survey(night, copy.arn)
-    assert seen.unknown == "AWS not reachable"
+    assert seen.incomplete_reason == "AWS not reachable"
     assert states(seen) == {
         f"copy {copy.identifier}": "not known: AWS not reachable",
         f"target cluster {night.target.cluster}": "not known: AWS not reachable",
@@ -199,8 +199,8 @@ def test_each_look_may_fail_by_itself(night: Night, copied: SnapshotCopy, operat
     night.make_target()
     night.emulator.faults.add("rds", operation, "error", code="AccessDenied", count=None)
     seen = survey(night, copied.arn)
-    assert seen.unknown == "Access denied"
-    not_known = [of.what for of in seen.resources if of.state == "not known: Access denied"]
+    assert seen.incomplete_reason == "Access denied"
+    not_known = [of.kind for of in seen.resources if of.state == "not known: Access denied"]
     assert not_known == [unknown]
     assert len(seen.resources) > 1
 
@@ -216,7 +216,7 @@ def test_every_resource_has_the_command_that_looks_at_it(night: Night, copied: S
     seen = survey(night, copied.arn)
     assert len(seen.resources) == 4
     for of in seen.resources:
-        looks_at(of, night.target.cluster if of.what == "instance" else of.name)
+        looks_at(of, night.target.cluster if of.kind == "instance" else of.name)
 
 
 def looks_at(of: Resource, name: str) -> None:

@@ -49,7 +49,7 @@ def asking(night: Night, **changed: Any) -> RemoveLeftoversInput:
             "step_started_at": night.now,
             "source": night.source,
             "target": night.target,
-            "snapshot": None,
+            "snapshot_arn": None,
             "unfinished_copy": False,
             "cluster_resource_id": None,
             **changed,
@@ -72,7 +72,7 @@ def test_an_unfinished_copy_goes(night: Night, copied: tuple[SourceSnapshot, Sna
     """It is ended and removed, after the intent; the answer names it."""
     snapshot, copy = copied
     night.forget_calls()
-    answer = until_gone(night, asking(night, snapshot=snapshot.arn, unfinished_copy=True))
+    answer = until_gone(night, asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True))
     assert (answer.details, answer.resource_arns) == ("Leftovers removed", (copy.arn,))
     assert night.copies() == {}
     order = [call.operation for call in night.emulator.calls]
@@ -84,7 +84,7 @@ def test_a_failed_copy_goes(night: Night, copied: tuple[SourceSnapshot, Snapshot
     """Nothing can be restored from it."""
     snapshot, copy = copied
     night.force_status(copy.arn, "failed")
-    until_gone(night, asking(night, snapshot=snapshot.arn, unfinished_copy=True))
+    until_gone(night, asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True))
     assert night.copies() == {}
 
 
@@ -92,7 +92,7 @@ def test_a_copy_that_rds_holds_on_to_is_waited_for(night: Night, copied: tuple[S
     """RDS deletes none in a status like this; each look asks again and says how it stands."""
     snapshot, copy = copied
     night.force_status(copy.arn, "incompatible-restore")
-    answer = remove(night, asking(night, snapshot=snapshot.arn, unfinished_copy=True))
+    answer = remove(night, asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True))
     assert (answer.done, answer.details) == (False, f"removing {copy.identifier} (incompatible-restore)")
 
 
@@ -100,7 +100,7 @@ def test_a_copy_that_has_come_stays(night: Night, copied: tuple[SourceSnapshot, 
     """It may have become available since the night gave up: then it is what the next night adopts."""
     snapshot, copy = copied
     night.later()
-    answer = remove(night, asking(night, snapshot=snapshot.arn, unfinished_copy=True))
+    answer = remove(night, asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True))
     assert (answer.done, answer.details, answer.resource_arns) == (True, "Nothing to remove", ())
     assert copy.identifier in night.copies()
     assert night.rows() == []
@@ -109,7 +109,7 @@ def test_a_copy_that_has_come_stays(night: Night, copied: tuple[SourceSnapshot, 
 def test_a_copy_that_comes_at_the_last_moment_stays(night: Night, copied: tuple[SourceSnapshot, SnapshotCopy]) -> None:
     """What is removed is looked at once more after the intent, and is not told as removed."""
     snapshot, copy = copied
-    of = asking(night, snapshot=snapshot.arn, unfinished_copy=True)
+    of = asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True)
     remove(night, of, Meanwhile(night, night.later))
     answer = remove(night, of)
     assert (answer.details, answer.resource_arns) == ("Nothing to remove", ())
@@ -123,9 +123,9 @@ def test_only_this_operations_own_copy_goes(
     """Not one of another operation, which may have been adopted, nor of another snapshot, nor one nobody asked about."""
     snapshot, copy = copied
     asked: dict[str, dict[str, Any]] = {
-        "operation": {"operation_id": f"{night.operation_id}0", "snapshot": snapshot.arn, "unfinished_copy": True},
-        "snapshot": {"snapshot": f"{snapshot.arn}-2", "unfinished_copy": True},
-        "nothing asked for": {"snapshot": snapshot.arn},
+        "operation": {"operation_id": f"{night.operation_id}0", "snapshot_arn": snapshot.arn, "unfinished_copy": True},
+        "snapshot": {"snapshot_arn": f"{snapshot.arn}-2", "unfinished_copy": True},
+        "nothing asked for": {"snapshot_arn": snapshot.arn},
     }
     night.forget_calls()
     assert remove(night, asking(night, **asked[changed])).details == "Nothing to remove"
@@ -142,7 +142,7 @@ def test_a_strangers_copy_with_our_tags_stays(night: Night, copied: tuple[Source
         SourceDBClusterSnapshotIdentifier=copy.arn, TargetDBClusterSnapshotIdentifier=evidence, CopyTags=True
     )
     night.force_status(made["DBClusterSnapshot"]["DBClusterSnapshotArn"], "failed")
-    assert remove(night, asking(night, snapshot=snapshot.arn, unfinished_copy=True)).details == "Nothing to remove"
+    assert remove(night, asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True)).details == "Nothing to remove"
     assert evidence in night.copies()
 
 
@@ -341,7 +341,7 @@ def test_a_copy_that_changed_hands_during_the_intent_is_not_called_removed(
 ) -> None:
     """Who takes our tag off it keeps it."""
     snapshot, copy = copied
-    of = asking(night, snapshot=snapshot.arn, unfinished_copy=True)
+    of = asking(night, snapshot_arn=snapshot.arn, unfinished_copy=True)
 
     def taken() -> None:
         night.rds().remove_tags_from_resource(ResourceName=copy.arn, TagKeys=["aurora-restore:copy-for"])

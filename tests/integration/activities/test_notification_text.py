@@ -38,12 +38,12 @@ ORPHAN = Orphan(
 
 def survey(target: str = "available, restored by this operation", copy: str = "available", **more: Any) -> Inventory:
     resources = (
-        Resource(what="copy", name=COPY, state=copy, command=LOOK_COPY),
-        Resource(what="target cluster", name="orders-staging", state=target, command=LOOK),
-        Resource(what="instance", name="orders-staging-1", state="creating", command=INSTANCES),
-        Resource(what="instance", name="orders-staging-2", state="creating", command=INSTANCES),
+        Resource(kind="copy", name=COPY, state=copy, command=LOOK_COPY),
+        Resource(kind="target cluster", name="orders-staging", state=target, command=LOOK),
+        Resource(kind="instance", name="orders-staging-1", state="creating", command=INSTANCES),
+        Resource(kind="instance", name="orders-staging-2", state="creating", command=INSTANCES),
     )
-    return Inventory(**{"seen_at": AT, "resources": resources, **more})
+    return Inventory(**{"taken_at": AT, "resources": resources, **more})
 
 
 def night(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
@@ -56,13 +56,13 @@ def night(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> Re
         **{
             "operation_id": "op-007",
             "outcome": Outcome.FAILED if failed else Outcome.SUCCEEDED,
-            "source": "arn:aws:rds:eu-west-1:111122223333:cluster:orders",
-            "target": TARGET.arn,
+            "source_arn": "arn:aws:rds:eu-west-1:111122223333:cluster:orders",
+            "target_arn": TARGET.arn,
             "started_at": AT,
             "steps": tuple(steps),
             "fault": FAULT if failed else None,
-            "snapshot_copy": COPY_ARN,
-            "cluster": TARGET.arn if failed and failed.number > Step.RESTORE_SNAPSHOT.number else None,
+            "snapshot_copy_arn": COPY_ARN,
+            "cluster_arn": TARGET.arn if failed and failed.number > Step.RESTORE_SNAPSHOT.number else None,
             "inventory": survey(),
             **changed,
         }
@@ -111,7 +111,9 @@ def commands(message: str) -> list[list[str]]:
 def test_a_failed_night_says_everything_in_one_message() -> None:
     """Letter by letter: what is wrong, how to go on, what is there, what was done, what earlier nights left."""
     state = night(
-        inventory=survey(orphans=(ORPHAN,)), seal="ab12", warnings=("Leftovers were not removed: Snapshot is busy: x",)
+        inventory=survey(orphans=(ORPHAN,)),
+        seal_digest="ab12",
+        warnings=("Leftovers were not removed: Snapshot is busy: x",),
     )
     assert (
         told(state)
@@ -167,7 +169,7 @@ Seal of the trail: ab12"""
 
 def test_what_was_removed_is_said_and_made_anew() -> None:
     """A cluster that the night removed is restored again from its copy, which is still there."""
-    message = told(night(removed=(TARGET.arn,), inventory=survey(target="gone")))
+    message = told(night(removed_arns=(TARGET.arn,), inventory=survey(target="gone")))
     assert f"- removed by this operation: {TARGET.arn}" in message
     assert ["retry", "op-007", "--from", "restore-snapshot"] in commands(message)
     assert ["retry", "op-007"] not in commands(message)
@@ -192,8 +194,8 @@ def test_a_copy_that_is_of_no_use_is_made_anew(step: Step, copy: str) -> None:
 
 def test_a_copy_that_was_removed_unseen_is_made_anew() -> None:
     """Also if AWS did not say how things stand: the night knows what it removed."""
-    unseen = Inventory(seen_at=AT, unknown="AWS not reachable")
-    found = commands(told(night(Step.CHECK_COPY_STATUS, removed=(COPY_ARN,), inventory=unseen)))
+    unseen = Inventory(taken_at=AT, incomplete_reason="AWS not reachable")
+    found = commands(told(night(Step.CHECK_COPY_STATUS, removed_arns=(COPY_ARN,), inventory=unseen)))
     assert found[0] == ["retry", "op-007", "--from", "copy-snapshot"]
 
 
@@ -215,7 +217,7 @@ def test_a_cancelled_night_says_so() -> None:
 @pytest.mark.parametrize("step", [Step.RESTORE_SNAPSHOT, Step.ARCHIVE_SNAPSHOT])
 def test_a_night_that_waits_says_until_when(step: Step) -> None:
     """And with which words it goes on; skip stands there only where it is safe."""
-    message = told(night(step, outcome=Outcome.WAITING, waits_until=AT + timedelta(hours=4)))
+    message = told(night(step, outcome=Outcome.WAITING, waiting_until=AT + timedelta(hours=4)))
     assert f"failed at {step} and waits for you until 2026-11-25 07:02 UTC." in message
     verbs = [words[0] for words in commands(message)]
     assert verbs == ["retry", *(["skip"] if step is Step.ARCHIVE_SNAPSHOT else []), "abort", "audit"]
@@ -239,13 +241,15 @@ def test_many_orphans_are_counted() -> None:
 
 def test_a_night_without_a_number_offers_nothing_that_needs_one() -> None:
     """It ended before its first step."""
-    state = night().model_copy(update={"operation_id": None, "steps": (), "snapshot_copy": None, "cluster": None})
+    state = night().model_copy(
+        update={"operation_id": None, "steps": (), "snapshot_copy_arn": None, "cluster_arn": None}
+    )
     assert commands(told(state)) == [["start", "REQUEST_FILE"]]
 
 
 def test_what_is_not_known_is_said() -> None:
     """AWS did not answer: the message is sent all the same, and says so."""
-    message = told(night(inventory=Inventory(seen_at=AT, unknown="AWS not reachable")))
+    message = told(night(inventory=Inventory(taken_at=AT, incomplete_reason="AWS not reachable")))
     assert "Not known: AWS not reachable. Look yourself." in message
     assert ["retry", "op-007"] in commands(message)
 
@@ -254,7 +258,7 @@ def test_what_is_not_known_is_said() -> None:
 @pytest.mark.parametrize("step", Step)
 def test_every_command_exists(outcome: Outcome, step: Step) -> None:
     """Each command of ours is one that starter.py understands."""
-    state = night(step, outcome=outcome, removed=(TARGET.arn, COPY_ARN), inventory=survey(orphans=(ORPHAN,)))
+    state = night(step, outcome=outcome, removed_arns=(TARGET.arn, COPY_ARN), inventory=survey(orphans=(ORPHAN,)))
     found = commands(told(state))
     assert len(found) >= 3
     for words in found:

@@ -15,7 +15,7 @@ from audit.numbers import OperationNumbersTable
 from audit.setup import create_operations_table
 from errors import AwsUnavailable, Fault, StepFailed, TrailUnavailable
 from models.notifications import NotificationInput
-from models.operation import OpenOperation, RestoreState, StepState
+from models.operation import OpenOperationInput, RestoreState, StepState
 from models.request import Notification
 from models.steps import Outcome, Status, Step
 from tests.rigs.activities import TARGET_REGION, Night
@@ -60,8 +60,8 @@ def told(night: Night, outcome: Outcome, *steps: StepState, fault: Fault | None 
     return RestoreState(
         operation_id=night.operation_id,
         outcome=outcome,
-        source=night.source.arn,
-        target=night.target.arn,
+        source_arn=night.source.arn,
+        target_arn=night.target.arn,
         started_at=night.now,
         steps=steps,
         fault=fault,
@@ -214,9 +214,9 @@ def numbers(night: Night) -> OperationActivities:
     return OperationActivities(OperationNumbersTable(dynamodb, table))
 
 
-def wanted(night: Night, run: str) -> OpenOperation:
-    return OpenOperation(
-        workflow_id=night.target.workflow_id, first_run_id=run, target=night.target.arn, opened_at=night.now
+def wanted(night: Night, run: str) -> OpenOperationInput:
+    return OpenOperationInput(
+        workflow_id=night.target.workflow_id, first_run_id=run, target_arn=night.target.arn, opened_at=night.now
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from audit.numbers import OperationNumbersTable
 from devstack.aws import Emulator
 from errors import TrailUnavailable
-from models.operation import OpenOperation, Operation
+from models.operation import OpenOperationInput, Operation
 from tests.rigs.audit_tables import NIGHT, later
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ def numbers(dynamodb: DynamoDBClient, operations_table: str) -> OperationNumbers
     return OperationNumbersTable(dynamodb, operations_table)
 
 
-def _wanted(run: int, workflow_id: str = NIGHT_OF) -> OpenOperation:
-    return OpenOperation(
+def _wanted(run: int, workflow_id: str = NIGHT_OF) -> OpenOperationInput:
+    return OpenOperationInput(
         workflow_id=workflow_id,
         first_run_id=f"run-{run}",
-        target="arn:aws:rds:eu-central-1:111122223333:cluster:orders",
+        target_arn="arn:aws:rds:eu-central-1:111122223333:cluster:orders",
         opened_at=later(seconds=run),
     )
 
 
-def _until_given(numbers: OperationNumbersTable, wanted: OpenOperation) -> Operation:
+def _until_given(numbers: OperationNumbersTable, wanted: OpenOperationInput) -> Operation:
     """As Temporal does: again and again while the refusal is a transient one."""
     while True:
         try:

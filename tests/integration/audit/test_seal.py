@@ -28,7 +28,7 @@ WORKFLOW = "aurora-restore:111122223333:eu-central-1:orders-staging"
 
 def asked(operation_id: str = "op-001", at: datetime = NIGHT, target: str = TARGET) -> SealInput:
     """What a workflow asks for."""
-    return SealInput(operation_id=operation_id, target=target, workflow_id=WORKFLOW, sealed_at=at)
+    return SealInput(operation_id=operation_id, target_arn=target, workflow_id=WORKFLOW, sealed_at=at)
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_a_seal_covers_every_row_and_the_one_before(table: AuditTable, seals: Se
     first = seals.seal(asked(), "run")
     table.put(row(step=Step.SNS_NOTIFICATION, timestamp=later(minutes=1)))
     second = seals.seal(asked(at=later(minutes=2)), "run")
-    assert (first.number, first.rows, first.previous) == (1, 1, None)
-    assert (second.number, second.rows, second.previous) == (2, 3, first.digest)
+    assert (first.number, first.row_count, first.previous_digest) == (1, 1, None)
+    assert (second.number, second.row_count, second.previous_digest) == (2, 3, first.digest)
     covered = {each.event_key: each.digest for each in _last(table).covered}
     assert covered == {item["event_key"]["S"]: digest_of(item) for item in table.items("op-001")[:-1]}
 
@@ -58,7 +58,7 @@ def test_the_head_is_the_last_seal(table: AuditTable, seals: Seals) -> None:
     head = seals.head(TARGET)
     assert head is not None
     assert (head.operation_id, head.digest, head.number) == ("op-002", last.digest, 2)
-    assert (other.number, other.previous) == (1, None)
+    assert (other.number, other.previous_digest) == (1, None)
     found = seals.at(head)
     assert found is not None
     assert digest_of({name: value for name, value in found.items() if name != "digest"}) == last.digest
@@ -99,7 +99,7 @@ def test_different_seals_made_at_once_are_a_chain(table: AuditTable, seals: Seal
         made = list(threads.map(lambda number: seals.seal(asked(f"op-{number:03d}"), "run"), range(4)))
     in_order = sorted(made, key=lambda seal: seal.number)
     assert [seal.number for seal in in_order] == [1, 2, 3, 4]
-    assert [seal.previous for seal in in_order] == [None, *(seal.digest for seal in in_order[:-1])]
+    assert [seal.previous_digest for seal in in_order] == [None, *(seal.digest for seal in in_order[:-1])]
 
 
 @pytest.mark.parametrize("kind", ["http500", "reset-after", "reset-before"])
@@ -118,7 +118,7 @@ def test_an_answer_that_is_lost_makes_no_second_seal(
     with pytest.raises(TrailUnavailable):
         seals.seal(asked(), "run")
     seal = seals.seal(asked(), "run")
-    assert (seal.number, seal.rows) == (1, 1)
+    assert (seal.number, seal.row_count) == (1, 1)
     assert sum(map(is_seal, table.items("op-001"))) == 1
 
 
@@ -157,7 +157,7 @@ def test_thousands_of_rows_can_be_sealed(
     for first in range(0, len(rows), 25):
         puts: Any = [{"PutRequest": {"Item": to_item(written)}} for written in rows[first : first + 25]]
         dynamodb.batch_write_item(RequestItems={table_name: puts})
-    assert seals.seal(asked(), "run").rows == len(rows)
+    assert seals.seal(asked(), "run").row_count == len(rows)
     assert len(table.items("op-001")[-1]["covered"]["B"]) < len(rows) * 90
 
 

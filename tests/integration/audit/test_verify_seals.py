@@ -15,7 +15,7 @@ from audit.seal import Link, Seals, digest_of, from_seal_item, is_seal
 from audit.table import EXPIRES_AT, AuditTable
 from audit.verify_seals import Checked, SealCheck
 from devstack.temporal_server import TemporalServer
-from models.operation import OpenOperation
+from models.operation import OpenOperationInput
 from models.seal import Seal, SealInput
 from models.steps import Status, Step
 from tests.rigs.audit_tables import NIGHT, later, row
@@ -48,7 +48,7 @@ class Book:
 
     def _night(self, night: int) -> None:
         at = NIGHT + timedelta(days=night)
-        of = OpenOperation(workflow_id=WORKFLOW, first_run_id=f"run-{night}", target=TARGET, opened_at=at)
+        of = OpenOperationInput(workflow_id=WORKFLOW, first_run_id=f"run-{night}", target_arn=TARGET, opened_at=at)
         operation_id = self.tables.numbers.open(of).operation_id
         told = {"operation_id": operation_id, "run_id": f"run-{night}"}
         self.trail.put(row(**told, phase=Phase.STARTED, status=Status.IN_PROGRESS, timestamp=at))
@@ -58,7 +58,7 @@ class Book:
         self.told[operation_id] = [first, self._seal(operation_id, night, at + timedelta(minutes=3))]
 
     def _seal(self, operation_id: str, night: int, at: datetime) -> Seal:
-        seal_input = SealInput(operation_id=operation_id, target=TARGET, workflow_id=WORKFLOW, sealed_at=at)
+        seal_input = SealInput(operation_id=operation_id, target_arn=TARGET, workflow_id=WORKFLOW, sealed_at=at)
         return self.seals.seal(seal_input, f"run-{night}")
 
     def check(
@@ -190,7 +190,7 @@ def test_a_seal_that_was_made_anew_does_not_fit_the_chain(book: Book) -> None:
     forged = book.seals._item(
         SealInput(
             operation_id="op-002",
-            target=TARGET,
+            target_arn=TARGET,
             workflow_id=WORKFLOW,
             sealed_at=NIGHT + timedelta(days=1, minutes=3),
         ),

@@ -34,7 +34,11 @@ def waiting(
     now = datetime.now(UTC)
     failed = StepState(step=Step.ARCHIVE_SNAPSHOT, status=Status.FAILED, details="Access denied", started_at=now)
     yield RestoreState(
-        source="source", target="target", started_at=now, steps=(failed,), waits_until=now + timedelta(hours=1)
+        source_arn="source",
+        target_arn="target",
+        started_at=now,
+        steps=(failed,),
+        waiting_until=now + timedelta(hours=1),
     )
     terminate(set_up)
 

@@ -98,7 +98,7 @@ async def test_by_default_everything_stays(on: Bench) -> None:
     fails(on, "CreateDBInstance")
     state = await ended(on, await on.start(asked()))
     assert trail(on)[-2:] == [("check-restore-status", "FAILED", "Access denied"), TOLD]
-    assert state.removed == ()
+    assert state.removed_arns == ()
     assert (target(on), list(copies(on.demo).values())) == ("available", ["available"])
     told = message(on)
     assert re.search(r"- copy aurora-restore-orders-staging-\d{8}-\w{10}: available", told)
@@ -112,7 +112,7 @@ async def test_a_half_restored_target_is_removed_if_asked_for(on: Bench) -> None
     fails(on, "CreateDBInstance")
     state = await ended(on, await on.start(asked(half_restored_target="remove")))
     assert trail(on)[-3:] == [("check-restore-status", "FAILED", "Access denied"), REMOVED, TOLD]
-    assert state.removed == (asked().target.arn,)
+    assert state.removed_arns == (asked().target.arn,)
     assert (target(on), list(copies(on.demo).values())) == (None, ["available"])
     told = message(on)
     assert f"- removed by this operation: {asked().target.arn}" in told
@@ -140,7 +140,7 @@ async def test_an_unfinished_copy_is_removed_although_the_night_was_cancelled(on
     assert trail(on)[-2:] == [REMOVED, TOLD]
     assert copies(on.demo) == {}
     state = await on.state(handle)
-    assert state.removed == (state.snapshot_copy,)
+    assert state.removed_arns == (state.snapshot_copy_arn,)
     assert "python starter.py retry op-001 --from copy-snapshot\n" in message(on)
     assert target(on) == "available"
 
@@ -188,7 +188,7 @@ async def test_what_a_night_adopted_is_not_its_own(on: Bench) -> None:
     await failure(second)
     assert trail(on, "op-002")[-2:] == [("remove-leftovers", "SUCCESS", "Nothing to remove"), TOLD]
     assert len(copies(on.demo)) == 1
-    assert (await on.state(second)).removed == ()
+    assert (await on.state(second)).removed_arns == ()
 
 
 async def test_before_a_copy_is_begun_there_is_nothing_to_remove(on: Bench) -> None:
@@ -259,7 +259,9 @@ async def test_orphans_are_reported_every_night(on: Bench) -> None:
     await failure(first)
     [orphan] = copies(on.demo)
     assert "LEFT OVER" not in message(on)
-    on.demo.control("POST", "/_devstack/rds/status", {"arn": (await on.state(first)).snapshot_copy, "status": "failed"})
+    on.demo.control(
+        "POST", "/_devstack/rds/status", {"arn": (await on.state(first)).snapshot_copy_arn, "status": "failed"}
+    )
     on.demo.take_automated_snapshot()
 
     for fault in (True, False):

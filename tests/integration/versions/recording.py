@@ -113,7 +113,7 @@ class Studio:
 
     async def asks(self, handle: WorkflowHandle[Any, Any]) -> None:
         """Wait until a night waits for its operator, who has been told."""
-        await self.state(handle, lambda state: state.waits_until is not None and told(state))
+        await self.state(handle, lambda state: state.waiting_until is not None and told(state))
 
     async def decide(self, handle: WorkflowHandle[Any, Any], decision: Decision) -> None:
         """What an operator says to it; a refusal is an answer too."""

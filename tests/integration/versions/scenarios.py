@@ -119,7 +119,7 @@ async def operator_retries_twice(at: Studio) -> None:
     for _ in range(2):
         await at.asks(handle)
         await at.decide(handle, Decision.RETRY)
-        await at.state(handle, lambda state: state.waits_until is None or state.outcome is not Outcome.WAITING)
+        await at.state(handle, lambda state: state.waiting_until is None or state.outcome is not Outcome.WAITING)
     await at.ended(handle)
 
 

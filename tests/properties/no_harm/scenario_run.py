@@ -31,7 +31,7 @@ from clients.aws import AwsClients
 from errors import Final, StepFailed, Transient
 from models.identifiers import copy_identifier
 from models.leftovers import CleanupState
-from models.operation import OpenOperation, Operation, RestoreState, StepInput, StepOutcome
+from models.operation import OpenOperationInput, Operation, RestoreState, StepInput, StepOutcome
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
 from models.steps import AuditedStep, Housekeeping, Outcome, Step, audited_step
@@ -249,7 +249,7 @@ class Night:
         finally:
             self.stage.end()
 
-    def _open_operation(self, wanted: OpenOperation) -> Operation:
+    def _open_operation(self, wanted: OpenOperationInput) -> Operation:
         return Operation(operation_id=f"op-{next(self._numbers):03d}", opened_at=wanted.opened_at)
 
     def _setup_db_users(self, _: Any) -> StepOutcome:
@@ -268,4 +268,4 @@ async def _written_within(_: timedelta | None) -> bool:
 
 
 def _seal_trail(seal_input: SealInput) -> Seal:
-    return Seal(digest="0" * 64, number=1, rows=1, sealed_at=seal_input.sealed_at)
+    return Seal(digest="0" * 64, number=1, row_count=1, sealed_at=seal_input.sealed_at)

@@ -18,7 +18,7 @@ from models.database_users import SetupUsersInput
 from models.inventory import InventoryInput
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
-from models.operation import OpenOperation, RestoreState
+from models.operation import OpenOperationInput, RestoreState
 from models.request import Archive, RestoreRequest, SnapshotSelector
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Step
@@ -192,8 +192,8 @@ class PolicedNight:
     def open(self) -> None:
         """open-operation."""
         target = self.request.target
-        wanted = OpenOperation(
-            workflow_id=target.workflow_id, first_run_id=str(self.number), target=target.arn, opened_at=self.now
+        wanted = OpenOperationInput(
+            workflow_id=target.workflow_id, first_run_id=str(self.number), target_arn=target.arn, opened_at=self.now
         )
         self.operation_id = self.run("open-operation", wanted).operation_id
 
@@ -232,7 +232,7 @@ class PolicedNight:
             snapshot_copy=copy,
             source_resource_id=found.source_resource_id,
             target_resource_id=found.target_resource_id,
-            live=found.live,
+            target_settings=found.target_settings,
         )
         return self.until_done(Step.DELETE_RDS, given)
 
@@ -267,7 +267,7 @@ class PolicedNight:
         """sns-notification."""
         of = self.request
         state = RestoreState(
-            source=of.source.arn, target=of.target.arn, started_at=self.started_at, outcome=Outcome.SUCCEEDED
+            source_arn=of.source.arn, target_arn=of.target.arn, started_at=self.started_at, outcome=Outcome.SUCCEEDED
         )
         given: dict[str, Any] = {"notification": of.notification, "workflow_id": of.target.workflow_id, "state": state}
         return self.run(Step.SNS_NOTIFICATION, NotificationInput(**self._step(), target=of.target, **given))
@@ -278,7 +278,7 @@ class PolicedNight:
         given: dict[str, Any] = {
             "target": of.target,
             "archive": of.archive,
-            "snapshot_copy": copy.arn if copy else None,
+            "snapshot_copy_arn": copy.arn if copy else None,
         }
         return self.run(TAKE_INVENTORY, InventoryInput(operation_id=self.operation_id, **given))
 
@@ -288,7 +288,7 @@ class PolicedNight:
             **self._step(),
             source=self.request.source,
             target=self.request.target,
-            snapshot=found.snapshot.arn,
+            snapshot_arn=found.snapshot.arn,
             unfinished_copy=True,
             cluster_resource_id=resource_id,
         )

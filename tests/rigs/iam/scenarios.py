@@ -156,7 +156,7 @@ def a_failed_night_removes_what_is_half_done(site: Site) -> None:
     copy = night.copy(found)
     night.delete(found, copy)
     night.restore(found, copy)
-    [cluster] = [of for of in night.survey(copy).resources if of.what == "target cluster"]
+    [cluster] = [of for of in night.survey(copy).resources if of.kind == "target cluster"]
     assert cluster.state == "available, restored by this operation"
     found_by = site.owner("rds").describe_db_clusters(DBClusterIdentifier=night.cluster)["DBClusters"][0]
     removed = night.remove_leftovers(found, found_by["DbClusterResourceId"])
