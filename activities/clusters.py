@@ -101,10 +101,10 @@ class ClusterActivities:
 
     def _guard(self, step_input: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
         caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
-        sources = guards.known(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
+        sources = guards.known_resource_ids(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
         seen = ObservedTarget(step_input.source, step_input.target, cluster, sources, caller)
         guards.refuse_if_any(
-            [*guards.violations(seen), *self._copy_violations(step_input), *self._age_violations(step_input)]
+            [*guards.guard_violations(seen), *self._copy_violations(step_input), *self._age_violations(step_input)]
         )
 
     def _copy_violations(self, step_input: DeleteClusterInput) -> list[guards.Violation]:

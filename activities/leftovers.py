@@ -158,8 +158,10 @@ class LeftoverActivities:
         if left.cluster:
             caller = step_input.target.account_id  # it was just checked
             guards.refuse_if_any(
-                guards.violations(
-                    ObservedTarget(step_input.source, step_input.target, left.cluster, guards.known(), caller)
+                guards.guard_violations(
+                    ObservedTarget(
+                        step_input.source, step_input.target, left.cluster, guards.known_resource_ids(), caller
+                    )
                 )
             )
         self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, step_input, f"Removing {left.text}", left.arns)

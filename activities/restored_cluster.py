@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from activities.clusters import another_cluster
-from activities.databases.passwords import read_password
+from activities.databases.passwords import password_of
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, translated
 from activities.rds.copies import BEING_DELETED
@@ -96,7 +96,7 @@ class RestoredClusterActivities:
     def _set_master_password(
         self, rds: RDSClient, step_input: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
     ) -> None:
-        password = read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
+        password = password_of(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
         if not _modified(rds, step_input, MasterUserPassword=password):
             return
         # Tagged only after RDS took the password: a death in between sets the same password once more.

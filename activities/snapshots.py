@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities.databases.sql_files import unusable_sql_files
+from activities.databases.sql_files import missing_sql_files
 from activities.preflight import guards
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import Preflight
@@ -63,12 +63,12 @@ class SnapshotActivities:
         Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot.
         Run twice: the same answer, as long as nobody made or deleted a snapshot in between.
         """
-        look = Preflight(self._aws, self._intents, step_input, now())
-        snapshot, source = look.snapshot(), look.source_cluster()
+        preflight = Preflight(self._aws, self._intents, step_input, now())
+        snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
-        target = look.target(guards.known(source_resource_id, snapshot.cluster_resource_id))
+        target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
         files = PreflightCheck(("sql-files",), lambda: self._sql_files(step_input))
-        guards.refuse_if_any(guards.find_violations([*look.checks(snapshot, target), files]))
+        guards.refuse_if_any(guards.find_violations([*preflight.checks(snapshot, target), files]))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
@@ -81,7 +81,7 @@ class SnapshotActivities:
 
     def _sql_files(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:
         """Looked at here and not in the examination: only a worker has the directory."""
-        for fault in unusable_sql_files(self._sql_directory, (wanted.file for wanted in step_input.sql_files)):
+        for fault in missing_sql_files(self._sql_directory, (wanted.file for wanted in step_input.sql_files)):
             yield Violation("sql-files", "SQL file not usable", fault)
 
     @step_activity(Step.COPY_SNAPSHOT)

@@ -29,4 +29,4 @@ def run(args: argparse.Namespace) -> int:
     intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
     planned = plan_restore(aws, intents, request, datetime.now(UTC))
     show(page(planned))
-    return FAILED if planned.obstacles else FINE
+    return FAILED if planned.failed_checks else FINE

@@ -1,4 +1,4 @@
-"""A plan as a page that an operator reads, and signs if it says that the night would run."""
+"""A plan as a page: the owner of the target reads it before the restore may delete the cluster."""
 
 from __future__ import annotations
 
@@ -10,45 +10,55 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.preflight.plan import CheckResult, Plan
+from activities.preflight.plan import CheckResult, CheckStatus, Plan
 from models.configuration import Instance, ServerlessV2Scaling
 from models.users import OtherLogins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+UNKNOWN = ("unknown", "see the failed checks")
+
 
 def page(plan: Plan) -> RenderableType:
-    """Everything, in the order of the night; the last line is the verdict."""
-    parts = (
+    """All sections in the order of the steps, then the checks; the last line is the verdict."""
+    sections = (
         ("Source snapshot", _rows(_snapshot(plan))),
         ("Copy", _rows(_copy(plan))),
-        ("Would be deleted", _rows(_deletion(plan))),
-        ("Would be restored", _rows(_cluster(plan))),
+        ("Cluster to delete", _rows(_deletion(plan))),
+        ("Cluster to restore", _rows(_cluster(plan))),
         ("Database", _rows(_database(plan))),
         ("Afterwards", _rows(_afterwards(plan))),
         ("Checks", _checks(plan)),
     )
-    sections = [part for title, body in parts for part in (Text(f"\n{title}", "bold"), body)]
-    return Group(_title(plan), *sections, Text(f"\n{verdict(plan)}", "bold red" if plan.obstacles else "bold green"))
+    parts = [part for title, body in sections for part in (Text(f"\n{title}", "bold"), body)]
+    return Group(_title(plan), *parts, Text(f"\n{verdict(plan)}", "bold red" if plan.failed_checks else "bold green"))
 
 
 def verdict(plan: Plan) -> str:
-    """The last line."""
-    count = len(plan.obstacles)
-    return f"{count} thing{'s' if count > 1 else ''} would stop it." if count else "The night would run."
+    """Whether the restore would run."""
+    match len(plan.failed_checks):
+        case 0:
+            return "No check failed. The restore would run."
+        case 1:
+            return "1 check failed. The restore would stop."
+        case count:
+            return f"{count} checks failed. The restore would stop."
 
 
 def _title(plan: Plan) -> Text:
     source, target = plan.request.source, plan.request.target
-    when = f"Plan of a night that begins {plan.at:%Y-%m-%d %H:%M} UTC; nothing was changed."
-    return Text(f"{when}\n{target.arn} would be replaced by {source.arn}")
+    return Text(
+        f"Plan of a restore that starts at {plan.at:%Y-%m-%d %H:%M} UTC. This command changed nothing.\n"
+        f"The restore would replace {target.arn}\n"
+        f"with a snapshot of        {source.arn}"
+    )
 
 
 def _snapshot(plan: Plan) -> Iterator[tuple[str, str]]:
     snapshot = plan.snapshot
     if snapshot is None:
-        yield "none", "see the checks"
+        yield UNKNOWN
         return
     yield "name", f"{snapshot.identifier} ({snapshot.type})"
     yield "created", f"{snapshot.created_at:%Y-%m-%d %H:%M} UTC, {_age(plan.at - snapshot.created_at)} ago"
@@ -58,57 +68,61 @@ def _snapshot(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _copy(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.copy is None:
-        yield "none", "see the checks"
+        yield UNKNOWN
     elif not plan.copy.copied:
-        yield "none", "not needed: source and target share a region of an account"
+        yield "none", "the target is in the source's account and region, so that the restore needs no copy"
     else:
         yield "name", plan.copy.identifier
-        yield "there", f"yes, {plan.copy_status}: it would be adopted" if plan.copy_status else "no: it would be made"
+        exists = f"yes ({plan.copy_status}); the restore would adopt it"
+        yield "exists", exists if plan.copy_status else "no; the restore would make it"
 
 
 def _deletion(plan: Plan) -> Iterator[tuple[str, str]]:
-    sighting = plan.target.sighting
-    if sighting is None:
-        yield "nothing", f"no {plan.request.target.arn} was found"
+    if plan.target is None:
+        yield UNKNOWN
         return
-    yield "cluster", sighting.cluster["DBClusterArn"]
-    yield "resource id", sighting.cluster["DbClusterResourceId"]
-    yield "status", sighting.cluster["Status"]
-    for one in plan.target.instances:
-        yield "instance", f"{one['DBInstanceIdentifier']} ({one['DBInstanceClass']}, {one['DBInstanceStatus']})"
+    observed = plan.target.observed
+    if observed is None:
+        yield "none", f"{plan.request.target.arn} does not exist"
+        return
+    yield "cluster", observed.cluster["DBClusterArn"]
+    yield "resource id", observed.cluster["DbClusterResourceId"]
+    yield "status", observed.cluster["Status"]
+    for instance in plan.target.instances:
+        status = f"{instance['DBInstanceClass']}, {instance['DBInstanceStatus']}"
+        yield "instance", f"{instance['DBInstanceIdentifier']} ({status})"
 
 
 def _cluster(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for setting in plan.settings:
-        yield setting.name, _shown(setting.value), setting.origin
+        yield setting.name, _format(setting.value), setting.origin
     target = plan.request.target
-    encrypted_copy = plan.request.copy_needed and plan.snapshot is not None and plan.snapshot.encrypted
-    by_itself = "missing" if encrypted_copy else "as the snapshot"
-    yield "kms_key_id", target.kms_key_id or "–", "request" if target.kms_key_id else by_itself
-    secret = target.master_user_secret_id
-    yield (
-        "master password",
-        f"of the secret {secret}" if secret else "managed by RDS",
-        "request" if secret else "default",
-    )
+    needs_key = plan.request.copy_needed and plan.snapshot is not None and plan.snapshot.encrypted
+    without_key = "missing" if needs_key else "as in the snapshot"
+    yield "kms_key_id", target.kms_key_id or "–", "from the request" if target.kms_key_id else without_key
+    if secret := target.master_user_secret_id:
+        yield "master password", f"from the secret {secret}", "from the request"
+    else:
+        yield "master password", "RDS makes and keeps it", "default"
 
 
 def _database(plan: Plan) -> Iterator[tuple[str, str]]:
     request = plan.request
     yield "users", _joined(user.name for user in request.users)
-    kept = f", except {', '.join(request.keep_logins)}" if request.keep_logins else ""
-    locked = request.other_logins is OtherLogins.LOCK
-    yield "other logins", f"locked{kept}" if locked else "stay as they are in the source"
-    yield "SQL files", _joined(f"{one.file} in {one.database}" for one in request.sql_files)
+    excepted = f", except {', '.join(request.keep_logins)}" if request.keep_logins else ""
+    is_locked = request.other_logins is OtherLogins.LOCK
+    yield "other logins", f"locked{excepted}" if is_locked else "unchanged, as in the source"
+    yield "SQL files", _joined(f"{sql_file.file} in {sql_file.database}" for sql_file in request.sql_files)
     yield "data checks", str(len(request.checks))
 
 
 def _afterwards(plan: Plan) -> Iterator[tuple[str, str]]:
-    topics = plan.request.notification
-    yield "copies kept", str(plan.request.archive.keep)
-    yield "copies pruned", _joined(arn.rpartition(":")[2] for arn in plan.pruned)
-    yield "told of success", topics.success_topic_arn or topics.topic_arn
-    yield "told of failure", topics.topic_arn
+    notification = plan.request.notification
+    yield "copies to keep", str(plan.request.archive.keep)
+    pruned = ", ".join(UNKNOWN) if plan.pruned is None else _joined(arn.rpartition(":")[2] for arn in plan.pruned)
+    yield "copies to delete", pruned
+    yield "notified of success", notification.success_topic_arn or notification.topic_arn
+    yield "notified of failure", notification.topic_arn
 
 
 def _rows(rows: Iterable[Sequence[str]]) -> Table:
@@ -119,27 +133,29 @@ def _rows(rows: Iterable[Sequence[str]]) -> Table:
 
 
 def _checks(plan: Plan) -> Group:
-    return Group(*(_line(finding) for finding in plan.findings))
+    return Group(*(_line(result) for result in plan.results))
 
 
-def _line(finding: CheckResult) -> Text:
-    if finding.broken:
-        return Text(f"✗ {finding.rule}: {finding.broken}", "red")
-    if finding.unseen:
-        return Text(f"– {finding.rule}: not looked at, {finding.unseen}", "dim")
-    return Text(f"✓ {finding.rule}", "green")
+def _line(result: CheckResult) -> Text:
+    match result.status:
+        case CheckStatus.FAILED:
+            return Text(f"✗ {result.rule}: {result.message}", "red")
+        case CheckStatus.SKIPPED:
+            return Text(f"– {result.rule}: skipped, because {result.message}", "dim")
+        case CheckStatus.PASSED:
+            return Text(f"✓ {result.rule}", "green")
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     match value:
         case None:
             text = "–"
         case bool():
             text = "yes" if value else "no"
         case tuple():
-            text = _joined(_shown(one) for one in value)
+            text = _joined(_format(part) for part in value)
         case dict():
-            text = _joined(f"{name}={one}" for name, one in value.items())
+            text = _joined(f"{name}={part}" for name, part in value.items())
         case Instance():
             group = value.db_parameter_group_name
             text = f"{value.instance_class} with {group}" if group else value.instance_class

@@ -1,8 +1,8 @@
-"""What must be true before anything of the target may be deleted: named rules, all of them looked at.
+"""The guards: named rules that must all hold before anything of the target is deleted.
 
-Evaluated in snapshot-check, so that a night that may not delete does not copy either, and again in delete-rds
-before its first call: deletion protection on a cluster does not protect its instances (RDS API Reference,
-DeleteDBInstance, DeletionProtection).
+snapshot-check evaluates them, so that a restore that may not delete does not copy either. delete-rds evaluates them
+again before its first call, because deletion protection on a cluster does not protect its instances (RDS API
+Reference, DeleteDBInstance, DeletionProtection).
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Violation:
-    """One reason not to go on."""
+    """One reason to refuse the restore."""
 
     rule: str
     short: str
+    """The text of the trail's Details column."""
     message: str
+    """What is wrong with which resource, what is expected, what to do."""
 
 
 @dataclass(frozen=True)
 class PreflightCheck:
-    """One look, and the names of the rules that it can find broken."""
+    """A check, and the names of all rules that its violations can have."""
 
     rules: tuple[str, ...]
     run: Callable[[], Iterable[Violation]]
@@ -40,119 +42,124 @@ class PreflightCheck:
 
 @dataclass(frozen=True)
 class ObservedTarget:
-    """The target as it was just seen, and what it is held against."""
+    """The target as RDS has just described it, and what the guards compare it with."""
 
     source: Source
     target: Target
     cluster: DBClusterTypeDef
     source_resource_ids: frozenset[str]
-    """Of the cluster with the source's name and of the one that the snapshot was taken of."""
+    """Of the cluster that has the source's name, and of the cluster that the snapshot was taken of."""
     caller_account: str
 
 
-def known(*resource_ids: str | None) -> frozenset[str]:
-    """Those that are known: of a cluster that is gone there is none."""
+def known_resource_ids(*resource_ids: str | None) -> frozenset[str]:
+    """Without the unknown ones: a cluster that is gone has none."""
     return frozenset(resource_id for resource_id in resource_ids if resource_id is not None)
 
 
 Guard = Callable[[ObservedTarget], Violation | None]
 
 
-def target_account_is_the_callers(seen: ObservedTarget) -> Violation | None:
+def target_account_is_the_callers(observed: ObservedTarget) -> Violation | None:
     """A worker with the wrong credentials sees another account's cluster of the same name."""
-    return wrong_target_account(seen.target, seen.caller_account)
+    return wrong_target_account(observed.target, observed.caller_account)
 
 
 def wrong_target_account(target: Target, caller_account: str) -> Violation | None:
-    """The same where there is no cluster to see, but copies to delete."""
+    """The same rule for a target without a cluster, whose copies are to be deleted."""
     if caller_account == target.account_id:
         return None
     return Violation(
         "target-account",
         "Wrong AWS account",
-        f"the credentials for the target belong to account {caller_account}, the request says "
+        f"the credentials for the target belong to account {caller_account}, but the request names account "
         f"{target.account_id}. Correct target.account_id or target.role_arn.",
     )
 
 
-def target_arn_is_the_requests(seen: ObservedTarget) -> Violation | None:
-    """What answers under the name must be the cluster that the request names, in its region and account."""
-    found = seen.cluster["DBClusterArn"]
-    if found == seen.target.arn:
+def target_arn_is_the_requests(observed: ObservedTarget) -> Violation | None:
+    """The cluster of the target's name must be in the region and the account of the request."""
+    arn = observed.cluster["DBClusterArn"]
+    if arn == observed.target.arn:
         return None
     return Violation(
-        "target-arn", "Wrong cluster", f"the target answers with the ARN {found}, the request means {seen.target.arn}."
+        "target-arn",
+        "Wrong cluster",
+        f"RDS returned the cluster {arn}, but the request names {observed.target.arn}. "
+        "Find out which cluster this is before you change anything.",
     )
 
 
-def target_is_not_the_source(seen: ObservedTarget) -> Violation | None:
-    """By ARN and by resource id, which a rename does not change."""
-    same_id = seen.cluster["DbClusterResourceId"] in seen.source_resource_ids
-    if seen.cluster["DBClusterArn"] != seen.source.arn and not same_id:
+def target_is_not_the_source(observed: ObservedTarget) -> Violation | None:
+    """Compares the ARN, and the resource id, which a rename does not change."""
+    same_id = observed.cluster["DbClusterResourceId"] in observed.source_resource_ids
+    if observed.cluster["DBClusterArn"] != observed.source.arn and not same_id:
         return None
     return Violation(
         "not-the-source",
         "Target is the source",
-        f"{seen.target.arn} is the source cluster itself. Correct the request.",
+        f"{observed.target.arn} is the source cluster itself. Correct the request.",
     )
 
 
-def target_opted_in(seen: ObservedTarget) -> Violation | None:
-    """Only a cluster whose owner tagged it for this very source is ever replaced."""
-    found = tags.tags_of(seen.cluster.get("TagList", [])).get(tags.REPLACED_BY)
-    if found == seen.source.arn:
+def target_opted_in(observed: ObservedTarget) -> Violation | None:
+    """A cluster is replaced only if its owner tagged it for this very source."""
+    target, source = observed.target, observed.source
+    tagged_source = tags.tags_of(observed.cluster.get("TagList", [])).get(tags.REPLACED_BY)
+    if tagged_source == source.arn:
         return None
-    has = f"its tag {tags.REPLACED_BY} says {found}" if found else f"it has no tag {tags.REPLACED_BY}"
+    tag = f"its tag {tags.REPLACED_BY} is {tagged_source}" if tagged_source else f"it has no tag {tags.REPLACED_BY}"
     return Violation(
         "opt-in-tag",
         "Target has not opted in",
-        f"{seen.target.arn} may not be replaced by {seen.source.arn}: {has}. If it is meant to be, its owner runs: "
-        f"aws rds add-tags-to-resource --region {seen.target.region} --resource-name {seen.target.arn} "
-        f"--tags Key={tags.REPLACED_BY},Value={seen.source.arn}",
+        f"{target.arn} may not be replaced by {source.arn}: {tag}. To allow it, the target's owner runs:\n"
+        f"  aws rds add-tags-to-resource --region {target.region} --resource-name {target.arn} "
+        f"--tags Key={tags.REPLACED_BY},Value={source.arn}",
     )
 
 
-def deletion_protection_is_off(seen: ObservedTarget) -> Violation | None:
+def deletion_protection_is_off(observed: ObservedTarget) -> Violation | None:
     """The pipeline never switches protection off: that is the owner's decision."""
-    if not seen.cluster.get("DeletionProtection"):
+    if not observed.cluster.get("DeletionProtection"):
         return None
     return Violation(
         "deletion-protection",
         "Deletion protection is on",
-        f"{seen.target.arn} is protected from deletion. If it is meant to be replaced, switch the protection off.",
+        f"{observed.target.arn} has deletion protection. If the restore may replace it, its owner switches "
+        "the protection off.",
     )
 
 
-def target_is_not_replicated(seen: ObservedTarget) -> Violation | None:
-    """A member of a global database, a replica or a replication source is somebody's production."""
-    cluster = seen.cluster
-    ties = [
-        f"replicates {cluster['ReplicationSourceIdentifier']}" if cluster.get("ReplicationSourceIdentifier") else "",
-        f"has the replicas {', '.join(cluster['ReadReplicaIdentifiers'])}"
-        if cluster.get("ReadReplicaIdentifiers")
-        else "",
-        f"belongs to the global database {cluster['GlobalClusterIdentifier']}"
-        if cluster.get("GlobalClusterIdentifier")
-        else "",
-    ]
-    if not any(ties):
+def target_is_not_replicated(observed: ObservedTarget) -> Violation | None:
+    """A member of a global database, a replica or a replication source serves more than the target's owner."""
+    cluster = observed.cluster
+    relations = []
+    if source := cluster.get("ReplicationSourceIdentifier"):
+        relations.append(f"replicates {source}")
+    if replicas := cluster.get("ReadReplicaIdentifiers"):
+        relations.append(f"has the replicas {', '.join(replicas)}")
+    if global_cluster := cluster.get("GlobalClusterIdentifier"):
+        relations.append(f"belongs to the global database {global_cluster}")
+    if not relations:
         return None
     return Violation(
         "not-replicated",
         "Target is replicated",
-        f"{seen.target.arn} {' and '.join(filter(None, ties))}. A target of the restore stands alone.",
+        f"{observed.target.arn} {' and '.join(relations)}. A target must not take part in any replication: "
+        "choose another target, or end the replication.",
     )
 
 
-def target_can_be_deleted(seen: ObservedTarget) -> Violation | None:
-    """RDS deletes no stopped cluster; a broken one is somebody's to look at first, unless it is deletable."""
-    status = seen.cluster["Status"]
+def target_can_be_deleted(observed: ObservedTarget) -> Violation | None:
+    """RDS does not delete a stopped cluster, and a status that the pipeline does not know needs a person first."""
+    status = observed.cluster["Status"]
     if status not in ("stopped", "stopping") and cluster_meaning(status) is not Meaning.UNKNOWN:
         return None
     return Violation(
         "deletable-status",
         "Target cannot be deleted now",
-        f"{seen.target.arn} is {status}; RDS deletes a cluster that is available. Start it, or wait, and run the night again.",
+        f"{observed.target.arn} is {status}, expected available. "
+        "Start it, or wait until it is available; then run the restore again.",
     )
 
 
@@ -165,33 +172,33 @@ GUARDS: dict[str, Guard] = {
     "not-replicated": target_is_not_replicated,
     "deletable-status": target_can_be_deleted,
 }
-"""By the name that their violations bear."""
+"""By the name of the rule, which is also the `rule` of its violations."""
 
 
-def violations(seen: ObservedTarget) -> list[Violation]:
-    """Every rule that the target breaks, not only the first."""
-    return find_violations(checks(seen))
+def guard_violations(observed: ObservedTarget) -> list[Violation]:
+    """The violations of every guard, not only the first."""
+    return find_violations(guard_checks(observed))
 
 
-def checks(seen: ObservedTarget) -> list[PreflightCheck]:
-    """One for each rule."""
-    return [PreflightCheck((name,), partial(_look, rule, seen)) for name, rule in GUARDS.items()]
+def guard_checks(observed: ObservedTarget) -> list[PreflightCheck]:
+    """One check for each guard."""
+    return [PreflightCheck((rule,), partial(_evaluate, guard, observed)) for rule, guard in GUARDS.items()]
 
 
-def _look(rule: Guard, seen: ObservedTarget) -> list[Violation]:
-    violation = rule(seen)
+def _evaluate(guard: Guard, observed: ObservedTarget) -> list[Violation]:
+    violation = guard(observed)
     return [violation] if violation else []
 
 
 def find_violations(checks: Iterable[PreflightCheck]) -> list[Violation]:
-    """What all the checks find."""
+    """Run every check, and return the violations of all of them."""
     return [violation for check in checks for violation in check.run()]
 
 
-def refuse_if_any(found: list[Violation]) -> None:
-    """Raise one `Refused` that lists them all."""
-    if not found:
+def refuse_if_any(violations: list[Violation]) -> None:
+    """Raise one `Refused` that lists all violations, each on a line of its own; do nothing if there is none."""
+    if not violations:
         return
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    listed = " ".join(f"[{violation.rule}] {violation.message}" for violation in found)
-    raise Refused(f"{found[0].short}{more}", listed)
+    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    listed = "\n".join(f"[{violation.rule}] {violation.message}" for violation in violations)
+    raise Refused(f"{violations[0].short}{more}", listed)

@@ -1,6 +1,6 @@
-"""What the night would do if it began now, and what would stop it: everything looked at, nothing changed.
+"""What a restore would do if it started now, and which checks would stop it. Reads everything, changes nothing.
 
-Where a night ends at the first thing that AWS refuses, a plan notes it and looks at the rest.
+A restore ends at the first call that AWS refuses; a plan records the refusal and goes on with the other checks.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +23,7 @@ from activities.snapshots import kept_and_pruned
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_snapshot
-from errors import Fault, PipelineError, TrailUnavailable, Transient
+from errors import PipelineError, TrailUnavailable, Transient
 from models.configuration import REQUIRED, ClusterSettings, overlaid
 from models.identifiers import copy_identifier, partition
 from models.request import RestoreRequest, Target
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 PLAN = "plan"
-"""Stands where the operation's number would: in the names of the assumed roles' sessions, and so in CloudTrail."""
+"""In place of an operation's number: in the session names of the assumed roles, and so in CloudTrail."""
 
 NEEDS_SNAPSHOT = frozenset({"snapshot-type", "snapshot-share"})
-NEEDS_ITS_ENGINE = NEEDS_SNAPSHOT | {
+"""The rules that cannot be checked without the snapshot."""
+NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "snapshot-key",
     "parameter-group",
     "parameter-group-family",
@@ -45,63 +47,72 @@ NEEDS_ITS_ENGINE = NEEDS_SNAPSHOT | {
     "kms-key",
     "engine-version",
 }
-"""What cannot be known without the snapshot, nor from its cluster as it is now if that is gone too."""
+"""The rules that cannot be checked without the snapshot if the source cluster, whose engine and key it has, is gone too."""
 
 Answer = TypeVar("Answer")
 
 
+class CheckStatus(StrEnum):
+    """How a check ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
 @dataclass(frozen=True)
 class CheckResult:
-    """How one rule stands; it holds if neither of the texts is there."""
+    """How the check of one rule ended."""
 
     rule: str
-    broken: str | None = None
-    """What is wrong."""
-    unseen: str | None = None
-    """Why it was not looked at."""
+    status: CheckStatus = CheckStatus.PASSED
+    message: str = ""
+    """Of a failed check: what is wrong, what is expected, what to do. Of a skipped check: the reason."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of the cluster that the night would make; None means that RDS chooses it."""
+    """One setting of the restored cluster; the value None means that RDS chooses it."""
 
     name: str
     value: object
     origin: str
+    """Where the value comes from, in words."""
 
 
 @dataclass
 class Plan:
-    """A night on paper."""
+    """What one restore would do. None in an optional field means that AWS or an earlier check did not give it."""
 
     request: RestoreRequest
     at: datetime
     snapshot: SourceSnapshot | None = None
     copy: SnapshotCopy | None = None
-    """The one to restore from, whether it is there yet or not."""
+    """The one to restore from, whether it exists yet or not."""
     copy_status: str | None = None
-    """None if there is no copy of this snapshot yet."""
-    target: ExistingTarget = field(default_factory=ExistingTarget)
+    """None if this snapshot has no copy yet."""
+    target: ExistingTarget | None = None
     settings: list[Setting] = field(default_factory=list)
-    pruned: list[str] = field(default_factory=list)
-    findings: list[CheckResult] = field(default_factory=list)
+    pruned: list[str] | None = None
+    """The ARNs of the copies that archive-snapshot would delete."""
+    results: list[CheckResult] = field(default_factory=list)
 
     @property
-    def obstacles(self) -> list[CheckResult]:
-        """What would stop the night."""
-        return [finding for finding in self.findings if finding.broken]
+    def failed_checks(self) -> list[CheckResult]:
+        """The checks that would stop the restore."""
+        return [result for result in self.results if result.status is CheckStatus.FAILED]
 
 
 def plan_restore(aws: AwsClients, intents: Intents, request: RestoreRequest, at: datetime) -> Plan:
-    """Look at everything, with the time `at` (aware) for the night's beginning.
+    """Run every check for a restore that starts at the time `at` (aware).
 
-    Raises `Transient` or a `BotoCoreError` if AWS cannot be asked: then there is no plan.
+    Raises `Transient` or a `BotoCoreError` if AWS is unavailable: then there is no plan.
     """
-    return _Planner(aws, intents, Plan(request, at)).plan()
+    return _Planner(aws, intents, Plan(request, at)).run()
 
 
 class _Planner:
-    """Fills a plan, in the order in which the night would come to it."""
+    """Fills in a plan, in the order of the restore's steps."""
 
     def __init__(self, aws: AwsClients, intents: Intents, plan: Plan) -> None:
         request = plan.request
@@ -117,67 +128,79 @@ class _Planner:
             notification=request.notification,
             copy_needed=request.copy_needed,
         )
-        self._look = Preflight(aws, intents, self._step_input, plan.at)
+        self._preflight = Preflight(aws, intents, self._step_input, plan.at)
 
-    def plan(self) -> Plan:
+    def run(self) -> Plan:
         plan = self._plan
-        plan.snapshot = self._noted("snapshot", self._look.snapshot)
-        self._unless_broken("snapshot")
-        source = self._noted("source-cluster", self._look.source_cluster)
-        of_snapshot = plan.snapshot.cluster_resource_id if plan.snapshot else None
-        ids = guards.known(source["DbClusterResourceId"] if source else None, of_snapshot)
-        target = self._noted("target-exists", lambda: self._look.target(ids))
-        plan.target = target or ExistingTarget()
-        plan.settings = _settings(plan.request.target, plan.target)
+        plan.snapshot = self._attempt("snapshot", self._preflight.select_snapshot)
+        self._pass_unless_failed("snapshot")
+        source = self._attempt("source-cluster", self._preflight.find_source_cluster)
+        source_ids = guards.known_resource_ids(
+            source["DbClusterResourceId"] if source else None,
+            plan.snapshot.cluster_resource_id if plan.snapshot else None,
+        )
+        plan.target = self._attempt("target-exists", lambda: self._preflight.describe_target(source_ids))
+        target = plan.target or ExistingTarget()
+        plan.settings = _settings(plan.request.target, target)
         self._check_target(target)
-        self._check_restore(source)
-        self._check([PreflightCheck(("copy-source",), self._copy), PreflightCheck(("trail",), self._trail)])
-        plan.pruned = self._noted("archive", self._pruned) or []
+        self._check_restore(source, target)
+        self._run_checks(
+            [PreflightCheck(("copy-source",), self._check_copy), PreflightCheck(("trail",), self._check_trail)]
+        )
+        plan.pruned = self._attempt("archive", self._copies_to_prune)
         return plan
 
-    def _noted(self, rule: str, look: Callable[[], Answer]) -> Answer | None:
-        """The answer, or None with a finding that says why there is none."""
+    def _attempt(self, rule: str, call: Callable[[], Answer]) -> Answer | None:
+        """The call's answer; None if AWS refuses it, which is recorded as a failure of the rule."""
         try:
-            return look()
+            return call()
         except (ClientError, PipelineError) as error:
-            self._plan.findings.append(CheckResult(rule, broken=_fault(error).message))
+            self._record_failure(rule, _refusal(error))
             return None
 
-    def _unless_broken(self, rule: str) -> None:
-        if rule not in {finding.rule for finding in self._plan.findings}:
-            self._plan.findings.append(CheckResult(rule))
+    def _record_failure(self, rule: str, message: str) -> None:
+        self._plan.results.append(CheckResult(rule, CheckStatus.FAILED, message))
 
-    def _check(self, checks: Iterable[PreflightCheck]) -> None:
+    def _pass_unless_failed(self, rule: str) -> None:
+        if rule not in {result.rule for result in self._plan.results}:
+            self._plan.results.append(CheckResult(rule))
+
+    def _skip(self, rules: Iterable[str], reason: str) -> None:
+        self._plan.results += [CheckResult(rule, CheckStatus.SKIPPED, reason) for rule in rules]
+
+    def _run_checks(self, checks: Iterable[PreflightCheck]) -> None:
         for check in checks:
-            found = self._noted(check.rules[0], partial(_looked, check))
-            if found is not None:
-                self._plan.findings += [CheckResult(violation.rule, broken=violation.message) for violation in found]
-                for rule in check.rules:
-                    self._unless_broken(rule)
+            violations = self._attempt(check.rules[0], partial(_violations, check))
+            if violations is None:
+                continue
+            for violation in violations:
+                self._record_failure(violation.rule, violation.message)
+            for rule in check.rules:
+                self._pass_unless_failed(rule)
 
-    def _check_target(self, target: ExistingTarget | None) -> None:
-        checks = self._look.target_checks(self._plan.target)
-        # A target that could not be looked at is not one that may be missing.
-        self._check(check for check in checks if target is not None or check.rules != ("target-exists",))
-        if self._plan.target.sighting is None:
-            reason = "there is nothing to delete" if target else "the target could not be looked at"
-            self._plan.findings += [CheckResult(rule, unseen=reason) for rule in guards.GUARDS]
+    def _check_target(self, target: ExistingTarget) -> None:
+        is_known = self._plan.target is not None
+        # If AWS did not describe the target, target-exists has failed already, and the absence is not proven.
+        checks = self._preflight.target_checks(target)
+        self._run_checks(check for check in checks if is_known or check.rules != ("target-exists",))
+        if target.observed is None:
+            self._skip(
+                guards.GUARDS, "there is no cluster to delete" if is_known else "AWS did not describe the target"
+            )
 
-    def _check_restore(self, source: DBClusterTypeDef | None) -> None:
-        """Without a snapshot, as one of the cluster as it is now would be."""
-        plan = self._plan
-        snapshot = plan.snapshot or _as_the_cluster_is(source, self._step_input)
-        unseen = frozenset() if plan.snapshot else NEEDS_SNAPSHOT if source else NEEDS_ITS_ENGINE
-        checks = self._look.restore_checks(snapshot, plan.target)
-        self._check(check for check in checks if unseen.isdisjoint(check.rules))
-        plan.findings += [
-            CheckResult(rule, unseen="there is no snapshot to look at")
-            for check in checks
-            for rule in check.rules
-            if not unseen.isdisjoint(check.rules)
-        ]
+    def _check_restore(self, source: DBClusterTypeDef | None, target: ExistingTarget) -> None:
+        """Without a snapshot, the checks assume one that is taken of the source cluster now."""
+        snapshot = self._plan.snapshot or _snapshot_of_now(source, self._step_input)
+        unknown: frozenset[str] = frozenset()
+        if self._plan.snapshot is None:
+            unknown = NEEDS_SNAPSHOT if source else NEEDS_SNAPSHOT_OR_SOURCE
+        checks = self._preflight.restore_checks(snapshot, target)
+        self._run_checks(check for check in checks if unknown.isdisjoint(check.rules))
+        for check in checks:
+            if not unknown.isdisjoint(check.rules):
+                self._skip(check.rules, "there is no source snapshot")
 
-    def _copy(self) -> Iterator[Violation]:
+    def _check_copy(self) -> Iterator[Violation]:
         plan, target = self._plan, self._plan.request.target
         if plan.snapshot is None:
             return
@@ -189,63 +212,60 @@ class _Planner:
         plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, copied=True)
         copy = find_snapshot(self._aws.rds(target, PLAN), identifier)
         plan.copy_status = copy["Status"] if copy else None
-        if copy and (strange := provenance_mismatch(copy, plan.snapshot)):
-            yield Violation("copy-source", "Copy is of another snapshot", strange)
+        if copy and (mismatch := provenance_mismatch(copy, plan.snapshot)):
+            yield Violation("copy-source", "Copy is of another snapshot", mismatch)
 
-    def _trail(self) -> Iterator[Violation]:
-        """Nothing is deleted without it; whether it can be written is not tried. Raises `TrailUnavailable`."""
+    def _check_trail(self) -> Iterator[Violation]:
+        """Reads the trail, without which nothing is deleted; does not try to write. Raises `TrailUnavailable`."""
         self._intents.declared(Step.DELETE_RDS, PLAN)
         yield from ()
 
-    def _pruned(self) -> list[str]:
-        plan = self._plan
-        if plan.copy is None or not plan.copy.copied:
+    def _copies_to_prune(self) -> list[str] | None:
+        copy, request = self._plan.copy, self._plan.request
+        if copy is None:
+            return None
+        if not copy.copied:
             return []
-        request = plan.request
-        return kept_and_pruned(self._aws.rds(request.target, PLAN), request.target, plan.copy, request.archive)[1]
+        return kept_and_pruned(self._aws.rds(request.target, PLAN), request.target, copy, request.archive)[1]
 
 
-def _looked(check: PreflightCheck) -> list[Violation]:
+def _violations(check: PreflightCheck) -> list[Violation]:
     return list(check.run())
 
 
-def _fault(error: ClientError | PipelineError) -> Fault:
-    """What the operator reads of it. Raises what says nothing of the night: that AWS does not answer now."""
-    told = translated(error) if isinstance(error, ClientError) else error
-    if isinstance(told, Transient) and not isinstance(told, TrailUnavailable):
-        raise told from error
-    return told.fault
+def _refusal(error: ClientError | PipelineError) -> str:
+    """The error as a message to the operator. Raises it again if it only says that AWS is unavailable now."""
+    failure = translated(error) if isinstance(error, ClientError) else error
+    if isinstance(failure, Transient) and not isinstance(failure, TrailUnavailable):
+        raise failure from error
+    return failure.fault.message
 
 
-def _as_the_cluster_is(source: DBClusterTypeDef | None, step_input: SnapshotCheckInput) -> SourceSnapshot:
-    """What a snapshot of the source would be like if one were taken now."""
-    found = source or {}
+def _snapshot_of_now(source: DBClusterTypeDef | None, step_input: SnapshotCheckInput) -> SourceSnapshot:
+    """What a snapshot of the source cluster would be if it were taken now."""
+    cluster = source or {}
     return SourceSnapshot(
         arn=step_input.source.arn,
         identifier=f"of {step_input.source.cluster}",
         created_at=step_input.step_started_at,
-        engine=found.get("Engine", ""),
-        engine_version=found.get("EngineVersion", ""),
-        encrypted=found.get("StorageEncrypted", False),
-        kms_key_id=found.get("KmsKeyId"),
-        cluster_resource_id=found.get("DbClusterResourceId"),
+        engine=cluster.get("Engine", ""),
+        engine_version=cluster.get("EngineVersion", ""),
+        encrypted=cluster.get("StorageEncrypted", False),
+        kms_key_id=cluster.get("KmsKeyId"),
+        cluster_resource_id=cluster.get("DbClusterResourceId"),
     )
 
 
-def _settings(wanted: Target, target: ExistingTarget) -> list[Setting]:
-    chosen = overlaid(wanted, target.settings)
-    carried = (
-        "carried over from the live target" if target.sighting else "carried over from the deleted target's record"
-    )
+def _settings(requested: Target, target: ExistingTarget) -> list[Setting]:
+    chosen = overlaid(requested, target.settings)
     return [
-        Setting(name, getattr(chosen, name), _origin(name, wanted, target.settings, carried))
-        for name in ClusterSettings.model_fields
+        Setting(name, getattr(chosen, name), _origin(name, requested, target)) for name in ClusterSettings.model_fields
     ]
 
 
-def _origin(name: str, wanted: Target, live: ClusterSettings | None, carried: str) -> str:
-    if getattr(wanted, name) is not None:
-        return "request"
-    if getattr(live, name, None) is not None:
-        return carried
-    return "missing" if name in REQUIRED else "RDS default"
+def _origin(name: str, requested: Target, target: ExistingTarget) -> str:
+    if getattr(requested, name) is not None:
+        return "from the request"
+    if getattr(target.settings, name, None) is not None:
+        return "from the live target" if target.observed else "from the trail's record of the deleted target"
+    return "missing" if name in REQUIRED else "RDS chooses"

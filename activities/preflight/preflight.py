@@ -1,4 +1,4 @@
-"""Everything that is looked at before a night: by snapshot-check, which refuses, and by `starter.py plan`, which tells.
+"""The checks before a restore: snapshot-check refuses the restore on a violation, `starter.py plan` prints it.
 
 Nothing here changes anything, neither in AWS nor in the trail.
 """
@@ -29,103 +29,105 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExistingTarget:
-    """What was found under the target's name."""
+    """What RDS and the trail know under the target's name."""
 
-    sighting: ObservedTarget | None = None
+    observed: ObservedTarget | None = None
     """None if there is no such cluster."""
     instances: tuple[DBInstanceTypeDef, ...] = ()
     settings: ClusterSettings | None = None
-    """Of the live target, or of the one that an earlier night deleted and left so; None if it never was."""
-    absence: Violation | None = None
-    """Why it may not be missing, if it is."""
+    """Of the live cluster, or of one that an earlier operation deleted and did not restore; None without either."""
+    violation: Violation | None = None
+    """Set if the cluster is missing and the request does not allow that."""
 
     @property
     def resource_id(self) -> str | None:
-        """Of the cluster that would be deleted."""
-        return self.sighting.cluster["DbClusterResourceId"] if self.sighting else None
+        """Of the cluster that the restore would delete; None without a cluster."""
+        return self.observed.cluster["DbClusterResourceId"] if self.observed else None
 
 
 class Preflight:
-    """One look at everything, at one time; botocore's errors pass through."""
+    """Reads source and target, and lists the checks. Errors of botocore pass through."""
 
     def __init__(self, aws: AwsClients, intents: Intents, step_input: SnapshotCheckInput, at: datetime) -> None:
-        """`at` (aware) is when the night starts: ages and dates in names are reckoned from it."""
+        """`at` (aware) is when the restore starts: the snapshot's age and the dates in names count from it."""
         self._aws = aws
         self._intents = intents
         self._step_input = step_input
         self._at = at
 
-    def snapshot(self) -> SourceSnapshot:
-        """The snapshot that the night would restore. Raises `StepFailed` if there is none."""
-        return select_snapshot(
-            self._aws.rds(self._step_input.source, self._step_input.operation_id), self._step_input.source, self._at
-        )
+    def select_snapshot(self) -> SourceSnapshot:
+        """The snapshot to restore. Raises `StepFailed` if there is none."""
+        step_input = self._step_input
+        return select_snapshot(self._aws.rds(step_input.source, step_input.operation_id), step_input.source, self._at)
 
-    def source_cluster(self) -> DBClusterTypeDef | None:
-        """The source itself, which may be gone while its snapshot is not."""
-        return find_cluster(
-            self._aws.rds(self._step_input.source, self._step_input.operation_id), self._step_input.source.cluster
-        )
+    def find_source_cluster(self) -> DBClusterTypeDef | None:
+        """The source cluster; None if it is gone, which its snapshots survive."""
+        step_input = self._step_input
+        return find_cluster(self._aws.rds(step_input.source, step_input.operation_id), step_input.source.cluster)
 
-    def target(self, source_resource_ids: frozenset[str]) -> ExistingTarget:
-        """What would be deleted; `source_resource_ids` are those that it must not have."""
+    def describe_target(self, source_resource_ids: frozenset[str]) -> ExistingTarget:
+        """The cluster that the restore would delete; it must have none of the `source_resource_ids`."""
         step_input = self._step_input
         rds = self._aws.rds(step_input.target, step_input.operation_id)
         cluster = find_cluster(rds, step_input.target.cluster)
         if cluster is None:
-            return self._absent_target()
+            return self._missing_target()
         caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
         instances = list_instances(rds, step_input.target.cluster)
-        sighting = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
-        return ExistingTarget(sighting, tuple(instances), live_settings(cluster, instances))
+        observed = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
+        return ExistingTarget(observed, tuple(instances), live_settings(cluster, instances))
 
-    def _absent_target(self) -> ExistingTarget:
-        """No target is a misspelt name, a first night, or what a night of ours left that ended before its restore."""
+    def _missing_target(self) -> ExistingTarget:
+        """The name is misspelt, it is the first restore, or an operation ended between deletion and restore."""
         target = self._step_input.target
         if settings := self._intents.left_deleted(target.arn, self._at):
             return ExistingTarget(settings=ClusterSettings.model_validate_json(settings))
         if target.missing is MissingTarget.CREATE:
             return ExistingTarget()
         text = (
-            f"there is no cluster {target.arn}, and no operation of this pipeline deleted it. "
-            "Correct target.cluster, or say target.missing: create for a first night."
+            f"the cluster {target.arn} does not exist, and no operation of this pipeline deleted it. "
+            "Correct target.cluster; for a first restore set target.missing to create."
         )
-        return ExistingTarget(absence=Violation("target-exists", "Cluster not found", text))
+        return ExistingTarget(violation=Violation("target-exists", "Cluster not found", text))
 
     def checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
-        """Every rule that can be held against this snapshot and this target."""
+        """All checks of this snapshot and this target."""
         return [*self.target_checks(target), *self.restore_checks(snapshot, target)]
 
     def target_checks(self, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the credentials are right and the target may be deleted."""
         return [
-            PreflightCheck(("source-account",), self._account),
-            PreflightCheck(("target-exists",), lambda: [target.absence] if target.absence else []),
-            *(guards.checks(target.sighting) if target.sighting else []),
+            PreflightCheck(("source-account",), self._check_source_account),
+            PreflightCheck(("target-exists",), lambda: [target.violation] if target.violation else []),
+            *(guards.guard_checks(target.observed) if target.observed else []),
         ]
 
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
-        """Whether the snapshot can be copied, and restored with the settings that the cluster is to have."""
+        """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
-            PreflightCheck(("settings",), lambda: self._settings(target)),
+            PreflightCheck(("settings",), lambda: self._check_settings(target)),
             *Prerequisites(self._aws, step_input, snapshot, overlaid(step_input.target, target.settings)).checks(),
         ]
 
-    def _account(self) -> Iterator[Violation]:
-        step_input = self._step_input
-        caller = self._aws.sts(step_input.source, step_input.operation_id).get_caller_identity()["Account"]
-        if caller == step_input.source.account_id:
+    def _check_source_account(self) -> Iterator[Violation]:
+        source = self._step_input.source
+        caller = self._aws.sts(source, self._step_input.operation_id).get_caller_identity()["Account"]
+        if caller == source.account_id:
             return
-        text = f"the credentials for the source belong to account {caller}, the request says {step_input.source.account_id}."
-        yield Violation("source-account", "Wrong AWS account", f"{text} Correct source.account_id or source.role_arn.")
+        yield Violation(
+            "source-account",
+            "Wrong AWS account",
+            f"the credentials for the source belong to account {caller}, but the request names account "
+            f"{source.account_id}. Correct source.account_id or source.role_arn.",
+        )
 
-    def _settings(self, target: ExistingTarget) -> Iterator[Violation]:
-        """A target that should be there and is not has been told already, and would bring its settings."""
+    def _check_settings(self, target: ExistingTarget) -> Iterator[Violation]:
+        """Silent if the target is missing against the request: that is one violation already, and causes this one."""
         missing = missing_settings(self._step_input.target, target.settings)
-        if not missing or target.absence:
+        if not missing or target.violation:
             return
         names = ", ".join(f"target.{name}" for name in missing)
-        text = f"there is no live target to carry settings over from: the request must give {names}."
+        text = f"there is no live target to copy settings from, and the request leaves out {names}. Set them in the request."
         yield Violation("settings", "Settings missing", text)

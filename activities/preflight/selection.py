@@ -1,4 +1,4 @@
-"""Choosing the source snapshot: by exact name, by name prefix and date, or the newest automated one."""
+"""Choose the source snapshot: by exact name, by name prefix and date, or the newest automated one."""
 
 from __future__ import annotations
 
@@ -15,39 +15,47 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
 NOT_FOUND = "Snapshot not found"
+MAX_LISTED = 5
+"""How many snapshots a message lists at most."""
 
 
 def select_snapshot(rds: RDSClient, source: Source, at: datetime) -> SourceSnapshot:
-    """The newest usable snapshot that the selector fits, at the time `at` (aware).
+    """The newest available snapshot of the source that the request's selector matches, at the time `at` (aware).
 
-    Raises `StepFailed` naming what was looked for and what was found instead.
+    Raises `StepFailed` with what was expected and what RDS lists instead.
     """
-    wanted, candidates = _candidates(rds, source, at)
+    expected, candidates = _candidates(rds, source, at)
     own = [snapshot for snapshot in candidates if snapshot["DBClusterIdentifier"] == source.cluster]
     available = [snapshot for snapshot in own if snapshot["Status"] == "available" and "SnapshotCreateTime" in snapshot]
     if not available:
-        raise StepFailed(NOT_FOUND, f"wanted {wanted} of {source.arn}, available; found {_listed(candidates)}.")
+        raise StepFailed(
+            NOT_FOUND,
+            f"expected {expected} of {source.arn}, available; found {_listed(candidates)}. "
+            "Check that the source's backup was made, or correct source.snapshot.",
+        )
     newest = max(available, key=lambda snapshot: snapshot["SnapshotCreateTime"])
     limit = source.snapshot.age_limit
     if limit is not None and at - newest["SnapshotCreateTime"] > limit:
         raise StepFailed(
             "Snapshot too old",
-            f"the newest is {newest['DBClusterSnapshotIdentifier']} of {newest['SnapshotCreateTime']:%Y-%m-%d %H:%M} UTC, "
-            f"wanted none older than {limit}. See why the source has no newer one, or raise source.snapshot.max_age.",
+            f"the newest snapshot is {newest['DBClusterSnapshotIdentifier']}, created at "
+            f"{newest['SnapshotCreateTime']:%Y-%m-%d %H:%M} UTC; expected one that is no older than {limit}. "
+            "Check why the source has no newer one, or raise source.snapshot.max_age.",
         )
     return _source_snapshot(newest)
 
 
 def _candidates(rds: RDSClient, source: Source, at: datetime) -> tuple[str, list[DBClusterSnapshotTypeDef]]:
+    """What the selector asks for, in words, and the snapshots that match it."""
     selector = source.snapshot
     if selector.identifier:
-        found = find_snapshot(rds, selector.identifier)
-        return f"the snapshot {selector.identifier}", [found] if found else []
+        snapshot = find_snapshot(rds, selector.identifier)
+        return f"the snapshot {selector.identifier}", [snapshot] if snapshot else []
     if selector.prefix:
         beginning = f"{selector.prefix}-{selector.date or at.date()}"
         snapshots = list_snapshots(rds, "manual", source.cluster) + list_snapshots(rds, "automated", source.cluster)
-        fitting = [one for one in snapshots if one["DBClusterSnapshotIdentifier"].startswith(beginning)]
-        return f"a snapshot whose name begins with {beginning}", fitting
+        matching = [snapshot for snapshot in snapshots if snapshot["DBClusterSnapshotIdentifier"].startswith(beginning)]
+        return f"a snapshot whose name begins with {beginning}", matching
     return "an automated snapshot", list_snapshots(rds, "automated", source.cluster)
 
 
@@ -55,8 +63,8 @@ def _listed(snapshots: list[DBClusterSnapshotTypeDef]) -> str:
     if not snapshots:
         return "none"
     return ", ".join(
-        f"{one['DBClusterSnapshotIdentifier']} of cluster {one['DBClusterIdentifier']} ({one['Status']})"
-        for one in snapshots[:5]
+        f"{snapshot['DBClusterSnapshotIdentifier']} of cluster {snapshot['DBClusterIdentifier']} ({snapshot['Status']})"
+        for snapshot in snapshots[:MAX_LISTED]
     )
 
 

@@ -126,7 +126,7 @@ def _no_intent(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_guard_of_the_half_restored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "guards", SimpleNamespace(**{**vars(guards), "violations": lambda sighting: []}))
+    patch.setattr(leftovers, "guards", SimpleNamespace(**{**vars(guards), "guard_violations": lambda observed: []}))
 
 
 def _no_look_for_the_marks(patch: pytest.MonkeyPatch) -> None:
