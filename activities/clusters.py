@@ -11,9 +11,9 @@ from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for
 from activities.rds.provenance import provenance_mismatch
+from activities.rds.target import TargetCluster
 from activities.step import Intents, end_wait_if_final, now, step_activity
 from clients.aws import AwsClients
-from clients.rds import find_cluster, find_cluster_by_resource_id, find_snapshot, list_instances
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
 from models.configuration import SETTINGS_FACT, ClusterConfiguration
@@ -21,7 +21,6 @@ from models.operation import StepOutcome
 from models.steps import Step
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 
@@ -43,10 +42,10 @@ class ClusterActivities:
         Run twice: what is being deleted is left to go, what is gone is success if the trail holds this operation's
         intent; a cluster restored since, by this operation or another, is refused.
         """
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
-        cluster = find_cluster(rds, step_input.target.cluster)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        cluster = target.find()
         if cluster is None:
-            return self._gone(step_input, rds)
+            return self._gone(step_input, target)
         if _restored_here(step_input, cluster):
             raise Refused(
                 "Restored by this operation",
@@ -63,30 +62,25 @@ class ClusterActivities:
             end_wait_if_final(
                 step_input, "Target not deleted", "See whether it has its instances; the next night deletes it."
             )
-            self._delete(step_input, rds, cluster)
+            self._delete(step_input, target, cluster)
         return _deleting(step_input)
 
-    def _delete(self, step_input: DeleteClusterInput, rds: RDSClient, cluster: DBClusterTypeDef) -> None:
-        self._guard(step_input, cluster)
+    def _delete(self, step_input: DeleteClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
+        self._guard(step_input, target, cluster)
         details = f"Deleting {step_input.target.cluster} ({step_input.target_resource_id})"
         carried = step_input.target_settings
         settings = {SETTINGS_FACT: carried.model_dump_json(exclude_none=True)} if carried else {}
         self._intents.declare(Step.DELETE_RDS, step_input, details, (step_input.target.arn,), settings)
         # The guards and the trail took their time: what is deleted is looked at once more, just before.
-        if (still := find_cluster(rds, step_input.target.cluster)) and still[
-            "DbClusterResourceId"
-        ] == step_input.target_resource_id:
-            delete_members(rds, still)
-            delete_cluster(rds, step_input.target.cluster)
+        still = target.find()
+        if still and still["DbClusterResourceId"] == step_input.target_resource_id:
+            target.delete_members(still)
+            target.delete_cluster()
 
-    def _gone(self, step_input: DeleteClusterInput, rds: RDSClient) -> StepOutcome:
-        # In another account nothing of ours is there, which is no reason to call it deleted.
-        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
-        if wrong := guards.wrong_target_account(step_input.target, caller):
-            guards.refuse_if_any([wrong])
-        if step_input.target_resource_id and (
-            renamed := find_cluster_by_resource_id(rds, step_input.target_resource_id)
-        ):
+    def _gone(self, step_input: DeleteClusterInput, target: TargetCluster) -> StepOutcome:
+        # Another account has no cluster of ours, which is no proof that it was deleted.
+        target.check_account()
+        if step_input.target_resource_id and (renamed := target.find_by_resource_id(step_input.target_resource_id)):
             return _renamed(step_input, renamed)
         if self._intents.declared(Step.DELETE_RDS, step_input.operation_id):
             return StepOutcome(details="Deleted existing cluster", resource_arns=(step_input.target.arn,))
@@ -99,19 +93,21 @@ class ClusterActivities:
             code="DBClusterNotFoundFault",
         )
 
-    def _guard(self, step_input: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
-        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
+    def _guard(self, step_input: DeleteClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
+        caller = target.caller_account()
         sources = guards.known_resource_ids(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
         seen = ObservedTarget(step_input.source, step_input.target, cluster, sources, caller)
         guards.refuse_if_any(
-            [*guards.guard_violations(seen), *self._copy_violations(step_input), *self._age_violations(step_input)]
+            [
+                *guards.guard_violations(seen),
+                *self._copy_violations(step_input, target),
+                *self._age_violations(step_input),
+            ]
         )
 
-    def _copy_violations(self, step_input: DeleteClusterInput) -> list[guards.Violation]:
+    def _copy_violations(self, step_input: DeleteClusterInput, target: TargetCluster) -> list[guards.Violation]:
         """Nothing is deleted before its replacement is there."""
-        copy = find_snapshot(
-            self._aws.rds(step_input.target, step_input.operation_id), step_input.snapshot_copy.identifier
-        )
+        copy = target.find_snapshot(step_input.snapshot_copy.identifier)
         status = copy["Status"] if copy else "gone"
         if copy and (strange := provenance_mismatch(copy, step_input.snapshot)):
             return [guards.Violation("copy-source", "Copy is of another snapshot", strange)]
@@ -140,8 +136,10 @@ class ClusterActivities:
         Source: RDS API Reference, RestoreDBClusterFromSnapshot.
         Run twice: one cluster; one that carries this operation's tag is adopted, any other is refused.
         """
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
-        cluster = find_cluster(rds, step_input.target.cluster) or self._restore(rds, step_input)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        cluster = target.find()
+        if cluster is None:
+            cluster = self._restore(target, step_input)
         if cluster["Status"] == "deleting":
             # RDS answers from more than one place: the old one may be seen once more after it was gone.
             raise ResourceBusy("Old cluster still being deleted", f"{step_input.target.arn} is deleting, wanted gone.")
@@ -162,16 +160,16 @@ class ClusterActivities:
             cluster_resource_id=cluster["DbClusterResourceId"],
         )
 
-    def _restore(self, rds: RDSClient, step_input: RestoreClusterInput) -> DBClusterTypeDef:
-        copy = find_snapshot(rds, step_input.snapshot_copy.identifier)
+    def _restore(self, target: TargetCluster, step_input: RestoreClusterInput) -> DBClusterTypeDef:
+        copy = target.find_snapshot(step_input.snapshot_copy.identifier)
         if copy and (strange := provenance_mismatch(copy, step_input.snapshot)):
             raise Refused("Copy is of another snapshot", strange)
         try:
-            return rds.restore_db_cluster_from_snapshot(**_restore_arguments(step_input))["DBCluster"]
+            return target.restore(**_restore_arguments(step_input))
         except ClientError as error:
             if action_for(error) is not Action.ADOPT:
                 raise
-            if cluster := find_cluster(rds, step_input.target.cluster):
+            if cluster := target.find():
                 return cluster
             # The name is taken, though no cluster answers to it yet: the next attempt will see which it is.
             raise ResourceBusy(
@@ -223,7 +221,6 @@ def _restore_arguments(step_input: RestoreClusterInput) -> dict[str, Any]:
         tags.RESTORED_FROM: step_input.snapshot_copy.arn,
     }
     wanted = {
-        "DBClusterIdentifier": target.cluster,
         "SnapshotIdentifier": step_input.snapshot_copy.arn,
         "Engine": step_input.snapshot.engine,
         "EngineVersion": step_input.snapshot.engine_version,
@@ -247,33 +244,3 @@ def _restore_arguments(step_input: RestoreClusterInput) -> dict[str, Any]:
 def _scaling(configuration: ClusterConfiguration) -> dict[str, float] | None:
     scaling = configuration.serverless_v2_scaling
     return {"MinCapacity": scaling.min_capacity, "MaxCapacity": scaling.max_capacity} if scaling else None
-
-
-def delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
-    """Readers first, then the writer, so that no reader is promoted only to be deleted."""
-    members = cluster.get("DBClusterMembers", [])
-    going = {
-        instance["DBInstanceIdentifier"]
-        for instance in list_instances(rds, cluster["DBClusterIdentifier"])
-        if instance["DBInstanceStatus"] == "deleting"
-    }
-    for member in sorted(members, key=lambda member: member["IsClusterWriter"]):
-        if member["DBInstanceIdentifier"] not in going:
-            _delete_instance(rds, member["DBInstanceIdentifier"])
-
-
-def _delete_instance(rds: RDSClient, identifier: str) -> None:
-    try:
-        rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
-    except ClientError as error:
-        if action_for(error) not in (Action.ABSENT, Action.WAIT):
-            raise
-
-
-def delete_cluster(rds: RDSClient, identifier: str) -> None:
-    """RDS takes this once every member is being deleted; until then it says so and the next look asks again."""
-    try:
-        rds.delete_db_cluster(DBClusterIdentifier=identifier, SkipFinalSnapshot=True)
-    except ClientError as error:
-        if action_for(error) not in (Action.ABSENT, Action.WAIT):
-            raise

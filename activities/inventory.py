@@ -9,16 +9,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from activities.rds import tags
 from activities.rds.aws_errors import translated
-from activities.rds.copies import find_orphans, operation_of, own_copies
+from activities.rds.copies import operation_of
+from activities.rds.orphans import find_orphans
 from activities.rds.statuses import Meaning, snapshot_meaning
+from activities.rds.target import TargetCluster
 from activities.step import named_activity, now
 from clients.aws import AwsClients
-from clients.rds import find_snapshot, list_clusters, list_instances
 from models.identifiers import COPY_NAME, copy_name_beginning
 from models.inventory import Inventory, InventoryInput, Resource
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
 
 T = TypeVar("T")
@@ -41,23 +41,23 @@ class InventoryActivities:
         Run twice: only looks.
         """
         return _InventoryReader(
-            inventory_input, self._aws.rds(inventory_input.target, inventory_input.operation_id)
+            inventory_input, TargetCluster(self._aws, inventory_input.target, inventory_input.operation_id)
         ).taken()
 
 
 class _InventoryReader:
     """One survey; each look may fail by itself."""
 
-    def __init__(self, inventory_input: InventoryInput, rds: RDSClient) -> None:
+    def __init__(self, inventory_input: InventoryInput, target: TargetCluster) -> None:
         self._inventory_input = inventory_input
-        self._rds = rds
+        self._target_cluster = target
         self._unknown: list[str] = []
         self._silent: str | None = None
 
     def taken(self) -> Inventory:
-        of, rds = self._inventory_input, self._rds
-        copies = self._look(lambda: own_copies(rds, of.target))
-        clusters = self._look(lambda: list_clusters(rds))
+        of, target = self._inventory_input, self._target_cluster
+        copies = self._look(target.list_own_copies)
+        clusters = self._look(target.list_clusters)
         tonights = [copy for copy in copies or () if self._is_tonights(copy)]
         in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in tonights)
         resources = [*self._copies(copies, tonights), self._target(clusters), *self._instances(clusters)]
@@ -99,7 +99,7 @@ class _InventoryReader:
         if copies is None:
             return [self._snapshot(name, self._not_known())]
         # Not among our copies: it is gone, or, where none is needed, the source's own snapshot.
-        found = self._look(lambda: [find_snapshot(self._rds, name)])
+        found = self._look(lambda: [self._target_cluster.find_snapshot(name)])
         state = self._not_known() if found is None else _snapshot_state(found[0]) if found[0] else "gone"
         return [self._snapshot(name, state)]
 
@@ -128,7 +128,7 @@ class _InventoryReader:
             return []
         target = self._inventory_input.target
         command = f"aws rds describe-db-instances --region {target.region} --filters Name=db-cluster-id,Values={target.cluster}"
-        found = self._look(lambda: list_instances(self._rds, target.cluster))
+        found = self._look(self._target_cluster.list_instances)
         if not found:
             state = self._not_known() if found is None else "none"
             return [Resource(kind="instances of", name=target.cluster, state=state, command=command)]

@@ -5,26 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from activities.clusters import delete_cluster, delete_members
 from activities.preflight import guards
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
-from activities.rds.aws_errors import Action, action_for
-from activities.rds.copies import BEING_DELETED, existing_snapshot_arns, find_orphans, operation_of, own_copies
+from activities.rds.copies import operation_of
+from activities.rds.orphans import find_orphans
+from activities.rds.statuses import BEING_DELETED
+from activities.rds.target import TargetCluster
 from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
-from clients.rds import find_cluster_by_resource_id
 from errors import Refused, ResourceBusy
 from models.inventory import Orphan
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
-from models.request import Target
 from models.steps import Housekeeping, Step
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
 
 
@@ -73,16 +69,16 @@ class LeftoverActivities:
         Run twice: what is gone already is no error, and what is being deleted is left to go; the trail holds what was
         declared, and the answer names what of it is gone.
         """
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
-        left = self._left(step_input, rds)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        left = self._left(step_input, target)
         if not left.arns:
             return self._over(
-                Housekeeping.REMOVE_LEFTOVERS, step_input, "Leftovers removed", self._there(step_input, rds)
+                Housekeeping.REMOVE_LEFTOVERS, step_input, "Leftovers removed", self._there(step_input, target)
             )
         then = "What is deleting goes on without us; remove the rest by hand, or leave it to the next night."
         end_wait_if_final(step_input, f"Leftovers not removed: {left.text}", then)
         if left.untouched.arns:
-            self._remove(step_input, rds, left.untouched)
+            self._remove(step_input, target, left.untouched)
         return StepOutcome(done=False, details=f"removing {left.text}", resource_arns=left.arns)
 
     @named_activity(Housekeeping.REMOVE_ORPHANS.value)
@@ -93,21 +89,21 @@ class LeftoverActivities:
         one of them.
         Run twice: nothing is left to remove; the trail holds what was declared, and the answer names what of it is gone.
         """
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         # Also before nothing is found: another account's "nothing to remove" says nothing of the target's.
-        self._check_account(step_input.target, step_input.operation_id)
+        target.check_account()
         now_gone: set[str] = set()
-        if found := self._orphans(step_input, rds):
+        if found := self._orphans(step_input, target):
             names = ", ".join(orphan.identifier for orphan in found)
             declared = tuple(orphan.arn for orphan in found)
             self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {names}", declared)
             # The trail took its time: what is removed is looked at once more, just before.
-            still = [orphan for orphan in self._orphans(step_input, rds) if orphan.arn in declared]
-            if busy := [orphan.identifier for orphan in still if not _deleted(rds, orphan.identifier)]:
+            still = [orphan for orphan in self._orphans(step_input, target) if orphan.arn in declared]
+            if busy := [orphan.identifier for orphan in still if not target.delete_copy_unless_busy(orphan.identifier)]:
                 raise ResourceBusy("Snapshot is busy", f"RDS does not delete {', '.join(busy)} just now.")
             now_gone = {orphan.arn for orphan in still}
         # A list right after the deletion may still show what RDS has let go of.
-        there = existing_snapshot_arns(rds) - now_gone
+        there = target.list_existing_snapshot_arns() - now_gone
         return self._over(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", there)
 
     def _over(
@@ -117,25 +113,25 @@ class LeftoverActivities:
         gone = tuple(arn for arn in self._intents.declared_resources(what, step_input) if arn not in there)
         return StepOutcome(details=details if gone else "Nothing to remove", resource_arns=gone)
 
-    def _there(self, step_input: RemoveLeftoversInput, rds: RDSClient) -> set[str]:
+    def _there(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> set[str]:
         """What is there after all, whosever it is by now; a cluster also if it was renamed since it was declared."""
-        copies = existing_snapshot_arns(rds) if step_input.unfinished_copy else set()
-        return copies | {step_input.target.arn} if _lives(rds, step_input.cluster_resource_id) else copies
+        copies = target.list_existing_snapshot_arns() if step_input.unfinished_copy else set()
+        return copies | {step_input.target.arn} if _lives(target, step_input.cluster_resource_id) else copies
 
-    def _orphans(self, step_input: RemoveOrphansInput, rds: RDSClient) -> list[Orphan]:
-        return find_orphans(own_copies(rds, step_input.target), step_input.archive.keep)
+    def _orphans(self, step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:
+        return find_orphans(target.list_own_copies(), step_input.archive.keep)
 
-    def _left(self, step_input: RemoveLeftoversInput, rds: RDSClient) -> _Left:
-        copies = own_copies(rds, step_input.target) if step_input.unfinished_copy else []
+    def _left(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> _Left:
+        copies = target.list_own_copies() if step_input.unfinished_copy else []
         return _Left(
-            [copy for copy in copies if _is_unfinished(copy, step_input)], self._half_restored(step_input, rds)
+            [copy for copy in copies if _is_unfinished(copy, step_input)], self._half_restored(step_input, target)
         )
 
-    def _half_restored(self, step_input: RemoveLeftoversInput, rds: RDSClient) -> DBClusterTypeDef | None:
+    def _half_restored(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> DBClusterTypeDef | None:
         """The cluster that this operation restored; one that only has the target's name is somebody else's."""
         if step_input.cluster_resource_id is None:
             return None
-        cluster = find_cluster_by_resource_id(rds, step_input.cluster_resource_id)
+        cluster = target.find_by_resource_id(step_input.cluster_resource_id)
         if cluster is None:
             return None
         going = cluster["Status"] in BEING_DELETED  # nobody can take it over any more
@@ -152,32 +148,24 @@ class LeftoverActivities:
             return None
         return cluster
 
-    def _remove(self, step_input: RemoveLeftoversInput, rds: RDSClient, left: _Left) -> None:
+    def _remove(self, step_input: RemoveLeftoversInput, target: TargetCluster, left: _Left) -> None:
         """Guards and intent before the first call: no row, no call."""
-        self._check_account(step_input.target, step_input.operation_id)
+        target.check_account()
         if left.cluster:
-            caller = step_input.target.account_id  # it was just checked
-            guards.refuse_if_any(
-                guards.guard_violations(
-                    ObservedTarget(
-                        step_input.source, step_input.target, left.cluster, guards.known_resource_ids(), caller
-                    )
-                )
+            caller = target.caller_account()
+            seen = ObservedTarget(
+                step_input.source, step_input.target, left.cluster, guards.known_resource_ids(), caller
             )
+            guards.refuse_if_any(guards.guard_violations(seen))
         self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, step_input, f"Removing {left.text}", left.arns)
         # The guards and the trail took their time: what is removed is looked at once more, just before.
-        still = self._left(step_input, rds).untouched
+        still = self._left(step_input, target).untouched
         for copy in still.copies:
             if copy["DBClusterSnapshotArn"] in left.arns:
-                _deleted(rds, copy["DBClusterSnapshotIdentifier"])
+                target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if left.cluster and still.cluster:
-            delete_members(rds, still.cluster)
-            delete_cluster(rds, step_input.target.cluster)
-
-    def _check_account(self, target: Target, operation_id: str) -> None:
-        caller = self._aws.sts(target, operation_id).get_caller_identity()["Account"]
-        if wrong := guards.wrong_target_account(target, caller):
-            guards.refuse_if_any([wrong])
+            target.delete_members(still.cluster)
+            target.delete_cluster()
 
 
 def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversInput) -> bool:
@@ -193,20 +181,6 @@ def _is_restored_by(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput)
     return marks.get(tags.OPERATION) == step_input.operation_id and tags.RESTORED_FROM in marks
 
 
-def _lives(rds: RDSClient, resource_id: str | None) -> bool:
+def _lives(target: TargetCluster, resource_id: str | None) -> bool:
     """Whether there is a cluster of this resource id, under whatever name and with whatever marks."""
-    return resource_id is not None and find_cluster_by_resource_id(rds, resource_id) is not None
-
-
-def _deleted(rds: RDSClient, copy: str) -> bool:
-    """Whether RDS took the deletion, or knows the copy no longer; a copy under way is ended by it.
-
-    Source: RDS API Reference, CopyDBClusterSnapshot.
-    """
-    try:
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
-    except ClientError as error:
-        if (action := action_for(error)) not in (Action.ABSENT, Action.WAIT):
-            raise
-        return action is Action.ABSENT
-    return True
+    return resource_id is not None and target.find_by_resource_id(resource_id) is not None

@@ -15,12 +15,11 @@ from activities.clusters import another_cluster
 from activities.databases.passwords import password_of
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, translated
-from activities.rds.copies import BEING_DELETED
-from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
+from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
+from activities.rds.target import TargetCluster
 from activities.snapshots import NOT_FOUND_GRACE
 from activities.step import end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
-from clients.rds import find_cluster, find_instances, list_instances
 from errors import StepFailed
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
 from models.configuration import Instance
@@ -28,7 +27,6 @@ from models.identifiers import instance_identifier
 from models.steps import Step
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
 
 
@@ -48,16 +46,16 @@ class RestoredClusterActivities:
         Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
         value from its secret.
         """
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
-        cluster = find_cluster(rds, step_input.target.cluster)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        cluster = target.find()
         if cluster is None:
             return self._absent(step_input)
         if cluster["DbClusterResourceId"] != step_input.cluster_resource_id:
             raise another_cluster(cluster, step_input.cluster_resource_id, "this operation restored")
         waiting = (
             _cluster_wait(cluster)
-            or _instances_wait(rds, step_input)
-            or self._master_password_wait(rds, step_input, cluster)
+            or _instances_wait(target, step_input)
+            or self._master_password_wait(target, step_input, cluster)
         )
         if waiting:
             end_wait_if_final(
@@ -84,24 +82,23 @@ class RestoredClusterActivities:
         return CheckRestoreOutcome(done=False, details="not to be seen yet")
 
     def _master_password_wait(
-        self, rds: RDSClient, step_input: CheckRestoreInput, cluster: DBClusterTypeDef
+        self, target: TargetCluster, step_input: CheckRestoreInput, cluster: DBClusterTypeDef
     ) -> str | None:
         if step_input.target.master_user_secret_id is None:
-            return _managed_password_wait(rds, step_input, cluster)
+            return _managed_password_wait(target, step_input, cluster)
         if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != step_input.operation_id:
-            self._set_master_password(rds, step_input, step_input.target.master_user_secret_id, cluster)
+            self._set_master_password(target, step_input, step_input.target.master_user_secret_id, cluster)
             return "setting the master password"
         return "setting the master password" if cluster.get("PendingModifiedValues") else None
 
     def _set_master_password(
-        self, rds: RDSClient, step_input: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
+        self, target: TargetCluster, step_input: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
     ) -> None:
         password = password_of(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
-        if not _modified(rds, step_input, MasterUserPassword=password):
+        if not _modified(target, step_input, MasterUserPassword=password):
             return
         # Tagged only after RDS took the password: a death in between sets the same password once more.
-        mark = tags.tag_list({tags.MASTER_PASSWORD_SET_BY: step_input.operation_id})
-        rds.add_tags_to_resource(ResourceName=cluster["DBClusterArn"], Tags=mark)
+        target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: step_input.operation_id})
 
 
 def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
@@ -113,13 +110,13 @@ def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
     return None if status == "available" else f"cluster {status}"
 
 
-def _instances_wait(rds: RDSClient, step_input: CheckRestoreInput) -> str | None:
+def _instances_wait(target: TargetCluster, step_input: CheckRestoreInput) -> str | None:
     """The writer first; readers only when it is available, because they copy nothing but join it."""
-    there = {instance["DBInstanceIdentifier"]: instance for instance in list_instances(rds, step_input.target.cluster)}
+    there = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
     waits: list[str] = []
     for number, wanted in enumerate(step_input.configuration.instances, start=1):
         found = there.get(instance_identifier(step_input.target.cluster, number))
-        waiting = _instance_wait(found) if found else _create_instance(rds, step_input, number, wanted)
+        waiting = _instance_wait(found) if found else _create_instance(target, step_input, number, wanted)
         waits += [waiting] if waiting else []
         if waiting and number == 1:
             break
@@ -135,19 +132,18 @@ def _instance_wait(instance: DBInstanceTypeDef) -> str | None:
     return None if status == "available" else f"instance {identifier} {status}"
 
 
-def _create_instance(rds: RDSClient, step_input: CheckRestoreInput, number: int, wanted: Instance) -> str:
+def _create_instance(target: TargetCluster, step_input: CheckRestoreInput, number: int, wanted: Instance) -> str:
     identifier = instance_identifier(step_input.target.cluster, number)
     group = {"DBParameterGroupName": wanted.db_parameter_group_name} if wanted.db_parameter_group_name else {}
     try:
-        rds.create_db_instance(
+        target.create_instance(
             DBInstanceIdentifier=identifier,
-            DBClusterIdentifier=step_input.target.cluster,
             DBInstanceClass=wanted.instance_class,
             Engine=step_input.engine,
             PubliclyAccessible=False,
             PromotionTier=min(number - 1, 15),
             Tags=tags.tag_list({tags.OPERATION: step_input.operation_id}),
-            **group,  # type: ignore[arg-type]  # an optional keyword
+            **group,
         )
     except ClientError as error:
         if (action := action_for(error)) is Action.WAIT:
@@ -155,7 +151,7 @@ def _create_instance(rds: RDSClient, step_input: CheckRestoreInput, number: int,
         if action is not Action.ADOPT:
             raise
         # Ours, made by a call whose answer was lost, or one that is still being deleted: the next look sees which.
-        named = find_instances(rds, [identifier])
+        named = target.find_instances([identifier])
         _refuse_anothers(step_input, named)
         if any(instance["DBInstanceStatus"] in BEING_DELETED for instance in named):
             return f"instance {identifier} not made yet: one of that name is still being deleted"
@@ -176,10 +172,12 @@ def _refuse_anothers(step_input: CheckRestoreInput, named: list[DBInstanceTypeDe
             )
 
 
-def _managed_password_wait(rds: RDSClient, step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> str | None:
+def _managed_password_wait(
+    target: TargetCluster, step_input: CheckRestoreInput, cluster: DBClusterTypeDef
+) -> str | None:
     secret = cluster.get("MasterUserSecret")
     if not secret:
-        _modified(rds, step_input, ManageMasterUserPassword=True)
+        _modified(target, step_input, ManageMasterUserPassword=True)
         return "setting the master password"
     status = secret.get("SecretStatus", "creating")
     if status == "impaired":
@@ -189,13 +187,13 @@ def _managed_password_wait(rds: RDSClient, step_input: CheckRestoreInput, cluste
     return None if status == "active" else f"master secret {status}"
 
 
-def _modified(rds: RDSClient, step_input: CheckRestoreInput, **change: object) -> bool:
+def _modified(target: TargetCluster, step_input: CheckRestoreInput, **change: object) -> bool:
     """Whether RDS took the change; it does not while it is busy."""
     # A restore takes every setting but this one; it goes with the change that every restored cluster needs.
     window = step_input.configuration.preferred_maintenance_window
     settings = change | ({"PreferredMaintenanceWindow": window} if window else {})
     try:
-        rds.modify_db_cluster(DBClusterIdentifier=step_input.target.cluster, ApplyImmediately=True, **settings)  # type: ignore[arg-type]  # one of two
+        target.modify(**settings)
     except ClientError as error:
         if action_for(error) is not Action.WAIT:
             raise

@@ -14,18 +14,17 @@ from activities.preflight import guards
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import Preflight
 from activities.rds import tags
-from activities.rds.aws_errors import Action, error_code, rule_for
-from activities.rds.copies import existing_snapshot_arns, is_own, own_copies
+from activities.rds.aws_errors import Action, rule_for
+from activities.rds.copies import is_own, split_by_retention
 from activities.rds.provenance import provenance_mismatch
 from activities.rds.statuses import Meaning, snapshot_meaning
+from activities.rds.target import TargetCluster
 from activities.step import Intents, end_wait_if_final, now, step_activity, time_in_step
 from clients.aws import AwsClients
-from clients.rds import find_snapshot
 from errors import Refused, ResourceBusy, StepFailed
 from models.configuration import merged
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
-from models.request import Archive, Target
 from models.snapshots import (
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
@@ -40,7 +39,6 @@ from models.snapshots import (
 from models.steps import Step
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
 NOT_FOUND_GRACE = timedelta(minutes=5)
@@ -97,14 +95,14 @@ class SnapshotActivities:
             return CopySnapshotOutcome(
                 details="No copy needed in the same region", resource_arns=(there.arn,), snapshot_copy=there
             )
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         identifier = copy_identifier(step_input.target.arn, step_input.snapshot.arn, step_input.snapshot.created_at)
-        copy = find_snapshot(rds, identifier) or self._start_copy(rds, step_input, identifier)
+        copy = target.find_snapshot(identifier) or self._start_copy(target, step_input, identifier)
         if isinstance(copy, str):
             return CopySnapshotOutcome(done=False, details=copy)
         _check_copy_is_of(copy, step_input.snapshot)
         if copy["Status"] == "failed":
-            return self._remove_failed(rds, copy, step_input)
+            return self._remove_failed(target, copy, step_input)
         made = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, copied=True)
         return CopySnapshotOutcome(
             details="Started copy to target region",
@@ -113,7 +111,7 @@ class SnapshotActivities:
         )
 
     def _start_copy(
-        self, rds: RDSClient, step_input: CopySnapshotInput, identifier: str
+        self, target: TargetCluster, step_input: CopySnapshotInput, identifier: str
     ) -> DBClusterSnapshotTypeDef | str:
         """The copy, or what it waits for."""
         # Before any call: who cancels must not have a copy started by the look that ends the wait.
@@ -126,62 +124,56 @@ class SnapshotActivities:
         }
         try:
             # CopyTags stays off: tags of the reserved aws: prefix on the source would fail the copy.
-            return rds.copy_db_cluster_snapshot(
+            return target.start_copy(
                 SourceDBClusterSnapshotIdentifier=step_input.snapshot.arn,
                 TargetDBClusterSnapshotIdentifier=identifier,
                 Tags=tags.tag_list(own_tags),
                 SourceRegion=step_input.source.region,
-                **key,  # type: ignore[arg-type]  # an optional keyword
-            )["DBClusterSnapshot"]
+                **key,
+            )
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
                 return f"Waiting: {rule.short}"
-            if rule.action is Action.PRUNE and (pruned := self._make_room(rds, step_input, identifier)):
+            if rule.action is Action.PRUNE and (pruned := self._make_room(target, step_input)):
                 return f"Pruned {pruned} old copies to make room"
             if rule.action is not Action.ADOPT:
                 raise
-            if copy := find_snapshot(rds, identifier):
+            if copy := target.find_snapshot(identifier):
                 return copy
             # Most likely made by a call whose answer was lost; the next attempt will see which it is.
             raise ResourceBusy("Copy not to be seen yet", f"{identifier} exists, but RDS does not show it.") from error
 
-    def _make_room(self, rds: RDSClient, step_input: CopySnapshotInput, identifier: str) -> int:
+    def _make_room(self, target: TargetCluster, step_input: CopySnapshotInput) -> int:
         """Prune now what archive-snapshot would prune at the end of the night; how many there were.
 
         Not the newest: until tonight's copy is there, it is the last good one.
         """
-        tonight = SnapshotCopy(arn=step_input.snapshot.arn, identifier=identifier, copied=True)
-        _, pruned = kept_and_pruned(rds, step_input.target, tonight, Archive(keep=max(step_input.archive.keep, 2)))
-        self._prune(rds, Step.COPY_SNAPSHOT, step_input, pruned)
+        keep = max(step_input.archive.keep, 2)
+        _, pruned = split_by_retention(target.list_own_copies(), step_input.snapshot.arn, keep)
+        self._prune(target, Step.COPY_SNAPSHOT, step_input, pruned)
         return len(pruned)
 
     def _prune(
-        self, rds: RDSClient, step: Step, step_input: CopySnapshotInput | ArchiveSnapshotInput, arns: list[str]
+        self, target: TargetCluster, step: Step, step_input: CopySnapshotInput | ArchiveSnapshotInput, arns: list[str]
     ) -> None:
         """No row, no call: the trail names what goes before it goes."""
         if arns:
-            self._check_account(step_input)
+            target.check_account()
             names = ", ".join(arn.rpartition(":")[2] for arn in arns)
             self._intents.declare(step, step_input, f"Pruning {names}", tuple(arns))
         for arn in arns:
-            _delete_copy(rds, arn)
-
-    def _check_account(self, step_input: CopySnapshotInput | ArchiveSnapshotInput) -> None:
-        """Nothing of another account is deleted or tagged, whatever its tags say."""
-        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
-        if wrong := guards.wrong_target_account(step_input.target, caller):
-            guards.refuse_if_any([wrong])
+            target.delete_copy(arn.rpartition(":")[2])
 
     def _remove_failed(
-        self, rds: RDSClient, copy: DBClusterSnapshotTypeDef, step_input: CopySnapshotInput
+        self, target: TargetCluster, copy: DBClusterSnapshotTypeDef, step_input: CopySnapshotInput
     ) -> CopySnapshotOutcome:
         """A failed copy keeps its name; it must go before the same snapshot can be copied again."""
         if not is_own(copy, step_input.target):
             raise StepFailed(
                 "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
             )
-        self._prune(rds, Step.COPY_SNAPSHOT, step_input, [copy["DBClusterSnapshotArn"]])
+        self._prune(target, Step.COPY_SNAPSHOT, step_input, [copy["DBClusterSnapshotArn"]])
         end_wait_if_final(step_input, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
         return CopySnapshotOutcome(done=False, details="Removed a failed copy of the same snapshot")
 
@@ -193,9 +185,8 @@ class SnapshotActivities:
         Run twice: only looks.
         """
         arns = (step_input.snapshot_copy.arn,)
-        copy = find_snapshot(
-            self._aws.rds(step_input.target, step_input.operation_id), step_input.snapshot_copy.identifier
-        )
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        copy = target.find_snapshot(step_input.snapshot_copy.identifier)
         if copy is None:
             if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
                 raise StepFailed(
@@ -234,21 +225,20 @@ class SnapshotActivities:
         Run twice: the same copies stay, what is gone already is no error, and the answer names what an earlier attempt
         has pruned too: the trail holds what was declared.
         """
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         kept: list[str] = []
         pruned: tuple[str, ...] = ()
         if step_input.snapshot_copy.copied:
-            self._check_account(step_input)
-            if copy := find_snapshot(rds, step_input.snapshot_copy.identifier):
+            target.check_account()
+            if copy := target.find_snapshot(step_input.snapshot_copy.identifier):
                 _check_copy_is_of(copy, step_input.snapshot)
-            rds.add_tags_to_resource(
-                ResourceName=step_input.snapshot_copy.arn,
-                Tags=tags.tag_list({tags.ARCHIVED_BY: step_input.operation_id}),
-            )
+            target.add_tags(step_input.snapshot_copy.arn, {tags.ARCHIVED_BY: step_input.operation_id})
             # The last look before the pruning, which is held against its age: one at another copy would make it younger.
-            kept, going = kept_and_pruned(rds, step_input.target, step_input.snapshot_copy, step_input.archive)
-            self._prune(rds, Step.ARCHIVE_SNAPSHOT, step_input, going)
-            pruned = self._pruned(rds, step_input, going)
+            kept, going = split_by_retention(
+                target.list_own_copies(), step_input.snapshot_copy.arn, step_input.archive.keep
+            )
+            self._prune(target, Step.ARCHIVE_SNAPSHOT, step_input, going)
+            pruned = self._pruned(target, step_input, going)
         return ArchiveSnapshotOutcome(
             details="Snapshot archived",
             resource_arns=(step_input.snapshot_copy.arn, *pruned),
@@ -256,12 +246,12 @@ class SnapshotActivities:
             pruned=pruned,
         )
 
-    def _pruned(self, rds: RDSClient, step_input: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
+    def _pruned(self, target: TargetCluster, step_input: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
         """What this taking of the step has pruned, in whatever attempt; what was spared after all is not told."""
         declared = self._intents.declared_resources(Step.ARCHIVE_SNAPSHOT, step_input)
         if set(declared) <= set(now_gone):
             return tuple(now_gone)
-        there = existing_snapshot_arns(rds) - set(now_gone)
+        there = target.list_existing_snapshot_arns() - set(now_gone)
         return tuple(arn for arn in declared if arn not in there)
 
 
@@ -269,32 +259,3 @@ def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) 
     """A snapshot of the copy's name that is of something else is never restored from."""
     if strange := provenance_mismatch(copy, snapshot):
         raise Refused("Copy is of another snapshot", strange)
-
-
-def kept_and_pruned(
-    rds: RDSClient, target: Target, tonight: SnapshotCopy, archive: Archive
-) -> tuple[list[str], list[str]]:
-    """The ARNs of this pipeline's copies that stay and of those that go; only looks."""
-    usable = [copy for copy in own_copies(rds, target) if copy["Status"] in ("available", "failed")]
-    newest_first = sorted(usable, key=_age_key, reverse=True)
-    return _split(newest_first, tonight.arn, archive.keep)
-
-
-def _age_key(snapshot: DBClusterSnapshotTypeDef) -> tuple[bool, str]:
-    """Newest last; a failed copy is older than any good one, so that it never takes a good one's place."""
-    created = snapshot.get("SnapshotCreateTime")
-    return snapshot["Status"] == "available", created.isoformat() if created else ""
-
-
-def _split(newest_first: list[DBClusterSnapshotTypeDef], tonight: str, keep: int) -> tuple[list[str], list[str]]:
-    """What stays and what goes; tonight's copy stays, however old its snapshot is."""
-    others = [arn for snapshot in newest_first if (arn := snapshot["DBClusterSnapshotArn"]) != tonight]
-    return [tonight, *others[: keep - 1]], others[keep - 1 :]
-
-
-def _delete_copy(rds: RDSClient, arn: str) -> None:
-    try:
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=arn.rpartition(":")[2])
-    except ClientError as error:
-        if error_code(error) != "DBClusterSnapshotNotFoundFault":
-            raise

@@ -55,7 +55,7 @@ async def _delete(request: RestoreRequest, task_queue: str) -> int:
 
 async def _found(request: RestoreRequest) -> list[Orphan]:
     """As the worker's survey sees them; what a running night works on is none."""
-    from activities.rds.copies import list_orphans
+    from activities.rds.orphans import list_orphans
     from clients.aws import AwsClients
     from runs.restores import NoAnswer, RestoreRuns
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from activities.rds import tags
 from activities.rds.statuses import Meaning, cluster_meaning
+from activities.rds.target import describe_wrong_account
 from errors import Refused
 from models.request import Source, Target
 
@@ -62,19 +63,8 @@ Guard = Callable[[ObservedTarget], Violation | None]
 
 def target_account_is_the_callers(observed: ObservedTarget) -> Violation | None:
     """A worker with the wrong credentials sees another account's cluster of the same name."""
-    return wrong_target_account(observed.target, observed.caller_account)
-
-
-def wrong_target_account(target: Target, caller_account: str) -> Violation | None:
-    """The same rule for a target without a cluster, whose copies are to be deleted."""
-    if caller_account == target.account_id:
-        return None
-    return Violation(
-        "target-account",
-        "Wrong AWS account",
-        f"the credentials for the target belong to account {caller_account}, but the request names account "
-        f"{target.account_id}. Correct target.account_id or target.role_arn.",
-    )
+    wrong = describe_wrong_account(observed.target, observed.caller_account)
+    return Violation("target-account", "Wrong AWS account", wrong) if wrong else None
 
 
 def target_arn_is_the_requests(observed: ObservedTarget) -> Violation | None:

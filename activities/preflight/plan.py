@@ -18,8 +18,9 @@ from activities.preflight import guards
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import translated
+from activities.rds.copies import split_by_retention
 from activities.rds.provenance import provenance_mismatch
-from activities.snapshots import kept_and_pruned
+from activities.rds.target import TargetCluster
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_snapshot
@@ -226,7 +227,8 @@ class _Planner:
             return None
         if not copy.copied:
             return []
-        return kept_and_pruned(self._aws.rds(request.target, PLAN), request.target, copy, request.archive)[1]
+        copies = TargetCluster(self._aws, request.target, PLAN).list_own_copies()
+        return split_by_retention(copies, copy.arn, request.archive.keep)[1]
 
 
 def _violations(check: PreflightCheck) -> list[Violation]:

@@ -16,9 +16,10 @@ from activities.preflight.guards import ObservedTarget, PreflightCheck, Violatio
 from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.selection import select_snapshot
 from activities.preflight.sharing import Sharing
+from activities.rds.target import TargetCluster
 from activities.step import Intents
 from clients.aws import AwsClients
-from clients.rds import find_cluster, list_instances
+from clients.rds import find_cluster
 from models.configuration import ClusterSettings, missing_settings, overlaid
 from models.request import MissingTarget
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
@@ -68,12 +69,12 @@ class Preflight:
     def describe_target(self, source_resource_ids: frozenset[str]) -> ExistingTarget:
         """The cluster that the restore would delete; it must have none of the `source_resource_ids`."""
         step_input = self._step_input
-        rds = self._aws.rds(step_input.target, step_input.operation_id)
-        cluster = find_cluster(rds, step_input.target.cluster)
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        cluster = target.find()
         if cluster is None:
             return self._missing_target()
-        caller = self._aws.sts(step_input.target, step_input.operation_id).get_caller_identity()["Account"]
-        instances = list_instances(rds, step_input.target.cluster)
+        caller = target.caller_account()
+        instances = target.list_instances()
         observed = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
         return ExistingTarget(observed, tuple(instances), live_settings(cluster, instances))
 

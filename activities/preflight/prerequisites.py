@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.aws_errors import Action, action_for
-from activities.rds.copies import BEING_DELETED
+from activities.rds.statuses import BEING_DELETED
 from clients.aws import AwsClients
 from clients.rds import find_instances
 from models.configuration import SERVERLESS, ClusterSettings

@@ -17,6 +17,8 @@ class Meaning(StrEnum):
 
 
 READY = frozenset({"available"})
+BEING_DELETED = ("deleting", "deleted")
+"""The statuses of a cluster, instance or snapshot that needs no further deletion."""
 
 SNAPSHOT_WAIT = frozenset({"pending", "creating", "copying"})
 SNAPSHOT_TERMINAL = frozenset({"failed", "deleting", "deleted", "incompatible-restore", "incompatible-parameters"})

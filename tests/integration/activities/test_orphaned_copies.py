@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from activities.leftovers import LeftoverActivities
-from activities.rds.copies import find_orphans, list_orphans, own_copies
+from activities.rds.copies import own_copies
+from activities.rds.orphans import find_orphans, list_orphans
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, TrailUnavailable
 from models.inventory import Orphan, OrphanReason

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from activities import clusters, leftovers, snapshots
 from activities.clusters import ClusterActivities
-from activities.leftovers import LeftoverActivities
 from activities.preflight import guards
-from activities.rds.copies import find_orphans
+from activities.rds.orphans import find_orphans
+from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
 from clients.rds import find_cluster, list_snapshots
 from tests.properties.no_harm.in_process_aws import AwsAtHand
@@ -88,7 +88,8 @@ RULES: dict[str, st.SearchStrategy[Scenario]] = {
 
 
 def _no_account_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(guards, "wrong_target_account", lambda target, caller: None)
+    patch.setattr(guards, "describe_wrong_account", lambda target, caller: None)
+    patch.setattr(TargetCluster, "check_account", lambda self: None)
 
 
 def _no_resource_id_check(patch: pytest.MonkeyPatch) -> None:
@@ -105,7 +106,7 @@ def _no_resource_id_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_copy_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ClusterActivities, "_copy_violations", lambda self, of: [])
+    patch.setattr(ClusterActivities, "_copy_violations", lambda self, of, target: [])
 
 
 def _no_stranger_check(patch: pytest.MonkeyPatch) -> None:
@@ -114,11 +115,11 @@ def _no_stranger_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_look_for_a_rename(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(clusters, "find_cluster_by_resource_id", lambda rds, resource_id: None)
+    patch.setattr(TargetCluster, "find_by_resource_id", lambda self, resource_id: None)
 
 
 def _no_ownership_filter(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(snapshots, "own_copies", lambda rds, target: list_snapshots(rds, "manual"))
+    patch.setattr(TargetCluster, "list_own_copies", lambda self: list_snapshots(self.reader, "manual"))
 
 
 def _no_intent(patch: pytest.MonkeyPatch) -> None:
@@ -134,7 +135,7 @@ def _no_look_for_the_marks(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_look_whether_it_lives(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "_lives", lambda rds, resource_id: False)
+    patch.setattr(leftovers, "_lives", lambda target, resource_id: False)
 
 
 def _no_look_for_what_is_of_use(patch: pytest.MonkeyPatch) -> None:
@@ -146,7 +147,7 @@ def _none_is_kept(patch: pytest.MonkeyPatch) -> None:
 
 
 def _everybodys_copies(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "own_copies", lambda rds, target: list_snapshots(rds, "manual"))
+    patch.setattr(TargetCluster, "list_own_copies", lambda self: list_snapshots(self.reader, "manual"))
 
 
 def _whatever_account_answers(patch: pytest.MonkeyPatch) -> None:
@@ -154,7 +155,7 @@ def _whatever_account_answers(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_account_check_of_removals(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(LeftoverActivities, "_check_account", lambda self, target, operation_id: None)
+    _no_account_check(patch)
     _whatever_account_answers(patch)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.rds.copies import list_orphans
+from activities.rds.orphans import list_orphans
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.operation import FinalPoll
