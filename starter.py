@@ -147,6 +147,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     exit_code = main()
-    from clients.temporal import leave
+    from clients.temporal import exit_process
 
-    leave(exit_code)
+    exit_process(exit_code)

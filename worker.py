@@ -39,7 +39,7 @@ from audit.table import AuditTable, TrailIntents
 from clients.aws import AwsClients, WrongEndpoint
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from clients.temporal import TemporalUnreachable, connect, leave
+from clients.temporal import TemporalUnreachable, connect, exit_process
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
 from settings import DatabaseTls, Settings, WrongSettings, load_settings
@@ -231,4 +231,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -13,7 +13,7 @@ from temporalio import activity
 from activities.clusters import another_cluster
 from activities.databases.data_checks import hold_against
 from activities.databases.mysql.database import MysqlDatabase
-from activities.databases.passwords import password_of
+from activities.databases.passwords import read_password
 from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.restored_database import RestoredDatabase, SessionLock
 from activities.databases.sql_files import SqlText, read_sql_file
@@ -115,7 +115,7 @@ class DatabaseUserActivities:
         return PostgresDatabase(self._postgres, step_input.endpoint, password)
 
     def _password(self, step_input: SetupUsersInput, secret_id: str) -> str:
-        return password_of(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
+        return read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from activities.clusters import another_cluster
-from activities.databases.passwords import password_of
+from activities.databases.passwords import read_password
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, translated
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
@@ -94,7 +94,7 @@ class RestoredClusterActivities:
     def _set_master_password(
         self, target: TargetCluster, step_input: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
     ) -> None:
-        password = password_of(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
+        password = read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
         if not _modified(target, step_input, MasterUserPassword=password):
             return
         # Tagged only after RDS took the password: a death in between sets the same password once more.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities.databases.sql_files import missing_sql_files
+from activities.databases.sql_files import unusable_sql_files
 from activities.preflight import guards
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import Preflight
@@ -79,7 +79,7 @@ class SnapshotActivities:
 
     def _sql_files(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:
         """Looked at here and not in the examination: only a worker has the directory."""
-        for fault in missing_sql_files(self._sql_directory, (wanted.file for wanted in step_input.sql_files)):
+        for fault in unusable_sql_files(self._sql_directory, (wanted.file for wanted in step_input.sql_files)):
             yield Violation("sql-files", "SQL file not usable", fault)
 
     @step_activity(Step.COPY_SNAPSHOT)

@@ -31,7 +31,7 @@ from audit import trail
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.trail import RECORD_OUTCOME, WorkflowTrail
-from clients.aws import changing_requests
+from clients.aws import changing_request_ids
 from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, audited_step
@@ -89,7 +89,7 @@ class _AttemptMirror(ActivityInboundInterceptor):
             await self._record(_started_row(step, of))
         began = time.monotonic()
         requests: list[str] = []
-        changing_requests.set(requests)
+        changing_request_ids.set(requests)
         try:
             outcome = await self.next.execute_activity(input)
         except Exception as error:

@@ -1,13 +1,12 @@
-"""Looking at RDS: one resource or None, and whole lists through their paginators.
+"""Reads from RDS: one resource or None, and whole lists through their paginators.
 
-A name that RDS does not know is an answer, not an error, for whoever looks before acting.
+A name that RDS does not know is None, not an error. Every other error of AWS leaves as botocore's, and the fault table
+in `activities/rds/aws_errors.py` says what it means.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -15,41 +14,46 @@ if TYPE_CHECKING:
 
 
 def find_cluster(rds: RDSClient, identifier: str) -> DBClusterTypeDef | None:
-    """The cluster of this name, or None. The answer's own name is compared: RDS may lag behind a rename."""
+    """The cluster of this name, or None.
+
+    Compares the name in the response, because RDS may answer under the old name for a while after a rename.
+    Source: RDS API Reference, DescribeDBClusters.
+    """
     try:
         clusters = rds.describe_db_clusters(DBClusterIdentifier=identifier)["DBClusters"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "DBClusterNotFoundFault":
-            return None
-        raise
-    return next((found for found in clusters if found["DBClusterIdentifier"] == identifier), None)
+    except rds.exceptions.DBClusterNotFoundFault:
+        return None
+    return next((cluster for cluster in clusters if cluster["DBClusterIdentifier"] == identifier), None)
 
 
 def list_clusters(rds: RDSClient) -> list[DBClusterTypeDef]:
-    """Every cluster of the account in the region."""
+    """Every cluster of the account in the client's region."""
     return [cluster for page in rds.get_paginator("describe_db_clusters").paginate() for cluster in page["DBClusters"]]
 
 
 def find_cluster_by_resource_id(rds: RDSClient, resource_id: str) -> DBClusterTypeDef | None:
-    """The cluster of this resource id under whatever name, or None: a rename changes the name alone."""
+    """The cluster with this DbClusterResourceId, whatever its name is, or None. A rename does not change the id."""
     clusters = rds.describe_db_clusters(Filters=[{"Name": "db-cluster-resource-id", "Values": [resource_id]}])
-    return next((found for found in clusters["DBClusters"] if found["DbClusterResourceId"] == resource_id), None)
+    return next((cluster for cluster in clusters["DBClusters"] if cluster["DbClusterResourceId"] == resource_id), None)
 
 
 def find_snapshot(rds: RDSClient, identifier: str) -> DBClusterSnapshotTypeDef | None:
-    """The cluster snapshot of this name or ARN, or None. A shared one is found by its ARN only."""
+    """The cluster snapshot of this name or ARN, or None. RDS finds a shared snapshot by its ARN only.
+
+    Source: RDS API Reference, DescribeDBClusterSnapshots.
+    """
     try:
         if identifier.startswith("arn:"):
-            answer = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, IncludeShared=True)
+            response = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, IncludeShared=True)
         elif identifier.startswith("rds:"):
-            answer = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, SnapshotType="automated")
+            response = rds.describe_db_cluster_snapshots(
+                DBClusterSnapshotIdentifier=identifier, SnapshotType="automated"
+            )
         else:
-            answer = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "DBClusterSnapshotNotFoundFault":
-            return None
-        raise
-    return next(iter(answer["DBClusterSnapshots"]), None)
+            response = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)
+    except rds.exceptions.DBClusterSnapshotNotFoundFault:
+        return None
+    return next(iter(response["DBClusterSnapshots"]), None)
 
 
 def list_snapshots(rds: RDSClient, snapshot_type: str, cluster: str | None = None) -> list[DBClusterSnapshotTypeDef]:
@@ -64,12 +68,15 @@ def list_snapshots(rds: RDSClient, snapshot_type: str, cluster: str | None = Non
 
 
 def list_instances(rds: RDSClient, cluster: str) -> list[DBInstanceTypeDef]:
-    """The instances of a cluster, as DescribeDBInstances sees them: with their own statuses."""
+    """The instances of a cluster as DescribeDBInstances returns them, with each instance's own status."""
     return _filtered_instances(rds, "db-cluster-id", [cluster])
 
 
 def find_instances(rds: RDSClient, identifiers: list[str]) -> list[DBInstanceTypeDef]:
-    """Those that have one of these names, of whatever cluster; an instance keeps its name when its cluster is renamed."""
+    """The instances that have one of these names, whichever cluster they belong to.
+
+    An instance keeps its name when its cluster is renamed.
+    """
     return _filtered_instances(rds, "db-instance-id", identifiers) if identifiers else []
 
 

@@ -1,4 +1,4 @@
-"""The connection to Temporal: where it is comes from Temporal's own environment variables and profiles."""
+"""The connection to Temporal. Address, namespace and key come from Temporal's own environment variables and profiles."""
 
 import asyncio
 import logging
@@ -14,35 +14,36 @@ CONNECT_SECONDS = 10
 
 
 class TemporalUnreachable(Exception):
-    """Temporal does not answer, or not to us; the text says where it was looked for and what to set."""
+    """Temporal does not answer, or refuses this client. The text has the address and the variables to set."""
 
 
 async def connect(plugin: Plugin) -> Client:
-    """A client with the plugin.
+    """Connect to Temporal with the plugin that client, worker and Replayer share.
 
-    Raises `TemporalUnreachable` after 10 s, or at once if Temporal refuses the connection or the configuration is wrong.
+    Raises `TemporalUnreachable` after 10 s, or at once if Temporal refuses the connection or the configuration is
+    invalid.
     Source: Temporal docs, Environment configuration.
     """
     try:
         config = ClientConfig.load_client_connect_config()
-    except Exception as error:  # a wrong profile, a file that is no TOML, a certificate that is not there
-        raise TemporalUnreachable(f"Temporal's configuration cannot be read: {error}") from error
+    except Exception as error:  # an unknown profile, a file that is not TOML, a missing certificate
+        raise TemporalUnreachable(f"Cannot read Temporal's configuration: {error}") from error
     config.setdefault("target_host", "localhost:7233")
-    where = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
+    address = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
     try:
         return await asyncio.wait_for(Client.connect(**config, plugins=[plugin]), CONNECT_SECONDS)
     except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
-        said = " ".join(str(error).split()) or f"no answer within {CONNECT_SECONDS} s"
+        reason = " ".join(str(error).split()) or f"no answer within {CONNECT_SECONDS} s"
         raise TemporalUnreachable(
-            f"Temporal is not to be reached at {where}: {said}\n"
+            f"Cannot reach Temporal at {address}: {reason}\n"
             "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
         ) from error
 
 
-def leave(code: int) -> NoReturn:
-    """End this process with an exit code, without the interpreter's own end.
+def exit_process(code: int) -> NoReturn:
+    """End this process with an exit code, without Python's own shutdown.
 
-    The SDK's threads may still call into Python while the interpreter takes itself down, which then aborts with
+    The SDK's threads may still call into Python while the interpreter shuts down, which then aborts with
     "PyGILState_Release" instead of our exit code (temporalio/sdk-python#300, open).
     """
     logging.shutdown()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-def password_of(secrets: SecretsManagerClient, secret_id: str) -> str:
+def read_password(secrets: SecretsManagerClient, secret_id: str) -> str:
     """The text under "password" in the secret's JSON.
 
     Raises `StepFailed` if there is none that a database could take; nothing of the secret is quoted.

@@ -31,7 +31,7 @@ class SqlText:
     digest: str
 
 
-def missing_sql_files(directory: Path | None, files: Iterable[str]) -> list[str]:
+def unusable_sql_files(directory: Path | None, files: Iterable[str]) -> list[str]:
     """What is wrong with each file that cannot be run; none is read outside of the directory.
 
     `directory` is the worker's setting, `files` the names in the request.

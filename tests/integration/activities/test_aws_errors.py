@@ -145,7 +145,7 @@ def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: 
         EndpointConnectionError(endpoint_url="http://x"),
         ConnectTimeoutError(endpoint_url="http://x"),
         NoCredentialsError(),
-        WrongEndpoint(variable="AWS_ENDPOINT_URL", said="Invalid endpoint: x"),
+        WrongEndpoint(variable="AWS_ENDPOINT_URL", reason="Invalid endpoint: x"),
     ],
 )
 def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""A call that changes what has a name leaves the worker only while the look that led to it is fresh."""
+"""The worker sends a call that deletes or changes something only if the read it is based on is fresh."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ACCOUNT, Night, session_of
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
-ENOUGH = read_guard.MAX_READ_AGE_SECONDS + 1
+TOO_LONG = read_guard.MAX_READ_AGE_SECONDS + 1
 
 
 class Clocks:
-    """Both clocks of the machine, which a test lets jump as a machine that stood still does."""
+    """Both clocks of the machine, which a test moves forward as a frozen machine's clocks would move."""
 
     def __init__(self) -> None:
-        self.boot, self.wall = 0.0, 0.0
+        self.since_boot, self.wall = 0.0, 0.0
 
-    def jump(self, *, boot: float = 0.0, wall: float = 0.0) -> None:
-        self.boot += boot
+    def advance(self, *, since_boot: float = 0.0, wall: float = 0.0) -> None:
+        self.since_boot += since_boot
         self.wall += wall
 
-    def now(self) -> read_guard.Moment:
-        return self.boot, self.wall
+    def read(self) -> read_guard.ClockReadings:
+        return read_guard.ClockReadings(self.since_boot, self.wall)
 
 
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    made = Clocks()
-    monkeypatch.setattr(read_guard, "_now", made.now)
-    return made
+    clocks = Clocks()
+    monkeypatch.setattr(read_guard, "_read_clocks", clocks.read)
+    return clocks
 
 
 @pytest.fixture
@@ -49,76 +49,82 @@ def snapshot(night: Night) -> SourceSnapshot:
     return snapshot
 
 
-def watched(night: Night, before: str, happens: Callable[[], Any]) -> None:
-    """Let something happen once, just before the worker under test sends a call."""
-    session, left = session_of(ACCOUNT), [happens]
-    session.register(f"before-call.{before}", lambda **_: left.pop()() if left else None)
+def do_once_before(night: Night, call: str, action: Callable[[], Any]) -> None:
+    """Run an action once, just before the worker under test sends this call."""
+    session, pending = session_of(ACCOUNT), [action]
+    session.register(f"before-call.{call}", lambda **_: pending.pop()() if pending else None)
     night.aws = AwsClients(session)
 
 
-def in_a_thread_of_its_own(activity: Callable[[], Any]) -> Any:
-    """As the worker runs it: what an activity has looked at is its own."""
+def run_in_own_context(activity: Callable[[], Any]) -> Any:
+    """As the worker runs an activity: its reads count for this activity only."""
     return copy_context().run(activity)
 
 
-@pytest.mark.parametrize("clock", ["boot", "wall"])
-@pytest.mark.parametrize("before", ["rds.DeleteDBInstance", "rds.DeleteDBCluster"])
-def test_a_worker_that_stood_still_deletes_nothing(
-    night: Night, snapshot: SourceSnapshot, clocks: Clocks, before: str, clock: str
+@pytest.mark.parametrize("clock", ["since_boot", "wall"])
+@pytest.mark.parametrize("call", ["rds.DeleteDBInstance", "rds.DeleteDBCluster"])
+def test_a_worker_that_froze_before_a_deletion_does_not_send_it(
+    night: Night, snapshot: SourceSnapshot, clocks: Clocks, call: str, clock: str
 ) -> None:
-    """Whichever clock went on meanwhile, the call is not sent; the next attempt looks again and deletes."""
-    of = night.delete_input(snapshot, night.make_target(instances=1))
-    watched(night, before, lambda: clocks.jump(**{clock: ENOUGH}))
+    """Whichever clock went on meanwhile, the deletion is not sent; the next attempt reads again and deletes."""
+    step_input = night.delete_input(snapshot, night.make_target(instances=1))
+    do_once_before(night, call, lambda: clocks.advance(**{clock: TOO_LONG}))
     night.forget_calls()
-    with pytest.raises(StaleRead) as held_back:
-        in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
-    assert before.removeprefix("rds.") not in [call.operation for call in night.emulator.calls]
-    assert "wanted within 10 s. Nothing was sent" in held_back.value.fault.message
-    night.until_done(night.clusters.delete_rds, of)
+    with pytest.raises(StaleRead) as failure:
+        run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
+    operation = call.removeprefix("rds.")
+    assert operation not in [sent.operation for sent in night.emulator.calls]
+    assert failure.value.fault.message == (
+        f"{operation} was not sent: the last DescribeDBClusters was 11 s ago, expected at most 10 s ago. Nothing was "
+        "changed; the next attempt reads again. If this happens often, check why the worker's machine freezes."
+    )
+    night.until_done(night.clusters.delete_rds, step_input)
     assert night.cluster() is None
 
 
 @pytest.mark.parametrize("call", ["CreateDBInstance", "ModifyDBCluster"])
-def test_a_worker_that_stood_still_changes_nothing(
+def test_a_worker_that_froze_before_a_change_does_not_send_it(
     night: Night, snapshot: SourceSnapshot, clocks: Clocks, call: str
 ) -> None:
-    """By the time that it wakes the name may be another cluster's: no instance is added there, no password set."""
-    restored = in_a_thread_of_its_own(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
-    of = night.check_restore_input(restored.cluster_resource_id)
-    watched(night, f"rds.{call}", lambda: clocks.jump(boot=ENOUGH))
+    """By then the name may be another cluster's: that cluster gets no instance and no password."""
+    restored = run_in_own_context(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
+    step_input = night.check_restore_input(restored.cluster_resource_id)
+    do_once_before(night, f"rds.{call}", lambda: clocks.advance(since_boot=TOO_LONG))
     night.forget_calls()
     with pytest.raises(StaleRead):
-        in_a_thread_of_its_own(lambda: night.until_done(night.restored.check_restore_status, of))
+        run_in_own_context(lambda: night.until_done(night.restored.check_restore_status, step_input))
     assert night.calls(call) == []
-    night.until_done(night.restored.check_restore_status, of)
+    night.until_done(night.restored.check_restore_status, step_input)
 
 
-def test_a_restore_is_held_back_too(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
-    """The name that was free may be the gap in which the next night restores."""
-    watched(night, "rds.RestoreDBClusterFromSnapshot", lambda: clocks.jump(wall=ENOUGH))
+def test_a_worker_that_froze_before_the_restore_does_not_send_it(
+    night: Night, snapshot: SourceSnapshot, clocks: Clocks
+) -> None:
+    """The name was free; by now another restore may be between its deletion and its restore."""
+    do_once_before(night, "rds.RestoreDBClusterFromSnapshot", lambda: clocks.advance(wall=TOO_LONG))
     with pytest.raises(StaleRead):
-        in_a_thread_of_its_own(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
+        run_in_own_context(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
     assert night.cluster() is None
 
 
-def test_a_deletion_is_not_sent_again_when_its_look_has_grown_old(
+def test_botocore_does_not_repeat_a_deletion_whose_read_became_stale(
     night: Night, snapshot: SourceSnapshot, clocks: Clocks
 ) -> None:
-    """Botocore's own repetition of a lost call is held back like the first."""
-    of = night.delete_input(snapshot, night.make_target(instances=0))
+    """Botocore sends a lost call again by itself; the guard checks the repetition like the first call."""
+    step_input = night.delete_input(snapshot, night.make_target(instances=0))
     session = session_of(ACCOUNT)
-    session.register("before-send.rds.DeleteDBCluster", lambda **_: clocks.jump(boot=ENOUGH / 2))
+    session.register("before-send.rds.DeleteDBCluster", lambda **_: clocks.advance(since_boot=TOO_LONG / 2))
     night.aws = AwsClients(session)
     night.emulator.faults.add("rds", "DeleteDBCluster", "reset-before", count=3)
     night.forget_calls()
     with pytest.raises(StaleRead):
-        in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
+        run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
     assert len(night.calls("DeleteDBCluster")) == 1
     assert night.cluster() is not None
 
 
-def test_a_deletion_without_a_look_is_never_sent(night: Night, snapshot: SourceSnapshot) -> None:
-    """Code that forgot to look is held back too: each kind of deletion needs the look of its own kind."""
+def test_a_deletion_without_its_own_kind_of_read_is_never_sent(night: Night, snapshot: SourceSnapshot) -> None:
+    """The guard also catches code that forgot to read: each kind of deletion needs its own kind of read."""
     night.make_target(instances=1)
     rds = AwsClients(session_of(ACCOUNT)).rds(night.target, "op-001")
     copy = night.copy_of(snapshot).identifier
@@ -129,87 +135,85 @@ def test_a_deletion_without_a_look_is_never_sent(night: Night, snapshot: SourceS
     ]
     night.forget_calls()
     for delete in deletions:
-        read_guard._begun.set(None)  # the test has looked; the activity has not
-        with pytest.raises(StaleRead, match="was asked never"):
-            in_a_thread_of_its_own(delete)
+        read_guard._reads_started_at.set(None)  # the test has read; the activity has not
+        with pytest.raises(StaleRead, match="was not sent: this attempt has not called DescribeDBCluster"):
+            run_in_own_context(delete)
     assert night.calls(*DELETIONS) == []
 
 
 def test_a_list_is_as_old_as_its_first_page(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
-    """A worker that stood still between two pages has an old first one in hand."""
+    """A worker that froze between two pages has an old first page."""
     rds = AwsClients(session_of(ACCOUNT)).rds(night.target, "op-001")
     copy = night.copy_of(snapshot).identifier
 
-    def listed_and_deleted() -> None:
+    def list_and_delete() -> None:
         rds.describe_db_cluster_snapshots()
-        clocks.jump(wall=ENOUGH)
-        with pytest.raises(ClientError, match="marker"):  # of a page that the emulator has not given; it was asked
+        clocks.advance(wall=TOO_LONG)
+        with pytest.raises(ClientError, match="marker"):  # the emulator never gave this marker, but the call was sent
             rds.describe_db_cluster_snapshots(Marker="further")
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
 
     night.forget_calls()
     with pytest.raises(StaleRead):
-        in_a_thread_of_its_own(listed_and_deleted)
+        run_in_own_context(list_and_delete)
     assert len(night.calls("DescribeDBClusterSnapshots")) == 2
     assert night.calls(*DELETIONS) == []
 
 
-def test_a_pruning_is_held_against_the_list_of_what_goes(
-    night: Night, snapshot: SourceSnapshot, clocks: Clocks
-) -> None:
-    """Whoever takes our tag off an old copy keeps it: no look at tonight's copy makes the list of the old ones younger."""
-    old, tonight = night.copy_of(snapshot), night.make_copy(night.make_snapshot(f"tonight-{night.number}"))
-    of = night.archive_input(tonight, keep=1)
-    session, left = session_of(ACCOUNT), [True]
+def test_pruning_is_based_on_the_list_of_old_copies(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+    """An owner who removes our tag keeps the old copy: reading the current copy does not make that list fresher."""
+    old, current = night.copy_of(snapshot), night.make_copy(night.make_snapshot(f"current-{night.number}"))
+    step_input = night.archive_input(current, keep=1)
+    session, pending = session_of(ACCOUNT), [True]
 
-    def taken(**answered: Any) -> None:
-        if len(answered["parsed"]["DBClusterSnapshots"]) > 1 and left:
-            left.pop()
+    def untag_after_the_list(**response: Any) -> None:
+        if len(response["parsed"]["DBClusterSnapshots"]) > 1 and pending:
+            pending.pop()
             night.rds().remove_tags_from_resource(ResourceName=old.arn, TagKeys=["aurora-restore:copy-for"])
-            clocks.jump(wall=ENOUGH)
+            clocks.advance(wall=TOO_LONG)
 
-    session.register("after-call.rds.DescribeDBClusterSnapshots", taken)
+    session.register("after-call.rds.DescribeDBClusterSnapshots", untag_after_the_list)
     night.aws = AwsClients(session)
     night.forget_calls()
     with pytest.raises(StaleRead):
-        in_a_thread_of_its_own(lambda: night.run(night.snapshots.archive_snapshot, of))
+        run_in_own_context(lambda: night.run(night.snapshots.archive_snapshot, step_input))
     assert night.calls(*DELETIONS) == []
-    answer = in_a_thread_of_its_own(lambda: night.run(night.snapshots.archive_snapshot, of))
-    assert answer.pruned == ()
+    outcome = run_in_own_context(lambda: night.run(night.snapshots.archive_snapshot, step_input))
+    assert outcome.pruned == ()
     assert old.identifier in night.copies()
 
 
-def test_a_look_counts_from_its_beginning(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
-    """An answer that was long on its way may be as old as its question."""
-    of = night.delete_input(snapshot, night.make_target(instances=1))
+def test_the_age_of_a_read_counts_from_its_request(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+    """A response that took long may describe the state at the time of the request."""
+    step_input = night.delete_input(snapshot, night.make_target(instances=1))
     session = session_of(ACCOUNT)
-    session.register("after-call.rds.DescribeDBClusters", lambda **_: clocks.jump(boot=ENOUGH))
+    session.register("after-call.rds.DescribeDBClusters", lambda **_: clocks.advance(since_boot=TOO_LONG))
     night.aws = AwsClients(session)
     night.forget_calls()
     with pytest.raises(StaleRead):
-        in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
+        run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
     assert night.calls(*DELETIONS) == []
 
 
-def test_what_took_the_name_during_the_guards_is_not_deleted(night: Night, snapshot: SourceSnapshot) -> None:
-    """Between its guards and its deletion the activity looks once more whether it is still the same cluster."""
-    of = night.delete_input(snapshot, night.make_target(instances=0))
+def test_a_cluster_that_took_the_name_during_the_guards_is_not_deleted(night: Night, snapshot: SourceSnapshot) -> None:
+    """Between its guards and its deletion the activity reads again whether it is still the same cluster."""
+    step_input = night.delete_input(snapshot, night.make_target(instances=0))
 
-    def replaced() -> None:
+    def replace_target() -> None:
         night.rds().describe_db_clusters()
         night.rds().delete_db_cluster(DBClusterIdentifier=night.target.cluster, SkipFinalSnapshot=True)
         night.later()
         night.make_target(instances=1)
 
-    watched(night, "dynamodb.PutItem", replaced)
-    answer = in_a_thread_of_its_own(lambda: night.run(night.clusters.delete_rds, of))
-    assert not answer.done
+    do_once_before(night, "dynamodb.PutItem", replace_target)
+    outcome = run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
+    assert not outcome.done
     assert night.cluster() is not None
     assert set(night.instances().values()) == {"available"}
 
 
-def test_the_real_clocks_are_read() -> None:
-    """Two moments of the real clocks lie a little apart, and in order."""
-    before = read_guard._now()
+def test_the_guard_reads_the_real_clocks() -> None:
+    """Two readings of the real clocks are a little apart, and in order."""
+    before = read_guard._read_clocks()
     time.sleep(0.01)
-    assert all(0 < later - earlier < 5 for later, earlier in zip(read_guard._now(), before, strict=True))
+    assert all(0 < later - earlier < 5 for later, earlier in zip(read_guard._read_clocks(), before, strict=True))

@@ -114,7 +114,7 @@ def test_a_database_that_does_not_answer_is_told_no_password(night: Night) -> No
 
 def test_a_value_that_botocore_refuses_is_not_quoted(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     """Botocore's report quotes it; neither that nor the report as a cause is kept."""
-    monkeypatch.setattr("activities.restored_cluster.password_of", lambda *_: [PLANT])
+    monkeypatch.setattr("activities.restored_cluster.read_password", lambda *_: [PLANT])
     secret = night.make_secret("master", json.dumps({"password": "fine"}))
     error = error_of(lambda: set_master_password(night, secret))
     assert b"MasterUserPassword" in kept_of(error)

@@ -43,7 +43,7 @@ def topics(night: Night) -> tuple[Notification, dict[str, Inbox]]:
 
 
 def subscribed(night: Night, sns: Any, topic: str) -> Inbox:
-    sqs = night.aws._locked("sqs", TARGET_REGION, None, None, "owner")
+    sqs = night.aws._client("sqs", TARGET_REGION, None, None, "owner")
     name = topic.rpartition(":")[2]
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

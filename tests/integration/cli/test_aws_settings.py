@@ -44,7 +44,7 @@ def test_an_endpoint_that_is_no_address_is_the_users_mistake(
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines()[-2] == "The settings are wrong:"
     assert said.err.splitlines()[-1].startswith("AWS_ENDPOINT_URL: ")
-    assert said.err.endswith("wanted an address with its scheme, such as http://127.0.0.1:4566\n")
+    assert said.err.endswith("expected an address with its scheme, such as http://127.0.0.1:4566\n")
 
 
 @pytest.mark.parametrize("service", ["RDS", "STS"])

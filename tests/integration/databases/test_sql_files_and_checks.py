@@ -16,7 +16,7 @@ import pytest
 
 from activities.databases.data_checks import hold_against
 from activities.databases.postgres.session_lock import LOCKS, Lock
-from activities.databases.sql_files import missing_sql_files
+from activities.databases.sql_files import unusable_sql_files
 from errors import DatabaseUnreachable, StepFailed
 from models.users import DataCheck, SqlFile
 from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
@@ -211,12 +211,12 @@ def test_only_files_below_the_directory_are_run(tmp_path: Path) -> None:
     (below / "good.sql").write_text("SELECT 1")
     (below / "link.sql").symlink_to(below / "good.sql")
     names = ["out.sql", "../secret.sql", "gone.sql", "folder.sql", "nul.sql", "latin.sql", "good.sql", "link.sql"]
-    faults = missing_sql_files(below, names)
+    faults = unusable_sql_files(below, names)
     assert [fault.split()[0] for fault in faults] == names[:6]
-    assert missing_sql_files(None, ["good.sql"]) == [
+    assert unusable_sql_files(None, ["good.sql"]) == [
         "good.sql: the worker has no directory for SQL files; set AURORA_RESTORE_SQL_DIRECTORY"
     ]
-    assert missing_sql_files(None, []) == []
+    assert unusable_sql_files(None, []) == []
 
 
 def test_a_missing_file_changes_nothing(database: Database) -> None:

@@ -27,8 +27,8 @@ OPERATION, COPY_FOR = "aurora-restore:operation", "aurora-restore:copy-for"
 @pytest.fixture(autouse=True)
 def _looks_do_not_age(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is IAM that is asked here, without a look before, and not the worker's own holding back."""
-    looked = dict.fromkeys(read_guard.LOOKS.values(), read_guard._now())
-    monkeypatch.setattr(read_guard, "_begun", ContextVar("looked", default=looked))
+    looked = dict.fromkeys(read_guard.REQUIRED_READS.values(), read_guard._read_clocks())
+    monkeypatch.setattr(read_guard, "_reads_started_at", ContextVar("looked", default=looked))
     monkeypatch.setattr(read_guard, "MAX_READ_AGE_SECONDS", float("inf"))
 
 
