@@ -20,10 +20,8 @@ from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import translated
 from activities.rds.copies import split_by_retention
 from activities.rds.provenance import provenance_mismatch
-from activities.rds.target import TargetCluster
 from activities.step import Intents
 from clients.aws import AwsClients
-from clients.rds import find_snapshot
 from errors import PipelineError, TrailUnavailable, Transient
 from models.configuration import REQUIRED, ClusterSettings, overlaid
 from models.identifiers import copy_identifier, partition
@@ -118,7 +116,6 @@ class _Planner:
 
     def __init__(self, aws: AwsClients, intents: Intents, plan: Plan) -> None:
         request = plan.request
-        self._aws = aws
         self._intents = intents
         self._plan = plan
         self._step_input = SnapshotCheckInput(
@@ -212,7 +209,7 @@ class _Planner:
         identifier = copy_identifier(target.arn, snapshot.arn, snapshot.created_at)
         prefix = f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:cluster-snapshot:"
         plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, copied=True)
-        copy = find_snapshot(self._aws.rds(target, PLAN), identifier)
+        copy = self._preflight.target.find_snapshot(identifier)
         plan.copy_status = copy["Status"] if copy else None
         if copy and (mismatch := provenance_mismatch(copy, snapshot)):
             yield Violation("copy-source", "Copy is of another snapshot", mismatch)
@@ -223,13 +220,12 @@ class _Planner:
         yield from ()
 
     def _copies_to_prune(self) -> list[str] | None:
-        copy, request = self._plan.copy, self._plan.request
+        copy, archive = self._plan.copy, self._plan.request.archive
         if copy is None:
             return None
         if not copy.copied:
             return []
-        copies = TargetCluster(self._aws, request.target, PLAN).list_own_copies()
-        return split_by_retention(copies, copy.arn, request.archive.keep)[1]
+        return split_by_retention(self._preflight.target.list_own_copies(), copy.arn, archive.keep)[1]
 
 
 def _violations(check: PreflightCheck) -> list[Violation]:
