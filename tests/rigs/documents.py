@@ -1,18 +1,16 @@
-"""Reading our own documents and the code that they speak of."""
+"""Reads the project's documents and the code that they describe."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = (
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-)
+DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "tests" / "README.md")
+"""Every document for people, but for those that lie beside what they describe (`deploy/`, `devstack/aws/`)."""
 PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "workflows")
 ROOT_MODULES = ("errors", "heartbeat", "logs", "settings", "starter", "worker")
 
@@ -43,3 +41,23 @@ def modules(package: str) -> Iterator[tuple[Path, ast.Module]]:
 def anchor(heading: str) -> str:
     """The anchor that a renderer of Markdown gives a heading."""
     return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
+
+
+@cache
+def defined_names(path: Path) -> frozenset[str]:
+    """What a module defines: functions, classes, constants, and methods as CLASS.METHOD; none if there is no such file."""
+    if not path.is_file():
+        return frozenset()
+    return frozenset(_defined(ast.parse(path.read_text("utf-8")).body))
+
+
+def _defined(body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name, body=members):
+                yield name
+                yield from (f"{name}.{member}" for member in _defined(members))
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name

@@ -13,6 +13,7 @@ from tests.rigs.documents import (
     ROOT,
     ROOT_MODULES,
     anchor,
+    defined_names,
     headings,
     modules,
     text,
@@ -51,6 +52,13 @@ def test_files_that_are_named_exist(path: Path) -> None:
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_names_that_are_pointed_at_exist(path: Path) -> None:
+    """In `file.py`::`name` the module defines the name: a function, a class, a method as CLASS.METHOD, or a constant."""
+    pointed = re.findall(r"`([\w/]+\.py)`::`([\w.]+)`", path.read_text("utf-8"))
+    assert not [f"{module}::{name}" for module, name in pointed if name not in defined_names(ROOT / module)]
+
+
 def test_decisions_are_numbered_and_say_the_same_four_things() -> None:
     """Every decision has its number, context, decision, consequences and what would change it."""
     decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -67,6 +75,8 @@ def test_documents_that_code_refers_to_exist() -> None:
     named = {name for path in code for name in re.findall(r"docs/[\w./-]+\.md", path.read_text("utf-8"))}
     assert "docs/decisions/0002-durable-timers.md" in named
     assert not [name for name in named if not (ROOT / name).exists()]
+    pointed = {each for path in code for each in re.findall(r"(docs/[\w./-]+\.md)#([\w-]+)", path.read_text("utf-8"))}
+    assert not [(name, place) for name, place in pointed if place not in map(anchor, headings(text(name)))]
 
 
 def test_the_licence_is_apaches() -> None:

@@ -1,0 +1,195 @@
+"""Writes the tables of docs/reference that the code knows: `python -m tests.rigs.reference_tables`.
+
+A table lies between `<!-- generated: NAME -->` and `<!-- end -->`. What the code does not say, such as the meaning of a
+field without a description, is kept from the table that is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from models.request import RestoreRequest
+from settings import PREFIX, Settings
+from starter import EPILOG, parser
+from tests.rigs.documents import ROOT
+
+FOLDER = ROOT / "docs" / "reference"
+BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+ROW = re.compile(r"^\| `([^`]+)` \|.*\| ([^|]*) \|$", re.MULTILINE)
+
+
+def rewritten(page: str) -> str:
+    """The page with every generated block as the code has it now."""
+    return BLOCK.sub(lambda block: f"{block[1]}{GENERATED[block[2]](block[3])}{block[4]}", page)
+
+
+def _settings(_: str) -> str:
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, setting in Settings.model_fields.items():
+        default = getattr(setting.default, "value", setting.default)
+        shown = "*required*" if setting.is_required() else "*not set*" if default is None else f"`{default}`"
+        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {setting.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _help(_: str) -> str:
+    command = [sys.executable, "starter.py", "--help"]
+    environment = {**os.environ, "COLUMNS": "100"}
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    return f"```text\n{printed}```\n"
+
+
+def _exit_codes(_: str) -> str:
+    codes = re.findall(r"^  ([0-9]+)  (.+)$", EPILOG, re.MULTILINE)
+    return (
+        "\n".join(["| code | meaning |", "|---|---|", *(f"| {code} | {meaning} |" for code, meaning in codes)]) + "\n"
+    )
+
+
+def _options(_: str) -> str:
+    lines = ["| command | argument or option | meaning |", "|---|---|---|"]
+    for name, verb in commands().items():
+        lines += [f"| `{name}` | `{_argument(action)}` | {_meaning(action)} |" for action in _actions(verb)]
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Every command of starter.py with its parser."""
+    [verbs] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
+    return verbs
+
+
+def _actions(verb: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [action for action in verb._actions if action.dest != "help"]
+
+
+def _argument(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return f"[{action.metavar}]" if action.nargs == "?" else str(action.metavar)
+    if action.nargs == 0:
+        return action.option_strings[0]
+    choices = "{" + ",".join(action.choices) + "}" if action.choices else None
+    return f"{action.option_strings[0]} {action.metavar or choices or action.dest.upper()}"
+
+
+def _meaning(action: argparse.Action) -> str:
+    # The default of --by is the account and the host, which differ from machine to machine.
+    return (action.help or "").replace("%(default)s", "your account and host").replace("|", "\\|")
+
+
+def _request(written: str) -> str:
+    """One table for each part of the request, in the order in which a reader meets them."""
+    schema = RestoreRequest.model_json_schema()
+    parts = "".join(_part(schema, path, part, written) for path, part in _parts(schema, "", schema))
+    return parts.lstrip("\n")
+
+
+def _parts(schema: dict[str, Any], path: str, part: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, part
+    seen: list[str] = []
+    for name, field in part["properties"].items():
+        nested, suffix = _nested(schema, field)
+        if nested is not None and nested["title"] not in seen:
+            seen.append(nested["title"])
+            yield from _parts(schema, f"{path}.{name}{suffix}".lstrip("."), nested)
+
+
+def _nested(schema: dict[str, Any], field: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The table that a field holds, if it holds one, and `[]` if it holds a list of them."""
+    bare = _bare(field)
+    if "items" in bare and "$ref" in bare["items"]:
+        return _definition(schema, bare["items"]["$ref"]), "[]"
+    found = _definition(schema, bare["$ref"]) if "$ref" in bare else None
+    return (found, "") if found and "properties" in found else (None, "")
+
+
+def _definition(schema: dict[str, Any], reference: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema["$defs"][reference.rpartition("/")[2]]
+    return found
+
+
+def _bare(field: dict[str, Any]) -> dict[str, Any]:
+    """The field's type without the possibility that it is left out."""
+    options = [option for option in field.get("anyOf", []) if option.get("type") != "null"]
+    return options[0] if len(options) == 1 else field
+
+
+def _part(schema: dict[str, Any], path: str, part: dict[str, Any], written: str) -> str:
+    heading = f"### `{path}`" if path else "### The request"
+    kept = dict(ROW.findall(written.partition(f"{heading}\n")[2].partition("\n### ")[0]))
+    lines = ["", heading, "", "| field | kind | default | meaning |", "|---|---|---|---|"]
+    for name, field in part["properties"].items():
+        default = _default(field, name in part.get("required", []))
+        meaning = str(field.get("description") or kept.get(name, "")).replace("|", "\\|")
+        lines.append(f"| `{name}` | {_kind(schema, field)} | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: dict[str, Any], required: bool) -> str:
+    if required:
+        return "*required*"
+    default = field.get("default")
+    if isinstance(default, dict):
+        return "*its defaults*"
+    return "*not set*" if default in (None, []) else f"`{default}`"
+
+
+def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
+    bare = _bare(field)
+    if "$ref" in bare:
+        values = _definition(schema, bare["$ref"]).get("enum")
+        return " or ".join(f"`{value}`" for value in values) if values else "table"
+    match bare["type"]:
+        case "array":
+            return f"list of {_items(bare['items'])}{_limits(bare)}"
+        case "object":
+            return f"table of texts{_limits(bare)}"
+        case "integer" | "number" as kind:
+            return f"{'whole number' if kind == 'integer' else 'number'}, {bare['minimum']} to {bare['maximum']}"
+        case "boolean":
+            return "`true` or `false`"
+        case _:
+            return str(bare.get("format", "text"))
+
+
+def _items(items: dict[str, Any]) -> str:
+    if "$ref" in items:
+        return "tables"
+    return "rows" if "items" in items else "texts"
+
+
+def _limits(bare: dict[str, Any]) -> str:
+    least, most = bare.get("minItems"), bare.get("maxItems", bare.get("maxProperties"))
+    return f", {least} to {most}" if least else f", at most {most}"
+
+
+GENERATED: dict[str, Callable[[str], str]] = {
+    "settings": _settings,
+    "help": _help,
+    "exit codes": _exit_codes,
+    "options": _options,
+    "request": _request,
+}
+"""What writes each block, given the block that is there."""
+
+
+def pages() -> list[Path]:
+    """Every page of the reference."""
+    return sorted(FOLDER.glob("*.md"))
+
+
+def main() -> None:
+    """Write every page anew."""
+    for page in pages():
+        page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
