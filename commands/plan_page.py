@@ -97,13 +97,12 @@ def _cluster(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for setting in plan.settings:
         yield setting.name, _format(setting.value), setting.origin
     target = plan.request.target
-    needs_key = plan.request.copy_needed and plan.snapshot is not None and plan.snapshot.encrypted
-    without_key = "missing" if needs_key else "as in the snapshot"
+    without_key = "missing" if "kms-key" in {result.rule for result in plan.failed_checks} else "as in the snapshot"
     yield "kms_key_id", target.kms_key_id or "–", "from the request" if target.kms_key_id else without_key
     if secret := target.master_user_secret_id:
         yield "master password", f"from the secret {secret}", "from the request"
     else:
-        yield "master password", "RDS makes and keeps it", "default"
+        yield "master password", "managed by RDS", "default"
 
 
 def _database(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -20,10 +20,8 @@ from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import translated
 from activities.rds.copies import split_by_retention
 from activities.rds.provenance import provenance_mismatch
-from activities.rds.target import TargetCluster
 from activities.step import Intents
 from clients.aws import AwsClients
-from clients.rds import find_snapshot
 from errors import PipelineError, TrailUnavailable, Transient
 from models.configuration import REQUIRED, ClusterSettings, overlaid
 from models.identifiers import copy_identifier, partition
@@ -49,6 +47,7 @@ NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "engine-version",
 }
 """The rules that cannot be checked without the snapshot if the source cluster, whose engine and key it has, is gone too."""
+NO_SNAPSHOT = "there is no source snapshot"
 
 Answer = TypeVar("Answer")
 
@@ -117,7 +116,6 @@ class _Planner:
 
     def __init__(self, aws: AwsClients, intents: Intents, plan: Plan) -> None:
         request = plan.request
-        self._aws = aws
         self._intents = intents
         self._plan = plan
         self._step_input = SnapshotCheckInput(
@@ -145,9 +143,11 @@ class _Planner:
         plan.settings = _settings(plan.request.target, target)
         self._check_target(target)
         self._check_restore(source, target)
-        self._run_checks(
-            [PreflightCheck(("copy-source",), self._check_copy), PreflightCheck(("trail",), self._check_trail)]
-        )
+        if plan.snapshot is None:
+            self._skip(["copy-source"], NO_SNAPSHOT)
+        else:
+            self._run_checks([PreflightCheck(("copy-source",), partial(self._check_copy, plan.snapshot))])
+        self._run_checks([PreflightCheck(("trail",), self._check_trail)])
         plan.pruned = self._attempt("archive", self._copies_to_prune)
         return plan
 
@@ -199,21 +199,19 @@ class _Planner:
         self._run_checks(check for check in checks if unknown.isdisjoint(check.rules))
         for check in checks:
             if not unknown.isdisjoint(check.rules):
-                self._skip(check.rules, "there is no source snapshot")
+                self._skip(check.rules, NO_SNAPSHOT)
 
-    def _check_copy(self) -> Iterator[Violation]:
+    def _check_copy(self, snapshot: SourceSnapshot) -> Iterator[Violation]:
         plan, target = self._plan, self._plan.request.target
-        if plan.snapshot is None:
-            return
         if not self._step_input.copy_needed:
-            plan.copy = SnapshotCopy(arn=plan.snapshot.arn, identifier=plan.snapshot.identifier, copied=False)
+            plan.copy = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
             return
-        identifier = copy_identifier(target.arn, plan.snapshot.arn, plan.snapshot.created_at)
+        identifier = copy_identifier(target.arn, snapshot.arn, snapshot.created_at)
         prefix = f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:cluster-snapshot:"
         plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, copied=True)
-        copy = find_snapshot(self._aws.rds(target, PLAN), identifier)
+        copy = self._preflight.target.find_snapshot(identifier)
         plan.copy_status = copy["Status"] if copy else None
-        if copy and (mismatch := provenance_mismatch(copy, plan.snapshot)):
+        if copy and (mismatch := provenance_mismatch(copy, snapshot)):
             yield Violation("copy-source", "Copy is of another snapshot", mismatch)
 
     def _check_trail(self) -> Iterator[Violation]:
@@ -222,13 +220,12 @@ class _Planner:
         yield from ()
 
     def _copies_to_prune(self) -> list[str] | None:
-        copy, request = self._plan.copy, self._plan.request
+        copy, archive = self._plan.copy, self._plan.request.archive
         if copy is None:
             return None
         if not copy.copied:
             return []
-        copies = TargetCluster(self._aws, request.target, PLAN).list_own_copies()
-        return split_by_retention(copies, copy.arn, request.archive.keep)[1]
+        return split_by_retention(self._preflight.target.list_own_copies(), copy.arn, archive.keep)[1]
 
 
 def _violations(check: PreflightCheck) -> list[Violation]:
@@ -270,4 +267,4 @@ def _origin(name: str, requested: Target, target: ExistingTarget) -> str:
         return "from the request"
     if getattr(target.settings, name, None) is not None:
         return "from the live target" if target.observed else "from the trail's record of the deleted target"
-    return "missing" if name in REQUIRED else "RDS chooses"
+    return "missing" if name in REQUIRED else "RDS default"

@@ -51,6 +51,7 @@ class Preflight:
 
     def __init__(self, aws: AwsClients, intents: Intents, step_input: SnapshotCheckInput, at: datetime) -> None:
         """`at` (aware) is when the restore starts: the snapshot's age and the dates in names count from it."""
+        self.target = TargetCluster(aws, step_input.target, step_input.operation_id)
         self._aws = aws
         self._intents = intents
         self._step_input = step_input
@@ -69,12 +70,11 @@ class Preflight:
     def describe_target(self, source_resource_ids: frozenset[str]) -> ExistingTarget:
         """The cluster that the restore would delete; it must have none of the `source_resource_ids`."""
         step_input = self._step_input
-        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        cluster = target.find()
+        cluster = self.target.find()
         if cluster is None:
             return self._missing_target()
-        caller = target.caller_account()
-        instances = target.list_instances()
+        caller = self.target.caller_account()
+        instances = self.target.list_instances()
         observed = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
         return ExistingTarget(observed, tuple(instances), live_settings(cluster, instances))
 
@@ -106,10 +106,11 @@ class Preflight:
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
+        settings = overlaid(step_input.target, target.settings)
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
-            *Prerequisites(self._aws, step_input, snapshot, overlaid(step_input.target, target.settings)).checks(),
+            *Prerequisites(self._aws, self.target, step_input, snapshot, settings).checks(),
         ]
 
     def _check_source_account(self) -> Iterator[Violation]:

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.aws_errors import Action, action_for
 from activities.rds.statuses import BEING_DELETED
+from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
-from clients.rds import find_instances
 from models.configuration import SERVERLESS, ClusterSettings
 from models.identifiers import instance_identifier
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
@@ -25,14 +25,20 @@ class Prerequisites:
     """The resources that the later steps need, checked in the target's account and region."""
 
     def __init__(
-        self, aws: AwsClients, step_input: SnapshotCheckInput, snapshot: SourceSnapshot, settings: ClusterSettings
+        self,
+        aws: AwsClients,
+        target: TargetCluster,
+        step_input: SnapshotCheckInput,
+        snapshot: SourceSnapshot,
+        settings: ClusterSettings,
     ) -> None:
         """`snapshot` is the one to restore; `settings` are the restored cluster's, as far as they are known."""
         self._aws = aws
+        self._target = target
         self._step_input = step_input
         self._snapshot = snapshot
         self._settings = settings
-        self._rds = aws.rds(step_input.target, step_input.operation_id)
+        self._rds = target.reader
 
     def checks(self) -> list[PreflightCheck]:
         """One check for each kind of resource."""
@@ -118,7 +124,7 @@ class Prerequisites:
         target = self._step_input.target
         numbers = range(1, len(self._settings.instances or ()) + 1)
         names = [instance_identifier(target.cluster, number) for number in numbers]
-        for instance in find_instances(self._rds, names):
+        for instance in self._target.find_instances(names):
             cluster = instance.get("DBClusterIdentifier")
             if cluster != target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
                 yield Violation(

@@ -30,7 +30,7 @@ def select_snapshot(rds: RDSClient, source: Source, at: datetime) -> SourceSnaps
     if not available:
         raise StepFailed(
             NOT_FOUND,
-            f"expected {expected} of {source.arn}, available; found {_listed(candidates)}. "
+            f"expected {expected}; found {_listed(candidates)}. "
             "Check that the source's backup was made, or correct source.snapshot.",
         )
     newest = max(available, key=lambda snapshot: snapshot["SnapshotCreateTime"])
@@ -50,13 +50,13 @@ def _candidates(rds: RDSClient, source: Source, at: datetime) -> tuple[str, list
     selector = source.snapshot
     if selector.identifier:
         snapshot = find_snapshot(rds, selector.identifier)
-        return f"the snapshot {selector.identifier}", [snapshot] if snapshot else []
+        return f"an available snapshot {selector.identifier} of {source.arn}", [snapshot] if snapshot else []
     if selector.prefix:
         beginning = f"{selector.prefix}-{selector.date or at.date()}"
         snapshots = list_snapshots(rds, "manual", source.cluster) + list_snapshots(rds, "automated", source.cluster)
         matching = [snapshot for snapshot in snapshots if snapshot["DBClusterSnapshotIdentifier"].startswith(beginning)]
-        return f"a snapshot whose name begins with {beginning}", matching
-    return "an automated snapshot", list_snapshots(rds, "automated", source.cluster)
+        return f"an available snapshot of {source.arn} whose name begins with {beginning}", matching
+    return f"an available automated snapshot of {source.arn}", list_snapshots(rds, "automated", source.cluster)
 
 
 def _listed(snapshots: list[DBClusterSnapshotTypeDef]) -> str:

@@ -114,7 +114,7 @@ def test_a_snapshot_that_is_not_there_is_named(night: Night) -> None:
     night.make_target()
     error = failure(night, source=night.named_source(identifier="nowhere"))
     assert error.fault.short == "Snapshot not found"
-    assert "expected the snapshot nowhere" in error.fault.message
+    assert "expected an available snapshot nowhere" in error.fault.message
     assert "found none" in error.fault.message
 
 

@@ -93,7 +93,7 @@ def test_a_plan_without_failed_checks_lists_everything_that_the_restore_would_do
     to_restore = section(page, "Cluster to restore")
     assert "instances | db.r6g.large, db.r6g.large | from the request" in to_restore
     assert "db_subnet_group_name | staging | from the live target" in to_restore
-    assert "db_cluster_parameter_group_name | – | RDS chooses" in to_restore
+    assert "db_cluster_parameter_group_name | – | RDS default" in to_restore
     assert section(page, "Database")[0] == "users | orders_app, orders_report"
     topic = "arn:aws:sns:eu-central-1:111122223333:aurora-restore"
     assert f"notified of failure | {topic}" in section(page, "Afterwards")
@@ -158,6 +158,8 @@ def test_without_a_snapshot_the_plan_assumes_one_of_the_source_cluster(
     assert section(said.out, "Source snapshot") == ["unknown | see the failed checks"]
     assert section(said.out, "Copy") == ["unknown | see the failed checks"]
     assert "copies to delete | unknown, see the failed checks" in section(said.out, "Afterwards")
+    assert "kms_key_id | – | missing" in section(said.out, "Cluster to restore")
+    assert "– copy-source: skipped, because there is no source snapshot" in section(said.out, "Checks")
 
 
 def test_without_source_and_snapshot_the_plan_skips_what_depends_on_them(
