@@ -44,10 +44,10 @@ SOURCE_REGION, TARGET_REGION = "eu-west-1", "eu-central-1"
 ENGINE, ENGINE_VERSION = "aurora-postgresql", "16.6"
 SUBNET_GROUP, KEY_ALIAS = "staging", "alias/staging"
 TRAIL = "aurora-restore-audit"
-EVENING = datetime(2024, 3, 20, 22, 0, tzinfo=UTC)
+CLOCK_START = datetime(2024, 3, 20, 22, 0, tzinfo=UTC)
 MOMENT = timedelta(minutes=3)
 """Longer than any one transition of the emulator takes here."""
-TAKES = Durations(
+DURATIONS = Durations(
     snapshot=60,
     copy=100,
     cluster_create=60,
@@ -118,7 +118,7 @@ class Shared:
 
 
 @dataclass
-class Night:
+class ActivityRig:
     """One source, one target, one operation."""
 
     shared: Shared
@@ -186,12 +186,12 @@ class Night:
     def changes(self) -> list[str]:
         """Every call to RDS that changed something, with the resource's name without the night's number."""
         return [
-            f"{call.operation} {self.anonymous(_name_in(call))}"
+            f"{call.operation} {self.normalize(_name_in(call))}"
             for call in self.emulator.calls
             if call.service == "rds" and call.operation.startswith(CHANGING) and call.outcome in ("OK", "reset-after")
         ]
 
-    def anonymous(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """A text without this night's number and times, to be compared with another night's."""
         for name in (self.target.cluster, self.source.cluster):
             text = text.replace(name, name.rpartition("-")[0])
@@ -203,10 +203,10 @@ class Night:
 
     # Preparing
 
-    def forget_calls(self) -> None:
+    def clear_calls(self) -> None:
         self.emulator.calls.clear()
 
-    def later(self, by: timedelta = MOMENT) -> None:
+    def advance_clock(self, by: timedelta = MOMENT) -> None:
         """Let time pass."""
         self.emulator.clock.freeze(self.now + by)
 
@@ -225,7 +225,7 @@ class Night:
                 DBInstanceClass="db.r6g.large",
                 Engine=ENGINE,
             )
-        self.later()
+        self.advance_clock()
         cluster = self.cluster()
         assert cluster is not None
         return str(cluster["DbClusterResourceId"])
@@ -238,7 +238,7 @@ class Night:
             MasterUserPassword="long-enough",
             **{"EngineVersion": ENGINE_VERSION, **options},
         )
-        self.later()
+        self.advance_clock()
 
     def make_snapshot(self, name: str | None = None, cluster: str | None = None) -> SourceSnapshot:
         """A manual snapshot of the source, available."""
@@ -246,7 +246,7 @@ class Night:
         self.rds(SOURCE_REGION).create_db_cluster_snapshot(
             DBClusterSnapshotIdentifier=name, DBClusterIdentifier=cluster or self.source.cluster
         )
-        self.later()
+        self.advance_clock()
         return self.snapshot_named(name)
 
     def snapshot_named(self, name: str) -> SourceSnapshot:
@@ -272,7 +272,7 @@ class Night:
     def make_copy(self, snapshot: SourceSnapshot) -> SnapshotCopy:
         """The copy, made by copy-snapshot and available."""
         answer = self.run(self.snapshots.copy_snapshot, self.copy_input(snapshot))
-        self.later()
+        self.advance_clock()
         assert answer.snapshot_copy is not None
         return answer.snapshot_copy
 
@@ -366,13 +366,13 @@ class Night:
         """One attempt of one look."""
         return temporal_environment(self.now, attempt).run(activity, of)
 
-    def until_done(self, activity: Callable[[Any], Answer], of: Any) -> Answer:
+    def poll_until_done(self, activity: Callable[[Any], Answer], of: Any) -> Answer:
         """Look as the workflow does, a minute between two looks."""
         for poll in range(1, 30):
             answer: Any = self.run(activity, of.model_copy(update={"poll": poll}))
             if answer.done:
                 return answer  # type: ignore[no-any-return]  # every step's answer has `done`
-            self.later(timedelta(minutes=1))
+            self.advance_clock(timedelta(minutes=1))
         raise AssertionError(f"not done after 29 looks: {answer.details}")
 
     def named_source(self, **selector: Any) -> Source:

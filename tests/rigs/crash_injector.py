@@ -8,30 +8,30 @@ from clients.aws import AwsClients
 from tests.rigs.activities import ACCOUNT, session_of
 
 
-class Death(BaseException):
+class WorkerCrash(BaseException):
     """The worker is killed; no `except Exception` lives to see it."""
 
 
-class Scythe:
+class CrashInjector:
     """Counts the moments between two calls, and strikes at one of them."""
 
     def __init__(self) -> None:
         self.moments = 0
         self._at: int | None = None
 
-    def strike_at(self, moment: int | None) -> None:
+    def crash_at(self, moment: int | None) -> None:
         """From now on, die at this moment; None means never."""
         self.moments, self._at = 0, moment
 
-    def pass_by(self, **_: Any) -> None:
+    def count_call(self, **_: Any) -> None:
         """A call was carried out; nobody has seen its answer, and the next one was not made."""
         self.moments += 1
         if self.moments == self._at:
-            raise Death
+            raise WorkerCrash
 
 
-def mortal_clients() -> tuple[AwsClients, Scythe]:
+def crashing_clients() -> tuple[AwsClients, CrashInjector]:
     """The clients of a worker that can die."""
-    scythe, session = Scythe(), session_of(ACCOUNT)
-    session.register("after-call", scythe.pass_by)
-    return AwsClients(session), scythe
+    crash_injector, session = CrashInjector(), session_of(ACCOUNT)
+    session.register("after-call", crash_injector.count_call)
+    return AwsClients(session), crash_injector

@@ -26,7 +26,7 @@ from devstack.postgres import PostgresHost
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
 from models.users import Access, DatabaseUser, DataCheck, Grant, SqlFile
-from tests.rigs.activities import Night
+from tests.rigs.activities import ActivityRig
 
 MASTER, MASTER_PASSWORD = "boss", 'mäster\'s "secret" %s {}'
 SECRETS = itertools.count(1)
@@ -41,18 +41,16 @@ class Database(ABC):
     turns: type[PostgresSessionLock | MysqlSessionLock]
     port: int
 
-    def __init__(self, night: Night, directory: Path) -> None:
-        self.night = night
+    def __init__(self, rig: ActivityRig, directory: Path) -> None:
+        self.rig = rig
         self.directory = directory
-        self.name = f"orders_{night.number}"
+        self.name = f"orders_{rig.number}"
         self.endpoint = Endpoint(
             host="127.0.0.1",
             port=self.port,
             engine=self.engine,
             master_username=MASTER,
-            master_user_secret_id=night.make_secret(
-                f"master/{next(SECRETS)}", json.dumps({"password": MASTER_PASSWORD})
-            ),
+            master_user_secret_id=rig.make_secret(f"master/{next(SECRETS)}", json.dumps({"password": MASTER_PASSWORD})),
             database_name=self.name,
         )
         self.postgres = PostgresConnector("disable", None, 5)
@@ -85,7 +83,7 @@ class Database(ABC):
             return DatabaseUser.model_validate_json(
                 json.dumps({"name": name, "authentication": "iam", "grants": [g.model_dump() for g in grants]})
             )
-        secret = self.night.make_secret(f"of-user/{next(SECRETS)}", json.dumps({"password": password}))
+        secret = self.rig.make_secret(f"of-user/{next(SECRETS)}", json.dumps({"password": password}))
         return DatabaseUser(name=name, secret_id=secret, grants=grants)
 
     def file(self, name: str, text: str) -> SqlFile:
@@ -98,15 +96,15 @@ class Database(ABC):
         return DataCheck(database=self.name, query=query, expected=expected)
 
     def input(self, *users: DatabaseUser, **more: Any) -> SetupUsersInput:
-        given = {"operation_id": self.night.operation_id, "endpoint": self.endpoint, **more}
-        return SetupUsersInput(step_started_at=self.night.now, target=self.night.target, users=users, **given)
+        given = {"operation_id": self.rig.operation_id, "endpoint": self.endpoint, **more}
+        return SetupUsersInput(step_started_at=self.rig.now, target=self.rig.target, users=users, **given)
 
     def set_up(self, *users: DatabaseUser, **more: Any) -> Any:
-        return self.night.run(self.activities.setup_db_users, self.input(*users, **more))
+        return self.rig.run(self.activities.setup_db_users, self.input(*users, **more))
 
     @property
     def activities(self) -> DatabaseUserActivities:
-        return DatabaseUserActivities(self.night.aws, self.postgres, self.mysql, self.directory)
+        return DatabaseUserActivities(self.rig.aws, self.postgres, self.mysql, self.directory)
 
     @abstractmethod
     def restored(self) -> RestoredDatabase:
@@ -114,7 +112,7 @@ class Database(ABC):
 
     def unique(self, name: str) -> str:
         """Logins belong to the whole server; tests must not meet."""
-        return f"{name}_{self.night.number}"
+        return f"{name}_{self.rig.number}"
 
     def orders(self) -> list[Row]:
         return self.as_master("SELECT customer FROM orders ORDER BY id")
@@ -125,10 +123,10 @@ class Postgres(Database):
     kind = PostgresDatabase
     turns = PostgresSessionLock
 
-    def __init__(self, night: Night, directory: Path, host: PostgresHost) -> None:
+    def __init__(self, rig: ActivityRig, directory: Path, host: PostgresHost) -> None:
         self.host = host
         self.port = host.address("restored").port
-        super().__init__(night, directory)
+        super().__init__(rig, directory)
 
     def make_database(self, name: str) -> None:
         with closing(self.session(MASTER, MASTER_PASSWORD, "postgres")) as connection:
@@ -151,10 +149,10 @@ class Mysql(Database):
     kind = MysqlDatabase
     turns = MysqlSessionLock
 
-    def __init__(self, night: Night, directory: Path, host: MariadbHost) -> None:
+    def __init__(self, rig: ActivityRig, directory: Path, host: MariadbHost) -> None:
         self.host = host
         self.port = host.address("restored").port
-        super().__init__(night, directory)
+        super().__init__(rig, directory)
 
     def make_database(self, name: str) -> None:
         self.as_user(MASTER, MASTER_PASSWORD, f"CREATE DATABASE {identifier(name)}", "information_schema")

@@ -12,14 +12,14 @@ from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
 from tests.rigs.activities import (
     ACCOUNT,
-    EVENING,
+    CLOCK_START,
+    DURATIONS,
     KEY_ALIAS,
     MOMENT,
     SUBNET_GROUP,
-    TAKES,
     TARGET_REGION,
     TRAIL,
-    Night,
+    ActivityRig,
     Shared,
     owner,
     session_of,
@@ -29,8 +29,8 @@ from tests.rigs.activities import (
 @pytest.fixture(scope="package")
 def shared() -> Iterator[Shared]:
     """The emulator with what no test changes: tables, key, network."""
-    with Emulator(NoDatabases(), durations=TAKES) as emulator, pytest.MonkeyPatch.context() as patch:
-        emulator.clock.freeze(EVENING)
+    with Emulator(NoDatabases(), durations=DURATIONS) as emulator, pytest.MonkeyPatch.context() as patch:
+        emulator.clock.freeze(CLOCK_START)
         patch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
@@ -54,11 +54,11 @@ def _furnish(emulator: Emulator) -> tuple[str, str]:
 
 
 @pytest.fixture
-def night(shared: Shared) -> Iterator[Night]:
+def rig(shared: Shared) -> Iterator[ActivityRig]:
     """A night with names of its own; no fault, quota or copy under way outlives the test."""
     shared.emulator.calls.clear()
     shared.emulator.quotas.manual_snapshots = shared.emulator.quotas.clusters = 10_000
-    yield Night(shared)
+    yield ActivityRig(shared)
     shared.emulator.faults.clear()
     shared.emulator.quotas.copies_in_progress = 5
     shared.emulator.clock.freeze(shared.emulator.clock.now() + MOMENT)

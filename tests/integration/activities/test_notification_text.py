@@ -46,7 +46,7 @@ def survey(target: str = "available, restored by this operation", copy: str = "a
     return Inventory(**{"taken_at": AT, "resources": resources, **more})
 
 
-def night(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
+def rig(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
     """A night that came to a halt at a step, or that went well."""
     before = list(Step)[: failed.number - 1] if failed else [step for step in Step if step is not Step.SNS_NOTIFICATION]
     steps = [StepState(step=step, status=Status.SUCCESS, details="went well", started_at=AT) for step in before]
@@ -110,7 +110,7 @@ def commands(message: str) -> list[list[str]]:
 
 def test_a_failed_night_says_everything_in_one_message() -> None:
     """Letter by letter: what is wrong, how to go on, what is there, what was done, what earlier nights left."""
-    state = night(
+    state = rig(
         inventory=survey(orphans=(ORPHAN,)),
         seal_digest="ab12",
         warnings=("Leftovers were not removed: Snapshot is busy: x",),
@@ -169,7 +169,7 @@ Seal of the trail: ab12"""
 
 def test_what_was_removed_is_said_and_made_anew() -> None:
     """A cluster that the night removed is restored again from its copy, which is still there."""
-    message = told(night(removed_arns=(TARGET.arn,), inventory=survey(target="gone")))
+    message = told(rig(removed_arns=(TARGET.arn,), inventory=survey(target="gone")))
     assert f"- removed by this operation: {TARGET.arn}" in message
     assert ["retry", "op-007", "--from", "restore-snapshot"] in commands(message)
     assert ["retry", "op-007"] not in commands(message)
@@ -181,35 +181,35 @@ def test_what_was_removed_is_said_and_made_anew() -> None:
 def test_a_cluster_that_is_of_no_use_is_not_gone_on_with(target: str) -> None:
     """Also one that somebody else removed, or whose removal is still under way."""
     wanted = [["retry", "op-007", "--from", "restore-snapshot"], ["start", "REQUEST_FILE"], ["audit", "op-007"]]
-    assert commands(told(night(inventory=survey(target=target)))) == wanted
+    assert commands(told(rig(inventory=survey(target=target)))) == wanted
 
 
 @pytest.mark.parametrize("copy", ["gone", "deleting", "failed"])
 @pytest.mark.parametrize("step", [Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT])
 def test_a_copy_that_is_of_no_use_is_made_anew(step: Step, copy: str) -> None:
     """No step that needs it is offered before copy-snapshot."""
-    found = commands(told(night(step, inventory=survey(copy=copy))))
+    found = commands(told(rig(step, inventory=survey(copy=copy))))
     assert found[0] == ["retry", "op-007", "--from", "copy-snapshot"]
 
 
 def test_a_copy_that_was_removed_unseen_is_made_anew() -> None:
     """Also if AWS did not say how things stand: the night knows what it removed."""
     unseen = Inventory(taken_at=AT, incomplete_reason="AWS not reachable")
-    found = commands(told(night(Step.CHECK_COPY_STATUS, removed_arns=(COPY_ARN,), inventory=unseen)))
+    found = commands(told(rig(Step.CHECK_COPY_STATUS, removed_arns=(COPY_ARN,), inventory=unseen)))
     assert found[0] == ["retry", "op-007", "--from", "copy-snapshot"]
 
 
 def test_what_is_still_there_is_gone_on_with() -> None:
     """A copy under way, and a target of somebody's that a night did not come to, are no reason to go further back."""
-    under_way = night(Step.CHECK_COPY_STATUS, inventory=survey(copy="copying 43 %", target="gone"))
+    under_way = rig(Step.CHECK_COPY_STATUS, inventory=survey(copy="copying 43 %", target="gone"))
     assert commands(told(under_way))[0] == ["retry", "op-007"]
-    archiving = night(Step.ARCHIVE_SNAPSHOT, inventory=survey(copy="gone"))
+    archiving = rig(Step.ARCHIVE_SNAPSHOT, inventory=survey(copy="gone"))
     assert commands(told(archiving))[0] == ["retry", "op-007"]
 
 
 def test_a_cancelled_night_says_so() -> None:
     """With the same commands: it can be gone on with."""
-    message = told(night(outcome=Outcome.CANCELLED))
+    message = told(rig(outcome=Outcome.CANCELLED))
     assert "orders was cancelled." in message
     assert ["retry", "op-007"] in commands(message)
 
@@ -217,7 +217,7 @@ def test_a_cancelled_night_says_so() -> None:
 @pytest.mark.parametrize("step", [Step.RESTORE_SNAPSHOT, Step.ARCHIVE_SNAPSHOT])
 def test_a_night_that_waits_says_until_when(step: Step) -> None:
     """And with which words it goes on; skip stands there only where it is safe."""
-    message = told(night(step, outcome=Outcome.WAITING, waiting_until=AT + timedelta(hours=4)))
+    message = told(rig(step, outcome=Outcome.WAITING, waiting_until=AT + timedelta(hours=4)))
     assert f"failed at {step} and waits for you until 2026-11-25 07:02 UTC." in message
     verbs = [words[0] for words in commands(message)]
     assert verbs == ["retry", *(["skip"] if step is Step.ARCHIVE_SNAPSHOT else []), "abort", "audit"]
@@ -225,31 +225,29 @@ def test_a_night_that_waits_says_until_when(step: Step) -> None:
 
 def test_a_good_night_reports_orphans_too() -> None:
     """Every night says what earlier ones left; without any it says nothing of it."""
-    message = told(night(None, inventory=survey(orphans=(ORPHAN,))))
+    message = told(rig(None, inventory=survey(orphans=(ORPHAN,))))
     assert "orders succeeded." in message
     assert "LEFT OVER FROM EARLIER NIGHTS\n- aurora-restore-x: failed (failed), of op-003" in message
     assert commands(message) == [["audit", "op-007"], ["cleanup", "REQUEST_FILE"]]
-    assert "LEFT OVER" not in told(night(None))
+    assert "LEFT OVER" not in told(rig(None))
 
 
 def test_many_orphans_are_counted() -> None:
     """Twenty are listed."""
-    message = told(night(inventory=survey(orphans=(ORPHAN,) * 99)))
+    message = told(rig(inventory=survey(orphans=(ORPHAN,) * 99)))
     assert message.count("aurora-restore-x") == 20
     assert "- and 79 more" in message
 
 
 def test_a_night_without_a_number_offers_nothing_that_needs_one() -> None:
     """It ended before its first step."""
-    state = night().model_copy(
-        update={"operation_id": None, "steps": (), "snapshot_copy_arn": None, "cluster_arn": None}
-    )
+    state = rig().model_copy(update={"operation_id": None, "steps": (), "snapshot_copy_arn": None, "cluster_arn": None})
     assert commands(told(state)) == [["start", "REQUEST_FILE"]]
 
 
 def test_what_is_not_known_is_said() -> None:
     """AWS did not answer: the message is sent all the same, and says so."""
-    message = told(night(inventory=Inventory(taken_at=AT, incomplete_reason="AWS not reachable")))
+    message = told(rig(inventory=Inventory(taken_at=AT, incomplete_reason="AWS not reachable")))
     assert "Not known: AWS not reachable. Look yourself." in message
     assert ["retry", "op-007"] in commands(message)
 
@@ -258,7 +256,7 @@ def test_what_is_not_known_is_said() -> None:
 @pytest.mark.parametrize("step", Step)
 def test_every_command_exists(outcome: Outcome, step: Step) -> None:
     """Each command of ours is one that starter.py understands."""
-    state = night(step, outcome=outcome, removed_arns=(TARGET.arn, COPY_ARN), inventory=survey(orphans=(ORPHAN,)))
+    state = rig(step, outcome=outcome, removed_arns=(TARGET.arn, COPY_ARN), inventory=survey(orphans=(ORPHAN,)))
     found = commands(told(state))
     assert len(found) >= 3
     for words in found:
@@ -269,6 +267,6 @@ def test_every_command_exists(outcome: Outcome, step: Step) -> None:
 def test_however_long_a_fault_is_the_rest_is_told() -> None:
     """Commands and resources stand in the message, whatever AWS had to say."""
     long = FAULT.model_copy(update={"message": "ä" * 300_000})
-    message = told(night(fault=long, warnings=("ö" * 300_000,)))
+    message = told(rig(fault=long, warnings=("ö" * 300_000,)))
     assert ["retry", "op-007"] in commands(message)
     assert "WHAT WAS DONE" in message

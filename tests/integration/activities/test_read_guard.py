@@ -14,7 +14,7 @@ from clients import read_guard
 from clients.aws import AwsClients
 from errors import StaleRead
 from models.snapshots import SourceSnapshot
-from tests.rigs.activities import ACCOUNT, Night, session_of
+from tests.rigs.activities import ACCOUNT, ActivityRig, session_of
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
 TOO_LONG = read_guard.MAX_READ_AGE_SECONDS + 1
@@ -42,18 +42,18 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 @pytest.fixture
-def snapshot(night: Night) -> SourceSnapshot:
-    night.make_source()
-    snapshot = night.make_snapshot()
-    night.make_copy(snapshot)
+def snapshot(rig: ActivityRig) -> SourceSnapshot:
+    rig.make_source()
+    snapshot = rig.make_snapshot()
+    rig.make_copy(snapshot)
     return snapshot
 
 
-def do_once_before(night: Night, call: str, action: Callable[[], Any]) -> None:
+def do_once_before(rig: ActivityRig, call: str, action: Callable[[], Any]) -> None:
     """Run an action once, just before the worker under test sends this call."""
     session, pending = session_of(ACCOUNT), [action]
     session.register(f"before-call.{call}", lambda **_: pending.pop()() if pending else None)
-    night.aws = AwsClients(session)
+    rig.aws = AwsClients(session)
 
 
 def run_in_own_context(activity: Callable[[], Any]) -> Any:
@@ -64,87 +64,87 @@ def run_in_own_context(activity: Callable[[], Any]) -> Any:
 @pytest.mark.parametrize("clock", ["since_boot", "wall"])
 @pytest.mark.parametrize("call", ["rds.DeleteDBInstance", "rds.DeleteDBCluster"])
 def test_a_worker_that_froze_before_a_deletion_does_not_send_it(
-    night: Night, snapshot: SourceSnapshot, clocks: Clocks, call: str, clock: str
+    rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks, call: str, clock: str
 ) -> None:
     """Whichever clock went on meanwhile, the deletion is not sent; the next attempt reads again and deletes."""
-    step_input = night.delete_input(snapshot, night.make_target(instances=1))
-    do_once_before(night, call, lambda: clocks.advance(**{clock: TOO_LONG}))
-    night.forget_calls()
+    step_input = rig.delete_input(snapshot, rig.make_target(instances=1))
+    do_once_before(rig, call, lambda: clocks.advance(**{clock: TOO_LONG}))
+    rig.clear_calls()
     with pytest.raises(StaleRead) as failure:
-        run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
+        run_in_own_context(lambda: rig.run(rig.clusters.delete_rds, step_input))
     operation = call.removeprefix("rds.")
-    assert operation not in [sent.operation for sent in night.emulator.calls]
+    assert operation not in [sent.operation for sent in rig.emulator.calls]
     assert failure.value.fault.message == (
         f"{operation} was not sent: the last DescribeDBClusters was 11 s ago, expected at most 10 s ago. Nothing was "
         "changed; the next attempt reads again. If this happens often, check why the worker's machine freezes."
     )
-    night.until_done(night.clusters.delete_rds, step_input)
-    assert night.cluster() is None
+    rig.poll_until_done(rig.clusters.delete_rds, step_input)
+    assert rig.cluster() is None
 
 
 @pytest.mark.parametrize("call", ["CreateDBInstance", "ModifyDBCluster"])
 def test_a_worker_that_froze_before_a_change_does_not_send_it(
-    night: Night, snapshot: SourceSnapshot, clocks: Clocks, call: str
+    rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks, call: str
 ) -> None:
     """By then the name may be another cluster's: that cluster gets no instance and no password."""
-    restored = run_in_own_context(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
-    step_input = night.check_restore_input(restored.cluster_resource_id)
-    do_once_before(night, f"rds.{call}", lambda: clocks.advance(since_boot=TOO_LONG))
-    night.forget_calls()
+    restored = run_in_own_context(lambda: rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot)))
+    step_input = rig.check_restore_input(restored.cluster_resource_id)
+    do_once_before(rig, f"rds.{call}", lambda: clocks.advance(since_boot=TOO_LONG))
+    rig.clear_calls()
     with pytest.raises(StaleRead):
-        run_in_own_context(lambda: night.until_done(night.restored.check_restore_status, step_input))
-    assert night.calls(call) == []
-    night.until_done(night.restored.check_restore_status, step_input)
+        run_in_own_context(lambda: rig.poll_until_done(rig.restored.check_restore_status, step_input))
+    assert rig.calls(call) == []
+    rig.poll_until_done(rig.restored.check_restore_status, step_input)
 
 
 def test_a_worker_that_froze_before_the_restore_does_not_send_it(
-    night: Night, snapshot: SourceSnapshot, clocks: Clocks
+    rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks
 ) -> None:
     """The name was free; by now another restore may be between its deletion and its restore."""
-    do_once_before(night, "rds.RestoreDBClusterFromSnapshot", lambda: clocks.advance(wall=TOO_LONG))
+    do_once_before(rig, "rds.RestoreDBClusterFromSnapshot", lambda: clocks.advance(wall=TOO_LONG))
     with pytest.raises(StaleRead):
-        run_in_own_context(lambda: night.run(night.clusters.restore_snapshot, night.restore_input(snapshot)))
-    assert night.cluster() is None
+        run_in_own_context(lambda: rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot)))
+    assert rig.cluster() is None
 
 
 def test_botocore_does_not_repeat_a_deletion_whose_read_became_stale(
-    night: Night, snapshot: SourceSnapshot, clocks: Clocks
+    rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks
 ) -> None:
     """Botocore sends a lost call again by itself; the guard checks the repetition like the first call."""
-    step_input = night.delete_input(snapshot, night.make_target(instances=0))
+    step_input = rig.delete_input(snapshot, rig.make_target(instances=0))
     session = session_of(ACCOUNT)
     session.register("before-send.rds.DeleteDBCluster", lambda **_: clocks.advance(since_boot=TOO_LONG / 2))
-    night.aws = AwsClients(session)
-    night.emulator.faults.add("rds", "DeleteDBCluster", "reset-before", count=3)
-    night.forget_calls()
+    rig.aws = AwsClients(session)
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "reset-before", count=3)
+    rig.clear_calls()
     with pytest.raises(StaleRead):
-        run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
-    assert len(night.calls("DeleteDBCluster")) == 1
-    assert night.cluster() is not None
+        run_in_own_context(lambda: rig.run(rig.clusters.delete_rds, step_input))
+    assert len(rig.calls("DeleteDBCluster")) == 1
+    assert rig.cluster() is not None
 
 
-def test_a_deletion_without_its_own_kind_of_read_is_never_sent(night: Night, snapshot: SourceSnapshot) -> None:
+def test_a_deletion_without_its_own_kind_of_read_is_never_sent(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """The guard also catches code that forgot to read: each kind of deletion needs its own kind of read."""
-    night.make_target(instances=1)
-    rds = AwsClients(session_of(ACCOUNT)).rds(night.target, "op-001")
-    copy = night.copy_of(snapshot).identifier
+    rig.make_target(instances=1)
+    rds = AwsClients(session_of(ACCOUNT)).rds(rig.target, "op-001")
+    copy = rig.copy_of(snapshot).identifier
     deletions: list[Callable[[], Any]] = [
-        lambda: rds.delete_db_cluster(DBClusterIdentifier=night.target.cluster, SkipFinalSnapshot=True),
-        lambda: rds.delete_db_instance(DBInstanceIdentifier=f"{night.target.cluster}-1"),
+        lambda: rds.delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True),
+        lambda: rds.delete_db_instance(DBInstanceIdentifier=f"{rig.target.cluster}-1"),
         lambda: rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy),
     ]
-    night.forget_calls()
+    rig.clear_calls()
     for delete in deletions:
         read_guard._reads_started_at.set(None)  # the test has read; the activity has not
         with pytest.raises(StaleRead, match="was not sent: this attempt has not called DescribeDBCluster"):
             run_in_own_context(delete)
-    assert night.calls(*DELETIONS) == []
+    assert rig.calls(*DELETIONS) == []
 
 
-def test_a_list_is_as_old_as_its_first_page(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+def test_a_list_is_as_old_as_its_first_page(rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks) -> None:
     """A worker that froze between two pages has an old first page."""
-    rds = AwsClients(session_of(ACCOUNT)).rds(night.target, "op-001")
-    copy = night.copy_of(snapshot).identifier
+    rds = AwsClients(session_of(ACCOUNT)).rds(rig.target, "op-001")
+    copy = rig.copy_of(snapshot).identifier
 
     def list_and_delete() -> None:
         rds.describe_db_cluster_snapshots()
@@ -153,63 +153,65 @@ def test_a_list_is_as_old_as_its_first_page(night: Night, snapshot: SourceSnapsh
             rds.describe_db_cluster_snapshots(Marker="further")
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
 
-    night.forget_calls()
+    rig.clear_calls()
     with pytest.raises(StaleRead):
         run_in_own_context(list_and_delete)
-    assert len(night.calls("DescribeDBClusterSnapshots")) == 2
-    assert night.calls(*DELETIONS) == []
+    assert len(rig.calls("DescribeDBClusterSnapshots")) == 2
+    assert rig.calls(*DELETIONS) == []
 
 
-def test_pruning_is_based_on_the_list_of_old_copies(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+def test_pruning_is_based_on_the_list_of_old_copies(rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks) -> None:
     """An owner who removes our tag keeps the old copy: reading the current copy does not make that list fresher."""
-    old, current = night.copy_of(snapshot), night.make_copy(night.make_snapshot(f"current-{night.number}"))
-    step_input = night.archive_input(current, keep=1)
+    old, current = rig.copy_of(snapshot), rig.make_copy(rig.make_snapshot(f"current-{rig.number}"))
+    step_input = rig.archive_input(current, keep=1)
     session, pending = session_of(ACCOUNT), [True]
 
     def untag_after_the_list(**response: Any) -> None:
         if len(response["parsed"]["DBClusterSnapshots"]) > 1 and pending:
             pending.pop()
-            night.rds().remove_tags_from_resource(ResourceName=old.arn, TagKeys=["aurora-restore:copy-for"])
+            rig.rds().remove_tags_from_resource(ResourceName=old.arn, TagKeys=["aurora-restore:copy-for"])
             clocks.advance(wall=TOO_LONG)
 
     session.register("after-call.rds.DescribeDBClusterSnapshots", untag_after_the_list)
-    night.aws = AwsClients(session)
-    night.forget_calls()
+    rig.aws = AwsClients(session)
+    rig.clear_calls()
     with pytest.raises(StaleRead):
-        run_in_own_context(lambda: night.run(night.snapshots.archive_snapshot, step_input))
-    assert night.calls(*DELETIONS) == []
-    outcome = run_in_own_context(lambda: night.run(night.snapshots.archive_snapshot, step_input))
+        run_in_own_context(lambda: rig.run(rig.snapshots.archive_snapshot, step_input))
+    assert rig.calls(*DELETIONS) == []
+    outcome = run_in_own_context(lambda: rig.run(rig.snapshots.archive_snapshot, step_input))
     assert outcome.pruned == ()
-    assert old.identifier in night.copies()
+    assert old.identifier in rig.copies()
 
 
-def test_the_age_of_a_read_counts_from_its_request(night: Night, snapshot: SourceSnapshot, clocks: Clocks) -> None:
+def test_the_age_of_a_read_counts_from_its_request(rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks) -> None:
     """A response that took long may describe the state at the time of the request."""
-    step_input = night.delete_input(snapshot, night.make_target(instances=1))
+    step_input = rig.delete_input(snapshot, rig.make_target(instances=1))
     session = session_of(ACCOUNT)
     session.register("after-call.rds.DescribeDBClusters", lambda **_: clocks.advance(since_boot=TOO_LONG))
-    night.aws = AwsClients(session)
-    night.forget_calls()
+    rig.aws = AwsClients(session)
+    rig.clear_calls()
     with pytest.raises(StaleRead):
-        run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
-    assert night.calls(*DELETIONS) == []
+        run_in_own_context(lambda: rig.run(rig.clusters.delete_rds, step_input))
+    assert rig.calls(*DELETIONS) == []
 
 
-def test_a_cluster_that_took_the_name_during_the_guards_is_not_deleted(night: Night, snapshot: SourceSnapshot) -> None:
+def test_a_cluster_that_took_the_name_during_the_guards_is_not_deleted(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
     """Between its guards and its deletion the activity reads again whether it is still the same cluster."""
-    step_input = night.delete_input(snapshot, night.make_target(instances=0))
+    step_input = rig.delete_input(snapshot, rig.make_target(instances=0))
 
     def replace_target() -> None:
-        night.rds().describe_db_clusters()
-        night.rds().delete_db_cluster(DBClusterIdentifier=night.target.cluster, SkipFinalSnapshot=True)
-        night.later()
-        night.make_target(instances=1)
+        rig.rds().describe_db_clusters()
+        rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
+        rig.advance_clock()
+        rig.make_target(instances=1)
 
-    do_once_before(night, "dynamodb.PutItem", replace_target)
-    outcome = run_in_own_context(lambda: night.run(night.clusters.delete_rds, step_input))
+    do_once_before(rig, "dynamodb.PutItem", replace_target)
+    outcome = run_in_own_context(lambda: rig.run(rig.clusters.delete_rds, step_input))
     assert not outcome.done
-    assert night.cluster() is not None
-    assert set(night.instances().values()) == {"available"}
+    assert rig.cluster() is not None
+    assert set(rig.instances().values()) == {"available"}
 
 
 def test_the_guard_reads_the_real_clocks() -> None:

@@ -24,7 +24,7 @@ from errors import PipelineError
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
 from models.users import DatabaseUser
-from tests.rigs.activities import Night
+from tests.rigs.activities import ActivityRig
 
 PLANT = "plant-5up3r"
 
@@ -43,40 +43,40 @@ def error_of(step: Callable[[], Any]) -> BaseException:
     return failed.value
 
 
-def users_input(night: Night, secret: str) -> SetupUsersInput:
+def users_input(rig: ActivityRig, secret: str) -> SetupUsersInput:
     endpoint = Endpoint(
         host="127.0.0.1",
         port=free_port(),
         engine="aurora-postgresql",
         master_username="boss",
-        master_user_secret_id=night.make_secret("master", json.dumps({"password": PLANT})),
+        master_user_secret_id=rig.make_secret("master", json.dumps({"password": PLANT})),
         database_name=None,
     )
     users = (DatabaseUser(name="app", secret_id=secret),)
     return SetupUsersInput(
-        operation_id=night.operation_id,
-        step_started_at=night.now,
-        target=night.target,
+        operation_id=rig.operation_id,
+        step_started_at=rig.now,
+        target=rig.target,
         endpoint=endpoint,
         users=users,
     )
 
 
-def set_up(night: Night, secret: str) -> Any:
+def set_up(rig: ActivityRig, secret: str) -> Any:
     activities = DatabaseUserActivities(
-        night.aws, PostgresConnector("disable", None, 2), MysqlConnector(tls=False, ca_file=None, connect_seconds=2)
+        rig.aws, PostgresConnector("disable", None, 2), MysqlConnector(tls=False, ca_file=None, connect_seconds=2)
     )
-    return night.run(activities.setup_db_users, users_input(night, secret))
+    return rig.run(activities.setup_db_users, users_input(rig, secret))
 
 
-def set_master_password(night: Night, secret: str) -> Any:
-    night.target = night.target.model_copy(update={"master_user_secret_id": secret})
-    night.make_source()
-    snapshot = night.make_snapshot()
-    night.make_copy(snapshot)
-    restored: Any = night.run(night.clusters.restore_snapshot, night.restore_input(snapshot))
-    of = night.check_restore_input(restored.cluster_resource_id)
-    return night.until_done(night.restored.check_restore_status, of)
+def set_master_password(rig: ActivityRig, secret: str) -> Any:
+    rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
+    rig.make_source()
+    snapshot = rig.make_snapshot()
+    rig.make_copy(snapshot)
+    restored: Any = rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot))
+    of = rig.check_restore_input(restored.cluster_resource_id)
+    return rig.poll_until_done(rig.restored.check_restore_status, of)
 
 
 BAD = [
@@ -93,57 +93,59 @@ BAD = [
 
 @pytest.mark.parametrize("step", [set_up, set_master_password])
 @pytest.mark.parametrize("value", BAD)
-def test_a_bad_secret_is_not_quoted(night: Night, step: Callable[[Night, str], Any], value: str) -> None:
+def test_a_bad_secret_is_not_quoted(rig: ActivityRig, step: Callable[[ActivityRig, str], Any], value: str) -> None:
     """Whatever is wrong with a secret, it is not told what is in it."""
-    secret = night.make_secret("bad", value)
-    error = error_of(lambda: step(night, secret))
+    secret = rig.make_secret("bad", value)
+    error = error_of(lambda: step(rig, secret))
     assert PLANT.encode() not in kept_of(error)
 
 
-def test_a_password_that_rds_refuses_is_not_quoted(night: Night) -> None:
+def test_a_password_that_rds_refuses_is_not_quoted(rig: ActivityRig) -> None:
     """RDS takes 8 to 41 characters; a longer one is refused, not told."""
-    secret = night.make_secret("long", json.dumps({"password": PLANT * 8}))
-    assert PLANT.encode() not in kept_of(error_of(lambda: set_master_password(night, secret)))
+    secret = rig.make_secret("long", json.dumps({"password": PLANT * 8}))
+    assert PLANT.encode() not in kept_of(error_of(lambda: set_master_password(rig, secret)))
 
 
-def test_a_database_that_does_not_answer_is_told_no_password(night: Night) -> None:
+def test_a_database_that_does_not_answer_is_told_no_password(rig: ActivityRig) -> None:
     """Neither the user's nor the master's."""
-    secret = night.make_secret("user", json.dumps({"password": PLANT}))
-    assert PLANT.encode() not in kept_of(error_of(lambda: set_up(night, secret)))
+    secret = rig.make_secret("user", json.dumps({"password": PLANT}))
+    assert PLANT.encode() not in kept_of(error_of(lambda: set_up(rig, secret)))
 
 
-def test_a_value_that_botocore_refuses_is_not_quoted(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_botocore_refuses_is_not_quoted(rig: ActivityRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Botocore's report quotes it; neither that nor the report as a cause is kept."""
     monkeypatch.setattr("activities.restored_cluster.read_password", lambda *_: [PLANT])
-    secret = night.make_secret("master", json.dumps({"password": "fine"}))
-    error = error_of(lambda: set_master_password(night, secret))
+    secret = rig.make_secret("master", json.dumps({"password": "fine"}))
+    error = error_of(lambda: set_master_password(rig, secret))
     assert b"MasterUserPassword" in kept_of(error)
     assert PLANT.encode() not in kept_of(error)
 
 
 @pytest.mark.parametrize("kind", [psycopg.errors.SyntaxError, psycopg.errors.AdminShutdown])
-def test_a_statement_is_not_quoted(night: Night, monkeypatch: pytest.MonkeyPatch, kind: type[psycopg.Error]) -> None:
+def test_a_statement_is_not_quoted(
+    rig: ActivityRig, monkeypatch: pytest.MonkeyPatch, kind: type[psycopg.Error]
+) -> None:
     """PostgreSQL quotes the statement that it refuses, and with it the verifier of the password."""
-    secret = night.make_secret("user", json.dumps({"password": PLANT}))
+    secret = rig.make_secret("user", json.dumps({"password": PLANT}))
 
     def connect(*_: Any, **__: Any) -> Any:
         raise kind(f"syntax error\nLINE 1: ALTER ROLE app PASSWORD '{PLANT}'")
 
     monkeypatch.setattr(PostgresConnector, "connect", connect)
-    assert PLANT.encode() not in kept_of(error_of(lambda: set_up(night, secret)))
+    assert PLANT.encode() not in kept_of(error_of(lambda: set_up(rig, secret)))
 
 
-def test_no_call_is_logged_with_a_password(night: Night, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_call_is_logged_with_a_password(rig: ActivityRig, caplog: pytest.LogCaptureFixture) -> None:
     """At the levels that the worker allows for botocore and its connection pool."""
     with caplog.at_level(logging.INFO):
-        secret = night.make_secret("master", json.dumps({"password": PLANT}))
-        set_master_password(night, secret)
+        secret = rig.make_secret("master", json.dumps({"password": PLANT}))
+        set_master_password(rig, secret)
     assert PLANT not in caplog.text
 
 
-def test_no_outcome_holds_a_password(night: Night) -> None:
+def test_no_outcome_holds_a_password(rig: ActivityRig) -> None:
     """What a step answers goes into the history as it is."""
-    secret = night.make_secret("master", json.dumps({"password": PLANT}))
-    answer = set_master_password(night, secret)
+    secret = rig.make_secret("master", json.dumps({"password": PLANT}))
+    answer = set_master_password(rig, secret)
     assert PLANT not in answer.model_dump_json()
     assert answer.endpoint.master_user_secret_id == secret

@@ -21,7 +21,7 @@ from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
 from models.users import Access, DatabaseUser, Grant, OtherLogins
 from tests.integration.activities.test_check_restore_status import BAD_SECRETS
-from tests.rigs.activities import Night
+from tests.rigs.activities import ActivityRig
 
 MASTER, MASTER_PASSWORD = "boss", 'mäster\'s "secret" %s {}'
 HOSTILE_NAMES = [
@@ -64,10 +64,10 @@ def server(host: PostgresHost) -> int:
 class Database:
     """One test's own database on the server, and its users' secrets."""
 
-    def __init__(self, night: Night, port: int) -> None:
-        self.night = night
-        self.name = f"orders_{night.number}"
-        self.master_secret = night.make_secret("master", json.dumps({"password": MASTER_PASSWORD}))
+    def __init__(self, rig: ActivityRig, port: int) -> None:
+        self.rig = rig
+        self.name = f"orders_{rig.number}"
+        self.master_secret = rig.make_secret("master", json.dumps({"password": MASTER_PASSWORD}))
         self.endpoint = Endpoint(
             host="127.0.0.1",
             port=port,
@@ -90,31 +90,31 @@ class Database:
             return found.fetchall() if found.description else []
 
     def user(self, name: str, password: str, access: Access | None = Access.READ_ONLY) -> DatabaseUser:
-        secret = self.night.make_secret(f"user/{next(SERVERS)}", json.dumps({"password": password}))
+        secret = self.rig.make_secret(f"user/{next(SERVERS)}", json.dumps({"password": password}))
         grants = (Grant(database=self.name, access=access),) if access else ()
         return DatabaseUser(name=name, secret_id=secret, grants=grants)
 
     def set_up(self, *users: DatabaseUser, **endpoint: Any) -> Any:
         step_input = SetupUsersInput(
-            operation_id=self.night.operation_id,
-            step_started_at=self.night.now,
-            target=self.night.target,
+            operation_id=self.rig.operation_id,
+            step_started_at=self.rig.now,
+            target=self.rig.target,
             endpoint=self.endpoint.model_copy(update=endpoint),
             users=users,
             other_logins=OtherLogins.KEEP,  # roles belong to the whole server, and other tests log in to it
         )
-        activities = DatabaseUserActivities(self.night.aws, CONNECTOR, MYSQL)
-        return self.night.run(activities.setup_db_users, step_input)
+        activities = DatabaseUserActivities(self.rig.aws, CONNECTOR, MYSQL)
+        return self.rig.run(activities.setup_db_users, step_input)
 
     def unique(self, name: str) -> str:
         """Roles belong to the whole server; tests must not meet."""
-        return f"{name}_{self.night.number}"
+        return f"{name}_{self.rig.number}"
 
 
 @pytest.fixture
-def database(night: Night, server: int) -> Database:
+def database(rig: ActivityRig, server: int) -> Database:
     """Last night's data, restored."""
-    return Database(night, server)
+    return Database(rig, server)
 
 
 def test_users_are_made_and_can_log_in(database: Database) -> None:
@@ -122,7 +122,7 @@ def test_users_are_made_and_can_log_in(database: Database) -> None:
     name = database.unique("app")
     answer = database.set_up(database.user(name, "first"))
     assert (answer.details, answer.created, answer.altered) == ("Users configured", (name,), ())
-    assert answer.resource_arns == (database.night.target.arn,)
+    assert answer.resource_arns == (database.rig.target.arn,)
     assert database.as_user(name, "first", "SELECT customer FROM orders") == [("Ada",)]
 
 
@@ -176,7 +176,7 @@ def test_a_password_is_only_a_password(database: Database, password: str) -> Non
 
 def test_a_hostile_database_name_is_only_a_name(database: Database) -> None:
     """The database of a grant is quoted like everything else."""
-    hostile = f'or"ders; DROP % {database.night.number}'
+    hostile = f'or"ders; DROP % {database.rig.number}'
     with CONNECTOR.connect(database.endpoint, "postgres", MASTER, MASTER_PASSWORD) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(hostile)))
     database.name = hostile
@@ -283,7 +283,7 @@ def test_no_users_are_no_work(database: Database) -> None:
 def test_a_secret_that_is_none_changes_nothing(database: Database, value: str) -> None:
     """A secret without a usable password ends the night before any role is touched, and is not quoted."""
     good, bad = database.unique("good"), database.unique("bad")
-    secret = database.night.make_secret(f"user/{next(SERVERS)}", value)
+    secret = database.rig.make_secret(f"user/{next(SERVERS)}", value)
     with pytest.raises(StepFailed, match="Secret not usable") as failed:
         database.set_up(database.user(good, "p"), DatabaseUser(name=bad, secret_id=secret))
     assert secret in str(failed.value)
@@ -318,7 +318,7 @@ def test_a_database_that_lets_nobody_in_is_no_network_problem(database: Database
 
 def test_a_wrong_master_password_is_told_apart(database: Database) -> None:
     """A refused login is not a network problem."""
-    wrong = database.night.make_secret("wrong", json.dumps({"password": "plant-wrong"}))
+    wrong = database.rig.make_secret("wrong", json.dumps({"password": "plant-wrong"}))
     with pytest.raises(DatabaseUnreachable, match="Login refused") as failed:
         database.set_up(database.user("app", "p"), master_user_secret_id=wrong)
     assert "plant-wrong" not in str(failed.value)

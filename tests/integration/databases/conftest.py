@@ -9,11 +9,11 @@ import pytest
 
 from devstack.mariadb import HOW_TO_GET, MariadbHost, missing_programs
 from devstack.postgres import PostgresHost
-from tests.integration.activities.conftest import night, shared
-from tests.rigs.activities import Night
+from tests.integration.activities.conftest import rig, shared
+from tests.rigs.activities import ActivityRig
 from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
 
-__all__ = ["night", "shared"]
+__all__ = ["rig", "shared"]
 
 
 @pytest.fixture(scope="package")
@@ -33,13 +33,13 @@ def mariadb() -> Iterator[MariadbHost]:
 
 
 @pytest.fixture
-def postgres(night: Night, postgres_host: PostgresHost, tmp_path: Path) -> Postgres:
-    return Postgres(night, tmp_path, postgres_host)
+def postgres(rig: ActivityRig, postgres_host: PostgresHost, tmp_path: Path) -> Postgres:
+    return Postgres(rig, tmp_path, postgres_host)
 
 
 @pytest.fixture
-def mysql(night: Night, mariadb: MariadbHost, tmp_path: Path) -> Mysql:
-    return Mysql(night, tmp_path, mariadb)
+def mysql(rig: ActivityRig, mariadb: MariadbHost, tmp_path: Path) -> Mysql:
+    return Mysql(rig, tmp_path, mariadb)
 
 
 @pytest.fixture(params=["postgres", "mysql"])

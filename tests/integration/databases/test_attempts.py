@@ -83,11 +83,11 @@ def test_a_mark_that_came_with_the_snapshot_counts_for_nothing(database: Databas
     """Not even that of a night with the same number, of whoever made the snapshot: users are set, the file is run."""
     user = database.user(database.unique("app"), "old")
     file = database.file("mask.sql", "UPDATE orders SET id = id + 10")
-    first = database.night.make_target(instances=0)
+    first = database.rig.make_target(instances=0)
     database.set_up(user, sql_files=(file,), cluster_resource_id=first)
-    database.night.rds().delete_db_cluster(DBClusterIdentifier=database.night.target.cluster, SkipFinalSnapshot=True)
-    database.night.later()
-    second = database.night.make_target(instances=0)
+    database.rig.rds().delete_db_cluster(DBClusterIdentifier=database.rig.target.cluster, SkipFinalSnapshot=True)
+    database.rig.advance_clock()
+    second = database.rig.make_target(instances=0)
     again = database.user(user.name, "new")
     assert database.set_up(again, sql_files=(file,), cluster_resource_id=second).altered == (user.name,)
     assert database.as_user(user.name, "new", "SELECT id FROM orders") == [(21,)]
@@ -228,7 +228,7 @@ def test_passwords_are_those_of_the_turn(database: Database, monkeypatch: pytest
     user, turn = database.user(database.unique("app"), "old"), database.kind.turn
 
     def late(*arguments: Any) -> Any:
-        manager = database.night.shared.owner("secretsmanager")
+        manager = database.rig.shared.owner("secretsmanager")
         manager.put_secret_value(SecretId=user.secret_id, SecretString=json.dumps({"password": "new"}))
         return turn(*arguments)
 
@@ -293,7 +293,7 @@ def busy_after_the_first(work: Callable[..., Iterator[Any]]) -> Callable[..., It
 
 def attempt(database: Database, step_input: SetupUsersInput, told: list[Any]) -> Any:
     """One that is told what the one before it said last."""
-    environment = temporal_environment(database.night.now)
+    environment = temporal_environment(database.rig.now)
     environment.info = replace(environment.info, heartbeat_details=list(told))
     environment.on_heartbeat = lambda *details: told.__setitem__(slice(None), details)
     return environment.run(database.activities.setup_db_users, step_input)
@@ -337,7 +337,7 @@ def test_so_does_one_before_the_turn_and_one_of_aws(database: Database) -> None:
     told = [{"created": [], "altered": [], "locked": ["ada"]}]
     with pytest.raises(StepFailed, match="Restored cluster not found.*Logins closed by then: ada"):
         attempt(database, of, told)
-    database.night.emulator.faults.add("rds", "DescribeDBClusters", "error", code="AccessDenied", message="no")
+    database.rig.emulator.faults.add("rds", "DescribeDBClusters", "error", code="AccessDenied", message="no")
     with pytest.raises(StepFailed, match="DescribeDBClusters answered AccessDenied.*Logins closed by then: ada"):
         attempt(database, of, told)
 
@@ -345,7 +345,7 @@ def test_so_does_one_before_the_turn_and_one_of_aws(database: Database) -> None:
 def test_so_does_one_of_the_network(database: Database) -> None:
     """RDS is not to be reached: an error of botocore's own."""
     of = database.input(cluster_resource_id="cluster-1")
-    database.night.emulator.faults.add("rds", "DescribeDBClusters", "reset-before", count=None)
+    database.rig.emulator.faults.add("rds", "DescribeDBClusters", "reset-before", count=None)
     with pytest.raises(AwsUnavailable, match="Logins closed by then: ada"):
         attempt(database, of, [{"created": [], "altered": [], "locked": ["ada"]}])
 
@@ -381,8 +381,8 @@ def test_temporal_knows_it_before_a_worker_can_be_killed(postgres: Postgres, mon
         pending = (await handle.describe()).raw_description.pending_activities
         return str(pending[0].heartbeat_details.payloads) if pending else ""
 
-    async def night(address: str) -> str:
-        plugin, table, settings, aws = parts(DemoEnvironment(postgres.night.emulator), postgres.unique("killed"))
+    async def rig(address: str) -> str:
+        plugin, table, settings, aws = parts(DemoEnvironment(postgres.rig.emulator), postgres.unique("killed"))
         client = await Client.connect(address, plugins=[plugin])
         built = worker.build_worker(client, settings, aws, table, plugin.audit)
         runner = UnsandboxedWorkflowRunner()
@@ -399,9 +399,9 @@ def test_temporal_knows_it_before_a_worker_can_be_killed(postgres: Postgres, mon
 
     with (
         TemporalServer(headless=True) as server,
-        environment_variables(environment(postgres.night.emulator.endpoint_url)),
+        environment_variables(environment(postgres.rig.emulator.endpoint_url)),
     ):
-        assert of.users[0].name in asyncio.run(night(server.address))
+        assert of.users[0].name in asyncio.run(rig(server.address))
 
 
 @workflow.defn(name="UsersOnly")
@@ -427,7 +427,7 @@ def test_temporal_carries_it_over(postgres: Postgres, monkeypatch: pytest.Monkey
     monkeypatch.setattr(postgres.turns, "grant", failing_once(postgres.turns.grant, seconds=2))
     monkeypatch.setattr(DatabaseUserActivities, "_database", busy_the_second_time(DatabaseUserActivities._database, 2))
 
-    async def night(address: str) -> SetupUsersOutcome:
+    async def rig(address: str) -> SetupUsersOutcome:
         client = await Client.connect(address, data_converter=pydantic_data_converter)
         with ThreadPoolExecutor(2) as threads:
             async with Worker(
@@ -442,6 +442,6 @@ def test_temporal_carries_it_over(postgres: Postgres, monkeypatch: pytest.Monkey
                 return await client.execute_workflow(UsersOnly.run, of, id="users", task_queue="users")
 
     with TemporalServer(headless=True) as server:
-        answer = asyncio.run(night(server.address))
+        answer = asyncio.run(rig(server.address))
     assert login in answer.locked
     assert (answer.created, answer.altered) == ((of.users[0].name,), ())

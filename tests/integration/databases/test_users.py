@@ -77,7 +77,7 @@ def test_a_name_is_only_a_name(database: Database, name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_login_with_any_name_is_locked(database: Database, name: str) -> None:
     """Nobody escapes by a name that breaks a statement."""
-    name = f"{name[:25]}!{database.night.number}"
+    name = f"{name[:25]}!{database.rig.number}"
     database.make_login(name, "of-production")
     database.as_user(
         name, "of-production", "SELECT 1", "postgres" if isinstance(database, Postgres) else "information_schema"
@@ -100,7 +100,7 @@ def test_a_password_is_only_a_password(database: Database, password: str) -> Non
 @pytest.mark.parametrize("hostile", ["or`d\"er's; DROP", "back\\slash", "100%", "ünïcode"])
 def test_a_hostile_database_name_is_only_a_name(database: Database, hostile: str) -> None:
     """The database of a grant is quoted like everything else."""
-    database.name = f"{hostile}{database.night.number}"
+    database.name = f"{hostile}{database.rig.number}"
     database.make_database(database.name)
     user = database.user(database.unique("app"), "p")
     database.set_up(user)
@@ -196,7 +196,7 @@ def test_the_master_user_is_nobodys_user(database: Database) -> None:
 
 def test_a_wrong_master_password_is_told_apart(database: Database) -> None:
     """A refused login is not a network problem, and is not quoted."""
-    wrong = database.night.make_secret("wrong-master", '{"password": "plant-wrong"}')
+    wrong = database.rig.make_secret("wrong-master", '{"password": "plant-wrong"}')
     endpoint = database.endpoint.model_copy(update={"master_user_secret_id": wrong})
     with pytest.raises(DatabaseUnreachable, match="Login refused") as failed:
         database.set_up(endpoint=endpoint)

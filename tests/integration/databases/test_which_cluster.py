@@ -18,10 +18,10 @@ FILES = ("first.sql", "second.sql")
 
 def replaced(database: Database) -> None:
     """Somebody deletes the target and makes another cluster of its name."""
-    rds, name = database.night.rds(), database.night.target.cluster
+    rds, name = database.rig.rds(), database.rig.target.cluster
     rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
-    database.night.later()
-    database.night.make_target(instances=0)
+    database.rig.advance_clock()
+    database.rig.make_target(instances=0)
 
 
 def unreachable(database: Database) -> Endpoint:
@@ -31,16 +31,16 @@ def unreachable(database: Database) -> Endpoint:
 
 def test_the_nights_own_cluster_is_set_up(postgres: Postgres) -> None:
     """Told by its resource id; RDS is looked at before the database is, with the turn in hand, and before each file."""
-    own = postgres.night.make_target(instances=0)
-    postgres.night.forget_calls()
+    own = postgres.rig.make_target(instances=0)
+    postgres.rig.clear_calls()
     files = tuple(postgres.file(name, "SELECT 1") for name in FILES)
     postgres.set_up(sql_files=files, cluster_resource_id=own)
-    assert len(postgres.night.calls("DescribeDBClusters")) == 4
+    assert len(postgres.rig.calls("DescribeDBClusters")) == 4
 
 
 def test_another_cluster_is_not_touched(database: Database) -> None:
     """No login of it is locked, none is made."""
-    own = database.night.make_target(instances=0)
+    own = database.rig.make_target(instances=0)
     replaced(database)
     user = database.user(database.unique("app"), "p")
     with pytest.raises(Refused, match="Another cluster has the target's name.*this operation restored"):
@@ -51,7 +51,7 @@ def test_a_cluster_replaced_before_the_turn_is_taken_is_not_touched(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that stood still between its look and its connection is in another cluster than it looked at."""
-    own, login = database.night.make_target(instances=0), database.unique("production")
+    own, login = database.rig.make_target(instances=0), database.unique("production")
     database.make_login(login, "of-production")
     turn: Callable[..., Any] = database.kind.turn
 
@@ -72,14 +72,14 @@ def test_a_cluster_that_is_gone_is_said_to_be_gone(database: Database) -> None:
     """Before the network is blamed for a name that DNS does not know any more."""
     with pytest.raises(StepFailed, match="Restored cluster not found") as failed:
         database.set_up(cluster_resource_id="cluster-GONE", endpoint=unreachable(database))
-    assert database.night.target.arn in str(failed.value)
+    assert database.rig.target.arn in str(failed.value)
 
 
 def test_a_cluster_replaced_within_the_night_gets_no_further_file(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first file took hours, in which the name went to another cluster: the second is not run in it."""
-    own = database.night.make_target(instances=0)
+    own = database.rig.make_target(instances=0)
     run_once: Callable[..., str] = database.turns.run_once
 
     def taking_hours(*arguments: object) -> str:
@@ -97,10 +97,10 @@ def test_a_cluster_replaced_within_the_night_gets_no_further_file(
 def test_an_input_of_an_older_history_is_taken(postgres: Postgres) -> None:
     """It does not name the cluster, and RDS does not know it here."""
     assert postgres.set_up(postgres.user(postgres.unique("app"), "p")).details == "Users configured"
-    assert not postgres.night.calls("DescribeDBClusters")
+    assert not postgres.rig.calls("DescribeDBClusters")
 
 
 def test_where_nothing_is_asked_nothing_is_looked_at(postgres: Postgres) -> None:
     """Neither RDS nor the database."""
     postgres.set_up(other_logins=OtherLogins.KEEP, endpoint=unreachable(postgres), cluster_resource_id="cluster-GONE")
-    assert not postgres.night.calls("DescribeDBClusters")
+    assert not postgres.rig.calls("DescribeDBClusters")

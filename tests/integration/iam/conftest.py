@@ -9,7 +9,7 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.activities import EVENING, TAKES
+from tests.rigs.activities import CLOCK_START, DURATIONS
 from tests.rigs.iam.deployments import APART, TOGETHER, Site, build
 from tests.rigs.iam.gateway import Identities, guarding
 from tests.rigs.iam.restores import PolicedNight, make_production
@@ -29,10 +29,10 @@ def policed() -> Iterator[Policed]:
     ids = Identities()
     with (
         guarding(ids),
-        Emulator(NoDatabases(), durations=TAKES) as emulator,
+        Emulator(NoDatabases(), durations=DURATIONS) as emulator,
         pytest.MonkeyPatch.context() as patch,
     ):
-        emulator.clock.freeze(EVENING)
+        emulator.clock.freeze(CLOCK_START)
         patch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")

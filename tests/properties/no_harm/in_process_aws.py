@@ -33,7 +33,7 @@ from devstack.aws.rds.resources import Cluster, Snapshot
 from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.requests import AwsRequest
 from tests.properties.no_harm.in_process_services import ServicesAtHand
-from tests.rigs.crash_injector import Death
+from tests.rigs.crash_injector import WorkerCrash
 
 CHANGING = ("Add", "Copy", "Create", "Delete", "Failover", "Modify", "Reboot", "Remove", "Restore", "Start", "Stop")
 LASTING = ("OK", "reset-after")
@@ -120,7 +120,7 @@ class AwsAtHand:
                 self.effects.append(self._with_result(witness))
         self.calls += 1
         if self.calls in self.deaths:
-            raise Death
+            raise WorkerCrash
         return response
 
     def _environ(self, prepared: Any) -> dict[str, Any]:

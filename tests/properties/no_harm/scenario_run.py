@@ -39,7 +39,7 @@ from tests.properties.no_harm.concurrent_actor import Meddler
 from tests.properties.no_harm.in_process_aws import AwsAtHand
 from tests.properties.no_harm.scenario_setup import Stage
 from tests.rigs.activities import temporal_environment
-from tests.rigs.crash_injector import Death
+from tests.rigs.crash_injector import WorkerCrash
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
 
@@ -183,7 +183,7 @@ class Night:
         for _attempt in range(ATTEMPTS):
             try:
                 answer = self._attempt(Attempt(str(name), of))
-            except (Transient, Death):
+            except (Transient, WorkerCrash):
                 self.stage.later(MINUTE)
             else:
                 if isinstance(answer, SnapshotCheckOutcome):
@@ -239,7 +239,7 @@ class Night:
     def _again(self, attempt: Attempt) -> None:
         try:
             self._make(attempt)
-        except (Transient, Final, Death):
+        except (Transient, Final, WorkerCrash):
             return
 
     def _make(self, attempt: Attempt) -> Any:
