@@ -11,6 +11,7 @@ from commands.arguments import duration, request_argument, time_of_day, time_zon
 from commands.exit_codes import FINE
 from commands.restores import display_metadata, temporal_client
 from commands.terminal import say
+from models.workflow_names import SCHEDULE_ID_PREFIX
 
 if TYPE_CHECKING:
     from models.request import RestoreRequest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def arguments(verb: argparse.ArgumentParser) -> None:
     """What it is told."""
     request_argument(verb)
-    verb.add_argument("--id", metavar="ID", help="the schedule's id; default aurora-restore-CLUSTER")
+    verb.add_argument("--id", metavar="ID", help=f"the schedule's id; default {SCHEDULE_ID_PREFIX}CLUSTER")
     verb.add_argument("--at", type=time_of_day, default=time(0, 5), metavar="HH:MM", help="default 00:05")
     verb.add_argument(
         "--time-zone", type=time_zone, default="UTC", metavar="ZONE", help="such as Europe/Berlin; default UTC"
@@ -58,7 +59,7 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
     from runs.schedules import Nightly, apply_schedule, nightly_schedule
 
     client = await temporal_client()
-    schedule_id = args.id or f"aurora-restore-{request.target.cluster}"
+    schedule_id = args.id or f"{SCHEDULE_ID_PREFIX}{request.target.cluster}"
     wanted = nightly_schedule(
         request, Nightly(args.at, args.time_zone, args.catch_up), task_queue, display_metadata(request)
     )

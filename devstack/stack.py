@@ -12,12 +12,9 @@ from devstack.aws import Durations, Emulator
 from devstack.demo_environment import TARGET_REGION, DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from devstack.temporal_server import TemporalServer
+from models import search_attributes
 
-SEARCH_ATTRIBUTES = {
-    "AuroraRestoreOperation": "Keyword",
-    "AuroraRestoreTarget": "Keyword",
-    "AuroraRestoreStep": "Keyword",
-}
+SEARCH_ATTRIBUTES = {key.name: "Keyword" for key in search_attributes.ALL}
 
 DEMO_DURATIONS = Durations(
     snapshot=2,

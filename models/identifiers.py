@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from models.workflow_names import CANONICAL_ID_PREFIX
+
 _IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
 
 
@@ -87,7 +89,7 @@ def canonical_workflow_id(region: str, account_id: str, cluster: str) -> str:
     Temporal lets one workflow of an id run at a time: this is what keeps two restores of one target apart,
     however they were started.
     """
-    return f"aurora-restore:{account_id}:{region}:{cluster}"
+    return f"{CANONICAL_ID_PREFIX}{account_id}:{region}:{cluster}"
 
 
 COPY_NAME = re.compile(r"(?P<target>aurora-restore-.+)-[0-9]{8}-[0-9a-f]{10}")

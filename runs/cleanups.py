@@ -20,10 +20,9 @@ from errors import Fault, fault_of
 from models.leftovers import CleanupState
 from models.request import RestoreRequest
 from models.steps import Outcome
+from models.workflow_names import CLEANUP_WORKFLOW, STATE_QUERY
 from runs.restores import (
-    CLEANUP,
     QUERY_TIMEOUT,
-    STATE,
     TERMINATED,
     DisplayMetadata,
     NoAnswer,
@@ -61,7 +60,7 @@ class Cleanup:
         """
         try:
             state: CleanupState | None = await self._handle.query(
-                STATE, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
+                STATE_QUERY, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
             )
             return state
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
@@ -103,7 +102,7 @@ class Cleanups:
 
     async def start(self, request: RestoreRequest, task_queue: str, shown: DisplayMetadata) -> Cleanup:
         """Start one under its target's id, as `Nights.begin` does it, with its errors."""
-        run_id = await RestoreRuns(self._client).begin(CLEANUP, request, task_queue, shown)
+        run_id = await RestoreRuns(self._client).begin(CLEANUP_WORKFLOW, request, task_queue, shown)
         return self.run(request.target.workflow_id, run_id)
 
     def run(self, workflow_id: str, run_id: str | None) -> Cleanup:

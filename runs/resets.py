@@ -20,7 +20,8 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.steps import Outcome, Step
-from runs.restores import CLEANUP, WORKFLOW, RestoreRefused, operation_of
+from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW
+from runs.restores import RestoreRefused, operation_of
 
 NOT_AGAIN = (
     ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
@@ -132,13 +133,13 @@ class Resets:
 
         Raises `RestoreRefused` while a cleanup runs, which a reset would terminate.
         """
-        if newest.workflow_type != CLEANUP:
+        if newest.workflow_type != CLEANUP_WORKFLOW:
             return newest
         if newest.status is WorkflowExecutionStatus.RUNNING:
             raise RestoreRefused(
                 f"{operation_of(newest) or newest.id} is a cleanup and running; retry when it has ended."
             )
-        query = f"WorkflowId = '{newest.id}' AND WorkflowType = '{WORKFLOW}'"
+        query = f"WorkflowId = '{newest.id}' AND WorkflowType = '{RESTORE_WORKFLOW}'"
         async for night in self._client.list_workflows(query):
             return await self._client.get_workflow_handle(newest.id, run_id=night.run_id).describe()
         raise RestoreRefused(f"Temporal knows no night of {newest.id}, only a cleanup; there is nothing to go on from.")

@@ -25,7 +25,6 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import (
-    SearchAttributeKey,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -34,19 +33,20 @@ from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError, 
 from temporalio.service import RPCError, RPCStatusCode
 
 from errors import Fault, fault_of
+from models import search_attributes
 from models.decisions import OperatorDecision
 from models.identifiers import canonical_workflow_id
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Outcome, Step
+from models.workflow_names import (
+    CANONICAL_ID_PREFIX,
+    CLEANUP_WORKFLOW,
+    DECIDE_UPDATE,
+    RESTORE_WORKFLOW,
+    STATE_QUERY,
+)
 
-WORKFLOW = "AuroraRestoreWorkflow"
-CLEANUP = "AuroraCleanupWorkflow"
-"""Runs under its target's id too, so that neither begins while the other runs; see runs/cleanups.py."""
-STATE = "state"
-DECIDE = "decide"
-TARGETS_PREFIX = "aurora-restore:"
-"""How every target's own workflow id begins; a scheduled run's does not, it only waits for the one that has it."""
 QUERY_TIMEOUT = timedelta(seconds=3)
 UPDATE_TIMEOUT = timedelta(seconds=15)
 """Longer than Temporal takes to give the task of a killed worker to another (10 s); shorter than Temporal itself waits
@@ -56,7 +56,6 @@ T = TypeVar("T")
 
 _STATE_OR_NONE: Any = RestoreState | None
 """For the data converter, which takes a union where the SDK's signature wants a class."""
-_OPERATION = SearchAttributeKey.for_keyword("AuroraRestoreOperation")
 _OPERATION_ID = re.compile(r"op-[0-9]{3,}")
 _CLUSTER_ARN = re.compile(
     r"arn:[a-z-]+:rds:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):cluster:(?P<cluster>[a-z0-9-]+)"
@@ -129,7 +128,7 @@ class RestoreRun:
 
     async def is_cleanup(self) -> bool:
         """Whether it is no night at all, but the removal of what earlier nights left behind."""
-        return (await self.description()).workflow_type == CLEANUP
+        return (await self.description()).workflow_type == CLEANUP_WORKFLOW
 
     async def require_restore(self) -> None:
         """Raises `RestoreRefused` for a cleanup, which has no steps to go on with."""
@@ -146,7 +145,7 @@ class RestoreRun:
         """
         try:
             state: RestoreState | None = await self._handle.query(
-                STATE, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
+                STATE_QUERY, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
             )
             return state
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
@@ -194,7 +193,7 @@ class RestoreRun:
         # The same word of the same person on the same failure has one id: said twice, Temporal takes it once.
         update_id = f"{decided.decision} {which} by {decided.by}"
         try:
-            await self._handle.execute_update(DECIDE, decided, id=update_id, rpc_timeout=UPDATE_TIMEOUT)
+            await self._handle.execute_update(DECIDE_UPDATE, decided, id=update_id, rpc_timeout=UPDATE_TIMEOUT)
         except WorkflowUpdateFailedError as error:
             raise RestoreRefused(fault_of(error.cause).message) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
@@ -234,7 +233,7 @@ class RestoreRuns:
 
     async def start(self, request: RestoreRequest, task_queue: str, shown: DisplayMetadata) -> RestoreRun:
         """Start a night. Errors: as `begin`."""
-        run_id = await self.begin(WORKFLOW, request, task_queue, shown)
+        run_id = await self.begin(RESTORE_WORKFLOW, request, task_queue, shown)
         return self._night(request.target.workflow_id, run_id)
 
     async def begin(
@@ -272,18 +271,18 @@ class RestoreRuns:
         Of an operation that was retried it is the newest run, also while Temporal's lists do not have it yet.
         Raises `RestoreRefused` if there is none, or if clusters of two regions or accounts have the name.
         """
-        if name.startswith(TARGETS_PREFIX):
+        if name.startswith(CANONICAL_ID_PREFIX):
             return await self._of_workflow(name)
         if arn := _CLUSTER_ARN.fullmatch(name):
             return await self._of_workflow(canonical_workflow_id(arn["region"], arn["account"], arn["cluster"]))
         if _OPERATION_ID.fullmatch(name):
-            found = [night async for night in self._listed(f"AuroraRestoreOperation = '{name}'")]
+            found = [night async for night in self._listed(f"{search_attributes.OPERATION.name} = '{name}'")]
             listed = self._only(found, f"operation {name}")
             last = await self._of_workflow(listed.workflow_id)
             return last if operation_of(await last.description()) == name else listed
         target = name.lower().replace("'", "")
-        found = [night async for night in self._listed(f"AuroraRestoreTarget = '{target}'")]
-        nights = [night for night in found if night.workflow_type == WORKFLOW]
+        found = [night async for night in self._listed(f"{search_attributes.TARGET.name} = '{target}'")]
+        nights = [night for night in found if night.workflow_type == RESTORE_WORKFLOW]
         # A cleanup is what a target has newest only while it runs.
         going = found and found[0].status is WorkflowExecutionStatus.RUNNING
         return self._only(found if going else nights or found, f"target {name}")
@@ -297,7 +296,7 @@ class RestoreRuns:
 
         Raises `RestoreRefused` if there was none within Temporal's retention.
         """
-        async for execution in self._listed(f"WorkflowType = '{WORKFLOW}'"):
+        async for execution in self._listed(f"WorkflowType = '{RESTORE_WORKFLOW}'"):
             return self._night(execution.id, execution.run_id)
         raise RestoreRefused(
             "There was no night yet, or Temporal has forgotten it; the trail has not: starter.py audit"
@@ -306,7 +305,7 @@ class RestoreRuns:
     async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
         """The newest first, without the scheduled runs that wait for a night."""
         async for execution in self._client.list_workflows(query):
-            if execution.id.startswith(TARGETS_PREFIX):
+            if execution.id.startswith(CANONICAL_ID_PREFIX):
                 yield execution
 
     def _only(self, found: list[WorkflowExecution], what: str) -> RestoreRun:
@@ -331,8 +330,8 @@ class RestoreRuns:
 
     async def _of_workflow(self, workflow_id: str) -> RestoreRun:
         newest = await self._newest(workflow_id)
-        if newest.workflow_type == CLEANUP and newest.status is not WorkflowExecutionStatus.RUNNING:
-            async for night in self._listed(f"WorkflowId = '{workflow_id}' AND WorkflowType = '{WORKFLOW}'"):
+        if newest.workflow_type == CLEANUP_WORKFLOW and newest.status is not WorkflowExecutionStatus.RUNNING:
+            async for night in self._listed(f"WorkflowId = '{workflow_id}' AND WorkflowType = '{RESTORE_WORKFLOW}'"):
                 return self._night(workflow_id, night.run_id)
         return self._night(workflow_id, newest.run_id)
 
@@ -388,7 +387,7 @@ def _unknown(decided: OperatorDecision, name: str, why: str) -> DecisionUnknown:
 
 def operation_of(run: WorkflowExecutionDescription) -> str | None:
     """The number of the operation that a run belongs to; a reset run has it from its first moment."""
-    return run.typed_search_attributes.get(_OPERATION)
+    return run.typed_search_attributes.get(search_attributes.OPERATION)
 
 
 def retry_command(operation_id: str, step: Step | None = None) -> str:

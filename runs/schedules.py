@@ -31,7 +31,8 @@ from temporalio.client import (
 )
 
 from models.request import RestoreRequest
-from runs.restores import WORKFLOW, DisplayMetadata
+from models.workflow_names import RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from runs.restores import DisplayMetadata
 
 NOTE = "Made by starter.py schedule"
 DAYS_AHEAD = 366
@@ -70,9 +71,9 @@ def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, sh
     )
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            WORKFLOW,
+            RESTORE_WORKFLOW,
             request,
-            id=f"aurora-restore-nightly-{request.target.cluster}",
+            id=f"{SCHEDULED_ID_PREFIX}{request.target.cluster}",
             task_queue=task_queue,
             static_summary=shown.summary,
             static_details=shown.details,
@@ -128,7 +129,7 @@ async def _refuse_other_target(client: Client, schedule_id: str, there: Schedule
 async def _target(client: Client, schedule: Schedule) -> str | None:
     """The ARN of the cluster that the schedule restores; None if it restores none."""
     action = schedule.action
-    if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow != WORKFLOW:
+    if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow != RESTORE_WORKFLOW:
         return None
     [payload] = await _payloads(client, action.args)
     request: RestoreRequest = (await client.data_converter.decode([payload], [RestoreRequest]))[0]

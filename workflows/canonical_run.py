@@ -1,4 +1,4 @@
-"""One workflow id per target: what keeps two restores of one target apart, however they were started."""
+"""One workflow id per target, the canonical id: it keeps two restores of one target apart, however they were started."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ with workflow.unsafe.imports_passed_through():
     from models.steps import Step
 
 
-def runs_under_its_targets_id(request: RestoreRequest) -> bool:
-    """Whether this run has the one id of its target; a schedule, for one, appends a time to it."""
+def has_canonical_id(request: RestoreRequest) -> bool:
+    """Whether this run has the one id of its target; a run that a schedule starts has a time in its id instead."""
     return workflow.info().workflow_id == request.target.workflow_id
 
 
-async def run_under_the_targets_id(request: RestoreRequest) -> RestoreState:
-    """Run this request as a child under the one id of its target; Temporal refuses it while another runs."""
+async def run_under_canonical_id(request: RestoreRequest) -> RestoreState:
+    """Run this request as a child under the canonical id.
+
+    Raises `RestoreAlreadyRunning` if Temporal refuses the id because a restore or a cleanup of the target runs.
+    """
     child_id = request.target.workflow_id
-    workflow.set_current_details(f"Runs as the workflow **{child_id}**, the one id of its target.")
+    workflow.set_current_details(f"Runs as the child workflow **{child_id}**, the one workflow id of its target.")
     try:
         state: RestoreState = await workflow.execute_child_workflow(
             workflow.info().workflow_type,
             request,
             id=child_id,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            # Whoever ends this run wants the night to end: in order, with its notification.
+            # The end of this run, even by force, cancels the child: that ends the restore in order, with a notification.
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
             cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
             static_summary=static_summary(request),
@@ -57,7 +60,7 @@ async def run_under_the_targets_id(request: RestoreRequest) -> RestoreState:
 
 
 def as_failure(fault: Fault, step: Step | None) -> ApplicationError:
-    """What a workflow fails with: the step's error, with its type, its text and its fault."""
+    """The error that a workflow fails with: the failed step's, with its type, its text and its fault."""
     text = fault.message if fault.message.startswith(fault.short) else f"{fault.short}: {fault.message}"
     return ApplicationError(
         f"{step}: {text}" if step else text, fault.model_dump(), type=fault.type, non_retryable=True

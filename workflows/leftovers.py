@@ -1,12 +1,14 @@
-"""What a night does about its resources before people are told: removes what it was asked to, and looks at the rest."""
+"""What a restore leaves behind: it takes an inventory before it notifies, and removes what the request says to remove."""
 
 from __future__ import annotations
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from workflows.cancellation import shield
 from workflows.policies import INVENTORY, REMOVAL, with_summary
 from workflows.polling import Pause, poll_until_done
+from workflows.progress import Progress
 
 with workflow.unsafe.imports_passed_through():
     from activities.inventory import InventoryActivities
@@ -19,37 +21,55 @@ with workflow.unsafe.imports_passed_through():
     from models.steps import Housekeeping, Status, Step
 
 
-async def take_inventory(request: RestoreRequest, operation_id: str, snapshot_copy: str | None) -> Inventory:
-    """What is there now; a survey that fails says why, and keeps nobody from being told."""
+async def take_inventory(request: RestoreRequest, progress: Progress) -> Inventory:
+    """The resources as they are now. If the activity fails, the inventory says why and the notification goes out."""
     inventory_input = InventoryInput(
-        operation_id=operation_id, target=request.target, archive=request.archive, snapshot_copy_arn=snapshot_copy
+        operation_id=progress.operation_id,
+        target=request.target,
+        archive=request.archive,
+        snapshot_copy_arn=progress.state.snapshot_copy_arn,
     )
     try:
-        seen: Inventory = await workflow.execute_activity_method(
+        inventory: Inventory = await workflow.execute_activity_method(
             InventoryActivities.take_inventory,
             inventory_input,
-            **with_summary(INVENTORY, f"what is there of {request.target.cluster}"),
+            **with_summary(INVENTORY, f"inventory of {request.target.cluster}"),
         )
-        return seen
+        return inventory
     except FailureError as error:
-        workflow.logger.error("resources not seen: %s", fault_of(error).message)
+        workflow.logger.error("inventory not taken: %s", fault_of(error).message)
         return Inventory(taken_at=workflow.now(), incomplete_reason=fault_of(error).short)
 
 
-def leftovers_to_remove(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversInput | None:
-    """What of this night is to be removed now that it ends without success; None if there can be nothing.
+async def remove_leftovers(request: RestoreRequest, progress: Progress) -> None:
+    """Remove what the request says to remove, if there can be any. A failure is a warning: the step's error counts."""
+    if (step_input := remove_leftovers_input(request, progress.state)) is None:
+        return
+    try:
+        removed_arns = await shield(_remove(step_input, request.waits.delete_rds))
+        progress.record(removed_arns=removed_arns)
+    except FailureError as error:
+        fault = fault_of(error)
+        workflow.logger.error("leftovers not removed: %s", fault.message)
+        progress.warn(f"Leftovers were not removed: {fault.short}: {fault.message}")
 
-    A cluster is half-restored until its users are set; one whose users are set stays, whatever failed after.
+
+def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversInput | None:
+    """What to remove after this restore ended without success; None if there can be nothing.
+
+    A cluster is half-restored until its users are set up; then it stays, whichever step fails afterwards.
     """
-    done = {of.step for of in state.steps if of.status is Status.SUCCESS}
-    begun = {of.step for of in state.steps}
-    wanted = request.on_failure
-    copy = (
-        wanted.unfinished_copy is Leftover.REMOVE and Step.COPY_SNAPSHOT in begun and Step.CHECK_COPY_STATUS not in done
+    begun = {step.step for step in state.steps}
+    done = {step.step for step in state.steps if step.status is Status.SUCCESS}
+    on_failure = request.on_failure
+    unfinished_copy = (
+        on_failure.unfinished_copy is Leftover.REMOVE
+        and Step.COPY_SNAPSHOT in begun
+        and Step.CHECK_COPY_STATUS not in done
     )
-    cluster = wanted.half_restored_target is Leftover.REMOVE and Step.SETUP_DB_USERS not in done
-    resource_id = state.cluster_resource_id if cluster else None
-    if state.operation_id is None or not (copy or resource_id):
+    half_restored = on_failure.half_restored_target is Leftover.REMOVE and Step.SETUP_DB_USERS not in done
+    cluster_resource_id = state.cluster_resource_id if half_restored else None
+    if state.operation_id is None or not (unfinished_copy or cluster_resource_id):
         return None
     return RemoveLeftoversInput(
         operation_id=state.operation_id,
@@ -57,20 +77,21 @@ def leftovers_to_remove(request: RestoreRequest, state: RestoreState) -> RemoveL
         source=request.source,
         target=request.target,
         snapshot_arn=state.snapshot_arn,
-        unfinished_copy=copy,
-        cluster_resource_id=resource_id,
+        unfinished_copy=unfinished_copy,
+        cluster_resource_id=cluster_resource_id,
     )
 
 
-async def remove_leftovers(step_input: RemoveLeftoversInput, wait: Wait) -> tuple[str, ...]:
-    """Remove it and wait until it is gone; returns the ARNs of what was removed."""
+async def _remove(step_input: RemoveLeftoversInput, wait: Wait) -> tuple[str, ...]:
+    """Remove the leftovers and wait until they are gone; returns their ARNs."""
 
-    async def look(at: RemoveLeftoversInput) -> StepOutcome:
+    async def call(polled: RemoveLeftoversInput) -> StepOutcome:
         outcome: StepOutcome = await workflow.execute_activity_method(
-            LeftoverActivities.remove_leftovers, at, **with_summary(REMOVAL, f"look {at.poll}")
+            LeftoverActivities.remove_leftovers, polled, **with_summary(REMOVAL, f"poll {polled.poll}")
         )
         return outcome
 
-    # A cancelled night ends in order: a second cancellation does not end this wait either.
-    gone = await poll_until_done(look, step_input, wait, Pause(undisturbed=True), Housekeeping.REMOVE_LEFTOVERS)
-    return gone.resource_arns
+    # A cancelled restore ends in order: neither the first nor a second cancellation ends this wait.
+    pause = Pause(ignore_cancellation=True)
+    outcome = await poll_until_done(call, step_input, wait, pause, Housekeeping.REMOVE_LEFTOVERS)
+    return outcome.resource_arns

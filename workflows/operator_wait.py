@@ -1,4 +1,4 @@
-"""A failed step that waits for its operator: retry it, skip it or end the night."""
+"""A failed step waits for an operator to decide: retry it, skip it or abort the restore."""
 
 from __future__ import annotations
 
@@ -13,40 +13,46 @@ with workflow.unsafe.imports_passed_through():
 
 
 class OperatorWait:
-    """Holds the decision that a waiting night is given."""
+    """Holds the failed step and the decision that an operator sends for it."""
 
     def __init__(self) -> None:
         """No step waits."""
-        self._step: Step | None = None
-        self._decided: OperatorDecision | None = None
+        self._failed_step: Step | None = None
+        self._decision: OperatorDecision | None = None
 
-    def refuse_unless_fitting(self, wanted: OperatorDecision) -> None:
-        """Raises an error that the operator reads; a refused decision leaves no trace in the history."""
-        if self._step is None or self._decided is not None:
-            raise ApplicationError("No step waits for a decision just now.", type="NotWaiting", non_retryable=True)
-        if wanted.decision is Decision.SKIP and self._step not in SKIPPABLE:
+    def validate(self, decision: OperatorDecision) -> None:
+        """Refuse a decision that does not apply; Temporal keeps no trace of a refused update.
+
+        Raises `ApplicationError` of type NotWaiting or NotSkippable; its text reaches the operator.
+        """
+        if self._failed_step is None or self._decision is not None:
+            raise ApplicationError("No step waits for a decision now.", type="NotWaiting", non_retryable=True)
+        if decision.decision is Decision.SKIP and self._failed_step not in SKIPPABLE:
             raise ApplicationError(
-                f"{self._step} cannot be skipped: without it the restored cluster is not fit for use. Only "
-                f"{', '.join(SKIPPABLE)} can. Retry it, or abort.",
+                f"{self._failed_step} cannot be skipped: without it the restored cluster is not fit for use. Only "
+                f"{', '.join(SKIPPABLE)} can be skipped. Retry the step, or abort.",
                 type="NotSkippable",
                 non_retryable=True,
             )
 
-    def decide(self, decided: OperatorDecision) -> None:
-        """Take the decision; `refuse_unless_fitting` comes first."""
-        self._decided = decided
+    def decide(self, decision: OperatorDecision) -> None:
+        """Accept a decision that `validate` has let through."""
+        self._decision = decision
 
-    def begin(self, step: Step) -> None:
-        """From now on a decision is taken: this step failed."""
-        self._step, self._decided = step, None
+    def open(self, failed_step: Step) -> None:
+        """Accept decisions on this step from now on."""
+        self._failed_step, self._decision = failed_step, None
 
-    async def decision(self, length: timedelta) -> OperatorDecision | None:
-        """What the operator decided; None if the time ran out. Raises `asyncio.CancelledError`."""
+    async def wait(self, length: timedelta) -> OperatorDecision | None:
+        """Wait for the decision; returns None if none came in time.
+
+        Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile.
+        """
         try:
-            summary = f"{self._step} failed: waiting for retry, skip or abort"
-            await workflow.wait_condition(lambda: self._decided is not None, timeout=length, timeout_summary=summary)
+            summary = f"{self._failed_step} failed: waiting for retry, skip or abort"
+            await workflow.wait_condition(lambda: self._decision is not None, timeout=length, timeout_summary=summary)
         except TimeoutError:
             return None
         finally:
-            self._step = None
-        return self._decided
+            self._failed_step = None
+        return self._decision

@@ -1,4 +1,4 @@
-"""Looking at something that takes long: an activity looks once, a durable timer waits, until it is done.
+"""Polling: an activity checks once, a durable timer waits, until the activity reports that its step is done.
 
 Why not Temporal's activity retries: docs/decisions/0002-durable-timers.md.
 """
@@ -6,13 +6,14 @@ Why not Temporal's activity retries: docs/decisions/0002-durable-timers.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 
+from workflows.cancellation import is_cancelled
 from workflows.policies import GROWTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
@@ -22,71 +23,63 @@ with workflow.unsafe.imports_passed_through():
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)
-T = TypeVar("T")
 
 
 class Pause:
-    """The time between two looks, which a signal ends early."""
+    """The time between two polls, which a signal ends early."""
 
-    def __init__(self, *, undisturbed: bool = False) -> None:
-        """Nobody has asked for a look; an undisturbed pause is part of what a cancelled workflow still does."""
-        self._asked = False
-        self._undisturbed = undisturbed
+    def __init__(self, *, ignore_cancellation: bool = False) -> None:
+        """`ignore_cancellation` is for the polls of a workflow that is cancelled already and still cleans up."""
+        self._poll_requested = False
+        self._ignore_cancellation = ignore_cancellation
 
     def end_early(self) -> None:
-        """Look now."""
-        self._asked = True
+        """Poll now; without a pause, the next pause ends at once."""
+        self._poll_requested = True
 
     async def until_next_poll(self, length: timedelta, summary: str) -> bool:
-        """Wait; returns whether it was ended early.
+        """Wait; returns whether the pause ended early.
 
-        Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile, or was before.
+        Raises `asyncio.CancelledError` if the workflow is cancelled, before or meanwhile.
         """
-        if workflow.cancellation_reason() is not None and not self._undisturbed:
+        if is_cancelled() and not self._ignore_cancellation:
             raise asyncio.CancelledError
         with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._asked, timeout=length, timeout_summary=summary)
-        early, self._asked = self._asked, False
+            await workflow.wait_condition(lambda: self._poll_requested, timeout=length, timeout_summary=summary)
+        early, self._poll_requested = self._poll_requested, False
         return early
 
 
 async def poll_until_done(
-    look: Callable[[Input], Awaitable[Answer]], step_input: Input, wait: Wait, pause: Pause, step: AuditedStep
+    call: Callable[[Input], Awaitable[Answer]], step_input: Input, wait: Wait, pause: Pause, step: AuditedStep
 ) -> Answer:
-    """Look, and look again at growing intervals, until the answer is done.
+    """Call the activity at growing intervals until its answer is done.
 
-    At the deadline, and when the workflow is cancelled, a final look is told so: it raises if the thing is not done by
-    then, so that how the wait ended is in the history like everything else.
+    At the deadline, or when the workflow is cancelled, one final poll follows. It gets the reason in `final_poll` and
+    raises unless the step is done, so that the history holds how the wait ended.
     """
     deadline = workflow.now() + wait.deadline
     interval = wait.first_interval
-    while not (answer := await look(step_input)).done:
+    while not (answer := await call(step_input)).done:
         if step_input.final_poll is not None:
-            raise RuntimeError(f"{step}: the final look neither was done nor raised")
+            raise RuntimeError(f"{step}: the final poll was not done and did not raise")
         length = max(min(interval, deadline - workflow.now()), timedelta(0))
-        final = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
-        seen = step_input.resource_seen or bool(answer.resource_arns)
+        final_poll = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
         step_input = step_input.model_copy(
-            update={"poll": step_input.poll + 1, "final_poll": final, "resource_seen": seen}
+            update={
+                "poll": step_input.poll + 1,
+                "final_poll": final_poll,
+                "resource_seen": step_input.resource_seen or bool(answer.resource_arns),
+            }
         )
         interval = min(interval * GROWTH, wait.maximum_interval)
     return answer
 
 
 async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalPoll | None:
+    """Wait for the next poll; returns why it is the final one, or None if it is not."""
     try:
         early = await pause.until_next_poll(length, short_summary(summary))
     except asyncio.CancelledError:
         return FinalPoll.CANCELLED
     return FinalPoll.DEADLINE if deadline_at_end and not early else None
-
-
-async def shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Finish the work although the workflow is cancelled while it runs."""
-    task = asyncio.create_task(work)
-    while True:
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise

@@ -1,8 +1,8 @@
-"""How the night stands: the state that queries and the result carry, and what the Web UI shows of it."""
+"""The progress of a restore: the state that the query and the result return, and what the Web UI shows of it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -23,24 +23,24 @@ def static_summary(request: RestoreRequest) -> str:
 
 
 def static_details(request: RestoreRequest) -> str:
-    """What this workflow is for, in Markdown, for whoever opens it without knowing."""
+    """What this workflow does, in Markdown, for a reader who opens it in the Web UI for the first time."""
     return "\n".join(
         [
             f"Replaces **{request.target.arn}**",
             "",
-            f"by a snapshot of **{request.source.arn}**.",
+            f"with a snapshot of **{request.source.arn}**.",
             "",
-            "Nine steps; where it stands is under *Current details*, and in the query `state`.",
-            "What to do when a step fails stands in `docs/runbook.md` under the step's name.",
+            "It has nine steps. *Current details* and the query `state` show the current one.",
+            "If a step fails, see the section with the step's name in `docs/runbook.md`.",
         ]
     )
 
 
 class Progress:
-    """Keeps the state and shows it wherever a person may look."""
+    """Keeps the state, and shows each change in the search attributes and the current details."""
 
     def __init__(self, request: RestoreRequest) -> None:
-        """The night begins."""
+        """The restore begins."""
         self.state = RestoreState(
             source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
         )
@@ -48,68 +48,71 @@ class Progress:
 
     @property
     def operation_id(self) -> str:
-        """The number, or "unnumbered" until there is one."""
+        """The operation number, or "unnumbered" until it is allocated."""
         return self.state.operation_id or "unnumbered"
 
-    def opened(self, operation: Operation) -> None:
-        """The operation has its number."""
+    def number(self, operation: Operation) -> None:
+        """Record the operation number."""
         self._update(operation_id=operation.operation_id)
         workflow.upsert_search_attributes([search_attributes.OPERATION.value_set(operation.operation_id)])
 
-    def began(self, step: Step) -> datetime:
-        """A step begins; returns when."""
+    def begin_step(self, step: Step) -> datetime:
+        """Record that a step begins; returns the time."""
         now = workflow.now()
         begun = StepState(step=step, status=Status.IN_PROGRESS, details="Started", started_at=now)
-        # A step that is taken again stands once: the trail has both.
+        # A step that runs again is listed once; the trail keeps every run of it.
         others = tuple(earlier for earlier in self.state.steps if earlier.step is not step)
         self._update(steps=(*others, begun))
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(step.value)])
         return now
 
-    def looked(self, outcome: StepOutcome) -> None:
-        """A step answered: it is done, or says how far it is."""
+    def record_poll(self, outcome: StepOutcome) -> None:
+        """Record what the current step's activity returned: that the step is done, or how far it is."""
         status = Status.SUCCESS if outcome.done else Status.IN_PROGRESS
-        new = tuple(warning for warning in outcome.warnings if warning not in self.state.warnings)
-        for warning in new:
+        new_warnings = tuple(warning for warning in outcome.warnings if warning not in self.state.warnings)
+        for warning in new_warnings:
             workflow.logger.warning("%s", warning)
-        self._update(warnings=(*self.state.warnings, *new))
+        self._update(warnings=(*self.state.warnings, *new_warnings))
         self._update_step(status, outcome.details, outcome.percent)
 
-    def found(self, **facts: str | int | tuple[str, ...] | Inventory | None) -> None:
-        """What the night works on, what it removed, what was seen at its end: fields of the state by their names."""
+    def record(self, **facts: str | int | tuple[str, ...] | Inventory | None) -> None:
+        """Record facts about the resources; the names are fields of `RestoreState`."""
         self._update(**facts)
 
-    def failed(self, fault: Fault, cancelled: bool) -> None:
-        """The night failed or was cancelled; the step that was under way failed with it."""
+    def fail(self, fault: Fault, *, cancelled: bool) -> None:
+        """Record that the restore failed or was cancelled, and that the current step failed with it."""
         self._fail_step(fault)
         self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED, waiting_until=None)
 
-    def waits(self, fault: Fault, until: datetime) -> None:
-        """A step failed, and an operator may decide until then."""
+    def wait_for_operator(self, fault: Fault, until: datetime) -> None:
+        """Record that the current step failed and that an operator may decide until then."""
         self._fail_step(fault)
         self._update(fault=fault, outcome=Outcome.WAITING, waiting_until=until)
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(Outcome.WAITING.value)])
 
-    def skipped(self, step: Step, by: str) -> None:
-        """An operator lets the night go on without a step."""
-        steps = (of.model_copy(update={"skipped_by": by}) if of.step is step else of for of in self.state.steps)
-        self._update(steps=tuple(steps))
-        self.warned(f"{step} was skipped by {by}.")
-
-    def goes_on(self) -> None:
-        """An operator decided that the night goes on."""
+    def resume(self) -> None:
+        """Record that an operator decided to go on."""
         self._update(fault=None, outcome=Outcome.RUNNING, waiting_until=None)
 
-    def succeeding(self) -> None:
-        """Everything but the notification is done: this is the outcome that it tells."""
+    def skip_step(self, skipped: Step, decided_by: str) -> None:
+        """Record that an operator decided to go on without a step."""
+        steps = (
+            step.model_copy(update={"skipped_by": decided_by}) if step.step is skipped else step
+            for step in self.state.steps
+        )
+        self._update(steps=tuple(steps))
+        self.warn(f"{skipped} was skipped by {decided_by}.")
+
+    def succeed(self) -> None:
+        """Record the outcome that the notification reports: every step before it is done."""
         self._update(outcome=Outcome.SUCCEEDED)
 
-    def warned(self, warning: str) -> None:
-        """Something that did not change the outcome, but that somebody should know."""
+    def warn(self, warning: str) -> None:
+        """Record something that does not change the outcome, but that the operator should know."""
         self._update(warnings=(*self.state.warnings, warning))
 
-    def ended(self) -> RestoreState:
-        """The night is over; the search attribute says how."""
+    def end(self) -> RestoreState:
+        """Record the end; returns the final state, the workflow's result."""
         self._update(ended_at=workflow.now())
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(self.state.outcome.value)])
         return self.state
@@ -121,21 +124,21 @@ class Progress:
     def _update_step(self, status: Status, details: str, percent: int | None) -> None:
         *before, current = self.state.steps
         ended_at = None if status is Status.IN_PROGRESS else workflow.now()
-        changed = {"status": status, "details": details, "percent": percent, "ended_at": ended_at}
-        self._update(steps=(*before, current.model_copy(update=changed)))
+        changes = {"status": status, "details": details, "percent": percent, "ended_at": ended_at}
+        self._update(steps=(*before, current.model_copy(update=changes)))
 
-    def _update(self, **changed: object) -> None:
-        self.state = self.state.model_copy(update=changed)
+    def _update(self, **changes: object) -> None:
+        self.state = self.state.model_copy(update=changes)
         workflow.set_current_details(current_details(self.state, workflow.now()))
 
 
 def current_details(state: RestoreState, now: datetime) -> str:
-    """The state as Markdown: headline, what went wrong, a line per step."""
-    so_far = str((state.ended_at or now) - state.started_at).split(".")[0]
-    lines = [f"### {state.operation_id or 'Opening the operation'}: {_headline(state)}, {so_far} so far", ""]
+    """The state as Markdown: a headline, the fault, a line for each step, the warnings."""
+    duration = _format_duration((state.ended_at or now) - state.started_at)
+    lines = [f"### {state.operation_id or 'Opening the operation'}: {_headline(state)}, {duration} so far", ""]
     if state.fault:
         lines += [f"**{state.fault.short}**: {state.fault.message}", ""]
-    lines += ["| Step | Status | Details | Began (UTC) | Took |", "|---|---|---|---|---|"]
+    lines += ["| Step | Status | Details | Started (UTC) | Duration |", "|---|---|---|---|---|"]
     lines += [_step_line(step, now) for step in state.steps]
     lines += ["", *(f"- Warning: {warning}" for warning in state.warnings)]
     return "\n".join(lines)
@@ -143,7 +146,7 @@ def current_details(state: RestoreState, now: datetime) -> str:
 
 def _headline(state: RestoreState) -> str:
     if state.waiting_until:
-        return f"waits until {state.waiting_until:%H:%M} UTC for an operator to retry, skip or abort"
+        return f"waiting until {state.waiting_until:%H:%M} UTC for an operator to retry, skip or abort"
     if state.outcome is not Outcome.RUNNING or not state.steps:
         return f"{state.outcome} at {state.failed_step}" if state.failed_step else str(state.outcome)
     current = state.steps[-1]
@@ -152,6 +155,11 @@ def _headline(state: RestoreState) -> str:
 
 
 def _step_line(step: StepState, now: datetime) -> str:
-    took = str((step.ended_at or now) - step.started_at).split(".")[0]
+    duration = _format_duration((step.ended_at or now) - step.started_at)
     details = step.details.replace("|", "\\|").replace("\n", " ")
-    return f"| {step.step} | {step.status} | {details} | {step.started_at:%H:%M:%S} | {took} |"
+    return f"| {step.step} | {step.status} | {details} | {step.started_at:%H:%M:%S} | {duration} |"
+
+
+def _format_duration(duration: timedelta) -> str:
+    """Such as 1:02:03, without fractions of a second."""
+    return str(duration).split(".")[0]

@@ -77,7 +77,7 @@ DEFECTS: dict[str, Defect] = {
         "a cancellation ends the telling of a failure",
         (
             Change(
-                "workflows/polling.py",
+                "workflows/cancellation.py",
                 "return await asyncio.shield(task)",
                 "return await task",
             ),

@@ -30,6 +30,7 @@ from devstack.demo_environment import TARGET_REGION
 from devstack.pipeline import ROOT, own_environment
 from devstack.processes import Server
 from models.steps import Step
+from models.workflow_names import RESTORE_WORKFLOW
 from tests.chaos.environment import AUDIT_TABLE, OPERATIONS_TABLE, QUICK, TASK_QUEUE, Stage
 
 WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders-staging"
@@ -171,9 +172,7 @@ async def play(stage: Stage, incidents: Sequence[Happening], chance: Random) -> 
     strikes = [asyncio.create_task(each.strike(night), name=each.entry.name) for each in incidents]
     await asyncio.sleep(0)
     night.began, began = datetime.now(UTC), time.monotonic()
-    await client.start_workflow(
-        "AuroraRestoreWorkflow", stage.request(**night.waits), id=WORKFLOW_ID, task_queue=TASK_QUEUE
-    )
+    await client.start_workflow(RESTORE_WORKFLOW, stage.request(**night.waits), id=WORKFLOW_ID, task_queue=TASK_QUEUE)
     if night.neighbour:
         await _start_neighbour(night)
     outcome = await _ending(night)
@@ -192,9 +191,7 @@ async def play(stage: Stage, incidents: Sequence[Happening], chance: Random) -> 
 async def _start_neighbour(night: Night) -> None:
     request = night.stage.request()
     request["target"] = {**request["target"], "cluster": "orders-elsewhere"}
-    await night.client.start_workflow(
-        "AuroraRestoreWorkflow", request, id=NEIGHBOURS_WORKFLOW_ID, task_queue=TASK_QUEUE
-    )
+    await night.client.start_workflow(RESTORE_WORKFLOW, request, id=NEIGHBOURS_WORKFLOW_ID, task_queue=TASK_QUEUE)
 
 
 async def _ending(night: Night) -> str:

@@ -18,6 +18,7 @@ from audit.report import report_rows
 from audit.rows import AuditRow
 from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.workflow_names import STATE_QUERY
 from tests.rigs.restores import Bench, environment_variables, request
 
 FAULTS = {
@@ -104,7 +105,7 @@ class GoingOn:
     async def until(self, handle: WorkflowHandle[Any, Any], there: Callable[[RestoreState], bool]) -> None:
         """Until the night stands so."""
         for _ in range(400):
-            state = await handle.query("state", result_type=RestoreState)
+            state = await handle.query(STATE_QUERY, result_type=RestoreState)
             if there(state):
                 return
             await asyncio.sleep(0.05)

@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 from audit.plugin import AuroraRestorePlugin
 from devstack.temporal_server import TemporalServer
 from models.request import RestoreRequest
+from models.workflow_names import RESTORE_WORKFLOW
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 PLANTED = "hunter2-planted-secret"
@@ -119,7 +120,7 @@ async def _all_of_them(temporal: TemporalServer) -> dict[str, Failed]:
     async with Worker(client, task_queue="bad-input", workflows=[AuroraRestoreWorkflow]):
         handles = [
             await client.start_workflow(
-                "AuroraRestoreWorkflow", args=args, id=f"bad-{uuid.uuid4().hex}", task_queue="bad-input"
+                RESTORE_WORKFLOW, args=args, id=f"bad-{uuid.uuid4().hex}", task_queue="bad-input"
             )
             for args, _ in INPUTS.values()
         ]

@@ -16,7 +16,7 @@ from temporalio.client import Client
 import starter
 from devstack.stack import Stack
 from models.search_attributes import ALL
-from runs.restores import CLEANUP, STATE, WORKFLOW
+from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW, STATE_QUERY
 from settings import PREFIX, Settings
 from tests.rigs.cli import ROOT, Said, run
 from workflows.aurora_restore import AuroraRestoreWorkflow
@@ -51,9 +51,9 @@ def test_help_names_settings_that_exist(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_workflows_are_called_by_their_own_names() -> None:
     """The command line knows them by name alone, and so must be told when a name changes."""
-    for workflow_class, name in ((AuroraRestoreWorkflow, WORKFLOW), (AuroraCleanupWorkflow, CLEANUP)):
+    for workflow_class, name in ((AuroraRestoreWorkflow, RESTORE_WORKFLOW), (AuroraCleanupWorkflow, CLEANUP_WORKFLOW)):
         definition = workflow._Definition.must_from_class(workflow_class)
-        assert (definition.name, STATE in definition.queries) == (name, True)
+        assert (definition.name, STATE_QUERY in definition.queries) == (name, True)
 
 
 @pytest.mark.parametrize(

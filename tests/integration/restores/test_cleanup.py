@@ -10,6 +10,7 @@ import pytest
 
 from audit.report import report_rows
 from devstack.aws import Durations
+from models.workflow_names import CLEANUP_WORKFLOW
 from tests.rigs.restores import Bench
 from tests.rigs.resumed_restores import GoingOn, Said, asked, ended
 
@@ -122,7 +123,7 @@ async def held(on: GoingOn, file: Path) -> Any:
     """A cleanup that runs, and cannot go on: RDS does not answer it."""
     on.bench.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "http500", count=None)
     started = await on.bench.client.start_workflow(
-        "AuroraCleanupWorkflow",
+        CLEANUP_WORKFLOW,
         asked(archive={"keep": 1}),
         id=RESTORE,
         task_queue=on.bench.settings.task_queue,
@@ -216,11 +217,11 @@ async def test_a_cleanup_that_fails_says_why(on: GoingOn, orphan: str, file: Pat
 async def test_a_cleanup_under_another_id_is_refused(on: GoingOn) -> None:
     """It could remove what a night is about to adopt."""
     handle = await on.bench.client.start_workflow(
-        "AuroraCleanupWorkflow", asked(), id="my-cleanup", task_queue=on.bench.settings.task_queue
+        CLEANUP_WORKFLOW, asked(), id="my-cleanup", task_queue=on.bench.settings.task_queue
     )
     assert f"a cleanup runs under the id {RESTORE}" in str(await ended(handle))
     nothing = await on.bench.client.start_workflow(
-        "AuroraCleanupWorkflow", id="no-input", task_queue=on.bench.settings.task_queue
+        CLEANUP_WORKFLOW, id="no-input", task_queue=on.bench.settings.task_queue
     )
     assert "no input was given" in str(await ended(nothing))
 

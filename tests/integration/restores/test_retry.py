@@ -15,6 +15,7 @@ from devstack.demo_environment import DemoEnvironment
 from models.decisions import Decision, OperatorDecision
 from models.operation import RestoreState
 from models.steps import Step
+from models.workflow_names import RESTORE_WORKFLOW
 from runs.resets import Resets
 from runs.restores import RestoreRefused
 from tests.rigs.resumed_restores import REST, TOLD, GoingOn, Row, Said, asked, ended, through
@@ -255,7 +256,7 @@ async def test_what_cannot_be_retried_is_refused_with_a_sentence(on: GoingOn, sl
 async def test_a_night_without_a_first_step_is_refused(on: GoingOn) -> None:
     """Terminated before it came to anything: there is nothing to go on from."""
     handle = await on.bench.client.start_workflow(
-        "AuroraRestoreWorkflow", asked(), id=asked().target.workflow_id, task_queue="nobody-there"
+        RESTORE_WORKFLOW, asked(), id=asked().target.workflow_id, task_queue="nobody-there"
     )
     await handle.terminate("a test")
     for _ in range(50):  # Temporal's lists lag

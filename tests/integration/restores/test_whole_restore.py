@@ -18,6 +18,7 @@ from audit.report import report_rows
 from audit.seal import SealRow, from_seal_item, is_seal
 from devstack.aws.fault_injection import Kind
 from devstack.demo_environment import DemoEnvironment
+from models import search_attributes
 from models.request import RestoreRequest
 from models.steps import Status
 from tests.rigs.emulator import MINUTES, another_evening, clusters_alone, tables_of, target_is_up
@@ -205,9 +206,9 @@ async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> N
     state = await handle.result()
     attributes = (await handle.describe()).typed_search_attributes
     values = {pair.key.name: pair.value for pair in attributes.search_attributes}
-    assert values["AuroraRestoreOperation"] == state.operation_id
-    assert values["AuroraRestoreTarget"] == "orders-staging"
-    assert values["AuroraRestoreStep"] == "succeeded"
+    assert values[search_attributes.OPERATION.name] == state.operation_id
+    assert values[search_attributes.TARGET.name] == "orders-staging"
+    assert values[search_attributes.STEP.name] == "succeeded"
 
 
 async def test_the_same_night_by_any_worker(temporal: Client, demo: DemoEnvironment) -> None:
@@ -241,7 +242,7 @@ async def test_an_operation_ends_sealed(on: Bench) -> None:
     first, last = seals(on)
     [message] = on.demo.notifications()
     assert f"Seal of the trail: {first.digest}" in message["Message"]
-    assert state.seal == last.digest
+    assert state.seal_digest == last.digest
     assert last.previous is not None
     assert last.previous.digest == first.digest
     everything = {item["event_key"]["S"] for item in on.table.items("op-001")}
@@ -273,4 +274,4 @@ async def test_a_notification_does_not_wait_for_ever_for_its_seal(on: Bench) -> 
     assert "succeeded" in messages[0]["Subject"]
     assert "Seal of the trail" not in messages[0]["Message"]
     on.demo.emulator.faults.remove(outage)
-    assert (await handle.result()).seal == seals(on)[-1].digest
+    assert (await handle.result()).seal_digest == seals(on)[-1].digest

@@ -21,14 +21,15 @@ from typing import Any
 
 from temporalio import activity
 
+from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW
 from tests.integration.versions.histories import FOLDER, ROOT
 
 FILE = FOLDER / "fingerprints.json"
 FOLLOWED = ("workflows", "audit.trail", "audit.interceptor")
 """The modules whose functions may give commands."""
 ROOTS = {
-    "AuroraRestoreWorkflow": ("workflows.aurora_restore", ("AuroraRestoreWorkflow",)),
-    "AuroraCleanupWorkflow": ("workflows.cleanup", ("AuroraCleanupWorkflow",)),
+    RESTORE_WORKFLOW: ("workflows.aurora_restore", ("AuroraRestoreWorkflow",)),
+    CLEANUP_WORKFLOW: ("workflows.cleanup", ("AuroraCleanupWorkflow",)),
     "the trail, in every workflow": ("audit.interceptor", ("_OutcomeMirror", "_WatchingOutbound")),
 }
 """Where each fingerprint begins: with everything in these classes that Temporal calls."""

@@ -23,6 +23,7 @@ from models.decisions import Decision, OperatorDecision
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Step
+from models.workflow_names import RESTORE_WORKFLOW, STATE_QUERY
 from runs.resets import Resets
 from tests.rigs.emulator import AT_ONCE, clusters_alone
 from tests.rigs.restores import Between, parts, request, skipped_time
@@ -79,7 +80,7 @@ class Studio:
         client = self.skipping if skip else self.waiting
         ahead = self.demo.emulator.clock.now() + timedelta(minutes=1) - datetime.now(UTC)
         handle = await client.start_workflow(
-            type or "AuroraRestoreWorkflow",
+            type or RESTORE_WORKFLOW,
             args=[asked, *more] if asked is not None else [],
             id=workflow_id or request().target.workflow_id,
             task_queue=self.task_queue,
@@ -101,7 +102,7 @@ class Studio:
     async def state(self, handle: WorkflowHandle[Any, Any], there: Callable[[RestoreState], bool]) -> RestoreState:
         """Wait until a night stands so."""
         for _ in range(400):
-            state: RestoreState | None = await handle.query("state", result_type=RestoreState)
+            state: RestoreState | None = await handle.query(STATE_QUERY, result_type=RestoreState)
             if state and there(state):
                 return state
             await asyncio.sleep(0.05)
@@ -124,7 +125,7 @@ class Studio:
     async def goes_on(self, handle: WorkflowHandle[Any, Any], step: Step | None = None) -> None:
         """Reset a night that ended, as `starter.py retry` does, and wait for its end."""
         resets = Resets(self.waiting)
-        state = await handle.query("state", result_type=RestoreState)
+        state = await handle.query(STATE_QUERY, result_type=RestoreState)
         ended = await resets.ended(handle.id, state.operation_id)
         run_id = await resets.reset(ended, ended.before(step), "recorded")
         self.handles[""] = await self.ended(self.waiting.get_workflow_handle(handle.id, run_id=run_id))

@@ -11,6 +11,7 @@ from typing import Any
 from devstack.demo_environment import ACCOUNT, SUBNET_GROUP, TARGET_REGION
 from models.decisions import Decision
 from models.steps import Outcome, Step
+from models.workflow_names import CLEANUP_WORKFLOW, POLL_NOW_SIGNAL
 from tests.integration.versions.recording import Studio, opt_in_to, remove_target, wish
 from tests.rigs.emulator import MINUTES
 from tests.rigs.restores import request
@@ -20,7 +21,6 @@ SCENARIOS: dict[str, Scenario] = {}
 """In the order in which they are played: first those in real time, because the emulator's clock never goes back."""
 
 OTHER_ID = "aurora-restore-orders-staging-2026-11-23T00:05:00Z"
-CLEANUP = "AuroraCleanupWorkflow"
 QUARTERS = {"deadline": "PT1H", "first_interval": "PT15M", "maximum_interval": "PT15M"}
 HOUR = {"deadline": "PT1H", "first_interval": "PT1M", "maximum_interval": "PT1M"}
 WAITED = {
@@ -69,7 +69,7 @@ async def poll_now(at: Studio) -> None:
     handle = await at.start(wish(waits={"copy_snapshot": HOUR}), skip=False)
     await at.waits_at(handle, Step.CHECK_COPY_STATUS)
     await asyncio.sleep(1.2)
-    await handle.signal("poll_now")
+    await handle.signal(POLL_NOW_SIGNAL)
     await at.ended(handle)
 
 
@@ -196,36 +196,36 @@ async def two_inputs(at: Studio) -> None:
 
 @scenario
 async def cleanup_with_nothing_to_remove(at: Studio) -> None:
-    await at.night(wish(), skip=False, type=CLEANUP)
+    await at.night(wish(), skip=False, type=CLEANUP_WORKFLOW)
 
 
 @scenario
 async def cleanup_of_a_failed_copy(at: Studio) -> None:
     await _leave_a_failed_copy(at)
-    await at.night(wish(), skip=False, type=CLEANUP)
+    await at.night(wish(), skip=False, type=CLEANUP_WORKFLOW)
 
 
 @scenario
 async def cleanup_that_fails(at: Studio) -> None:
     await _leave_a_failed_copy(at)
     at.fails("rds", "DeleteDBClusterSnapshot", "AccessDenied")
-    await at.night(wish(), skip=False, type=CLEANUP)
+    await at.night(wish(), skip=False, type=CLEANUP_WORKFLOW)
 
 
 @scenario
 async def cleanup_that_is_cancelled(at: Studio) -> None:
     at.cancels("remove-orphans")
-    await at.night(wish(), skip=False, type=CLEANUP)
+    await at.night(wish(), skip=False, type=CLEANUP_WORKFLOW)
 
 
 @scenario
 async def cleanup_under_another_id(at: Studio) -> None:
-    await at.night(wish(), skip=False, type=CLEANUP, workflow_id="another")
+    await at.night(wish(), skip=False, type=CLEANUP_WORKFLOW, workflow_id="another")
 
 
 @scenario
 async def cleanup_without_input(at: Studio) -> None:
-    await at.ended(await at.start(None, skip=False, type=CLEANUP))
+    await at.ended(await at.start(None, skip=False, type=CLEANUP_WORKFLOW))
 
 
 # In skipped time
@@ -390,5 +390,5 @@ async def _leave_a_failed_copy(at: Studio) -> None:
     handle = await at.start(wish(waits={"copy_snapshot": HOUR}), skip=False)
     await at.waits_at(handle, Step.CHECK_COPY_STATUS)
     await at.breaks_the_copy()
-    await handle.signal("poll_now")
+    await handle.signal(POLL_NOW_SIGNAL)
     await at.ended(handle)

@@ -26,6 +26,7 @@ from devstack.temporal_server import TemporalServer
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.search_attributes import ALL
+from models.workflow_names import RESTORE_WORKFLOW, STATE_QUERY
 from runs.resets import Resets
 from settings import PREFIX
 from tests.integration.versions.recording import SHORT, clean, wish
@@ -83,7 +84,7 @@ class Deployment:
         client = await Client.connect(self.temporal.address, plugins=[self.parts[0]])
         wanted, queue = asked or wish(), self.parts[2].task_queue
         handle: WorkflowHandle[Any, RestoreState] = await client.start_workflow(
-            "AuroraRestoreWorkflow", wanted, id=wanted.target.workflow_id, task_queue=queue, result_type=RestoreState
+            RESTORE_WORKFLOW, wanted, id=wanted.target.workflow_id, task_queue=queue, result_type=RestoreState
         )
         self.started.append(handle)
         return handle
@@ -154,7 +155,7 @@ async def workers(handle: WorkflowHandle[Any, Any]) -> set[str]:
 async def comes_to(handle: WorkflowHandle[Any, Any], step: str) -> None:
     """Wait until a night is at this step."""
     for _ in range(200):
-        state = await handle.query("state", result_type=RestoreState)
+        state = await handle.query(STATE_QUERY, result_type=RestoreState)
         if state.steps and state.steps[-1].step == step and state.steps[-1].details != "Started":
             return
         await asyncio.sleep(0.05)
@@ -289,7 +290,7 @@ async def test_a_retry_goes_on_where_the_night_was(deployment: Deployment) -> No
 
 async def reset(client: Client, failed: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, RestoreState]:
     """What `starter.py retry` does to a night that ended; the new run."""
-    state = await failed.query("state", result_type=RestoreState)
+    state = await failed.query(STATE_QUERY, result_type=RestoreState)
     resets = Resets(client)
     ended = await resets.ended(failed.id, state.operation_id)
     run_id = await resets.reset(ended, ended.before(None), "a test")
@@ -321,7 +322,7 @@ async def test_from_workers_without_versions_to_one_with(deployment: Deployment)
             assert await workers(night) == {"None@test", "1.0@test"}
 
 
-@workflow.defn(name="AuroraRestoreWorkflow", sandboxed=False)
+@workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
 class Hasty(AuroraRestoreWorkflow):
     """As somebody might deploy it: with a wait that no night had that is running."""
 

@@ -6,6 +6,7 @@ import difflib
 
 import pytest
 
+from models.workflow_names import RESTORE_WORKFLOW
 from tests.integration.versions.fingerprints import ROOTS, committed, fingerprints, source
 
 WORKFLOW = "workflows.aurora_restore"
@@ -52,7 +53,7 @@ def test_the_nine_steps_are_in_it_in_order() -> None:
     """The fingerprint of a night reads as the runbook does."""
     from models.steps import Step
 
-    given = [line.split()[-1] for line in fingerprints()["AuroraRestoreWorkflow"] if line.startswith("given ")]
+    given = [line.split()[-1] for line in fingerprints()[RESTORE_WORKFLOW] if line.startswith("given ")]
     steps = [step for step in given if step in set(Step)]
     assert list(dict.fromkeys(steps)) == list(Step)
 
@@ -61,58 +62,61 @@ def edited(old: str, new: str, module: str = WORKFLOW) -> list[str]:
     """The fingerprint of a night after an edit of the source."""
     text = source(module)
     assert text.count(old) >= 1, f"{module} has no {old!r} any more; this test needs another edit"
-    return fingerprints({module: text.replace(old, new)})["AuroraRestoreWorkflow"]
+    return fingerprints({module: text.replace(old, new)})[RESTORE_WORKFLOW]
 
 
 def test_words_are_free() -> None:
     """A docstring, a comment, a variable's and a function's name are not what a history tells of."""
-    before = committed()["AuroraRestoreWorkflow"]
-    assert edited('"""The night. Input:', '"""A night. Input:') == before
+    before = committed()[RESTORE_WORKFLOW]
+    assert edited('"""Run one restore', '"""Run a restore') == before
     assert edited("        checked = await", "        # The newest.\n        checked = await") == before
-    assert edited("restored = await self._call(", "again = await self._call(") == before
+    assert edited("restored = await self._runner.call(", "again = await self._runner.call(") == before
     assert edited("_delete_rds", "_remove_target") == before
 
 
 def test_an_added_command_shows() -> None:
     """A timer, an activity or a search attribute more."""
-    before = committed()["AuroraRestoreWorkflow"]
-    timer = edited("        progress.succeeding()", "        await workflow.sleep(60)\n        progress.succeeding()")
+    before = committed()[RESTORE_WORKFLOW]
+    timer = edited(
+        "        runner.progress.succeed()", "        await workflow.sleep(60)\n        runner.progress.succeed()"
+    )
     assert difference(before, timer).count("+timer") == 1
     seal = edited(
-        "        progress.succeeding()", "        await self._seal(request, TRAIL_CALL)\n        progress.succeeding()"
+        "        runner.progress.succeed()",
+        "        await runner.seal(request, TRAIL_CALL)\n        runner.progress.succeed()",
     )
     assert "+activity seal-trail" in difference(before, seal)
-    shown = edited('"""The night begins."""', '"""The night begins."""\n        self._update()', "workflows.progress")
+    shown = edited(
+        '"""The restore begins."""', '"""The restore begins."""\n        self._update()', "workflows.progress"
+    )
     assert shown == before
-    stage = '"""The night begins."""\n        workflow.upsert_search_attributes([])'
-    assert "+search attributes" in difference(before, edited('"""The night begins."""', stage, "workflows.progress"))
+    stage = '"""The restore begins."""\n        workflow.upsert_search_attributes([])'
+    assert "+search attributes" in difference(before, edited('"""The restore begins."""', stage, "workflows.progress"))
 
 
 def test_a_removed_command_shows() -> None:
     """A wait for the trail less, in a function that the workflow calls."""
-    before = committed()["AuroraRestoreWorkflow"]
+    before = committed()[RESTORE_WORKFLOW]
     assert "-wait" in difference(before, edited("        await trail.written()\n", ""))
 
 
 def test_another_order_shows() -> None:
     """Two steps that change places."""
-    users = "        await self._take(self._setup_db_users, request, restored, endpoint)\n"
-    archive = "        await self._take(self._archive_snapshot, request, checked, copy)\n"
-    assert edited(users + archive, archive + users) != committed()["AuroraRestoreWorkflow"]
+    users = "        await runner.run_step(self._setup_db_users, request, restored, endpoint)\n"
+    archive = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
+    assert edited(users + archive, archive + users) != committed()[RESTORE_WORKFLOW]
 
 
 def test_a_command_that_comes_to_depend_on_something_shows() -> None:
     """Also by patched(), which stands in the history itself."""
-    step = "        await self._take(self._archive_snapshot, request, checked, copy)\n"
+    step = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
     guarded = edited(step, f'        if workflow.patched("no-archive"):\n    {step}')
-    assert {"+patched no-archive", "+if"} <= set(difference(committed()["AuroraRestoreWorkflow"], guarded).splitlines())
+    assert {"+patched no-archive", "+if"} <= set(difference(committed()[RESTORE_WORKFLOW], guarded).splitlines())
 
 
 def test_the_sentence_says_what_happened_and_what_to_do() -> None:
     """Whoever reads it has never heard of determinism."""
-    told = WHAT_TO_DO.format(
-        name="AuroraRestoreWorkflow", difference=difference(["activity a"], ["timer", "activity a"])
-    )
+    told = WHAT_TO_DO.format(name=RESTORE_WORKFLOW, difference=difference(["activity a"], ["timer", "activity a"]))
     assert "+timer" in told
     for word in ("workflow.patched(", "Worker Deployment", "docs/upgrading.md", "make fingerprints"):
         assert word in told

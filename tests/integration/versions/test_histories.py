@@ -22,6 +22,7 @@ from devstack.demo_environment import TARGET_REGION
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Step
+from models.workflow_names import RESTORE_WORKFLOW
 from settings import DatabaseTls, Settings
 from tests.integration.versions.histories import FOLDER, RECORDER, Recorded, recorded, released, replayed, version
 from tests.integration.versions.scenarios import SCENARIOS
@@ -102,7 +103,7 @@ async def test_a_night_whose_history_lacks_a_timer_is_refused() -> None:
     assert isinstance((await replayed(history)).replay_failure, workflow.NondeterminismError)
 
 
-@workflow.defn(name="AuroraRestoreWorkflow", sandboxed=False)
+@workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
 class Unchanged(AuroraRestoreWorkflow):
     """As it is, so that what is refused below is refused for its steps."""
 
@@ -111,7 +112,7 @@ class Unchanged(AuroraRestoreWorkflow):
         return await super().run(request)
 
 
-@workflow.defn(name="AuroraRestoreWorkflow", sandboxed=False)
+@workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
 class Swapped(AuroraRestoreWorkflow):
     """As somebody might change it: the snapshot is archived where the users should be set."""
 
@@ -138,7 +139,7 @@ async def test_a_workflow_whose_steps_are_swapped_is_refused() -> None:
     assert "docs/upgrading.md" in told
 
 
-@workflow.defn(name="AuroraRestoreWorkflow", sandboxed=False)
+@workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
 class Patched(AuroraRestoreWorkflow):
     """As docs/upgrading.md has it: what is new, only for nights that begin on it."""
 

@@ -26,6 +26,7 @@ from models.request import RestoreRequest
 from models.request_file import UnreadableRequest, read_request
 from models.search_attributes import ALL
 from models.validation_errors import describe_validation_errors
+from models.workflow_names import RESTORE_WORKFLOW
 from tests.integration.audit.test_bad_input import PLANTED, Failed, _failed
 from tests.rigs.random_requests import FULL, PROFILE, broken_requests, good_requests, hostile_texts
 from tests.rigs.restores import TIMERS_AT_ONCE
@@ -134,7 +135,7 @@ async def _all_of_them(temporal: TemporalServer, requests: list[Any]) -> list[Fa
     async with Worker(client, task_queue="bad-requests", workflows=[AuroraRestoreWorkflow]):
         handles = [
             await client.start_workflow(
-                "AuroraRestoreWorkflow", request, id=f"bad-{uuid.uuid4().hex}", task_queue="bad-requests"
+                RESTORE_WORKFLOW, request, id=f"bad-{uuid.uuid4().hex}", task_queue="bad-requests"
             )
             for request in requests
         ]

@@ -1,0 +1,19 @@
+"""The names under which Temporal knows the workflows: types, ids, queries, updates and signals.
+
+They are in histories, in schedules and in the commands of the runbook: a renamed one no longer reaches a running restore.
+"""
+
+RESTORE_WORKFLOW = "AuroraRestoreWorkflow"
+CLEANUP_WORKFLOW = "AuroraCleanupWorkflow"
+"""Has the workflow id of its target too, so that a cleanup and a restore of one target never run at the same time."""
+
+STATE_QUERY = "state"
+DECIDE_UPDATE = "decide"
+POLL_NOW_SIGNAL = "poll_now"
+
+CANONICAL_ID_PREFIX = "aurora-restore:"
+"""Begins the one workflow id of each target: aurora-restore:ACCOUNT:REGION:CLUSTER."""
+SCHEDULE_ID_PREFIX = "aurora-restore-"
+"""Begins the default id of a schedule: aurora-restore-CLUSTER."""
+SCHEDULED_ID_PREFIX = "aurora-restore-nightly-"
+"""Begins the workflow id of a run that a schedule starts; Temporal appends the time."""

@@ -1,0 +1,152 @@
+"""The inputs of the nine steps: pure functions of the request and of what earlier steps returned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from models.clusters import (
+        CheckRestoreInput,
+        DeleteClusterInput,
+        Endpoint,
+        RestoreClusterInput,
+        RestoreClusterOutcome,
+    )
+    from models.database_users import SetupUsersInput
+    from models.notifications import NotificationInput
+    from models.operation import RestoreState
+    from models.request import RestoreRequest
+    from models.snapshots import (
+        ArchiveSnapshotInput,
+        CheckCopyInput,
+        CopySnapshotInput,
+        SnapshotCheckInput,
+        SnapshotCheckOutcome,
+        SnapshotCopy,
+    )
+
+
+class StepStart(TypedDict):
+    """What the input of every step has: fields of `StepInput`."""
+
+    operation_id: str
+    step_started_at: datetime
+
+
+def snapshot_check_input(start: StepStart, request: RestoreRequest) -> SnapshotCheckInput:
+    """The input of snapshot-check."""
+    return SnapshotCheckInput(
+        **start,
+        source=request.source,
+        target=request.target,
+        users=request.users,
+        sql_files=request.sql_files,
+        notification=request.notification,
+        copy_needed=request.copy_needed,
+    )
+
+
+def copy_snapshot_input(start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome) -> CopySnapshotInput:
+    """The input of copy-snapshot."""
+    return CopySnapshotInput(
+        **start,
+        snapshot=checked.snapshot,
+        source=request.source,
+        target=request.target,
+        copy_needed=request.copy_needed,
+        archive=request.archive,
+    )
+
+
+def check_copy_status_input(
+    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+) -> CheckCopyInput:
+    """The input of check-copy-status."""
+    return CheckCopyInput(**start, snapshot=checked.snapshot, snapshot_copy=copy, target=request.target)
+
+
+def delete_rds_input(
+    start: StepStart,
+    request: RestoreRequest,
+    checked: SnapshotCheckOutcome,
+    copy: SnapshotCopy,
+    operation_started_at: datetime,
+) -> DeleteClusterInput:
+    """The input of delete-rds: the target, and everything that its guards compare it with."""
+    return DeleteClusterInput(
+        **start,
+        source=request.source,
+        target=request.target,
+        snapshot=checked.snapshot,
+        snapshot_copy=copy,
+        source_resource_id=checked.source_resource_id,
+        target_resource_id=checked.target_resource_id,
+        operation_started_at=operation_started_at,
+        max_snapshot_age=request.max_snapshot_age,
+        target_settings=checked.target_settings,
+    )
+
+
+def restore_snapshot_input(
+    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+) -> RestoreClusterInput:
+    """The input of restore-snapshot."""
+    return RestoreClusterInput(
+        **start,
+        source_arn=request.source.arn,
+        configuration=checked.configuration,
+        target=request.target,
+        snapshot=checked.snapshot,
+        snapshot_copy=copy,
+    )
+
+
+def check_restore_status_input(
+    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, restored: RestoreClusterOutcome
+) -> CheckRestoreInput:
+    """The input of check-restore-status."""
+    return CheckRestoreInput(
+        **start,
+        target=request.target,
+        configuration=checked.configuration,
+        cluster_resource_id=restored.cluster_resource_id,
+        engine=checked.snapshot.engine,
+    )
+
+
+def setup_db_users_input(
+    start: StepStart, request: RestoreRequest, restored: RestoreClusterOutcome, endpoint: Endpoint
+) -> SetupUsersInput:
+    """The input of setup-db-users."""
+    return SetupUsersInput(
+        **start,
+        target=request.target,
+        cluster_resource_id=restored.cluster_resource_id,
+        endpoint=endpoint,
+        users=request.users,
+        other_logins=request.other_logins,
+        keep_logins=request.keep_logins,
+        sql_files=request.sql_files,
+        checks=request.checks,
+    )
+
+
+def archive_snapshot_input(
+    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+) -> ArchiveSnapshotInput:
+    """The input of archive-snapshot."""
+    return ArchiveSnapshotInput(
+        **start, snapshot=checked.snapshot, snapshot_copy=copy, target=request.target, archive=request.archive
+    )
+
+
+def sns_notification_input(
+    start: StepStart, request: RestoreRequest, workflow_id: str, state: RestoreState
+) -> NotificationInput:
+    """The input of sns-notification: the outcome, and everything that the message says about it."""
+    return NotificationInput(
+        **start, notification=request.notification, target=request.target, workflow_id=workflow_id, state=state
+    )
