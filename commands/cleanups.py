@@ -65,5 +65,5 @@ def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
         print(f"removed {arn}")
     if ending.fault:
         print(f"{ending.fault.short}: {ending.fault.message}")
-        print("What to do: docs/runbook.md#orphans-of-earlier-operations")
+        print("What to do: docs/runbook.md#orphans-of-earlier-restores")
     return {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED}.get(ending.outcome, FAILED)

@@ -208,7 +208,7 @@ async def test_a_cleanup_that_fails_says_why(on: GoingOn, orphan: str, file: Pat
     on.bench.demo.emulator.faults.clear()
     assert said.code == 1
     assert "op-002 cleanup failed: Access denied" in said.out
-    assert "docs/runbook.md#orphans-of-earlier-operations" in said.out
+    assert "docs/runbook.md#orphans-of-earlier-restores" in said.out
     assert orphan in copies(on.bench)
     assert [row.details for row in report_rows(on.rows("op-002"))] == ["Access denied"]
     assert (await on.operator("audit", "verify", "op-002")).code == 0

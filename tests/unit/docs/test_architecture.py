@@ -56,7 +56,7 @@ def layers() -> list[list[str]]:
 
 
 def contracts() -> list[dict[str, Any]]:
-    """What import-linter is told."""
+    """The contracts of import-linter."""
     linted: list[dict[str, Any]] = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     return linted
 

@@ -41,13 +41,13 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_one_sentence_a_line(path: Path) -> None:
     """A line of prose holds one sentence, so that a change shows as the sentence that changed."""
     prose = [line for line in without_code(path.read_text("utf-8")).splitlines() if not line.startswith("|")]
-    plain = [re.sub(r"`[^`]*`", "``", re.sub(r"^ *[0-9]+\. ", "", line)) for line in prose]
+    plain = [re.sub(r"`[^`]*`", "``", re.sub(r"^[ >]*[0-9]+\. ", "", line)) for line in prose]
     assert not [line for line in plain if TWO_SENTENCES.search(line)]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_files_that_are_named_exist(path: Path) -> None:
-    """A path in code type that looks like one of ours is a file or a folder of the repository."""
+    """A path in code type that begins with a folder of ours is a file or a folder of the repository."""
     named = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", path.read_text("utf-8"))
     assert not [name for name in named if not (ROOT / name).exists()]
 
@@ -89,7 +89,7 @@ def test_the_licence_is_apaches() -> None:
 
 
 def test_libraries_are_decided_upon() -> None:
-    """Every library that pyproject.toml asks for stands in decision 0008 or was given with the task."""
+    """Every library that pyproject.toml asks for is in decision 0008 or was given with the task."""
     decided = text("docs", "decisions", "0008-libraries.md")
     asked = re.findall(r'^    "([a-z0-9-]+)(?:\[|[<>=]|")', text("pyproject.toml").partition("[tool.")[0], re.MULTILINE)
     given = {"boto3", "pydantic", "temporalio"}

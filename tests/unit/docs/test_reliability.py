@@ -1,8 +1,7 @@
-"""What docs/reliability.md claims: each promise has its tests, each defect its plan, and the campaign's table is of a good run."""
+"""docs/reliability.md claims only what is shown: promises have tests, defects have plans, the table is of a good campaign."""
 
 from __future__ import annotations
 
-import ast
 import re
 
 import pytest
@@ -11,12 +10,12 @@ from tests.chaos.defects import DEFECTS
 from tests.chaos.invariants import PROMISES
 from tests.chaos.report import BEGIN, END
 from tests.chaos.transient_faults import FAULTS
-from tests.rigs.documents import ROOT, section, text
+from tests.rigs.documents import ROOT, defined_names, section, text
 
 RELIABILITY = text("docs", "reliability.md")
 PROMISED = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", section(RELIABILITY, "What is promised"), re.MULTILINE)[1:]
 CAMPAIGNS_OWN = "message"
-"""Looked at apart from the others, because some faults keep every message from coming out."""
+"""Checked apart from the others, because some faults keep every message from being sent."""
 
 
 @pytest.mark.parametrize(("promise", "shown_by"), PROMISED, ids=[promise[:50] for promise, _ in PROMISED])
@@ -24,8 +23,7 @@ def test_each_promise_names_tests_that_exist(promise: str, shown_by: str) -> Non
     """A test is named by its module and its name, an invariant or a fault of the campaign by its own."""
     tests = re.findall(r"`(tests/[\w/]+\.py)`::`(\w+)`", shown_by)
     for module, name in tests:
-        defined = ast.parse((ROOT / module).read_text("utf-8")).body
-        assert name in {of.name for of in defined if isinstance(of, ast.FunctionDef | ast.AsyncFunctionDef)}, module
+        assert name in defined_names(ROOT / module), module
     campaign = shown_by.partition("the campaign")[2]
     named = re.findall(r"`([^`]+)`", campaign)
     assert set(named) <= {*PROMISES, *FAULTS, CAMPAIGNS_OWN}
@@ -33,15 +31,15 @@ def test_each_promise_names_tests_that_exist(promise: str, shown_by: str) -> Non
 
 
 def test_every_invariant_of_the_campaign_is_a_promise() -> None:
-    """Whatever the campaign looks at stands in the table."""
+    """Everything that the campaign checks is in the table."""
     named = set(re.findall(r"`([^`]+)`", " ".join(shown_by for _, shown_by in PROMISED)))
     assert {*PROMISES, CAMPAIGNS_OWN} <= named
 
 
-def test_the_defects_are_those_that_are_played() -> None:
+def test_the_defects_are_those_of_the_campaign() -> None:
     """The table has each deliberate defect with its plan and the promise that it breaks."""
     rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \| `([^`]+)` \| (\w+) \|$", RELIABILITY, re.MULTILINE)
-    assert rows == [(name, of.says, of.plan, of.breaks) for name, of in DEFECTS.items()]
+    assert rows == [(name, defect.says, defect.plan, defect.breaks) for name, defect in DEFECTS.items()]
 
 
 def test_the_campaigns_table_is_of_a_good_run() -> None:

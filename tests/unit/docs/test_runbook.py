@@ -1,4 +1,4 @@
-"""What docs/runbook.md owes whoever is woken: each step, each text, each permission."""
+"""What docs/runbook.md owes the operator on call: each step, each text, each cure, each permission."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from models.steps import Step
 from tests.rigs.documents import anchor, headings, modules, section, text
 
 RUNBOOK = text("docs", "runbook.md")
-PARTS = ("**What it does.**", "**What you will see.**", "**When it fails", "**What to do then.**")
+PARTS = ("> **Do this**", "**What it does.**", "**What you will see.**", "**When it fails")
+LONGEST_BOX = 5
+"""Lines, the first of which is its title."""
 FIRST_IS_SHORT = {
     "Refused", "StepFailed", "DatabaseUnreachable", "ResourceBusy", "AwsUnavailable", "TrailUnavailable",
     "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "StaleRead",
@@ -29,37 +31,47 @@ NO_PERMISSION_OF_ITS_OWN = {
 }
 
 
-def test_a_section_for_each_step_in_the_order_of_the_night() -> None:
+def test_each_step_has_a_section_in_the_order_of_a_restore() -> None:
     """The headings that are steps are the nine steps, in their order and side by side."""
-    found = headings(RUNBOOK)
-    first = found.index(Step.SNAPSHOT_CHECK)
-    assert found[first : first + len(Step)] == [step.value for step in Step]
+    actual = headings(RUNBOOK)
+    first = actual.index(Step.SNAPSHOT_CHECK)
+    assert actual[first : first + len(Step)] == [step.value for step in Step]
 
 
 @pytest.mark.parametrize("step", Step)
-def test_each_step_says_what_it_does_shows_and_needs(step: Step) -> None:
+def test_each_step_says_what_to_do_and_what_it_does(step: Step) -> None:
     """A step's section has its four parts, in order, and a table of what can fail."""
-    found = section(RUNBOOK, step)
-    places = [found.find(part) for part in PARTS]
+    actual = section(RUNBOOK, step)
+    places = [actual.find(part) for part in PARTS]
     assert -1 not in places
     assert places == sorted(places)
-    assert "| Details | what it means | what to do |" in found
+    assert "| Details | what it means | what to do |" in actual
 
 
-def test_every_text_of_the_fault_table_stands_in_it() -> None:
-    """Whatever short text the fault table gives, an operator finds in the runbook."""
+@pytest.mark.parametrize("step", Step)
+def test_each_step_begins_with_a_short_box(step: Step) -> None:
+    """An operator who was just woken reads at most five lines, and finds the command in them."""
+    box = section(RUNBOOK, step).strip().split("\n\n")[0].splitlines()
+    assert box[0] == "> **Do this**"
+    assert all(line.startswith("> ") for line in box)
+    assert len(box) <= LONGEST_BOX
+    assert "python starter.py " in "".join(box)
+
+
+def test_it_has_every_text_of_the_fault_table() -> None:
+    """Each short text that the fault table gives is in the runbook."""
     assert not [rule.short for rule in TABLE if rule.short not in RUNBOOK]
 
 
-def test_every_text_that_is_raised_stands_in_it() -> None:
-    """Whatever short text an activity, the trail or the workflow raises, an operator finds in the runbook."""
+def test_it_has_every_text_that_is_raised() -> None:
+    """Each short text that an activity, the trail or the workflow raises is in the runbook."""
     shorts = dict(raised_texts())
     assert len(shorts) > 30
     assert {short: where for short, where in shorts.items() if short not in RUNBOOK} == {}
 
 
-def test_every_text_on_success_stands_in_it() -> None:
-    """Whatever the trail says when a step went well, the step's section says too."""
+def test_it_has_every_text_on_success() -> None:
+    """Each text that the trail shows after a success is in the runbook."""
     done = {
         keyword.value.value
         for _, tree in modules("activities")
@@ -72,7 +84,7 @@ def test_every_text_on_success_stands_in_it() -> None:
     assert not [details for details in done if f"`{details}`" not in RUNBOOK]
 
 
-def test_every_permission_that_a_call_needs_stands_in_it() -> None:
+def test_it_has_every_permission_that_a_call_needs() -> None:
     """Each AWS operation that production code calls is among the permissions."""
     permissions = section(RUNBOOK, "Permissions of each step")
     needed = set(called_operations()) - NO_PERMISSION_OF_ITS_OWN
@@ -82,18 +94,18 @@ def test_every_permission_that_a_call_needs_stands_in_it() -> None:
 
 def test_it_names_what_the_code_registers() -> None:
     """The search attributes are those that starter.py setup registers."""
-    found = re.findall(r"^\| `(AuroraRestore\w+)` ", RUNBOOK, re.MULTILINE)
-    assert found == [key.name for key in ALL]
+    named = re.findall(r"^\| `(AuroraRestore\w+)` ", RUNBOOK, re.MULTILINE)
+    assert named == [key.name for key in ALL]
 
 
 def test_the_links_within_lead_somewhere() -> None:
     """A reference to another section of the runbook has its heading."""
-    there = {anchor(heading) for heading in headings(RUNBOOK)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= there
+    anchors = {anchor(heading) for heading in headings(RUNBOOK)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= anchors
 
 
 def raised_texts() -> Iterator[tuple[str, str]]:
-    """Each short text that is written out in code, and where; those that are put together are left to the reader."""
+    """Each short text that is a literal in the code, and where; texts that are composed are left to the reader."""
     for package in ("activities", "audit", "clients", "workflows"):
         for path, tree in modules(package):
             named = dict(constants(tree))
