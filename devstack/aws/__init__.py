@@ -1,9 +1,9 @@
-"""An AWS emulator for this project: our own RDS, and moto for everything else, on one port of this machine.
+"""An AWS emulator for this project: its own RDS, and moto for every other service, on one port of this machine.
 
     with Emulator(NoDatabases()) as aws:
         boto3.client("rds", endpoint_url=aws.endpoint_url, region_name="us-west-2", …)
 
-What it does and does not do like AWS stands in its README.
+README.md lists what it does like AWS and what it does not.
 """
 
 from devstack.aws.clock import Clock

@@ -1,6 +1,6 @@
-"""The WSGI application: every request goes to the control endpoint, to RDS, or to moto.
+"""The WSGI application: it sends every request to the control endpoint, to RDS, or to moto.
 
-Around each AWS call, in this order: the faults that are in force, the call itself, the journal.
+For each AWS call it applies the injected faults, carries out the call and records it in the journal, in this order.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from werkzeug.wrappers import Response
 
 from devstack.aws import rds, sockets
 from devstack.aws.control import Control
-from devstack.aws.error_answers import error_answer, fault_answer
+from devstack.aws.error_responses import error_response, fault_response
 from devstack.aws.fault_injection import FaultInjector, InjectedFault
 from devstack.aws.journal import Journal, RecordedCall, redact
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.protocol import parse
 from devstack.aws.rds.state import RdsState
 from devstack.aws.requests import AwsRequest
@@ -39,7 +39,7 @@ class Application:
     """The emulator as a WSGI application."""
 
     def __init__(self, state: RdsState, services: OtherServices, faults: FaultInjector, calls: Journal) -> None:
-        """Put the parts together."""
+        """`faults` and `calls` are shared with the emulator and its control endpoint."""
         self._state = state
         self._services = services
         self._faults = faults
@@ -47,56 +47,59 @@ class Application:
         self._control = Control(state, faults, calls)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one HTTP request."""
+        """Respond to one HTTP request."""
         request = AwsRequest.read(environ)
         if environ.get("PATH_INFO", "").startswith(CONTROL):
-            return self._control.answer(request)(environ, start_response)
+            return self._control.respond(request)(environ, start_response)
         return self._call(request)(environ, start_response)
 
     def _call(self, request: AwsRequest) -> Response:
         caller = request.caller
-        fired = self._faults.take(caller.service, request.operation, caller.region)
+        fired = self._faults.fire(caller.service, request.operation, caller.region)
         for fault in fired:
             if fault.kind == "latency":
                 time.sleep(fault.seconds)
-        broken = next((fault for fault in fired if fault.kind != "latency"), None)
-        if broken is not None:
-            return self._break(request, broken)
+        disruption = next((fault for fault in fired if fault.kind != "latency"), None)
+        if disruption is not None:
+            return self._disrupt(request, disruption)
         return self._carry_out(request)
 
-    def _break(self, request: AwsRequest, fault: InjectedFault) -> Response:
-        if fault.kind == "late-answer":
+    def _disrupt(self, request: AwsRequest, fault: InjectedFault) -> Response:
+        """The response that an injected fault leads to; resets the connection for a fault without a response."""
+        if fault.kind == "late-response":
             response = self._carry_out(request)
             time.sleep(fault.seconds)
             return response
-        if fault.kind not in ("reset-before", "reset-after", "silence"):
-            response = fault_answer(fault)
+        if fault.kind not in ("reset-before", "reset-after", "no-response"):
+            response = fault_response(fault)
             self._record(request, _outcome(response), carried_out=False)
             return response
-        carried_out = fault.kind == "reset-after" and _outcome(self._answer(request)) == OK
+        carried_out = fault.kind == "reset-after" and _outcome(self._dispatch(request)) == OK
         self._record(request, fault.kind, carried_out=carried_out)
-        if fault.kind == "silence":
+        if fault.kind == "no-response":
             time.sleep(fault.seconds)
         sockets.reset(request.environ["werkzeug.socket"])
-        raise ConnectionResetError(f"{request.operation} was reset on demand ({fault.kind})")
+        raise ConnectionResetError(f"{request.operation}: an injected fault reset the connection ({fault.kind})")
 
     def _carry_out(self, request: AwsRequest) -> Response:
-        response = self._answer(request)
+        response = self._dispatch(request)
         outcome = _outcome(response)
         self._record(request, outcome, carried_out=outcome == OK)
         return response
 
-    def _answer(self, request: AwsRequest) -> Response:
+    def _dispatch(self, request: AwsRequest) -> Response:
         if request.caller.service == "rds":
-            answer = rds.answer(self._state, request.caller, request.form)
-            headers = {"x-amzn-RequestId": answer.request_id}
-            return Response(answer.body, answer.status, headers, content_type="text/xml")
+            response = rds.respond(self._state, request.caller, request.form)
+            headers = {"x-amzn-RequestId": response.request_id}
+            return Response(response.body, response.status, headers, content_type="text/xml")
         try:
-            return self._services.answer(request.environ, request.signed_by)
+            return self._services.respond(request.environ, request.signed_by)
         except Exception:
-            # A defect of moto, or something that it does not have: botocore must see an AWS error, not HTML.
+            # A defect of moto, or an operation that it lacks: botocore must see an AWS error, not HTML.
             log.exception("moto failed in %s %s", request.caller.service, request.operation)
-            return error_answer(request.caller.service, "InternalFailure", "moto failed; see the emulator's log.", 500)
+            return error_response(
+                request.caller.service, "InternalFailure", "moto failed; see the emulator's log.", 500
+            )
 
     def _record(self, request: AwsRequest, outcome: str, *, carried_out: bool) -> None:
         caller = request.caller
@@ -115,12 +118,12 @@ class Application:
 
 
 def _parameters(request: AwsRequest) -> dict[str, Any]:
-    """What was asked for: nested by the model for RDS, as it came in for everything else and for nonsense."""
+    """The parameters of a call: nested by the model for RDS, as they came in for other services and invalid calls."""
     if request.caller.service != "rds":
         return request.parameters
     try:
         return parse(request.operation, request.form)
-    except (OperationNotFoundError, Refusal):
+    except (OperationNotFoundError, RdsError):
         return request.parameters
 
 

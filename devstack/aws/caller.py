@@ -1,7 +1,4 @@
-"""Who calls, and where: read off the SigV4 credential scope of a request.
-
-The signature itself is not checked, as in moto.
-"""
+"""The caller of a request, read from its SigV4 credential scope. As in moto, the signature is not checked."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ _SCOPE = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]*)/(?P<ser
 
 @dataclass(frozen=True)
 class Caller:
-    """The account, region and service that a request is for."""
+    """The account, region and service of a request."""
 
     account: str
     region: str
@@ -34,10 +31,10 @@ def caller_of(authorization: str, query: str) -> Caller | None:
 
 
 def account_of(access_key: str) -> str:
-    """The account of an access key: the key itself if it is an account number, else what moto knows."""
+    """The account of an access key: the key itself if it is an account number, else the one that moto stored."""
     if re.fullmatch(r"\d{12}", access_key):
         return access_key
-    # Before moto's IAM is loaded it cannot have issued a key, and importing it would slow the first call.
+    # Moto's IAM cannot have issued a key before it is loaded, and importing it would slow down the first call.
     if "moto.iam.models" not in sys.modules:
         return DEFAULT_ACCOUNT
     from moto.iam.models import get_account_id_from

@@ -1,7 +1,4 @@
-"""The emulator's idea of now.
-
-Every state that takes time is read off this clock, so a jump of the clock completes what is due.
-"""
+"""The emulator's clock. All transitions follow it, so a jump of the clock completes those that are due."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """An aware UTC clock that can be set (it goes on from there) or frozen (it stands still)."""
+    """A UTC clock that can be set (it continues from there in real time) or frozen."""
 
     def __init__(self) -> None:
         """Start at the real time."""
@@ -25,16 +22,16 @@ class Clock:
             return self._base + timedelta(seconds=self._elapsed())
 
     def set(self, now: datetime) -> None:
-        """Jump to `now` and go on from there in real time."""
+        """Jump to `now` and continue from there in real time."""
         self._anchor(now, time.monotonic())
 
     def freeze(self, now: datetime) -> None:
-        """Jump to `now` and stand still until `set` or `freeze` is called again."""
+        """Jump to `now` and stop until `set` or `freeze` is called again."""
         self._anchor(now, None)
 
     @property
     def frozen(self) -> bool:
-        """Whether the clock stands still."""
+        """Whether the clock is stopped."""
         with self._lock:
             return self._since is None
 
@@ -43,6 +40,6 @@ class Clock:
 
     def _anchor(self, now: datetime, since: float | None) -> None:
         if now.tzinfo is None:
-            raise ValueError(f"{now.isoformat()} has no time zone; give an aware time such as {now.isoformat()}Z")
+            raise ValueError(f"{now.isoformat()} has no time zone; add one, as in {now.isoformat()}Z")
         with self._lock:
             self._base, self._since = now.astimezone(UTC), since

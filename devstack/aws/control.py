@@ -1,7 +1,6 @@
 """The control endpoint `/_devstack/`: JSON, without authentication, on the emulator's own port.
 
-It moves the clock, makes calls fail, shows what was called, and does to RDS resources what only AWS itself
-can do.
+It sets the clock, injects faults, lists the calls, and changes RDS resources in ways that only AWS itself can.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from devstack.aws.caller import Caller
 from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests, servers
-from devstack.aws.rds.errors import Refusal
-from devstack.aws.rds.groups import furnish
+from devstack.aws.rds.errors import RdsError
+from devstack.aws.rds.groups import add_default_groups
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
-from devstack.aws.rds.snapshots import capture_automated
+from devstack.aws.rds.snapshots import take_automated_snapshot
 from devstack.aws.rds.state import Call, RdsState, Region
 from devstack.aws.rds.tagging import tags_of
 from devstack.aws.requests import AwsRequest
@@ -29,10 +28,10 @@ Body = dict[str, Any]
 
 
 class Control:
-    """What the control endpoint can do, by method and path."""
+    """The routes of the control endpoint, by method and path."""
 
     def __init__(self, state: RdsState, faults: FaultInjector, calls: Journal) -> None:
-        """Drive these."""
+        """The parts of the emulator that the endpoint controls."""
         self._state = state
         self._faults = faults
         self._calls = calls
@@ -53,17 +52,17 @@ class Control:
             "POST /_devstack/rds/unreachable": self._set_unreachable,
         }
 
-    def answer(self, request: AwsRequest) -> Response:
-        """Carry out one control request; what is wrong with it is answered as 400 with a sentence."""
+    def respond(self, request: AwsRequest) -> Response:
+        """Carry out one control request; the response to an invalid one has status 400 and names the error."""
         route = f"{request.environ['REQUEST_METHOD']} {request.environ['PATH_INFO']}"
         if route not in self._routes:
-            return _json({"error": f"there is no {route}; there is: {', '.join(self._routes)}"}, 404)
+            return _json({"error": f"unknown route {route}; the routes are: {', '.join(self._routes)}"}, 404)
         try:
             body = json.loads(request.body or b"{}")
             with self._state.lock:
-                self._state.settle()
+                self._state.apply_due_transitions()
                 return _json(self._routes[route](body), 200)
-        except (KeyError, TypeError, ValueError, Refusal) as error:
+        except (KeyError, TypeError, ValueError, RdsError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
 
     def _clock(self) -> Body:
@@ -75,20 +74,20 @@ class Control:
             self._state.clock.freeze(now)
         else:
             self._state.clock.set(now)
-        self._state.settle()
+        self._state.apply_due_transitions()
         return self._clock()
 
     def _take_automated_snapshot(self, body: Body) -> Body:
         caller = Caller(body["account"], body["region"], "rds")
         call = Call("CreateDBClusterSnapshot", {}, caller, self._state)
-        furnish(call.region)
-        snapshot = capture_automated(call, lookup.cluster_named(call.region, body["cluster"]))
+        add_default_groups(call.region)
+        snapshot = take_automated_snapshot(call, lookup.find_cluster(call.region, body["cluster"]))
         return {"identifier": snapshot.identifier, "arn": snapshot.arn}
 
     def _set_quotas(self, body: Body) -> Body:
         for name, limit in body.items():
             if name not in vars(self._state.quotas):
-                raise ValueError(f"there is no quota {name}; there is: {', '.join(vars(self._state.quotas))}")
+                raise ValueError(f"unknown quota {name}; the quotas are: {', '.join(vars(self._state.quotas))}")
             setattr(self._state.quotas, name, int(limit))
         return vars(self._state.quotas)
 
@@ -99,30 +98,32 @@ class Control:
         return {"arn": resource.arn, "status": resource.status}
 
     def _add_reserved_tags(self, body: Body) -> Body:
-        tags = tags_of(self._home(body["arn"]), body["arn"])
+        tags = tags_of(self._region_of(body["arn"]), body["arn"])
         tags.update(body["tags"])
         return dict(tags)
 
     def _set_unreachable(self, body: Body) -> Body:
-        cluster = lookup.cluster_named(self._home(body["arn"]), body["arn"])
-        change = servers.make_unreachable if body.get("unreachable", True) else servers.make_reachable
-        change(self._state, cluster)
-        return {"arn": cluster.arn, "unreachable": cluster.silent is not None}
+        cluster = lookup.find_cluster(self._region_of(body["arn"]), body["arn"])
+        if body.get("unreachable", True):
+            servers.make_unreachable(self._state, cluster)
+        else:
+            servers.make_reachable(self._state, cluster)
+        return {"arn": cluster.arn, "unreachable": cluster.silent_port is not None}
 
-    def _home(self, arn: str) -> Region:
+    def _region_of(self, arn: str) -> Region:
         parts = requests.arn(arn)
         if parts is None:
             raise ValueError(f"{arn} is not the ARN of an RDS resource")
         return self._state.region(parts.account, parts.region)
 
     def _resource(self, arn: str) -> Cluster | Instance | Snapshot:
-        home = self._home(arn)
+        region = self._region_of(arn)
         kind = arn.split(":")[5]
         if kind == "cluster":
-            return lookup.cluster_named(home, arn)
+            return lookup.find_cluster(region, arn)
         if kind == "db":
-            return lookup.instance_named(home, arn)
-        return lookup.snapshot_named(home, arn)
+            return lookup.find_instance(region, arn)
+        return lookup.find_snapshot(region, arn)
 
 
 def _json(value: Any, status: int) -> Response:

@@ -1,7 +1,7 @@
-"""The seam between a cluster and the database server behind it.
+"""The interface between a cluster and the database server behind it.
 
-Slow work (initialising, backing up, restoring a server) is done on a thread per server, in the order in which
-it was asked for; a transition to `available` waits for it.
+Slow tasks (initialising, backing up, restoring a server) run on one thread per server, in the order in which they were
+submitted; a transition to `available` waits for them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Address(NamedTuple):
 
 
 class DatabaseHost(Protocol):
-    """Real database servers behind clusters. `cluster` and `backup` are opaque unique keys."""
+    """Runs the database servers behind clusters. `cluster` and `backup` are opaque unique keys."""
 
     def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
         """Initialise and start an empty server."""
         ...
 
     def back_up(self, cluster: str, backup: str) -> None:
-        """Keep a consistent copy of a running server's data under the key `backup`."""
+        """Store a consistent copy of a running server's data under the key `backup`."""
         ...
 
     def restore(self, backup: str, cluster: str) -> Address:
@@ -45,20 +45,20 @@ class DatabaseHost(Protocol):
         ...
 
     def address(self, cluster: str) -> Address:
-        """Where a started server listens."""
+        """The address on which a started server listens."""
         ...
 
     def destroy(self, cluster: str) -> None:
-        """Stop a server and delete its data; nothing happens if there is none."""
+        """Stop a server and delete its data; do nothing if there is none."""
         ...
 
     def discard(self, backup: str) -> None:
-        """Delete a backup; nothing happens if there is none."""
+        """Delete a backup; do nothing if there is none."""
         ...
 
 
 class NoDatabases:
-    """No servers: every cluster's port refuses. For fast tests, and for engines without a host."""
+    """No servers: every cluster's port refuses connections. For fast tests, and for engines without a host."""
 
     def create(  # the parameters are the protocol's
         self,
@@ -71,7 +71,7 @@ class NoDatabases:
         return self.address(cluster)
 
     def back_up(self, cluster: str, backup: str) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
     def restore(self, backup: str, cluster: str) -> Address:  # noqa: ARG002
         """Start nothing."""
@@ -91,10 +91,10 @@ class NoDatabases:
         """Delete nothing."""
 
 
-class Work:
-    """Slow work on database servers, one thread and one order per server.
+class ServerTasks:
+    """Runs slow tasks on database servers: on one thread per server, in the order of submission.
 
-    Work of `NoDatabases` is done at once, in the caller, so that tests with a frozen clock are deterministic.
+    A task of `NoDatabases` runs at once, in the caller, so that tests with a frozen clock are deterministic.
     """
 
     def __init__(self) -> None:
@@ -102,28 +102,30 @@ class Work:
         self._lock = threading.Lock()
         self._threads: dict[str, ThreadPoolExecutor] = {}
 
-    def submit(self, host: DatabaseHost, key: str, work: Callable[[], T]) -> Future[T]:
-        """Do `work` after everything that was submitted for the same server before."""
+    def submit(self, host: DatabaseHost, key: str, task: Callable[[], T]) -> Future[T]:
+        """Run `task` after every task that was submitted for the same server before."""
         if isinstance(host, NoDatabases):
-            return _at_once(work)
-        future = self._thread(key).submit(work)
+            return _run_at_once(task)
+        future = self._thread(key).submit(task)
         future.add_done_callback(_log_failure)
         return future
 
-    def retire(self, key: str) -> None:
-        """Let the thread of a server end after what was submitted for it: there will be no more."""
+    def end_thread(self, key: str) -> None:
+        """End the thread of a server after its last task."""
         with self._lock:
             thread = self._threads.pop(key, None)
         if thread is not None:
             thread.shutdown(wait=False)
 
     def close(self) -> None:
-        """Wait for what is under way, and for the work that it asks for in turn."""
-        while threads := self._take_threads():
+        """Wait for the running tasks, and for those that they submit."""
+        threads = self._pop_threads()
+        while threads:
             for thread in threads:
                 thread.shutdown(wait=True)
+            threads = self._pop_threads()
 
-    def _take_threads(self) -> list[ThreadPoolExecutor]:
+    def _pop_threads(self) -> list[ThreadPoolExecutor]:
         with self._lock:
             threads, self._threads = list(self._threads.values()), {}
         return threads
@@ -135,12 +137,12 @@ class Work:
             return self._threads[key]
 
 
-def _at_once(work: Callable[[], T]) -> Future[T]:
+def _run_at_once(task: Callable[[], T]) -> Future[T]:
     future: Future[T] = Future()
-    future.set_result(work())
+    future.set_result(task())
     return future
 
 
 def _log_failure(future: Future[T]) -> None:
     if not future.cancelled() and (error := future.exception()) is not None:
-        log.error("database work failed; its cluster or snapshot will be `failed`", exc_info=error)
+        log.error("a task on a database server failed; its cluster or snapshot becomes `failed`", exc_info=error)

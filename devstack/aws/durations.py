@@ -1,4 +1,4 @@
-"""How long each transition takes, in seconds on the emulator's clock."""
+"""The duration of each transition, in seconds on the emulator's clock."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Durations:
-    """Seconds from the call to the state that it leads to. The defaults suit a demonstration."""
+    """Seconds from the call to the resulting status. The defaults suit a demonstration."""
 
     snapshot: float = 2.0
     copy: float = 4.0
     cluster_create: float = 2.0
     cluster_restore: float = 3.0
     cluster_modify: float = 1.0
-    """Also renaming, starting and stopping a cluster."""
+    """Also for renaming, starting and stopping a cluster."""
     cluster_delete: float = 2.0
     instance_create: float = 3.0
     instance_delete: float = 2.0
     instance_modify: float = 1.0
     master_password: float = 1.5
     visibility_lag: float = 0.0
-    """How long a new resource is missing from Describe answers (eventual consistency)."""
+    """How long a new resource is missing from Describe responses (eventual consistency)."""

@@ -1,4 +1,4 @@
-"""The emulator as an object: started in a thread of this process, stopped, driven."""
+"""The emulator as an object that serves in a thread of this process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from devstack.aws.services import OtherServices
 
 
 class Emulator:
-    """AWS on a port of this machine: RDS of our own, everything else from moto.
+    """AWS on a port of this machine: its own RDS, and moto for every other service.
 
-    Moto keeps its state per process: two emulators in one process share DynamoDB, SNS and the like, and the
-    state is forgotten when the last of them stops.
+    Moto keeps its state per process: two emulators in one process share DynamoDB, SNS and the like, and the last one
+    to stop resets that state.
     """
 
     _running = 0
@@ -37,9 +37,10 @@ class Emulator:
         durations: Durations = Durations(),  # noqa: B008 - frozen
         clock: Clock | None = None,
     ) -> None:
-        """Prepare; nothing is served before `start`. `databases` are behind Aurora PostgreSQL clusters.
+        """The emulator serves nothing before `start`.
 
-        Port 0 means a free one; only a container listens elsewhere.
+        `databases` runs the servers behind Aurora PostgreSQL clusters, `mysql` those behind Aurora MySQL clusters.
+        Port 0 means any free port; only a container needs another `host`.
         """
         self.clock = clock or Clock()
         self.faults = FaultInjector()
@@ -56,19 +57,19 @@ class Emulator:
 
     @property
     def endpoint_url(self) -> str:
-        """What to give to boto3 as `endpoint_url`; RuntimeError before `start`."""
+        """The `endpoint_url` for boto3. Raises RuntimeError before `start`."""
         if self._server is None:
-            raise RuntimeError("the emulator has no address yet; call start() first")
+            raise RuntimeError("The emulator has no address yet; call start() first.")
         return f"http://{HOST}:{self._server.port}"
 
     @property
     def quotas(self) -> Quotas:
-        """The limits on RDS resources, to be changed in place."""
+        """The limits on RDS resources; change them in place."""
         return self._state.quotas
 
     @property
     def durations(self) -> Durations:
-        """How long what is begun from now on takes; to be replaced."""
+        """The durations of the transitions that begin from now on; assign others to change them."""
         return self._state.durations
 
     @durations.setter
@@ -76,7 +77,7 @@ class Emulator:
         self._state.durations = durations
 
     def start(self) -> Self:
-        """Serve from now on, in a daemon thread; OSError if the port is taken."""
+        """Serve in a daemon thread. Raises OSError if the port is taken."""
         application = Application(self._state, self._services, self.faults, self.calls)
         self._server = Server(self._port, application)
         self._server.serve_in_background()
@@ -86,7 +87,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Stop for good: cut every connection, give the port back. Nothing happens if it was not started."""
+        """Close every connection and the port; do nothing if the emulator is not started."""
         if self._server is None:
             return
         self._server.stop()

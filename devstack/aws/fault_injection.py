@@ -1,13 +1,13 @@
-"""Faults on demand: which calls go wrong, how, and how often.
+"""Injected faults: which calls fail, how, and how often.
 
-error          the operation's modelled fault, in the protocol of its service; nothing is carried out
-throttle       the service's throttling error; nothing is carried out
-http500        an internal failure of the service; nothing is carried out
-reset-before   the connection is reset; nothing is carried out
-reset-after    the call is carried out, then the connection is reset: the answer is lost
-latency        the call is carried out after some seconds of real time
-late-answer    the call is carried out at once, and answered after some seconds of real time
-silence        nothing is carried out, and the connection is reset after some seconds of real time
+error           the operation's modelled error, in the protocol of its service; the call has no effect
+throttle        the service's throttling error; the call has no effect
+http500         an internal failure of the service; the call has no effect
+reset-before    the connection is reset; the call has no effect
+reset-after     the call takes effect, then the connection is reset: the response is lost
+latency         the call takes effect after some seconds of real time
+late-response   the call takes effect at once, and its response comes after some seconds of real time
+no-response     the call has no effect, and the connection is reset after some seconds of real time
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, Literal, get_args
 
 from devstack.aws.rds.protocol import service_model, status_of
 
-Kind = Literal["error", "throttle", "http500", "reset-before", "reset-after", "latency", "late-answer", "silence"]
+Kind = Literal["error", "throttle", "http500", "reset-before", "reset-after", "latency", "late-response", "no-response"]
 KINDS: tuple[str, ...] = get_args(Kind)
 ANY = "*"
 
 
 @dataclass
 class InjectedFault:
-    """One fault that is in force, and how often it has fired."""
+    """One active fault, and how often it has fired."""
 
     service: str
     """The signing name: rds, dynamodb, sns, kms, secretsmanager, sts …"""
@@ -39,15 +39,15 @@ class InjectedFault:
     count: int | None = 1
     """How often it fires; None means until it is removed."""
     seconds: float = 0.0
-    """Of latency, late-answer and silence, in real time."""
+    """The real time that latency, late-response and no-response take."""
     region: str | None = None
     """Only calls to this region; None means every region."""
     skip: int = 0
-    """How many matching calls still pass before it fires."""
+    """How many more matching calls pass before it fires."""
     fired: int = 0
 
     def matches(self, service: str, operation: str, region: str) -> bool:
-        """Whether a call is one that this fault is for."""
+        """Whether the fault applies to a call."""
         return (
             self.service == service
             and self.operation in (ANY, operation)
@@ -61,10 +61,10 @@ class InjectedFault:
 
 
 class FaultInjector:
-    """The faults in force, in the order in which they were added."""
+    """The active faults, in the order in which they were added."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without faults."""
         self._lock = threading.Lock()
         self._faults: list[InjectedFault] = []
 
@@ -82,9 +82,9 @@ class FaultInjector:
         region: str | None = None,
         skip: int = 0,
     ) -> InjectedFault:
-        """Let calls go wrong from now on; ValueError if AWS could not answer so."""
+        """Add a fault. Raises ValueError for an unknown kind, and for an error that AWS cannot return."""
         if kind not in KINDS:
-            raise ValueError(f"there is no fault of kind {kind!r}; the kinds are {', '.join(KINDS)}")
+            raise ValueError(f"unknown kind of fault {kind!r}; the kinds are {', '.join(KINDS)}")
         if kind == "error":
             status = status or _modelled_status(service, operation, code)
         fault = InjectedFault(service, operation, kind, code, message, status or 400, count, seconds, region, skip)
@@ -93,20 +93,22 @@ class FaultInjector:
         return fault
 
     def remove(self, fault: InjectedFault) -> None:
-        """Take one fault out of force; nothing happens if it is not in force."""
+        """Remove one fault; do nothing if it is not active."""
         with self._lock:
             self._faults = [each for each in self._faults if each is not fault]
 
     def clear(self) -> None:
-        """Take every fault out of force."""
+        """Remove every fault."""
         with self._lock:
             self._faults.clear()
 
-    def take(self, service: str, operation: str, region: str) -> list[InjectedFault]:
-        """The faults that fire on a call: every latency, and the first of the others."""
+    def fire(self, service: str, operation: str, region: str) -> list[InjectedFault]:
+        """Fire the faults that apply to a call, every latency and the first of the others; returns them."""
         with self._lock:
             matching = [fault for fault in self._faults if fault.matches(service, operation, region)]
-            due = [fault for fault in matching if not _passes(fault)]
+            due = [fault for fault in matching if fault.skip == 0]
+            for fault in matching:
+                fault.skip = max(fault.skip - 1, 0)
             latencies = [fault for fault in due if fault.kind == "latency"]
             others = [fault for fault in due if fault.kind != "latency"][:1]
             for fault in latencies + others:
@@ -117,14 +119,6 @@ class FaultInjector:
         """Go through a copy of the faults."""
         with self._lock:
             return iter(list(self._faults))
-
-
-def _passes(fault: InjectedFault) -> bool:
-    """Use up one of the calls that a fault lets through, if it still lets any through."""
-    if fault.skip == 0:
-        return False
-    fault.skip -= 1
-    return True
 
 
 def _modelled_status(service: str, operation: str, code: str) -> int:
@@ -138,7 +132,7 @@ def _modelled_status(service: str, operation: str, code: str) -> int:
     status = status_of(code, operation, service)
     if status is None:
         raise ValueError(
-            f"{service} {operation} cannot answer {code}: botocore's model does not list it for that "
-            "operation. Give a listed code, or a status of your own to insist"
+            f"{service} {operation} cannot return {code}: botocore's model does not list it for that operation; "
+            "choose a listed code, or set a status to send it all the same"
         )
     return status

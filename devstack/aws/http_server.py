@@ -1,4 +1,4 @@
-"""The HTTP server: a thread per connection, and every connection is cut when it stops."""
+"""The HTTP server: one thread per connection; `stop` closes every connection."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 STOP_POLL = 0.02
-"""Seconds between two looks at whether to stop serving."""
+"""Seconds between two checks whether to stop serving."""
 
 
 class Server(ThreadedWSGIServer):
-    """werkzeug's server, with an orderly beginning and a real end."""
+    """werkzeug's server; a taken port is an exception, and `stop` closes open connections too."""
 
     def __init__(self, port: int, application: WSGIApplication) -> None:
-        """Listen; OSError if the port is taken, where werkzeug itself would end the process."""
+        """Listen. Raises OSError if the port is taken; werkzeug itself would end the process."""
         self._connections: set[socket.socket] = set()
         with socket.create_server((HOST, port), backlog=128) as listening:
             super().__init__(HOST, port, application, handler=_Handler, fd=listening.fileno())
@@ -32,7 +32,7 @@ class Server(ThreadedWSGIServer):
         threading.Thread(target=self.serve_forever, args=(STOP_POLL,), name="aws-emulator", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening and cut what is open: a kept-alive connection would go on being answered."""
+        """Stop listening and close every connection; otherwise kept-alive connections would still be served."""
         self.shutdown()
         self.server_close()
         for connection in list(self._connections):
@@ -40,7 +40,7 @@ class Server(ThreadedWSGIServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember a connection as long as it is open."""
+        """Remember a connection while it is open."""
         self._connections.add(request)
         super().process_request(request, client_address)
 
@@ -51,7 +51,7 @@ class Server(ThreadedWSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    # Head and body of an answer are two packets; with Nagle's algorithm the second one waits 40 ms.
+    # The head and the body of a response are two packets; with Nagle's algorithm the second one waits 40 ms.
     disable_nagle_algorithm = True
 
     def connection_dropped(
@@ -59,12 +59,12 @@ class _Handler(WSGIRequestHandler):
         error: BaseException,  # noqa: ARG002 - werkzeug passes it
         environ: WSGIEnvironment | None = None,  # noqa: ARG002 - and this
     ) -> None:
-        """Do not wait for another request on a connection that was reset on demand."""
+        """Do not wait for another request on a connection that an injected fault has reset."""
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave requests out of the log: the journal has them."""
+        """Log no requests: the journal records them."""
 
     def log(self, type: str, message: str, *args: object) -> None:
-        """Say what went wrong on stderr."""
+        """Write errors to stderr."""
         sys.stderr.write(f"aws-emulator {type}: {message % args if args else message}\n")

@@ -1,4 +1,4 @@
-"""What was asked of the emulator: one line per AWS call, secrets left out."""
+"""The journal of the emulator: one entry per AWS call, without secrets."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ SECRETS = frozenset(
         "TdeCredentialPassword",
     }
 )
-"""Parameters whose value never reaches the journal, at whatever depth they stand."""
+"""Parameters whose value is never recorded, at any depth."""
 
 REDACTED = "***"
 
 
 @dataclass(frozen=True)
 class RecordedCall:
-    """One AWS call as the emulator saw it."""
+    """One AWS call as the emulator received it."""
 
     time: datetime
-    """When it was answered, on the emulator's clock."""
+    """The time of the response, on the emulator's clock."""
     account: str
     region: str
     service: str
     operation: str
     parameters: Mapping[str, Any]
     outcome: str
-    """`OK`, the wire code of the fault that was answered, `reset-before`, `reset-after` or `silence`."""
+    """`OK`, the wire code of the returned error, `reset-before`, `reset-after` or `no-response`."""
     carried_out: bool = False
-    """Whether it took effect, whatever the client saw of it."""
+    """Whether it took effect, also if the client did not learn of it."""
 
     def as_json(self) -> dict[str, Any]:
         """The call as plain JSON values."""
@@ -46,7 +46,7 @@ class RecordedCall:
 
 
 class Journal:
-    """The calls so far, oldest first; safe to read while calls come in."""
+    """The recorded calls, oldest first; safe to read while calls come in."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -68,24 +68,24 @@ class Journal:
         return [call for call in self if (call.service, call.operation) == (service, operation)]
 
     def __iter__(self) -> Iterator[RecordedCall]:
-        """Go through a copy of the calls, so that new ones do not disturb."""
+        """Iterate over a copy of the calls."""
         with self._lock:
             return iter(list(self._calls))
 
     def __len__(self) -> int:
-        """How many calls were recorded."""
+        """The number of recorded calls."""
         with self._lock:
             return len(self._calls)
 
 
 def redact(value: Any) -> Any:
-    """The same value with every secret in it replaced, and times as text."""
+    """The same value with every secret replaced, and times as text."""
     if isinstance(value, Mapping):
-        return {key: REDACTED if _names_secret(key) else redact(item) for key, item in value.items()}
+        return {key: REDACTED if _is_secret(key) else redact(item) for key, item in value.items()}
     if isinstance(value, list):
         return [redact(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _names_secret(key: str) -> bool:
+def _is_secret(key: str) -> bool:
     return key.rpartition(".")[2] in SECRETS

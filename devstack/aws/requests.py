@@ -1,6 +1,6 @@
-"""An AWS request as it came in over HTTP: who calls which operation of which service, with what.
+"""An AWS request as it came in over HTTP: its caller, service, operation and parameters.
 
-Read once and handed on: the body can be read from the socket only once.
+The body is read once, here: it can be read from the socket only once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class AwsRequest:
 
     @classmethod
     def read(cls, environ: WSGIEnvironment) -> AwsRequest:
-        """Read the request off its connection."""
+        """Read the request from its connection."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         return cls({**environ, "wsgi.input": io.BytesIO(body)}, body)
 
@@ -38,12 +38,12 @@ class AwsRequest:
 
     @property
     def caller(self) -> Caller:
-        """The caller; for an unsigned request the default account, and no service."""
+        """The caller; an unsigned request has the default account and no service."""
         return self.signed_by or Caller(DEFAULT_ACCOUNT, DEFAULT_REGION, "")
 
     @cached_property
     def form(self) -> dict[str, str]:
-        """The parameters of a query protocol call, from the body and the query string."""
+        """The parameters of a query protocol call, from its query string and body."""
         query = parse_qsl(self.environ.get("QUERY_STRING", ""), keep_blank_values=True)
         posted = self.environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
         body = parse_qsl(self.body.decode(), keep_blank_values=True) if posted else []
@@ -51,14 +51,14 @@ class AwsRequest:
 
     @property
     def operation(self) -> str:
-        """The API operation; method and path for services that name it so."""
+        """The API operation; for a REST service the method and the path."""
         target = self.environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         path = f"{self.environ.get('REQUEST_METHOD', '')} {self.environ.get('PATH_INFO', '')}"
         return target or self.form.get("Action", "") or path
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters as the client sent them, for the journal."""
+        """The parameters as the client sent them."""
         if self.environ.get("HTTP_X_AMZ_TARGET"):
             return _json_object(self.body)
         return {name: value for name, value in self.form.items() if name not in ("Action", "Version")}

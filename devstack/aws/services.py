@@ -1,4 +1,4 @@
-"""Every service but RDS: moto, in this process.
+"""Every service other than RDS: moto, in this process.
 
 Moto keeps its state per process, not per emulator: two emulators in one process share it.
 """
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """Another AWS service answered with a fault: its wire code and message."""
+    """Another AWS service returned an error: its wire code and message."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep the code apart, since it decides what the caller does."""
+        """The caller decides by the `code`."""
         super().__init__(f"{code}: {message}")
         self.code = code
 
 
 class OtherServices:
-    """Moto behind the emulator's endpoint, and how the RDS part itself calls KMS and secrets."""
+    """Moto behind the emulator's endpoint; the emulated RDS calls KMS and Secrets Manager through it too."""
 
     def __init__(self) -> None:
-        """Import nothing yet: moto takes most of a second."""
+        """Import nothing yet: moto takes almost a second."""
         self._loading = threading.Lock()
         self._application: WSGIApplication | None = None
-        # moto's DynamoDB has no lock of its own, and conditional writes must be atomic.
+        # Moto's DynamoDB has no lock of its own, and conditional writes must be atomic.
         self._dynamodb = threading.Lock()
 
     def load_in_background(self) -> None:
-        """Import moto while the emulator already answers."""
+        """Import moto while the emulator already serves."""
         threading.Thread(target=self._load, name="load-moto", daemon=True).start()
 
-    def answer(self, environ: WSGIEnvironment, caller: Caller | None) -> Response:
-        """Let moto answer a request on behalf of the caller's account."""
+    def respond(self, environ: WSGIEnvironment, caller: Caller | None) -> Response:
+        """Let moto respond to a request on behalf of the caller's account."""
         if caller is not None:
             environ = {**environ, "HTTP_X_MOTO_ACCOUNT_ID": caller.account}
         dynamodb = caller is not None and caller.service == "dynamodb"
@@ -54,7 +54,7 @@ class OtherServices:
         return Response(b"".join(body), status=status, headers=headers)
 
     def call(self, caller: Caller, target: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Call an operation such as `TrentService.DescribeKey` of a JSON service; ServiceError on a fault."""
+        """Call an operation such as `TrentService.DescribeKey` of a JSON service. Raises ServiceError."""
         response = Client(self._load()).post(
             "/",
             data=json.dumps(parameters),
@@ -65,13 +65,13 @@ class OtherServices:
                 "X-Moto-Account-Id": caller.account,
             },
         )
-        answer: dict[str, Any] = json.loads(response.get_data())
+        members: dict[str, Any] = json.loads(response.get_data())
         if response.status_code >= HTTPStatus.BAD_REQUEST:
-            raise ServiceError(answer.get("__type", "InternalFailure"), answer.get("message", ""))
-        return answer
+            raise ServiceError(members.get("__type", "InternalFailure"), members.get("message", ""))
+        return members
 
     def reset(self) -> None:
-        """Forget everything in moto, if it was used at all."""
+        """Reset moto's state, if moto was used at all."""
         if self._application is not None:
             Client(self._application).post("/moto-api/reset")
 

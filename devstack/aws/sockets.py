@@ -1,4 +1,4 @@
-"""Ports on which a database cannot be reached, and the abrupt end of a TCP connection."""
+"""Ports on which a database is unreachable, and the reset of a TCP connection."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from threading import Thread
 
 @cache
 def refusing_port() -> int:
-    """A port of 127.0.0.1 that is taken but not listened on: whoever connects is refused at once.
+    """A port of 127.0.0.1 that is bound but does not listen: it refuses every connection at once.
 
-    It is kept until the process ends, so that nobody else can get it and start to answer there.
+    It stays bound until the process ends, so that no other server can listen on it.
     """
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
-    port: int = taken.getsockname()[1]
-    taken.detach()
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    port: int = bound.getsockname()[1]
+    bound.detach()
     return port
 
 
 class SilentPort:
-    """A port on which connections are opened and not answered, as behind a wrong security group, until that is mended."""
+    """A port on which connections open and then hang, until `forward` connects them to a server."""
 
     def __init__(self) -> None:
-        """Listen on a free port of 127.0.0.1 and accept nobody."""
+        """Listen on a free port of 127.0.0.1 and accept nothing."""
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(128)
         self.port: int = self._socket.getsockname()[1]
 
     def forward(self, destination: Callable[[], tuple[str, int]]) -> None:
-        """Answer from now on, whoever waits too, with what answers at the destination."""
+        """Forward every connection to the destination, also those that already hang."""
         Thread(target=self._accept, args=(destination,), daemon=True).start()
 
     def _accept(self, destination: Callable[[], tuple[str, int]]) -> None:
@@ -45,22 +45,22 @@ class SilentPort:
                 Thread(target=_forward, args=(connection, destination()), daemon=True).start()
 
     def close(self) -> None:
-        """Reset whoever still waits and give the port back."""
-        with suppress(OSError):  # nobody waits
-            self._socket.shutdown(socket.SHUT_RDWR)  # a thread that accepts does not hear of a mere close
+        """Reset the connections that still hang and release the port."""
+        with suppress(OSError):  # there are none
+            self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone would not end a thread that accepts
         self._socket.close()
 
 
 def _forward(connection: socket.socket, destination: tuple[str, int]) -> None:
     with connection, suppress(OSError), socket.create_connection(destination) as server:
-        answering = Thread(target=_copy, args=(server, connection), daemon=True)
-        answering.start()
+        responses = Thread(target=_copy, args=(server, connection), daemon=True)
+        responses.start()
         _copy(connection, server)
-        answering.join()
+        responses.join()
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):  # one of the two hung up
+    with suppress(OSError):  # one of the two was closed
         while received := source.recv(1 << 16):
             sink.sendall(received)
     with suppress(OSError):
@@ -68,10 +68,10 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 
 def reset(connection: socket.socket) -> None:
-    """Send RST on a connection, so that its peer sees `Connection reset by peer`.
+    """Send RST on a connection, so that its peer gets `Connection reset by peer`.
 
-    The descriptor is taken away from the socket object first: file objects made from it keep the object
-    open, and a mere `close` would be put off until they are closed too, which ends in an orderly FIN.
+    The descriptor is detached from the socket object first: file objects made from the object keep it open, and
+    `close` would wait until they are closed too and then send an orderly FIN.
     """
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     os.close(connection.detach())

@@ -63,7 +63,7 @@ class Entry:
     """Whether the fault is that no message can be sent."""
 
 
-def hold(night: Night, place: str, seconds: float, kind: Any = "late-answer") -> InjectedFault:
+def hold(night: Night, place: str, seconds: float, kind: Any = "late-response") -> InjectedFault:
     """Hold the call by which a step is met: after its effect, or instead of it (`silence`)."""
     service, operation, before = GATES[place]
     region = TARGET_REGION if service == "rds" else None

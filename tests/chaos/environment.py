@@ -23,7 +23,7 @@ from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
 from audit.verify import Verifier
 from devstack.aws import Durations
-from devstack.aws.rds.snapshots import remove
+from devstack.aws.rds.snapshots import remove_snapshot
 from devstack.demo_environment import (
     ACCOUNT,
     REPLACED_BY,
@@ -160,7 +160,7 @@ class Stage:
             region = state.region(ACCOUNT, SOURCE_REGION)
             automated = [each for each in region.snapshots.values() if each.kind == "automated"]
             for old in sorted(automated, key=lambda each: each.taken)[:-keep]:
-                remove(state, region, old)
+                remove_snapshot(state, region, old)
 
     def secrets(self) -> set[str]:
         """Every password there is now."""

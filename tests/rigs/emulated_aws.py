@@ -1,4 +1,4 @@
-"""An emulator on a frozen clock, and clients that check every answer against botocore's model."""
+"""An emulator on a frozen clock, and clients that check every response against botocore's model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from devstack.aws import Durations, Emulator
 from devstack.aws.rds.errors import COMMON_CODES
 from devstack.aws.rds.protocol import NAMESPACE, modelled_codes
 
-NIGHT = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
+START = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
 SOURCE, TARGET = "us-west-2", "us-east-1"
 ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
 ENGINE = "aurora-postgresql"
-TAKES = Durations(
+MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
+"""What CreateDBCluster requires besides the identifier."""
+DURATIONS = Durations(
     snapshot=100,
     copy=100,
     cluster_create=100,
@@ -39,15 +41,15 @@ Clients = Callable[..., Client]
 
 
 class EmulatedAws:
-    """An emulator with the few verbs that the tests are written in."""
+    """An emulator on a frozen clock, with the actions that the tests share."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        emulator.clock.freeze(NIGHT)
+        emulator.clock.freeze(START)
         self._clients: dict[tuple[str, str, str], Client] = {}
 
     def client(self, service: str = "rds", region: str = SOURCE, account: str = ACCOUNT) -> Client:
-        """A real boto3 client that does not retry."""
+        """A real boto3 client that makes one attempt per call."""
         key = (service, region, account)
         if key not in self._clients:
             self._clients[key] = self.new_client(service, region, account)
@@ -68,54 +70,66 @@ class EmulatedAws:
         return client
 
     def wait(self, seconds: float = 101) -> None:
-        """Let time pass; by default long enough for any one transition."""
+        """Advance the clock; by default long enough for any one transition."""
         self.emulator.clock.freeze(self.emulator.clock.now() + timedelta(seconds=seconds))
 
-    def cluster(self, name: str = "prod", region: str = SOURCE, **parameters: Any) -> dict[str, Any]:
-        """An available cluster without instances."""
-        wanted = {
-            "Engine": ENGINE,
-            "MasterUsername": "boss",
-            "MasterUserPassword": "long-enough",
-            **parameters,
-        }
-        self.client(region=region).create_db_cluster(DBClusterIdentifier=name, **wanted)
+    def create_cluster(self, name: str = "prod", region: str = SOURCE, **parameters: Any) -> dict[str, Any]:
+        """Create a cluster without instances and wait until it is available."""
+        self.client(region=region).create_db_cluster(DBClusterIdentifier=name, **(MASTER | parameters))
         self.wait()
         return self.describe_cluster(name, region)
 
     def describe_cluster(self, name: str = "prod", region: str = SOURCE) -> dict[str, Any]:
         """The cluster as it is now."""
-        found = self.client(region=region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
-        return dict(found[0])
+        [cluster] = self.client(region=region).describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+        return dict(cluster)
 
     def control(self, path: str, **body: Any) -> Any:
-        """What the control endpoint answers."""
+        """POST to the control endpoint; returns its response."""
         request = urllib.request.Request(f"{self.emulator.endpoint_url}/_devstack/{path}", json.dumps(body).encode())
         with urllib.request.urlopen(request) as response:
             return json.load(response)
 
-    def instance(self, name: str, cluster: str = "prod", region: str = SOURCE, **parameters: Any) -> None:
-        """An available instance."""
-        wanted = {"Engine": ENGINE, "DBInstanceClass": "db.r6g.large", **parameters}
-        self.client(region=region).create_db_instance(DBInstanceIdentifier=name, DBClusterIdentifier=cluster, **wanted)
+    def create_instance(self, name: str, cluster: str = "prod", region: str = SOURCE, **parameters: Any) -> None:
+        """Create an instance and wait until it is available."""
+        options = {"Engine": ENGINE, "DBInstanceClass": "db.r6g.large"} | parameters
+        self.client(region=region).create_db_instance(DBInstanceIdentifier=name, DBClusterIdentifier=cluster, **options)
         self.wait()
 
-    def snapshot(self, name: str = "nightly", cluster: str = "prod", **parameters: Any) -> dict[str, Any]:
-        """An available manual snapshot."""
+    def create_snapshot(self, name: str = "nightly", cluster: str = "prod", **parameters: Any) -> dict[str, Any]:
+        """Create a manual snapshot and wait until it is available."""
         rds = self.client()
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=cluster, **parameters)
         self.wait()
-        found = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"]
-        return dict(found[0])
+        [snapshot] = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"]
+        return dict(snapshot)
+
+    def copy_snapshot(
+        self, source: str, target: str = "copy", region: str = TARGET, account: str = ACCOUNT, **parameters: Any
+    ) -> dict[str, Any]:
+        """Start a copy, by default in the target region."""
+        response = self.client(region=region, account=account).copy_db_cluster_snapshot(
+            SourceDBClusterSnapshotIdentifier=source, TargetDBClusterSnapshotIdentifier=target, **parameters
+        )
+        return dict(response["DBClusterSnapshot"])
+
+    def create_key(self, region: str = TARGET, account: str = ACCOUNT) -> str:
+        """Create a KMS key; returns its ARN."""
+        return str(self.client("kms", region, account).create_key()["KeyMetadata"]["Arn"])
+
+
+def snapshot_names(response: dict[str, Any]) -> list[str]:
+    """The identifiers in a response of DescribeDBClusterSnapshots."""
+    return [each["DBClusterSnapshotIdentifier"] for each in response["DBClusterSnapshots"]]
 
 
 def check_conformance(http_response: Any, model: OperationModel, **_: Any) -> None:
-    """Compare the raw XML of an answer with botocore's model of the operation."""
+    """Compare the raw XML of a response with botocore's model of the operation."""
     root = ET.fromstring(http_response.content)
     if http_response.status_code >= 400:
         code = root.findtext(f"{{{NAMESPACE}}}Error/{{{NAMESPACE}}}Code") or ""
         known = {**COMMON_CODES, **modelled_codes(model.name)}
-        assert known.get(code) == http_response.status_code, f"{model.name} may not answer {code}"
+        assert known.get(code) == http_response.status_code, f"{model.name} may not return {code}"
         return
     children = {_name(child): child for child in root}
     metadata = children.pop("ResponseMetadata")

@@ -1,7 +1,7 @@
-"""ModifyDBCluster: some changes show at once, others after a phase in which the cluster is busy.
+"""ModifyDBCluster: some changes take effect at once, others after a phase in which the cluster is busy.
 
-The answer still says `available`, and so does the cluster for the first quarter of the time; only
-PendingModifiedValues tells that something is coming. Who waits for `available` alone is fooled, as in AWS.
+As in AWS the response still says `available`, and so does the cluster for the first quarter of the time; only
+PendingModifiedValues shows the coming change. A client that waits for `available` alone is therefore misled.
 Source: RDS API Reference, ModifyDBCluster.
 """
 
@@ -12,90 +12,91 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import answers, clusters, events, groups, keys, lookup, master_passwords, requests, servers
-from devstack.aws.rds.engine_versions import version_for
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds import clusters, events, groups, keys, lookup, master_passwords, requests, responses, servers
+from devstack.aws.rds.engine_versions import resolve_version
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import Call, Region
 
-NOT_CHANGES = frozenset(
+CONTROL_PARAMETERS = frozenset(
     {"AllowEngineModeChange", "AllowMajorVersionUpgrade", "ApplyImmediately", "DBClusterIdentifier"}
 )
-WINDOW_BOUND = frozenset({"DBClusterIdentifier", "EngineVersion", "IAMDatabaseAuthenticationEnabled"})
-"""What waits for a maintenance window, which never comes here, unless ApplyImmediately is given."""
+"""Parameters that change nothing by themselves."""
+WINDOW_CHANGES = frozenset({"DBClusterIdentifier", "EngineVersion", "IAMDatabaseAuthenticationEnabled"})
+"""Changes that wait for a maintenance window without ApplyImmediately; the emulator has no such window."""
 
 
 @serves("ModifyDBCluster")
 def modify_db_cluster(call: Call) -> dict[str, Any]:
-    """Change an available cluster; see the module for what changes when."""
-    wanted = call.parameters
-    cluster = lookup.cluster_named(call.region, wanted["DBClusterIdentifier"])
-    if not wanted.keys() - NOT_CHANGES:
-        raise Refusal("InvalidParameterCombination", "No modifications were requested")
+    """Change an available cluster; the module's docstring says what changes when."""
+    parameters = call.parameters
+    cluster = lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])
+    if not parameters.keys() - CONTROL_PARAMETERS:
+        raise RdsError("InvalidParameterCombination", "No modifications were requested")
     lookup.require_cluster_available(cluster)
     _check(call, cluster)
     _change_at_once(call, cluster)
     _change_password(call, cluster)
     _change_later(call, cluster)
-    return {"DBCluster": answers.cluster(call.state, cluster)}
+    return {"DBCluster": responses.cluster(call.state, cluster)}
 
 
 def _check(call: Call, cluster: Cluster) -> None:
-    """Refuse before anything is changed: a refused call leaves the cluster as it was."""
-    wanted = call.parameters
-    if "NewDBClusterIdentifier" in wanted:
+    """Raise RdsError before anything is changed: a refused call leaves the cluster as it was."""
+    parameters = call.parameters
+    if "NewDBClusterIdentifier" in parameters:
         clusters.new_identifier(call, "NewDBClusterIdentifier")
-    version = version_for(cluster.engine, wanted.get("EngineVersion", cluster.engine_version))
-    if "DBClusterParameterGroupName" in wanted:
-        groups.cluster_parameter_group_for(call.region, wanted["DBClusterParameterGroupName"], version)
-    groups.security_groups(call.region, wanted.get("VpcSecurityGroupIds"))
-    clusters.retention(wanted, default=cluster.backup_retention_days)
-    _check_password(wanted, cluster)
+    version = resolve_version(cluster.engine, parameters.get("EngineVersion", cluster.engine_version))
+    if "DBClusterParameterGroupName" in parameters:
+        groups.resolve_cluster_parameter_group(call.region, parameters["DBClusterParameterGroupName"], version)
+    groups.resolve_security_groups(call.region, parameters.get("VpcSecurityGroupIds"))
+    clusters.retention(parameters, default=cluster.backup_retention_days)
+    _check_password(parameters, cluster)
 
 
-def _check_password(wanted: dict[str, Any], cluster: Cluster) -> None:
-    master_passwords.check(wanted.get("MasterUserPassword"))
-    manage = wanted.get("ManageMasterUserPassword")
-    if "MasterUserPassword" in wanted and (manage or (manage is None and cluster.secret is not None)):
-        raise Refusal(
+def _check_password(parameters: dict[str, Any], cluster: Cluster) -> None:
+    master_passwords.check(parameters.get("MasterUserPassword"))
+    manage = parameters.get("ManageMasterUserPassword")
+    if "MasterUserPassword" in parameters and (manage or (manage is None and cluster.secret is not None)):
+        raise RdsError(
             "InvalidParameterCombination",
             "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets Manager.",
         )
-    if manage is False and cluster.secret is not None and "MasterUserPassword" not in wanted:
-        raise Refusal(
+    if manage is False and cluster.secret is not None and "MasterUserPassword" not in parameters:
+        raise RdsError(
             "InvalidParameterCombination",
             "MasterUserPassword is required when ManageMasterUserPassword is turned off.",
         )
-    if wanted.get("RotateMasterUserPassword") and cluster.secret is None:
-        raise Refusal(
+    if parameters.get("RotateMasterUserPassword") and cluster.secret is None:
+        raise RdsError(
             "InvalidParameterCombination",
             "RotateMasterUserPassword needs a password that is managed in Secrets Manager.",
         )
 
 
 def _change_at_once(call: Call, cluster: Cluster) -> None:
-    wanted = call.parameters
-    cluster.deletion_protection = wanted.get("DeletionProtection", cluster.deletion_protection)
-    cluster.copy_tags_to_snapshot = wanted.get("CopyTagsToSnapshot", cluster.copy_tags_to_snapshot)
-    cluster.settings.update(requests.chosen(wanted, clusters.STORED))
+    parameters = call.parameters
+    cluster.deletion_protection = parameters.get("DeletionProtection", cluster.deletion_protection)
+    cluster.copy_tags_to_snapshot = parameters.get("CopyTagsToSnapshot", cluster.copy_tags_to_snapshot)
+    cluster.settings.update(requests.select(parameters, clusters.STORED_PARAMETERS))
 
 
 # Passwords
 
 
 def _change_password(call: Call, cluster: Cluster) -> None:
-    wanted = call.parameters
-    if wanted.get("ManageMasterUserPassword") and cluster.secret is None:
-        master_passwords.manage(call.state, cluster, wanted.get("MasterUserSecretKmsKeyId"))
-        _reset_credentials(call, cluster, servers.done())
-    elif wanted.get("RotateMasterUserPassword") and cluster.secret is not None:
+    parameters = call.parameters
+    if parameters.get("ManageMasterUserPassword") and cluster.secret is None:
+        master_passwords.manage(call.state, cluster, parameters.get("MasterUserSecretKmsKeyId"))
+        _reset_credentials(call, cluster, servers.completed())
+    elif parameters.get("RotateMasterUserPassword") and cluster.secret is not None:
         password = keys.rotate_secret(call.state, cluster, cluster.secret)
         _reset_credentials(call, cluster, servers.set_master_password(call.state, cluster, password))
-    elif "MasterUserPassword" in wanted:
+    elif "MasterUserPassword" in parameters:
         keys.delete_secret(call.state, cluster)
         cluster.pending["MasterUserPassword"] = "****"
-        changed = servers.set_master_password(call.state, cluster, wanted["MasterUserPassword"])
+        changed = servers.set_master_password(call.state, cluster, parameters["MasterUserPassword"])
         _reset_credentials(call, cluster, changed)
 
 
@@ -104,7 +105,7 @@ def _reset_credentials(call: Call, cluster: Cluster, changed: Future[None]) -> N
         cluster.pending.pop("MasterUserPassword", None)
         events.record(call.state, cluster, at, "Reset master credentials", "configuration change")
 
-    _phase(
+    _schedule_busy_phase(
         call,
         cluster,
         "resetting-master-credentials",
@@ -114,7 +115,7 @@ def _reset_credentials(call: Call, cluster: Cluster, changed: Future[None]) -> N
     )
 
 
-def _phase(
+def _schedule_busy_phase(
     call: Call,
     cluster: Cluster,
     status: str,
@@ -123,7 +124,7 @@ def _phase(
     *,
     ready: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Let the cluster be busy from a quarter of the time on; at its end the change is done."""
+    """Make the cluster busy after a quarter of the time, and finish the change at its end."""
 
     def begin(_: datetime) -> None:
         cluster.status = status
@@ -140,12 +141,12 @@ def _phase(
 
 
 def _change_later(call: Call, cluster: Cluster) -> None:
-    wanted = call.parameters
-    changes = _asked_for(cluster, wanted)
-    pending = _pending(wanted, changes)
+    parameters = call.parameters
+    changes = _requested_changes(cluster, parameters)
+    pending = _pending_values(parameters, changes)
     cluster.pending.update(pending)
-    if not wanted.get("ApplyImmediately", False):
-        changes = {name: value for name, value in changes.items() if name not in WINDOW_BOUND}
+    if not parameters.get("ApplyImmediately", False):
+        changes = {name: value for name, value in changes.items() if name not in WINDOW_CHANGES}
     if not changes:
         return
 
@@ -155,41 +156,42 @@ def _change_later(call: Call, cluster: Cluster) -> None:
         _apply(call, cluster, changes, at)
 
     status = "renaming" if "DBClusterIdentifier" in changes else "modifying"
-    _phase(call, cluster, status, call.state.durations.cluster_modify, finish)
+    _schedule_busy_phase(call, cluster, status, call.state.durations.cluster_modify, finish)
 
 
-def _asked_for(cluster: Cluster, wanted: dict[str, Any]) -> dict[str, Any]:
-    renamed = wanted.get("NewDBClusterIdentifier", "").lower()
-    logs = wanted.get("CloudwatchLogsExportConfiguration")
+def _requested_changes(cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
+    new_name = parameters.get("NewDBClusterIdentifier", "").lower()
+    logs = parameters.get("CloudwatchLogsExportConfiguration")
     changes = {
-        "BackupRetentionPeriod": wanted.get("BackupRetentionPeriod"),
-        "DBClusterIdentifier": renamed or None,
-        "DBClusterParameterGroup": wanted.get("DBClusterParameterGroupName"),
-        "EngineVersion": wanted.get("EngineVersion"),
-        "IAMDatabaseAuthenticationEnabled": wanted.get("EnableIAMDatabaseAuthentication"),
-        "LogExports": _exports(cluster.log_exports, logs) if logs else None,
-        "Port": wanted.get("Port"),
-        "Scaling": wanted.get("ServerlessV2ScalingConfiguration"),
-        "VpcSecurityGroups": wanted.get("VpcSecurityGroupIds"),
+        "BackupRetentionPeriod": parameters.get("BackupRetentionPeriod"),
+        "DBClusterIdentifier": new_name or None,
+        "DBClusterParameterGroup": parameters.get("DBClusterParameterGroupName"),
+        "EngineVersion": parameters.get("EngineVersion"),
+        "IAMDatabaseAuthenticationEnabled": parameters.get("EnableIAMDatabaseAuthentication"),
+        "LogExports": _changed_exports(cluster.log_exports, logs) if logs else None,
+        "Port": parameters.get("Port"),
+        "Scaling": parameters.get("ServerlessV2ScalingConfiguration"),
+        "VpcSecurityGroups": parameters.get("VpcSecurityGroupIds"),
     }
     return {name: value for name, value in changes.items() if value is not None}
 
 
-def _exports(now: list[str], change: dict[str, Any]) -> list[str]:
-    off = change.get("DisableLogTypes", [])
-    return sorted({*now, *change.get("EnableLogTypes", [])} - set(off))
+def _changed_exports(current: list[str], change: dict[str, Any]) -> list[str]:
+    enabled, disabled = change.get("EnableLogTypes", []), change.get("DisableLogTypes", [])
+    return sorted({*current, *enabled} - set(disabled))
 
 
-def _pending(wanted: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _pending_values(parameters: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """PendingModifiedValues of these changes."""
     shown = (
         "BackupRetentionPeriod",
         "DBClusterIdentifier",
         "EngineVersion",
         "IAMDatabaseAuthenticationEnabled",
     )
-    pending = requests.chosen(changes, shown)
+    pending = requests.select(changes, shown)
     if "LogExports" in changes:
-        logs = wanted["CloudwatchLogsExportConfiguration"]
+        logs = parameters["CloudwatchLogsExportConfiguration"]
         pending["PendingCloudwatchLogsExports"] = {
             "LogTypesToEnable": logs.get("EnableLogTypes", []),
             "LogTypesToDisable": logs.get("DisableLogTypes", []),
@@ -211,7 +213,7 @@ def _apply(call: Call, cluster: Cluster, changes: dict[str, Any], at: datetime) 
 
 
 def _rename(call: Call, region: Region, cluster: Cluster, new: str, at: datetime) -> None:
-    """Move a cluster to a new name, with its members; the DbClusterResourceId stays."""
+    """Rename a cluster; its members and its DbClusterResourceId stay."""
     if new in region.clusters:
         return
     old = cluster.identifier

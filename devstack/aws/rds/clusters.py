@@ -1,4 +1,4 @@
-"""DB clusters: create, describe, delete, start, stop. Restoring and modifying have modules of their own."""
+"""DB clusters: create, describe, delete, start, stop. `restores` and `cluster_changes` have the other operations."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import answers, events, groups, keys, lookup, master_passwords, requests, servers
-from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, version_for
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds import events, groups, keys, lookup, master_passwords, requests, responses, servers
+from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, resolve_version
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
-from devstack.aws.rds.snapshots import capture, delete_automated, new_snapshot_identifier
+from devstack.aws.rds.snapshots import (
+    delete_automated_snapshots,
+    new_snapshot_identifier,
+    tags_for_snapshot,
+    take_snapshot,
+)
 from devstack.aws.rds.state import Call, RdsState, Region
 
 RETENTION_DAYS = range(1, 36)
-DELETABLE = frozenset(
+DELETABLE_STATUSES = frozenset(
     {
         "available",
         "failed",
@@ -31,7 +36,7 @@ DELETABLE = frozenset(
 )
 """Statuses in which DeleteDBCluster is accepted (Aurora User Guide, "Viewing DB cluster status")."""
 
-STORED = (
+STORED_PARAMETERS = (
     "DatabaseInsightsMode",
     "EngineLifecycleSupport",
     "EngineMode",
@@ -44,7 +49,7 @@ STORED = (
     "PreferredMaintenanceWindow",
     "StorageType",
 )
-"""Parameters that are stored and shown under the same name, and have no other effect."""
+"""Parameters that are stored and shown under the same name, without other effect."""
 
 _DEFAULT_SETTINGS: dict[str, Any] = {
     "AutoMinorVersionUpgrade": True,
@@ -56,27 +61,27 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
 
 
 def new_identifier(call: Call, parameter: str = "DBClusterIdentifier") -> str:
-    """The identifier of a cluster to be; Refusal if it is taken, also by one that is being deleted."""
+    """The identifier of a new cluster. Raises RdsError if it is taken, also by a cluster that is being deleted."""
     identifier = requests.identifier(call.parameters, parameter)
     if identifier in call.region.clusters:
-        raise Refusal("DBClusterAlreadyExistsFault", f"DB Cluster already exists: {identifier}")
+        raise RdsError("DBClusterAlreadyExistsFault", f"DB Cluster already exists: {identifier}")
     return identifier
 
 
 def check_quota(call: Call) -> None:
-    """Refuse one cluster too many."""
+    """Raise RdsError if the region already has as many clusters as the quota allows."""
     if len(call.region.clusters) >= call.state.quotas.clusters:
-        raise Refusal("DBClusterQuotaExceededFault", "The request would exceed the number of clusters allowed.")
+        raise RdsError("DBClusterQuotaExceededFault", "The request would exceed the number of clusters allowed.")
 
 
 def new_resource_id(kind: str) -> str:
-    """A DbClusterResourceId or DbiResourceId; never used twice."""
+    """A new, unique DbClusterResourceId or DbiResourceId."""
     return f"{kind}-{base64.b32encode(secrets.token_bytes(16)).decode().rstrip('=')}"
 
 
 def new_cluster(call: Call, identifier: str, version: EngineVersion, master_username: str) -> Cluster:
-    """A cluster with what create and restore have in common; Refusal if a part of it does not exist."""
-    wanted, region = call.parameters, call.region
+    """The part of a new cluster that create and restore share. Raises RdsError if a group that it names is missing."""
+    parameters, region = call.parameters, call.region
     created = call.now
     return Cluster(
         identifier=identifier,
@@ -87,106 +92,108 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         created=created,
         visible_from=created + timedelta(seconds=call.state.durations.visibility_lag),
         master_username=master_username,
-        subnet_group=groups.subnet_group_named(region, wanted.get("DBSubnetGroupName")),
-        parameter_group=groups.cluster_parameter_group_for(region, wanted.get("DBClusterParameterGroupName"), version),
-        security_groups=groups.security_groups(region, wanted.get("VpcSecurityGroupIds")),
-        tags=requests.tags(wanted),
-        port=wanted.get("Port", ENGINES[version.engine]),
-        database_name=wanted.get("DatabaseName"),
-        deletion_protection=wanted.get("DeletionProtection", False),
-        copy_tags_to_snapshot=wanted.get("CopyTagsToSnapshot", False),
-        iam_authentication=wanted.get("EnableIAMDatabaseAuthentication", False),
-        log_exports=wanted.get("EnableCloudwatchLogsExports", []),
-        scaling=wanted.get("ServerlessV2ScalingConfiguration"),
-        settings={**_DEFAULT_SETTINGS, **requests.chosen(wanted, STORED)},
+        subnet_group=groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName")),
+        parameter_group=groups.resolve_cluster_parameter_group(
+            region, parameters.get("DBClusterParameterGroupName"), version
+        ),
+        security_groups=groups.resolve_security_groups(region, parameters.get("VpcSecurityGroupIds")),
+        tags=requests.tags(parameters),
+        port=parameters.get("Port", ENGINES[version.engine]),
+        database_name=parameters.get("DatabaseName"),
+        deletion_protection=parameters.get("DeletionProtection", False),
+        copy_tags_to_snapshot=parameters.get("CopyTagsToSnapshot", False),
+        iam_authentication=parameters.get("EnableIAMDatabaseAuthentication", False),
+        log_exports=parameters.get("EnableCloudwatchLogsExports", []),
+        scaling=parameters.get("ServerlessV2ScalingConfiguration"),
+        settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS)},
     )
 
 
-def bring_up(call: Call, cluster: Cluster, seconds: float) -> dict[str, Any]:
-    """Add a new cluster that becomes available in `seconds`, and answer with it."""
+def add_cluster(call: Call, cluster: Cluster, seconds: float) -> dict[str, Any]:
+    """Add a new cluster that becomes available in `seconds`, and return the response with it."""
     call.region.clusters[cluster.identifier] = cluster
 
-    def available(at: datetime) -> None:
+    def become_available(at: datetime) -> None:
         cluster.status, cluster.restorable_from = "available", at
         events.record(call.state, cluster, at, "DB cluster created", "creation")
 
-    call.state.schedule(cluster, seconds, available)
-    return {"DBCluster": answers.cluster(call.state, cluster)}
+    call.state.schedule(cluster, seconds, become_available)
+    return {"DBCluster": responses.cluster(call.state, cluster)}
 
 
 @serves("CreateDBCluster")
 def create_db_cluster(call: Call) -> dict[str, Any]:
     """An empty cluster without instances."""
-    wanted = call.parameters
+    parameters = call.parameters
     identifier = new_identifier(call)
     check_quota(call)
-    version = version_for(wanted["Engine"], wanted.get("EngineVersion"))
-    master_passwords.check_master(wanted)
-    cluster = new_cluster(call, identifier, version, wanted.get("MasterUsername", "postgres"))
-    cluster.backup_retention_days = retention(wanted, default=1)
+    version = resolve_version(parameters["Engine"], parameters.get("EngineVersion"))
+    master_passwords.check_master(parameters)
+    cluster = new_cluster(call, identifier, version, parameters.get("MasterUsername", "postgres"))
+    cluster.backup_retention_days = retention(parameters, default=1)
     cluster.kms_key = _encryption(call)
-    cluster.replication_source = wanted.get("ReplicationSourceIdentifier")
-    cluster.master_password = wanted.get("MasterUserPassword")
-    if wanted.get("ManageMasterUserPassword"):
-        master_passwords.manage(call.state, cluster, wanted.get("MasterUserSecretKmsKeyId"))
-    return bring_up(call, cluster, call.state.durations.cluster_create)
+    cluster.replication_source = parameters.get("ReplicationSourceIdentifier")
+    cluster.master_password = parameters.get("MasterUserPassword")
+    if parameters.get("ManageMasterUserPassword"):
+        master_passwords.manage(call.state, cluster, parameters.get("MasterUserSecretKmsKeyId"))
+    return add_cluster(call, cluster, call.state.durations.cluster_create)
 
 
-def retention(wanted: dict[str, Any], default: int) -> int:
-    """BackupRetentionPeriod in days; Refusal outside of 1 to 35."""
-    days: int = wanted.get("BackupRetentionPeriod", default)
+def retention(parameters: dict[str, Any], default: int) -> int:
+    """BackupRetentionPeriod in days. Raises RdsError outside of 1 to 35."""
+    days: int = parameters.get("BackupRetentionPeriod", default)
     if days not in RETENTION_DAYS:
-        raise Refusal("InvalidParameterValue", f"Invalid backup retention period: {days}. Must be between 1 and 35.")
+        raise RdsError("InvalidParameterValue", f"Invalid backup retention period: {days}. Must be between 1 and 35.")
     return days
 
 
 def _encryption(call: Call) -> str | None:
-    wanted = call.parameters
-    if "KmsKeyId" not in wanted and not wanted.get("StorageEncrypted"):
+    parameters = call.parameters
+    if "KmsKeyId" not in parameters and not parameters.get("StorageEncrypted"):
         return None
-    if wanted.get("StorageEncrypted") is False:
-        raise Refusal("InvalidParameterCombination", "KmsKeyId can only be given together with StorageEncrypted.")
-    return keys.key_arn(call.state, call.region, wanted.get("KmsKeyId", keys.DEFAULT_KEY))
+    if parameters.get("StorageEncrypted") is False:
+        raise RdsError("InvalidParameterCombination", "KmsKeyId can only be given together with StorageEncrypted.")
+    return keys.key_arn(call.state, call.region, parameters.get("KmsKeyId", keys.DEFAULT_KEY))
 
 
 @serves("DescribeDBClusters")
 def describe_db_clusters(call: Call) -> dict[str, Any]:
-    """Clusters of the account in the region; NotFound only for an exact identifier."""
-    wanted = call.parameters
+    """The account's clusters in the region; NotFound only for an exact identifier."""
+    parameters = call.parameters
     filters = requests.filters(
-        wanted, ("clone-group-id", "db-cluster-id", "db-cluster-resource-id", "domain", "engine")
+        parameters, ("clone-group-id", "db-cluster-id", "db-cluster-resource-id", "domain", "engine")
     )
     visible = [each for each in call.region.clusters.values() if each.visible_from <= call.now]
-    if "DBClusterIdentifier" in wanted:
-        cluster = lookup.cluster_named(call.region, wanted["DBClusterIdentifier"])
+    if "DBClusterIdentifier" in parameters:
+        cluster = lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])
         if cluster not in visible:
-            raise Refusal("DBClusterNotFoundFault", f"DBCluster {cluster.identifier} not found.")
+            raise RdsError("DBClusterNotFoundFault", f"DBCluster {cluster.identifier} not found.")
         visible = [cluster]
-    found = [
+    matching = [
         each
         for each in visible
-        if requests.admits(filters, "db-cluster-id", each.identifier, each.arn)
-        and requests.admits(filters, "db-cluster-resource-id", each.resource_id)
-        and requests.admits(filters, "engine", each.engine)
-        and requests.admits(filters, "clone-group-id", None)
-        and requests.admits(filters, "domain", None)
+        if requests.matches_filter(filters, "db-cluster-id", each.identifier, each.arn)
+        and requests.matches_filter(filters, "db-cluster-resource-id", each.resource_id)
+        and requests.matches_filter(filters, "engine", each.engine)
+        and requests.matches_filter(filters, "clone-group-id", None)
+        and requests.matches_filter(filters, "domain", None)
     ]
-    shown, marker = requests.page(wanted, found, key=lambda each: each.identifier)
-    return {"DBClusters": [answers.cluster(call.state, each) for each in shown], "Marker": marker}
+    page, marker = requests.page(parameters, matching, key=lambda each: each.identifier)
+    return {"DBClusters": [responses.cluster(call.state, each) for each in page], "Marker": marker}
 
 
 @serves("DeleteDBCluster")
 def delete_db_cluster(call: Call) -> dict[str, Any]:
     """Delete a cluster whose instances are all deleted or being deleted.
 
-    The answer still shows the status from before, as the API Reference's example does.
+    The response still shows the previous status, as the API Reference's example does.
     """
-    cluster = lookup.cluster_named(call.region, call.parameters["DBClusterIdentifier"])
+    cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
     final = _final_snapshot(call)
     _check_deletable(call.region, cluster)
     if final is not None:
-        capture(call, cluster, final, tags=dict(cluster.tags) if cluster.copy_tags_to_snapshot else {})
-    answer = {"DBCluster": answers.cluster(call.state, cluster)}
+        take_snapshot(call, cluster, final, tags=tags_for_snapshot(cluster))
+    response = {"DBCluster": responses.cluster(call.state, cluster)}
     cluster.status = "deleting"
     keep_automated = call.parameters.get("DeleteAutomatedBackups") is False
     call.state.cancel(cluster)
@@ -196,19 +203,19 @@ def delete_db_cluster(call: Call) -> dict[str, Any]:
         lambda at: _remove(call.state, call.region, cluster, at, keep_automated=keep_automated),
         ready=lambda: not cluster.members,
     )
-    return answer
+    return response
 
 
 def _final_snapshot(call: Call) -> str | None:
-    wanted = call.parameters
-    skip, final = wanted.get("SkipFinalSnapshot", False), wanted.get("FinalDBSnapshotIdentifier")
+    parameters = call.parameters
+    skip, final = parameters.get("SkipFinalSnapshot", False), parameters.get("FinalDBSnapshotIdentifier")
     if skip and final:
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             "FinalDBSnapshotIdentifier cannot be specified when SkipFinalSnapshot is true.",
         )
     if not skip and not final:
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
         )
@@ -217,19 +224,19 @@ def _final_snapshot(call: Call) -> str | None:
 
 def _check_deletable(region: Region, cluster: Cluster) -> None:
     if cluster.deletion_protection:
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             "Cannot delete protected Cluster, please disable deletion protection and try again.",
         )
-    if cluster.status not in DELETABLE:
-        raise Refusal("InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state")
+    if cluster.status not in DELETABLE_STATUSES:
+        raise RdsError("InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state")
     if any(region.instances[name].status != "deleting" for name in cluster.members):
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterStateFault",
             "Cluster cannot be deleted, it still contains DB instances in non-deleting state.",
         )
     if cluster.global_cluster is not None:
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterStateFault",
             "This cluster is a part of a global cluster, please remove it from globalcluster first",
         )
@@ -238,7 +245,7 @@ def _check_deletable(region: Region, cluster: Cluster) -> None:
 def _remove(state: RdsState, region: Region, cluster: Cluster, at: datetime, *, keep_automated: bool) -> None:
     del region.clusters[cluster.identifier]
     if not keep_automated:
-        delete_automated(state, region, cluster)
+        delete_automated_snapshots(state, region, cluster)
     keys.delete_secret(state, cluster)
     servers.destroy(state, cluster)
     events.record(state, cluster, at, "DB cluster deleted", "deletion")
@@ -246,36 +253,36 @@ def _remove(state: RdsState, region: Region, cluster: Cluster, at: datetime, *, 
 
 @serves("StopDBCluster")
 def stop_db_cluster(call: Call) -> dict[str, Any]:
-    """Stop a cluster and its instances. The database server behind it goes on running."""
-    cluster = lookup.cluster_named(call.region, call.parameters["DBClusterIdentifier"])
+    """Stop a cluster and its instances. The database server behind it keeps running."""
+    cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
     lookup.require_cluster_available(cluster)
-    return _turn(call, cluster, "stopping", "stopped", "DB cluster stopped")
+    return _change_status(call, cluster, "stopping", "stopped", "DB cluster stopped")
 
 
 @serves("StartDBCluster")
 def start_db_cluster(call: Call) -> dict[str, Any]:
     """Start a stopped cluster."""
-    cluster = lookup.cluster_named(call.region, call.parameters["DBClusterIdentifier"])
+    cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
     if cluster.status != "stopped":
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterStateFault",
             f"DbCluster {cluster.identifier} is in {cluster.status} state but expected stopped",
         )
-    return _turn(call, cluster, "starting", "available", "DB cluster started")
+    return _change_status(call, cluster, "starting", "available", "DB cluster started")
 
 
-def _turn(call: Call, cluster: Cluster, during: str, after: str, message: str) -> dict[str, Any]:
+def _change_status(call: Call, cluster: Cluster, during: str, after: str, message: str) -> dict[str, Any]:
     instances = [call.region.instances[name] for name in cluster.members]
 
-    def change(status: str) -> None:
+    def set_status(status: str) -> None:
         cluster.status = status
         for each in instances:
             each.status = status
 
     def finish(at: datetime) -> None:
-        change(after)
+        set_status(after)
         events.record(call.state, cluster, at, message, "notification")
 
-    change(during)
+    set_status(during)
     call.state.schedule(cluster, call.state.durations.cluster_modify, finish)
-    return {"DBCluster": answers.cluster(call.state, cluster)}
+    return {"DBCluster": responses.cluster(call.state, cluster)}

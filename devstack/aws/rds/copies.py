@@ -1,4 +1,4 @@
-"""CopyDBClusterSnapshot: called in the target region, with the source's ARN if that is elsewhere.
+"""CopyDBClusterSnapshot: called in the target region, with the source's ARN if the source is in another one.
 
 Source: RDS API Reference, CopyDBClusterSnapshot; Aurora User Guide, "Copying a DB cluster snapshot".
 """
@@ -9,19 +9,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from devstack.aws.rds import answers, keys, lookup, requests
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds import keys, lookup, requests, responses
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Snapshot, Tags
-from devstack.aws.rds.servers import hold
-from devstack.aws.rds.snapshots import finish_in, new_snapshot_identifier
+from devstack.aws.rds.servers import retain_backup
+from devstack.aws.rds.snapshots import complete_after, new_snapshot_identifier
 from devstack.aws.rds.state import Call, Region
 
 
 @serves("CopyDBClusterSnapshot")
 def copy_db_cluster_snapshot(call: Call) -> dict[str, Any]:
-    """A manual copy that shares its source's data. No event tells of its end, as in AWS."""
-    source = lookup.usable_snapshot(call.state, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"])
+    """A manual copy that shares its source's data. As in AWS, no event reports its end."""
+    source = lookup.find_usable_snapshot(call.state, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"])
     identifier = new_snapshot_identifier(call, "TargetDBClusterSnapshotIdentifier")
     lookup.require_snapshot_available(source)
     if source.region != call.region.name:
@@ -30,14 +30,14 @@ def copy_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     tags = _tags_of_copy(call, source)
     copy = _copy_of(call, source, identifier, kms_key, tags)
     call.region.snapshots[identifier] = copy
-    finish_in(call.state, copy, call.state.durations.copy, message=None)
-    return {"DBClusterSnapshot": answers.snapshot(call.state, copy)}
+    complete_after(call.state, copy, call.state.durations.copy, message=None)
+    return {"DBClusterSnapshot": responses.snapshot(call.state, copy)}
 
 
 def _check_copies_in_progress(call: Call) -> None:
     limit = call.state.quotas.copies_in_progress
     if sum(_comes_from_elsewhere(each, call.region) for each in call.region.snapshots.values()) >= limit:
-        raise Refusal("SnapshotQuotaExceeded", f"Cannot copy more than {limit} snapshots across regions")
+        raise RdsError("SnapshotQuotaExceeded", f"Cannot copy more than {limit} snapshots across regions")
 
 
 def _comes_from_elsewhere(snapshot: Snapshot, region: Region) -> bool:
@@ -49,7 +49,7 @@ def _key_of_copy(call: Call, source: Snapshot) -> str | None:
     key = call.parameters.get("KmsKeyId")
     if source.kms_key is None:
         if key is not None:
-            raise Refusal(
+            raise RdsError(
                 "InvalidParameterValue",
                 "KmsKeyId cannot be specified: the source DB cluster snapshot is not encrypted, and a copy "
                 "cannot be encrypted.",
@@ -58,14 +58,14 @@ def _key_of_copy(call: Call, source: Snapshot) -> str | None:
     if key is not None:
         return keys.key_arn(call.state, call.region, key)
     if source.region != call.region.name:
-        raise Refusal("InvalidParameterValue", "Must specify new KMS key for cross region encrypted snapshot copy.")
+        raise RdsError("InvalidParameterValue", "Must specify new KMS key for cross region encrypted snapshot copy.")
     if source.account != call.region.account:
-        raise Refusal("InvalidParameterValue", "Must specify new KMS key for a copy of an encrypted shared snapshot.")
+        raise RdsError("InvalidParameterValue", "Must specify new KMS key for a copy of an encrypted shared snapshot.")
     return source.kms_key
 
 
 def _tags_of_copy(call: Call, source: Snapshot) -> Tags:
-    # Tags are not copied unless asked for, and an `aws:` tag on the source then makes the whole call fail.
+    # Tags are copied only with CopyTags, and then an `aws:` tag on the source makes the whole call fail.
     inherited = source.tags if call.parameters.get("CopyTags") else {}
     requests.refuse_reserved(inherited)
     return {**inherited, **requests.tags(call.parameters)}
@@ -76,7 +76,7 @@ def _copy_of(call: Call, source: Snapshot, identifier: str, kms_key: str | None,
         source,
         identifier=identifier,
         arn=call.region.arn("cluster-snapshot", identifier),
-        backup=hold(call.state, source.backup),
+        backup=retain_backup(call.state, source.backup),
         visible_from=call.now + timedelta(seconds=call.state.durations.visibility_lag),
         kind="manual",
         status="copying",

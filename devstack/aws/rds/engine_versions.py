@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.aws.rds import answers, requests
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds import requests, responses
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.state import Call
 
@@ -45,7 +45,7 @@ class EngineVersion:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Versions of one engine compare by this."""
+        """The sort key among the versions of one engine."""
         return order_of(self.version)
 
     @property
@@ -60,7 +60,7 @@ class EngineVersion:
 
     @property
     def is_default(self) -> bool:
-        """Whether a call that names no version gets this one."""
+        """Whether a call without a version gets this one."""
         return self.version == _DEFAULTS[self.engine]
 
 
@@ -68,30 +68,30 @@ VERSIONS = [EngineVersion(engine, version) for engine, versions in _VERSIONS.ite
 
 
 def order_of(version: str) -> tuple[int, ...]:
-    """The numbers in a version, which compare as versions do: 16.10 is later than 16.9."""
+    """The numbers in a version, so that 16.10 sorts after 16.9."""
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an engine that the emulator has no clusters of."""
+    """Raise RdsError for an engine that the emulator does not have."""
     if engine not in ENGINES:
-        raise Refusal("InvalidParameterValue", f"Invalid DB engine: {engine}. The emulator has {', '.join(ENGINES)}.")
+        raise RdsError("InvalidParameterValue", f"Invalid DB engine: {engine}. The emulator has {', '.join(ENGINES)}.")
 
 
-def version_for(engine: str, version: str | None) -> EngineVersion:
-    """The version that was asked for, or the engine's default; Refusal if there is no such version."""
+def resolve_version(engine: str, version: str | None) -> EngineVersion:
+    """The requested version, or the engine's default. Raises RdsError if it does not exist."""
     check_engine(engine)
-    wanted = version or _DEFAULTS[engine]
+    requested = version or _DEFAULTS[engine]
     for each in VERSIONS:
-        if (each.engine, each.version) == (engine, wanted):
+        if (each.engine, each.version) == (engine, requested):
             return each
-    raise Refusal("InvalidParameterCombination", f"Cannot find version {wanted} for {engine}")
+    raise RdsError("InvalidParameterCombination", f"Cannot find version {requested} for {engine}")
 
 
 def check_class(engine: str, version: str, instance_class: str) -> None:
-    """Refuse an instance class that cannot be ordered."""
+    """Raise RdsError for an instance class that cannot be ordered."""
     if instance_class not in _CLASSES:
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             "RDS does not support creating a DB instance with the following combination: "
             f"DBInstanceClass={instance_class}, Engine={engine}, EngineVersion={version}, "
@@ -106,31 +106,31 @@ def _license(engine: str) -> str:
 
 @serves("DescribeDBEngineVersions")
 def describe_db_engine_versions(call: Call) -> dict[str, Any]:
-    """Versions of an engine; `EngineVersion` may also be a major version such as `16`."""
-    wanted = call.parameters
+    """The versions of an engine; `EngineVersion` may also be a major version such as `16`."""
+    parameters = call.parameters
     filters = requests.filters(
-        wanted, ("db-parameter-group-family", "engine", "engine-mode", "engine-version", "status")
+        parameters, ("db-parameter-group-family", "engine", "engine-mode", "engine-version", "status")
     )
-    found = [
+    matching = [
         each
         for each in VERSIONS
-        if wanted.get("Engine", each.engine) == each.engine
-        and wanted.get("EngineVersion", each.version) in (each.version, each.major)
-        and wanted.get("DBParameterGroupFamily", each.family) == each.family
-        and (each.is_default or not wanted.get("DefaultOnly"))
-        and requests.admits(filters, "engine", each.engine)
-        and requests.admits(filters, "engine-version", each.version)
-        and requests.admits(filters, "db-parameter-group-family", each.family)
+        if parameters.get("Engine", each.engine) == each.engine
+        and parameters.get("EngineVersion", each.version) in (each.version, each.major)
+        and parameters.get("DBParameterGroupFamily", each.family) == each.family
+        and (each.is_default or not parameters.get("DefaultOnly"))
+        and requests.matches_filter(filters, "engine", each.engine)
+        and requests.matches_filter(filters, "engine-version", each.version)
+        and requests.matches_filter(filters, "db-parameter-group-family", each.family)
     ]
-    shown, marker = requests.page(wanted, found, key=_sort_key)
-    return {"DBEngineVersions": [_version_answer(each) for each in shown], "Marker": marker}
+    page, marker = requests.page(parameters, matching, key=_sort_key)
+    return {"DBEngineVersions": [_version_response(each) for each in page], "Marker": marker}
 
 
 def _sort_key(version: EngineVersion) -> str:
     return version.engine + "".join(f"{number:06d}" for number in version.order)
 
 
-def _version_answer(version: EngineVersion) -> dict[str, Any]:
+def _version_response(version: EngineVersion) -> dict[str, Any]:
     return {
         "DBEngineDescription": _DESCRIPTIONS[version.engine],
         "DBEngineVersionDescription": f"{_DESCRIPTIONS[version.engine]} (compatible with {version.version})",
@@ -163,26 +163,26 @@ def _upgrade(version: EngineVersion, target: EngineVersion) -> dict[str, Any]:
 
 @serves("DescribeOrderableDBInstanceOptions")
 def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
-    """Which instance classes go with which version."""
-    wanted = call.parameters
-    check_engine(wanted["Engine"])
-    requests.filters(wanted, ())
-    found = [
+    """The instance classes that each version supports."""
+    parameters = call.parameters
+    check_engine(parameters["Engine"])
+    requests.filters(parameters, ())
+    matching = [
         (version, instance_class)
         for version in VERSIONS
         for instance_class in _CLASSES
-        if version.engine == wanted["Engine"]
-        and wanted.get("EngineVersion", version.version) == version.version
-        and wanted.get("DBInstanceClass", instance_class) == instance_class
+        if version.engine == parameters["Engine"]
+        and parameters.get("EngineVersion", version.version) == version.version
+        and parameters.get("DBInstanceClass", instance_class) == instance_class
     ]
-    shown, marker = requests.page(wanted, found, key=lambda each: _sort_key(each[0]) + each[1])
-    options = [_option(call.region.name, version, instance_class) for version, instance_class in shown]
+    page, marker = requests.page(parameters, matching, key=lambda each: _sort_key(each[0]) + each[1])
+    options = [_option(call.region.name, version, instance_class) for version, instance_class in page]
     return {"OrderableDBInstanceOptions": options, "Marker": marker}
 
 
 def _option(region: str, version: EngineVersion, instance_class: str) -> dict[str, Any]:
     return {
-        "AvailabilityZones": [{"Name": zone} for zone in answers.availability_zones(region)],
+        "AvailabilityZones": [{"Name": zone} for zone in responses.availability_zones(region)],
         "DBInstanceClass": instance_class,
         "Engine": version.engine,
         "EngineVersion": version.version,

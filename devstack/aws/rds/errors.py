@@ -1,11 +1,10 @@
-"""How an RDS operation refuses.
+"""The errors of the emulated RDS.
 
-    Refusal   an error that AWS would answer, with its wire code
+    RdsError   an error that AWS returns, with its wire code
 
-Each operation may only answer the codes that botocore's service model lists for it, or one of `COMMON_CODES`,
-which the model does not list because every operation can answer them (RDS API Reference, "Common Errors", and
-field reports). The dispatcher turns anything else into `InternalFailure`, so that an invention of ours cannot
-pass for AWS.
+An operation may only return a code that botocore's service model lists for it, or one of `COMMON_CODES`, which every
+operation can return and which the model therefore does not list (RDS API Reference, "Common Errors", and field
+reports). Any other code becomes `InternalFailure`: an invented code must not pass for one of AWS.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ COMMON_CODES: dict[str, int] = {
 """Wire code to HTTP status."""
 
 
-class Refusal(Exception):
-    """An operation refuses with a wire code and a message."""
+class RdsError(Exception):
+    """An error response of RDS: a wire code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
         """`code` is the `Error.Code` on the wire, not the name of botocore's exception class."""

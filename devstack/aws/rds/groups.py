@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from devstack.aws.rds import answers, requests
+from devstack.aws.rds import requests, responses
 from devstack.aws.rds.engine_versions import VERSIONS, EngineVersion
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import ParameterGroup, SubnetGroup
 from devstack.aws.rds.state import Call, Region
 
 DEFAULT_SUBNET_GROUP = "default"
-FEWEST_SUBNETS = 2
+MIN_SUBNETS = 2
 FAMILIES = sorted({version.family for version in VERSIONS})
 
 
-def furnish(region: Region) -> None:
-    """Put the default groups into a region, unless they are there."""
+def add_default_groups(region: Region) -> None:
+    """Add the default groups to a region that has none yet."""
     if region.subnet_groups:
         return
     subnets = [f"subnet-{region.account[-6:]}{place:02x}" for place in range(3)]
@@ -39,55 +39,61 @@ def _parameter_group(region: Region, kind: str, name: str, family: str) -> Param
 def add_subnet_group(
     region: Region, name: str, description: str, subnets: list[str], tags: dict[str, str]
 ) -> SubnetGroup:
-    """Put a subnet group into a region."""
-    vpc = answers.vpc_of(region.account, region.name)
+    """Add a subnet group to a region."""
+    vpc = responses.vpc_of(region.account, region.name)
     group = SubnetGroup(name, region.arn("subgrp", name), description, subnets, vpc, tags)
     region.subnet_groups[name] = group
     return group
 
 
-def subnet_group_named(region: Region, name: str | None) -> str:
-    """The stored name of a subnet group, the default one if none is named; Refusal if there is none."""
-    wanted = (name or DEFAULT_SUBNET_GROUP).lower()
-    if wanted not in region.subnet_groups:
-        raise Refusal("DBSubnetGroupNotFoundFault", f"DB subnet group '{wanted}' does not exist.")
-    return wanted
+def resolve_subnet_group(region: Region, name: str | None) -> str:
+    """The stored name of a subnet group, the default one if none is named. Raises RdsError if it does not exist."""
+    stored = (name or DEFAULT_SUBNET_GROUP).lower()
+    if stored not in region.subnet_groups:
+        raise RdsError("DBSubnetGroupNotFoundFault", f"DB subnet group '{stored}' does not exist.")
+    return stored
 
 
-def cluster_parameter_group_for(region: Region, name: str | None, version: EngineVersion) -> str:
-    """The stored name of a cluster parameter group that fits a version; Refusal if there is none."""
-    wanted = (name or f"default.{version.family}").lower()
-    group = region.cluster_parameter_groups.get(wanted)
+def resolve_cluster_parameter_group(region: Region, name: str | None, version: EngineVersion) -> str:
+    """The stored name of a cluster parameter group, the family's default if none is named.
+
+    Raises RdsError if it does not exist or is of another family.
+    """
+    stored = (name or f"default.{version.family}").lower()
+    group = region.cluster_parameter_groups.get(stored)
     if group is None:
-        raise Refusal("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {wanted}")
+        raise RdsError("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {stored}")
     _check_family(group, version)
-    return wanted
+    return stored
 
 
-def parameter_group_for(region: Region, name: str | None, version: EngineVersion) -> str:
-    """The stored name of an instance parameter group that fits a version; Refusal if there is none."""
-    wanted = (name or f"default.{version.family}").lower()
-    group = region.parameter_groups.get(wanted)
+def resolve_parameter_group(region: Region, name: str | None, version: EngineVersion) -> str:
+    """The stored name of an instance parameter group, the family's default if none is named.
+
+    Raises RdsError if it does not exist or is of another family.
+    """
+    stored = (name or f"default.{version.family}").lower()
+    group = region.parameter_groups.get(stored)
     if group is None:
-        raise Refusal("DBParameterGroupNotFound", f"DBParameterGroup not found: {wanted}")
+        raise RdsError("DBParameterGroupNotFound", f"DBParameterGroup not found: {stored}")
     _check_family(group, version)
-    return wanted
+    return stored
 
 
 def _check_family(group: ParameterGroup, version: EngineVersion) -> None:
     if group.family != version.family:
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             f"The Parameter Group {group.name} with DBParameterGroupFamily {group.family} cannot be used "
             f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {version.family}",
         )
 
 
-def security_groups(region: Region, given: list[str] | None) -> list[str]:
-    """The security groups of a cluster, or the VPC's default one; Refusal for an impossible id."""
+def resolve_security_groups(region: Region, given: list[str] | None) -> list[str]:
+    """The security groups of a cluster, by default the VPC's. Raises RdsError for an id of the wrong form."""
     for name in given or []:
         if not re.fullmatch(r"sg-[0-9a-z]+(-[0-9a-z]+)*", name):
-            raise Refusal("InvalidParameterValue", f"Invalid security group , groupId= {name}, groupName=.")
+            raise RdsError("InvalidParameterValue", f"Invalid security group , groupId= {name}, groupName=.")
     return given or [f"sg-{region.account[-6:]}default"]
 
 
@@ -96,44 +102,44 @@ def security_groups(region: Region, given: list[str] | None) -> list[str]:
 
 @serves("CreateDBSubnetGroup")
 def create_db_subnet_group(call: Call) -> dict[str, Any]:
-    """A subnet group over at least two subnets; whether EC2 knows the subnets is not asked."""
+    """A subnet group over at least two subnets; EC2 is not asked whether the subnets exist."""
     name = _group_name(call, "DBSubnetGroupName")
     subnets = call.parameters["SubnetIds"]
     for subnet in subnets:
         if not re.fullmatch(r"subnet-[0-9a-z]+(-[0-9a-z]+)*", subnet):
-            raise Refusal("InvalidSubnet", f"The subnet ID {subnet!r} does not exist.")
-    if len(set(subnets)) < FEWEST_SUBNETS:
-        raise Refusal(
+            raise RdsError("InvalidSubnet", f"The subnet ID {subnet!r} does not exist.")
+    if len(set(subnets)) < MIN_SUBNETS:
+        raise RdsError(
             "DBSubnetGroupDoesNotCoverEnoughAZs",
             "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ "
             "coverage: 1. Add subnets to cover at least 2 AZs.",
         )
     if name in call.region.subnet_groups:
-        raise Refusal("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
+        raise RdsError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
     description = call.parameters["DBSubnetGroupDescription"]
     group = add_subnet_group(call.region, name, description, subnets, requests.tags(call.parameters))
-    return {"DBSubnetGroup": answers.subnet_group(group)}
+    return {"DBSubnetGroup": responses.subnet_group(group)}
 
 
 @serves("DescribeDBSubnetGroups")
 def describe_db_subnet_groups(call: Call) -> dict[str, Any]:
-    """Subnet groups, all or one."""
+    """All subnet groups, or the named one."""
     groups = list(call.region.subnet_groups.values())
     if "DBSubnetGroupName" in call.parameters:
-        name = subnet_group_named(call.region, call.parameters["DBSubnetGroupName"])
+        name = resolve_subnet_group(call.region, call.parameters["DBSubnetGroupName"])
         groups = [call.region.subnet_groups[name]]
-    shown, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
-    return {"DBSubnetGroups": [answers.subnet_group(group) for group in shown], "Marker": marker}
+    page, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
+    return {"DBSubnetGroups": [responses.subnet_group(group) for group in page], "Marker": marker}
 
 
 @serves("DeleteDBSubnetGroup")
 def delete_db_subnet_group(call: Call) -> dict[str, Any]:
     """Delete a subnet group that no cluster uses."""
-    name = subnet_group_named(call.region, call.parameters["DBSubnetGroupName"])
+    name = resolve_subnet_group(call.region, call.parameters["DBSubnetGroupName"])
     users = [cluster.identifier for cluster in call.region.clusters.values() if cluster.subnet_group == name]
     if users or name == DEFAULT_SUBNET_GROUP:
         reason = f"it is used by {', '.join(users)}" if users else "it is the default one"
-        raise Refusal("InvalidDBSubnetGroupStateFault", f"Cannot delete the DB subnet group '{name}': {reason}.")
+        raise RdsError("InvalidDBSubnetGroupStateFault", f"Cannot delete the DB subnet group '{name}': {reason}.")
     del call.region.subnet_groups[name]
     return {}
 
@@ -143,19 +149,19 @@ def delete_db_subnet_group(call: Call) -> dict[str, Any]:
 
 @serves("CreateDBClusterParameterGroup")
 def create_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
-    """A cluster parameter group; it holds no parameters."""
+    """A cluster parameter group without parameters."""
     group = _new_parameter_group(call, "DBClusterParameterGroupName", "cluster-pg")
     _add(call.region.cluster_parameter_groups, group)
-    return {"DBClusterParameterGroup": answers.cluster_parameter_group(group)}
+    return {"DBClusterParameterGroup": responses.cluster_parameter_group(group)}
 
 
 @serves("DescribeDBClusterParameterGroups")
 def describe_db_cluster_parameter_groups(call: Call) -> dict[str, Any]:
-    """Cluster parameter groups, all or one."""
-    groups = _wanted(call, call.region.cluster_parameter_groups, "DBClusterParameterGroupName")
-    shown, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
-    found = [answers.cluster_parameter_group(group) for group in shown]
-    return {"DBClusterParameterGroups": found, "Marker": marker}
+    """All cluster parameter groups, or the named one."""
+    groups = _select(call, call.region.cluster_parameter_groups, "DBClusterParameterGroupName")
+    page, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
+    shown = [responses.cluster_parameter_group(group) for group in page]
+    return {"DBClusterParameterGroups": shown, "Marker": marker}
 
 
 @serves("DeleteDBClusterParameterGroup")
@@ -168,18 +174,18 @@ def delete_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
 
 @serves("CreateDBParameterGroup")
 def create_db_parameter_group(call: Call) -> dict[str, Any]:
-    """An instance parameter group; it holds no parameters."""
+    """An instance parameter group without parameters."""
     group = _new_parameter_group(call, "DBParameterGroupName", "pg")
     _add(call.region.parameter_groups, group)
-    return {"DBParameterGroup": answers.parameter_group(group)}
+    return {"DBParameterGroup": responses.parameter_group(group)}
 
 
 @serves("DescribeDBParameterGroups")
 def describe_db_parameter_groups(call: Call) -> dict[str, Any]:
-    """Instance parameter groups, all or one."""
-    groups = _wanted(call, call.region.parameter_groups, "DBParameterGroupName")
-    shown, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
-    return {"DBParameterGroups": [answers.parameter_group(group) for group in shown], "Marker": marker}
+    """All instance parameter groups, or the named one."""
+    groups = _select(call, call.region.parameter_groups, "DBParameterGroupName")
+    page, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
+    return {"DBParameterGroups": [responses.parameter_group(group) for group in page], "Marker": marker}
 
 
 @serves("DeleteDBParameterGroup")
@@ -193,7 +199,7 @@ def delete_db_parameter_group(call: Call) -> dict[str, Any]:
 def _group_name(call: Call, parameter: str) -> str:
     name: str = call.parameters[parameter].lower()
     if not re.fullmatch(r"[a-z0-9._-]{1,255}", name) or name == "default" or name.startswith("default."):
-        raise Refusal("InvalidParameterValue", f"The parameter {parameter} is not a valid name: {name}")
+        raise RdsError("InvalidParameterValue", f"The parameter {parameter} is not a valid name: {name}")
     return name
 
 
@@ -201,31 +207,31 @@ def _new_parameter_group(call: Call, parameter: str, kind: str) -> ParameterGrou
     name = _group_name(call, parameter)
     family = call.parameters["DBParameterGroupFamily"]
     if family not in FAMILIES:
-        raise Refusal("InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family")
+        raise RdsError("InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family")
     tags = requests.tags(call.parameters)
     return ParameterGroup(name, call.region.arn(kind, name), family, call.parameters["Description"], tags)
 
 
 def _add(groups: dict[str, ParameterGroup], group: ParameterGroup) -> None:
     if group.name in groups:
-        raise Refusal("DBParameterGroupAlreadyExists", f"Parameter group {group.name} already exists")
+        raise RdsError("DBParameterGroupAlreadyExists", f"Parameter group {group.name} already exists")
     groups[group.name] = group
 
 
-def _wanted(call: Call, groups: dict[str, ParameterGroup], parameter: str) -> list[ParameterGroup]:
+def _select(call: Call, groups: dict[str, ParameterGroup], parameter: str) -> list[ParameterGroup]:
     if parameter not in call.parameters:
         return list(groups.values())
-    return [_found(groups, call.parameters[parameter])]
+    return [_find(groups, call.parameters[parameter])]
 
 
-def _found(groups: dict[str, ParameterGroup], name: str) -> ParameterGroup:
+def _find(groups: dict[str, ParameterGroup], name: str) -> ParameterGroup:
     if name.lower() not in groups:
-        raise Refusal("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+        raise RdsError("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
     return groups[name.lower()]
 
 
 def _delete(groups: dict[str, ParameterGroup], name: str, used: list[str]) -> None:
-    group = _found(groups, name)
+    group = _find(groups, name)
     if group.name in used or group.name.startswith("default."):
-        raise Refusal("InvalidDBParameterGroupState", f"One or more resources use the parameter group {group.name}.")
+        raise RdsError("InvalidDBParameterGroupState", f"One or more resources use the parameter group {group.name}.")
     del groups[group.name]

@@ -1,4 +1,4 @@
-"""DB instances: members of a cluster. The first one is the writer.
+"""DB instances: the members of a cluster. The first one is the writer.
 
 Source: RDS API Reference, CreateDBInstance, ModifyDBInstance, DeleteDBInstance.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import answers, events, groups, lookup, requests, servers
+from devstack.aws.rds import events, groups, lookup, requests, responses, servers
 from devstack.aws.rds.clusters import new_resource_id
-from devstack.aws.rds.engine_versions import check_class, version_for
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.engine_versions import check_class, resolve_version
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Instance
 from devstack.aws.rds.state import Call, Region
 
-BELONG_TO_THE_CLUSTER = (
+CLUSTER_PARAMETERS = (
     "AllocatedStorage",
     "BackupRetentionPeriod",
     "DBName",
@@ -28,9 +28,9 @@ BELONG_TO_THE_CLUSTER = (
     "StorageEncrypted",
     "VpcSecurityGroupIds",
 )
-"""Parameters that an instance in a cluster cannot be given."""
+"""Parameters that belong to the cluster and are refused for an instance."""
 
-STORED = (
+STORED_PARAMETERS = (
     "AutoMinorVersionUpgrade",
     "CACertificateIdentifier",
     "CopyTagsToSnapshot",
@@ -42,7 +42,7 @@ STORED = (
     "PerformanceInsightsRetentionPeriod",
     "PreferredMaintenanceWindow",
 )
-"""Parameters that are stored and shown under the same name, and have no other effect."""
+"""Parameters that are stored and shown under the same name, without other effect."""
 
 _DEFAULT_SETTINGS: dict[str, Any] = {
     "AutoMinorVersionUpgrade": True,
@@ -57,7 +57,7 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
 
 @serves("CreateDBInstance")
 def create_db_instance(call: Call) -> dict[str, Any]:
-    """An instance in an available cluster; with the first one the database server starts."""
+    """An instance in an available cluster; the first one starts the database server."""
     identifier = _new_identifier(call, "DBInstanceIdentifier")
     cluster = _cluster_for(call)
     instance = _new_instance(call, identifier, cluster)
@@ -65,53 +65,53 @@ def create_db_instance(call: Call) -> dict[str, Any]:
     cluster.members.append(identifier)
     server = servers.start(call.state, cluster)
 
-    def available(at: datetime) -> None:
+    def become_available(at: datetime) -> None:
         if not servers.succeeded(server):
             instance.status = "failed"
             return
         instance.status, cluster.reachable = "available", True
         events.record(call.state, instance, at, "DB instance created", "creation")
 
-    call.state.schedule(instance, call.state.durations.instance_create, available, ready=server.done)
-    return {"DBInstance": answers.instance(call.state, instance)}
+    call.state.schedule(instance, call.state.durations.instance_create, become_available, ready=server.done)
+    return {"DBInstance": responses.instance(call.state, instance)}
 
 
 def _new_identifier(call: Call, parameter: str) -> str:
     identifier = requests.identifier(call.parameters, parameter)
     if identifier in call.region.instances:
-        raise Refusal("DBInstanceAlreadyExists", f"DB instance already exists: {identifier}")
+        raise RdsError("DBInstanceAlreadyExists", f"DB instance already exists: {identifier}")
     return identifier
 
 
 def _cluster_for(call: Call) -> Cluster:
-    wanted = call.parameters
-    if "DBClusterIdentifier" not in wanted:
-        raise Refusal(
+    parameters = call.parameters
+    if "DBClusterIdentifier" not in parameters:
+        raise RdsError(
             "InvalidParameterCombination",
             "The parameter DBClusterIdentifier must be provided: the emulator has only instances in Aurora clusters.",
         )
-    for name in BELONG_TO_THE_CLUSTER:
-        if name in wanted:
-            raise Refusal(
+    for name in CLUSTER_PARAMETERS:
+        if name in parameters:
+            raise RdsError(
                 "InvalidParameterCombination",
                 f"The requested DB Instance will be a member of a DB Cluster. Set {name} for the DB Cluster.",
             )
-    cluster = lookup.cluster_named(call.region, wanted["DBClusterIdentifier"])
-    if wanted["Engine"] != cluster.engine:
-        raise Refusal(
+    cluster = lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])
+    if parameters["Engine"] != cluster.engine:
+        raise RdsError(
             "InvalidParameterCombination",
-            f"The engine name requested for your DB instance ({wanted['Engine']}) doesn't match the engine "
+            f"The engine name requested for your DB instance ({parameters['Engine']}) doesn't match the engine "
             f"name of your DB cluster ({cluster.engine}).",
         )
     lookup.require_cluster_available(cluster)
-    _check_class(cluster, wanted["DBInstanceClass"])
+    _check_class(cluster, parameters["DBInstanceClass"])
     return cluster
 
 
 def _check_class(cluster: Cluster, instance_class: str) -> None:
     check_class(cluster.engine, cluster.engine_version, instance_class)
     if instance_class == "db.serverless" and cluster.scaling is None:
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterStateFault",
             "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a "
             "Serverless v2 DB instance.",
@@ -119,84 +119,86 @@ def _check_class(cluster: Cluster, instance_class: str) -> None:
 
 
 def _new_instance(call: Call, identifier: str, cluster: Cluster) -> Instance:
-    wanted, region = call.parameters, call.region
-    version = version_for(cluster.engine, cluster.engine_version)
-    groups.subnet_group_named(region, wanted.get("DBSubnetGroupName"))
-    zones = answers.availability_zones(region.name)
+    parameters, region = call.parameters, call.region
+    version = resolve_version(cluster.engine, cluster.engine_version)
+    groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName"))
+    zones = responses.availability_zones(region.name)
     return Instance(
         identifier=identifier,
         arn=region.arn("db", identifier),
         resource_id=new_resource_id("db"),
         cluster=cluster,
-        instance_class=wanted["DBInstanceClass"],
+        instance_class=parameters["DBInstanceClass"],
         created=call.now,
         visible_from=call.now + timedelta(seconds=call.state.durations.visibility_lag),
-        parameter_group=groups.parameter_group_for(region, wanted.get("DBParameterGroupName"), version),
-        availability_zone=wanted.get("AvailabilityZone", zones[len(cluster.members) % len(zones)]),
-        tags=requests.tags(wanted),
-        publicly_accessible=wanted.get("PubliclyAccessible", False),
-        promotion_tier=wanted.get("PromotionTier", 1),
-        settings={**_DEFAULT_SETTINGS, **requests.chosen(wanted, STORED)},
+        parameter_group=groups.resolve_parameter_group(region, parameters.get("DBParameterGroupName"), version),
+        availability_zone=parameters.get("AvailabilityZone", zones[len(cluster.members) % len(zones)]),
+        tags=requests.tags(parameters),
+        publicly_accessible=parameters.get("PubliclyAccessible", False),
+        promotion_tier=parameters.get("PromotionTier", 1),
+        settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS)},
     )
 
 
 @serves("DescribeDBInstances")
 def describe_db_instances(call: Call) -> dict[str, Any]:
-    """Instances of the account in the region; NotFound only for an exact identifier."""
-    wanted = call.parameters
-    filters = requests.filters(wanted, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"))
+    """The account's instances in the region; NotFound only for an exact identifier."""
+    parameters = call.parameters
+    filters = requests.filters(parameters, ("db-cluster-id", "db-instance-id", "dbi-resource-id", "domain", "engine"))
     visible = [each for each in call.region.instances.values() if each.visible_from <= call.now]
-    if "DBInstanceIdentifier" in wanted:
-        instance = lookup.instance_named(call.region, wanted["DBInstanceIdentifier"])
+    if "DBInstanceIdentifier" in parameters:
+        instance = lookup.find_instance(call.region, parameters["DBInstanceIdentifier"])
         if instance not in visible:
-            raise Refusal("DBInstanceNotFound", f"DBInstance {instance.identifier} not found.")
+            raise RdsError("DBInstanceNotFound", f"DBInstance {instance.identifier} not found.")
         visible = [instance]
-    found = [
+    matching = [
         each
         for each in visible
-        if requests.admits(filters, "db-cluster-id", each.cluster.identifier, each.cluster.arn)
-        and requests.admits(filters, "db-instance-id", each.identifier, each.arn)
-        and requests.admits(filters, "dbi-resource-id", each.resource_id)
-        and requests.admits(filters, "engine", each.cluster.engine)
-        and requests.admits(filters, "domain", None)
+        if requests.matches_filter(filters, "db-cluster-id", each.cluster.identifier, each.cluster.arn)
+        and requests.matches_filter(filters, "db-instance-id", each.identifier, each.arn)
+        and requests.matches_filter(filters, "dbi-resource-id", each.resource_id)
+        and requests.matches_filter(filters, "engine", each.cluster.engine)
+        and requests.matches_filter(filters, "domain", None)
     ]
-    shown, marker = requests.page(wanted, found, key=lambda each: each.identifier)
-    return {"DBInstances": [answers.instance(call.state, each) for each in shown], "Marker": marker}
+    page, marker = requests.page(parameters, matching, key=lambda each: each.identifier)
+    return {"DBInstances": [responses.instance(call.state, each) for each in page], "Marker": marker}
 
 
 @serves("ModifyDBInstance")
 def modify_db_instance(call: Call) -> dict[str, Any]:
-    """Change an instance. Without ApplyImmediately a new class or name stays pending for ever."""
-    wanted = call.parameters
-    instance = lookup.instance_named(call.region, wanted["DBInstanceIdentifier"])
+    """Change an instance. Without ApplyImmediately a new class or name stays pending."""
+    parameters = call.parameters
+    instance = lookup.find_instance(call.region, parameters["DBInstanceIdentifier"])
     if instance.status != "available":
-        raise Refusal("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
-    if "NewDBInstanceIdentifier" in wanted:
+        raise RdsError("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
+    if "NewDBInstanceIdentifier" in parameters:
         _new_identifier(call, "NewDBInstanceIdentifier")
-    if "DBInstanceClass" in wanted:
-        _check_class(instance.cluster, wanted["DBInstanceClass"])
-    if "DBParameterGroupName" in wanted:
-        version = version_for(instance.cluster.engine, instance.cluster.engine_version)
-        instance.parameter_group = groups.parameter_group_for(call.region, wanted["DBParameterGroupName"], version)
-    _change_at_once(instance, wanted)
+    if "DBInstanceClass" in parameters:
+        _check_class(instance.cluster, parameters["DBInstanceClass"])
+    if "DBParameterGroupName" in parameters:
+        version = resolve_version(instance.cluster.engine, instance.cluster.engine_version)
+        instance.parameter_group = groups.resolve_parameter_group(
+            call.region, parameters["DBParameterGroupName"], version
+        )
+    _change_at_once(instance, parameters)
     _change_later(call, instance)
-    return {"DBInstance": answers.instance(call.state, instance)}
+    return {"DBInstance": responses.instance(call.state, instance)}
 
 
-def _change_at_once(instance: Instance, wanted: dict[str, Any]) -> None:
-    instance.settings.update(requests.chosen(wanted, STORED))
-    instance.promotion_tier = wanted.get("PromotionTier", instance.promotion_tier)
-    instance.publicly_accessible = wanted.get("PubliclyAccessible", instance.publicly_accessible)
+def _change_at_once(instance: Instance, parameters: dict[str, Any]) -> None:
+    instance.settings.update(requests.select(parameters, STORED_PARAMETERS))
+    instance.promotion_tier = parameters.get("PromotionTier", instance.promotion_tier)
+    instance.publicly_accessible = parameters.get("PubliclyAccessible", instance.publicly_accessible)
 
 
 def _change_later(call: Call, instance: Instance) -> None:
-    wanted = call.parameters
-    renamed = wanted.get("NewDBInstanceIdentifier", "").lower()
-    later = {"DBInstanceClass": wanted.get("DBInstanceClass"), "DBInstanceIdentifier": renamed or None}
-    instance.pending.update({name: value for name, value in later.items() if value is not None})
-    if not instance.pending or not wanted.get("ApplyImmediately", False):
+    parameters = call.parameters
+    new_name = parameters.get("NewDBInstanceIdentifier", "").lower()
+    changes = {"DBInstanceClass": parameters.get("DBInstanceClass"), "DBInstanceIdentifier": new_name or None}
+    instance.pending.update({name: value for name, value in changes.items() if value is not None})
+    if not instance.pending or not parameters.get("ApplyImmediately", False):
         return
-    moment = call.state.durations.instance_modify
+    seconds = call.state.durations.instance_modify
 
     def begin(_: datetime) -> None:
         instance.status = "modifying"
@@ -205,8 +207,8 @@ def _change_later(call: Call, instance: Instance) -> None:
         instance.status = "available"
         _apply_pending(call.region, instance)
 
-    call.state.schedule(instance, moment / 4, begin)
-    call.state.schedule(instance, moment, finish)
+    call.state.schedule(instance, seconds / 4, begin)
+    call.state.schedule(instance, seconds, finish)
 
 
 def _apply_pending(region: Region, instance: Instance) -> None:
@@ -222,11 +224,11 @@ def _apply_pending(region: Region, instance: Instance) -> None:
 
 @serves("DeleteDBInstance")
 def delete_db_instance(call: Call) -> dict[str, Any]:
-    """Delete an instance, also of a protected cluster; a reader takes over from a writer at once."""
-    instance = lookup.instance_named(call.region, call.parameters["DBInstanceIdentifier"])
+    """Delete an instance, also of a protected cluster; a reader replaces a deleted writer at once."""
+    instance = lookup.find_instance(call.region, call.parameters["DBInstanceIdentifier"])
     cluster = instance.cluster
     if call.parameters.get("FinalDBSnapshotIdentifier"):
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             "FinalDBSnapshotIdentifier can not be specified when deleting a DB instance in an Aurora "
             "cluster; DeleteDBCluster takes the final snapshot.",
@@ -236,17 +238,17 @@ def delete_db_instance(call: Call) -> dict[str, Any]:
     _promote_reader(call.region, cluster)
     call.state.cancel(instance)
     call.state.schedule(instance, call.state.durations.instance_delete, lambda at: _remove(call, instance, cluster, at))
-    return {"DBInstance": answers.instance(call.state, instance)}
+    return {"DBInstance": responses.instance(call.state, instance)}
 
 
 def _check_deletable(region: Region, instance: Instance, cluster: Cluster) -> None:
     if instance.status == "deleting":
-        raise Refusal("InvalidDBInstanceState", f"Instance {instance.identifier} is already being deleted.")
+        raise RdsError("InvalidDBInstanceState", f"Instance {instance.identifier} is already being deleted.")
     if cluster.status in ("starting", "stopped", "stopping"):
-        raise Refusal("InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state")
+        raise RdsError("InvalidDBClusterStateFault", f"DbCluster {cluster.identifier} is in {cluster.status} state")
     last = all(region.instances[name].status == "deleting" for name in cluster.members if name != instance.identifier)
     if last and cluster.read_replicas:
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterStateFault",
             "Cannot delete the last instance of the master cluster. Delete the replica cluster before "
             "deleting the last master cluster instance.",
@@ -254,7 +256,7 @@ def _check_deletable(region: Region, instance: Instance, cluster: Cluster) -> No
 
 
 def _promote_reader(region: Region, cluster: Cluster) -> None:
-    """Let the best available reader take the place of a writer that goes: lowest promotion tier first."""
+    """Replace a writer that is being deleted by the available reader of the lowest promotion tier."""
     if region.instances[cluster.members[0]].status != "deleting":
         return
     readers = [name for name in cluster.members if region.instances[name].status == "available"]

@@ -1,4 +1,4 @@
-"""KMS keys and managed master passwords: what RDS itself asks of KMS and Secrets Manager."""
+"""KMS keys and managed master passwords: the calls that RDS itself makes to KMS and Secrets Manager."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 import uuid
 
 from devstack.aws.caller import Caller
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Cluster, ManagedSecret
 from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.services import ServiceError
@@ -17,10 +17,10 @@ DEFAULT_SECRET_KEY = "alias/aws/secretsmanager"  # noqa: S105 - the alias of a k
 
 
 def key_arn(state: RdsState, region: Region, key: str) -> str:
-    """The ARN of an enabled key of this account and region, given by id, ARN or alias; Refusal otherwise."""
+    """The ARN of a key of this account and region, named by id, ARN or alias. Raises RdsError unless it is enabled."""
     arn = _enabled_key(state, region, key)
     if arn is None:
-        raise Refusal(
+        raise RdsError(
             "KMSKeyNotAccessibleFault",
             f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions "
             "to access it.",
@@ -29,7 +29,7 @@ def key_arn(state: RdsState, region: Region, key: str) -> str:
 
 
 def is_default_key(state: RdsState, region: Region, arn: str) -> bool:
-    """Whether a key is the account's own `aws/rds`, which no other account may use."""
+    """Whether a key is the account's default key `aws/rds`, which no other account may use."""
     return arn == _enabled_key(state, region, DEFAULT_KEY)
 
 
@@ -37,10 +37,10 @@ def _enabled_key(state: RdsState, region: Region, key: str) -> str | None:
     if key.startswith("arn:") and key.split(":")[3] != region.name:
         return None
     try:
-        answer = state.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
+        response = state.services.call(_caller(region, "kms"), "TrentService.DescribeKey", {"KeyId": key})
     except ServiceError:
         return None
-    metadata = answer["KeyMetadata"]
+    metadata = response["KeyMetadata"]
     return str(metadata["Arn"]) if metadata["KeyState"] == "Enabled" else None
 
 
@@ -49,11 +49,11 @@ def _caller(region: Region, service: str) -> Caller:
 
 
 def create_secret(state: RdsState, cluster: Cluster, kms_key: str | None) -> tuple[ManagedSecret, str]:
-    """Create the managed secret of a cluster's master user; returns it with the password that it holds."""
-    region = state.of(cluster)
+    """Create the managed secret of a cluster's master user; returns it with its password."""
+    region = state.region_of(cluster)
     key = key_arn(state, region, kms_key or DEFAULT_SECRET_KEY)
     password = secrets.token_urlsafe(24)
-    answer = state.services.call(
+    response = state.services.call(
         _caller(region, "secretsmanager"),
         "secretsmanager.CreateSecret",
         {
@@ -67,15 +67,15 @@ def create_secret(state: RdsState, cluster: Cluster, kms_key: str | None) -> tup
             ],
         },
     )
-    return ManagedSecret(arn=str(answer["ARN"]), status="creating", kms_key_id=key), password
+    return ManagedSecret(arn=str(response["ARN"]), status="creating", kms_key_id=key), password
 
 
 def rotate_secret(state: RdsState, cluster: Cluster, secret: ManagedSecret) -> str:
-    """Put a new password into the managed secret; returns it."""
+    """Write a new password to the managed secret; returns the password."""
     password = secrets.token_urlsafe(24)
     content = json.dumps({"username": cluster.master_username, "password": password})
     state.services.call(
-        _caller(state.of(cluster), "secretsmanager"),
+        _caller(state.region_of(cluster), "secretsmanager"),
         "secretsmanager.PutSecretValue",
         {"SecretId": secret.arn, "SecretString": content},
     )
@@ -83,13 +83,13 @@ def rotate_secret(state: RdsState, cluster: Cluster, secret: ManagedSecret) -> s
 
 
 def delete_secret(state: RdsState, cluster: Cluster) -> None:
-    """Delete the managed secret with its cluster, unless somebody deleted it before."""
+    """Delete the managed secret with its cluster; a secret that is already deleted is ignored."""
     secret, cluster.secret = cluster.secret, None
     if secret is None:
         return
     try:
         state.services.call(
-            _caller(state.of(cluster), "secretsmanager"),
+            _caller(state.region_of(cluster), "secretsmanager"),
             "secretsmanager.DeleteSecret",
             {"SecretId": secret.arn, "ForceDeleteWithoutRecovery": True},
         )

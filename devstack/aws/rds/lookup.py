@@ -1,54 +1,58 @@
-"""Finding the resource that a call names, and refusing to work on one that is not available."""
+"""Find the resource that a call names, and refuse to change one that is not available."""
 
 from __future__ import annotations
 
 from devstack.aws.rds import requests
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
 from devstack.aws.rds.state import RdsState, Region
 
 
-def cluster_named(region: Region, name: str) -> Cluster:
-    """A cluster by identifier or ARN; Refusal if there is none."""
+def find_cluster(region: Region, name: str) -> Cluster:
+    """A cluster by identifier or ARN. Raises RdsError if there is none."""
     cluster = region.clusters.get(requests.name_of(name, "cluster"))
-    if cluster is None or not _is_meant(cluster.arn, name):
-        raise Refusal("DBClusterNotFoundFault", f"DBCluster {name} not found.")
+    if cluster is None or not _names(name, cluster.arn):
+        raise RdsError("DBClusterNotFoundFault", f"DBCluster {name} not found.")
     return cluster
 
 
-def instance_named(region: Region, name: str) -> Instance:
-    """An instance by identifier or ARN; Refusal if there is none."""
+def find_instance(region: Region, name: str) -> Instance:
+    """An instance by identifier or ARN. Raises RdsError if there is none."""
     instance = region.instances.get(requests.name_of(name, "db"))
-    if instance is None or not _is_meant(instance.arn, name):
-        raise Refusal("DBInstanceNotFound", f"DBInstance {name} not found.")
+    if instance is None or not _names(name, instance.arn):
+        raise RdsError("DBInstanceNotFound", f"DBInstance {name} not found.")
     return instance
 
 
-def snapshot_named(region: Region, name: str) -> Snapshot:
-    """A snapshot of this account and region by identifier or ARN; Refusal if there is none."""
+def find_snapshot(region: Region, name: str) -> Snapshot:
+    """A snapshot of this account and region by identifier or ARN. Raises RdsError if there is none."""
     snapshot = region.snapshots.get(requests.name_of(name, "cluster-snapshot"))
-    if snapshot is None or not _is_meant(snapshot.arn, name):
+    if snapshot is None or not _names(name, snapshot.arn):
         raise snapshot_not_found(name)
     return snapshot
 
 
-def usable_snapshot(state: RdsState, region: Region, name: str) -> Snapshot:
-    """A snapshot to copy or restore from: an own one, or by ARN one that is shared with the caller."""
+def find_usable_snapshot(state: RdsState, region: Region, name: str) -> Snapshot:
+    """A snapshot that the caller may copy or restore: an own one, or by ARN one that is shared with the caller.
+
+    Raises RdsError if there is none.
+    """
     parts = requests.arn(name)
     if parts is None or parts.kind != "cluster-snapshot":
-        return snapshot_named(region, name)
+        return find_snapshot(region, name)
     snapshot = state.region(parts.account, parts.region).snapshots.get(parts.name)
     if snapshot is None or not _may_use(snapshot, region.account):
         raise snapshot_not_found(name)
     return snapshot
 
 
-def snapshot_not_found(name: str) -> Refusal:
-    """The refusal for a snapshot that does not exist, or that the caller may not know of."""
-    return Refusal("DBClusterSnapshotNotFoundFault", f"DBClusterSnapshot {name} not found.")
+def snapshot_not_found(name: str) -> RdsError:
+    """The error for a snapshot that does not exist, or that the caller may not see."""
+    return RdsError("DBClusterSnapshotNotFoundFault", f"DBClusterSnapshot {name} not found.")
 
 
-def _is_meant(arn: str, name: str) -> bool:
+def _names(name: str, arn: str) -> bool:
+    """Whether a parameter is an identifier, or the ARN of exactly this resource."""
     return requests.arn(name) is None or arn.lower() == name.lower()
 
 
@@ -57,18 +61,18 @@ def _may_use(snapshot: Snapshot, account: str) -> bool:
 
 
 def require_cluster_available(cluster: Cluster) -> None:
-    """Refuse to work on a cluster that is busy, stopped or broken."""
+    """Raise RdsError for a cluster that is busy, stopped or failed."""
     if cluster.status != "available":
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterStateFault",
             f"DB cluster is not available for modification with status {cluster.status}",
         )
 
 
 def require_snapshot_available(snapshot: Snapshot) -> None:
-    """Refuse to work with a snapshot that is not finished, or failed."""
+    """Raise RdsError for a snapshot that is unfinished or failed."""
     if snapshot.status != "available":
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterSnapshotStateFault",
             f"The DB cluster snapshot {snapshot.identifier} is not in the available state: {snapshot.status}",
         )

@@ -1,4 +1,4 @@
-"""The master user's password: given by the caller, or managed in Secrets Manager.
+"""The master user's password: set by the caller, or managed in Secrets Manager.
 
 Source: RDS API Reference, CreateDBCluster; Aurora User Guide, "Password management with Secrets Manager".
 """
@@ -10,29 +10,29 @@ from datetime import datetime
 from typing import Any
 
 from devstack.aws.rds import keys, servers
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import RdsState
 
 
-def check_master(wanted: dict[str, Any]) -> None:
-    """Refuse a cluster without a master user, or with two ways of setting its password, or none."""
-    if "ReplicationSourceIdentifier" in wanted:
+def check_master(parameters: dict[str, Any]) -> None:
+    """Raise RdsError without a master user, or without exactly one way of setting its password."""
+    if "ReplicationSourceIdentifier" in parameters:
         return
-    if "MasterUsername" not in wanted:
-        raise Refusal("InvalidParameterValue", "The parameter MasterUsername must be provided and must not be blank.")
-    if ("MasterUserPassword" in wanted) == bool(wanted.get("ManageMasterUserPassword")):
-        raise Refusal(
+    if "MasterUsername" not in parameters:
+        raise RdsError("InvalidParameterValue", "The parameter MasterUsername must be provided and must not be blank.")
+    if ("MasterUserPassword" in parameters) == bool(parameters.get("ManageMasterUserPassword")):
+        raise RdsError(
             "InvalidParameterCombination",
             "You must specify either MasterUserPassword or ManageMasterUserPassword, and not both.",
         )
-    check(wanted.get("MasterUserPassword"))
+    check(parameters.get("MasterUserPassword"))
 
 
 def check(password: str | None) -> None:
-    """Refuse a password that is not 8 to 41 printable ASCII characters without slash, quote and at."""
+    """Raise RdsError unless the password has 8 to 41 printable ASCII characters, without slash, quote and at sign."""
     if password is not None and not re.fullmatch(r"[!#-.0-?A-~ ]{8,41}", password):
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterValue",
             "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. "
             "Only printable ASCII characters besides '/', '@', '\"' may be used.",
@@ -40,13 +40,13 @@ def check(password: str | None) -> None:
 
 
 def manage(state: RdsState, cluster: Cluster, kms_key: str | None) -> str:
-    """Hand the master password over to Secrets Manager; returns the new password."""
+    """Let Secrets Manager manage the master password; returns the new password."""
     secret, password = keys.create_secret(state, cluster, kms_key)
     cluster.secret = secret
-    servers_password = servers.set_master_password(state, cluster, password)
+    password_change = servers.set_master_password(state, cluster, password)
 
-    def active(_: datetime) -> None:
+    def activate(_: datetime) -> None:
         secret.status = "active"
 
-    state.schedule(cluster, state.durations.master_password, active, ready=servers_password.done)
+    state.schedule(cluster, state.durations.master_password, activate, ready=password_change.done)
     return password

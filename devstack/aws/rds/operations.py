@@ -1,4 +1,4 @@
-"""The table of the operations that are served, filled by the modules that carry them out."""
+"""The registry of the operations that the emulator serves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from devstack.aws.rds.state import Call
 Handler = Callable[[Call], Mapping[str, Any]]
 
 OPERATIONS: dict[str, Handler] = {}
-"""Operation name to what carries it out."""
+"""Operation name to its handler."""
 
 
 def serves(operation: str) -> Callable[[Handler], Handler]:
-    """Register a function as the one that carries out an operation."""
+    """Register a function as the handler of an operation."""
 
     def register(handler: Handler) -> Handler:
         OPERATIONS[operation] = handler

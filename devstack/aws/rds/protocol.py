@@ -1,7 +1,7 @@
 """The RDS query protocol, API version 2014-10-31, driven by botocore's own service model.
 
-Requests are parsed, and answers written, member by member from the model's shapes, so that an answer cannot
-have a member, a type or a list element name that the real service does not have.
+Requests are parsed, and responses written, member by member from the model's shapes. So a response cannot have a
+member, a type or a list element name that the real service does not have.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import botocore.session
 from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
-from devstack.aws.rds.errors import COMMON_CODES, Refusal
+from devstack.aws.rds.errors import COMMON_CODES, RdsError
 
 NAMESPACE = "http://rds.amazonaws.com/doc/2014-10-31/"
 
@@ -42,7 +42,7 @@ def modelled_codes(operation: str, service: str = "rds") -> dict[str, int]:
 
 
 def status_of(code: str, operation: str, service: str = "rds") -> int | None:
-    """The HTTP status of a wire code for an operation; None if the operation cannot answer it."""
+    """The HTTP status of a wire code for an operation; None if the operation cannot return it."""
     return modelled_codes(operation, service).get(code) or COMMON_CODES.get(code)
 
 
@@ -50,7 +50,7 @@ def status_of(code: str, operation: str, service: str = "rds") -> int | None:
 
 
 def parse(operation: str, form: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a call as Python values; Refusal if one is missing or of the wrong type."""
+    """The parameters of a call as Python values. Raises RdsError if one is missing or of the wrong type."""
     shape = operation_model(operation).input_shape
     if not isinstance(shape, StructureShape):
         return {}
@@ -64,7 +64,7 @@ def _parse_structure(shape: StructureShape, form: Mapping[str, str], prefix: str
         if value is not None:
             parsed[name] = value
         elif name in shape.required_members:
-            raise Refusal("MissingParameter", f"The request must contain the parameter {prefix}{name}.")
+            raise RdsError("MissingParameter", f"The request must contain the parameter {prefix}{name}.")
     return parsed
 
 
@@ -89,7 +89,7 @@ def _parse_scalar(shape: Shape, text: str, key: str) -> Any:
     try:
         return _SCALARS[shape.type_name](text)
     except (KeyError, ValueError):
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterValue", f"Invalid value {text!r} for {key}. Must be of type {shape.type_name}."
         ) from None
 
@@ -110,21 +110,21 @@ _SCALARS: dict[str, Any] = {
 }
 
 
-# Answers
+# Responses
 
 
-def write(operation: str, answer: Mapping[str, Any], request_id: str) -> str:
-    """The XML of an answer; TypeError or KeyError if the answer is not of the model's shape."""
+def write(operation: str, response: Mapping[str, Any], request_id: str) -> str:
+    """The XML of a response. Raises TypeError or KeyError if it is not of the model's shape."""
     shape = operation_model(operation).output_shape
     result = ""
     if isinstance(shape, StructureShape):
-        result = _element(str(shape.serialization["resultWrapper"]), _write_structure(shape, answer, operation))
+        result = _element(str(shape.serialization["resultWrapper"]), _write_structure(shape, response, operation))
     metadata = _element("ResponseMetadata", _element("RequestId", request_id))
     return f'<{operation}Response xmlns="{NAMESPACE}">{result}{metadata}</{operation}Response>'
 
 
 def write_error(code: str, message: str, status: int, request_id: str) -> str:
-    """The XML of an error."""
+    """The XML of an error response."""
     kind = "Sender" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Receiver"
     error = _element("Type", kind) + _element("Code", escape(code)) + _element("Message", escape(message))
     return (
@@ -156,7 +156,7 @@ def _write(shape: Shape, value: Any, path: str) -> str:
 def _write_scalar(shape: Shape, value: Any, path: str) -> str:
     expected = _PYTHON_TYPES[shape.type_name]
     if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
-        raise TypeError(f"{path} is {value!r}; botocore's model wants {shape.type_name}")
+        raise TypeError(f"{path} is {value!r}; botocore's model expects {shape.type_name}")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""What every operation does with its parameters before it begins: identifiers, ARNs, tags, filters, pages."""
+"""The parameters that many operations have: identifiers, ARNs, tags, filters and pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Tags
 
 T = TypeVar("T")
@@ -30,11 +30,11 @@ class Arn(NamedTuple):
 
 
 def identifier(parameters: Mapping[str, Any], name: str) -> str:
-    """A new identifier as RDS stores it, in lower case; Refusal if it is not a valid one."""
+    """A new identifier as RDS stores it, in lower case. Raises RdsError if it is not valid."""
     value = str(parameters[name])
     lowered = value.lower()
     if len(value) > LONGEST_IDENTIFIER or not _IDENTIFIER.fullmatch(lowered):
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterValue",
             f"The parameter {name} is not a valid identifier. Identifiers must begin with a letter; must "
             "contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain "
@@ -44,7 +44,7 @@ def identifier(parameters: Mapping[str, Any], name: str) -> str:
 
 
 def arn(value: str) -> Arn | None:
-    """The parts of an RDS ARN; None if it is not one."""
+    """The parts of an RDS ARN; None for any other text."""
     match = _ARN.fullmatch(value)
     return Arn(match["region"], match["account"], match["kind"], match["name"].lower()) if match else None
 
@@ -56,46 +56,46 @@ def name_of(value: str, kind: str) -> str:
 
 
 def tags(parameters: Mapping[str, Any]) -> Tags:
-    """The `Tags` of a call; Refusal if a key is reserved."""
-    found = {tag.get("Key", ""): tag.get("Value", "") for tag in parameters.get("Tags", [])}
-    refuse_reserved(found)
-    return found
+    """The `Tags` of a call. Raises RdsError if a key is reserved."""
+    given = {tag.get("Key", ""): tag.get("Value", "") for tag in parameters.get("Tags", [])}
+    refuse_reserved(given)
+    return given
 
 
 def refuse_reserved(keys: Iterable[str]) -> None:
-    """Refuse tag keys that only AWS itself may set."""
+    """Raise RdsError for a tag key that only AWS may set."""
     if any(key.lower().startswith(("aws:", "rds:")) for key in keys):
-        raise Refusal("InvalidParameterValue", "Tag keys cannot start with the reserved prefix: aws:, rds:")
+        raise RdsError("InvalidParameterValue", "Tag keys cannot start with the reserved prefix: aws:, rds:")
 
 
-def chosen(parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The parameters of these names that were given."""
+def select(parameters: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The parameters among `names` that the call has."""
     return {name: parameters[name] for name in names if name in parameters}
 
 
 def filters(parameters: Mapping[str, Any], supported: Sequence[str]) -> FilterValues:
-    """The `Filters` of a call by name; Refusal for a name that the operation does not know."""
-    found: FilterValues = {each.get("Name", ""): each.get("Values", []) for each in parameters.get("Filters", [])}
-    for name in found:
+    """The `Filters` of a call by name. Raises RdsError for a name that the operation does not support."""
+    given: FilterValues = {each.get("Name", ""): each.get("Values", []) for each in parameters.get("Filters", [])}
+    for name in given:
         if name not in supported:
-            raise Refusal("InvalidParameterValue", f"Unrecognized filter name: {name}")
-    return found
+            raise RdsError("InvalidParameterValue", f"Unrecognized filter name: {name}")
+    return given
 
 
-def admits(wanted: FilterValues, name: str, *values: str | None) -> bool:
-    """Whether one of a resource's values passes the filter of that name."""
-    return name not in wanted or any(value in wanted[name] for value in values)
+def matches_filter(filters: FilterValues, name: str, *values: str | None) -> bool:
+    """Whether the call has no filter of that name, or one of the resource's values passes it."""
+    return name not in filters or any(value in filters[name] for value in values)
 
 
 def page(parameters: Mapping[str, Any], items: Iterable[T], key: Callable[[T], str]) -> tuple[list[T], str | None]:
-    """One page of a Describe answer and the Marker of the next.
+    """One page of a Describe response and the Marker of the next page.
 
-    The Marker names the last item rather than a position, so that a list that changes between two pages
-    neither repeats nor hides what did not change.
+    The Marker names the last item rather than a position: if the list changes between two pages, no unchanged item is
+    repeated or skipped.
     """
     size = parameters.get("MaxRecords", 100)
     if size not in PAGE_SIZES:
-        raise Refusal("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
+        raise RdsError("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
     ordered = sorted(items, key=key)
     after = _read_marker(parameters.get("Marker"))
     rest = [item for item in ordered if key(item) > after] if after is not None else ordered
@@ -110,4 +110,6 @@ def _read_marker(marker: str | None) -> str | None:
     try:
         return base64.urlsafe_b64decode(marker.encode()).decode() if marker else None
     except ValueError:
-        raise Refusal("InvalidParameterValue", "The marker is invalid: give the Marker of the page before.") from None
+        raise RdsError(
+            "InvalidParameterValue", "The marker is invalid: give the Marker of the previous page."
+        ) from None

@@ -1,4 +1,4 @@
-"""What the emulator remembers of each RDS resource. How AWS shows it stands in `answers`."""
+"""The RDS resources as the emulator stores them; `responses` shows them as AWS does."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Tags = dict[str, str]
 
 @dataclass
 class Backup:
-    """The data of a cluster at one moment. Snapshots, their copies and restores under way share it."""
+    """The data of a cluster at one moment. Snapshots, their copies and unfinished restores share it."""
 
     key: str
     engine: str
-    work: Future[None]
-    """Done when the data is safe."""
-    holders: int = 1
-    """Discarded when nobody holds it any more."""
+    task: Future[None]
+    """Done when the data is backed up."""
+    references: int = 1
+    """How many snapshots and restores use it; with the last one the backup is deleted."""
 
 
 @dataclass
 class ManagedSecret:
-    """The master user's secret that RDS keeps in Secrets Manager."""
+    """The master user's secret that RDS manages in Secrets Manager."""
 
     arn: str
     status: str
@@ -51,7 +51,7 @@ class Cluster:
     security_groups: list[str]
     tags: Tags
     port: int
-    """The port that was asked for; the answers show the real server's."""
+    """The requested port; responses show the real server's."""
     status: str = "creating"
     database_name: str | None = None
     kms_key: str | None = None
@@ -64,35 +64,35 @@ class Cluster:
     scaling: dict[str, Any] | None = None
     """ServerlessV2ScalingConfiguration."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Parameters that are only stored and shown, by their AWS name."""
+    """Parameters that are stored and shown without other effect, by their AWS name."""
     pending: dict[str, Any] = field(default_factory=dict)
     """PendingModifiedValues."""
     members: list[str] = field(default_factory=list)
-    """Instance identifiers; the writer is the first."""
+    """Instance identifiers; the first is the writer."""
     secret: ManagedSecret | None = None
     global_cluster: str | None = None
     replication_source: str | None = None
     read_replicas: list[str] = field(default_factory=list)
     restorable_from: datetime | None = None
     master_password: str | None = None
-    """Only until the server is started with it."""
+    """None once the server is started with it."""
     origin: Backup | None = None
     """The backup to start the server from; None for an empty cluster."""
     server: Future[Address] | None = None
-    """The server, once its start was asked for."""
+    """The server's address, once its start was submitted."""
     reachable: bool = False
-    """Whether an instance has become available, so that the server may be shown."""
-    silent: SilentPort | None = None
-    """Set by the control endpoint: the endpoint on which connections hang."""
+    """Whether an instance is available, so that the endpoint leads to the server."""
+    silent_port: SilentPort | None = None
+    """The port on which connections hang, set by the control endpoint."""
 
     @property
     def account(self) -> str:
-        """The owner's account number."""
+        """The account that owns it."""
         return self.arn.split(":")[4]
 
     @property
     def region(self) -> str:
-        """Where it is."""
+        """The region that it is in."""
         return self.arn.split(":")[3]
 
 
@@ -114,7 +114,7 @@ class Instance:
     publicly_accessible: bool = False
     promotion_tier: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
-    """Parameters that are only stored and shown, by their AWS name."""
+    """Parameters that are stored and shown without other effect, by their AWS name."""
     pending: dict[str, Any] = field(default_factory=dict)
     """PendingModifiedValues."""
 
@@ -129,7 +129,7 @@ class Snapshot:
     cluster_resource_id: str
     cluster_created: datetime
     taken: datetime
-    """When the data was captured; a copy keeps its source's."""
+    """SnapshotCreateTime: when the data was captured; a copy keeps its source's."""
     visible_from: datetime
     engine: str
     engine_version: str
@@ -146,20 +146,20 @@ class Snapshot:
     source_arn: str | None = None
     started: datetime | None = None
     ends: datetime | None = None
-    """Between the two, PercentProgress is read off the clock."""
+    """PercentProgress is the share of the time between the two that has passed."""
     shared_with: list[str] = field(default_factory=list)
     """Account numbers, or `all`."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Parameters of the cluster that a snapshot carries and shows, by their AWS name."""
+    """Parameters of the cluster that a snapshot stores and shows, by their AWS name."""
 
     @property
     def account(self) -> str:
-        """The owner's account number."""
+        """The account that owns it."""
         return self.arn.split(":")[4]
 
     @property
     def region(self) -> str:
-        """Where it is."""
+        """The region that it is in."""
         return self.arn.split(":")[3]
 
 
@@ -200,7 +200,7 @@ class GlobalCluster:
     database_name: str | None
     tags: Tags
     members: list[Cluster] = field(default_factory=list)
-    """The primary cluster is the first."""
+    """The first is the primary cluster."""
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 from devstack.aws.rds import clusters, keys, lookup
-from devstack.aws.rds.engine_versions import EngineVersion, check_engine, order_of, version_for
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.engine_versions import EngineVersion, check_engine, order_of, resolve_version
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Snapshot
-from devstack.aws.rds.servers import hold
+from devstack.aws.rds.servers import retain_backup
 from devstack.aws.rds.state import Call
 
 
 @serves("RestoreDBClusterFromSnapshot")
 def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
-    """A cluster with the snapshot's data, master user and retention; everything else is asked for or default.
+    """A cluster with the snapshot's data, master user and retention; the call or a default sets everything else.
 
-    Omitting `EngineVersion` means the engine's default version, not the snapshot's.
+    Without `EngineVersion` it gets the engine's default version, not the snapshot's.
     """
-    wanted = call.parameters
+    parameters = call.parameters
     identifier = clusters.new_identifier(call)
     clusters.check_quota(call)
     snapshot = _source(call)
@@ -30,16 +30,16 @@ def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
     kms_key = _key(call, snapshot)
     cluster = clusters.new_cluster(call, identifier, version, snapshot.master_username)
     cluster.kms_key = kms_key
-    cluster.port = wanted.get("Port", snapshot.port)
-    cluster.backup_retention_days = clusters.retention(wanted, default=snapshot.backup_retention_days)
+    cluster.port = parameters.get("Port", snapshot.port)
+    cluster.backup_retention_days = clusters.retention(parameters, default=snapshot.backup_retention_days)
     cluster.settings = {**snapshot.settings, **cluster.settings}
-    cluster.origin = hold(call.state, snapshot.backup)
-    return clusters.bring_up(call, cluster, call.state.durations.cluster_restore)
+    cluster.origin = retain_backup(call.state, snapshot.backup)
+    return clusters.add_cluster(call, cluster, call.state.durations.cluster_restore)
 
 
 def _source(call: Call) -> Snapshot:
     name = call.parameters["SnapshotIdentifier"]
-    snapshot = lookup.usable_snapshot(call.state, call.region, name)
+    snapshot = lookup.find_usable_snapshot(call.state, call.region, name)
     if snapshot.region != call.region.name:
         raise lookup.snapshot_not_found(name)
     lookup.require_snapshot_available(snapshot)
@@ -50,13 +50,13 @@ def _version(call: Call, snapshot: Snapshot) -> EngineVersion:
     engine = call.parameters["Engine"]
     check_engine(engine)
     if engine != snapshot.engine:
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterValue",
             f"The engine {engine} is not compatible with the engine {snapshot.engine} of the DB cluster snapshot.",
         )
-    version = version_for(engine, call.parameters.get("EngineVersion"))
+    version = resolve_version(engine, call.parameters.get("EngineVersion"))
     if version.order < order_of(snapshot.engine_version):
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterCombination",
             f"The engine version {version.version} is earlier than the engine version of the DB cluster "
             f"snapshot ({snapshot.engine_version}).",
@@ -65,9 +65,9 @@ def _version(call: Call, snapshot: Snapshot) -> EngineVersion:
 
 
 def _key(call: Call, snapshot: Snapshot) -> str | None:
-    wanted = call.parameters.get("KmsKeyId")
-    if wanted is not None:
-        return keys.key_arn(call.state, call.region, wanted)
+    requested = call.parameters.get("KmsKeyId")
+    if requested is not None:
+        return keys.key_arn(call.state, call.region, requested)
     if snapshot.kms_key is not None and snapshot.account == call.region.account:
         return keys.key_arn(call.state, call.region, snapshot.kms_key)
     return snapshot.kms_key

@@ -1,4 +1,4 @@
-"""Sharing manual snapshots with other accounts.
+"""Share manual snapshots with other accounts.
 
 Source: RDS API Reference, ModifyDBClusterSnapshotAttribute; Aurora User Guide, "Sharing a DB cluster
 snapshot".
@@ -10,49 +10,55 @@ import re
 from typing import Any
 
 from devstack.aws.rds import keys, lookup
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Snapshot
 from devstack.aws.rds.state import Call
 
-LIMIT = 20
-"""Accounts that one snapshot can be shared with."""
+MAX_ACCOUNTS = 20
+"""How many accounts one snapshot can be shared with."""
 
 
 @serves("ModifyDBClusterSnapshotAttribute")
 def modify_db_cluster_snapshot_attribute(call: Call) -> dict[str, Any]:
     """Add and remove accounts that may copy or restore a manual snapshot."""
-    wanted = call.parameters
-    snapshot = lookup.snapshot_named(call.region, wanted["DBClusterSnapshotIdentifier"])
-    if wanted["AttributeName"] != "restore":
-        raise Refusal("InvalidParameterValue", f"Invalid attribute name: {wanted['AttributeName']}. Must be restore.")
-    shared_with = {*snapshot.shared_with, *wanted.get("ValuesToAdd", [])} - set(wanted.get("ValuesToRemove", []))
+    parameters = call.parameters
+    snapshot = lookup.find_snapshot(call.region, parameters["DBClusterSnapshotIdentifier"])
+    if parameters["AttributeName"] != "restore":
+        raise RdsError(
+            "InvalidParameterValue", f"Invalid attribute name: {parameters['AttributeName']}. Must be restore."
+        )
+    shared_with = {*snapshot.shared_with, *parameters.get("ValuesToAdd", [])} - set(
+        parameters.get("ValuesToRemove", [])
+    )
     _check(call, snapshot, shared_with)
     snapshot.shared_with = sorted(shared_with)
-    return _answer(snapshot)
+    return _response(snapshot)
 
 
 def _check(call: Call, snapshot: Snapshot, shared_with: set[str]) -> None:
     if snapshot.kind != "manual":
-        raise Refusal(
+        raise RdsError(
             "InvalidDBClusterSnapshotStateFault",
             f"Only manual snapshots can be shared; {snapshot.identifier} is {snapshot.kind}. Copy it first.",
         )
     lookup.require_snapshot_available(snapshot)
     for account in shared_with:
         if not re.fullmatch(r"\d{12}|all", account):
-            raise Refusal("InvalidParameterValue", f"Invalid account: {account}. Must be 12 digits or `all`.")
-    if len(shared_with) > LIMIT:
-        raise Refusal("SharedSnapshotQuotaExceeded", f"Cannot share a snapshot with more than {LIMIT} accounts.")
+            raise RdsError("InvalidParameterValue", f"Invalid account: {account}. Must be 12 digits or `all`.")
+    if len(shared_with) > MAX_ACCOUNTS:
+        raise RdsError(
+            "SharedSnapshotQuotaExceeded", f"Cannot share a snapshot with more than {MAX_ACCOUNTS} accounts."
+        )
     if shared_with and snapshot.kms_key is not None:
         _check_encrypted(call, snapshot.kms_key, shared_with)
 
 
 def _check_encrypted(call: Call, kms_key: str, shared_with: set[str]) -> None:
     if "all" in shared_with:
-        raise Refusal("InvalidParameterValue", "An encrypted snapshot cannot be made public.")
+        raise RdsError("InvalidParameterValue", "An encrypted snapshot cannot be made public.")
     if keys.is_default_key(call.state, call.region, kms_key):
-        raise Refusal(
+        raise RdsError(
             "InvalidParameterValue",
             "Sharing snapshots encrypted with the default service key for RDS is currently not supported.",
         )
@@ -60,11 +66,11 @@ def _check_encrypted(call: Call, kms_key: str, shared_with: set[str]) -> None:
 
 @serves("DescribeDBClusterSnapshotAttributes")
 def describe_db_cluster_snapshot_attributes(call: Call) -> dict[str, Any]:
-    """Which accounts a snapshot is shared with."""
-    return _answer(lookup.snapshot_named(call.region, call.parameters["DBClusterSnapshotIdentifier"]))
+    """The accounts that a snapshot is shared with."""
+    return _response(lookup.find_snapshot(call.region, call.parameters["DBClusterSnapshotIdentifier"]))
 
 
-def _answer(snapshot: Snapshot) -> dict[str, Any]:
+def _response(snapshot: Snapshot) -> dict[str, Any]:
     restore = {"AttributeName": "restore", "AttributeValues": snapshot.shared_with}
     result = {"DBClusterSnapshotIdentifier": snapshot.identifier, "DBClusterSnapshotAttributes": [restore]}
     return {"DBClusterSnapshotAttributesResult": result}

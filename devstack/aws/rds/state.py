@@ -1,7 +1,8 @@
-"""All RDS state of the emulator: accounts, regions, and what is due to change in them.
+"""All RDS state of the emulator: accounts, regions, and the transitions that are due in them.
 
-Nothing ticks. Each transition waits in a list with its due time, and `settle` carries out what is due
-whenever somebody looks. One lock is held around every look and every change; database work runs outside it.
+No thread advances the state. Each transition waits in a list with its due time, and every call first applies those
+that are due (`apply_due_transitions`). One lock is held around every read and every change; tasks on database servers
+run outside it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from devstack.aws.caller import Caller
 from devstack.aws.clock import Clock
-from devstack.aws.databases import DatabaseHost, Work
+from devstack.aws.databases import DatabaseHost, ServerTasks
 from devstack.aws.durations import Durations
 from devstack.aws.rds.resources import (
     Cluster,
@@ -29,12 +30,12 @@ from devstack.aws.rds.resources import (
 from devstack.aws.services import OtherServices
 from devstack.aws.sockets import SilentPort
 
-Owner = Cluster | Instance | Snapshot
+Resource = Cluster | Instance | Snapshot
 
 
 @dataclass
 class Quotas:
-    """Limits per account and region (Aurora User Guide, "Quotas"). May be changed while the emulator runs."""
+    """Limits per account and region (Aurora User Guide, "Quotas"). A test may change them in place."""
 
     manual_snapshots: int = 100
     copies_in_progress: int = 5
@@ -57,7 +58,7 @@ class Region:
     events: list[Event] = field(default_factory=list)
 
     def arn(self, kind: str, identifier: str) -> str:
-        """The ARN of a resource here; `kind` is AWS's, such as `cluster-snapshot`."""
+        """The ARN of a resource in this region; `kind` is AWS's resource type, such as `cluster-snapshot`."""
         return f"arn:{partition_of(self.name)}:rds:{self.name}:{self.account}:{kind}:{identifier}"
 
 
@@ -70,17 +71,17 @@ def partition_of(region: str) -> str:
 
 @dataclass
 class Transition:
-    """Something that happens to a resource at an instant, or as soon after it as it is ready."""
+    """A change of a resource at an instant, or as soon after it as the resource is ready."""
 
-    owner: Owner
+    resource: Resource
     due: datetime
     order: int
-    happen: Callable[[datetime], None]
+    apply: Callable[[datetime], None]
     ready: Callable[[], bool]
 
 
 class RdsState:
-    """The state, its clock, and everything that the operations need to change it."""
+    """The state, its clock, and what the operations need to change it."""
 
     def __init__(
         self, databases: Mapping[str, DatabaseHost], services: OtherServices, clock: Clock, durations: Durations
@@ -91,10 +92,10 @@ class RdsState:
         self.durations = durations
         self.quotas = Quotas()
         self.services = services
-        self.work = Work()
+        self.server_tasks = ServerTasks()
         self.databases = databases
-        self.silent: list[SilentPort] = []
-        """Every endpoint that was made unreachable, also if it is no more."""
+        self.silent_ports: list[SilentPort] = []
+        """The endpoints that were ever made unreachable; the list keeps them to be closed."""
         self.global_clusters: dict[tuple[str, str], GlobalCluster] = {}
         """By account and identifier: a global cluster belongs to no region."""
         self._regions: dict[tuple[str, str], Region] = {}
@@ -106,49 +107,49 @@ class RdsState:
         return self._regions.setdefault((account, name), Region(account, name))
 
     def regions(self) -> list[Region]:
-        """Every region of every account that was ever looked at."""
+        """Every region of every account that a call has named so far."""
         return list(self._regions.values())
 
-    def of(self, owner: Cluster | Snapshot) -> Region:
+    def region_of(self, resource: Cluster | Snapshot) -> Region:
         """The region that a resource belongs to."""
-        return self.region(owner.account, owner.region)
+        return self.region(resource.account, resource.region)
 
     def schedule(
         self,
-        owner: Owner,
+        resource: Resource,
         seconds: float,
-        happen: Callable[[datetime], None],
+        apply: Callable[[datetime], None],
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Let something happen to a resource after `seconds`, or later, as soon as it is ready."""
+        """Schedule a change of a resource in `seconds`, or later, as soon as it is ready."""
         due = self.clock.now() + timedelta(seconds=seconds)
-        self._transitions.append(Transition(owner, due, next(self._order), happen, ready))
+        self._transitions.append(Transition(resource, due, next(self._order), apply, ready))
 
-    def cancel(self, owner: Owner) -> None:
-        """Drop whatever was to happen to a resource."""
-        self._transitions = [each for each in self._transitions if each.owner is not owner]
+    def cancel(self, resource: Resource) -> None:
+        """Drop every scheduled transition of a resource."""
+        self._transitions = [each for each in self._transitions if each.resource is not resource]
 
-    def settle(self) -> None:
-        """Carry out everything that is due, in order; one transition can make the next one ready."""
+    def apply_due_transitions(self) -> None:
+        """Apply every transition that is due, in order; one transition can make the next one ready."""
         now = self.clock.now()
-        while (transition := self._next(now)) is not None:
+        while (transition := self._next_due(now)) is not None:
             self._transitions.remove(transition)
-            transition.happen(transition.due)
+            transition.apply(transition.due)
 
-    def _next(self, now: datetime) -> Transition | None:
+    def _next_due(self, now: datetime) -> Transition | None:
         due = [each for each in self._transitions if each.due <= now and each.ready()]
         return min(due, key=lambda each: (each.due, each.order), default=None)
 
     def close(self) -> None:
-        """Stop database work and give ports back."""
-        self.work.close()
-        for port in self.silent:
+        """Finish the tasks on database servers and close the silent ports."""
+        self.server_tasks.close()
+        for port in self.silent_ports:
             port.close()
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an RDS operation: its parameters, its caller, and the region that it works in."""
+    """One call of an RDS operation: its parameters, its caller, and the state that it changes."""
 
     operation: str
     parameters: dict[str, Any]

@@ -1,6 +1,6 @@
 """Tags on clusters, instances, snapshots and groups, by ARN.
 
-The model lists no code for a cluster snapshot that does not exist; `DBSnapshotNotFound` is the nearest one.
+The model lists no code for a missing cluster snapshot; `DBSnapshotNotFound` is the nearest one.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from devstack.aws.rds import answers, requests
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds import requests, responses
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import (
     Cluster,
@@ -23,23 +23,23 @@ from devstack.aws.rds.resources import (
 from devstack.aws.rds.state import Call, Region
 
 Tagged = Cluster | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
-_LIMIT = 50
+MAX_TAGS = 50
 
 
 @serves("AddTagsToResource")
 def add_tags_to_resource(call: Call) -> dict[str, Any]:
-    """Add tags, or change their values."""
+    """Add tags, or change the values of existing ones."""
     tags = tags_of(call.region, call.parameters["ResourceName"])
     added = requests.tags(call.parameters)
-    if len({*tags, *added}) > _LIMIT:
-        raise Refusal("InvalidParameterValue", f"A resource can have at most {_LIMIT} tags.")
+    if len({*tags, *added}) > MAX_TAGS:
+        raise RdsError("InvalidParameterValue", f"A resource can have at most {MAX_TAGS} tags.")
     tags.update(added)
     return {}
 
 
 @serves("RemoveTagsFromResource")
 def remove_tags_from_resource(call: Call) -> dict[str, Any]:
-    """Remove tags; keys that are not there are no matter."""
+    """Remove tags; missing keys are ignored."""
     tags = tags_of(call.region, call.parameters["ResourceName"])
     requests.refuse_reserved(call.parameters["TagKeys"])
     for key in call.parameters["TagKeys"]:
@@ -50,14 +50,14 @@ def remove_tags_from_resource(call: Call) -> dict[str, Any]:
 @serves("ListTagsForResource")
 def list_tags_for_resource(call: Call) -> dict[str, Any]:
     """The tags of a resource."""
-    return {"TagList": answers.tags(tags_of(call.region, call.parameters["ResourceName"]))}
+    return {"TagList": responses.tags(tags_of(call.region, call.parameters["ResourceName"]))}
 
 
 def tags_of(region: Region, name: str) -> Tags:
-    """The tags of the resource with this ARN, to be changed in place; Refusal if there is none."""
+    """The tags of the resource with this ARN, to be changed in place. Raises RdsError if there is none."""
     parts = requests.arn(name)
     if parts is None:
-        raise Refusal("InvalidParameterValue", f"Invalid resource name: {name}")
+        raise RdsError("InvalidParameterValue", f"Invalid resource name: {name}")
     resource = _resources(region, parts.kind).get(parts.name)
     if resource is None or resource.arn.lower() != name.lower():
         raise _not_found(parts.kind, name)
@@ -76,11 +76,11 @@ def _resources(region: Region, kind: str) -> Mapping[str, Tagged]:
     return kinds.get(kind, {})
 
 
-def _not_found(kind: str, name: str) -> Refusal:
+def _not_found(kind: str, name: str) -> RdsError:
     if kind == "cluster":
-        return Refusal("DBClusterNotFoundFault", f"DBCluster {name} not found.")
+        return RdsError("DBClusterNotFoundFault", f"DBCluster {name} not found.")
     if kind == "db":
-        return Refusal("DBInstanceNotFound", f"DBInstance {name} not found.")
+        return RdsError("DBInstanceNotFound", f"DBInstance {name} not found.")
     if kind == "cluster-snapshot":
-        return Refusal("DBSnapshotNotFound", f"DBClusterSnapshot {name} not found.")
-    return Refusal("InvalidParameterValue", f"The resource {name} does not exist.")
+        return RdsError("DBSnapshotNotFound", f"DBClusterSnapshot {name} not found.")
+    return RdsError("InvalidParameterValue", f"The resource {name} does not exist.")

@@ -80,8 +80,8 @@ ENTRIES = (
         message_lost=lambda place: place.startswith("sns.Publish"),
     ),
     Entry("expired", "the token is expired once", ALL_OPERATIONS, _expired),
-    Entry("silence-before", "no effect and no answer, past the read timeout", ALL_OPERATIONS, _once("silence", silent=True)),
-    Entry("silence-after", "effect, and no answer, past the read timeout", ALL_OPERATIONS, _once("late-answer", silent=True)),
+    Entry("silence-before", "no effect and no answer, past the read timeout", ALL_OPERATIONS, _once("no-response", silent=True)),
+    Entry("silence-after", "effect, and no answer, past the read timeout", ALL_OPERATIONS, _once("late-response", silent=True)),
     Entry("dynamodb-down", "DynamoDB is away for 10 s from this step on", STEPS, _service_down("dynamodb")),
     Entry("sns-down", "SNS is away for 10 s", ("sns.Publish",), _for_a_while("http500", OUTAGE)),
 )  # fmt: skip

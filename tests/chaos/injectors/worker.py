@@ -37,7 +37,7 @@ async def _killed_at_random(night: Night, place: str) -> None:
 
 async def _killed_in_compensation(night: Night, place: str) -> None:
     deny(night, "rds.RestoreDBClusterFromSnapshot")
-    held = hold(night, Step.SNS_NOTIFICATION, 2.0, "silence" if place == "before-the-message" else "late-answer")
+    held = hold(night, Step.SNS_NOTIFICATION, 2.0, "no-response" if place == "before-the-message" else "late-response")
     await night.fired(held)
     await asyncio.sleep(0.2)
     await asyncio.to_thread(night.stage.kill_worker)
@@ -134,8 +134,8 @@ async def _woken_with_an_old_look(night: Night, place: str) -> None:
 
 
 ENTRIES = (
-    Entry("killed-before-effect", "SIGKILL of the worker; its request never arrived", STEPS, _killing("silence")),
-    Entry("killed-after-effect", "SIGKILL of the worker between an effect and its answer", STEPS, _killing("late-answer")),
+    Entry("killed-before-effect", "SIGKILL of the worker; its request never arrived", STEPS, _killing("no-response")),
+    Entry("killed-after-effect", "SIGKILL of the worker between an effect and its answer", STEPS, _killing("late-response")),
     Entry("killed-at-random", "SIGKILL of the worker at a random moment", MOMENTS, _killed_at_random),
     Entry(
         "killed-in-compensation", "SIGKILL of the worker while it tells of a failure",

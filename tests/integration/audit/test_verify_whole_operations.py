@@ -126,7 +126,7 @@ async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
 async def test_a_terminated_night_is_repaired(on: Bench) -> None:
     """Terminated while it waits for the copy."""
     handle = await on.start(request(users=[]))
-    on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "silence", count=1, skip=6)
+    on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "no-response", count=1, skip=6)
     while Step.COPY_SNAPSHOT not in on.between.seen:
         await _moment()
     await handle.terminate("a test")

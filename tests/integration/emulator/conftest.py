@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import TAKES, EmulatedAws
+from tests.rigs.emulated_aws import DURATIONS, EmulatedAws
 
 
 @pytest.fixture
 def aws() -> Iterator[EmulatedAws]:
-    """A fresh emulator; no call of the test may have ended in a defect of the emulator."""
-    with Emulator(NoDatabases(), durations=TAKES) as emulator:
+    """A fresh emulator; the test fails if one of its calls ended in a defect of the emulator."""
+    with Emulator(NoDatabases(), durations=DURATIONS) as emulator:
         yield EmulatedAws(emulator)
         defects = [call for call in emulator.calls if call.outcome == "InternalFailure"]
-        wanted = [fault for fault in emulator.faults if fault.kind == "http500"]
-        assert wanted or not defects
+        injected = [fault for fault in emulator.faults if fault.kind == "http500"]
+        assert injected or not defects
 
 
 @pytest.fixture(scope="package", autouse=True)

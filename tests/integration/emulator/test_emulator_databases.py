@@ -1,4 +1,4 @@
-"""When database servers are started, backed up, shown and destroyed."""
+"""When the emulator starts, backs up, shows and destroys the database servers behind clusters."""
 
 from __future__ import annotations
 
@@ -10,65 +10,65 @@ from dataclasses import replace
 import pytest
 
 from devstack.aws import Address, Emulator
-from tests.rigs.emulated_aws import ENGINE, TAKES, TARGET, EmulatedAws
+from tests.rigs.emulated_aws import DURATIONS, ENGINE, TARGET, EmulatedAws
 
 
-class Recorder:
-    """A host that writes down what it is asked for; `gate` holds its slow work back."""
+class RecordingHost:
+    """A database host that records its calls; they wait while `gate` is not set, and fail while `failing` is."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, ...]] = []
+        self.calls: list[tuple[str, ...]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.broken = False
+        self.failing = False
 
-    def _work(self, *asked: str) -> None:
+    def _record(self, *call: str) -> None:
         self.gate.wait(10)
-        self.asked.append(asked)
-        if self.broken:
+        self.calls.append(call)
+        if self.failing:
             raise RuntimeError("no space left on device")
 
     def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
-        self._work("create", cluster, master_username, master_password, database_name or "")
+        self._record("create", cluster, master_username, master_password, database_name or "")
         return self.address(cluster)
 
     def back_up(self, cluster: str, backup: str) -> None:
-        self._work("back_up", cluster, backup)
+        self._record("back_up", cluster, backup)
 
     def restore(self, backup: str, cluster: str) -> Address:
-        self._work("restore", backup, cluster)
+        self._record("restore", backup, cluster)
         return self.address(cluster)
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
-        self._work("password", cluster, username, password)
+        self._record("password", cluster, username, password)
 
     def address(self, cluster: str) -> Address:
         return Address("127.0.0.1", 54321)
 
     def destroy(self, cluster: str) -> None:
-        self._work("destroy", cluster)
+        self._record("destroy", cluster)
 
     def discard(self, backup: str) -> None:
-        self._work("discard", backup)
+        self._record("discard", backup)
 
     def verbs(self) -> list[str]:
-        return [asked[0] for asked in self.asked]
+        return [call[0] for call in self.calls]
 
 
 @pytest.fixture
-def host() -> Recorder:
-    return Recorder()
+def host() -> RecordingHost:
+    return RecordingHost()
 
 
 @pytest.fixture
-def aws(host: Recorder) -> Iterator[EmulatedAws]:
-    """An emulator whose durations are nil, so that only the host's work takes time."""
-    nil = replace(TAKES, **dict.fromkeys(vars(TAKES), 0.0))
-    with Emulator(host, durations=nil) as emulator:
+def aws(host: RecordingHost) -> Iterator[EmulatedAws]:
+    """An emulator whose transitions take no time; only the host's tasks do."""
+    none = replace(DURATIONS, **dict.fromkeys(vars(DURATIONS), 0.0))
+    with Emulator(host, durations=none) as emulator:
         yield EmulatedAws(emulator)
 
 
-def eventually_available(aws: EmulatedAws, instance: str, region: str) -> None:
+def wait_until_available(aws: EmulatedAws, instance: str, region: str) -> None:
     aws.client(region=region).get_waiter("db_instance_available").wait(
         DBInstanceIdentifier=instance, WaiterConfig={"Delay": 0.02, "MaxAttempts": 200}
     )
@@ -78,10 +78,11 @@ def add_instance(aws: EmulatedAws, name: str, cluster: str, region: str = "us-we
     aws.client(region=region).create_db_instance(
         DBInstanceIdentifier=name, DBClusterIdentifier=cluster, Engine=ENGINE, DBInstanceClass="db.r6g.large"
     )
-    eventually_available(aws, name, region)
+    wait_until_available(aws, name, region)
 
 
-def snapshot(aws: EmulatedAws) -> str:
+def create_snapshot(aws: EmulatedAws) -> str:
+    """The ARN of a new, available snapshot."""
     rds = aws.client()
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="s", DBClusterIdentifier="prod")
     rds.get_waiter("db_cluster_snapshot_available").wait(
@@ -90,28 +91,28 @@ def snapshot(aws: EmulatedAws) -> str:
     return str(rds.describe_db_cluster_snapshots()["DBClusterSnapshots"][0]["DBClusterSnapshotArn"])
 
 
-def test_a_server_is_there_with_the_first_instance(aws: EmulatedAws, host: Recorder) -> None:
-    """The server starts with the first instance, and its address is shown when that is available."""
-    cluster = aws.cluster(DatabaseName="orders")
-    assert host.asked == []
+def test_the_first_instance_starts_the_server(aws: EmulatedAws, host: RecordingHost) -> None:
+    """The server starts with the first instance; the endpoint leads to it once that instance is available."""
+    cluster = aws.create_cluster(DatabaseName="orders")
+    assert host.calls == []
     assert cluster["Port"] != 54321
     add_instance(aws, "prod-1", "prod")
-    assert host.asked == [("create", cluster["DbClusterResourceId"], "boss", "long-enough", "orders")]
+    assert host.calls == [("create", cluster["DbClusterResourceId"], "boss", "long-enough", "orders")]
     assert aws.describe_cluster()["Port"] == 54321
 
 
-def test_without_instances_a_server_is_hidden(aws: EmulatedAws) -> None:
-    """When the last instance is gone the endpoint is not the server's any more."""
-    aws.cluster()
+def test_the_endpoint_of_a_cluster_without_instances_leads_nowhere(aws: EmulatedAws) -> None:
+    """After the deletion of the last instance the endpoint no longer leads to the server."""
+    aws.create_cluster()
     add_instance(aws, "prod-1", "prod")
     aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
     assert aws.client().describe_db_instances()["DBInstances"] == []
     assert aws.describe_cluster()["Port"] != 54321
 
 
-def test_available_waits_for_the_work(aws: EmulatedAws, host: Recorder) -> None:
-    """However far the clock jumps, nothing is available before the database work behind it is done."""
-    aws.cluster()
+def test_a_resource_is_available_only_after_its_server_task(aws: EmulatedAws, host: RecordingHost) -> None:
+    """However far the clock jumps, a resource becomes available only when its task on the server is done."""
+    aws.create_cluster()
     host.gate.clear()
     rds = aws.client()
     rds.create_db_instance(
@@ -123,30 +124,30 @@ def test_available_waits_for_the_work(aws: EmulatedAws, host: Recorder) -> None:
     aws.wait(86400)
     assert rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "creating"
     host.gate.set()
-    eventually_available(aws, "prod-1", "us-west-2")
+    wait_until_available(aws, "prod-1", "us-west-2")
 
 
-def test_failed_work_shows_as_failed(aws: EmulatedAws, host: Recorder) -> None:
-    """An instance whose server does not start is `failed`, and so is a snapshot that could not be taken."""
-    aws.cluster()
+def test_a_failed_server_task_makes_its_resource_failed(aws: EmulatedAws, host: RecordingHost) -> None:
+    """A snapshot whose backup fails has the status `failed`."""
+    aws.create_cluster()
     add_instance(aws, "prod-1", "prod")
-    host.broken = True
+    host.failing = True
     rds = aws.client()
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="s", DBClusterIdentifier="prod")
     while host.verbs()[-1] != "back_up":
         pass
     for _ in range(200):
-        (now,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
-        if now["Status"] != "creating":
+        [snapshot] = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
+        if snapshot["Status"] != "creating":
             break
-    assert now["Status"] == "failed"
+    assert snapshot["Status"] == "failed"
 
 
-def test_a_copy_and_a_restore_share_one_backup(aws: EmulatedAws, host: Recorder) -> None:
-    """A backup is discarded when the last of snapshot, copy and restore no longer needs it."""
-    aws.cluster()
+def test_snapshot_copy_and_restore_share_one_backup(aws: EmulatedAws, host: RecordingHost) -> None:
+    """A backup is deleted when neither snapshot nor copy nor restore needs it any more."""
+    aws.create_cluster()
     add_instance(aws, "prod-1", "prod")
-    arn = snapshot(aws)
+    arn = create_snapshot(aws)
     target = aws.client(region=TARGET)
     target.copy_db_cluster_snapshot(SourceDBClusterSnapshotIdentifier=arn, TargetDBClusterSnapshotIdentifier="copy")
     target.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier="copy")
@@ -159,17 +160,17 @@ def test_a_copy_and_a_restore_share_one_backup(aws: EmulatedAws, host: Recorder)
     add_instance(aws, "new-1", "new", TARGET)
     new = aws.describe_cluster("new", TARGET)["DbClusterResourceId"]
     aws.emulator.stop()
-    backup = host.asked[1][2]
-    assert host.asked[2:] == [
+    backup = host.calls[1][2]
+    assert host.calls[2:] == [
         ("restore", backup, new),
         ("password", new, "boss", "another-one"),
         ("discard", backup),
     ]
 
 
-def test_a_deleted_cluster_takes_its_server_along(aws: EmulatedAws, host: Recorder) -> None:
-    """The server is destroyed with the cluster, after the final snapshot's backup."""
-    aws.cluster()
+def test_deleting_a_cluster_destroys_its_server(aws: EmulatedAws, host: RecordingHost) -> None:
+    """The server is destroyed with its cluster, after the backup for the final snapshot."""
+    aws.create_cluster()
     add_instance(aws, "prod-1", "prod")
     rds = aws.client()
     rds.delete_db_instance(DBInstanceIdentifier="prod-1")
@@ -179,41 +180,41 @@ def test_a_deleted_cluster_takes_its_server_along(aws: EmulatedAws, host: Record
     assert host.verbs() == ["create", "back_up", "destroy"]
 
 
-def test_who_knows_only_the_endpoint_that_hung_is_let_through(
-    aws: EmulatedAws, host: Recorder, monkeypatch: pytest.MonkeyPatch
+def test_connections_that_hung_reach_the_server_once_the_cluster_is_reachable(
+    aws: EmulatedAws, host: RecordingHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once an unreachable cluster is reachable again, its old endpoint leads to its server, also for who waited there."""
+    """When an unreachable cluster becomes reachable, its old port leads to its server, also for waiting connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(host, "address", lambda _: Address(*server.getsockname()))
-        arn = aws.cluster()["DBClusterArn"]
+        arn = aws.create_cluster()["DBClusterArn"]
         add_instance(aws, "prod-1", "prod")
         aws.control("rds/unreachable", arn=arn, unreachable=True)
-        hung = aws.describe_cluster()["Port"]
-        with socket.create_connection(("127.0.0.1", hung), timeout=10) as waiting:
+        silent_port = aws.describe_cluster()["Port"]
+        with socket.create_connection(("127.0.0.1", silent_port), timeout=10) as waiting:
             waiting.sendall(b"hello")
             aws.control("rds/unreachable", arn=arn, unreachable=False)
-            assert answered(server, waiting)
-            with socket.create_connection(("127.0.0.1", hung), timeout=10) as late:
+            assert is_connected(server, waiting)
+            with socket.create_connection(("127.0.0.1", silent_port), timeout=10) as late:
                 late.sendall(b"hello")
-                assert answered(server, late)
+                assert is_connected(server, late)
 
 
-def answered(server: socket.socket, client: socket.socket) -> bool:
-    """Whether the server hears the client, and the client its answer."""
+def is_connected(server: socket.socket, client: socket.socket) -> bool:
+    """Whether the server receives from the client, and the client receives the reply."""
     connection, _ = server.accept()
     with connection:
         connection.sendall(connection.recv(5).upper())
         return client.recv(5) == b"HELLO"
 
 
-def test_aurora_mysql_never_asks_the_host(aws: EmulatedAws, host: Recorder) -> None:
-    """Only Aurora PostgreSQL clusters have servers."""
-    aws.cluster(Engine="aurora-mysql")
+def test_an_aurora_mysql_cluster_starts_no_postgresql_server(aws: EmulatedAws, host: RecordingHost) -> None:
+    """The host of Aurora PostgreSQL clusters is never called for an Aurora MySQL cluster."""
+    aws.create_cluster(Engine="aurora-mysql")
     aws.client().create_db_instance(
         DBInstanceIdentifier="i",
         DBClusterIdentifier="prod",
         Engine="aurora-mysql",
         DBInstanceClass="db.r6g.large",
     )
-    eventually_available(aws, "i", "us-west-2")
-    assert host.asked == []
+    wait_until_available(aws, "i", "us-west-2")
+    assert host.calls == []

@@ -1,4 +1,4 @@
-"""Faults on demand, as a real client sees them, and the control endpoint that drives them."""
+"""Injected faults as a real client sees them, and the control endpoint."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from devstack.aws import Clock, Emulator, NoDatabases
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, EmulatedAws
-
-MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
+from tests.rigs.emulated_aws import ACCOUNT, MASTER, SOURCE, TARGET, EmulatedAws
 
 
 def control(aws: EmulatedAws, method: str, path: str, body: Any = None) -> Any:
@@ -30,8 +28,8 @@ def control(aws: EmulatedAws, method: str, path: str, body: Any = None) -> Any:
         return json.load(response)
 
 
-def test_a_modelled_fault_fires_as_often_as_asked(aws: EmulatedAws) -> None:
-    """An error fault is the operation's own exception, carries nothing out, and is over after its count."""
+def test_an_error_fault_fires_as_often_as_its_count(aws: EmulatedAws) -> None:
+    """An error fault raises the operation's own exception, has no effect, and ends after its count."""
     rds = aws.client()
     aws.emulator.faults.add(
         "rds", "CreateDBCluster", "error", code="DBClusterQuotaExceededFault", message="no more", count=2
@@ -44,8 +42,8 @@ def test_a_modelled_fault_fires_as_often_as_asked(aws: EmulatedAws) -> None:
     rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
 
 
-def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: EmulatedAws) -> None:
-    """`skip` calls pass first, and calls to other regions never fire it."""
+def test_a_fault_skips_calls_and_applies_to_its_region_only(aws: EmulatedAws) -> None:
+    """`skip` calls pass first, and a call to another region never fires the fault."""
     aws.emulator.faults.add("rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", region=TARGET, skip=1)
     aws.client().describe_db_clusters()
     here = aws.client(region=TARGET)
@@ -55,8 +53,8 @@ def test_a_fault_lets_calls_pass_and_keeps_to_its_region(aws: EmulatedAws) -> No
     here.describe_db_clusters()
 
 
-def test_a_fault_speaks_the_protocol_of_its_service(aws: EmulatedAws) -> None:
-    """DynamoDB, Secrets Manager, KMS, SNS and STS clients each see their own exception classes."""
+def test_a_fault_uses_the_protocol_of_its_service(aws: EmulatedAws) -> None:
+    """DynamoDB, Secrets Manager, KMS, SNS and STS clients each raise their own exception classes."""
     faults = aws.emulator.faults
     faults.add("dynamodb", "PutItem", "error", code="ConditionalCheckFailedException")
     faults.add("secretsmanager", "GetSecretValue", "error", code="ResourceNotFoundException")
@@ -77,8 +75,8 @@ def test_a_fault_speaks_the_protocol_of_its_service(aws: EmulatedAws) -> None:
         aws.client("sts").get_caller_identity()
 
 
-def test_throttling_and_internal_failures_are_survived_by_retries(aws: EmulatedAws) -> None:
-    """The SDK's own retries get over throttling, HTTP 500 and a reset connection."""
+def test_the_sdk_retries_throttling_and_internal_failures(aws: EmulatedAws) -> None:
+    """A call succeeds by the SDK's own retries after throttling, HTTP 500 and a reset connection."""
     rds = aws.new_client("rds", SOURCE, ACCOUNT, attempts=4)
     for kind in ("throttle", "http500", "reset-before"):
         aws.emulator.faults.add("rds", "DescribeDBClusters", kind)
@@ -87,16 +85,16 @@ def test_throttling_and_internal_failures_are_survived_by_retries(aws: EmulatedA
     assert outcomes == ["Throttling", "InternalFailure", "reset-before", "OK"]
 
 
-def test_a_connection_is_reset_before_the_effect(aws: EmulatedAws) -> None:
-    """After a reset-before nothing was carried out."""
+def test_a_call_with_reset_before_has_no_effect(aws: EmulatedAws) -> None:
+    """After reset-before nothing is created."""
     aws.emulator.faults.add("rds", "CreateDBCluster", "reset-before")
     with pytest.raises(ConnectionClosedError):
         aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
-def test_a_lost_answer_leaves_its_effect(aws: EmulatedAws) -> None:
-    """After a reset-after the call was carried out, and the client's retry meets its own effect."""
+def test_a_call_with_reset_after_has_its_effect(aws: EmulatedAws) -> None:
+    """After reset-after the call has taken effect, and the client's retry collides with that effect."""
     aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
     rds = aws.new_client("rds", SOURCE, ACCOUNT, attempts=2)
     with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
@@ -104,7 +102,7 @@ def test_a_lost_answer_leaves_its_effect(aws: EmulatedAws) -> None:
     assert len(rds.describe_db_clusters()["DBClusters"]) == 1
 
 
-def test_a_reset_is_a_real_one(aws: EmulatedAws) -> None:
+def test_a_reset_fault_sends_rst(aws: EmulatedAws) -> None:
     """The connection ends with RST, not with an orderly end of stream."""
     aws.emulator.faults.add("rds", "DescribeDBClusters", "reset-before")
     scope = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
@@ -116,33 +114,33 @@ def test_a_reset_is_a_real_one(aws: EmulatedAws) -> None:
             connection.recv(1)
 
 
-def test_a_late_answer_has_its_effect_at_once(aws: EmulatedAws) -> None:
-    """Whoever does not wait for the answer leaves an effect behind, and the journal knows of it before the answer."""
-    aws.emulator.faults.add("rds", "CreateDBCluster", "late-answer", seconds=0.5)
-    begun = time.monotonic()
+def test_a_call_with_late_response_takes_effect_at_once(aws: EmulatedAws) -> None:
+    """The effect and the journal's entry come at once, the response later."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "late-response", seconds=0.5)
+    began = time.monotonic()
     with ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(aws.client().create_db_cluster, DBClusterIdentifier="prod", **MASTER)
+        response = thread.submit(aws.client().create_db_cluster, DBClusterIdentifier="prod", **MASTER)
         while not aws.emulator.calls.of("CreateDBCluster"):
             time.sleep(0.01)
         assert aws.client().describe_db_clusters()["DBClusters"]
-        assert time.monotonic() - begun < 0.5
-        assert answer.result()["DBCluster"]["DBClusterIdentifier"] == "prod"
-    assert time.monotonic() - begun >= 0.5
+        assert time.monotonic() - began < 0.5
+        assert response.result()["DBCluster"]["DBClusterIdentifier"] == "prod"
+    assert time.monotonic() - began >= 0.5
     assert [call.carried_out for call in aws.emulator.calls.of("CreateDBCluster")] == [True]
 
 
-def test_silence_has_no_effect_and_no_answer(aws: EmulatedAws) -> None:
-    """The client waits for as long as it will, and nothing was done."""
-    aws.emulator.faults.add("rds", "CreateDBCluster", "silence", seconds=0.3)
-    begun = time.monotonic()
+def test_a_call_with_no_response_has_no_effect(aws: EmulatedAws) -> None:
+    """The client waits until the connection is reset, and nothing is created."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", "no-response", seconds=0.3)
+    began = time.monotonic()
     with pytest.raises(ConnectionClosedError):
         aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
-    assert time.monotonic() - begun >= 0.3
+    assert time.monotonic() - began >= 0.3
     assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
-def test_the_journal_says_what_took_effect(aws: EmulatedAws) -> None:
-    """An answer that was lost may have been a refusal: then nothing took effect."""
+def test_the_journal_records_which_calls_took_effect(aws: EmulatedAws) -> None:
+    """A lost response may have been an error: the journal records that such a call had no effect."""
     for _ in range(2):
         aws.emulator.faults.add("rds", "CreateDBCluster", "reset-after")
         with pytest.raises(ConnectionClosedError):
@@ -155,18 +153,18 @@ def test_the_journal_says_what_took_effect(aws: EmulatedAws) -> None:
     ]  # fmt: skip
 
 
-def test_latency_delays_and_does_not_break(aws: EmulatedAws) -> None:
-    """A latency fault delays a call by real seconds."""
+def test_latency_delays_a_call_that_succeeds(aws: EmulatedAws) -> None:
+    """A latency fault delays a call by real seconds, and the call succeeds."""
     rds = aws.client()
     rds.describe_db_clusters()
     aws.emulator.faults.add("rds", "*", "latency", seconds=0.3)
-    begun = time.monotonic()
+    began = time.monotonic()
     rds.describe_db_clusters()
-    assert 0.3 <= time.monotonic() - begun < 2
+    assert 0.3 <= time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
-    ("service", "operation", "kind", "code", "says"),
+    ("service", "operation", "kind", "code", "message"),
     [
         ("rds", "DescribeDBClusters", "explode", "", "kinds are"),
         ("rds", "DescribeDBClusters", "error", "", "needs a code"),
@@ -174,23 +172,23 @@ def test_latency_delays_and_does_not_break(aws: EmulatedAws) -> None:
         ("rds", "MakeCoffee", "error", "DBClusterNotFoundFault", "no operation MakeCoffee"),
     ],
 )
-def test_a_fault_that_aws_could_not_answer_is_refused(
-    aws: EmulatedAws, service: str, operation: str, kind: Any, code: str, says: str
+def test_a_fault_that_aws_cannot_return_is_refused(
+    aws: EmulatedAws, service: str, operation: str, kind: Any, code: str, message: str
 ) -> None:
-    """Faults are held to the service model too."""
-    with pytest.raises(ValueError, match=says):
+    """A fault must be of a known kind, and its code one that the service model lists for the operation."""
+    with pytest.raises(ValueError, match=message):
         aws.emulator.faults.add(service, operation, kind, code=code)
 
 
 # The control endpoint
 
 
-def test_faults_over_http(aws: EmulatedAws) -> None:
-    """Faults are added, listed with how often they fired, and cleared over HTTP."""
+def test_the_control_endpoint_adds_lists_and_clears_faults(aws: EmulatedAws) -> None:
+    """Faults are added over HTTP, listed with their number of firings, and cleared."""
     control(aws, "POST", "faults", {"service": "rds", "operation": "DescribeDBClusters", "kind": "throttle"})
     with pytest.raises(ClientError, match="Throttling"):
         aws.client().describe_db_clusters()
-    (fault,) = control(aws, "GET", "faults")
+    [fault] = control(aws, "GET", "faults")
     assert (fault["kind"], fault["fired"], fault["count"]) == ("throttle", 1, 1)
     control(aws, "DELETE", "faults")
     assert control(aws, "GET", "faults") == []
@@ -199,8 +197,8 @@ def test_faults_over_http(aws: EmulatedAws) -> None:
     assert "explode" in json.load(refused.value)["error"]
 
 
-def test_the_clock_over_http(aws: EmulatedAws) -> None:
-    """The clock is read, set and frozen over HTTP, and what is due happens."""
+def test_the_control_endpoint_sets_the_clock(aws: EmulatedAws) -> None:
+    """The clock is read, set and frozen over HTTP, and the transitions that are due take place."""
     assert control(aws, "GET", "health") == {"status": "ok"}
     aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00+00:00", "frozen": True})
@@ -210,9 +208,9 @@ def test_the_clock_over_http(aws: EmulatedAws) -> None:
         control(aws, "POST", "clock", {"now": "2024-03-21T00:00:00"})
 
 
-def test_the_journal_has_every_call_and_no_secret(aws: EmulatedAws) -> None:
-    """Each call is written down with caller, parameters and outcome; passwords and secrets are not."""
-    aws.cluster()
+def test_the_journal_records_every_call_without_secrets(aws: EmulatedAws) -> None:
+    """Each call is recorded with caller, parameters and outcome; passwords and secrets are not."""
+    aws.create_cluster()
     aws.client("secretsmanager").create_secret(Name="s", SecretString="hidden-value")
     with pytest.raises(ClientError):
         aws.describe_cluster("none")
@@ -232,17 +230,17 @@ def test_the_journal_has_every_call_and_no_secret(aws: EmulatedAws) -> None:
     assert control(aws, "GET", "calls") == []
 
 
-def test_a_status_can_be_forced(aws: EmulatedAws) -> None:
-    """A snapshot, cluster or instance is put into any status and stays there."""
-    arn = aws.cluster()["DBClusterArn"]
+def test_the_control_endpoint_forces_a_status(aws: EmulatedAws) -> None:
+    """A cluster is put into any status and stays in it."""
+    arn = aws.create_cluster()["DBClusterArn"]
     control(aws, "POST", "rds/snapshot-status", {"arn": arn, "status": "incompatible-restore"})
     aws.wait()
     assert aws.describe_cluster()["Status"] == "incompatible-restore"
 
 
-def test_a_cluster_can_be_made_unreachable(aws: EmulatedAws) -> None:
-    """Connections to an unreachable cluster are opened and never answered, until it is reachable."""
-    before = aws.cluster()
+def test_the_control_endpoint_makes_a_cluster_unreachable(aws: EmulatedAws) -> None:
+    """Connections to an unreachable cluster open and hang until the cluster is reachable again."""
+    before = aws.create_cluster()
     control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": True})
     now = aws.describe_cluster()
     with socket.create_connection((now["Endpoint"], now["Port"]), timeout=0.2) as connection:
@@ -251,17 +249,17 @@ def test_a_cluster_can_be_made_unreachable(aws: EmulatedAws) -> None:
             connection.recv(1)
         control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": False})
         connection.settimeout(10)
-        # This cluster has no server behind it, so whoever waited is let go.
+        # This cluster has no server, so the connection that hung is reset.
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
     assert aws.describe_cluster()["Port"] == before["Port"]
 
 
-# Beginning and end
+# Start and stop
 
 
-def test_a_stopped_emulator_answers_nobody() -> None:
-    """After `stop` a client with an open connection is not answered any more."""
+def test_a_stopped_emulator_serves_no_open_connection() -> None:
+    """After `stop` a client gets no response, not even on an open connection."""
     with Emulator(NoDatabases()) as emulator:
         rds = EmulatedAws(emulator).client()
         rds.describe_db_clusters()
@@ -269,22 +267,22 @@ def test_a_stopped_emulator_answers_nobody() -> None:
         rds.describe_db_clusters()
 
 
-def test_a_taken_port_is_an_error_that_can_be_caught(aws: EmulatedAws) -> None:
-    """Starting on a port that is in use is an OSError and does not end the process."""
+def test_starting_on_a_taken_port_raises_an_oserror(aws: EmulatedAws) -> None:
+    """A port that is in use raises OSError and does not end the process."""
     port = int(aws.emulator.endpoint_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         Emulator(NoDatabases(), port=port).start()
 
 
-# The clock itself
+# The clock
 
 
-def test_a_clock_goes_on_from_where_it_is_set() -> None:
-    """`set` jumps and goes on, `freeze` jumps and stands still, and a time without zone is refused."""
-    clock, then = Clock(), datetime(2030, 1, 1, tzinfo=UTC)
-    clock.freeze(then)
-    assert clock.now() == clock.now() == then
-    clock.set(then)
-    assert then <= clock.now() < clock.now()
+def test_a_clock_continues_from_where_it_is_set() -> None:
+    """`set` jumps and continues, `freeze` jumps and stops, and a time without a zone is refused."""
+    clock, instant = Clock(), datetime(2030, 1, 1, tzinfo=UTC)
+    clock.freeze(instant)
+    assert clock.now() == clock.now() == instant
+    clock.set(instant)
+    assert instant <= clock.now() < clock.now()
     with pytest.raises(ValueError, match="no time zone"):
-        clock.set(datetime(2030, 1, 1))  # noqa: DTZ001 - that is the point
+        clock.set(datetime(2030, 1, 1))  # noqa: DTZ001 - the test needs a time without a zone

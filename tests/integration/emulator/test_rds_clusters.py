@@ -8,29 +8,27 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import ENGINE, TAKES, EmulatedAws
-
-MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
+from tests.rigs.emulated_aws import DURATIONS, MASTER, EmulatedAws
 
 
-def test_a_name_is_stored_in_lower_case_and_found_in_any(aws: EmulatedAws) -> None:
-    """Identifiers are lower-cased when stored and are not case-sensitive afterwards."""
-    aws.cluster("Prod")
+def test_an_identifier_is_stored_in_lower_case_and_found_in_any_case(aws: EmulatedAws) -> None:
+    """Identifiers are stored in lower case, and calls may name them in any case or by ARN."""
+    aws.create_cluster("Prod")
     assert aws.describe_cluster("PROD")["DBClusterIdentifier"] == "prod"
     assert aws.describe_cluster(aws.describe_cluster()["DBClusterArn"])["DBClusterIdentifier"] == "prod"
 
 
 @pytest.mark.parametrize("name", ["9bad", "bad-", "bad--name", "bad_name", "b" * 64])
-def test_an_impossible_name_is_refused(aws: EmulatedAws, name: str) -> None:
-    """Identifiers begin with a letter, have letters, digits and single hyphens, and at most 63 of them."""
+def test_an_invalid_identifier_is_refused(aws: EmulatedAws, name: str) -> None:
+    """An identifier begins with a letter and has at most 63 letters, digits and single hyphens."""
     with pytest.raises(ClientError, match=r"InvalidParameterValue.*not a valid identifier"):
         aws.client().create_db_cluster(DBClusterIdentifier=name, **MASTER)
 
 
-def test_a_name_is_taken_until_its_cluster_is_really_gone(aws: EmulatedAws) -> None:
-    """Creating under the name of a cluster that is there, or still being deleted, is refused."""
+def test_an_identifier_is_taken_until_its_cluster_is_deleted(aws: EmulatedAws) -> None:
+    """A second cluster of the same name is refused while the first exists, also while it is being deleted."""
     rds = aws.client()
-    aws.cluster()
+    aws.create_cluster()
     with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
         rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
@@ -40,8 +38,8 @@ def test_a_name_is_taken_until_its_cluster_is_really_gone(aws: EmulatedAws) -> N
     rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
 
 
-def test_a_cluster_takes_its_time(aws: EmulatedAws) -> None:
-    """A cluster is `creating`, without a restorable time, until its time is over."""
+def test_a_new_cluster_is_creating_before_it_is_available(aws: EmulatedAws) -> None:
+    """A cluster is `creating`, without a restorable time, until its creation time has passed."""
     aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     aws.wait(99)
     assert (aws.describe_cluster()["Status"], aws.describe_cluster().get("EarliestRestorableTime")) == (
@@ -53,12 +51,12 @@ def test_a_cluster_takes_its_time(aws: EmulatedAws) -> None:
     assert aws.describe_cluster()["EarliestRestorableTime"] == aws.emulator.clock.now()
 
 
-def test_deletion_answers_available_and_then_takes_its_time(aws: EmulatedAws) -> None:
-    """The answer of DeleteDBCluster still says `available`; the truth is `deleting`, then NotFound."""
+def test_the_deletion_response_says_available_while_the_cluster_is_deleting(aws: EmulatedAws) -> None:
+    """The response of DeleteDBCluster still says `available`; the cluster is `deleting`, then NotFound."""
     rds = aws.client()
-    aws.cluster()
-    answer = rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
-    assert answer["DBCluster"]["Status"] == "available"
+    aws.create_cluster()
+    response = rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
+    assert response["DBCluster"]["Status"] == "available"
     assert aws.describe_cluster()["Status"] == "deleting"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
@@ -68,25 +66,25 @@ def test_deletion_answers_available_and_then_takes_its_time(aws: EmulatedAws) ->
     assert gone.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
-def test_deletion_needs_a_word_about_the_final_snapshot(aws: EmulatedAws) -> None:
-    """Neither SkipFinalSnapshot nor a name for the snapshot is refused, and so are both."""
+def test_a_deletion_must_either_skip_or_name_the_final_snapshot(aws: EmulatedAws) -> None:
+    """A deletion with neither SkipFinalSnapshot nor a snapshot's name is refused, and so is one with both."""
     rds = aws.client()
-    aws.cluster()
+    aws.create_cluster()
     with pytest.raises(ClientError, match="InvalidParameterCombination"):
         rds.delete_db_cluster(DBClusterIdentifier="prod")
     with pytest.raises(ClientError, match="InvalidParameterCombination"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True, FinalDBSnapshotIdentifier="last")
     rds.delete_db_cluster(DBClusterIdentifier="prod", FinalDBSnapshotIdentifier="last")
     aws.wait()
-    (last,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    [last] = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert (last["DBClusterSnapshotIdentifier"], last["Status"]) == ("last", "available")
 
 
-def test_a_protected_cluster_is_not_deleted_but_its_instances_are(aws: EmulatedAws) -> None:
-    """Deletion protection stops DeleteDBCluster, and nothing else."""
+def test_deletion_protection_covers_the_cluster_but_not_its_instances(aws: EmulatedAws) -> None:
+    """Deletion protection refuses DeleteDBCluster, and no other call."""
     rds = aws.client()
-    aws.cluster(DeletionProtection=True)
-    aws.instance("prod-1")
+    aws.create_cluster(DeletionProtection=True)
+    aws.create_instance("prod-1")
     with pytest.raises(ClientError, match=r"InvalidParameterCombination.*Cannot delete protected Cluster"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     rds.delete_db_instance(DBInstanceIdentifier="prod-1", SkipFinalSnapshot=True)
@@ -96,11 +94,11 @@ def test_a_protected_cluster_is_not_deleted_but_its_instances_are(aws: EmulatedA
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
 
 
-def test_a_cluster_waits_for_its_instances(aws: EmulatedAws) -> None:
-    """DeleteDBCluster is accepted once all members are being deleted, and ends after them."""
+def test_a_cluster_is_deleted_only_when_all_its_instances_are_deleting(aws: EmulatedAws) -> None:
+    """DeleteDBCluster is refused until every member is being deleted."""
     rds = aws.client()
-    aws.cluster()
-    aws.instance("prod-1")
+    aws.create_cluster()
+    aws.create_instance("prod-1")
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="non-deleting state"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     rds.delete_db_instance(DBInstanceIdentifier="prod-1")
@@ -110,12 +108,12 @@ def test_a_cluster_waits_for_its_instances(aws: EmulatedAws) -> None:
     assert rds.describe_db_instances()["DBInstances"] == []
 
 
-def test_a_cluster_outlives_its_slowest_instance() -> None:
-    """A cluster that is being deleted is gone only after its last instance."""
-    with Emulator(NoDatabases(), durations=replace(TAKES, instance_delete=500)) as emulator:
+def test_a_deleting_cluster_ends_after_its_slowest_instance() -> None:
+    """A cluster that is being deleted remains `deleting` until its last instance is deleted."""
+    with Emulator(NoDatabases(), durations=replace(DURATIONS, instance_delete=500)) as emulator:
         aws = EmulatedAws(emulator)
-        aws.cluster()
-        aws.instance("prod-1")
+        aws.create_cluster()
+        aws.create_instance("prod-1")
         aws.client().delete_db_instance(DBInstanceIdentifier="prod-1")
         aws.client().delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
         aws.wait(499)
@@ -124,12 +122,12 @@ def test_a_cluster_outlives_its_slowest_instance() -> None:
         assert aws.client().describe_db_clusters()["DBClusters"] == []
 
 
-def test_a_modification_begins_as_available(aws: EmulatedAws) -> None:
-    """ModifyDBCluster answers `available`; only PendingModifiedValues tells what will change."""
+def test_a_modified_cluster_is_available_before_it_is_busy(aws: EmulatedAws) -> None:
+    """ModifyDBCluster returns `available`; only PendingModifiedValues shows the coming change."""
     rds = aws.client()
-    aws.cluster()
-    answer = rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one")["DBCluster"]
-    assert (answer["Status"], answer["PendingModifiedValues"]) == (
+    aws.create_cluster()
+    modified = rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one")["DBCluster"]
+    assert (modified["Status"], modified["PendingModifiedValues"]) == (
         "available",
         {"MasterUserPassword": "****"},
     )
@@ -145,12 +143,12 @@ def test_a_modification_begins_as_available(aws: EmulatedAws) -> None:
     )
 
 
-def test_a_managed_password_can_be_turned_on_later(aws: EmulatedAws) -> None:
-    """ModifyDBCluster hands the password over to Secrets Manager: creating, then active."""
+def test_secrets_manager_can_manage_the_password_of_an_existing_cluster(aws: EmulatedAws) -> None:
+    """ModifyDBCluster creates a managed secret: creating, then active."""
     rds = aws.client()
-    aws.cluster()
-    answer = rds.modify_db_cluster(DBClusterIdentifier="prod", ManageMasterUserPassword=True)["DBCluster"]
-    assert answer["MasterUserSecret"]["SecretStatus"] == "creating"
+    aws.create_cluster()
+    modified = rds.modify_db_cluster(DBClusterIdentifier="prod", ManageMasterUserPassword=True)["DBCluster"]
+    assert modified["MasterUserSecret"]["SecretStatus"] == "creating"
     aws.wait()
     assert aws.describe_cluster()["MasterUserSecret"]["SecretStatus"] == "active"
     with pytest.raises(ClientError, match="InvalidParameterCombination"):
@@ -158,25 +156,25 @@ def test_a_managed_password_can_be_turned_on_later(aws: EmulatedAws) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "with/slash-in-it", 'with"quote-in-it', "with@at-in-it", "x" * 42])
-def test_a_bad_password_is_refused_and_changes_nothing(aws: EmulatedAws, password: str) -> None:
-    """A password outside of the documented rules is refused, and the cluster stays as it was."""
-    before = aws.cluster()
+def test_an_invalid_password_is_refused_and_changes_nothing(aws: EmulatedAws, password: str) -> None:
+    """A password that breaks the documented rules is refused, and the cluster stays as it was."""
+    before = aws.create_cluster()
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         aws.client().modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword=password, DeletionProtection=True)
     assert aws.describe_cluster()["DeletionProtection"] == before["DeletionProtection"]
 
 
-def test_modifying_nothing_is_refused(aws: EmulatedAws) -> None:
-    """A call without any change says so."""
-    aws.cluster()
+def test_a_modification_without_changes_is_refused(aws: EmulatedAws) -> None:
+    """The error says that no modification was requested."""
+    aws.create_cluster()
     with pytest.raises(ClientError, match=r"InvalidParameterCombination.*No modifications were requested"):
         aws.client().modify_db_cluster(DBClusterIdentifier="prod", ApplyImmediately=True)
 
 
-def test_settings_change_after_a_while(aws: EmulatedAws) -> None:
-    """Network, retention, logs, IAM and scaling are as wanted when the cluster is available again."""
+def test_modified_settings_take_effect_when_the_cluster_is_available_again(aws: EmulatedAws) -> None:
+    """Network, retention, logs, IAM and scaling have the requested values when the cluster is available again."""
     rds = aws.client()
-    aws.cluster()
+    aws.create_cluster()
     rds.create_db_cluster_parameter_group(
         DBClusterParameterGroupName="Ours", DBParameterGroupFamily="aurora-postgresql16", Description="-"
     )
@@ -205,11 +203,11 @@ def test_settings_change_after_a_while(aws: EmulatedAws) -> None:
 
 
 def test_a_rename_keeps_members_and_resource_id(aws: EmulatedAws) -> None:
-    """A renamed cluster keeps its instances and its DbClusterResourceId, and gives the old name free."""
+    """A renamed cluster keeps its instances and its DbClusterResourceId, and its old name is free."""
     rds = aws.client()
-    before = aws.cluster("old")
-    aws.instance("old-1", "old")
-    aws.cluster("taken")
+    before = aws.create_cluster("old")
+    aws.create_instance("old-1", "old")
+    aws.create_cluster("taken")
     with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
         rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True)
     rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new", ApplyImmediately=True)
@@ -223,19 +221,19 @@ def test_a_rename_keeps_members_and_resource_id(aws: EmulatedAws) -> None:
         aws.describe_cluster("old")
 
 
-def test_a_rename_without_apply_immediately_waits_for_ever(aws: EmulatedAws) -> None:
-    """No maintenance window ever comes here: the new name stays pending."""
-    aws.cluster("old")
+def test_a_rename_without_apply_immediately_stays_pending(aws: EmulatedAws) -> None:
+    """The emulator has no maintenance window, so the new name stays pending."""
+    aws.create_cluster("old")
     aws.client().modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new")
     aws.wait()
     assert aws.describe_cluster("old")["PendingModifiedValues"] == {"DBClusterIdentifier": "new"}
 
 
-def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: EmulatedAws) -> None:
-    """Stopping and starting take time; a stopped cluster is neither deleted nor backed up."""
+def test_a_stopped_cluster_must_be_started_before_it_is_deleted(aws: EmulatedAws) -> None:
+    """Stopping and starting take time; a stopped cluster can be neither deleted nor backed up."""
     rds = aws.client()
-    aws.cluster()
-    aws.instance("prod-1")
+    aws.create_cluster()
+    aws.create_instance("prod-1")
     rds.stop_db_cluster(DBClusterIdentifier="prod")
     assert aws.describe_cluster()["Status"] == "stopping"
     aws.wait()
@@ -251,35 +249,35 @@ def test_a_stopped_cluster_must_be_started_before_it_can_go(aws: EmulatedAws) ->
         rds.start_db_cluster(DBClusterIdentifier="prod")
 
 
-def test_a_global_member_is_not_deleted(aws: EmulatedAws) -> None:
-    """A cluster that is part of a global database has to be removed from it first."""
+def test_a_member_of_a_global_database_is_not_deleted(aws: EmulatedAws) -> None:
+    """A cluster must be removed from its global database before it can be deleted."""
     rds = aws.client()
-    arn = aws.cluster()["DBClusterArn"]
-    rds.create_global_cluster(GlobalClusterIdentifier="world", SourceDBClusterIdentifier=arn)
-    assert aws.describe_cluster()["GlobalClusterIdentifier"] == "world"
-    (found,) = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])["GlobalClusters"]
-    assert found["GlobalClusterMembers"] == [{"DBClusterArn": arn, "Readers": [], "IsWriter": True}]
+    arn = aws.create_cluster()["DBClusterArn"]
+    rds.create_global_cluster(GlobalClusterIdentifier="everywhere", SourceDBClusterIdentifier=arn)
+    assert aws.describe_cluster()["GlobalClusterIdentifier"] == "everywhere"
+    [group] = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])["GlobalClusters"]
+    assert group["GlobalClusterMembers"] == [{"DBClusterArn": arn, "Readers": [], "IsWriter": True}]
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="part of a global cluster"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     with pytest.raises(rds.exceptions.InvalidGlobalClusterStateFault):
-        rds.delete_global_cluster(GlobalClusterIdentifier="world")
-    rds.remove_from_global_cluster(GlobalClusterIdentifier="world", DbClusterIdentifier=arn)
-    rds.delete_global_cluster(GlobalClusterIdentifier="world")
+        rds.delete_global_cluster(GlobalClusterIdentifier="everywhere")
+    rds.remove_from_global_cluster(GlobalClusterIdentifier="everywhere", DbClusterIdentifier=arn)
+    rds.delete_global_cluster(GlobalClusterIdentifier="everywhere")
     with pytest.raises(rds.exceptions.GlobalClusterNotFoundFault):
-        rds.describe_global_clusters(GlobalClusterIdentifier="world")
+        rds.describe_global_clusters(GlobalClusterIdentifier="everywhere")
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
 
 
-def test_one_cluster_too_many_is_refused(aws: EmulatedAws) -> None:
-    """The quota of clusters is answered with HTTP 403, as the model says."""
+def test_a_cluster_beyond_the_quota_is_refused(aws: EmulatedAws) -> None:
+    """A cluster beyond the quota is DBClusterQuotaExceededFault."""
     aws.emulator.quotas.clusters = 1
-    aws.cluster()
+    aws.create_cluster()
     with pytest.raises(aws.client().exceptions.DBClusterQuotaExceededFault):
         aws.client().create_db_cluster(DBClusterIdentifier="second", **MASTER)
 
 
-def test_aurora_mysql_has_no_server(aws: EmulatedAws) -> None:
-    """An Aurora MySQL cluster lives as any other does."""
-    aws.cluster(Engine="aurora-mysql")
-    aws.instance("prod-1", Engine="aurora-mysql")
+def test_an_aurora_mysql_cluster_becomes_available(aws: EmulatedAws) -> None:
+    """An Aurora MySQL cluster has the engine's default version and becomes available without a server."""
+    aws.create_cluster(Engine="aurora-mysql")
+    aws.create_instance("prod-1", Engine="aurora-mysql")
     assert aws.describe_cluster()["EngineVersion"] == "8.0.mysql_aurora.3.08.2"

@@ -1,4 +1,4 @@
-"""The query protocol: parameters, pages, the real CLI, lists of engines and groups, tags."""
+"""The query protocol: parameters, pages, the real AWS CLI, engines, groups and tags."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import OPERATIONS, Handler
 from devstack.aws.rds.state import Call
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, EmulatedAws
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, MASTER, SOURCE, TARGET, EmulatedAws
 
 SCOPE = f"{ACCOUNT}/20240320/{SOURCE}/rds/aws4_request"
 SIGNED = f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature=x"
 
 
 def post(aws: EmulatedAws, form: str) -> tuple[int, str]:
-    """A call that botocore would not send."""
+    """Send a call that botocore would not send; returns the status and the body."""
     request = urllib.request.Request(aws.emulator.endpoint_url, form.encode(), {"Authorization": SIGNED})
     try:
         with urllib.request.urlopen(request) as response:
@@ -46,35 +46,33 @@ def post(aws: EmulatedAws, form: str) -> tuple[int, str]:
         ("", "InvalidAction"),
     ],
 )
-def test_nonsense_is_the_callers_mistake(aws: EmulatedAws, form: str, code: str) -> None:
-    """A missing or mistyped parameter and an unknown action are answered as XML errors of status 400."""
+def test_an_invalid_call_is_a_client_error(aws: EmulatedAws, form: str, code: str) -> None:
+    """A missing parameter, one of the wrong type and an unknown action are XML errors of status 400."""
     status, body = post(aws, form)
     assert (status, f"<Code>{code}</Code>" in body) == (400, True)
 
 
-def test_lists_come_in_pages(aws: EmulatedAws) -> None:
-    """Pages lose and repeat nothing, also while the list shrinks."""
+def test_pages_neither_skip_nor_repeat_items(aws: EmulatedAws) -> None:
+    """Pages skip and repeat no item, also while the list shrinks."""
     rds = aws.client()
     aws.emulator.quotas.clusters = 100
-    every = [f"c{number:02d}" for number in range(45)]
-    for name in every:
-        rds.create_db_cluster(
-            DBClusterIdentifier=name, Engine=ENGINE, MasterUsername="boss", MasterUserPassword="long-enough"
-        )
+    names = [f"c{number:02d}" for number in range(45)]
+    for name in names:
+        rds.create_db_cluster(DBClusterIdentifier=name, **MASTER)
     aws.wait()
     pages = rds.get_paginator("describe_db_clusters").paginate(PaginationConfig={"PageSize": 20})
-    seen = [[cluster["DBClusterIdentifier"] for cluster in page["DBClusters"]] for page in pages]
-    assert seen == [every[:20], every[20:40], every[40:]]
+    listed = [[cluster["DBClusterIdentifier"] for cluster in page["DBClusters"]] for page in pages]
+    assert listed == [names[:20], names[20:40], names[40:]]
     first = rds.describe_db_clusters(MaxRecords=20)
     rds.delete_db_cluster(DBClusterIdentifier="c00", SkipFinalSnapshot=True)
     aws.wait()
     second = rds.describe_db_clusters(MaxRecords=20, Marker=first["Marker"])
-    assert [cluster["DBClusterIdentifier"] for cluster in second["DBClusters"]] == every[20:40]
+    assert [cluster["DBClusterIdentifier"] for cluster in second["DBClusters"]] == names[20:40]
 
 
 @pytest.mark.parametrize("size", [19, 101])
 def test_a_page_has_20_to_100_records(aws: EmulatedAws, size: int) -> None:
-    """A MaxRecords outside of the documented range is refused by every list."""
+    """Every Describe operation refuses a MaxRecords outside of the documented range."""
     rds = aws.client()
     for describe in (
         rds.describe_db_clusters,
@@ -91,10 +89,10 @@ def test_a_page_has_20_to_100_records(aws: EmulatedAws, size: int) -> None:
             describe(MaxRecords=size)
 
 
-def test_the_aws_cli_sees_a_cluster(aws: EmulatedAws) -> None:
+def test_the_real_aws_cli_describes_a_cluster(aws: EmulatedAws) -> None:
     """The real `aws` command describes a cluster."""
-    aws.cluster(Tags=[{"Key": "team", "Value": "orders & more"}])
-    answer = subprocess.run(
+    aws.create_cluster(Tags=[{"Key": "team", "Value": "orders & more"}])
+    completed = subprocess.run(
         [
             str(Path(sys.executable).parent / "aws"),
             *("--endpoint-url", aws.emulator.endpoint_url, "--region", SOURCE, "--output", "json"),
@@ -105,23 +103,18 @@ def test_the_aws_cli_sees_a_cluster(aws: EmulatedAws) -> None:
         text=True,
         check=True,
     )
-    (cluster,) = json.loads(answer.stdout)["DBClusters"]
+    [cluster] = json.loads(completed.stdout)["DBClusters"]
     assert (cluster["DBClusterIdentifier"], cluster["Status"]) == ("prod", "available")
     assert cluster["TagList"] == [{"Key": "team", "Value": "orders & more"}]
 
 
-def test_many_callers_at_once_make_one_cluster(aws: EmulatedAws) -> None:
-    """Of sixteen callers that create the same cluster at the same moment one succeeds."""
+def test_of_many_concurrent_callers_one_creates_the_cluster(aws: EmulatedAws) -> None:
+    """Sixteen callers create the same cluster concurrently, and exactly one succeeds."""
     rds, outcomes = aws.client(), []
 
     def create() -> None:
         try:
-            rds.create_db_cluster(
-                DBClusterIdentifier="prod",
-                Engine=ENGINE,
-                MasterUsername="b",
-                MasterUserPassword="long-enough",
-            )
+            rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
             outcomes.append("OK")
         except ClientError as error:
             outcomes.append(error.response["Error"]["Code"])
@@ -137,46 +130,46 @@ def test_many_callers_at_once_make_one_cluster(aws: EmulatedAws) -> None:
 # Engines
 
 
-def test_engine_versions_can_be_chosen(aws: EmulatedAws) -> None:
-    """Versions are listed by engine, major version and default; each says to what it can be upgraded."""
+def test_engine_versions_are_listed_by_major_version_and_default(aws: EmulatedAws) -> None:
+    """Versions are listed by engine, major version and default, each with its upgrade targets."""
     rds = aws.client()
 
-    def versions(**wanted: Any) -> list[str]:
-        return [each["EngineVersion"] for each in rds.describe_db_engine_versions(**wanted)["DBEngineVersions"]]
+    def versions(**parameters: Any) -> list[str]:
+        return [each["EngineVersion"] for each in rds.describe_db_engine_versions(**parameters)["DBEngineVersions"]]
 
     assert versions(Engine=ENGINE, EngineVersion="15") == ["15.4", "15.10", "15.12", "15.13"]
     assert versions(Engine=ENGINE, DefaultOnly=True) == ["16.6"]
     assert versions(Engine=ENGINE, EngineVersion="99") == []
-    (version,) = rds.describe_db_engine_versions(Engine=ENGINE, EngineVersion="17.4")["DBEngineVersions"]
+    [version] = rds.describe_db_engine_versions(Engine=ENGINE, EngineVersion="17.4")["DBEngineVersions"]
     assert [target["EngineVersion"] for target in version["ValidUpgradeTarget"]] == ["17.5"]
 
 
-def test_orderable_classes_are_listed(aws: EmulatedAws) -> None:
-    """A class can be looked up for an engine version."""
+def test_orderable_instance_classes_are_listed(aws: EmulatedAws) -> None:
+    """The instance classes of an engine version are listed; an unknown class is an empty list."""
     rds = aws.client()
-    wanted = {"Engine": ENGINE, "EngineVersion": "16.6"}
-    options = rds.describe_orderable_db_instance_options(**wanted)["OrderableDBInstanceOptions"]
+    engine = {"Engine": ENGINE, "EngineVersion": "16.6"}
+    options = rds.describe_orderable_db_instance_options(**engine)["OrderableDBInstanceOptions"]
     assert "db.serverless" in [option["DBInstanceClass"] for option in options]
-    bogus = rds.describe_orderable_db_instance_options(**wanted, DBInstanceClass="db.bogus")
+    bogus = rds.describe_orderable_db_instance_options(**engine, DBInstanceClass="db.bogus")
     assert bogus["OrderableDBInstanceOptions"] == []
 
 
 # Groups and tags
 
 
-def test_subnet_groups(aws: EmulatedAws) -> None:
-    """A subnet group covers two subnets, is created once, and is not deleted while a cluster uses it."""
+def test_a_subnet_group_is_not_deleted_while_a_cluster_uses_it(aws: EmulatedAws) -> None:
+    """A subnet group has two or more subnets, is created once, and is not deleted while a cluster uses it."""
     rds = aws.client()
-    wanted = {"DBSubnetGroupDescription": "-", "SubnetIds": ["subnet-1", "subnet-2"]}
-    group = rds.create_db_subnet_group(DBSubnetGroupName="Private", **wanted)["DBSubnetGroup"]
+    parameters = {"DBSubnetGroupDescription": "-", "SubnetIds": ["subnet-1", "subnet-2"]}
+    group = rds.create_db_subnet_group(DBSubnetGroupName="Private", **parameters)["DBSubnetGroup"]
     assert (group["DBSubnetGroupName"], len(group["Subnets"])) == ("private", 2)
     with pytest.raises(rds.exceptions.DBSubnetGroupAlreadyExistsFault):
-        rds.create_db_subnet_group(DBSubnetGroupName="private", **wanted)
+        rds.create_db_subnet_group(DBSubnetGroupName="private", **parameters)
     with pytest.raises(rds.exceptions.DBSubnetGroupDoesNotCoverEnoughAZs):
         rds.create_db_subnet_group(DBSubnetGroupName="small", DBSubnetGroupDescription="-", SubnetIds=["subnet-1"])
     with pytest.raises(rds.exceptions.InvalidSubnet):
         rds.create_db_subnet_group(DBSubnetGroupName="odd", DBSubnetGroupDescription="-", SubnetIds=["net-1", "net-2"])
-    aws.cluster(DBSubnetGroupName="private")
+    aws.create_cluster(DBSubnetGroupName="private")
     with pytest.raises(rds.exceptions.InvalidDBSubnetGroupStateFault):
         rds.delete_db_subnet_group(DBSubnetGroupName="private")
     rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
@@ -186,16 +179,16 @@ def test_subnet_groups(aws: EmulatedAws) -> None:
         rds.describe_db_subnet_groups(DBSubnetGroupName="private")
 
 
-def test_parameter_groups(aws: EmulatedAws) -> None:
-    """Cluster and instance parameter groups are created once, used, and deleted when nobody uses them."""
+def test_a_parameter_group_is_not_deleted_while_it_is_used(aws: EmulatedAws) -> None:
+    """Cluster and instance parameter groups are created once, and deleted only while no resource uses them."""
     rds = aws.client()
-    wanted = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
-    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="clusters", **wanted)
-    rds.create_db_parameter_group(DBParameterGroupName="instances", **wanted)
+    parameters = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="clusters", **parameters)
+    rds.create_db_parameter_group(DBParameterGroupName="instances", **parameters)
     with pytest.raises(rds.exceptions.DBParameterGroupAlreadyExistsFault):
-        rds.create_db_parameter_group(DBParameterGroupName="instances", **wanted)
-    aws.cluster(DBClusterParameterGroupName="clusters")
-    aws.instance("prod-1", DBParameterGroupName="instances")
+        rds.create_db_parameter_group(DBParameterGroupName="instances", **parameters)
+    aws.create_cluster(DBClusterParameterGroupName="clusters")
+    aws.create_instance("prod-1", DBParameterGroupName="instances")
     with pytest.raises(rds.exceptions.InvalidDBParameterGroupStateFault):
         rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="clusters")
     with pytest.raises(rds.exceptions.InvalidDBParameterGroupStateFault):
@@ -203,16 +196,16 @@ def test_parameter_groups(aws: EmulatedAws) -> None:
     with pytest.raises(rds.exceptions.DBParameterGroupNotFoundFault):
         rds.describe_db_cluster_parameter_groups(DBClusterParameterGroupName="none")
     assert len(rds.describe_db_parameter_groups(DBParameterGroupName="instances")["DBParameterGroups"]) == 1
-    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="unused", **wanted)
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="unused", **parameters)
     rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="unused")
-    rds.create_db_parameter_group(DBParameterGroupName="unused", **wanted)
+    rds.create_db_parameter_group(DBParameterGroupName="unused", **parameters)
     rds.delete_db_parameter_group(DBParameterGroupName="unused")
 
 
-def test_tags_by_arn(aws: EmulatedAws) -> None:
+def test_tags_are_added_listed_and_removed_by_arn(aws: EmulatedAws) -> None:
     """Tags are added, changed, listed and removed by ARN, and shown in TagList; reserved keys are refused."""
     rds = aws.client()
-    arn = aws.cluster(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterArn"]
+    arn = aws.create_cluster(Tags=[{"Key": "team", "Value": "orders"}])["DBClusterArn"]
     rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "data"}, {"Key": "x", "Value": "y"}])
     rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["x", "none"])
     assert rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "team", "Value": "data"}]
@@ -229,44 +222,44 @@ def test_tags_by_arn(aws: EmulatedAws) -> None:
         ("cluster-snapshot", "DBSnapshotNotFound"),
     ],
 )
-def test_tags_of_nothing(aws: EmulatedAws, kind: str, code: str) -> None:
-    """Tags of what is not there, or not here, are refused with the nearest modelled code."""
-    aws.cluster("there")
+def test_tags_of_a_missing_resource_are_refused(aws: EmulatedAws, kind: str, code: str) -> None:
+    """Tags of a resource that does not exist, or is in another region, are refused with the nearest modelled code."""
+    aws.create_cluster("existing")
     for region in (SOURCE, TARGET):
-        name = "there" if region == TARGET else "none"
+        name = "existing" if region == TARGET else "none"
         with pytest.raises(ClientError, match=code):
             aws.client(region=region).list_tags_for_resource(
                 ResourceName=f"arn:aws:rds:{SOURCE}:{ACCOUNT}:{kind}:{name}"
             )
 
 
-# Defects of the emulator itself
+# Defects of the emulator
 
 
-def broken(code: str) -> Handler:
-    """An operation with a defect."""
+def raising(code: str) -> Handler:
+    """A handler that raises an RdsError with this code, or without a code another exception."""
 
     def handler(call: Call) -> dict[str, Any]:
-        raise Refusal(code, "no such code") if code else RuntimeError("a defect")
+        raise RdsError(code, "no such code") if code else RuntimeError("a defect")
 
     return handler
 
 
-def returning(answer: dict[str, Any]) -> Handler:
-    """An operation with just this answer."""
+def returning(response: dict[str, Any]) -> Handler:
+    """A handler that returns this response."""
 
     def handler(call: Call) -> dict[str, Any]:
-        return answer
+        return response
 
     return handler
 
 
 @pytest.mark.parametrize("code", ["", "DBClusterNotFound", "DBInstanceNotFound"])
-def test_a_defect_looks_like_one_of_aws(
+def test_a_defect_of_the_emulator_is_an_internal_failure(
     aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
-    """A defect, and a code that the operation does not have, are InternalFailure 500 and a line in the log."""
-    monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", broken(code))
+    """An exception, and a code that the model does not list, are InternalFailure 500 and a line in the log."""
+    monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", raising(code))
     with pytest.raises(ClientError) as failed:
         aws.client().describe_db_clusters()
     assert failed.value.response["Error"]["Code"] == "InternalFailure"
@@ -275,22 +268,24 @@ def test_a_defect_looks_like_one_of_aws(
     aws.emulator.calls.clear()
 
 
-def test_an_answer_of_the_wrong_shape_is_a_defect(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer with a member or a type that the model does not have never leaves the emulator."""
-    answers: list[dict[str, Any]] = [
+def test_a_response_of_the_wrong_shape_is_an_internal_failure(
+    aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator never sends a response with a member or a type that the model does not have."""
+    responses: list[dict[str, Any]] = [
         {"Cluster": []},
         {"DBClusters": [{"Port": "5432"}]},
         {"DBClusters": [{"Port": True}]},
     ]
-    for wrong in answers:
+    for wrong in responses:
         monkeypatch.setitem(OPERATIONS, "DescribeDBClusters", returning(wrong))
         with pytest.raises(ClientError, match="InternalFailure"):
             aws.client().describe_db_clusters()
     aws.emulator.calls.clear()
 
 
-def test_a_defect_of_moto_is_an_aws_error_too(aws: EmulatedAws) -> None:
-    """When moto fails the client sees InternalFailure in the protocol of the service, not a page of HTML."""
+def test_a_defect_of_moto_is_an_internal_failure(aws: EmulatedAws) -> None:
+    """When moto fails, the client gets InternalFailure in the protocol of the service, not a page of HTML."""
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     with pytest.raises(ClientError, match="InternalFailure"):
         aws.client("kms").disable_key(KeyId=key)  # moto looks it up by id only, and fails

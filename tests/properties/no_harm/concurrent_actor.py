@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from activities.rds import tags
 from devstack.aws.rds.resources import Cluster, Snapshot
-from devstack.aws.rds.snapshots import remove
+from devstack.aws.rds.snapshots import remove_snapshot
 from tests.properties.no_harm.scenario import SOURCE, UNHEARD_OF, ClusterState, Meddling, Place
 from tests.properties.no_harm.scenario_setup import OTHER_SOURCE, Stage
 
@@ -26,7 +26,7 @@ class Meddler:
 
     def do(self, meddling: Meddling) -> None:
         """One piece of meddling."""
-        self._stage.aws.state.settle()
+        self._stage.aws.state.apply_due_transitions()
         stage = self._stage
         if meddling is Meddling.LATER:
             stage.later(timedelta(minutes=10))
@@ -115,7 +115,7 @@ class Meddler:
     # The copy
 
     def _delete_copy(self, copy: Snapshot) -> None:
-        remove(self._stage.aws.state, self._stage.home, copy)
+        remove_snapshot(self._stage.aws.state, self._stage.home, copy)
         self.took_copies += 1
 
     def _fail_copy(self, copy: Snapshot) -> None:
@@ -146,7 +146,7 @@ class Meddler:
     def _to_snapshot(self, meddling: Meddling) -> None:
         stage = self._stage
         old = stage.origin.snapshots[stage.chosen.identifier]
-        remove(stage.aws.state, stage.origin, old)
+        remove_snapshot(stage.aws.state, stage.origin, old)
         if meddling is Meddling.REMAKE_SNAPSHOT:
             stage.origin.snapshots[old.identifier] = replace(old, taken=stage.now, tags={})
 

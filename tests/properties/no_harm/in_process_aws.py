@@ -27,7 +27,7 @@ from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
 from devstack.aws.rds import lookup, requests
 from devstack.aws.rds.engine_versions import ENGINES
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.protocol import parse
 from devstack.aws.rds.resources import Cluster, Snapshot
 from devstack.aws.rds.state import RdsState, Region
@@ -164,7 +164,7 @@ class AwsAtHand:
         caller = request.caller
         if caller.service != "rds" or not request.operation.startswith(CHANGING):
             return None
-        self.state.settle()
+        self.state.apply_due_transitions()
         region = self.state.region(caller.account, caller.region)
         parameters = parse(request.operation, request.form)
         return Effect(
@@ -218,21 +218,21 @@ def _text(value: str | bytes) -> str:
 def _cluster_of(region: Region, parameters: dict[str, Any]) -> Cluster | None:
     try:
         if "DBInstanceIdentifier" in parameters and "DBClusterIdentifier" not in parameters:
-            return lookup.instance_named(region, parameters["DBInstanceIdentifier"]).cluster
+            return lookup.find_instance(region, parameters["DBInstanceIdentifier"]).cluster
         arn = requests.arn(parameters.get("ResourceName", ""))
         if arn and arn.kind == "db":
-            return lookup.instance_named(region, parameters["ResourceName"]).cluster
-        return lookup.cluster_named(region, parameters.get("DBClusterIdentifier") or parameters.get("ResourceName", ""))
-    except Refusal:
+            return lookup.find_instance(region, parameters["ResourceName"]).cluster
+        return lookup.find_cluster(region, parameters.get("DBClusterIdentifier") or parameters.get("ResourceName", ""))
+    except RdsError:
         return None
 
 
 def _snapshot_of(region: Region, parameters: dict[str, Any]) -> Snapshot | None:
     try:
-        return lookup.snapshot_named(
+        return lookup.find_snapshot(
             region, parameters.get("DBClusterSnapshotIdentifier") or parameters.get("ResourceName", "")
         )
-    except Refusal:
+    except RdsError:
         return None
 
 

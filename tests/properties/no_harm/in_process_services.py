@@ -24,7 +24,7 @@ Answer = dict[str, Any]
 class ServicesAtHand(OtherServices):
     """STS, KMS, EC2, Secrets Manager and SNS."""
 
-    def answer(self, environ: WSGIEnvironment, caller: Caller | None) -> Response:
+    def respond(self, environ: WSGIEnvironment, caller: Caller | None) -> Response:
         """See base class."""
         request = AwsRequest.read(environ)
         assert caller is not None

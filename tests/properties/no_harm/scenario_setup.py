@@ -9,7 +9,7 @@ from itertools import count
 
 from activities.rds import tags
 from devstack.aws.rds import servers
-from devstack.aws.rds.groups import furnish
+from devstack.aws.rds.groups import add_default_groups
 from devstack.aws.rds.resources import Backup, Cluster, Instance, Snapshot
 from devstack.aws.rds.state import Region
 from models.identifiers import copy_identifier
@@ -68,7 +68,7 @@ class Stage:
     def later(self, by: timedelta) -> None:
         """Let time pass."""
         self.aws.clock.freeze(self.now + by)
-        self.aws.state.settle()
+        self.aws.state.apply_due_transitions()
 
     @property
     def home(self) -> Region:
@@ -158,7 +158,7 @@ class Stage:
             port=5432,
             iam_authentication=False,
             backup_retention_days=1,
-            backup=Backup(f"backup-{name}", ENGINE, servers.done()),
+            backup=Backup(f"backup-{name}", ENGINE, servers.completed()),
             tags={},
             status="available",
             kms_key=f"arn:aws:kms:{region.name}:{region.account}:key/the-one" if encrypted else None,
@@ -168,7 +168,7 @@ class Stage:
 
     def _region(self, account: str, name: str) -> Region:
         region = self.aws.state.region(account, name)
-        furnish(region)
+        add_default_groups(region)
         return region
 
     def _new_id(self) -> str:

@@ -16,9 +16,9 @@ from unittest.mock import patch
 import devstack.aws.emulator
 from devstack.aws.application import Application, _parameters
 from devstack.aws.caller import Caller
-from devstack.aws.error_answers import error_answer
+from devstack.aws.error_responses import error_response
 from devstack.aws.journal import RecordedCall
-from devstack.aws.rds.errors import Refusal
+from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.tagging import tags_of
 from devstack.aws.services import ServiceError
 from tests.rigs.iam.authorization import Call, UnknownCall, questions
@@ -151,7 +151,7 @@ class Gate(Application):
                 self._state.clock.now(), caller.account, caller.region, caller.service, request.operation, {}, code
             )
         )
-        return error_answer(caller.service, code, f"Not authorized: {why}", 403)
+        return error_response(caller.service, code, f"Not authorized: {why}", 403)
 
     def _remember_session(self, request: AwsRequest, answer: str) -> None:
         if (key := re.search(r"<AccessKeyId>(\w+)<", answer)) and (role := request.parameters.get("RoleArn")):
@@ -171,7 +171,7 @@ class _Looks:
         if len(parts) > 5 and parts[2] == "rds":
             try:
                 return dict(tags_of(self._state.region(parts[4], parts[3]), arn))
-            except Refusal:
+            except RdsError:
                 return {}
         if len(parts) > 5 and parts[2] == "secretsmanager":
             found = self._answer("secretsmanager", "secretsmanager.DescribeSecret", {"SecretId": arn})

@@ -1,4 +1,4 @@
-"""No operation can answer a code that botocore's model does not list for it."""
+"""No operation can return a code that botocore's model does not list for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devstack.aws.rds.protocol import modelled_codes, service_model
 
 PACKAGE = Path(devstack.aws.rds.__file__).parent
 Function = tuple[str, str]
-"""Module and name."""
+"""The module and the name of a function."""
 
 
 @cache
@@ -26,7 +26,7 @@ def tree(module: str) -> ast.Module:
 
 @cache
 def names(module: str) -> dict[str, str | Function]:
-    """What a name means in a module: another module, or a function of one."""
+    """What each name in a module refers to: another module, or a function of one."""
     known: dict[str, str | Function] = {
         node.name: (module, node.name) for node in tree(module).body if isinstance(node, ast.FunctionDef)
     }
@@ -39,49 +39,49 @@ def names(module: str) -> dict[str, str | Function]:
 
 def body(function: Function) -> ast.FunctionDef | None:
     module, name = function
-    found = [node for node in tree(module).body if isinstance(node, ast.FunctionDef) and node.name == name]
-    return found[0] if found else None
+    definitions = [node for node in tree(module).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return definitions[0] if definitions else None
 
 
 def called(module: str, node: ast.expr) -> Function | None:
-    """The function of ours that an expression names."""
+    """The function of the emulator that an expression names."""
     if isinstance(node, ast.Name):
-        meant = names(module).get(node.id)
-        return meant if isinstance(meant, tuple) else None
+        target = names(module).get(node.id)
+        return target if isinstance(target, tuple) else None
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        meant = names(module).get(node.value.id)
-        return (meant, node.attr) if isinstance(meant, str) else None
+        target = names(module).get(node.value.id)
+        return (target, node.attr) if isinstance(target, str) else None
     return None
 
 
-def codes(function: Function, seen: set[Function]) -> set[str]:
-    """Every code that a function, or what it calls, may refuse with."""
+def reachable_codes(function: Function, visited: set[Function]) -> set[str]:
+    """Every code of an RdsError that a function, or a function that it calls, can raise."""
     definition = body(function)
-    if function in seen or definition is None:
+    if function in visited or definition is None:
         return set()
-    seen.add(function)
-    found: set[str] = set()
+    visited.add(function)
+    codes: set[str] = set()
     for node in ast.walk(definition):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RdsError":
             code = node.args[0]
-            assert isinstance(code, ast.Constant), f"{function}: the code of a Refusal must be a literal"
-            found.add(str(code.value))
+            assert isinstance(code, ast.Constant), f"{function}: the code of an RdsError must be a literal"
+            codes.add(str(code.value))
         elif isinstance(node, ast.Name | ast.Attribute) and (other := called(function[0], node)):
-            found |= codes(other, seen)
-    return found
+            codes |= reachable_codes(other, visited)
+    return codes
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
-def test_an_operation_refuses_only_with_codes_of_the_model(operation: str) -> None:
-    """Whatever an operation can reach refuses with codes that the model lists, or common ones."""
+def test_an_operation_raises_only_codes_that_the_model_lists(operation: str) -> None:
+    """Every code that an operation can reach is one that the model lists for it, or a common one."""
     handler = OPERATIONS[operation]
-    reached = codes((handler.__module__.rpartition(".")[2], handler.__name__), set())
-    assert reached <= modelled_codes(operation).keys() | COMMON_CODES.keys()
+    codes = reachable_codes((handler.__module__.rpartition(".")[2], handler.__name__), set())
+    assert codes <= modelled_codes(operation).keys() | COMMON_CODES.keys()
 
 
-def test_the_search_finds_refusals_that_are_far_away() -> None:
-    """The search follows calls across modules: otherwise the test above would pass on anything."""
-    assert codes(("restores", "restore_db_cluster_from_snapshot"), set()) >= {
+def test_the_search_for_codes_follows_calls_across_modules() -> None:
+    """The search finds codes that other modules raise; without that, the test above would prove nothing."""
+    assert reachable_codes(("restores", "restore_db_cluster_from_snapshot"), set()) >= {
         "DBClusterAlreadyExistsFault",
         "DBClusterParameterGroupNotFound",
         "DBClusterSnapshotNotFoundFault",
@@ -91,12 +91,12 @@ def test_the_search_finds_refusals_that_are_far_away() -> None:
     }
 
 
-def test_every_operation_is_one_of_rds() -> None:
+def test_every_served_operation_exists_in_rds() -> None:
     """The emulator serves no operation that RDS does not have."""
     assert OPERATIONS.keys() <= set(service_model().operation_names)
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
-def test_the_readme_speaks_of_every_operation(operation: str) -> None:
-    """What an operation does like AWS, and what not, stands in the README."""
+def test_the_readme_describes_every_operation(operation: str) -> None:
+    """The README says what each operation does like AWS, and what not."""
     assert re.search(rf"\b{operation}\b", (PACKAGE.parent / "README.md").read_text())

@@ -1,4 +1,4 @@
-"""An error in the protocol of whichever service was called."""
+"""Error responses in the protocol of the called service."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from devstack.aws.fault_injection import InjectedFault
 from devstack.aws.rds.protocol import service_model
 
 _THROTTLING = {"dynamodb": "ThrottlingException", "sqs": "RequestThrottled", "s3": "SlowDown"}
-"""Where the throttling code is not `Throttling` (XML) or `ThrottlingException` (JSON)."""
+"""Services whose throttling code is neither `Throttling` (XML) nor `ThrottlingException` (JSON)."""
 
 
-def fault_answer(fault: InjectedFault) -> Response:
-    """What a service answers when a fault of kind error, throttle or http500 fires."""
+def fault_response(fault: InjectedFault) -> Response:
+    """The response of a service to a fault of kind error, throttle or http500."""
     if fault.kind == "error":
-        return error_answer(fault.service, fault.code, fault.message or fault.code, fault.status)
+        return error_response(fault.service, fault.code, fault.message or fault.code, fault.status)
     if fault.kind == "throttle":
         code = fault.code or _throttling_code(fault.service)
-        return error_answer(fault.service, code, fault.message or "Rate exceeded", 400)
+        return error_response(fault.service, code, fault.message or "Rate exceeded", 400)
     code = fault.code or ("InternalServerError" if _is_json(fault.service) else "InternalFailure")
-    return error_answer(fault.service, code, fault.message or "An internal error occurred.", 500)
+    return error_response(fault.service, code, fault.message or "An internal error occurred.", 500)
 
 
-def error_answer(service: str, code: str, message: str, status: int) -> Response:
-    """An error as the service puts it on the wire: XML for the query protocols and S3, JSON otherwise."""
+def error_response(service: str, code: str, message: str, status: int) -> Response:
+    """An error as the service sends it: XML for the query protocols and S3, JSON otherwise."""
     request_id = str(uuid.uuid4())
     if _is_json(service):
         return _json_error(code, message, status, request_id)

@@ -1,4 +1,4 @@
-"""How each resource looks in an answer, member by member as botocore's model names them."""
+"""Each resource as a response shows it, member by member as botocore's model names them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from devstack.aws.rds.resources import (
 )
 from devstack.aws.rds.state import RdsState
 
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
 
-def cluster(state: RdsState, cluster: Cluster) -> Answer:
+def cluster(state: RdsState, cluster: Cluster) -> Response:
     """DBCluster."""
     address = servers.address(state, cluster)
     restorable = cluster.restorable_from
@@ -70,28 +70,28 @@ def cluster(state: RdsState, cluster: Cluster) -> Answer:
     }
 
 
-def _member(state: RdsState, cluster: Cluster, name: str) -> Answer:
+def _member(state: RdsState, cluster: Cluster, name: str) -> Response:
     return {
         "DBInstanceIdentifier": name,
         "IsClusterWriter": name == cluster.members[0],
         "DBClusterParameterGroupStatus": "in-sync",
-        "PromotionTier": state.of(cluster).instances[name].promotion_tier,
+        "PromotionTier": state.region_of(cluster).instances[name].promotion_tier,
     }
 
 
-def _secret(cluster: Cluster) -> Answer | None:
+def _secret(cluster: Cluster) -> Response | None:
     secret = cluster.secret
     if secret is None:
         return None
     return {"SecretArn": secret.arn, "SecretStatus": secret.status, "KmsKeyId": secret.kms_key_id}
 
 
-def _security_groups(names: list[str]) -> list[Answer]:
+def _security_groups(names: list[str]) -> list[Response]:
     return [{"VpcSecurityGroupId": name, "Status": "active"} for name in names]
 
 
-def instance(state: RdsState, instance: Instance) -> Answer:
-    """DBInstance. The endpoint appears when the instance is available, as in AWS."""
+def instance(state: RdsState, instance: Instance) -> Response:
+    """DBInstance. As in AWS the endpoint appears when the instance is available."""
     parent = instance.cluster
     address = servers.address(state, parent)
     return {
@@ -109,7 +109,7 @@ def instance(state: RdsState, instance: Instance) -> Answer:
         "DBName": parent.database_name,
         "DBParameterGroups": [{"DBParameterGroupName": instance.parameter_group, "ParameterApplyStatus": "in-sync"}],
         "DBSecurityGroups": [],
-        "DBSubnetGroup": subnet_group(state.of(parent).subnet_groups[parent.subnet_group]),
+        "DBSubnetGroup": subnet_group(state.region_of(parent).subnet_groups[parent.subnet_group]),
         "DeletionProtection": False,
         "Endpoint": {"Address": address.host, "Port": address.port} if instance.status == "available" else None,
         "Engine": parent.engine,
@@ -129,7 +129,7 @@ def instance(state: RdsState, instance: Instance) -> Answer:
     }
 
 
-def snapshot(state: RdsState, snapshot: Snapshot) -> Answer:
+def snapshot(state: RdsState, snapshot: Snapshot) -> Response:
     """DBClusterSnapshot."""
     return {
         **snapshot.settings,
@@ -160,7 +160,7 @@ def snapshot(state: RdsState, snapshot: Snapshot) -> Answer:
 
 
 def percent(snapshot: Snapshot, now: datetime) -> int:
-    """How far the clock is between start and end in percent; 99 at most until it is available."""
+    """PercentProgress: the share of the time that has passed; at most 99 until the snapshot is available."""
     if snapshot.status == "available" or snapshot.started is None or snapshot.ends is None:
         return 100 if snapshot.status == "available" else 0
     whole = (snapshot.ends - snapshot.started).total_seconds()
@@ -168,13 +168,13 @@ def percent(snapshot: Snapshot, now: datetime) -> int:
     return max(0, min(99, int(100 * passed / whole))) if whole > 0 else 99
 
 
-def shared_snapshot(state: RdsState, shared: Snapshot) -> Answer:
+def shared_snapshot(state: RdsState, shared: Snapshot) -> Response:
     """DBClusterSnapshot as another account sees it: named by its ARN, of type `shared`, without tags."""
-    answer = {**snapshot(state, shared), "DBClusterSnapshotIdentifier": shared.arn, "SnapshotType": "shared"}
-    return {**answer, "TagList": []}
+    own = snapshot(state, shared)
+    return {**own, "DBClusterSnapshotIdentifier": shared.arn, "SnapshotType": "shared", "TagList": []}
 
 
-def subnet_group(group: SubnetGroup) -> Answer:
+def subnet_group(group: SubnetGroup) -> Response:
     """DBSubnetGroup."""
     zones = availability_zones(group.arn.split(":")[3])
     return {
@@ -196,7 +196,7 @@ def subnet_group(group: SubnetGroup) -> Answer:
     }
 
 
-def cluster_parameter_group(group: ParameterGroup) -> Answer:
+def cluster_parameter_group(group: ParameterGroup) -> Response:
     """DBClusterParameterGroup."""
     return {
         "DBClusterParameterGroupArn": group.arn,
@@ -206,7 +206,7 @@ def cluster_parameter_group(group: ParameterGroup) -> Answer:
     }
 
 
-def parameter_group(group: ParameterGroup) -> Answer:
+def parameter_group(group: ParameterGroup) -> Response:
     """DBParameterGroup."""
     return {
         "DBParameterGroupArn": group.arn,
@@ -216,7 +216,7 @@ def parameter_group(group: ParameterGroup) -> Answer:
     }
 
 
-def global_cluster(group: GlobalCluster) -> Answer:
+def global_cluster(group: GlobalCluster) -> Response:
     """GlobalCluster."""
     primary, *secondaries = [member.arn for member in group.members] or [""]
     members = [{"DBClusterArn": primary, "Readers": secondaries, "IsWriter": True}] if primary else []
@@ -236,7 +236,7 @@ def global_cluster(group: GlobalCluster) -> Answer:
     }
 
 
-def event(event: Event) -> Answer:
+def event(event: Event) -> Response:
     """Event."""
     return {
         "Date": event.date,
@@ -248,16 +248,16 @@ def event(event: Event) -> Answer:
     }
 
 
-def tags(tags: Tags) -> list[Answer]:
+def tags(tags: Tags) -> list[Response]:
     """TagList."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def availability_zones(region: str) -> list[str]:
-    """Three zones in every region."""
+    """The three zones that the emulator has in every region."""
     return [f"{region}{letter}" for letter in "abc"]
 
 
 def vpc_of(account: str, region: str) -> str:
-    """The one VPC that an account has in a region."""
+    """The id of the one VPC that an account has in a region."""
     return f"vpc-{account[-6:]}{sum(region.encode()):04x}"
