@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.rigs.documents import PRODUCTION, ROOT_MODULES, modules, section, text
+from tests.rigs.documents import PRODUCTION, ROOT, ROOT_MODULES, modules, section, text
 
 BESIDE_THE_ROOMS = {
     "errors": set[str](),
@@ -41,12 +42,23 @@ def test_every_room_has_its_layer() -> None:
 
 def test_the_document_draws_the_same_layers() -> None:
     """The table in docs/architecture.md lists the rooms in the order of the contract, highest first."""
-    rows = [line for line in section(text("docs", "architecture.md"), "Modules").splitlines() if line.startswith("| `")]
-    drawn = [row.split("|")[1].replace("`", "").replace("/", "").strip() for row in rows]
+    drawn = re.findall(r"^\| `([a-z]+)/` \|", section(text("docs", "architecture.md"), "Rooms"), re.MULTILINE)
     order = {room: place for place, layer in enumerate(layers()) for room in layer}
     places = [order[room] for room in drawn if room in order]
     assert len(places) == len(order)
     assert places == sorted(places)
+
+
+def test_the_document_has_the_rooms_inside_activities() -> None:
+    """Each room inside activities/ is in the document and in a contract."""
+    actual = {path.parent.name for path in (ROOT / "activities").glob("*/__init__.py")}
+    named = re.findall(
+        r"^\| `activities/([a-z]+)/` \|", section(text("docs", "architecture.md"), "Rooms"), re.MULTILINE
+    )
+    [contract] = [each for each in contracts() if each.get("containers") == ["activities"]]
+    layered = set(re.findall(r"\w+", " ".join(contract["layers"])))
+    assert set(named) == actual == layered & actual
+    assert {path.stem for path in (ROOT / "activities").glob("[a-z]*.py")} <= layered
 
 
 def layers() -> list[list[str]]:
