@@ -9,12 +9,12 @@ from commands.decisions import decide, decision_arguments
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """The options of every decision."""
+    """What it is told."""
     decision_arguments(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """End an operation that waits for a decision, as failed."""
+    """End a waiting night as failed, now."""
     from models.decisions import Decision
 
     return asyncio.run(decide(args, Decision.ABORT))

@@ -9,12 +9,12 @@ from commands.decisions import decide, decision_arguments
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """The options of every decision."""
+    """What it is told."""
     decision_arguments(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Continue an operation that waits for a decision without its failed step, where that is safe."""
+    """Let a waiting night go on without its failed step, where that is safe."""
     from models.decisions import Decision
 
     return asyncio.run(decide(args, Decision.SKIP))

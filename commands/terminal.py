@@ -1,4 +1,4 @@
-"""Results on stdout, progress on stderr."""
+"""The answer on stdout, the talk on stderr."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ if TYPE_CHECKING:
 
 
 def console(stream: TextIO) -> Console:
-    """As wide as the terminal; in a pipe so wide that no line is folded, because a folded line cannot be searched."""
+    """As wide as the terminal; in a pipe as wide as it takes, because a folded line cannot be searched."""
     from rich.console import Console
 
     return Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
 
 
-def print_result(renderable: RenderableType) -> None:
-    """Print a table or a page on stdout.
-
-    It is drawn into a text first: if the reader of a pipe closes it, as `| head` does, rich itself would end the program
-    with exit code 1.
-    """
-    drawing = console(sys.stdout)
-    with drawing.capture() as drawn:
-        drawing.print(renderable)
+def show(shown: RenderableType) -> None:
+    """By way of a text: rich itself would end the program with exit code 1 when nobody reads on, as `| head`."""
+    on = console(sys.stdout)
+    with on.capture() as drawn:
+        on.print(shown)
     print(drawn.get(), end="")
 
 
-def print_progress(line: str) -> None:
-    """Print a sentence on stderr."""
+def say(line: str) -> None:
+    """A sentence for whoever watches."""
     print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Somebody else with access to the accounts, who does the likely wrong thing at the worst moment."""
+"""Another user with access to the accounts, who does the likely wrong thing at the worst moment."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from datetime import timedelta
 from activities.rds import tags
 from devstack.aws.rds.resources import Cluster, Snapshot
 from devstack.aws.rds.snapshots import remove_snapshot
-from tests.properties.no_harm.scenario import SOURCE, UNHEARD_OF, ClusterState, Meddling, Place
-from tests.properties.no_harm.scenario_setup import OTHER_SOURCE, Stage
+from tests.properties.no_harm.emulated_resources import OTHER_SOURCE
+from tests.properties.no_harm.scenario import SOURCE, UNKNOWN_STATUS, ClusterState, ConcurrentAction, Place
+from tests.properties.no_harm.scenario_setup import ScenarioSetup
 
 
-class Meddler:
-    """Does what a scenario says; where RDS would refuse it, nothing."""
+class ConcurrentActor:
+    """Carries out a scenario's concurrent actions; an action that RDS would refuse does nothing."""
 
-    def __init__(self, stage: Stage) -> None:
-        """On this stage."""
-        self._stage = stage
-        self.took_names = 0
-        """How often the target's name was freed by somebody else."""
-        self.took_copies = 0
-        """How often tonight's copy was taken away by somebody else."""
+    def __init__(self, setup: ScenarioSetup) -> None:
+        """`setup` has the resources to change."""
+        self._setup = setup
+        self.target_names_freed = 0
+        """How often the actor freed the target's name."""
+        self.copies_removed = 0
+        """How often the actor removed this operation's copy."""
 
-    def do(self, meddling: Meddling) -> None:
-        """One piece of meddling."""
-        self._stage.aws.state.apply_due_transitions()
-        stage = self._stage
-        if meddling is Meddling.LATER:
-            stage.later(timedelta(minutes=10))
-        elif meddling in _TO_TARGET:
-            if stage.target is not None and stage.target.status == "available":
-                _TO_TARGET[meddling](self, stage.target)
-        elif meddling in _TO_COPY:
-            if (copy := stage.home.snapshots.get(stage.tonight)) is not None:
-                _TO_COPY[meddling](self, copy)
-        elif stage.chosen.identifier in stage.origin.snapshots:
-            self._to_snapshot(meddling)
+    def do(self, action: ConcurrentAction) -> None:
+        """Carry out one action."""
+        setup = self._setup
+        setup.aws.state.apply_due_transitions()
+        if action is ConcurrentAction.WAIT:
+            setup.advance(timedelta(minutes=10))
+        elif action in _ON_TARGET:
+            if setup.target is not None and setup.target.status == "available":
+                _ON_TARGET[action](self, setup.target)
+        elif action in _ON_COPY:
+            if (copy := setup.target_region.snapshots.get(setup.copy_name)) is not None:
+                _ON_COPY[action](self, copy)
+        elif setup.source_snapshot.identifier in setup.source_region.snapshots:
+            self._change_snapshot(action)
 
     # The target
 
@@ -51,8 +52,8 @@ class Meddler:
         target.deletion_protection = True
 
     def _take_over(self, target: Cluster) -> None:
-        for mark in (tags.OPERATION, tags.RESTORED_FROM):
-            target.tags.pop(mark, None)
+        for tag in (tags.OPERATION, tags.RESTORED_FROM):
+            target.tags.pop(tag, None)
 
     def _join_global(self, target: Cluster) -> None:
         target.global_cluster = "worldwide"
@@ -64,113 +65,113 @@ class Meddler:
         target.status = "stopped"
 
     def _quarantine(self, target: Cluster) -> None:
-        target.status = UNHEARD_OF
+        target.status = UNKNOWN_STATUS
 
     def _rename(self, target: Cluster) -> None:
-        region, name = self._stage.home, f"{target.identifier}-before"
+        region, name = self._setup.target_region, f"{target.identifier}-before"
         if name in region.clusters:
             return
         del region.clusters[target.identifier]
         region.clusters[name] = target
         target.identifier, target.arn = name, region.arn("cluster", name)
-        self.took_names += 1
+        self.target_names_freed += 1
 
     def _replace(self, target: Cluster) -> None:
         self._rename(target)
-        self._make_another()
+        self._create_target()
 
     def _recreate(self, target: Cluster) -> None:
         self._delete(target)
-        self._make_another()
+        self._create_target()
 
     def _delete(self, target: Cluster) -> None:
-        self._stage.forget_cluster(self._stage.home, target)
-        self.took_names += 1
+        self._setup.resources.remove_cluster(self._setup.target_region, target)
+        self.target_names_freed += 1
 
-    def _make_another(self) -> None:
-        stage = self._stage
-        if stage.target is None:
-            stage.put_cluster(stage.home, stage.request.target.cluster, ClusterState())
+    def _create_target(self) -> None:
+        setup = self._setup
+        if setup.target is None:
+            setup.resources.put_cluster(setup.target_region, setup.request.target.cluster, ClusterState())
 
-    def _source_takes_name(self, target: Cluster) -> None:
-        stage = self._stage
-        source = stage.home.clusters.get(SOURCE)
-        if stage.scenario.place is not Place.SAME or source is None:
+    def _rename_source_to_target(self, target: Cluster) -> None:
+        setup = self._setup
+        region, name = setup.target_region, target.identifier
+        source = region.clusters.get(SOURCE)
+        if setup.scenario.place is not Place.SAME or source is None:
             return
-        name = target.identifier
         self._delete(target)
-        del stage.home.clusters[SOURCE]
-        stage.home.clusters[name] = source
-        source.identifier, source.arn = name, stage.home.arn("cluster", name)
-        source.tags[tags.REPLACED_BY] = stage.request.source.arn
+        del region.clusters[SOURCE]
+        region.clusters[name] = source
+        source.identifier, source.arn = name, region.arn("cluster", name)
+        source.tags[tags.REPLACED_BY] = setup.request.source.arn
 
     def _add_instance(self, target: Cluster) -> None:
-        self._stage.put_instance(self._stage.home, target, f"{target.identifier}-9")
+        self._setup.resources.put_instance(self._setup.target_region, target, f"{target.identifier}-9")
 
     def _delete_instance(self, target: Cluster) -> None:
-        region = self._stage.home
+        region = self._setup.target_region
         for name in target.members[:1]:
             region.instances[name].status = "deleting"
 
     # The copy
 
     def _delete_copy(self, copy: Snapshot) -> None:
-        remove_snapshot(self._stage.aws.state, self._stage.home, copy)
-        self.took_copies += 1
+        remove_snapshot(self._setup.aws.state, self._setup.target_region, copy)
+        self.copies_removed += 1
 
     def _fail_copy(self, copy: Snapshot) -> None:
-        self._stage.aws.state.cancel(copy)
+        self._setup.aws.state.cancel(copy)
         copy.status = "failed"
 
     def _swap_copy(self, copy: Snapshot) -> None:
-        stage = self._stage
-        strange = replace(copy, status="available", source_arn=OTHER_SOURCE, tags=dict(copy.tags))
-        strange.tags[tags.SOURCE_SNAPSHOT] = OTHER_SOURCE
+        other = replace(copy, status="available", source_arn=OTHER_SOURCE, tags=dict(copy.tags))
+        other.tags[tags.SOURCE_SNAPSHOT] = OTHER_SOURCE
         self._delete_copy(copy)
-        stage.home.snapshots[copy.identifier] = strange
+        self._setup.target_region.snapshots[copy.identifier] = other
 
     def _keep_a_copy(self, copy: Snapshot) -> None:
-        name = f"aurora-restore-{self._stage.request.target.cluster}-keep-this"
+        region, name = self._setup.target_region, f"aurora-restore-{self._setup.request.target.cluster}-keep-this"
         kept = replace(
             copy,
             identifier=name,
-            arn=self._stage.home.arn("cluster-snapshot", name),
+            arn=region.arn("cluster-snapshot", name),
             source_arn=copy.arn,
             tags=dict(copy.tags),
             status="available",
         )
-        self._stage.home.snapshots.setdefault(name, kept)
+        region.snapshots.setdefault(name, kept)
 
-    # The snapshot
+    # The source snapshot
 
-    def _to_snapshot(self, meddling: Meddling) -> None:
-        stage = self._stage
-        old = stage.origin.snapshots[stage.chosen.identifier]
-        remove_snapshot(stage.aws.state, stage.origin, old)
-        if meddling is Meddling.REMAKE_SNAPSHOT:
-            stage.origin.snapshots[old.identifier] = replace(old, taken=stage.now, tags={})
+    def _change_snapshot(self, action: ConcurrentAction) -> None:
+        setup = self._setup
+        deleted = setup.source_region.snapshots[setup.source_snapshot.identifier]
+        remove_snapshot(setup.aws.state, setup.source_region, deleted)
+        if action is ConcurrentAction.REMAKE_SNAPSHOT:
+            remade = replace(deleted, taken=setup.now, tags={})
+            setup.source_region.snapshots[deleted.identifier] = remade
 
 
-_TO_TARGET: dict[Meddling, Callable[[Meddler, Cluster], None]] = {
-    Meddling.UNTAG: Meddler._untag,
-    Meddling.RETAG: Meddler._retag,
-    Meddling.PROTECT: Meddler._protect,
-    Meddling.TAKE_OVER: Meddler._take_over,
-    Meddling.JOIN_GLOBAL: Meddler._join_global,
-    Meddling.REPLICATE: Meddler._replicate,
-    Meddling.STOP: Meddler._stop,
-    Meddling.QUARANTINE: Meddler._quarantine,
-    Meddling.RENAME: Meddler._rename,
-    Meddling.REPLACE: Meddler._replace,
-    Meddling.RECREATE: Meddler._recreate,
-    Meddling.DELETE_TARGET: Meddler._delete,
-    Meddling.SOURCE_TAKES_NAME: Meddler._source_takes_name,
-    Meddling.ADD_INSTANCE: Meddler._add_instance,
-    Meddling.DELETE_INSTANCE: Meddler._delete_instance,
+_ON_TARGET: dict[ConcurrentAction, Callable[[ConcurrentActor, Cluster], None]] = {
+    ConcurrentAction.UNTAG: ConcurrentActor._untag,
+    ConcurrentAction.RETAG: ConcurrentActor._retag,
+    ConcurrentAction.PROTECT: ConcurrentActor._protect,
+    ConcurrentAction.TAKE_OVER: ConcurrentActor._take_over,
+    ConcurrentAction.JOIN_GLOBAL: ConcurrentActor._join_global,
+    ConcurrentAction.REPLICATE: ConcurrentActor._replicate,
+    ConcurrentAction.STOP: ConcurrentActor._stop,
+    ConcurrentAction.QUARANTINE: ConcurrentActor._quarantine,
+    ConcurrentAction.RENAME: ConcurrentActor._rename,
+    ConcurrentAction.REPLACE: ConcurrentActor._replace,
+    ConcurrentAction.RECREATE: ConcurrentActor._recreate,
+    ConcurrentAction.DELETE_TARGET: ConcurrentActor._delete,
+    ConcurrentAction.SOURCE_TAKES_NAME: ConcurrentActor._rename_source_to_target,
+    ConcurrentAction.ADD_INSTANCE: ConcurrentActor._add_instance,
+    ConcurrentAction.DELETE_INSTANCE: ConcurrentActor._delete_instance,
 }
-_TO_COPY: dict[Meddling, Callable[[Meddler, Snapshot], None]] = {
-    Meddling.DELETE_COPY: Meddler._delete_copy,
-    Meddling.FAIL_COPY: Meddler._fail_copy,
-    Meddling.SWAP_COPY: Meddler._swap_copy,
-    Meddling.KEEP_A_COPY: Meddler._keep_a_copy,
+_ON_COPY: dict[ConcurrentAction, Callable[[ConcurrentActor, Snapshot], None]] = {
+    ConcurrentAction.DELETE_COPY: ConcurrentActor._delete_copy,
+    ConcurrentAction.FAIL_COPY: ConcurrentActor._fail_copy,
+    ConcurrentAction.SWAP_COPY: ConcurrentActor._swap_copy,
+    ConcurrentAction.KEEP_A_COPY: ConcurrentActor._keep_a_copy,
 }

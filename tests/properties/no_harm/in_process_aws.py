@@ -1,7 +1,7 @@
 """AWS without a socket: botocore's requests go straight into the emulator's application, a few per millisecond.
 
-A world is one `RdsState` of the emulator, made for one example and dropped with it. Every changing call is witnessed:
-what it was about to touch is kept as it was in that instant, so that the promises can be checked from outside.
+Each scenario has an emulator state of its own. Every call that changes RDS is recorded together with the state in the
+instant before, so that the invariants are checked from outside the pipeline.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from devstack.aws.rds.protocol import parse
 from devstack.aws.rds.resources import Cluster, Snapshot
 from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.requests import AwsRequest
-from tests.properties.no_harm.in_process_services import ServicesAtHand
+from tests.properties.no_harm.in_process_services import InProcessServices
 from tests.rigs.crash_injector import WorkerCrash
 
 CHANGING = ("Add", "Copy", "Create", "Delete", "Failover", "Modify", "Reboot", "Remove", "Restore", "Start", "Stop")
-LASTING = ("OK", "reset-after")
-"""Outcomes in the journal of calls that took effect."""
-TAKES = Durations(
+EFFECTIVE_OUTCOMES = ("OK", "reset-after")
+"""The journal's outcomes of calls that took effect."""
+DURATIONS = Durations(
     snapshot=30,
     copy=30,
     cluster_create=30,
@@ -50,76 +50,76 @@ TAKES = Durations(
     instance_modify=30,
     master_password=30,
 )
-"""Seconds; a night looks once a minute."""
+"""In seconds; a restore polls once a minute."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A call that changed something, and how what it changed was in the instant before."""
+    """A call that changed something, and the state of what it changed in the instant before."""
 
     operation: str
     account: str
     region: str
     parameters: dict[str, Any]
     cluster: Cluster | None
-    """The one that is changed, or whose instance is."""
+    """The cluster that the call changes, or whose instance it changes."""
     snapshot: Snapshot | None
-    """The one that is deleted or tagged."""
+    """The snapshot that the call deletes or tags."""
     snapshots: dict[str, Snapshot]
-    """All that the caller had there."""
+    """All snapshots of the caller's account and region, by name."""
     clusters: dict[str, str]
     """The names of all clusters there, by their resource ids."""
     step: str
-    """The step that did it."""
+    """The step that made the call."""
     declared: frozenset[str]
     """The steps whose intent the trail held."""
-    made: str | None = None
-    """The resource id of the cluster that a restore made."""
+    restored_id: str | None = None
+    """The resource id of the cluster that a RestoreDBClusterFromSnapshot created."""
 
     def __str__(self) -> str:
-        """As a line for whoever reads a broken promise."""
+        """One line for the report of a broken invariant."""
         names = {name: value for name, value in self.parameters.items() if name.endswith(("Identifier", "Name"))}
         return f"{self.step}: {self.operation} {names} in {self.account} {self.region}"
 
 
-class AwsAtHand:
-    """Where botocore's requests go while a world is played."""
+class InProcessAws:
+    """Answers botocore's requests while a scenario runs."""
 
     def __init__(self) -> None:
-        """No world yet."""
-        self.services = ServicesAtHand()
+        """With an empty state."""
+        self.services = InProcessServices()
         self.begin(datetime.fromisoformat("2024-03-20T22:00:00+00:00"))
 
     def begin(self, now: datetime, visibility_lag: float = 0) -> None:
-        """A fresh world whose clock stands still."""
+        """Start a scenario with an empty state, whose clock shows `now` until a test advances it."""
         self.clock = Clock()
         self.clock.freeze(now)
         self.faults, self.journal = FaultInjector(), Journal()
-        takes = replace(TAKES, visibility_lag=visibility_lag)
-        self.state = RdsState(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, takes)
+        durations = replace(DURATIONS, visibility_lag=visibility_lag)
+        self.state = RdsState(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, durations)
         self.application = Application(self.state, self.services, self.faults, self.journal)
         self.effects: list[Effect] = []
         self.step = ""
         self.declared: set[str] = set()
-        self.impostor = Impostor()
+        self.wrong_credentials = WrongCredentials()
         self.calls = 0
-        self.deaths: frozenset[int] = frozenset()
+        self.crashes: frozenset[int] = frozenset()
 
     def end(self) -> None:
-        """Give back what the world took."""
+        """Release the resources of the scenario's state."""
         self.state.close()
 
     def send(self, prepared: Any) -> AWSResponse:
-        """Answer one of botocore's requests; in place of `URLLib3Session.send`."""
+        """Answer one of botocore's requests; replaces `URLLib3Session.send`. Raises `WorkerCrash` if the worker dies after it."""
         request = AwsRequest.read(self._environ(prepared))
-        witness = self._witness(request)
+        effect = self._expected_effect(request)
         try:
             response: AWSResponse = self._answer(prepared, request)
         finally:
-            if witness and next(reversed(list(self.journal))).outcome in LASTING:
-                self.effects.append(self._with_result(witness))
+            if effect and next(reversed(list(self.journal))).outcome in EFFECTIVE_OUTCOMES:
+                self.effects.append(self._with_result(effect))
         self.calls += 1
-        if self.calls in self.deaths:
+        if self.calls in self.crashes:
             raise WorkerCrash
         return response
 
@@ -134,7 +134,7 @@ class AwsAtHand:
             "QUERY_STRING": url.query,
             "CONTENT_TYPE": headers.get("content-type", ""),
             "CONTENT_LENGTH": str(len(body)),
-            "HTTP_AUTHORIZATION": self.impostor.sign(headers.get("authorization", ""), body),
+            "HTTP_AUTHORIZATION": self.wrong_credentials.replace_in(headers.get("authorization", ""), body),
             "HTTP_X_AMZ_TARGET": headers.get("x-amz-target", ""),
             "wsgi.input": io.BytesIO(body),
             "werkzeug.socket": None,
@@ -147,7 +147,7 @@ class AwsAtHand:
         except ConnectionResetError as error:
             raise ConnectionClosedError(endpoint_url=prepared.url, request=prepared) from error
         status, headers = started
-        fields: Any = HeadersDict(headers)  # as botocore has them, whatever its stubs say
+        fields: Any = HeadersDict(headers)  # botocore's stubs name another type
         response: Any = AWSResponse(prepared.url, int(status.split()[0]), fields, None)
         response._content = body  # there is no raw stream to read it from
         return response
@@ -158,9 +158,10 @@ class AwsAtHand:
 
         return self.application({**request.environ, "wsgi.input": io.BytesIO(request.body)}, start_response)
 
-    # Witnessing
+    # The record of effects
 
-    def _witness(self, request: AwsRequest) -> Effect | None:
+    def _expected_effect(self, request: AwsRequest) -> Effect | None:
+        """What the call would change, with the state before it; None for a call that only reads."""
         caller = request.caller
         if caller.service != "rds" or not request.operation.startswith(CHANGING):
             return None
@@ -172,10 +173,10 @@ class AwsAtHand:
             account=caller.account,
             region=caller.region,
             parameters=parameters,
-            cluster=_photograph(_cluster_of(region, parameters)),
-            snapshot=_photograph(_snapshot_of(region, parameters)),
-            snapshots={name: replace(each, tags=dict(each.tags)) for name, each in region.snapshots.items()},
-            clusters={each.resource_id: each.identifier for each in region.clusters.values()},
+            cluster=_copy_of_state(_find_cluster(region, parameters)),
+            snapshot=_copy_of_state(_find_snapshot(region, parameters)),
+            snapshots={name: _copy_of_state(snapshot) for name, snapshot in region.snapshots.items()},
+            clusters={cluster.resource_id: cluster.identifier for cluster in region.clusters.values()},
             step=self.step,
             declared=frozenset(self.declared),
         )
@@ -184,22 +185,22 @@ class AwsAtHand:
         if effect.operation != "RestoreDBClusterFromSnapshot":
             return effect
         region = self.state.region(effect.account, effect.region)
-        return replace(effect, made=region.clusters[effect.parameters["DBClusterIdentifier"]].resource_id)
+        return replace(effect, restored_id=region.clusters[effect.parameters["DBClusterIdentifier"]].resource_id)
 
 
-class Impostor:
-    """Makes calls arrive as another account's: a worker with the wrong credentials, or with ones that change."""
+class WrongCredentials:
+    """Lets calls arrive with another account's credentials, always or from a certain call on."""
 
     def __init__(self) -> None:
-        """Everybody is who they are."""
+        """Every call arrives with its own credentials."""
         self.account: str | None = None
         self.services: frozenset[str] | None = None
-        """Whose calls are made as the other account; None means all."""
+        """The services whose calls arrive as the other account's; None means all."""
         self.waits_for_identity = False
-        """The credentials change with the next question who one is."""
+        """The credentials change with the next GetCallerIdentity."""
 
-    def sign(self, authorization: str, body: bytes) -> str:
-        """The authorization with which the call arrives."""
+    def replace_in(self, authorization: str, body: bytes) -> str:
+        """The authorization header with which the call arrives."""
         if b"Action=GetCallerIdentity" in body:
             self.waits_for_identity = False
         if self.account is None or self.waits_for_identity:
@@ -215,7 +216,7 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _cluster_of(region: Region, parameters: dict[str, Any]) -> Cluster | None:
+def _find_cluster(region: Region, parameters: dict[str, Any]) -> Cluster | None:
     try:
         if "DBInstanceIdentifier" in parameters and "DBClusterIdentifier" not in parameters:
             return lookup.find_instance(region, parameters["DBInstanceIdentifier"]).cluster
@@ -227,7 +228,7 @@ def _cluster_of(region: Region, parameters: dict[str, Any]) -> Cluster | None:
         return None
 
 
-def _snapshot_of(region: Region, parameters: dict[str, Any]) -> Snapshot | None:
+def _find_snapshot(region: Region, parameters: dict[str, Any]) -> Snapshot | None:
     try:
         return lookup.find_snapshot(
             region, parameters.get("DBClusterSnapshotIdentifier") or parameters.get("ResourceName", "")
@@ -236,21 +237,21 @@ def _snapshot_of(region: Region, parameters: dict[str, Any]) -> Snapshot | None:
         return None
 
 
-def _photograph(resource: Any) -> Any:
+def _copy_of_state(resource: Any) -> Any:
     return replace(resource, tags=dict(resource.tags)) if resource else None
 
 
-def put_in_place(patch: pytest.MonkeyPatch) -> AwsAtHand:
-    """Let every client of this process speak to the AWS at hand, without waiting and without a budget of retries."""
-    at_hand = AwsAtHand()
-    # Were the patch lost, no request could leave this machine.
-    patch.setenv("AWS_ENDPOINT_URL", "http://aws-at-hand.invalid")
+def install_in_process_aws(patch: pytest.MonkeyPatch) -> InProcessAws:
+    """Send every botocore request of this process to a new `InProcessAws`, without backoff and without a retry quota."""
+    aws = InProcessAws()
+    # If the patch were lost, no request could leave this machine.
+    patch.setenv("AWS_ENDPOINT_URL", "http://in-process-aws.invalid")
     patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    patch.setattr(URLLib3Session, "send", lambda _, request: at_hand.send(request))
+    patch.setattr(URLLib3Session, "send", lambda _, request: aws.send(request))
     patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
-    # The budget is the client's, which lives through all worlds: one world's faults must not be felt in the next.
+    # The quota belongs to the client, which all scenarios share: the faults of one must not affect the next.
     patch.setattr(RetryQuota, "acquire", lambda self, amount: True)
     patch.setattr(sockets, "reset", lambda connection: None)
-    return at_hand
+    return aws

@@ -1,6 +1,6 @@
-"""The services beside RDS, as far as a night asks them: each says yes, at once, for whichever account calls.
+"""The services beside RDS, as far as a restore calls them: each call succeeds at once, for every account.
 
-What they really do is tested elsewhere, against moto; here they would only take the time that worlds need.
+Other tests run against moto's services; here moto would only take time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 
 
-class ServicesAtHand(OtherServices):
+class InProcessServices(OtherServices):
     """STS, KMS, EC2, Secrets Manager and SNS."""
 
     def respond(self, environ: WSGIEnvironment, caller: Caller | None) -> Response:
@@ -29,8 +29,8 @@ class ServicesAtHand(OtherServices):
         request = AwsRequest.read(environ)
         assert caller is not None
         if environ["HTTP_X_AMZ_TARGET"]:
-            said = json.dumps(self.call(caller, environ["HTTP_X_AMZ_TARGET"], request.parameters))
-            return Response(said, content_type="application/x-amz-json-1.1")
+            body = json.dumps(self.call(caller, environ["HTTP_X_AMZ_TARGET"], request.parameters))
+            return Response(body, content_type="application/x-amz-json-1.1")
         return Response(_XML[request.operation](caller, request.form), content_type="text/xml")
 
     def call(self, caller: Caller, target: str, parameters: Mapping[str, Any]) -> Answer:
@@ -44,8 +44,8 @@ def _key(caller: Caller, _: Mapping[str, Any]) -> Answer:
 
 
 def _secret(caller: Caller, _: Mapping[str, Any]) -> Answer:
-    name = f"arn:aws:secretsmanager:{caller.region}:{caller.account}:secret:the-one"
-    return {"ARN": name, "Name": "the-one", "SecretString": '{"password": "long-enough"}'}
+    arn = f"arn:aws:secretsmanager:{caller.region}:{caller.account}:secret:the-one"
+    return {"ARN": arn, "Name": "the-one", "SecretString": '{"password": "long-enough"}'}
 
 
 _JSON = {
@@ -63,7 +63,7 @@ def _identity(caller: Caller, _: Mapping[str, str]) -> str:
     return _result("GetCallerIdentity", f"<Arn>{arn}</Arn><UserId>-</UserId><Account>{caller.account}</Account>")
 
 
-def _assumed(_: Caller, form: Mapping[str, str]) -> str:
+def _assume_role(_: Caller, form: Mapping[str, str]) -> str:
     account = form["RoleArn"].split(":")[4]
     keys = f"<AccessKeyId>{account}</AccessKeyId><SecretAccessKey>-</SecretAccessKey><SessionToken>-</SessionToken>"
     expiry = "<Expiration>2099-01-01T00:00:00Z</Expiration>"
@@ -77,7 +77,7 @@ def _security_group(_: Caller, form: Mapping[str, str]) -> str:
     return f"<DescribeSecurityGroupsResponse>{response}</DescribeSecurityGroupsResponse>"
 
 
-def _published(_: Caller, __: Mapping[str, str]) -> str:
+def _publish(_: Caller, __: Mapping[str, str]) -> str:
     return _result("Publish", "<MessageId>-</MessageId>")
 
 
@@ -88,10 +88,10 @@ def _topic(_: Caller, form: Mapping[str, str]) -> str:
 
 _XML = {
     "GetCallerIdentity": _identity,
-    "AssumeRole": _assumed,
+    "AssumeRole": _assume_role,
     "DescribeSecurityGroups": _security_group,
     "GetTopicAttributes": _topic,
-    "Publish": _published,
+    "Publish": _publish,
 }
 
 

@@ -1,6 +1,6 @@
-"""What no night may ever do, checked on what took effect, with none of the pipeline's own code but its names.
+"""What no restore may ever do, checked on each effect without any of the pipeline's own code but its names.
 
-Each promise looks at one effect, with the world as it was in the instant before, and says what is wrong with it.
+Each invariant reads one effect, with the state in the instant before, and returns what is wrong with it, or None.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from devstack.aws.rds.resources import Cluster, Snapshot
 from models.request import RestoreRequest
 from models.snapshots import SnapshotCheckOutcome
 from tests.properties.no_harm.in_process_aws import Effect
-from tests.properties.no_harm.scenario import UNHEARD_OF
-from tests.properties.no_harm.scenario_run import Night
+from tests.properties.no_harm.scenario import UNKNOWN_STATUS
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster")
 ALLOWED = (
@@ -27,83 +26,39 @@ ALLOWED = (
     "AddTagsToResource",
     "DeleteDBClusterSnapshot",
 )
-NOT_DELETABLE = ("stopped", "stopping", UNHEARD_OF)
-
-
-class BrokenPromise(AssertionError):
-    """Harm was done."""
+NOT_DELETABLE = ("stopped", "stopping", UNKNOWN_STATUS)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What an effect is held against."""
+    """What an effect is compared with."""
 
     request: RestoreRequest
     checked: SnapshotCheckOutcome
     source_resource_ids: frozenset[str]
-    made: frozenset[str]
-    """Resource ids of the clusters that this operation had restored by then."""
-    users_set: bool
-    """Whether this operation has handed its cluster over."""
-    copied: bool
-    """Whether this night needs a copy."""
-    tonight: str
+    restored_ids: frozenset[str]
+    """The resource ids of the clusters that this operation had restored by then."""
+    users_are_set: bool
+    """Whether setup-db-users succeeded in this operation."""
+    copy_needed: bool
+    copy_name: str
+    """The name of this operation's copy."""
 
 
-def check(night: Night, source_resource_id: str) -> None:
-    """Raise `BrokenPromise` for the first effect that should not have been, or for an answer that was not true."""
-    of_night = [effect for effect in night.stage.aws.effects if effect.step != "remove-orphans"]
-    of_cleanup = [effect for effect in night.stage.aws.effects if effect.step == "remove-orphans"]
-    for effect in of_cleanup:
-        if wrong := only_orphans_are_cleaned_up(effect, night.stage.request):
-            raise BrokenPromise(f"only_orphans_are_cleaned_up: {effect}: {wrong}")
-    if night.called_removed:
-        raise BrokenPromise(f"{', '.join(night.called_removed)} was called removed, and was there")
-    if night.checked is not None:
-        _check_night(night, of_night, _facts(night, night.checked, source_resource_id))
-    elif of_night:
-        raise BrokenPromise(f"{of_night[0]}, though snapshot-check never said yes")
-
-
-def _check_night(night: Night, effects: list[Effect], facts: Facts) -> None:
-    for effect in effects:
-        for promise in PROMISES:
-            if wrong := promise(effect, facts):
-                raise BrokenPromise(f"{promise.__name__}: {effect}: {wrong}")
-        if effect.made:
-            facts = Facts(**{**vars(facts), "made": facts.made | {effect.made}})
-    _check_numbers(night)
-    if facts.checked.target_resource_id in night.called_gone:
-        raise BrokenPromise("delete-rds said that the target is gone, and it was there")
-
-
-def _facts(night: Night, checked: SnapshotCheckOutcome, source_resource_id: str) -> Facts:
-    ids = {source_resource_id, checked.source_resource_id, checked.snapshot.cluster_resource_id}
-    return Facts(
-        request=night.stage.request,
-        checked=checked,
-        source_resource_ids=frozenset(filter(None, ids)),
-        made=frozenset(),
-        users_set=night.users_set,
-        copied=night.stage.request.copy_needed,
-        tonight=night.stage.tonight,
-    )
-
-
-def only_what_a_night_does(effect: Effect, facts: Facts) -> str | None:
-    """Nothing is stopped, failed over, untagged or taken from a global database."""
+def only_calls_that_a_restore_makes(effect: Effect, facts: Facts) -> str | None:
+    """Nothing is stopped, failed over, untagged or removed from a global database."""
     return None if effect.operation in ALLOWED else "no step makes this call"
 
 
 def only_in_the_targets_account_and_region(effect: Effect, facts: Facts) -> str | None:
-    """The source's account and region are only read; everybody else's are not even that."""
+    """The source's account and region are only read, other accounts and regions not even that."""
     target = facts.request.target
-    here = (effect.account, effect.region) == (target.account_id, target.region)
-    return None if here else f"the target is in {target.account_id} {target.region}"
+    is_targets = (effect.account, effect.region) == (target.account_id, target.region)
+    return None if is_targets else f"the target is in {target.account_id} {target.region}"
 
 
 def never_the_source(effect: Effect, facts: Facts) -> str | None:
-    """Whatever its name is by now."""
+    """Under any name."""
     cluster, snapshot = effect.cluster, effect.snapshot
     by_id = cluster is not None and cluster.resource_id in facts.source_resource_ids
     by_arn = cluster is not None and cluster.arn == facts.request.source.arn
@@ -115,189 +70,184 @@ def never_the_source(effect: Effect, facts: Facts) -> str | None:
 
 
 def only_the_target_is_deleted(effect: Effect, facts: Facts) -> str | None:
-    """The very cluster that snapshot-check saw, or what the night made of it, opted in and unbound just before the call."""
+    """The cluster that snapshot-check saw, or a half-restored one of this operation; opted in and not replicated."""
     if effect.operation not in DELETIONS:
         return None
     if effect.cluster is None:
-        return "of a cluster that is not there"
-    which = {"delete-rds": _why_not_what_was_checked, "remove-leftovers": _why_not_half_restored}.get(effect.step)
-    if which is None:
+        return "the cluster does not exist"
+    reasons_by_step = {"delete-rds": _why_not_what_was_checked, "remove-leftovers": _why_not_half_restored}
+    reason = reasons_by_step.get(effect.step)
+    if reason is None:
         return f"{effect.step} deletes no cluster"
-    return which(effect.cluster, facts) or _why_not_to_be_deleted(effect.cluster, facts)
+    return reason(effect.cluster, facts) or _why_not_deletable(effect.cluster, facts)
 
 
 def _why_not_what_was_checked(cluster: Cluster, facts: Facts) -> str | None:
-    reasons = {
-        f"it is not what snapshot-check saw, but {cluster.resource_id}": cluster.resource_id
-        != facts.checked.target_resource_id,
-        "it was restored by this very operation": cluster.resource_id in facts.made,
-    }
-    return _first(reasons)
+    return _first_true(
+        {
+            f"snapshot-check saw another cluster than {cluster.resource_id}": cluster.resource_id
+            != facts.checked.target_resource_id,
+            "this operation restored it": cluster.resource_id in facts.restored_ids,
+        }
+    )
 
 
 def _why_not_half_restored(cluster: Cluster, facts: Facts) -> str | None:
-    reasons = {
-        "nobody asked for it": facts.request.on_failure.half_restored_target != "remove",
-        "this operation did not restore it": cluster.resource_id not in facts.made,
-        "somebody took it over": "aurora-restore:operation" not in cluster.tags,
-        "its users are set": facts.users_set,
-    }
-    return _first(reasons)
+    return _first_true(
+        {
+            "the request does not ask for it": facts.request.on_failure.half_restored_target != "remove",
+            "this operation did not restore it": cluster.resource_id not in facts.restored_ids,
+            "another user took it over": "aurora-restore:operation" not in cluster.tags,
+            "its users are set": facts.users_are_set,
+        }
+    )
 
 
-def _why_not_to_be_deleted(cluster: Cluster, facts: Facts) -> str | None:
-    reasons = {
-        f"it is {cluster.arn}": cluster.arn != facts.request.target.arn,
-        "it has not opted in": cluster.tags.get("aurora-restore:replaced-by") != facts.request.source.arn,
-        "it is protected": cluster.deletion_protection,
-        "it belongs to a global database": cluster.global_cluster is not None,
-        "it is a replica": cluster.replication_source is not None,
-        "it has replicas": bool(cluster.read_replicas),
-        f"it is {cluster.status}": cluster.status in NOT_DELETABLE,
-    }
-    return _first(reasons)
+def _why_not_deletable(cluster: Cluster, facts: Facts) -> str | None:
+    return _first_true(
+        {
+            f"it is {cluster.arn}": cluster.arn != facts.request.target.arn,
+            "it has not opted in": cluster.tags.get("aurora-restore:replaced-by") != facts.request.source.arn,
+            "it is protected": cluster.deletion_protection,
+            "it belongs to a global database": cluster.global_cluster is not None,
+            "it is a replica": cluster.replication_source is not None,
+            "it has replicas": bool(cluster.read_replicas),
+            f"it is {cluster.status}": cluster.status in NOT_DELETABLE,
+        }
+    )
 
 
-def _first(reasons: dict[str, bool]) -> str | None:
-    return next((reason for reason, true in reasons.items() if true), None)
+def _first_true(reasons: dict[str, bool]) -> str | None:
+    return next((reason for reason, is_true in reasons.items() if is_true), None)
 
 
-def nothing_is_deleted_before_the_copy_is_there(effect: Effect, facts: Facts) -> str | None:
-    """A copy of the right snapshot, or that snapshot itself where none is needed, available."""
+def nothing_is_deleted_before_the_copy_is_available(effect: Effect, facts: Facts) -> str | None:
+    """A copy of the right snapshot, or that snapshot itself if no copy is needed."""
     if effect.operation not in DELETIONS or effect.step != "delete-rds":
         return None
-    name = facts.tonight if facts.copied else facts.checked.snapshot.identifier
-    found = effect.snapshots.get(name)
-    if found is None:
-        return f"there is no {name}"
-    if not _is_right(found, facts):
+    name = facts.copy_name if facts.copy_needed else facts.checked.snapshot.identifier
+    snapshot = effect.snapshots.get(name)
+    if snapshot is None:
+        return f"{name} does not exist"
+    if not _is_of_the_checked_snapshot(snapshot, facts):
         return f"{name} is not of {facts.checked.snapshot.arn}"
-    return None if found.status == "available" else f"{name} is {found.status}"
+    return None if snapshot.status == "available" else f"{name} is {snapshot.status}"
 
 
-def _is_right(found: Snapshot, facts: Facts) -> bool:
-    if facts.copied:
-        return found.source_arn == facts.checked.snapshot.arn
-    return found.taken == facts.checked.snapshot.created_at
+def _is_of_the_checked_snapshot(snapshot: Snapshot, facts: Facts) -> bool:
+    if facts.copy_needed:
+        return snapshot.source_arn == facts.checked.snapshot.arn
+    return snapshot.taken == facts.checked.snapshot.created_at
 
 
-def nothing_is_deleted_that_the_trail_does_not_announce(effect: Effect, facts: Facts) -> str | None:
-    """No intent, no call; a failed copy under tonight's name is made anew without one."""
-    if not effect.operation.startswith("Delete") or (effect.step == "copy-snapshot" and _was_failed(effect)):
+def nothing_is_deleted_without_an_intent(effect: Effect, facts: Facts) -> str | None:
+    """The trail holds the step's intent; copy-snapshot needs none to replace a failed copy."""
+    if not effect.operation.startswith("Delete") or (effect.step == "copy-snapshot" and had_failed(effect)):
         return None
     return None if effect.step in effect.declared else f"the trail has no intent of {effect.step}"
 
 
 def only_own_copies_are_deleted(effect: Effect, facts: Facts) -> str | None:
-    """Made for this target, named by the pipeline, and tonight's only if it is of no use."""
+    """Made for this target and named by the pipeline; this operation's own copy only if it is of no use."""
     if effect.operation != "DeleteDBClusterSnapshot":
         return None
-    found = effect.snapshot
-    if found is None:
-        return "of a snapshot that is not there"
-    wrong = _why_not_ours(found, facts.request)
-    if wrong or effect.step != "remove-leftovers":
-        tonights = found.identifier == facts.tonight and found.status != "failed"
-        return wrong or ("it is tonight's" if tonights else None)
-    return _first(
+    snapshot = effect.snapshot
+    if snapshot is None:
+        return "the snapshot does not exist"
+    if wrong := why_not_the_pipelines(snapshot, facts.request):
+        return wrong
+    if effect.step != "remove-leftovers":
+        is_usable_copy = snapshot.identifier == facts.copy_name and snapshot.status != "failed"
+        return "it is this operation's copy" if is_usable_copy else None
+    return _first_true(
         {
-            "nobody asked for it": facts.request.on_failure.unfinished_copy != "remove",
-            "this operation did not make it": found.tags.get("aurora-restore:operation") != "op-001",
-            "it can be restored from": found.status == "available",
+            "the request does not ask for it": facts.request.on_failure.unfinished_copy != "remove",
+            "this operation did not make it": snapshot.tags.get("aurora-restore:operation") != "op-001",
+            "it can be restored from": snapshot.status == "available",
         }
     )
 
 
-def _why_not_ours(found: Snapshot, request: RestoreRequest) -> str | None:
-    ours = re.fullmatch(rf"aurora-restore-{request.target.cluster}-[0-9]{{8}}-[0-9a-f]{{10}}", found.identifier)
-    reasons = {
-        "its name is not one of ours": not ours,
-        "its tag is not of this target": found.tags.get("aurora-restore:copy-for") != request.target.arn,
-        f"it is {found.kind}": found.kind != "manual",
-    }
-    return _first(reasons)
+def why_not_the_pipelines(snapshot: Snapshot, request: RestoreRequest) -> str | None:
+    """Why a snapshot is not a copy that the pipeline made for the target; None if it is one."""
+    name_matches = re.fullmatch(
+        rf"aurora-restore-{request.target.cluster}-[0-9]{{8}}-[0-9a-f]{{10}}", snapshot.identifier
+    )
+    return _first_true(
+        {
+            "its name is not the pipeline's": not name_matches,
+            "its tag is not of this target": snapshot.tags.get("aurora-restore:copy-for") != request.target.arn,
+            f"it is {snapshot.kind}": snapshot.kind != "manual",
+        }
+    )
+
+
+def had_failed(effect: Effect) -> bool:
+    """Whether the snapshot that the call deletes was a failed one."""
+    return effect.snapshot is not None and effect.snapshot.status == "failed"
+
+
+def only_what_this_operation_restored_is_changed(effect: Effect, facts: Facts) -> str | None:
+    """Instances, passwords and tags go to the cluster that this operation restored, or to its copy."""
+    if effect.operation == "AddTagsToResource" and effect.snapshot is not None:
+        is_own = effect.snapshot.identifier == facts.copy_name and _is_of_the_checked_snapshot(effect.snapshot, facts)
+        return None if is_own else "it is not this operation's copy"
+    if effect.operation not in ("CreateDBInstance", "ModifyDBCluster", "AddTagsToResource"):
+        return None
+    is_restored = effect.cluster is not None and effect.cluster.resource_id in facts.restored_ids
+    return None if is_restored else "this operation did not restore that cluster"
+
+
+def nothing_is_restored_while_the_old_target_exists(effect: Effect, facts: Facts) -> str | None:
+    """A target that its owner renamed to keep it was not deleted, and is not replaced."""
+    if effect.operation != "RestoreDBClusterFromSnapshot" or facts.checked.target_resource_id is None:
+        return None
+    name = effect.clusters.get(facts.checked.target_resource_id)
+    return f"the old target exists as {name}" if name else None
+
+
+def only_the_right_copy_is_restored(effect: Effect, facts: Facts) -> str | None:
+    """Under the target's name, from the snapshot that snapshot-check selected or a copy of it."""
+    if effect.operation != "RestoreDBClusterFromSnapshot":
+        return None
+    if effect.parameters["DBClusterIdentifier"] != facts.request.target.cluster:
+        return f"the target is {facts.request.target.cluster}"
+    snapshot = effect.snapshots.get(effect.parameters["SnapshotIdentifier"].rpartition("cluster-snapshot:")[2])
+    is_right = snapshot is not None and _is_of_the_checked_snapshot(snapshot, facts)
+    return None if is_right else f"its snapshot is not of {facts.checked.snapshot.arn}"
+
+
+INVARIANTS: tuple[Callable[[Effect, Facts], str | None], ...] = (
+    only_calls_that_a_restore_makes,
+    only_in_the_targets_account_and_region,
+    never_the_source,
+    only_the_target_is_deleted,
+    nothing_is_deleted_before_the_copy_is_available,
+    nothing_is_deleted_without_an_intent,
+    only_own_copies_are_deleted,
+    only_what_this_operation_restored_is_changed,
+    nothing_is_restored_while_the_old_target_exists,
+    only_the_right_copy_is_restored,
+)
 
 
 def only_orphans_are_cleaned_up(effect: Effect, request: RestoreRequest) -> str | None:
-    """Copies of ours in the target's account, announced, and none of the good ones that stay."""
-    found = effect.snapshot
-    if effect.operation != "DeleteDBClusterSnapshot" or found is None:
-        return "a cleanup deletes copies that are there"
-    snapshots = effect.snapshots.values()
-    good = [each for each in snapshots if each.status == "available" and not _why_not_ours(each, request)]
-    as_new = [each for each in good if each.identifier != found.identifier and each.taken >= found.taken]
+    """For remove-orphans: a copy of the pipeline in the target's account, declared, and none of those to keep."""
+    snapshot = effect.snapshot
+    if effect.operation != "DeleteDBClusterSnapshot" or snapshot is None:
+        return "a cleanup deletes existing copies only"
+    usable = [
+        copy
+        for copy in effect.snapshots.values()
+        if copy.status == "available" and not why_not_the_pipelines(copy, request)
+    ]
+    as_new = [copy for copy in usable if copy.identifier != snapshot.identifier and copy.taken >= snapshot.taken]
     target = request.target
     reasons = {
         f"the target is in {target.account_id} {target.region}": (effect.account, effect.region)
         != (target.account_id, target.region),
         "the trail has no intent of it": "remove-orphans" not in effect.declared,
-        "it is one of the good ones that stay": found.status == "available" and len(as_new) < request.archive.keep,
-        "it is archived": found.status == "available" and "aurora-restore:archived-by" in found.tags,
+        "it is one of the copies to keep": snapshot.status == "available" and len(as_new) < request.archive.keep,
+        "it is archived": snapshot.status == "available" and "aurora-restore:archived-by" in snapshot.tags,
     }
-    return _why_not_ours(found, request) or _first(reasons)
-
-
-def only_what_the_night_restored_is_changed(effect: Effect, facts: Facts) -> str | None:
-    """Instances, passwords and tags go to the cluster that this operation made, or to its copy."""
-    if effect.operation == "AddTagsToResource" and effect.snapshot is not None:
-        right = effect.snapshot.identifier == facts.tonight and _is_right(effect.snapshot, facts)
-        return None if right else "it is not tonight's copy"
-    if effect.operation not in ("CreateDBInstance", "ModifyDBCluster", "AddTagsToResource"):
-        return None
-    made = effect.cluster is not None and effect.cluster.resource_id in facts.made
-    return None if made else "this operation did not make that cluster"
-
-
-def nothing_is_restored_while_the_target_lives(effect: Effect, facts: Facts) -> str | None:
-    """A target that somebody renamed to keep it is neither gone nor to be replaced."""
-    if effect.operation != "RestoreDBClusterFromSnapshot" or facts.checked.target_resource_id is None:
-        return None
-    lives = effect.clusters.get(facts.checked.target_resource_id)
-    return f"it lives as {lives}" if lives else None
-
-
-def only_the_right_copy_is_restored(effect: Effect, facts: Facts) -> str | None:
-    """Under the target's name, from a snapshot that is what snapshot-check chose."""
-    if effect.operation != "RestoreDBClusterFromSnapshot":
-        return None
-    if effect.parameters["DBClusterIdentifier"] != facts.request.target.cluster:
-        return f"the target is {facts.request.target.cluster}"
-    found = effect.snapshots.get(effect.parameters["SnapshotIdentifier"].rpartition("cluster-snapshot:")[2])
-    return None if found and _is_right(found, facts) else f"that is not of {facts.checked.snapshot.arn}"
-
-
-PROMISES: tuple[Callable[[Effect, Facts], str | None], ...] = (
-    only_what_a_night_does,
-    only_in_the_targets_account_and_region,
-    never_the_source,
-    only_the_target_is_deleted,
-    nothing_is_deleted_before_the_copy_is_there,
-    nothing_is_deleted_that_the_trail_does_not_announce,
-    only_own_copies_are_deleted,
-    only_what_the_night_restored_is_changed,
-    nothing_is_restored_while_the_target_lives,
-    only_the_right_copy_is_restored,
-)
-
-
-def _check_numbers(night: Night) -> None:
-    """One copy and one restore, and one more only for each that failed, was removed, or that somebody else took away."""
-    effects = night.stage.aws.effects
-    copies = [effect for effect in effects if effect.operation == "CopyDBClusterSnapshot"]
-    no_more = [effect for effect in effects if effect.operation == "DeleteDBClusterSnapshot" and _is_no_more(effect)]
-    restores = [effect for effect in effects if effect.made]
-    removed = [
-        effect for effect in effects if (effect.operation, effect.step) == ("DeleteDBCluster", "remove-leftovers")
-    ]
-    if len(copies) > 1 + len(no_more) + night.meddler.took_copies:
-        raise BrokenPromise(f"one copy: {len(copies)} were made")
-    if len(restores) > 1 + len(removed) + night.meddler.took_names:
-        raise BrokenPromise(f"one restore: {len(restores)} were made")
-
-
-def _is_no_more(effect: Effect) -> bool:
-    return _was_failed(effect) or effect.step in ("remove-leftovers", "remove-orphans")
-
-
-def _was_failed(effect: Effect) -> bool:
-    return effect.snapshot is not None and effect.snapshot.status == "failed"
+    return why_not_the_pipelines(snapshot, request) or _first_true(reasons)

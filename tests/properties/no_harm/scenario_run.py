@@ -1,7 +1,7 @@
-"""A night through a world: the real workflow and the real activities, with this module in place of Temporal.
+"""Runs a scenario: the real workflows and the real activities, with this module in place of Temporal.
 
-What Temporal and a dying worker may do to a night is done to this one: an attempt dies and is made again, an answer
-is lost and the attempt made twice, and an attempt of an earlier step comes late.
+It does what Temporal and a dying worker may do to a restore: an attempt dies and runs again, a result is lost and the
+attempt runs twice, and an attempt of an earlier step runs late.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,85 +31,51 @@ from clients.aws import AwsClients
 from errors import Final, StepFailed, Transient
 from models.identifiers import copy_identifier
 from models.leftovers import CleanupState
-from models.operation import OpenOperationInput, Operation, RestoreState, StepInput, StepOutcome
+from models.operation import OpenOperationInput, Operation, RestoreState, StepOutcome
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
-from models.steps import AuditedStep, Housekeeping, Outcome, Step, audited_step
-from tests.properties.no_harm.concurrent_actor import Meddler
-from tests.properties.no_harm.in_process_aws import AwsAtHand
-from tests.properties.no_harm.scenario_setup import Stage
+from models.steps import Housekeeping, Outcome, Step, audited_step
+from tests.properties.no_harm.concurrent_actor import ConcurrentActor
+from tests.properties.no_harm.in_process_trail import InProcessTrail
+from tests.properties.no_harm.scenario_setup import ScenarioSetup
 from tests.rigs.activities import temporal_environment
 from tests.rigs.crash_injector import WorkerCrash
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
 
-ATTEMPTS = 4
-"""Of one call, before Temporal gives up."""
-MINUTE = timedelta(minutes=1)
-
-
-class TrailAtHand:
-    """The trail as an activity that deletes needs it, kept where the witness sees it."""
-
-    def __init__(self, aws: AwsAtHand) -> None:
-        """`aws` remembers which steps were declared."""
-        self._aws = aws
-        self._resources: dict[AuditedStep, tuple[str, ...]] = {}
-        self._ended: dict[AuditedStep, datetime] = {}
-
-    def declare(self, step: AuditedStep, step_input: StepInput, details: str, arns: tuple[str, ...], *_: Any) -> None:
-        """See `Intents`."""
-        self._aws.declared.add(step.value)
-        self._resources[step] = tuple(dict.fromkeys((*self._resources.get(step, ()), *arns)))
-
-    def declared(self, step: AuditedStep, operation_id: str) -> bool:
-        """See `Intents`."""
-        return step in self._resources
-
-    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
-        """See `Intents`; each step is taken once here."""
-        return self._resources.get(step, ())
-
-    def ended(self, step: AuditedStep, began: datetime) -> None:
-        """The row of an outcome that was a success."""
-        self._ended[step] = began
-
-    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
-        """See `Intents`."""
-        return step in self._ended and self._ended[step] >= since
-
-    def left_deleted(self, *_: Any) -> str | None:
-        """See `Intents`: there was no night before."""
+MAX_ATTEMPTS = 4
+"""Of one activity, before Temporal gives up."""
+BACKOFF = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt, as a late worker would make it again."""
+    """One attempt of an activity, which a lost worker could run again."""
 
-    step: str
-    of: Any
+    activity: str
+    step_input: Any
 
 
-class Night:
-    """One operation on a stage."""
+class ScenarioRun:
+    """One operation in a scenario, and what the workflow believed of it."""
 
-    def __init__(self, stage: Stage, clients: AwsClients) -> None:
+    def __init__(self, setup: ScenarioSetup, clients: AwsClients) -> None:
         """`clients` are the worker's."""
-        self.stage = stage
-        self.meddler = Meddler(stage)
+        self.setup = setup
+        self.actor = ConcurrentActor(setup)
         self.checked: SnapshotCheckOutcome | None = None
-        """What snapshot-check answered to the workflow."""
-        self.called_gone: set[str] = set()
-        """The clusters that were there when delete-rds said that the target is gone."""
-        self.called_removed: set[str] = set()
-        """The resources that were there when a removal said that they are gone."""
-        self.users_set = False
-        """Whether the restored target has been handed over."""
+        """The outcome of snapshot-check, as the workflow has it."""
+        self.clusters_after_deletion: set[str] = set()
+        """The resource ids of the clusters that existed when delete-rds reported the target as gone."""
+        self.wrongly_reported_removed: set[str] = set()
+        """The ARNs of resources that existed when a removal reported them as removed."""
+        self.users_are_set = False
+        """Whether setup-db-users succeeded."""
         self.outcome = Outcome.RUNNING
-        self.ended_with: BaseException | None = None
+        self.error: BaseException | None = None
         self._attempts: list[Attempt] = []
-        self._numbers = itertools.count(1)
-        self._trail = intents = TrailAtHand(stage.aws)
+        self._operation_numbers = itertools.count(1)
+        self._trail = intents = InProcessTrail(setup.aws)
         leftovers = LeftoverActivities(clients, intents)
         snapshots, clusters = SnapshotActivities(clients, intents), ClusterActivities(clients, intents)
         self._activities: dict[str, Callable[[Any], Any]] = {
@@ -129,18 +95,20 @@ class Night:
             Step.SNS_NOTIFICATION: NotificationActivities(clients).sns_notification,
         }
 
-    def play(self) -> None:
-        """The night to its end, an operator's cleanup after it, and then whatever comes late."""
-        self.outcome, self.ended_with = self._to_its_end(AuroraRestoreWorkflow())
-        if self.stage.scenario.cleanup:
-            self._to_its_end(AuroraCleanupWorkflow())
-        for _, number in self.stage.scenario.stale:
-            self._late(number)
+    def run(self) -> None:
+        """Run the restore to its end, then a cleanup if the scenario has one, then every late attempt."""
+        self.outcome, self.error = self._run_workflow(AuroraRestoreWorkflow())
+        if self.setup.scenario.cleanup:
+            self._run_workflow(AuroraCleanupWorkflow())
+        for _, number in self.setup.scenario.late:
+            self._run_late(number)
 
-    def _to_its_end(self, begun: AuroraRestoreWorkflow | AuroraCleanupWorkflow) -> tuple[Outcome, BaseException | None]:
+    def _run_workflow(
+        self, instance: AuroraRestoreWorkflow | AuroraCleanupWorkflow
+    ) -> tuple[Outcome, BaseException | None]:
         loop = asyncio.new_event_loop()
         try:
-            running: Awaitable[RestoreState | CleanupState] = begun.run(self.stage.request)
+            running: Awaitable[RestoreState | CleanupState] = instance.run(self.setup.request)
             return loop.run_until_complete(running).outcome, None
         except FailureError as error:
             return Outcome.FAILED, error
@@ -149,12 +117,12 @@ class Night:
 
     # In place of Temporal
 
-    def put_in_place(self, patch: pytest.MonkeyPatch) -> None:
-        """Let the workflow's calls of Temporal come here."""
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Let the workflow's calls of Temporal's SDK come to this object."""
         patch.setattr(workflow, "execute_activity_method", self._execute)
         patch.setattr(workflow, "start_activity_method", self._start)
         patch.setattr(workflow, "wait_condition", self._wait)
-        patch.setattr(workflow, "now", lambda: self.stage.now)
+        patch.setattr(workflow, "now", lambda: self.setup.now)
         patch.setattr(workflow, "info", self._info)
         patch.setattr(workflow, "cancellation_reason", lambda: None)
         patch.setattr(workflow, "upsert_search_attributes", lambda _: None)
@@ -164,103 +132,114 @@ class Night:
         patch.setattr(trail, "written_within", _written_within)
 
     def _info(self) -> Any:
-        workflow_id = self.stage.request.target.workflow_id
+        workflow_id = self.setup.request.target.workflow_id
         return SimpleNamespace(workflow_id=workflow_id, run_id="run-1", first_execution_run_id="run-1")
 
     async def _wait(self, condition: Callable[[], bool], *, timeout: timedelta | None = None, **_: Any) -> None:
         if timeout is not None:
-            self.stage.later(timeout)
+            self.setup.advance(timeout)
             raise TimeoutError
-        while not condition():  # noqa: ASYNC110 - a loop that stands in for Temporal's
+        while not condition():  # noqa: ASYNC110 - in place of Temporal's own loop
             await asyncio.sleep(0)
 
-    def _start(self, method: Callable[..., Any], of: Any, **options: Any) -> asyncio.Task[Any]:
-        return asyncio.ensure_future(self._execute(method, of, **options))
+    def _start(self, method: Callable[..., Any], step_input: Any, **options: Any) -> asyncio.Task[Any]:
+        return asyncio.ensure_future(self._execute(method, step_input, **options))
 
-    async def _execute(self, method: Callable[..., Any], of: Any, **_: Any) -> Any:
-        """Attempts, as Temporal makes them, until one answers."""
-        name = activity._Definition.must_from_callable(method).name
-        for _attempt in range(ATTEMPTS):
+    async def _execute(self, method: Callable[..., Any], step_input: Any, **_: Any) -> Any:
+        """Run attempts, as Temporal does, until one succeeds. Raises `ApplicationError` after the last one."""
+        name = str(activity._Definition.must_from_callable(method).name)
+        for _attempt in range(MAX_ATTEMPTS):
             try:
-                answer = self._attempt(Attempt(str(name), of))
+                result = self._run_numbered_attempt(Attempt(name, step_input))
             except (Transient, WorkerCrash):
-                self.stage.later(MINUTE)
+                self.setup.advance(BACKOFF)
             else:
-                if isinstance(answer, SnapshotCheckOutcome):
-                    self._check_answered(answer)
-                self._answered(str(name), of, answer)
-                return answer
+                if isinstance(result, SnapshotCheckOutcome):
+                    self._record_check(result)
+                self._record_result(name, step_input, result)
+                return result
         raise ApplicationError("Temporal gave up", type="Timeout")
 
-    def _answered(self, name: str, of: Any, answer: Any) -> None:
-        """What the workflow, and the trail, now take for true."""
-        if not (isinstance(answer, StepOutcome) and answer.done):
+    # What the workflow believes
+
+    def _record_check(self, checked: SnapshotCheckOutcome) -> None:
+        """From now on the operation has a snapshot, and its copy a name."""
+        self.checked = checked
+        self.setup.copy_name = copy_identifier(
+            self.setup.request.target.arn, checked.snapshot.arn, checked.snapshot.created_at
+        )
+
+    def _record_result(self, name: str, step_input: Any, result: Any) -> None:
+        """Compare what a finished step reported with what exists now."""
+        if not (isinstance(result, StepOutcome) and result.done):
             return
         if (step := audited_step(name)) is None:
             return
-        self._trail.ended(step, of.step_started_at)
-        self.users_set |= step is Step.SETUP_DB_USERS
-        there = self.stage.home
+        self._trail.record_success(step, step_input.step_started_at)
+        self.users_are_set |= step is Step.SETUP_DB_USERS
+        region = self.setup.target_region
         if step is Step.DELETE_RDS:
-            self.called_gone = {cluster.resource_id for cluster in there.clusters.values()}
+            self.clusters_after_deletion = {cluster.resource_id for cluster in region.clusters.values()}
         if step in (Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS):
-            copies = {snapshot.arn for snapshot in there.snapshots.values()}
-            self.called_removed |= set(answer.resource_arns) & copies
-        if step is Housekeeping.REMOVE_LEFTOVERS and self.stage.request.target.arn in answer.resource_arns:
-            # By its resource id: whoever took it over may have renamed it too.
-            restored = of.cluster_resource_id
-            self.called_removed |= {each.arn for each in there.clusters.values() if each.resource_id == restored}
+            existing = {snapshot.arn for snapshot in region.snapshots.values()}
+            self.wrongly_reported_removed |= set(result.resource_arns) & existing
+        if step is Housekeeping.REMOVE_LEFTOVERS and self.setup.request.target.arn in result.resource_arns:
+            # Compared by resource id: an actor who took the cluster over may have renamed it too.
+            self.wrongly_reported_removed |= {
+                cluster.arn
+                for cluster in region.clusters.values()
+                if cluster.resource_id == step_input.cluster_resource_id
+            }
 
-    def _check_answered(self, checked: SnapshotCheckOutcome) -> None:
-        """From now on it is known which snapshot the night is about."""
-        target, chosen = self.stage.request.target.arn, checked.snapshot
-        self.checked = checked
-        self.stage.tonight = copy_identifier(target, chosen.arn, chosen.created_at)
+    # Attempts
 
-    def _attempt(self, attempt: Attempt) -> Any:
-        number = len(self._attempts)
-        for moment, meddling in self.stage.scenario.meddling:
-            if moment == number:
-                self.meddler.do(meddling)
-        for moment, earlier in self.stage.scenario.stale:
-            if moment == number:
-                self._late(earlier)
+    def _run_numbered_attempt(self, attempt: Attempt) -> Any:
+        """Run an attempt, with what the scenario has for its number."""
+        scenario, number = self.setup.scenario, len(self._attempts)
+        for action_number, action in scenario.actions:
+            if action_number == number:
+                self.actor.do(action)
+        for late_number, earlier in scenario.late:
+            if late_number == number:
+                self._run_late(earlier)
         self._attempts.append(attempt)
-        answer = self._make(attempt)
-        if number in self.stage.scenario.twice:
-            self._again(attempt)
-        return answer
+        result = self._run_attempt(attempt)
+        if number in scenario.repeated:
+            self._run_again(attempt)
+        return result
 
-    def _late(self, number: int) -> None:
-        """An attempt that was given up long ago is made after all; nobody waits for its answer."""
+    def _run_late(self, number: int) -> None:
+        """Run an attempt that Temporal gave up long ago; nothing receives its result."""
         if self._attempts:
-            self._again(self._attempts[number % len(self._attempts)])
+            self._run_again(self._attempts[number % len(self._attempts)])
 
-    def _again(self, attempt: Attempt) -> None:
+    def _run_again(self, attempt: Attempt) -> None:
         try:
-            self._make(attempt)
+            self._run_attempt(attempt)
         except (Transient, Final, WorkerCrash):
             return
 
-    def _make(self, attempt: Attempt) -> Any:
-        self.stage.begin(attempt.step)
+    def _run_attempt(self, attempt: Attempt) -> Any:
+        self.setup.begin_attempt(attempt.activity)
         try:
-            return temporal_environment(self.stage.now).run(self._activities[attempt.step], attempt.of)
+            return temporal_environment(self.setup.now).run(self._activities[attempt.activity], attempt.step_input)
         finally:
-            self.stage.end()
+            self.setup.end_attempt()
 
-    def _open_operation(self, wanted: OpenOperationInput) -> Operation:
-        return Operation(operation_id=f"op-{next(self._numbers):03d}", opened_at=wanted.opened_at)
+    # Activities that are not the real ones
+
+    def _open_operation(self, step_input: OpenOperationInput) -> Operation:
+        return Operation(operation_id=f"op-{next(self._operation_numbers):03d}", opened_at=step_input.opened_at)
 
     def _setup_db_users(self, _: Any) -> StepOutcome:
-        """It speaks SQL and reads secrets; no call of it can touch a cluster, and there is no database here."""
-        if self.stage.scenario.users_fail:
+        """The real one speaks SQL and reads secrets; it calls nothing that changes a cluster."""
+        if self.setup.scenario.setup_users_fails:
             raise StepFailed("Connection timeout", "no database answers here", code="")
         return StepOutcome(details="Users configured")
 
 
 async def _written() -> None:
-    """The rows of outcomes are somebody else's tests."""
+    """Other tests check the rows of outcomes."""
 
 
 async def _written_within(_: timedelta | None) -> bool:

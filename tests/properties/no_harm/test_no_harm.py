@@ -1,4 +1,4 @@
-"""In whatever world: nothing but the target, opted in and unprotected, is deleted, and only after a proven copy."""
+"""In every scenario: only the target, opted in and unprotected, is deleted, and only once its copy is proven."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from hypothesis import given
 
 from clients.aws import AwsClients
 from models.steps import Outcome
-from tests.properties.no_harm.in_process_aws import AwsAtHand
-from tests.properties.no_harm.runner import PROFILE, play
-from tests.properties.no_harm.scenario import Naming, OtherSnapshot, Place, Scenario, scenarios
+from tests.properties.no_harm.in_process_aws import InProcessAws
+from tests.properties.no_harm.runner import run_scenario
+from tests.properties.no_harm.scenario import OtherSnapshot, Place, Scenario, SnapshotNaming
+from tests.properties.no_harm.strategies import PROFILE, scenarios
 
 
 @pytest.mark.parametrize("place", Place)
-def test_a_plain_night_goes_well(at_hand: AwsAtHand, clients: AwsClients, place: Place) -> None:
-    """The worlds are ones in which a night can succeed: harm is not missing because nothing ever happens."""
-    night = play(at_hand, clients, Scenario(place=place))
-    assert night.outcome is Outcome.SUCCEEDED
-    assert {"DeleteDBCluster", "RestoreDBClusterFromSnapshot"} <= {effect.operation for effect in at_hand.effects}
+def test_a_plain_restore_succeeds(aws: InProcessAws, clients: AwsClients, place: Place) -> None:
+    """A restore can succeed in these scenarios: harm is not absent because nothing ever happens."""
+    run = run_scenario(aws, clients, Scenario(place=place))
+    assert run.outcome is Outcome.SUCCEEDED
+    assert {"DeleteDBCluster", "RestoreDBClusterFromSnapshot"} <= {effect.operation for effect in aws.effects}
 
 
 @pytest.mark.parametrize("place", Place)
-def test_what_is_left_over_goes_when_it_is_asked_for(at_hand: AwsAtHand, clients: AwsClients, place: Place) -> None:
-    """And the worlds are ones in which there is something to remove, and something to clean up."""
-    failed = OtherSnapshot(Naming.PATTERN, status="failed")
-    night = play(
-        at_hand,
-        clients,
-        Scenario(place=place, users_fail=True, remove_target=True, cleanup=True, snapshots=(failed,)),
-    )
-    assert night.outcome is Outcome.FAILED
-    assert night.stage.target is None
-    removed = [(effect.step, effect.operation) for effect in at_hand.effects if effect.step.startswith("remove")]
-    assert ("remove-leftovers", "DeleteDBCluster") in removed
-    assert removed[-1] == ("remove-orphans", "DeleteDBClusterSnapshot")
+def test_leftovers_and_orphans_are_removed_if_the_request_asks_for_it(
+    aws: InProcessAws, clients: AwsClients, place: Place
+) -> None:
+    """The scenarios contain leftovers to remove and orphans to clean up."""
+    failed = OtherSnapshot(SnapshotNaming.OLDER_COPY, status="failed")
+    scenario = Scenario(place=place, setup_users_fails=True, remove_target=True, cleanup=True, snapshots=(failed,))
+    run = run_scenario(aws, clients, scenario)
+    assert run.outcome is Outcome.FAILED
+    assert run.setup.target is None
+    removals = [(effect.step, effect.operation) for effect in aws.effects if effect.step.startswith("remove")]
+    assert ("remove-leftovers", "DeleteDBCluster") in removals
+    assert removals[-1] == ("remove-orphans", "DeleteDBClusterSnapshot")
 
 
 @pytest.mark.parametrize("place", Place)
-def test_no_world_sees_harm(at_hand: AwsAtHand, clients: AwsClients, place: Place) -> None:
-    """Every promise holds in every world: wrong clusters, tags and accounts, faults, deaths, people, late attempts."""
+def test_no_scenario_breaks_an_invariant(aws: InProcessAws, clients: AwsClients, place: Place) -> None:
+    """Wrong clusters, tags and accounts, faults, crashes, concurrent actors, late attempts: every invariant holds."""
 
     @PROFILE
     @given(scenarios(place))
-    def every_promise_holds(scenario: Scenario) -> None:
-        play(at_hand, clients, scenario)
+    def every_invariant_holds(scenario: Scenario) -> None:
+        run_scenario(aws, clients, scenario)
 
-    every_promise_holds()
+    every_invariant_holds()

@@ -1,0 +1,44 @@
+"""The audit trail in memory, as far as the activities that delete use it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from models.operation import StepInput
+from models.steps import AuditedStep
+from tests.properties.no_harm.in_process_aws import InProcessAws
+
+
+class InProcessTrail:
+    """Implements `Intents`, and marks in the in-process AWS which steps have declared, so that each effect records it."""
+
+    def __init__(self, aws: InProcessAws) -> None:
+        """Without any row."""
+        self._aws = aws
+        self._resources: dict[AuditedStep, tuple[str, ...]] = {}
+        self._succeeded_at: dict[AuditedStep, datetime] = {}
+
+    def declare(self, step: AuditedStep, step_input: StepInput, details: str, arns: tuple[str, ...], *_: Any) -> None:
+        """See `Intents`."""
+        self._aws.declared.add(step.value)
+        self._resources[step] = tuple(dict.fromkeys((*self._resources.get(step, ()), *arns)))
+
+    def declared(self, step: AuditedStep, operation_id: str) -> bool:
+        """See `Intents`."""
+        return step in self._resources
+
+    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
+        """See `Intents`; each step runs once here."""
+        return self._resources.get(step, ())
+
+    def record_success(self, step: AuditedStep, started_at: datetime) -> None:
+        """Add the outcome's row of a step that succeeded."""
+        self._succeeded_at[step] = started_at
+
+    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
+        """See `Intents`."""
+        return step in self._succeeded_at and self._succeeded_at[step] >= since
+
+    def left_deleted(self, *_: Any) -> str | None:
+        """See `Intents`: there was no earlier operation."""
