@@ -17,7 +17,7 @@ from activities.databases.passwords import read_password
 from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.restored_database import RestoredDatabase, SessionLock
 from activities.databases.sql_files import SqlText, read_sql_file
-from activities.rds.aws_errors import translated
+from activities.rds.aws_errors import pipeline_error_for
 from activities.step import step_activity
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
@@ -145,7 +145,7 @@ def _saying_whom(done: _Done) -> Iterator[None]:
     except (PipelineError, ClientError, BotoCoreError) as error:
         if not done.locked:
             raise
-        told = error if isinstance(error, PipelineError) else translated(error)
+        told = error if isinstance(error, PipelineError) else pipeline_error_for(error)
         # What is tried again is told in full in the end, and Temporal keeps little of its error meanwhile.
         names = _names(done.locked, LONGEST_IF_TRANSIENT if isinstance(told, Transient) else LONGEST_FACT)
         raise told.with_more(f"Logins closed by then: {names}.") from error.__cause__

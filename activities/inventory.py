@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from activities.rds import tags
-from activities.rds.aws_errors import translated
+from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import operation_of
 from activities.rds.orphans import find_orphans
 from activities.rds.statuses import Meaning, snapshot_meaning
@@ -76,9 +76,9 @@ class _InventoryReader:
         try:
             return look()
         except ClientError as error:
-            self._unknown.append(translated(error).fault.short)
+            self._unknown.append(pipeline_error_for(error).fault.short)
         except BotoCoreError as error:
-            self._silent = translated(error).fault.short
+            self._silent = pipeline_error_for(error).fault.short
             self._unknown.append(self._silent)
         return None
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from activities.clusters import another_cluster
 from activities.databases.passwords import read_password
 from activities.rds import tags
-from activities.rds.aws_errors import Action, action_for, translated
+from activities.rds.aws_errors import Action, action_for, pipeline_error_for
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
 from activities.rds.target import TargetCluster
 from activities.snapshots import NOT_FOUND_GRACE
@@ -147,7 +147,7 @@ def _create_instance(target: TargetCluster, step_input: CheckRestoreInput, numbe
         )
     except ClientError as error:
         if (action := action_for(error)) is Action.WAIT:
-            return f"instance {identifier} not made yet: {translated(error).fault.short}"
+            return f"instance {identifier} not made yet: {pipeline_error_for(error).fault.short}"
         if action is not Action.ADOPT:
             raise
         # Ours, made by a call whose answer was lost, or one that is still being deleted: the next look sees which.

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from temporalio import activity
 
-from activities.rds.aws_errors import translated
+from activities.rds.aws_errors import pipeline_error_for
 from errors import Cancelled, DeadlinePassed
 from models.operation import FinalPoll, StepInput
 from models.steps import AuditedStep, Step
@@ -26,7 +26,7 @@ def step_activity(step: Step) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a method an activity whose botocore errors are translated by the fault table."""
+    """Make a method an activity whose botocore errors are pipeline_error_for by the fault table."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
         @wraps(method)
@@ -35,9 +35,9 @@ def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 return method(*args, **kwargs)
             except ParamValidationError as error:
                 # Not as its cause: a cause's text goes into the history as well, and botocore's quotes the values.
-                raise translated(error) from None
+                raise pipeline_error_for(error) from None
             except (ClientError, BotoCoreError) as error:
-                raise translated(error) from error
+                raise pipeline_error_for(error) from error
 
         defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(translating)
         return defined  # type: ignore[no-any-return]

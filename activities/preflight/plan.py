@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from activities.preflight import guards
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import ExistingTarget, Preflight
-from activities.rds.aws_errors import translated
+from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import split_by_retention
 from activities.rds.provenance import provenance_mismatch
 from activities.step import Intents
@@ -234,7 +234,7 @@ def _violations(check: PreflightCheck) -> list[Violation]:
 
 def _refusal(error: ClientError | PipelineError) -> str:
     """The error as a message to the operator. Raises it again if it only says that AWS is unavailable now."""
-    failure = translated(error) if isinstance(error, ClientError) else error
+    failure = pipeline_error_for(error) if isinstance(error, ClientError) else error
     if isinstance(failure, Transient) and not isinstance(failure, TrailUnavailable):
         raise failure from error
     return failure.fault.message

@@ -1,8 +1,8 @@
-"""The fault table: what each answer of AWS means for a night.
+"""The fault table: what each error that AWS answers means for a restore.
 
-Faults are told apart by their wire code (``Error.Code``), which is not always the name of botocore's exception
-class, and where one code has several meanings by a fragment of its message.
-Source: botocore's RDS service model; RDS API Reference, "Errors" of each operation.
+It is the only place that compares AWS's error codes. A fault is identified by its wire code (``Error.Code``), which is
+not always the name of botocore's exception class, and by a fragment of its message where one code has several meanings.
+Source: botocore's service models; RDS API Reference, "Errors" of each operation.
 """
 
 import re
@@ -15,34 +15,42 @@ from errors import AwsUnavailable, PipelineError, Refused, ResourceBusy, StepFai
 
 
 class Action(StrEnum):
-    """What to do about a fault."""
+    """What the pipeline does about a fault."""
 
     RETRY = "retry"
-    """Nothing is wrong with the night: repeat the call."""
+    """AWS has an outage: Temporal repeats the activity."""
     WAIT = "wait"
-    """RDS is busy or has no room yet: look again at the next tick."""
+    """RDS is busy or has no room yet: the next poll calls again."""
     PRUNE = "prune"
-    """There are too many: remove our own oldest copies and ask once more."""
+    """A quota is used up: delete the pipeline's own oldest copies, then call once more; fail if there are none."""
     ADOPT = "adopt"
-    """It is there already: perhaps made by a call whose answer was lost. Look whether it is ours."""
+    """The resource exists, perhaps from a call whose answer was lost: adopt it if it is this operation's."""
     ABSENT = "absent"
-    """It is not there: for a deletion that is the end, for a look just after a creation it may come yet."""
+    """The resource does not exist: success for a deletion, None for a read."""
     REFUSE = "refuse"
-    """Something protects the resource: leave it alone."""
+    """Something protects the resource: change nothing and end the step."""
     FAIL = "fail"
-    """The night cannot go on."""
+    """Repeating the call cannot help: end the step."""
+
+
+ENDS_A_STEP = (Action.FAIL, Action.REFUSE, Action.PRUNE)
+"""The actions whose rules need an advice, because an operator has to do something."""
 
 
 @dataclass(frozen=True)
 class FaultRule:
-    """One row: an operation's fault and what it means."""
+    """One row: an operation's fault and what the pipeline does about it."""
 
     operation: str
+    """The API operation, or `ANY`."""
     code: str
     action: Action
     short: str = ""
+    """The text of the trail's Details column."""
     advice: str = ""
+    """The cure, printed after AWS's own message and repeated word for word in docs/runbook.md."""
     fragment: str = ""
+    """A part of AWS's message that tells this meaning of the code from others; upper and lower case are the same."""
 
 
 ANY = "*"
@@ -50,61 +58,67 @@ ANY = "*"
 SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429
 
 _VPC = "Invalid VPC configuration"
-_VPC_ADVICE = "Check db_subnet_group_name and vpc_security_group_ids of the request against the target's VPC."
+_VPC_ADVICE = "Correct the network, or db_subnet_group_name and vpc_security_group_ids of the request."
 _SNAPSHOT = "Invalid snapshot ID"
-_SNAPSHOT_ADVICE = "The snapshot was there when the night began: see who deleted it, or choose another and start again."
+_COPY_ADVICE = "Find out who deleted the copy, then retry from copy-snapshot."
+_ARCHIVE_ADVICE = "Find out who deleted the copy; the restored cluster does not need it."
 _KMS = "KMS key not accessible"
-_KMS_ADVICE = "Check kms_key_id and that the role may use both keys (kms:DescribeKey, CreateGrant, Decrypt)."
+_KMS_ADVICE = "Check kms_key_id, and that the role may use both keys (kms:DescribeKey, CreateGrant, Decrypt)."
 _CAPACITY = "Insufficient capacity"
-_CAPACITY_ADVICE = "AWS has no room for this instance class here just now; try another class or zone."
+_CAPACITY_ADVICE = "Retry later, or choose another instance class or availability zone."
+_ACCESS = "Access denied"
+_ACCESS_ADVICE = 'Give the role the permission; the runbook lists all of them under "Permissions of each step".'
+_GLOBAL = "Cluster belongs to a global database"
+_GLOBAL_ADVICE = "Remove the target from the global database, or choose another target."
+_GROUP = "Parameter group not found"
+_INTERNAL = "AWS internal error"
+_INTERNAL_ERRORS = ("InternalFailure", "InternalError", "InternalServiceError")
+_THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 
 TABLE: tuple[FaultRule, ...] = (
-    # Every operation: weather.
-    FaultRule(ANY, "Throttling", Action.RETRY, "Throttled"),
-    FaultRule(ANY, "ThrottlingException", Action.RETRY, "Throttled"),
-    FaultRule(ANY, "RequestLimitExceeded", Action.RETRY, "Throttled"),
-    FaultRule(ANY, "TooManyRequestsException", Action.RETRY, "Throttled"),
-    FaultRule(ANY, "InternalFailure", Action.RETRY, "AWS failed inside"),
-    FaultRule(ANY, "InternalError", Action.RETRY, "AWS failed inside"),
-    FaultRule(ANY, "InternalServiceError", Action.RETRY, "AWS failed inside"),
+    # any operation
+    *(FaultRule(ANY, code, Action.RETRY, "Throttled") for code in _THROTTLED),
+    *(FaultRule(ANY, code, Action.RETRY, _INTERNAL) for code in _INTERNAL_ERRORS),
     FaultRule(ANY, "ServiceUnavailable", Action.RETRY, "AWS is unavailable"),
     FaultRule(ANY, "ExpiredToken", Action.RETRY, "Credentials expired"),
     FaultRule(ANY, "ExpiredTokenException", Action.RETRY, "Credentials expired"),
     FaultRule(ANY, "RequestExpired", Action.RETRY, "Request expired", "Check the worker's clock."),
-    FaultRule(
-        ANY, "AccessDenied", Action.FAIL, "Access denied", "Give the role this action; docs/runbook.md names them."
-    ),
-    FaultRule(ANY, "AccessDeniedException", Action.FAIL, "Access denied", "Give the role this action."),
+    FaultRule(ANY, "AccessDenied", Action.FAIL, _ACCESS, _ACCESS_ADVICE),
+    FaultRule(ANY, "AccessDeniedException", Action.FAIL, _ACCESS, _ACCESS_ADVICE),
     # snapshot-check, check-copy-status
     FaultRule("DescribeDBClusterSnapshots", "DBClusterSnapshotNotFoundFault", Action.ABSENT, "Snapshot not found"),
     FaultRule("DescribeDBClusters", "DBClusterNotFoundFault", Action.ABSENT, "Cluster not found"),
     FaultRule("DescribeDBSubnetGroups", "DBSubnetGroupNotFoundFault", Action.ABSENT, _VPC),
-    FaultRule(
-        "DescribeDBClusterParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"
-    ),
-    FaultRule("DescribeDBParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, "Parameter group not found"),
+    FaultRule("DescribeDBClusterParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, _GROUP),
+    FaultRule("DescribeDBParameterGroups", "DBParameterGroupNotFound", Action.ABSENT, _GROUP),
     FaultRule("DescribeSecurityGroups", "InvalidGroup.NotFound", Action.ABSENT, _VPC),
     FaultRule("DescribeSecurityGroups", "InvalidGroupId.Malformed", Action.ABSENT, _VPC),
     FaultRule("DescribeKey", "NotFoundException", Action.ABSENT, _KMS),
     FaultRule("DescribeSecret", "ResourceNotFoundException", Action.ABSENT, "Secret not found"),
     FaultRule("GetTopicAttributes", "NotFound", Action.ABSENT, "Topic not found"),
-    FaultRule("GetTopicAttributes", "AuthorizationError", Action.FAIL, "Access denied", "Give the role this action."),
+    FaultRule("GetTopicAttributes", "AuthorizationError", Action.FAIL, _ACCESS, _ACCESS_ADVICE),
     FaultRule(
         "GetSecretValue",
         "ResourceNotFoundException",
         Action.FAIL,
         "Secret not found",
-        "Create it or correct secret_id.",
+        "Create the secret, or correct its name in the request.",
     ),
     # copy-snapshot
     FaultRule("CopyDBClusterSnapshot", "DBClusterSnapshotAlreadyExistsFault", Action.ADOPT),
-    FaultRule("CopyDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule(
+        "CopyDBClusterSnapshot",
+        "DBClusterSnapshotNotFoundFault",
+        Action.FAIL,
+        _SNAPSHOT,
+        "Find out who deleted the snapshot, then start a new restore, which chooses another.",
+    ),
     FaultRule(
         "CopyDBClusterSnapshot",
         "InvalidDBClusterSnapshotStateFault",
         Action.FAIL,
         "Snapshot not available",
-        _SNAPSHOT_ADVICE,
+        "Read the snapshot's status in RDS, then retry.",
     ),
     FaultRule("CopyDBClusterSnapshot", "InvalidDBClusterStateFault", Action.WAIT, "Source cluster is busy"),
     FaultRule(
@@ -119,7 +133,7 @@ TABLE: tuple[FaultRule, ...] = (
         "SnapshotQuotaExceeded",
         Action.PRUNE,
         "Snapshot quota exceeded",
-        "Delete manual cluster snapshots in the target region that nobody needs, or ask AWS for a higher quota.",
+        "Delete manual cluster snapshots that nobody needs in the target's region, or ask AWS for a higher quota.",
     ),
     FaultRule("CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
     # delete-rds
@@ -130,7 +144,7 @@ TABLE: tuple[FaultRule, ...] = (
         "InvalidDBClusterStateFault",
         Action.REFUSE,
         "Cluster is a replication source",
-        "Delete its replica cluster first, or take another target.",
+        "Delete the replica first, or choose another target.",
         fragment="last instance of the master cluster",
     ),
     FaultRule("DeleteDBInstance", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
@@ -139,8 +153,8 @@ TABLE: tuple[FaultRule, ...] = (
         "DeleteDBCluster",
         "InvalidDBClusterStateFault",
         Action.REFUSE,
-        "Cluster belongs to a global database",
-        "Remove it from the global database, or take another target.",
+        _GLOBAL,
+        _GLOBAL_ADVICE,
         fragment="global cluster",
     ),
     FaultRule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
@@ -148,23 +162,21 @@ TABLE: tuple[FaultRule, ...] = (
         "DeleteDBCluster",
         "InvalidGlobalClusterStateFault",
         Action.REFUSE,
-        "Cluster belongs to a global database",
-        "Remove it from the global database, or take another target.",
+        _GLOBAL,
+        _GLOBAL_ADVICE,
     ),
     FaultRule(
         "DeleteDBCluster",
         "InvalidParameterCombination",
         Action.REFUSE,
         "Deletion protection is on",
-        "Switch it off on the target if it is meant to be replaced every night.",
+        "If the target is meant to be replaced, its owner switches the protection off.",
         fragment="protected",
     ),
     # restore-snapshot
     FaultRule("RestoreDBClusterFromSnapshot", "DBClusterAlreadyExistsFault", Action.ADOPT),
-    FaultRule(
-        "RestoreDBClusterFromSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE
-    ),
-    FaultRule("RestoreDBClusterFromSnapshot", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _COPY_ADVICE),
+    FaultRule("RestoreDBClusterFromSnapshot", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _COPY_ADVICE),
     FaultRule("RestoreDBClusterFromSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
     FaultRule("RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault", Action.FAIL, _VPC, _VPC_ADVICE),
     FaultRule("RestoreDBClusterFromSnapshot", "InvalidSubnet", Action.FAIL, _VPC, _VPC_ADVICE),
@@ -175,15 +187,15 @@ TABLE: tuple[FaultRule, ...] = (
         "RestoreDBClusterFromSnapshot",
         "DBClusterParameterGroupNotFound",
         Action.FAIL,
-        "Parameter group not found",
-        "Create it in the target region or correct db_cluster_parameter_group_name.",
+        _GROUP,
+        "Create it in the target's region, or correct db_cluster_parameter_group_name of the request.",
     ),
     FaultRule(
         "RestoreDBClusterFromSnapshot",
         "DBClusterQuotaExceededFault",
         Action.FAIL,
         "Cluster quota exceeded",
-        "Delete clusters in the target region that nobody needs, or ask AWS for a higher quota.",
+        "Delete clusters that nobody needs in the target's region, or ask AWS for a higher quota.",
     ),
     FaultRule(
         "RestoreDBClusterFromSnapshot", "InsufficientDBClusterCapacityFault", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE
@@ -200,59 +212,61 @@ TABLE: tuple[FaultRule, ...] = (
         "InstanceQuotaExceeded",
         Action.FAIL,
         "Instance quota exceeded",
-        "Delete instances in the target region that nobody needs, or ask AWS for a higher quota.",
+        "Delete instances that nobody needs in the target's region, or ask AWS for a higher quota.",
     ),
     FaultRule("ModifyDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
     FaultRule("ModifyDBCluster", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
     # archive-snapshot
-    FaultRule("AddTagsToResource", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
-    FaultRule("AddTagsToResource", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _SNAPSHOT_ADVICE),
+    FaultRule("AddTagsToResource", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _ARCHIVE_ADVICE),
+    FaultRule("AddTagsToResource", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _ARCHIVE_ADVICE),
     FaultRule("AddTagsToResource", "InvalidDBClusterStateFault", Action.RETRY, "Cluster is busy"),
     FaultRule("DeleteDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.ABSENT),
     FaultRule("DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
     # sns-notification
-    FaultRule("Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic or correct topic_arn."),
+    FaultRule(
+        "Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic, or correct its ARN in the request."
+    ),
     FaultRule("Publish", "KMSThrottling", Action.RETRY, "Throttled"),
-    FaultRule("Publish", "AuthorizationError", Action.FAIL, "Access denied", "Give the role sns:Publish on the topic."),
+    FaultRule("Publish", "AuthorizationError", Action.FAIL, _ACCESS, "Give the role sns:Publish on the topic."),
+)
+
+
+UNKNOWN_ADVICE = (
+    "The pipeline does not know this fault: look it up in the API Reference of the operation, and report it."
 )
 
 
 def rule_for(error: ClientError) -> FaultRule:
-    """The first row that fits; an answer that no row knows ends the night, unless HTTP says that AWS is at fault."""
-    operation, code, message = error.operation_name, error_code(error), error.response["Error"].get("Message", "")
+    """The first row that matches; an unknown fault fails the step, unless its HTTP status says that AWS is at fault."""
+    operation, code, message = error.operation_name, _code(error), error.response["Error"].get("Message", "")
     for rule in TABLE:
         if rule.operation in (operation, ANY) and rule.code == code and rule.fragment.lower() in message.lower():
             return rule
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     if status >= SERVER_ERROR or status == TOO_MANY_REQUESTS:
-        return FaultRule(operation, code, Action.RETRY, "AWS failed inside")
-    return FaultRule(operation, code, Action.FAIL, f"{operation} refused")
+        return FaultRule(operation, code, Action.RETRY, _INTERNAL)
+    return FaultRule(operation, code, Action.FAIL, f"{operation} refused", UNKNOWN_ADVICE)
 
 
 def action_for(error: ClientError) -> Action:
-    """What the fault means for the call that met it."""
+    """What the pipeline does about the fault."""
     return rule_for(error).action
 
 
-def error_code(error: ClientError) -> str:
-    """The wire code, the only name by which a fault may be told from another."""
-    return error.response["Error"].get("Code", "Unknown")
-
-
-def translated(error: ClientError | BotoCoreError) -> PipelineError:
-    """The error of ours for one of botocore's."""
+def pipeline_error_for(error: ClientError | BotoCoreError) -> PipelineError:
+    """The pipeline's error for one of botocore's: class, short text, advice, code and request id."""
     if isinstance(error, ClientError):
-        return _translated_answer(error)
+        return _error_for_answer(error)
     if isinstance(error, ParamValidationError):
-        return _request_not_valid(error)
+        return _error_for_parameters(error)
     return AwsUnavailable("AWS not reachable", f"{type(error).__name__}: {error}", code=type(error).__name__)
 
 
-def _request_not_valid(error: ParamValidationError) -> StepFailed:
+def _error_for_parameters(error: ParamValidationError) -> StepFailed:
     """Names the parameters only: botocore's report quotes their values, which can be passwords."""
-    named = ", ".join(dict.fromkeys(re.findall(r"parameter (?:in input: )?\"?([A-Za-z0-9_.\[\]]+)", str(error))))
+    names = ", ".join(dict.fromkeys(re.findall(r"parameter (?:in input: )?\"?([A-Za-z0-9_.\[\]]+)", str(error))))
     text = (
-        f"botocore refused the parameters {named or 'of a call'}. This is an error of the pipeline: please report it."
+        f"botocore refused the parameters {names or 'of a call'}. This is an error of the pipeline: please report it."
     )
     return StepFailed("Request not valid for AWS", text)
 
@@ -268,14 +282,17 @@ _ERRORS: dict[Action, type[PipelineError]] = {
 }
 
 
-def _translated_answer(error: ClientError) -> PipelineError:
-    rule = rule_for(error)
-    said = error.response["Error"].get("Message", "").strip()
-    code = error_code(error)
-    message = f"{error.operation_name} answered {code}: {said}"
+def _error_for_answer(error: ClientError) -> PipelineError:
+    rule, code = rule_for(error), _code(error)
+    aws_message = error.response["Error"].get("Message", "").strip()
+    message = f"{error.operation_name} answered {code}: {aws_message}"
     return _ERRORS[rule.action](
         rule.short or f"{error.operation_name} answered {code}",
         f"{message.rstrip('.')}. {rule.advice}".strip(),
         code=code,
         request_id=error.response.get("ResponseMetadata", {}).get("RequestId"),
     )
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "Unknown")

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from temporalio.exceptions import ApplicationError, ServerError, TimeoutError  # noqa: A004 - Temporal's
 
-from activities.rds.aws_errors import ANY, TABLE, Action, FaultRule, rule_for, translated
+from activities.rds.aws_errors import ANY, ENDS_A_STEP, TABLE, Action, FaultRule, pipeline_error_for, rule_for
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning, snapshot_meaning
 from clients.aws import WrongEndpoint
 from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed, fault_of
@@ -80,6 +80,15 @@ def test_a_rule_is_about_something_that_aws_answers(rule: FaultRule) -> None:
     assert rule.code in codes or (rule.operation, rule.code) in UNMODELLED
 
 
+@pytest.mark.parametrize("rule", TABLE, ids=lambda rule: f"{rule.operation}-{rule.code}")
+def test_a_rule_that_ends_a_step_says_what_to_do(rule: FaultRule) -> None:
+    """A rule that fails or refuses has one cure, printed after AWS's own message."""
+    assert rule.advice or rule.action not in ENDS_A_STEP
+    if rule.advice:
+        error = pipeline_error_for(answer(rule.operation, rule.code, f"AWS says: {rule.fragment}."))
+        assert error.fault.message.endswith(f". {rule.advice}")
+
+
 def test_every_rule_can_be_reached() -> None:
     """No row stands behind one that takes all of its answers."""
     for rule in TABLE:
@@ -117,7 +126,7 @@ def test_one_code_may_mean_several_things(operation: str, code: str, message: st
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 def test_an_unknown_fault_of_aws_itself_is_retried(status: int) -> None:
     """HTTP says that AWS is at fault."""
-    error = translated(answer("DescribeDBClusters", "NeverHeardOf", status=status))
+    error = pipeline_error_for(answer("DescribeDBClusters", "NeverHeardOf", status=status))
     assert isinstance(error, AwsUnavailable)
     assert not error.non_retryable
 
@@ -133,7 +142,7 @@ def test_an_unknown_fault_of_aws_itself_is_retried(status: int) -> None:
 )
 def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: str, kind: type[Exception]) -> None:
     """With the code, the request id for the support case, and RDS's own words."""
-    error = translated(answer(operation, code, message))
+    error = pipeline_error_for(answer(operation, code, message))
     assert type(error) is kind
     assert (error.fault.code, error.fault.request_id) == (code, "r-1")
     assert message in error.fault.message
@@ -150,7 +159,7 @@ def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: 
 )
 def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
     """No answer at all is weather."""
-    assert isinstance(translated(error), AwsUnavailable)  # type: ignore[arg-type]  # each is a BotoCoreError
+    assert isinstance(pipeline_error_for(error), AwsUnavailable)  # type: ignore[arg-type]  # each is a BotoCoreError
 
 
 def test_an_error_that_says_more_is_the_same_otherwise() -> None:
@@ -177,7 +186,7 @@ def test_a_request_that_botocore_refuses_quotes_no_value() -> None:
     )
     with pytest.raises(ParamValidationError, match="31337") as refused:
         client.modify_db_cluster(DBClusterIdentifier="x", MasterUserPassword=31337)
-    error = translated(refused.value)
+    error = pipeline_error_for(refused.value)
     assert isinstance(error, StepFailed)
     assert "MasterUserPassword" in error.fault.message
     assert "31337" not in str(error)
