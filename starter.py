@@ -1,4 +1,4 @@
-"""The operator's command line: the verbs of `commands`, the answer on stdout, the talk on stderr."""
+"""The operator's command line: the verbs of `commands`. Results on stdout, progress on stderr."""
 # ruff: noqa: PLC0415 - what only an error needs is imported for it; see commands
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from commands import abort, audit, audit_verify, cancel, cleanup, plan, retry, schedule, setup, skip, start, status
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, REFUSED, UNREACHABLE
-from commands.terminal import say
+from commands.terminal import print_progress
 
 VERBS = {
     "plan": plan,
@@ -29,21 +29,21 @@ VERBS = {
 
 EPILOG = """\
 exit codes:
-  0  done; with a night followed or shown: it succeeded, or goes on
-  1  the night or the cleanup failed; with plan: it would not run; with audit verify: the trail is not what it should be
-  2  your mistake: arguments, request file, settings
-  3  refused: already running, not running, not there, nothing to go on with
-  4  the night or the cleanup was cancelled
-  5  Temporal or AWS does not answer, or says no
+  0  done; for a restore or cleanup that the command follows or shows: it succeeded, or is running
+  1  the restore or cleanup failed; plan: the restore would fail; audit verify: the trail has findings
+  2  a mistake in the arguments, the request file or the settings
+  3  refused: already running, not running, not found, or nothing to retry
+  4  the restore or cleanup was cancelled
+  5  Temporal or AWS is unavailable, or refused the request
 
 environment:
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, TEMPORAL_PROFILE
-                                   where Temporal is and who you are to it; default localhost:7233, default
-  AURORA_RESTORE_TASK_QUEUE        the worker's task queue; default aurora-restore
+                                   Temporal's own settings; default: localhost:7233, namespace default
+  AURORA_RESTORE_TASK_QUEUE        the worker's task queue; default: aurora-restore
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
-  AURORA_RESTORE_AUDIT_TABLE       default aurora-restore-audit
-  AURORA_RESTORE_OPERATIONS_TABLE  default aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own, for plan, audit, retry, cleanup and setup
+  AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
+  AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for plan, audit, retry, cleanup and setup
 """
 
 
@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     """Every verb with its options; a verb's help is the docstring of its `run`."""
     root = argparse.ArgumentParser(
         prog="starter.py",
-        description="Restore an Aurora cluster from another's snapshot every night, see how it stands, read the trail.",
+        description="Restore an Aurora cluster from another cluster's snapshot, once or nightly.\n"
+        "Results on stdout, progress on stderr.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -78,7 +79,8 @@ def _exit_code(error: Exception) -> int | None:
     from clients.temporal import TemporalUnreachable
     from errors import PipelineError
     from models.request_file import UnreadableRequest
-    from runs.restores import DecisionUnknown, RestoreRefused
+    from runs.decisions import DecisionUnknown
+    from runs.restores import RestoreRefused
     from runs.schedules import OtherSchedule
     from runs.search_attributes import SearchAttributesRefused
     from settings import WrongSettings
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed = _exit_code(error)
         if failed is None:
             raise
-        say(_sentence(error))
+        print_progress(_sentence(error))
         return failed
 
 

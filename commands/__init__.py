@@ -1,5 +1,5 @@
-"""The operator's verbs, one file each: what it is told (`arguments`) and what it does (`run`).
+"""The operator's verbs, one file each: its options (`arguments`) and its work (`run`, which returns the exit code).
 
-What a verb needs is imported inside it: `--help` and a mistyped argument are answered before boto3 and temporalio
-have been loaded, which takes a second.
+What a verb needs is imported inside it: `--help` and a mistyped argument are answered before boto3 and temporalio are
+loaded, which takes a second.
 """

@@ -9,12 +9,12 @@ from commands.decisions import decide, decision_arguments
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """The options of every decision."""
     decision_arguments(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """End a waiting night as failed, now."""
+    """End an operation that waits for a decision, as failed."""
     from models.decisions import Decision
 
     return asyncio.run(decide(args, Decision.ABORT))

@@ -1,4 +1,4 @@
-"""Arguments that several verbs take, and what they may hold."""
+"""Arguments that several verbs share, and the values that they accept."""
 
 from __future__ import annotations
 
@@ -10,39 +10,43 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def request_argument(verb: argparse.ArgumentParser) -> None:
-    """The file with the request."""
-    verb.add_argument("request_file", type=Path, metavar="REQUEST_FILE", help="a .json or .toml file; see examples/")
+    """The request file."""
+    verb.add_argument(
+        "request_file", type=Path, metavar="REQUEST_FILE", help="a .json or .toml file; examples/ has some"
+    )
 
 
 def wait_argument(verb: argparse.ArgumentParser) -> None:
-    """Whether to follow the night."""
-    verb.add_argument("--no-wait", action="store_false", dest="wait", help="do not follow the night to its end")
+    """Whether the command follows the operation to its end."""
+    verb.add_argument(
+        "--no-wait", action="store_false", dest="wait", help="return at once; do not follow the operation to its end"
+    )
 
 
 def restore_arguments(verb: argparse.ArgumentParser, *, required: bool = False) -> None:
-    """Which night; see `commands.restores.night_of`."""
+    """Which restore the command is about; `commands.restores.find_restore` finds it."""
     which = verb.add_mutually_exclusive_group(required=required)
     which.add_argument(
         "target",
         nargs="?",
         metavar="TARGET",
         help="the target cluster's name or ARN, an operation such as op-005, or a workflow id"
-        + ("" if required else "; default, the newest"),
+        + ("" if required else "; default: the newest restore"),
     )
-    which.add_argument("--request", type=Path, metavar="FILE", help="the night of this request's target")
+    which.add_argument("--request", type=Path, metavar="FILE", help="the restore of the target in this request file")
 
 
 def number_of_days(text: str) -> int:
     """1 to 999."""
     if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a number of days from 1 to 999")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to 999")
     return int(text)
 
 
 def time_of_day(text: str) -> time:
     """HH:MM."""
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a time of day such as 00:05")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of day such as 00:05")
     return time.fromisoformat(text)
 
 
@@ -51,13 +55,13 @@ def time_zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a time zone such as Europe/Berlin or UTC") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time zone such as Europe/Berlin or UTC") from None
 
 
 def duration(text: str) -> timedelta:
-    """A number with s, m or h."""
+    """A number with s, m or h, from 10 s to 24 h."""
     parts = re.fullmatch(r"([0-9]{1,4})([smh])", text)
     length = timedelta(seconds=int(parts[1]) * {"s": 1, "m": 60, "h": 3600}[parts[2]]) if parts else timedelta(0)
     if not timedelta(seconds=10) <= length <= timedelta(hours=24):
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a length from 10s to 24h, such as 90m or 2h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration from 10s to 24h, such as 90m or 2h")
     return length

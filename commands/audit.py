@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from commands.arguments import number_of_days
 from commands.exit_codes import FINE, REFUSED
-from commands.terminal import say, show
+from commands.terminal import print_progress, print_result
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Which operations, which rows, and in which format."""
     which = verb.add_mutually_exclusive_group()
     which.add_argument("operation_id", nargs="?", metavar="OPERATION_ID", help="one operation, such as op-005")
     which.add_argument(
-        "--days", type=number_of_days, default=10, metavar="N", help="operations of the past N days; default 10"
+        "--days", type=number_of_days, default=10, metavar="N", help="operations of the past N days; default: 10"
     )
-    verb.add_argument("--format", choices=["table", "markdown", "json"], default="table", help="default table")
-    verb.add_argument("--attempts", action="store_true", help="every row: beginnings, failed attempts and faults too")
+    verb.add_argument("--format", choices=["table", "markdown", "json"], default="table", help="default: table")
+    verb.add_argument(
+        "--attempts",
+        action="store_true",
+        help="every row: also the start of each step, failed attempts and their faults",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,21 +35,20 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(TrailSettings)
     table = AuditTable(AwsClients().dynamodb(settings.audit_region), settings.audit_table)
     today = datetime.now(UTC).date()
-    found = table.operation(args.operation_id) if args.operation_id else rows_of_days(table, *_past(today, args.days))
-    rows = report_rows(found, args.attempts)
+    if args.operation_id:
+        stored = table.operation(args.operation_id)
+    else:
+        stored = rows_of_days(table, today - timedelta(days=args.days), today)
+    rows = report_rows(stored, args.attempts)
     if not rows:
-        of = f"of {args.operation_id}" if args.operation_id else f"of an operation of the past {args.days} days"
-        say(f"The trail in {settings.audit_table} ({settings.audit_region}) has no row {of}.")
+        what = f"operation {args.operation_id}" if args.operation_id else f"an operation of the past {args.days} days"
+        print_progress(f"The audit trail in {settings.audit_table} ({settings.audit_region}) has no row of {what}.")
         return REFUSED if args.operation_id else FINE
     match args.format:
         case "table":
-            show(as_table(rows, args.attempts))
+            print_result(as_table(rows, args.attempts))
         case "markdown":
             print(as_markdown(rows, args.attempts))
         case "json":
             print(as_json(rows))
     return FINE
-
-
-def _past(today: date, days: int) -> tuple[date, date]:
-    return today - timedelta(days=days), today

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from commands.arguments import number_of_days
 from commands.exit_codes import FAILED, FINE
 from commands.restores import temporal_client
-from commands.terminal import say, show
+from commands.terminal import print_progress, print_result
 
 if TYPE_CHECKING:
     from audit.findings import Verification
@@ -22,31 +22,33 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     which = verb.add_mutually_exclusive_group()
     which.add_argument("operation_ids", nargs="*", metavar="OPERATION_ID", default=[], help="such as op-005")
     which.add_argument(
-        "--days", type=number_of_days, default=10, metavar="N", help="all that began in the past N days; default 10"
+        "--days", type=number_of_days, default=10, metavar="N", help="every operation of the past N days; default: 10"
     )
     verb.add_argument(
         "--repair",
         action="store_true",
-        help="add what the history tells and the trail lacks, each row marked as added, and seal it",
+        help="add the rows that Temporal's history has and the trail lacks, each marked as added, and seal them",
     )
-    verb.add_argument("--format", choices=["table", "json"], default="table", help="default table")
+    verb.add_argument("--format", choices=["table", "json"], default="table", help="default: table")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare the trail with Temporal's own history and with its seals."""
+    """Compare the audit trail with Temporal's history and with the trail's seals."""
     from audit.findings import as_json, as_plain, as_table
 
-    verifications = asyncio.run(_verified(args))
+    verifications = asyncio.run(_verify(args))
     if args.format == "json":
         print(f"[{','.join(as_json(verification) for verification in verifications)}]")
     else:
         for verification in verifications:
-            # In a pipe one finding a line, which can be searched; a drawn table would be as wide as its longest text.
-            show(as_table(verification)) if sys.stdout.isatty() else print(as_plain(verification))
+            if sys.stdout.isatty():
+                print_result(as_table(verification))
+            else:  # one finding a line, which can be searched; a drawn table would be as wide as its longest text
+                print(as_plain(verification))
     return FINE if all(verification.ok for verification in verifications) else FAILED
 
 
-async def _verified(args: argparse.Namespace) -> list[Verification]:
+async def _verify(args: argparse.Namespace) -> list[Verification]:
     from audit.numbers import OperationNumbersTable
     from audit.seal import Seals
     from audit.table import AuditTable
@@ -60,8 +62,8 @@ async def _verified(args: argparse.Namespace) -> list[Verification]:
     table = AuditTable(dynamodb, settings.audit_table)
     seals = Seals(dynamodb, settings.audit_table, settings.operations_table)
     verifier = Verifier(await temporal_client(), table, numbers, seals)
-    wanted = args.operation_ids or numbers.since(datetime.now(UTC) - timedelta(days=args.days))
-    if not wanted:
-        say(f"No operation was opened in the past {args.days} days.")
-    work = verifier.repair if args.repair else verifier.verify
-    return [await work(operation_id) for operation_id in wanted]
+    operation_ids = args.operation_ids or numbers.since(datetime.now(UTC) - timedelta(days=args.days))
+    if not operation_ids:
+        print_progress(f"No operation started in the past {args.days} days.")
+    verify = verifier.repair if args.repair else verifier.verify
+    return [await verify(operation_id) for operation_id in operation_ids]

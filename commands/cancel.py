@@ -9,38 +9,37 @@ from commands.arguments import restore_arguments, wait_argument
 from commands.cleanups import cleanup_of, follow_cleanup
 from commands.exit_codes import CANCELLED, FINE, REFUSED
 from commands.restores import find_restore, follow
-from commands.terminal import say
+from commands.terminal import print_progress
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
-    # The newest would be a guess, and this ends it.
+    """Which restore or cleanup, why, and whether to follow it."""
+    # Required: the newest restore would be a guess, and this command ends it.
     restore_arguments(verb, required=True)
-    verb.add_argument("--reason", default="cancelled with starter.py", help="why, for Temporal's history")
+    verb.add_argument("--reason", default="cancelled with starter.py", help="why; kept in Temporal's history")
     wait_argument(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cancel the running night; it ends in order, with its notification."""
+    """Cancel a running restore or cleanup; a restore still sends its notification."""
     return asyncio.run(_cancel(args))
 
 
 async def _cancel(args: argparse.Namespace) -> int:
-    from models.steps import Outcome
     from settings import TrailSettings, load_settings
 
-    # What the following needs is read first: nobody is to be told of a mistake while the night ends.
+    # Read the settings that following needs before anything is cancelled: a mistake in them must cancel nothing.
     task_queue = load_settings(TrailSettings).task_queue if args.wait else None
-    night = await find_restore(args)
-    await night.cancel(args.reason)
-    say(f"Asked {night.workflow_id} to end")
+    run = await find_restore(args)
+    await run.cancel(args.reason)
+    print_progress(f"Requested the cancellation of {run.workflow_id}")
     if task_queue is None:
         return FINE
-    if await night.is_cleanup():
-        ended = await follow_cleanup(await cleanup_of(night))
+    if await run.is_cleanup():
+        ended = await follow_cleanup(await cleanup_of(run))
     else:
-        ended = await follow(night, task_queue)
+        ended = await follow(run, task_queue)
     if ended == CANCELLED:
         return FINE
-    say(f"It was not {Outcome.CANCELLED}: it ended otherwise before the request could take effect.")
+    print_progress("Not cancelled: it ended before the cancellation could take effect.")
     return REFUSED

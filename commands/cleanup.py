@@ -10,7 +10,7 @@ from commands.arguments import request_argument
 from commands.cleanups import follow_cleanup
 from commands.exit_codes import FINE
 from commands.restores import temporal_client
-from commands.terminal import say
+from commands.terminal import print_progress
 
 if TYPE_CHECKING:
     from models.inventory import Orphan
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """The request whose target is cleaned up, and whether to remove anything."""
     request_argument(verb)
     verb.add_argument(
-        "--delete", action="store_true", help="remove them, as a workflow of the worker; without it nothing is changed"
+        "--delete",
+        action="store_true",
+        help="remove them, in a workflow that the worker runs; without this option nothing is changed",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """List what earlier nights left behind and nothing uses; with --delete, remove it."""
+    """List the copies that earlier restores left and that nothing uses; with --delete, remove them."""
     from models.request_file import read_request
     from settings import TrailSettings, load_settings
 
     request, task_queue = read_request(args.request_file), load_settings(TrailSettings).task_queue
     if args.delete:
         return asyncio.run(_delete(request, task_queue))
-    found = asyncio.run(_found(request))
-    for orphan in found:
+    orphans = asyncio.run(_list_orphans(request))
+    for orphan in orphans:
         print(orphan.text)
-    if found:
-        copies = "this copy" if len(found) == 1 else f"these {len(found)} copies"
-        print(f"Nothing was changed. What removes {copies}: python starter.py cleanup {args.request_file} --delete")
+    if orphans:
+        copies = "this copy" if len(orphans) == 1 else f"these {len(orphans)} copies"
+        print(f"Nothing was changed. To remove {copies}:\n    python starter.py cleanup {args.request_file} --delete")
     else:
         print(f"No orphans of {request.target.arn}.")
     return FINE
@@ -48,31 +50,35 @@ def run(args: argparse.Namespace) -> int:
 async def _delete(request: RestoreRequest, task_queue: str) -> int:
     from runs.cleanups import Cleanups
 
-    cleanup = await Cleanups(await temporal_client()).start(request, task_queue, _shown(request))
-    say(f"Started the cleanup {cleanup.workflow_id}")
+    cleanup = await Cleanups(await temporal_client()).start(request, task_queue, _display_metadata(request))
+    print_progress(f"Started the cleanup {cleanup.workflow_id}")
     return await follow_cleanup(cleanup)
 
 
-async def _found(request: RestoreRequest) -> list[Orphan]:
-    """As the worker's survey sees them; what a running night works on is none."""
+async def _list_orphans(request: RestoreRequest) -> list[Orphan]:
+    """The orphans as the worker's inventory lists them; a copy that a running restore works on is none."""
     from activities.rds.orphans import list_orphans
     from clients.aws import AwsClients
     from runs.restores import NoAnswer, RestoreRuns
 
-    running = await RestoreRuns(await temporal_client()).running(request)
+    running = await RestoreRuns(await temporal_client()).find_running(request)
     operation_id = snapshot_copy = None
     if running and not await running.is_cleanup():
         operation_id = await running.name()
-        say(f"{operation_id} is running: its copy is left out, and --delete is refused until it has ended.")
+        print_progress(f"{operation_id} is running: its copy is not listed, and --delete is refused until it ends.")
         try:
-            snapshot_copy = state.snapshot_copy_arn if (state := await running.state()) else None
+            state = await running.query_state()
+            snapshot_copy = state.snapshot_copy_arn if state else None
         except NoAnswer:
-            say("No worker answers to say which copy it works on: one that it adopted may be among these.")
+            print_progress(
+                f"No worker answers, so it is unknown which copy {operation_id} works on: "
+                "if it adopted a copy, that copy may be listed here."
+            )
     return await asyncio.to_thread(list_orphans, AwsClients(), request, operation_id, snapshot_copy)
 
 
-def _shown(request: RestoreRequest) -> DisplayMetadata:
-    """What Temporal's lists show of it."""
+def _display_metadata(request: RestoreRequest) -> DisplayMetadata:
+    """What Temporal's lists show of the cleanup."""
     from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
     from models.search_attributes import TARGET
@@ -81,6 +87,6 @@ def _shown(request: RestoreRequest) -> DisplayMetadata:
     target = request.target
     return DisplayMetadata(
         f"cleanup of {target.cluster} ({target.region})",
-        f"Removes the copies that earlier nights of **{target.arn}** left behind and nothing uses.",
+        f"Removes the copies that earlier restores of **{target.arn}** left and that nothing uses.",
         TypedSearchAttributes([SearchAttributePair(TARGET, target.cluster)]),
     )

@@ -1,4 +1,4 @@
-"""Following a cleanup to its end, and telling how it ended."""
+"""Following a cleanup to its end, and printing how it ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from commands.exit_codes import CANCELLED, FAILED, FINE
 from commands.restores import temporal_client
-from commands.terminal import say
+from commands.terminal import print_progress
 
 if TYPE_CHECKING:
     from runs.cleanups import Cleanup, CleanupEnding
@@ -17,37 +17,38 @@ if TYPE_CHECKING:
 SILENCE_SECONDS = 2.0
 
 
-async def cleanup_of(night: RestoreRun) -> Cleanup:
-    """A cleanup that was found where nights are looked for: it runs under their id."""
+async def cleanup_of(run: RestoreRun) -> Cleanup:
+    """The cleanup that was found among the restores, because it runs under the same workflow id."""
     from runs.cleanups import Cleanups
 
-    return Cleanups(await temporal_client()).run(night.workflow_id, night.run_id)
+    return Cleanups(await temporal_client()).with_run_id(run.workflow_id, run.run_id)
 
 
 async def print_cleanup(cleanup: Cleanup) -> int:
-    """How it stands, or how it ended; the exit code."""
+    """Print what a cleanup does, or how it ended; returns the exit code."""
     from runs.restores import RestoreRuns
 
-    night = RestoreRuns(await temporal_client()).run(cleanup.workflow_id, cleanup.run_id)
-    if await night.running():
-        began = (await night.description()).start_time
-        print(f"A cleanup of {cleanup.workflow_id} runs: {await cleanup.stands(began)}")
+    run = RestoreRuns(await temporal_client()).with_run_id(cleanup.workflow_id, cleanup.run_id)
+    if await run.is_running():
+        began = (await run.describe()).start_time
+        print(f"The cleanup {cleanup.workflow_id} is running: {await cleanup.summarize(began)}")
         return FINE
-    return print_cleanup_ending(await cleanup.ending(), cleanup)
+    return print_cleanup_ending(await cleanup.wait_for_ending(), cleanup)
 
 
 async def follow_cleanup(cleanup: Cleanup) -> int:
-    """Say every 2 seconds how it stands until it ends; the exit code for its outcome."""
+    """Print a line every 2 seconds until the cleanup ends; returns the exit code for its outcome."""
     began = datetime.now(UTC)
-    ending = asyncio.create_task(cleanup.ending())
+    ending = asyncio.create_task(cleanup.wait_for_ending())
     try:
         while not (await asyncio.wait([ending], timeout=SILENCE_SECONDS))[0]:
-            say(await cleanup.stands(began))
+            print_progress(await cleanup.summarize(began))
         return print_cleanup_ending(await ending, cleanup)
     except asyncio.CancelledError:
-        say(
-            f"\nNo longer following; the cleanup goes on. See it: python starter.py status {cleanup.workflow_id}\n"
-            f"End it: python starter.py cancel {cleanup.workflow_id}"
+        print_progress(
+            f"\nStopped following; the cleanup continues. See its state:\n"
+            f"    python starter.py status {cleanup.workflow_id}\n"
+            f"Cancel it:\n    python starter.py cancel {cleanup.workflow_id}"
         )
         raise
     finally:
@@ -55,7 +56,7 @@ async def follow_cleanup(cleanup: Cleanup) -> int:
 
 
 def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
-    """Print what was removed, and what went wrong if anything did; the exit code."""
+    """Print what was removed, and the fault if there is one; returns the exit code."""
     from models.steps import Outcome
 
     state = ending.state

@@ -1,3 +1,3 @@
-"""What the operator's command line ends with, for a shell script to act on."""
+"""The exit codes of the operator's command line, for shell scripts."""
 
 FINE, FAILED, MISTAKE, REFUSED, CANCELLED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 
 from commands.arguments import request_argument
 from commands.exit_codes import FAILED, FINE
-from commands.terminal import show
+from commands.terminal import print_result
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """The request to plan."""
     request_argument(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what a night would do and what would stop it; change nothing."""
+    """Print what a restore would do and what would stop it; change nothing."""
     from activities.preflight.plan import plan_restore
     from audit.table import AuditTable, TrailIntents
     from clients.aws import AwsClients
@@ -27,6 +27,6 @@ def run(args: argparse.Namespace) -> int:
     request, settings = read_request(args.request_file), load_settings(TrailSettings)
     aws = AwsClients()
     intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
-    planned = plan_restore(aws, intents, request, datetime.now(UTC))
-    show(page(planned))
-    return FAILED if planned.failed_checks else FINE
+    plan = plan_restore(aws, intents, request, datetime.now(UTC))
+    print_result(page(plan))
+    return FAILED if plan.failed_checks else FINE

@@ -1,4 +1,4 @@
-"""Which night a verb is about, and following it to its end."""
+"""Finding the restore that a verb is about, and following it to its end."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from commands.exit_codes import CANCELLED, FAILED, FINE
-from commands.terminal import console, say
+from commands.terminal import console, print_progress
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
     from models.request import RestoreRequest
-    from runs.restores import DisplayMetadata, Ending, RestoreRun
+    from runs.endings import Ending
+    from runs.restores import DisplayMetadata, RestoreRun
 
 
 async def temporal_client() -> Client:
-    """The namespace that the environment names; raises `TemporalUnreachable`."""
+    """A client of the namespace that the environment names; raises `TemporalUnreachable`."""
     from audit.plugin import AuroraRestorePlugin
     from clients.temporal import connect
 
@@ -26,7 +27,7 @@ async def temporal_client() -> Client:
 
 
 def display_metadata(request: RestoreRequest) -> DisplayMetadata:
-    """What Temporal's lists show of a night before it has said anything itself."""
+    """What Temporal's lists and Web UI show of a restore before its first workflow task."""
     from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
     from models.search_attributes import TARGET
@@ -38,35 +39,36 @@ def display_metadata(request: RestoreRequest) -> DisplayMetadata:
 
 
 async def find_restore(args: argparse.Namespace) -> RestoreRun:
-    """The night that `night_arguments` name; raises `NightRefused` if there is none."""
+    """The restore that the `restore_arguments` name; raises `RestoreRefused` if there is none."""
     from models.request_file import read_request
     from runs.restores import RestoreRuns
 
     if args.request:
         request = read_request(args.request)
-        return await RestoreRuns(await temporal_client()).of_request(request)
-    nights = RestoreRuns(await temporal_client())
-    return await nights.named(args.target) if args.target else await nights.newest()
+        return await RestoreRuns(await temporal_client()).find_for_request(request)
+    restores = RestoreRuns(await temporal_client())
+    return await restores.find(args.target) if args.target else await restores.find_newest()
 
 
-async def follow(night: RestoreRun, task_queue: str) -> int:
-    """Show the night until it ends; the exit code for its outcome."""
+async def follow(run: RestoreRun, task_queue: str) -> int:
+    """Show a restore until it ends, then print how it ended; returns the exit code for its outcome."""
     from commands import following
 
     try:
-        return print_ending(await following.follow(night, console(sys.stderr), task_queue), night)
+        return print_ending(await following.follow(run, console(sys.stderr), task_queue), run)
     except asyncio.CancelledError:
-        say(
-            f"\nNo longer following; the night goes on. See it: python starter.py status {night.workflow_id}\n"
-            f"End it: python starter.py cancel {night.workflow_id}"
+        print_progress(
+            f"\nStopped following; the restore continues. See its state:\n"
+            f"    python starter.py status {run.workflow_id}\n"
+            f"Cancel it:\n    python starter.py cancel {run.workflow_id}"
         )
         raise
 
 
-def print_ending(ending: Ending, night: RestoreRun) -> int:
-    """Print how the night ended; the exit code for its outcome."""
+def print_ending(ending: Ending, run: RestoreRun) -> int:
+    """Print how a restore ended; returns the exit code for its outcome."""
     from commands.following import ending_text
     from models.steps import Outcome
 
-    print(ending_text(ending, night.workflow_id))
+    print(ending_text(ending, run.workflow_id))
     return {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED}.get(ending.outcome, FAILED)

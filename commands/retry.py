@@ -7,36 +7,35 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from audit.decisions import decision_text
 from commands.decisions import decide, decision_arguments, decision_of
 from commands.exit_codes import FINE
 from commands.restores import follow, temporal_client
-from commands.terminal import say
-from models.steps import Step
+from commands.terminal import print_progress
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
     from models.decisions import OperatorDecision
+    from models.steps import Step
     from runs.resets import EndedRun
     from runs.restores import RestoreRun
     from settings import TrailSettings
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """The options of every decision, and the step to retry from."""
     decision_arguments(verb)
     verb.add_argument(
         "--from",
         dest="step",
         type=_step,
         metavar="STEP",
-        help="an earlier step that the night has taken, if it has ended; default, the one that failed",
+        help="an earlier step of an operation that has ended; default: the step that failed",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Go on with a failed night from its failed step, under its number."""
+    """Retry a failed operation from the step that failed, under its number."""
     return asyncio.run(_retry(args))
 
 
@@ -47,36 +46,38 @@ async def _retry(args: argparse.Namespace) -> int:
 
     settings = load_settings(TrailSettings)
     client = await temporal_client()
-    night = await RestoreRuns(client).named(args.operation)
-    await night.require_restore()
-    if not await night.running():
-        again = await _reset(client, night, args.step, decision_of(args, Decision.RETRY), settings)
-        return await follow(again, settings.task_queue) if args.wait else FINE
+    run = await RestoreRuns(client).find(args.operation)
+    await run.require_restore()
+    if not await run.is_running():
+        retried = await _reset(client, run, args.step, decision_of(args, Decision.RETRY), settings)
+        return await follow(retried, settings.task_queue) if args.wait else FINE
     if args.step:
+        name = await run.name()
         raise RestoreRefused(
-            f"{await night.name()} has not ended, and --from goes back in one that has. If it waits for its operator, "
-            "retry it without --from, or abort it first."
+            f"{name} has not ended; --from retries only an operation that has. If it waits for a decision, retry it "
+            f"without --from, or end it first:\n    python starter.py abort {name}"
         )
     return await decide(args, Decision.RETRY)
 
 
 async def _reset(
-    client: Client, night: RestoreRun, step: Step | None, decided: OperatorDecision, settings: TrailSettings
+    client: Client, run: RestoreRun, step: Step | None, decided: OperatorDecision, settings: TrailSettings
 ) -> RestoreRun:
+    from audit.decisions import decision_text
     from runs.resets import Resets
     from runs.restores import RestoreRuns
 
     resets = Resets(client)
-    ended = await resets.ended(night.workflow_id, await night.name())
-    at = ended.before(step)
-    # No row, no reset: the trail tells who let the night go on before it does.
-    await asyncio.to_thread(_write, ended, at.step, decided, settings)
+    ended = await resets.find_ended(run.workflow_id, await run.name())
+    at = ended.reset_point(step)
+    # No row, no reset: the trail records who retried the operation before the operation continues.
+    await asyncio.to_thread(_write_decision, ended, at.step, decided, settings)
     run_id = await resets.reset(ended, at, f"{at.step}: {decision_text(decided)}")
-    say(f"{ended.operation_id} goes on at {at.step}, as the run {run_id}")
-    return RestoreRuns(client).run(ended.workflow_id, run_id)
+    print_progress(f"Retrying {ended.operation_id} from {at.step}, in run {run_id}")
+    return RestoreRuns(client).with_run_id(ended.workflow_id, run_id)
 
 
-def _write(ended: EndedRun, step: Step, decided: OperatorDecision, settings: TrailSettings) -> None:
+def _write_decision(ended: EndedRun, step: Step, decided: OperatorDecision, settings: TrailSettings) -> None:
     from audit.decisions import decision_row, write_decision
     from audit.table import AuditTable
     from clients.aws import AwsClients
@@ -87,7 +88,7 @@ def _write(ended: EndedRun, step: Step, decided: OperatorDecision, settings: Tra
         step,
         decided,
         asked_at=ended.ended_at,
-        # This machine's clock; never before the end that it is about, which Temporal's clock told.
+        # This machine's clock, but never before the end of the run, which is a time of Temporal's clock.
         decided_at=max(datetime.now(UTC), ended.ended_at),
         workflow_id=ended.workflow_id,
         run_id=ended.run_id,
@@ -96,7 +97,9 @@ def _write(ended: EndedRun, step: Step, decided: OperatorDecision, settings: Tra
 
 
 def _step(text: str) -> Step:
+    from models.steps import Step
+
     try:
         return Step(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted one of {', '.join(Step)}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a step; the steps are {', '.join(Step)}") from None

@@ -7,15 +7,15 @@ import asyncio
 
 from commands.exit_codes import FINE
 from commands.restores import temporal_client
-from commands.terminal import say
+from commands.terminal import print_progress
 
 
 def arguments(_verb: argparse.ArgumentParser) -> None:
-    """Nothing."""
+    """None."""
 
 
 def run(_args: argparse.Namespace) -> int:
-    """Make the tables of the trail and register the search attributes, where they are missing."""
+    """Create the tables of the audit trail and register the search attributes, where they are missing."""
     from audit.setup import create_audit_table, create_operations_table
     from clients.aws import AwsClients
     from settings import TrailSettings, load_settings
@@ -26,8 +26,8 @@ def run(_args: argparse.Namespace) -> int:
         (create_audit_table, settings.audit_table),
         (create_operations_table, settings.operations_table),
     ):
-        say(f"DynamoDB table {table} in {settings.audit_region} …")
-        print(f"table {table}: {'made' if create(dynamodb, table) else 'was there'}")
+        print_progress(f"DynamoDB table {table} in {settings.audit_region} …")
+        print(f"table {table}: {'created' if create(dynamodb, table) else 'exists'}")
     return asyncio.run(_register_search_attributes())
 
 
@@ -36,8 +36,8 @@ async def _register_search_attributes() -> int:
     from runs.search_attributes import register
 
     client = await temporal_client()
-    say(f"Search attributes in namespace {client.namespace} …")
+    print_progress(f"Search attributes in namespace {client.namespace} …")
     registered = await register(client, ALL)
     for key in ALL:
-        print(f"search attribute {key.name}: {'registered' if key.name in registered else 'was there'}")
+        print(f"search attribute {key.name}: {'registered' if key.name in registered else 'exists'}")
     return FINE

@@ -9,12 +9,12 @@ from commands.decisions import decide, decision_arguments
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """The options of every decision."""
     decision_arguments(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Let a waiting night go on without its failed step, where that is safe."""
+    """Continue an operation that waits for a decision without its failed step, where that is safe."""
     from models.decisions import Decision
 
     return asyncio.run(decide(args, Decision.SKIP))

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from commands.arguments import request_argument, wait_argument
 from commands.exit_codes import FINE
 from commands.restores import display_metadata, follow, temporal_client
-from commands.terminal import say
+from commands.terminal import print_progress
 
 if TYPE_CHECKING:
     from models.request import RestoreRequest
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """What it is told."""
+    """Which request, and whether to follow the restore."""
     request_argument(verb)
     wait_argument(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start a night now and follow it to its end."""
+    """Start a restore now and follow it to its end."""
     from models.request_file import read_request
     from settings import TrailSettings, load_settings
 
@@ -32,6 +32,6 @@ def run(args: argparse.Namespace) -> int:
 async def _start(request: RestoreRequest, task_queue: str, wait: bool) -> int:
     from runs.restores import RestoreRuns
 
-    night = await RestoreRuns(await temporal_client()).start(request, task_queue, display_metadata(request))
-    say(f"Started {night.workflow_id}")
-    return await follow(night, task_queue) if wait else FINE
+    run = await RestoreRuns(await temporal_client()).start(request, task_queue, display_metadata(request))
+    print_progress(f"Started {run.workflow_id}")
+    return await follow(run, task_queue) if wait else FINE

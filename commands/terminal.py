@@ -1,4 +1,4 @@
-"""The answer on stdout, the talk on stderr."""
+"""Results on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ if TYPE_CHECKING:
 
 
 def console(stream: TextIO) -> Console:
-    """As wide as the terminal; in a pipe as wide as it takes, because a folded line cannot be searched."""
+    """As wide as the terminal; in a pipe so wide that no line is folded, because a folded line cannot be searched."""
     from rich.console import Console
 
     return Console(file=stream, width=None if stream.isatty() else 10_000, highlight=False)
 
 
-def show(shown: RenderableType) -> None:
-    """By way of a text: rich itself would end the program with exit code 1 when nobody reads on, as `| head`."""
-    on = console(sys.stdout)
-    with on.capture() as drawn:
-        on.print(shown)
+def print_result(renderable: RenderableType) -> None:
+    """Print a table or a page on stdout.
+
+    It is drawn into a text first: if the reader of a pipe closes it, as `| head` does, rich itself would end the program
+    with exit code 1.
+    """
+    drawing = console(sys.stdout)
+    with drawing.capture() as drawn:
+        drawing.print(renderable)
     print(drawn.get(), end="")
 
 
-def say(line: str) -> None:
-    """A sentence for whoever watches."""
+def print_progress(line: str) -> None:
+    """Print a sentence on stderr."""
     print(line, file=sys.stderr, flush=True)

@@ -1,1 +1,1 @@
-"""Runs as Temporal knows them: restores, cleanups, resets and schedules, from the operator's side."""
+"""Runs as Temporal knows them, for the operator's command line: restores, cleanups, resets, decisions, schedules."""

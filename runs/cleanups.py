@@ -1,4 +1,4 @@
-"""Cleanups as Temporal knows them: start one, see how it stands, wait for its end. Known by name alone, as the nights."""
+"""Cleanups as Temporal knows them: start one, read its state, wait for its end. Known by name alone, as restores are."""
 
 from __future__ import annotations
 
@@ -13,23 +13,18 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from temporalio.exceptions import TerminatedError, is_cancelled_exception
+from temporalio.exceptions import is_cancelled_exception
 from temporalio.service import RPCError
 
-from errors import Fault, fault_of
+from errors import Fault
 from models.leftovers import CleanupState
 from models.request import RestoreRequest
 from models.steps import Outcome
 from models.workflow_names import CLEANUP_WORKFLOW, STATE_QUERY
-from runs.restores import (
-    QUERY_TIMEOUT,
-    TERMINATED,
-    DisplayMetadata,
-    NoAnswer,
-    RestoreRuns,
-    format_duration,
-    retry_while_unavailable,
-)
+from runs.availability import retry_while_unavailable
+from runs.endings import fault_of_failure
+from runs.restores import QUERY_TIMEOUT, DisplayMetadata, NoAnswer, RestoreRuns
+from runs.summaries import format_duration
 
 _STATE_OR_NONE: Any = CleanupState | None
 """For the data converter, which takes a union where the SDK's signature wants a class."""
@@ -45,7 +40,7 @@ class CleanupEnding:
 
 
 class Cleanup:
-    """One cleanup."""
+    """One run of a cleanup."""
 
     def __init__(self, handle: WorkflowHandle[Any, CleanupState]) -> None:
         """`handle` has the run's id."""
@@ -53,10 +48,10 @@ class Cleanup:
         self.workflow_id = handle.id
         self.run_id = handle.run_id or ""
 
-    async def state(self) -> CleanupState | None:
-        """How it stands; None before its first task.
+    async def query_state(self) -> CleanupState | None:
+        """The cleanup's state; None before its first workflow task.
 
-        Raises `NoAnswer` after 3 s without a worker.
+        Raises `NoAnswer` if no worker answers within 3 s.
         """
         try:
             state: CleanupState | None = await self._handle.query(
@@ -66,31 +61,30 @@ class Cleanup:
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise NoAnswer(str(error)) from error
 
-    async def stands(self, began: datetime) -> str:
-        """A line for whoever watches since it began (aware)."""
+    async def summarize(self, began: datetime) -> str:
+        """One line: how long it has run since it began (aware), its operation, and what it does."""
         try:
-            state = await self.state()
+            state = await self.query_state()
             text = f"{state.operation_id}  {state.details}" if state and state.operation_id else "opening the operation"
         except NoAnswer:
-            text = "no worker answers; the cleanup goes on when one does"
+            text = "no worker answers; the cleanup continues when one does"
         return f"{format_duration(began, datetime.now(UTC))}  {text}"
 
-    async def ending(self) -> CleanupEnding:
-        """Wait for the end, also while Temporal is away for a moment, and say how it was."""
+    async def wait_for_ending(self) -> CleanupEnding:
+        """Wait until the cleanup ends, also through a short outage of Temporal."""
         try:
             return CleanupEnding(Outcome.SUCCEEDED, await retry_while_unavailable(self._handle.result))
         except WorkflowFailureError as error:
-            return await self._bad_ending(error)
+            return await self._unsuccessful(error)
 
-    async def _bad_ending(self, error: WorkflowFailureError) -> CleanupEnding:
+    async def _unsuccessful(self, error: WorkflowFailureError) -> CleanupEnding:
         try:
-            state = await self.state()
+            state = await self.query_state()
         except NoAnswer:
             state = None
         if is_cancelled_exception(error.cause):
             return CleanupEnding(Outcome.CANCELLED, state)
-        fault = TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
-        return CleanupEnding(Outcome.FAILED, state, fault)
+        return CleanupEnding(Outcome.FAILED, state, fault_of_failure(error))
 
 
 class Cleanups:
@@ -100,11 +94,11 @@ class Cleanups:
         """`client` has the plugin, for its data converter."""
         self._client = client
 
-    async def start(self, request: RestoreRequest, task_queue: str, shown: DisplayMetadata) -> Cleanup:
-        """Start one under its target's id, as `Nights.begin` does it, with its errors."""
-        run_id = await RestoreRuns(self._client).begin(CLEANUP_WORKFLOW, request, task_queue, shown)
-        return self.run(request.target.workflow_id, run_id)
+    async def start(self, request: RestoreRequest, task_queue: str, display: DisplayMetadata) -> Cleanup:
+        """Start a cleanup under its target's workflow id. Raises the errors of `RestoreRuns.start_workflow`."""
+        run_id = await RestoreRuns(self._client).start_workflow(CLEANUP_WORKFLOW, request, task_queue, display)
+        return self.with_run_id(request.target.workflow_id, run_id)
 
-    def run(self, workflow_id: str, run_id: str | None) -> Cleanup:
-        """The cleanup of this run."""
+    def with_run_id(self, workflow_id: str, run_id: str | None) -> Cleanup:
+        """The cleanup of these ids."""
         return Cleanup(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=CleanupState))

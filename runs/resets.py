@@ -1,7 +1,7 @@
-"""Going on after a failure, the engine's way: a run that ended is reset to just before a step that it took.
+"""Retrying a restore that ended, by a reset of its workflow to just before one of the steps that it ran.
 
-Temporal keeps everything up to there, number and answers of the steps before included, and goes on as a new run.
-Source: Temporal docs, "Workflow Execution: Reset"; ResetWorkflowExecutionRequest in the Temporal API.
+Temporal keeps the history up to there, with the operation's number and the results of the steps before, and continues in
+a new run. Source: Temporal docs, "Workflow Execution: Reset"; ResetWorkflowExecutionRequest in the Temporal API.
 """
 
 from __future__ import annotations
@@ -23,73 +23,73 @@ from models.steps import Outcome, Step
 from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW
 from runs.restores import RestoreRefused, operation_of
 
-NOT_AGAIN = (
+NOT_REAPPLIED = (
     ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
     ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
     ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST,
 )
-"""What came after the point of the reset was said of a night that has ended: a cancelled one is not cancelled again."""
+"""Signals, updates and cancellations after the reset point were meant for the run that ended, not for the new one."""
+
+START = "Start a new restore:\n    python starter.py start REQUEST_FILE"
 
 
 @dataclass(frozen=True)
-class CompletedStep:
-    """A step that the run took, and the end of the workflow task that scheduled its first look."""
+class StartedStep:
+    """A step that the run started, and the reset point just before it."""
 
     step: Step
     task_completed_id: int
+    """The event id of the completed workflow task that scheduled the step's first activity."""
 
 
 @dataclass(frozen=True)
 class EndedRun:
-    """A run that ended without success, as its history tells."""
+    """A run that ended without success, read from its history."""
 
     workflow_id: str
     run_id: str
     operation_id: str
     ended_at: datetime
     newest_run_id: str
-    """What ran last under the workflow's id: this run, or a cleanup that came after it."""
-    steps: tuple[CompletedStep, ...]
-    """Each step once, in the order in which it was first taken; an error notification is not one."""
+    """The newest run under the workflow id: this run, or a later cleanup."""
+    steps: tuple[StartedStep, ...]
+    """Each step once, in the order in which it first started; an error notification does not count."""
 
-    def before(self, step: Step | None) -> CompletedStep:
-        """Where to go on: at a step that was taken, by default the last one, which failed or was under way.
+    def reset_point(self, step: Step | None) -> StartedStep:
+        """The point just before a step that the run started; by default its last one, which failed or was running.
 
-        Raises `RestoreRefused`.
+        Raises `RestoreRefused` if the run did not start that step, or any.
         """
         if not self.steps:
-            raise RestoreRefused(
-                f"{self.operation_id} ended before its first step; there is nothing to go on from. "
-                "Start a new night: python starter.py start"
-            )
-        taken = {each.step: each for each in self.steps}
+            raise RestoreRefused(f"{self.operation_id} ended before its first step; there is nothing to retry. {START}")
+        started = {each.step: each for each in self.steps}
         if step is None:
             return self.steps[-1]
-        if step not in taken:
-            raise RestoreRefused(f"{self.operation_id} did not come to {step}; it took {', '.join(taken)}.")
-        return taken[step]
+        if step not in started:
+            raise RestoreRefused(f"{self.operation_id} did not reach {step}. Its steps: {', '.join(started)}.")
+        return started[step]
 
 
 class Resets:
-    """Goes on with nights that ended."""
+    """Resets restores that ended."""
 
     def __init__(self, client: Client) -> None:
         """`client` has the plugin, for its data converter."""
         self._client = client
 
-    async def ended(self, workflow_id: str, operation_id: str) -> EndedRun:
-        """The last run of a workflow id, if it is of this operation and has ended without success.
+    async def find_ended(self, workflow_id: str, operation_id: str) -> EndedRun:
+        """The last restore under a workflow id, if it belongs to this operation and ended without success.
 
-        Asks Temporal for the run itself, not its lists, which lag: two resets in a row are told apart.
+        Reads the run itself and not Temporal's lists, which lag: otherwise two resets in a row would get the same run.
         Raises `RestoreRefused` otherwise.
         """
-        newest = await self._described(workflow_id)
-        last = await self._before_cleanups(newest)
+        newest = await self._describe(workflow_id)
+        last = await self._skip_cleanups(newest)
         ended = await self._read(last, newest.run_id)
         if ended.operation_id != operation_id:
             raise RestoreRefused(
-                f"{operation_id} is not the last night of its target: {ended.operation_id} came after it and "
-                f"{_stands(last)}. Retry that one, or start a new night."
+                f"{operation_id} is not the newest operation of its target: {ended.operation_id} is newer and "
+                f"{_status(last)}. Retry that one, or start a new restore:\n    python starter.py start REQUEST_FILE"
             )
         if last.status is WorkflowExecutionStatus.RUNNING:
             raise RestoreRefused(f"{ended.operation_id} is running; there is nothing to retry.")
@@ -97,18 +97,20 @@ class Resets:
             raise RestoreRefused(f"{ended.operation_id} succeeded; there is nothing to retry.")
         return ended
 
-    async def reset(self, ended: EndedRun, at: CompletedStep, reason: str) -> str:
-        """Go on with a run that ended from just before a step; returns the new run's id.
+    async def reset(self, ended: EndedRun, at: StartedStep, reason: str) -> str:
+        """Reset an ended run to just before a step; returns the new run's id. Called twice, it resets once.
 
-        Twice is once: a run is reset one time at most.
-        Raises `RestoreRefused` if another night of the target was started meanwhile, which a reset would terminate.
-        Temporal takes no condition with a reset: a night that a schedule starts between this look and the reset, one
-        call to Temporal later, is terminated in its first moments. The run that goes on is then the target's night; the
-        terminated one stands in Temporal with the reset's reason.
+        Raises `RestoreRefused` if another run of the target has started since, which a reset would terminate.
+        Temporal offers no conditional reset: a restore that a schedule starts between this check and the reset, one call
+        to Temporal later, is terminated in its first moments, with the reset's reason in its history. The reset run is
+        then the restore of the target.
         Source: ResetWorkflowExecutionRequest, "In all cases the current run will be terminated".
         """
-        if (await self._described(ended.workflow_id)).run_id != ended.newest_run_id:
-            raise RestoreRefused(f"Another run of {ended.workflow_id} has begun meanwhile; look at it with status.")
+        if (await self._describe(ended.workflow_id)).run_id != ended.newest_run_id:
+            raise RestoreRefused(
+                f"Another run of {ended.workflow_id} has started since. See its state:\n"
+                f"    python starter.py status {ended.workflow_id}"
+            )
         answer = await self._client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=self._client.namespace,
@@ -116,20 +118,20 @@ class Resets:
                 reason=reason,
                 workflow_task_finish_event_id=at.task_completed_id,
                 request_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"retry:{ended.run_id}")),
-                reset_reapply_exclude_types=NOT_AGAIN,
+                reset_reapply_exclude_types=NOT_REAPPLIED,
                 identity=self._client.identity,
             )
         )
         return answer.run_id
 
-    async def _described(self, workflow_id: str) -> WorkflowExecutionDescription:
+    async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription:
         try:
             return await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
-            raise _forgotten(error, workflow_id, self._client.namespace) from None
+            raise _history_gone(error, workflow_id, self._client.namespace) from None
 
-    async def _before_cleanups(self, newest: WorkflowExecutionDescription) -> WorkflowExecutionDescription:
-        """The last night: one that failed may be gone on with after what older ones left was removed.
+    async def _skip_cleanups(self, newest: WorkflowExecutionDescription) -> WorkflowExecutionDescription:
+        """The last restore: a failed one may be retried after a cleanup has run.
 
         Raises `RestoreRefused` while a cleanup runs, which a reset would terminate.
         """
@@ -137,58 +139,61 @@ class Resets:
             return newest
         if newest.status is WorkflowExecutionStatus.RUNNING:
             raise RestoreRefused(
-                f"{operation_of(newest) or newest.id} is a cleanup and running; retry when it has ended."
+                f"{operation_of(newest) or newest.id} is a cleanup and is running; retry when it has ended."
             )
         query = f"WorkflowId = '{newest.id}' AND WorkflowType = '{RESTORE_WORKFLOW}'"
-        async for night in self._client.list_workflows(query):
-            return await self._client.get_workflow_handle(newest.id, run_id=night.run_id).describe()
-        raise RestoreRefused(f"Temporal knows no night of {newest.id}, only a cleanup; there is nothing to go on from.")
+        async for restore in self._client.list_workflows(query):
+            return await self._client.get_workflow_handle(newest.id, run_id=restore.run_id).describe()
+        raise RestoreRefused(
+            f"Temporal has no restore of {newest.id}, only a cleanup; there is nothing to retry. {START}"
+        )
 
     async def _read(self, run: WorkflowExecutionDescription, newest_run_id: str) -> EndedRun:
         try:
             handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
             events = (await handle.fetch_history()).events
         except RPCError as error:
-            raise _forgotten(error, run.id, self._client.namespace) from None
+            raise _history_gone(error, run.id, self._client.namespace) from None
         return EndedRun(
             workflow_id=run.id,
             run_id=run.run_id,
             operation_id=operation_of(run) or run.id,
             ended_at=run.close_time or datetime.now(UTC),
             newest_run_id=newest_run_id,
-            steps=await self._taken(events),
+            steps=await self._started_steps(events),
         )
 
-    async def _taken(self, events: Sequence[HistoryEvent]) -> tuple[CompletedStep, ...]:
-        taken: dict[Step, CompletedStep] = {}
+    async def _started_steps(self, events: Sequence[HistoryEvent]) -> tuple[StartedStep, ...]:
+        started: dict[Step, StartedStep] = {}
         names = {step.value: step for step in Step}
         for event in events:
             scheduled = event.activity_task_scheduled_event_attributes
-            if (step := names.get(scheduled.activity_type.name)) is None or step in taken:
+            step = names.get(scheduled.activity_type.name)
+            if step is None or step in started:
                 continue
-            of = await self._plain(scheduled.input)
-            # An error notification is no step of the night: it goes out again when the night ends again.
-            if step is Step.SNS_NOTIFICATION and of["state"]["outcome"] != Outcome.SUCCEEDED:
+            step_input = await self._decode(scheduled.input)
+            # An error notification is not retried: it is sent again when the restore ends again.
+            if step is Step.SNS_NOTIFICATION and step_input["state"]["outcome"] != Outcome.SUCCEEDED:
                 continue
-            taken[step] = CompletedStep(step, scheduled.workflow_task_completed_event_id)
-        return tuple(taken.values())
+            started[step] = StartedStep(step, scheduled.workflow_task_completed_event_id)
+        return tuple(started.values())
 
-    async def _plain(self, payloads: Payloads) -> dict[str, Any]:
+    async def _decode(self, payloads: Payloads) -> dict[str, Any]:
         [value] = await self._client.data_converter.decode(payloads.payloads, [dict[str, Any]])
-        plain: dict[str, Any] = value
-        return plain
+        decoded: dict[str, Any] = value
+        return decoded
 
 
-def _stands(run: WorkflowExecutionDescription) -> str:
+def _status(run: WorkflowExecutionDescription) -> str:
     if run.status is None or run.status is WorkflowExecutionStatus.RUNNING:
         return "is running"
     return f"ended as {run.status.name.lower()}"
 
 
-def _forgotten(error: RPCError, workflow_id: str, namespace: str) -> Exception:
+def _history_gone(error: RPCError, workflow_id: str, namespace: str) -> Exception:
     if error.status is not RPCStatusCode.NOT_FOUND:
         return error
     return RestoreRefused(
-        f"Temporal's history of {workflow_id} in namespace {namespace} is gone after its retention; "
-        "there is nothing to go on from. Start a new night: python starter.py start"
+        f"Temporal has no history of {workflow_id} in namespace {namespace}: its retention period is over. "
+        f"There is nothing to retry. {START}"
     )

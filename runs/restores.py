@@ -1,58 +1,37 @@
-"""Nights as Temporal knows them: start one, find one, see how it stands, wait for its end, cancel it.
+"""Restores as Temporal knows them: start one, find one, read its state, cancel it.
 
 The workflow is known here by its name alone, so that the operator's command line loads no activity and no driver.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import (
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import TerminatedError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from errors import Fault, fault_of
-from models import search_attributes
-from models.decisions import OperatorDecision
 from models.identifiers import canonical_workflow_id
 from models.operation import RestoreState
 from models.request import RestoreRequest
-from models.steps import Outcome, Step
-from models.workflow_names import (
-    CANONICAL_ID_PREFIX,
-    CLEANUP_WORKFLOW,
-    DECIDE_UPDATE,
-    RESTORE_WORKFLOW,
-    STATE_QUERY,
-)
+from models.search_attributes import OPERATION, TARGET
+from models.workflow_names import CANONICAL_ID_PREFIX, CLEANUP_WORKFLOW, RESTORE_WORKFLOW, STATE_QUERY
+from runs.summaries import summarize
 
 QUERY_TIMEOUT = timedelta(seconds=3)
-UPDATE_TIMEOUT = timedelta(seconds=15)
-"""Longer than Temporal takes to give the task of a killed worker to another (10 s); shorter than Temporal itself waits
-(20 s), after which the SDK would ask again without an end."""
-
-T = TypeVar("T")
 
 _STATE_OR_NONE: Any = RestoreState | None
 """For the data converter, which takes a union where the SDK's signature wants a class."""
@@ -60,45 +39,19 @@ _OPERATION_ID = re.compile(r"op-[0-9]{3,}")
 _CLUSTER_ARN = re.compile(
     r"arn:[a-z-]+:rds:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):cluster:(?P<cluster>[a-z0-9-]+)"
 )
-_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
-
-
-TERMINATED = Fault(
-    type="Terminated",
-    short="Terminated",
-    message="The workflow was terminated, so that nothing was ended in order and no notification was sent.",
-)
 
 
 class RestoreRefused(Exception):
-    """What was asked does not fit how things stand: already running, not running, not there. The text says which."""
-
-
-class DecisionUnknown(Exception):
-    """A decision was sent and no answer came: it may have arrived or not. The text says what to do."""
+    """The run is not in a state that allows the command, or does not exist; the text says which."""
 
 
 class NoAnswer(Exception):
-    """No worker answers the query for the night's state."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a night ended."""
-
-    outcome: Outcome
-    state: RestoreState | None = None
-    fault: Fault | None = None
-
-    @property
-    def step(self) -> Step | None:
-        """The step at which it failed, or was when it was terminated."""
-        return self.state.failed_step if self.state else None
+    """No worker answers the query for the run's state."""
 
 
 @dataclass(frozen=True)
 class DisplayMetadata:
-    """What Temporal's lists and the Web UI show of a night before it has said anything itself."""
+    """What Temporal's lists and Web UI show of a run before its first workflow task."""
 
     summary: str
     details: str
@@ -106,143 +59,87 @@ class DisplayMetadata:
 
 
 class RestoreRun:
-    """One run of the workflow."""
+    """One run under a target's workflow id: a restore, or the cleanup of its copies."""
 
     def __init__(self, handle: WorkflowHandle[Any, Any]) -> None:
         """`handle` has the run's id."""
-        self._handle = handle
+        self.handle = handle
         self.workflow_id = handle.id
         self.run_id = handle.run_id
 
-    async def description(self) -> WorkflowExecutionDescription:
+    async def describe(self) -> WorkflowExecutionDescription:
         """What Temporal itself knows, with or without a worker."""
-        return await self._handle.describe()
+        return await self.handle.describe()
 
     async def name(self) -> str:
         """Its operation, or its workflow id while it has no number."""
-        return operation_of(await self.description()) or self.workflow_id
+        return operation_of(await self.describe()) or self.workflow_id
 
-    async def running(self) -> bool:
+    async def is_running(self) -> bool:
         """Whether it has not ended."""
-        return (await self.description()).status is WorkflowExecutionStatus.RUNNING
+        return (await self.describe()).status is WorkflowExecutionStatus.RUNNING
 
     async def is_cleanup(self) -> bool:
-        """Whether it is no night at all, but the removal of what earlier nights left behind."""
-        return (await self.description()).workflow_type == CLEANUP_WORKFLOW
+        """Whether it is the cleanup of copies that earlier restores left, and no restore."""
+        return (await self.describe()).workflow_type == CLEANUP_WORKFLOW
 
     async def require_restore(self) -> None:
-        """Raises `RestoreRefused` for a cleanup, which has no steps to go on with."""
+        """Raises `RestoreRefused` for a cleanup, which has no steps to retry."""
         if await self.is_cleanup():
             raise RestoreRefused(
-                f"{await self.name()} is a cleanup, which has no steps to go on with. "
-                "Run it again: python starter.py cleanup REQUEST_FILE --delete"
+                f"{await self.name()} is a cleanup, which has no steps to retry. Run the cleanup again:\n"
+                "    python starter.py cleanup REQUEST_FILE --delete"
             )
 
-    async def state(self) -> RestoreState | None:
-        """How the night stands; None if it only waits for another that has the target's id.
+    async def query_state(self) -> RestoreState | None:
+        """The restore's state; None for a scheduled run, which only waits for the restore of its target.
 
-        Raises `NoAnswer` after 3 s without a worker.
+        Raises `NoAnswer` if no worker answers within 3 s.
         """
         try:
-            state: RestoreState | None = await self._handle.query(
+            state: RestoreState | None = await self.handle.query(
                 STATE_QUERY, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
             )
             return state
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise NoAnswer(str(error)) from error
 
-    async def ending(self) -> Ending:
-        """Wait for the end, also while Temporal is away for a moment, and say how it was."""
+    async def query_state_if_answered(self) -> RestoreState | None:
+        """As `query_state`; None also if no worker answers."""
         try:
-            return Ending(Outcome.SUCCEEDED, await retry_while_unavailable(self._result))
-        except WorkflowFailureError as error:
-            return await self._bad_ending(error)
+            return await self.query_state()
+        except NoAnswer:
+            return None
 
     async def cancel(self, reason: str) -> None:
-        """Ask the workflow to end in order, with its notification.
+        """Request cancellation: the workflow finishes its current call and sends its notification.
 
-        Raises `RestoreRefused` if it has ended.
+        Raises `RestoreRefused` if the run has ended.
         """
-        if not await self.running():
+        if not await self.is_running():
             raise RestoreRefused(f"{self.workflow_id} is not running; there is nothing to cancel.")
-        await self._handle.cancel(reason=reason)
-
-    async def decide(self, decided: OperatorDecision) -> None:
-        """Say how a night goes on whose failed step waits for its operator. Twice is once.
-
-        Raises `RestoreRefused` if none waits, if the step does not take this decision, or if no worker answers;
-        `DecisionUnknown` if none answers any more after the decision was sent, if Temporal goes away then, or if the task
-        is cancelled then.
-        """
-        name = await self.name()
-        if not await self.running():
-            raise RestoreRefused(f"{name} has ended and waits for nobody. To go on with it: {retry_command(name)}")
-        try:
-            state = await self.state()
-        except NoAnswer:
-            raise RestoreRefused(
-                f"No worker answers for {name}, and none would take the decision: start one."
-            ) from None
-        if state is None or state.waiting_until is None:
-            raise RestoreRefused(
-                f"{name} is running and waits for no decision{f', {summarize(state)}' if state else ''}."
-            )
-        await self._send(decided, f"{state.failed_step} until {state.waiting_until.isoformat()}", name)
-
-    async def _send(self, decided: OperatorDecision, which: str, name: str) -> None:
-        # The same word of the same person on the same failure has one id: said twice, Temporal takes it once.
-        update_id = f"{decided.decision} {which} by {decided.by}"
-        try:
-            await self._handle.execute_update(DECIDE_UPDATE, decided, id=update_id, rpc_timeout=UPDATE_TIMEOUT)
-        except WorkflowUpdateFailedError as error:
-            raise RestoreRefused(fault_of(error.cause).message) from None
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-            interrupted = isinstance(error.__cause__, asyncio.CancelledError)
-            why = "interrupted" if interrupted else f"no answer within {UPDATE_TIMEOUT.total_seconds():g} s"
-            raise _unknown(decided, name, why) from error
-        except RPCError as error:
-            if error.status in _AWAY:
-                # Temporal may have taken the decision before it went away: that it did not answer is all that is known.
-                raise _unknown(decided, name, f"no answer from Temporal ({error.message})") from error
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            raise RestoreRefused(f"{self.workflow_id} ended before the decision reached it.") from None
-
-    async def _result(self) -> RestoreState:
-        result: RestoreState = await self._handle.result(follow_runs=False)
-        return result
-
-    async def _bad_ending(self, error: WorkflowFailureError) -> Ending:
-        try:
-            state = await self.state()
-        except NoAnswer:
-            state = None
-        if is_cancelled_exception(error.cause):
-            return Ending(Outcome.CANCELLED, state, state.fault if state else None)
-        return Ending(
-            Outcome.FAILED, state, TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
-        )
+        await self.handle.cancel(reason=reason)
 
 
 class RestoreRuns:
-    """The nights of one Temporal namespace."""
+    """The restores of one Temporal namespace."""
 
     def __init__(self, client: Client) -> None:
         """`client` has the plugin, for its data converter."""
         self._client = client
 
-    async def start(self, request: RestoreRequest, task_queue: str, shown: DisplayMetadata) -> RestoreRun:
-        """Start a night. Errors: as `begin`."""
-        run_id = await self.begin(RESTORE_WORKFLOW, request, task_queue, shown)
-        return self._night(request.target.workflow_id, run_id)
+    async def start(self, request: RestoreRequest, task_queue: str, display: DisplayMetadata) -> RestoreRun:
+        """Start a restore. Raises the errors of `start_workflow`."""
+        run_id = await self.start_workflow(RESTORE_WORKFLOW, request, task_queue, display)
+        return self._run(request.target.workflow_id, run_id)
 
-    async def begin(
-        self, workflow: str, request: RestoreRequest, task_queue: str, shown: DisplayMetadata
+    async def start_workflow(
+        self, workflow: str, request: RestoreRequest, task_queue: str, display: DisplayMetadata
     ) -> str | None:
-        """Start a workflow under its target's one workflow id; returns its run's.
+        """Start a workflow under its target's one workflow id; returns the id of its run.
 
-        Raises `RestoreRefused`, naming what is running there, if anything is; `RPCError` (INVALID_ARGUMENT) at once if the
-        search attributes are not registered, where the workflow itself would hang without a word.
+        Raises `RestoreRefused`, naming what runs under that id, if anything does; `RPCError` (INVALID_ARGUMENT) if the
+        search attributes are not registered, where the workflow itself would hang in silence.
         """
         workflow_id = request.target.workflow_id
         try:
@@ -253,161 +150,126 @@ class RestoreRuns:
                 task_queue=task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                search_attributes=shown.search_attributes,
-                static_summary=shown.summary,
-                static_details=shown.details,
+                search_attributes=display.search_attributes,
+                static_summary=display.summary,
+                static_details=display.details,
             )
         except WorkflowAlreadyStartedError as error:
             raise await self._already_running(workflow_id, error.run_id) from None
         return started.first_execution_run_id
 
-    async def of_request(self, request: RestoreRequest) -> RestoreRun:
-        """The running or last night of the request's target."""
-        return await self._of_workflow(request.target.workflow_id)
+    def with_run_id(self, workflow_id: str, run_id: str) -> RestoreRun:
+        """The run of these ids, which was just started or described."""
+        return self._run(workflow_id, run_id)
 
-    async def named(self, name: str) -> RestoreRun:
-        """The running or last night of a target cluster (its name or ARN), or the night of an operation (op-005).
+    async def find_for_request(self, request: RestoreRequest) -> RestoreRun:
+        """The running or last restore of the request's target; raises `RestoreRefused` if there is none."""
+        return await self._find_by_workflow_id(request.target.workflow_id)
 
-        Of an operation that was retried it is the newest run, also while Temporal's lists do not have it yet.
+    async def find(self, name: str) -> RestoreRun:
+        """The running or last restore of a target cluster (its name or ARN), or the restore of an operation (op-005).
+
+        For an operation that was retried this is the newest run, also while Temporal's lists do not have it yet.
         Raises `RestoreRefused` if there is none, or if clusters of two regions or accounts have the name.
         """
         if name.startswith(CANONICAL_ID_PREFIX):
-            return await self._of_workflow(name)
+            return await self._find_by_workflow_id(name)
         if arn := _CLUSTER_ARN.fullmatch(name):
-            return await self._of_workflow(canonical_workflow_id(arn["region"], arn["account"], arn["cluster"]))
+            return await self._find_by_workflow_id(canonical_workflow_id(arn["region"], arn["account"], arn["cluster"]))
         if _OPERATION_ID.fullmatch(name):
-            found = [night async for night in self._listed(f"{search_attributes.OPERATION.name} = '{name}'")]
-            listed = self._only(found, f"operation {name}")
-            last = await self._of_workflow(listed.workflow_id)
-            return last if operation_of(await last.description()) == name else listed
-        target = name.lower().replace("'", "")
-        found = [night async for night in self._listed(f"{search_attributes.TARGET.name} = '{target}'")]
-        nights = [night for night in found if night.workflow_type == RESTORE_WORKFLOW]
-        # A cleanup is what a target has newest only while it runs.
-        going = found and found[0].status is WorkflowExecutionStatus.RUNNING
-        return self._only(found if going else nights or found, f"target {name}")
+            return await self._find_operation(name)
+        return await self._find_target(name)
 
-    def run(self, workflow_id: str, run_id: str) -> RestoreRun:
-        """The night of a run that was just begun."""
-        return self._night(workflow_id, run_id)
-
-    async def newest(self) -> RestoreRun:
-        """The night that was started last.
+    async def find_newest(self) -> RestoreRun:
+        """The restore that was started last.
 
         Raises `RestoreRefused` if there was none within Temporal's retention.
         """
-        async for execution in self._listed(f"WorkflowType = '{RESTORE_WORKFLOW}'"):
-            return self._night(execution.id, execution.run_id)
+        async for execution in self._list(f"WorkflowType = '{RESTORE_WORKFLOW}'"):
+            return self._run(execution.id, execution.run_id)
         raise RestoreRefused(
-            "There was no night yet, or Temporal has forgotten it; the trail has not: starter.py audit"
+            f"Temporal has no restore in namespace {self._client.namespace}. Restores that ended before Temporal's "
+            "retention period are in the trail only:\n    python starter.py audit"
         )
 
-    async def _listed(self, query: str) -> AsyncIterator[WorkflowExecution]:
-        """The newest first, without the scheduled runs that wait for a night."""
+    async def find_running(self, request: RestoreRequest) -> RestoreRun | None:
+        """The restore or cleanup that runs under the workflow id of the request's target; None if nothing does."""
+        try:
+            newest = await self._describe_newest(request.target.workflow_id)
+        except RestoreRefused:
+            return None
+        running = newest.status is WorkflowExecutionStatus.RUNNING
+        return self._run(newest.id, newest.run_id) if running else None
+
+    async def _find_operation(self, operation_id: str) -> RestoreRun:
+        executions = [each async for each in self._list(f"{OPERATION.name} = '{operation_id}'")]
+        listed = self._require_one(executions, f"operation {operation_id}")
+        newest = await self._find_by_workflow_id(listed.workflow_id)
+        return newest if operation_of(await newest.describe()) == operation_id else listed
+
+    async def _find_target(self, name: str) -> RestoreRun:
+        cluster = name.lower().replace("'", "")
+        executions = [each async for each in self._list(f"{TARGET.name} = '{cluster}'")]
+        restores = [each for each in executions if each.workflow_type == RESTORE_WORKFLOW]
+        # A cleanup counts only while it runs.
+        running = executions and executions[0].status is WorkflowExecutionStatus.RUNNING
+        return self._require_one(executions if running else restores or executions, f"target {name}")
+
+    async def _find_by_workflow_id(self, workflow_id: str) -> RestoreRun:
+        newest = await self._describe_newest(workflow_id)
+        if newest.workflow_type == CLEANUP_WORKFLOW and newest.status is not WorkflowExecutionStatus.RUNNING:
+            async for restore in self._list(f"WorkflowId = '{workflow_id}' AND WorkflowType = '{RESTORE_WORKFLOW}'"):
+                return self._run(workflow_id, restore.run_id)
+        return self._run(workflow_id, newest.run_id)
+
+    async def _list(self, query: str) -> AsyncIterator[WorkflowExecution]:
+        """Newest first, without the scheduled runs, which only wait for the restore of their target."""
         async for execution in self._client.list_workflows(query):
             if execution.id.startswith(CANONICAL_ID_PREFIX):
                 yield execution
 
-    def _only(self, found: list[WorkflowExecution], what: str) -> RestoreRun:
-        ids = sorted({execution.id for execution in found})
+    def _require_one(self, executions: list[WorkflowExecution], what: str) -> RestoreRun:
+        ids = sorted({execution.id for execution in executions})
         if not ids:
             raise RestoreRefused(
-                f"No night of {what} is known to Temporal in namespace {self._client.namespace}. One that ended longer "
-                "ago than Temporal keeps histories stands in the trail only: python starter.py audit"
+                f"Temporal has no restore of {what} in namespace {self._client.namespace}. Restores that ended before "
+                "Temporal's retention period are in the trail only:\n    python starter.py audit"
             )
         if len(ids) > 1:
-            raise RestoreRefused(f"More than one cluster is meant by {what}; name one of these: {', '.join(ids)}")
-        return self._night(found[0].id, found[0].run_id)
+            raise RestoreRefused(f"More than one cluster matches {what}. Name one of these: {', '.join(ids)}")
+        return self._run(executions[0].id, executions[0].run_id)
 
-    async def running(self, request: RestoreRequest) -> RestoreRun | None:
-        """What runs under the id of the request's target, a night or a cleanup; None if nothing does."""
-        try:
-            newest = await self._newest(request.target.workflow_id)
-        except RestoreRefused:
-            return None
-        running = newest.status is WorkflowExecutionStatus.RUNNING
-        return self._night(newest.id, newest.run_id) if running else None
-
-    async def _of_workflow(self, workflow_id: str) -> RestoreRun:
-        newest = await self._newest(workflow_id)
-        if newest.workflow_type == CLEANUP_WORKFLOW and newest.status is not WorkflowExecutionStatus.RUNNING:
-            async for night in self._listed(f"WorkflowId = '{workflow_id}' AND WorkflowType = '{RESTORE_WORKFLOW}'"):
-                return self._night(workflow_id, night.run_id)
-        return self._night(workflow_id, newest.run_id)
-
-    async def _newest(self, workflow_id: str) -> WorkflowExecutionDescription:
+    async def _describe_newest(self, workflow_id: str) -> WorkflowExecutionDescription:
         try:
             return await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             raise RestoreRefused(
-                f"No night {workflow_id} is known to Temporal in namespace {self._client.namespace}."
+                f"Temporal has no restore {workflow_id} in namespace {self._client.namespace}."
             ) from None
 
-    def _night(self, workflow_id: str, run_id: str | None) -> RestoreRun:
-        # With the run's id, so that no later night of the same target is taken for this one.
+    def _run(self, workflow_id: str, run_id: str | None) -> RestoreRun:
+        # With the run's id, so that a later restore of the same target is not mistaken for this one.
         return RestoreRun(self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=RestoreState))
 
     async def _already_running(self, workflow_id: str, run_id: str | None) -> RestoreRefused:
-        """Says what runs under the target's id, so that nothing else may begin."""
-        night = self._night(workflow_id, run_id)
-        if await night.is_cleanup():
-            numbered = operation_of(await night.description()) or "not yet numbered"
-            then = f"It takes minutes; see it with: python starter.py status {workflow_id}"
-            return RestoreRefused(f"A cleanup of this target is running: {workflow_id}, operation {numbered}. {then}")
-        refused = f"A restore of this target is running already: {night.workflow_id}"
-        try:
-            state = await night.state()
-        except NoAnswer:
-            state = None
+        """The refusal that names what runs under the target's workflow id."""
+        run = self._run(workflow_id, run_id)
+        if await run.is_cleanup():
+            numbered = operation_of(await run.describe()) or "not yet numbered"
+            return RestoreRefused(
+                f"A cleanup of this target is running: {workflow_id}, operation {numbered}. It ends within minutes. "
+                f"See its state:\n    python starter.py status {workflow_id}"
+            )
+        running = f"A restore of this target is already running: {workflow_id}"
+        state = await run.query_state_if_answered()
         if state is None:
-            return RestoreRefused(f"{refused}. No worker answers to say how far it is.")
+            return RestoreRefused(f"{running}. No worker answers, so its step is unknown.")
         numbered = state.operation_id or "not yet numbered"
-        return RestoreRefused(f"{refused}, operation {numbered}, {summarize(state)}.")
-
-
-async def retry_while_unavailable(result: Callable[[], Awaitable[T]]) -> T:
-    """The answer, also if Temporal is away for a moment meanwhile."""
-    while True:
-        try:
-            return await result()
-        except RPCError as error:
-            if error.status not in _AWAY:
-                raise
-            await asyncio.sleep(1)
-
-
-def _unknown(decided: OperatorDecision, name: str, why: str) -> DecisionUnknown:
-    return DecisionUnknown(
-        f"It is not known whether {name} was told to {decided.decision}: {why}. Saying it again is harmless, "
-        f"it counts once; see how the night stands with: python starter.py status {name}"
-    )
+        return RestoreRefused(f"{running}, operation {numbered}, {summarize(state)}.")
 
 
 def operation_of(run: WorkflowExecutionDescription) -> str | None:
-    """The number of the operation that a run belongs to; a reset run has it from its first moment."""
-    return run.typed_search_attributes.get(search_attributes.OPERATION)
-
-
-def retry_command(operation_id: str, step: Step | None = None) -> str:
-    """What goes on with a night that failed, from an earlier step if that is needed."""
-    return f"python starter.py retry {operation_id}{f' --from {step}' if step else ''}"
-
-
-def summarize(state: RestoreState) -> str:
-    """Where a night is, in a few words."""
-    if state.waiting_until:
-        return f"waiting until {state.waiting_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
-    if state.outcome is not Outcome.RUNNING:
-        return str(state.outcome)
-    if not state.steps:
-        return "before its first step"
-    current = state.steps[-1]
-    percent = f", {current.percent} %" if current.percent is not None else ""
-    return f"at step {current.step.number} of {len(Step)}, {current.step}{percent}"
-
-
-def format_duration(began: datetime, ended: datetime) -> str:
-    """A length of time as 0:47:10."""
-    return str(max(ended - began, timedelta(0))).split(".")[0]
+    """The number of the operation that a run belongs to; a run that a reset started has it from the beginning."""
+    return run.typed_search_attributes.get(OPERATION)

@@ -1,8 +1,8 @@
-"""The nightly schedule in Temporal: built from a request, made or changed only if it has to be.
+"""The nightly schedule in Temporal: built from a request, created or updated only where it differs.
 
-A scheduled run makes itself a child under its target's one workflow id, so that a schedule, too, cannot start a second
-restore of a target. Overlap SKIP and a catch-up window are for the schedule's own runs: after an outage, yesterday's
-restore does not start at noon. Source: Temporal docs, Schedule.
+A scheduled run starts a child under its target's one workflow id, so that a schedule cannot start a second restore of a
+target either. Overlap SKIP and the catch-up window apply to the schedule's own runs: after an outage, the restore that
+was due in the early morning does not start at noon. Source: Temporal docs, Schedule.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from models.request import RestoreRequest
 from models.workflow_names import RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
 from runs.restores import DisplayMetadata
 
-NOTE = "Made by starter.py schedule"
+NOTE = "Created by starter.py schedule"
 DAYS_AHEAD = 366
-"""How far to look for days on which the clocks change."""
+"""Days that are checked for a change of the clocks."""
 
 
 class OtherSchedule(Exception):
-    """The schedule's id belongs to something else; the text names it."""
+    """The schedule's id is in use for another target; the text names it."""
 
 
 class Applied(StrEnum):
-    """What became of the schedule."""
+    """What `apply_schedule` did."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -53,21 +53,21 @@ class Applied(StrEnum):
 
 @dataclass(frozen=True)
 class Nightly:
-    """When the night starts."""
+    """When the restore starts every day."""
 
     at: time
     zone: ZoneInfo
     catch_up: timedelta
-    """How late a missed night may still start."""
+    """How late a missed restore may still start."""
 
 
-def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, shown: DisplayMetadata) -> Schedule:
-    """The schedule that restores this request every night."""
-    # Tuples, as Temporal's answers have them: that is how the two are found to be the same.
+def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, display: DisplayMetadata) -> Schedule:
+    """The schedule that runs this request once a day."""
+    # Tuples, as in Temporal's answers, so that the two compare as equal.
     at = ScheduleCalendarSpec(
         hour=(ScheduleRange(when.at.hour),),
         minute=(ScheduleRange(when.at.minute),),
-        comment=f"every night at {when.at:%H:%M}",
+        comment=f"nightly at {when.at:%H:%M}",
     )
     return Schedule(
         action=ScheduleActionStartWorkflow(
@@ -75,8 +75,8 @@ def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, sh
             request,
             id=f"{SCHEDULED_ID_PREFIX}{request.target.cluster}",
             task_queue=task_queue,
-            static_summary=shown.summary,
-            static_details=shown.details,
+            static_summary=display.summary,
+            static_details=display.details,
         ),
         spec=ScheduleSpec(calendars=[at], time_zone_name=when.zone.key),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=when.catch_up),
@@ -84,30 +84,30 @@ def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, sh
     )
 
 
-async def apply_schedule(client: Client, schedule_id: str, wanted: Schedule, paused: bool | None) -> Applied:
-    """Create the schedule, or change the one that is there; `paused` None leaves it paused or running as it is.
+async def apply_schedule(client: Client, schedule_id: str, schedule: Schedule, paused: bool | None) -> Applied:
+    """Create the schedule, or update the existing one; `paused` None leaves an existing one paused or running.
 
-    Run twice: unchanged. Raises `OtherSchedule` if the id belongs to another target or to something else.
+    Run twice: the second run changes nothing. Raises `OtherSchedule` if the id is in use for another target.
     """
-    state = dataclasses.replace(wanted.state, paused=bool(paused))
+    state = dataclasses.replace(schedule.state, paused=bool(paused))
     try:
-        await client.create_schedule(schedule_id, dataclasses.replace(wanted, state=state))
+        await client.create_schedule(schedule_id, dataclasses.replace(schedule, state=state))
         return Applied.CREATED
     except ScheduleAlreadyRunningError:
-        return await _update(client, schedule_id, wanted, paused)
+        return await _update(client, schedule_id, schedule, paused)
 
 
-async def _update(client: Client, schedule_id: str, wanted: Schedule, paused: bool | None) -> Applied:
+async def _update(client: Client, schedule_id: str, schedule: Schedule, paused: bool | None) -> Applied:
     applied = Applied.UNCHANGED
 
     async def change(current: ScheduleUpdateInput) -> ScheduleUpdate | None:
         nonlocal applied
-        there = current.description.schedule
-        await _refuse_other_target(client, schedule_id, there, wanted)
-        # Whoever paused it said why in its note; both stay as they are unless asked for.
-        state = there.state if paused is None else dataclasses.replace(there.state, paused=paused)
-        changed = dataclasses.replace(wanted, state=state)
-        same = await _facts(client, there) == await _facts(client, changed)
+        existing = current.description.schedule
+        await _require_same_target(client, schedule_id, existing, schedule)
+        # An operator who paused it has left a note why; both stay unless the command says otherwise.
+        state = existing.state if paused is None else dataclasses.replace(existing.state, paused=paused)
+        changed = dataclasses.replace(schedule, state=state)
+        same = await _comparable(client, existing) == await _comparable(client, changed)
         applied = Applied.UNCHANGED if same else Applied.UPDATED
         return None if same else ScheduleUpdate(changed)
 
@@ -115,19 +115,22 @@ async def _update(client: Client, schedule_id: str, wanted: Schedule, paused: bo
     return applied
 
 
-async def _refuse_other_target(client: Client, schedule_id: str, there: Schedule, wanted: Schedule) -> None:
-    """Two clusters may have one name in two regions; a nightly deletion must not move from one to the other."""
-    found, asked = await _target(client, there), await _target(client, wanted)
-    if found != asked:
+async def _require_same_target(client: Client, schedule_id: str, existing: Schedule, schedule: Schedule) -> None:
+    """Raise `OtherSchedule` if the two restore different clusters.
+
+    Clusters of two regions may have one name; a nightly deletion must not move from one to the other.
+    """
+    actual, expected = await _target(client, existing), await _target(client, schedule)
+    if actual != expected:
         raise OtherSchedule(
-            f"The schedule {schedule_id} is there already and is for {found or 'something else'}, not for {asked}. "
-            "Choose another name with --id, or delete it: "
-            f"temporal schedule delete --schedule-id {schedule_id}"
+            f"The schedule {schedule_id} already exists for {actual or 'another workflow'}, not for {expected}. "
+            "Choose another name with --id, or delete the existing schedule:\n"
+            f"    temporal schedule delete --schedule-id {schedule_id}"
         )
 
 
 async def _target(client: Client, schedule: Schedule) -> str | None:
-    """The ARN of the cluster that the schedule restores; None if it restores none."""
+    """The ARN of the cluster that the schedule restores; None if it runs another workflow."""
     action = schedule.action
     if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow != RESTORE_WORKFLOW:
         return None
@@ -136,16 +139,16 @@ async def _target(client: Client, schedule: Schedule) -> str | None:
     return request.target.arn
 
 
-async def _facts(client: Client, schedule: Schedule) -> dict[str, Any]:
-    """Everything about a schedule that we set, in a form that can be compared; one that Temporal returns is encoded."""
+async def _comparable(client: Client, schedule: Schedule) -> dict[str, Any]:
+    """Every part of a schedule that this module sets, in a form that can be compared; Temporal returns it encoded."""
     action = schedule.action
     if not isinstance(action, ScheduleActionStartWorkflow):
         return {}
-    shown = await _payloads(client, [action.static_summary, action.static_details])
+    display = await _payloads(client, [action.static_summary, action.static_details])
     return {
         "workflow": (action.workflow, action.id, action.task_queue),
         "input": [payload.data for payload in await _payloads(client, action.args)],
-        "shown": [payload.data for payload in shown],
+        "display": [payload.data for payload in display],
         "spec": dataclasses.asdict(schedule.spec),
         "policy": dataclasses.asdict(schedule.policy),
         "state": dataclasses.asdict(schedule.state),
@@ -159,9 +162,10 @@ async def _payloads(client: Client, values: Any) -> list[Any]:
 
 
 def clock_changes(when: Nightly, first: date) -> list[str]:
-    """A sentence for each day of the coming year on which the time does not exist or comes twice in its zone."""
+    """A sentence for each day of the coming year on which the time does not exist, or occurs twice, in its zone."""
     days = (first + timedelta(days=offset) for offset in range(DAYS_AHEAD))
-    return [sentence for day in days if (sentence := _clock_change(when, day))]
+    sentences = (_clock_change(when, day) for day in days)
+    return [sentence for sentence in sentences if sentence]
 
 
 def _clock_change(when: Nightly, day: date) -> str | None:
@@ -169,7 +173,7 @@ def _clock_change(when: Nightly, day: date) -> str | None:
     later = earlier.replace(fold=1)
     if earlier.utcoffset() == later.utcoffset():
         return None
-    there_and_back = earlier.astimezone(UTC).astimezone(when.zone)
-    if there_and_back.replace(tzinfo=None) != earlier.replace(tzinfo=None):
-        return f"{day}: {when.at:%H:%M} does not exist in {when.zone.key}; no night starts on that day"
-    return f"{day}: {when.at:%H:%M} comes twice in {when.zone.key}; two nights start on that day"
+    round_trip = earlier.astimezone(UTC).astimezone(when.zone)
+    if round_trip.replace(tzinfo=None) != earlier.replace(tzinfo=None):
+        return f"{day}: {when.at:%H:%M} does not exist in {when.zone.key}; no restore starts on that day"
+    return f"{day}: {when.at:%H:%M} occurs twice in {when.zone.key}; two restores start on that day"

@@ -1,4 +1,4 @@
-"""Registering what a night can be found by, for `starter.py setup`; what is registered already is left as it is."""
+"""Registering search attributes, for `starter.py setup`; one that is registered already is left as it is."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ _CLOUD_REFUSES = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
 
 
 class SearchAttributesRefused(Exception):
-    """Temporal does not let us register them; the text says what to run instead."""
+    """Temporal does not let this client register them; the text has the command to run instead."""
 
 
 async def register(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> list[str]:
-    """Register the keyword attributes that the namespace lacks; returns the names of those.
+    """Register the keyword attributes that the namespace lacks; returns their names.
 
-    Run twice: nothing is added. Raises `SearchAttributesRefused` if one is there with another type, and on Temporal
-    Cloud, where the operator service is not for customers (Temporal docs, Search Attributes).
+    Run twice: the second run adds nothing. Raises `SearchAttributesRefused` if one has another type already, and on
+    Temporal Cloud, which does not offer the operator service to its customers (Temporal docs, Search Attributes).
     """
     names = [key.name for key in keys]
     try:
-        there = await _listed(client)
-        if wrong := [name for name in names if there.get(name, KEYWORD) != KEYWORD]:
+        existing = await _list(client)
+        wrong = [name for name in names if existing.get(name, KEYWORD) != KEYWORD]
+        if wrong:
             raise SearchAttributesRefused(
-                f"Registered with another type than Keyword: {', '.join(wrong)}. Remove them in the namespace "
-                f"{client.namespace} and run this again."
+                f"Search attributes of namespace {client.namespace} that have another type than Keyword: "
+                f"{', '.join(wrong)}. Remove them, then repeat the command."
             )
-        missing = [name for name in names if name not in there]
+        missing = [name for name in names if name not in existing]
         if missing:
             await client.operator_service.add_search_attributes(
                 AddSearchAttributesRequest(
@@ -47,7 +48,7 @@ async def register(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> l
         raise SearchAttributesRefused(_on_cloud(client.namespace, names)) from error
 
 
-async def _listed(client: Client) -> dict[str, int]:
+async def _list(client: Client) -> dict[str, int]:
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
@@ -55,8 +56,9 @@ async def _listed(client: Client) -> dict[str, int]:
 
 
 def _on_cloud(namespace: str, names: Sequence[str]) -> str:
-    wanted = " ".join(f'--sa "{name}=Keyword"' for name in names)
+    attributes = " ".join(f'--sa "{name}=Keyword"' for name in names)
     return (
-        f"Temporal does not let this client register search attributes in {namespace}. On Temporal Cloud run:\n"
-        f"tcld namespace search-attributes add --namespace {namespace} {wanted}"
+        f"Temporal does not let this client register search attributes in namespace {namespace}. "
+        "On Temporal Cloud, run:\n"
+        f"    tcld namespace search-attributes add --namespace {namespace} {attributes}"
     )

@@ -176,9 +176,9 @@ def test_setup_twice_makes_everything_once(stack: Stack, monkeypatch: pytest.Mon
     own = {"AURORA_RESTORE_AUDIT_TABLE": "twice-audit", "AURORA_RESTORE_OPERATIONS_TABLE": "twice-operations"}
     first, second = (run(stack, "setup", **own) for _ in range(2))
     assert (first.code, second.code) == (0, 0)
-    assert "table twice-audit: made" in first.out
-    assert "table twice-operations: made" in first.out
-    assert {line.split(": ")[1] for line in second.out.splitlines()} == {"was there"}
+    assert "table twice-audit: created" in first.out
+    assert "table twice-operations: created" in first.out
+    assert {line.split(": ")[1] for line in second.out.splitlines()} == {"exists"}
     assert len(second.out.splitlines()) == 2 + len(ALL)
 
 
@@ -195,5 +195,7 @@ async def test_search_attributes_of_another_type_are_refused(set_up: Stack) -> N
     await client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(namespace="default", search_attributes={"Numbered": number})
     )
-    with pytest.raises(SearchAttributesRefused, match="another type than Keyword: Numbered"):
+    with pytest.raises(
+        SearchAttributesRefused, match="another type than Keyword: Numbered. Remove them, then repeat the command"
+    ):
         await register(client, [SearchAttributeKey.for_keyword("Numbered")])

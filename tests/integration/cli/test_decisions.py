@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 from devstack.stack import Stack
 from models.operation import RestoreState, StepState
 from models.steps import Status, Step
-from runs import restores
+from runs import decisions
 from runs.restores import RestoreRun
 from tests.integration.cli.test_restores import WORKFLOW_ID, terminate
 from tests.rigs.cli import Said
@@ -52,14 +52,14 @@ def test_a_decision_without_an_answer_is_not_known(
     async def state(_night: RestoreRun) -> RestoreState:
         return waiting
 
-    monkeypatch.setattr(RestoreRun, "state", state)
-    monkeypatch.setattr(restores, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr(RestoreRun, "query_state", state)
+    monkeypatch.setattr(decisions, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
     for _ in range(2):
         said = operator(verb, WORKFLOW_ID, "--by", "kim@ops")
         assert (said.code, said.out) == (5, "")
         assert said.err == (
-            f"It is not known whether {WORKFLOW_ID} was told to {verb}: no answer within 0.5 s. Saying it again is "
-            f"harmless, it counts once; see how the night stands with: python starter.py status {WORKFLOW_ID}\n"
+            f"Unknown whether {WORKFLOW_ID} received the decision to {verb}: no answer within 0.5 s. The command is safe "
+            f"to repeat. See the state of the operation:\n    python starter.py status {WORKFLOW_ID}\n"
         )
 
 
@@ -75,13 +75,13 @@ def test_a_decision_is_not_known_either_if_temporal_goes_away(
     async def away(*_: Any, **__: Any) -> Any:
         raise RPCError("tcp connect error", status, b"")
 
-    monkeypatch.setattr(RestoreRun, "state", state)
+    monkeypatch.setattr(RestoreRun, "query_state", state)
     monkeypatch.setattr(WorkflowService, "update_workflow_execution", away)
     said = operator("skip", WORKFLOW_ID, "--by", "kim@ops")
     assert (said.code, said.out) == (5, "")
     assert said.err == (
-        f"It is not known whether {WORKFLOW_ID} was told to skip: no answer from Temporal (tcp connect error). Saying it "
-        f"again is harmless, it counts once; see how the night stands with: python starter.py status {WORKFLOW_ID}\n"
+        f"Unknown whether {WORKFLOW_ID} received the decision to skip: no answer from Temporal (tcp connect error). The "
+        f"command is safe to repeat. See the state of the operation:\n    python starter.py status {WORKFLOW_ID}\n"
     )
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_while_a_decision_is_sent(
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         return waiting
 
-    monkeypatch.setattr(RestoreRun, "state", state)
+    monkeypatch.setattr(RestoreRun, "query_state", state)
     said = operator("retry", WORKFLOW_ID)
     assert (said.code, said.out) == (130, "")
-    assert f"It is not known whether {WORKFLOW_ID} was told to retry: interrupted." in said.err
+    assert f"Unknown whether {WORKFLOW_ID} received the decision to retry: interrupted." in said.err

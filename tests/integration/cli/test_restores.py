@@ -94,7 +94,7 @@ def test_a_second_start_is_refused_and_names_the_running_night(
     second = operator("start", request_file)
     assert (second.code, second.out) == (3, "")
     assert re.search(
-        rf"running already: {WORKFLOW_ID}, operation op-\d+, at step 6 of 9, check-restore-status", second.err
+        rf"already running: {WORKFLOW_ID}, operation op-\d+, at step 6 of 9, check-restore-status", second.err
     )
 
     cancelled = operator("cancel", TARGET, "--reason", "a test")
@@ -132,10 +132,10 @@ def test_ctrl_c_ends_the_following_and_not_the_night(quiet: Stack, operator: Ope
     _, err = night.communicate(timeout=30)
     assert night.returncode == 130
     assert "Traceback" not in err
-    assert "the night goes on" in err
+    assert "the restore continues" in err
     assert f"starter.py status {WORKFLOW_ID}" in err
     assert f"starter.py cancel {WORKFLOW_ID}" in err
-    assert " runs, " in operator("status", TARGET).out
+    assert " is running, " in operator("status", TARGET).out
 
 
 def test_without_a_worker_it_says_so_and_goes_on_when_one_comes(set_up: Stack, request_file: Path) -> None:
@@ -145,9 +145,9 @@ def test_without_a_worker_it_says_so_and_goes_on_when_one_comes(set_up: Stack, r
     try:
         read_until(night.stderr, "no worker answers on task queue nobody-here")
         stands = run(set_up, "status", TARGET, **queue)
-        assert (stands.code, "no worker answers" in stands.out) == (0, True)
+        assert (stands.code, "No worker answers" in stands.out) == (0, True)
         second = run(set_up, "start", request_file, **queue)
-        assert (second.code, "No worker answers to say how far it is" in second.err) == (3, True)
+        assert (second.code, "No worker answers, so its step is unknown" in second.err) == (3, True)
     finally:
         terminate(set_up)
     out, _ = night.communicate(timeout=30)
@@ -164,7 +164,7 @@ def test_a_cancel_that_lacks_a_setting_cancels_nothing(
     try:
         monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
         said = operator("cancel", WORKFLOW_ID)
-        assert (said.code, said.out, "Asked" in said.err) == (2, "", False)
+        assert (said.code, said.out, "Requested" in said.err) == (2, "", False)
         assert "AURORA_RESTORE_AUDIT_REGION is not set" in said.err
         assert not cancel_requested(set_up)
         assert operator("cancel", WORKFLOW_ID, "--no-wait").code == 0
@@ -179,12 +179,12 @@ def test_a_night_that_ended_otherwise_was_not_cancelled(set_up: Stack, request_f
     assert run(set_up, "start", request_file, "--no-wait", **queue).code == 0
     try:
         cancelling = command(set_up, "cancel", WORKFLOW_ID, **queue)
-        read_until(cancelling.stderr, "Asked")
+        read_until(cancelling.stderr, "Requested")
     finally:
         terminate(set_up)
     out, err = cancelling.communicate(timeout=30)
     assert (cancelling.returncode, "Terminated" in out) == (3, True)
-    assert err.endswith("It was not cancelled: it ended otherwise before the request could take effect.\n")
+    assert err.endswith("Not cancelled: it ended before the cancellation could take effect.\n")
 
 
 def cancel_requested(stack: Stack) -> bool:

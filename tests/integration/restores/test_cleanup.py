@@ -71,7 +71,8 @@ async def test_dry_it_lists_and_changes_nothing(on: GoingOn, orphan: str, file: 
     assert said.code == 0, said
     assert plain(said).splitlines() == [
         f"{orphan}: failed (failed), of op-001",
-        f"Nothing was changed. What removes this copy: python starter.py cleanup {file} --delete",
+        "Nothing was changed. To remove this copy:",
+        f"    python starter.py cleanup {file} --delete",
     ]
     calls = on.bench.demo.emulator.calls
     assert not [call for call in calls if call.service == "rds" and call.operation.startswith(CHANGING)]
@@ -113,9 +114,9 @@ async def test_a_cleanup_is_refused_while_a_night_runs(on: GoingOn, orphan: str,
     assert f"A restore of this target is running already: {RESTORE}, operation op-002, at step 3 of 9" in refused.err
     dry = await on.operator("cleanup", str(file))
     assert dry.code == 0
-    assert "op-002 is running: its copy is left out, and --delete is refused until it has ended." in dry.err
+    assert "op-002 is running: its copy is not listed, and --delete is refused until it ends." in dry.err
     assert plain(dry).splitlines()[0] == f"{orphan}: failed (failed), of op-001"
-    assert len(plain(dry).splitlines()) == 2
+    assert len(plain(dry).splitlines()) == 3
     assert (await handle.result()).outcome == "succeeded"
 
 

@@ -19,7 +19,7 @@ from devstack.demo_environment import REPLACED_BY, DemoEnvironment
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Outcome
-from runs.restores import Ending
+from runs.endings import Ending
 from tests.integration.restores.test_whole_restore import changes, failure, reaches, trail
 from tests.rigs.emulator import MINUTES, another_evening, clusters_alone, tables_of
 from tests.rigs.restores import Bench, bench, parts, request, skipped_time
@@ -124,7 +124,7 @@ async def test_a_half_restored_target_is_removed_if_asked_for(on: Bench) -> None
     said = ending_text(Ending(Outcome.FAILED, state, state.fault), "a night")
     assert f"Removed: {asked().target.arn}" in said
     assert "UTC: target cluster orders-staging: gone" in said
-    assert "Once it is mended: python starter.py retry op-001 --from restore-snapshot" in said
+    assert "After fixing the cause:\n    python starter.py retry op-001 --from restore-snapshot" in said
 
     following = await (await on.start(asked())).result()
     assert (following.outcome, target(on)) == ("succeeded", "available")

@@ -186,10 +186,10 @@ async def test_a_run_is_reset_once(on: GoingOn) -> None:
     on.failing("restore-snapshot")
     operation = await on.failed(asked())
     resets = Resets(on.bench.client)
-    failed = await resets.ended(asked().target.workflow_id, operation)
-    first = await resets.reset(failed, failed.before(None), "a test")
-    with pytest.raises(RestoreRefused, match="begun meanwhile"):
-        await resets.reset(failed, failed.before(None), "a test")
+    failed = await resets.find_ended(asked().target.workflow_id, operation)
+    first = await resets.reset(failed, failed.reset_point(None), "a test")
+    with pytest.raises(RestoreRefused, match="has started since"):
+        await resets.reset(failed, failed.reset_point(None), "a test")
     handle = on.bench.client.get_workflow_handle(failed.workflow_id)
     assert (await handle.describe()).run_id == first
     await handle.result()
@@ -232,13 +232,13 @@ async def test_without_the_trail_nothing_is_reset(on: GoingOn) -> None:
 
 async def test_what_cannot_be_retried_is_refused_with_a_sentence(on: GoingOn, slow_copies: None) -> None:
     """Each with exit code 3, and with what to do instead."""
-    assert refuses(await retried(on, "op-999"), "No night of operation op-999 is known")
+    assert refuses(await retried(on, "op-999"), "Temporal has no restore of operation op-999")
 
     on.failing("copy-snapshot")
     first = await on.failed(asked())
     said = await retried(on, first, "--from", "setup-db-users")
-    assert refuses(said, f"{first} did not come to setup-db-users; it took snapshot-check, copy-snapshot")
-    assert refuses(await on.operator("skip", first), f"{first} has ended and waits for nobody")
+    assert refuses(said, f"{first} did not reach setup-db-users. Its steps: snapshot-check, copy-snapshot")
+    assert refuses(await on.operator("skip", first), f"{first} has ended and waits for no decision")
 
     handle = await on.start(asked())
     await on.until(handle, lambda state: at(state) == "check-copy-status")
@@ -247,7 +247,7 @@ async def test_what_cannot_be_retried_is_refused_with_a_sentence(on: GoingOn, sl
     assert refuses(running, f"{second} is running and waits for no decision")
     assert refuses(await retried(on, second, "--from", "copy-snapshot"), f"{second} has not ended")
     older = await retried(on, first)
-    assert refuses(older, f"{first} is not the last night of its target: {second} came after it and is running")
+    assert refuses(older, f"{first} is not the newest operation of its target: {second} is newer and is running")
     await handle.result()
     assert refuses(await retried(on, second), f"{second} succeeded; there is nothing to retry")
     assert "ended as completed" in (await retried(on, first)).err

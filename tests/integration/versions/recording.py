@@ -126,8 +126,8 @@ class Studio:
         """Reset a night that ended, as `starter.py retry` does, and wait for its end."""
         resets = Resets(self.waiting)
         state = await handle.query(STATE_QUERY, result_type=RestoreState)
-        ended = await resets.ended(handle.id, state.operation_id)
-        run_id = await resets.reset(ended, ended.before(step), "recorded")
+        ended = await resets.find_ended(handle.id, state.operation_id)
+        run_id = await resets.reset(ended, ended.reset_point(step), "recorded")
         self.handles[""] = await self.ended(self.waiting.get_workflow_handle(handle.id, run_id=run_id))
 
     def fails(self, service: str, operation: str, code: str, *, count: int | None = 1, skip: int = 0) -> None:

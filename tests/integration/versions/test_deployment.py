@@ -292,8 +292,8 @@ async def reset(client: Client, failed: WorkflowHandle[Any, Any]) -> WorkflowHan
     """What `starter.py retry` does to a night that ended; the new run."""
     state = await failed.query(STATE_QUERY, result_type=RestoreState)
     resets = Resets(client)
-    ended = await resets.ended(failed.id, state.operation_id)
-    run_id = await resets.reset(ended, ended.before(None), "a test")
+    ended = await resets.find_ended(failed.id, state.operation_id)
+    run_id = await resets.reset(ended, ended.reset_point(None), "a test")
     handle: WorkflowHandle[Any, RestoreState] = client.get_workflow_handle(
         failed.id, run_id=run_id, result_type=RestoreState
     )
