@@ -75,6 +75,7 @@ def _exit_code(error: Exception) -> int | None:
     from botocore.exceptions import BotoCoreError, ClientError
     from temporalio.service import RPCError
 
+    from audit.verify.verifier import UnknownOperation
     from clients.aws import WrongEndpoint
     from clients.temporal import TemporalUnreachable
     from errors import PipelineError
@@ -87,7 +88,7 @@ def _exit_code(error: Exception) -> int | None:
 
     kinds: dict[int, tuple[type[Exception], ...]] = {
         MISTAKE: (WrongSettings, WrongEndpoint, UnreadableRequest),
-        REFUSED: (RestoreRefused, OtherSchedule),
+        REFUSED: (RestoreRefused, OtherSchedule, UnknownOperation),
         UNREACHABLE: (
             TemporalUnreachable,
             SearchAttributesRefused,

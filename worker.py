@@ -31,11 +31,14 @@ from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
+from audit.activities import OutcomeActivities, SealActivities
+from audit.chain import SealChains
+from audit.intents import TrailIntents
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
-from audit.seal import SealActivities, Seals
-from audit.table import AuditTable, TrailIntents
+from audit.table import AuditTable
+from audit.writer import TrailWriter
 from clients.aws import AwsClients, WrongEndpoint
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
@@ -66,7 +69,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
     )
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
     leftovers = LeftoverActivities(aws, intents)
-    seals = Seals(
+    chains = SealChains(
         aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
     )
     return [
@@ -82,7 +85,8 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         leftovers.remove_leftovers,
         InventoryActivities(aws).take_inventory,
         NotificationActivities(aws).sns_notification,
-        SealActivities(seals).seal_trail,
+        OutcomeActivities(TrailWriter(table)).record_outcome,
+        SealActivities(chains).seal_trail,
         leftovers.remove_orphans,
     ]
 
@@ -90,7 +94,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
 def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, AuditTable]:
     """The plugin with the trail's table."""
     table = AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table, settings.audit_retention)
-    return AuroraRestorePlugin(AuditInterceptor(table)), table
+    return AuroraRestorePlugin(AuditInterceptor(TrailWriter(table))), table
 
 
 def build_worker(
@@ -98,7 +102,6 @@ def build_worker(
     settings: Settings,
     aws: AwsClients,
     table: AuditTable,
-    audit: AuditInterceptor,
     *,
     extra_interceptors: Sequence[Interceptor] = (),
     **options: Any,
@@ -112,7 +115,7 @@ def build_worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=[*activities(settings, aws, table), audit.record_outcome],
+        activities=activities(settings, aws, table),
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_activities=threads,
         # What an attempt says of itself stays if its worker is killed: by default it waits for most of the timeout.
@@ -155,7 +158,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for received in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
-    async with build_worker(client, settings, aws, table, own_plugin.audit):
+    async with build_worker(client, settings, aws, table):
         log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
         if version := deployment(settings):
             await say_whether_current(client, version.version)

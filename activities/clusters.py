@@ -82,7 +82,7 @@ class ClusterActivities:
         target.check_account()
         if step_input.target_resource_id and (renamed := target.find_by_resource_id(step_input.target_resource_id)):
             return _renamed(step_input, renamed)
-        if self._intents.declared(Step.DELETE_RDS, step_input.operation_id):
+        if self._intents.has_intent(Step.DELETE_RDS, step_input.operation_id):
             return StepOutcome(details="Deleted existing cluster", resource_arns=(step_input.target.arn,))
         if step_input.target_resource_id is None:
             return StepOutcome(details="No cluster to delete")
@@ -119,7 +119,7 @@ class ClusterActivities:
     def _age_violations(self, step_input: DeleteClusterInput) -> list[guards.Violation]:
         """A night that was held up for long replaces nothing by old data; a deletion that has begun goes on."""
         age, max_age = now() - step_input.snapshot.created_at, step_input.max_snapshot_age
-        if max_age is None or age <= max_age or self._intents.declared(Step.DELETE_RDS, step_input.operation_id):
+        if max_age is None or age <= max_age or self._intents.has_intent(Step.DELETE_RDS, step_input.operation_id):
             return []
         text = (
             f"{step_input.snapshot.arn} is {age.total_seconds() / 3600:.0f} h old, wanted at most "

@@ -110,7 +110,7 @@ class LeftoverActivities:
         self, what: Housekeeping, step_input: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]
     ) -> StepOutcome:
         """What was declared and is gone; what was spared at the last moment is not told as removed."""
-        gone = tuple(arn for arn in self._intents.declared_resources(what, step_input) if arn not in there)
+        gone = tuple(arn for arn in self._intents.list_declared_arns(what, step_input) if arn not in there)
         return StepOutcome(details=details if gone else "Nothing to remove", resource_arns=gone)
 
     def _there(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> set[str]:
@@ -144,7 +144,7 @@ class LeftoverActivities:
                 f"{cluster['DBClusterIdentifier']} now ({cluster['Status']}). Whoever renames it wants to keep it: it "
                 "stays. See whether it has its instances.",
             )
-        if self._intents.succeeded(Step.SETUP_DB_USERS, step_input.operation_id, cluster["ClusterCreateTime"]):
+        if self._intents.has_succeeded(Step.SETUP_DB_USERS, step_input.operation_id, cluster["ClusterCreateTime"]):
             return None
         return cluster
 

@@ -248,7 +248,7 @@ class SnapshotActivities:
 
     def _pruned(self, target: TargetCluster, step_input: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
         """What this taking of the step has pruned, in whatever attempt; what was spared after all is not told."""
-        declared = self._intents.declared_resources(Step.ARCHIVE_SNAPSHOT, step_input)
+        declared = self._intents.list_declared_arns(Step.ARCHIVE_SNAPSHOT, step_input)
         if set(declared) <= set(now_gone):
             return tuple(now_gone)
         there = target.list_existing_snapshot_arns() - set(now_gone)

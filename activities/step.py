@@ -84,14 +84,14 @@ class Intents(Protocol):
         Once for each time that the step is taken: a retried one declares anew.
         """
 
-    def declared(self, step: AuditedStep, operation_id: str) -> bool:
+    def has_intent(self, step: AuditedStep, operation_id: str) -> bool:
         """Whether this operation wrote that it is about to delete."""
 
-    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
+    def list_declared_arns(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
         """The ARNs that this taking of the step has declared, in that order."""
 
-    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
+    def has_succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
         """Whether this operation began the step at that time or later, and ended it well."""
 
-    def left_deleted(self, target_arn: str, at: datetime) -> str | None:
+    def find_deleted_settings(self, target_arn: str, at: datetime) -> str | None:
         """The settings (JSON) of a target that an operation of ours deleted and none has restored since."""

@@ -1,1 +1,1 @@
-"""The trail: what happened, once, as Temporal's history says it. The interceptor, the tables, the report."""
+"""The audit trail: the interceptor that writes it, its DynamoDB tables, its seals, its report and its verification."""

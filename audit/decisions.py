@@ -1,7 +1,7 @@
-"""Who let a failed night go on: the trail's rows of operators' decisions.
+"""Decision rows: which operator let a failed operation continue, and how.
 
-A row says what the decision makes of the step. Retried, it is under way again: IN_PROGRESS. Skipped or aborted, it
-stays FAILED; SUCCESS would tell an auditor of a step that never succeeded.
+The status says what the decision means for the step. After "retry" the step runs again: IN_PROGRESS. After "skip" or
+"abort" it stays FAILED, because it never succeeded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def decision_row(
     operation_id: str,
     step: Step,
-    decided: OperatorDecision,
+    decision: OperatorDecision,
     *,
     asked_at: datetime,
     decided_at: datetime,
@@ -30,15 +30,15 @@ def decision_row(
 ) -> AuditRow:
     """The row of one decision.
 
-    `asked_at` gives it its place in the trail: after the failure and the notification, before the step is taken again.
-    It and `run_id` must be the same however often the decision is told; `decided_at` may differ.
+    `asked_at` is the row's place in the trail: after the failure and the notification, before the step runs again.
+    `asked_at` and `run_id` are part of the key: a decision that is written twice must have the same ones.
     """
     return AuditRow(
         operation_id=operation_id,
         step=step,
         phase=Phase.DECISION,
-        status=Status.IN_PROGRESS if decided.decision is Decision.RETRY else Status.FAILED,
-        details=decision_text(decided),
+        status=Status.IN_PROGRESS if decision.decision is Decision.RETRY else Status.FAILED,
+        details=decision_text(decision),
         step_started_at=asked_at,
         timestamp=decided_at,
         attempt=attempt,
@@ -47,22 +47,22 @@ def decision_row(
     )
 
 
-def decision_text(decided: OperatorDecision) -> str:
-    """The decision as the trail's Details."""
-    why = f": {decided.reason}" if decided.reason else ""
-    return f"{decided.decision.capitalize()}, decided by {decided.by}{why}"
+def decision_text(decision: OperatorDecision) -> str:
+    """The decision as it appears in the trail's Details."""
+    reason = f": {decision.reason}" if decision.reason else ""
+    return f"{decision.decision.capitalize()}, decided by {decision.by}{reason}"
 
 
 def write_decision(table: AuditTable, row: AuditRow) -> None:
-    """Write a decision of which no history knows yet: the retry of a run that has ended.
+    """Write the decision to retry a run that has ended, which is not in Temporal's history.
 
-    Whoever decides the same again, because the first call did not come through, writes the same row; another reason or
-    another person is another row. Raises `TrailUnavailable`.
+    Writing the same decision again changes nothing; another operator or another reason is a row of its own.
+    Raises `TrailUnavailable`.
     """
-    others = [
-        there
-        for there in table.operation(row.operation_id)
-        if (there.phase, there.step, there.run_id) == (row.phase, row.step, row.run_id)
+    existing = [
+        other
+        for other in table.list_rows(row.operation_id)
+        if (other.phase, other.step, other.run_id) == (row.phase, row.step, row.run_id)
     ]
-    if all(there.details != row.details for there in others):
-        table.put(row.model_copy(update={"attempt": len(others) + 1}))
+    if all(other.details != row.details for other in existing):
+        table.put(row.model_copy(update={"attempt": len(existing) + 1}))

@@ -1,15 +1,14 @@
-"""The interceptor that mirrors activity outcomes to the trail: one class, two sides.
+"""The interceptor that records what activities do in the trail: one class with two sides.
 
-The workflow's side sees how a step ended as Temporal knows it (`audit.trail`). The activity's side sees attempts: it
-records that a step began and every attempt that failed, off the event loop, with short timeouts, and never changes an
-activity's outcome. It alone would record a timed-out step as a success and a lost one not at all.
+The workflow's side records how each step ended as Temporal knows it (`audit.trail`). The activity's side records that a
+step began and each attempt that failed, off the event loop and with short timeouts; it never changes how an activity
+ends. The activity's side alone would record a step that timed out as a success, and a step whose worker died not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -29,93 +28,77 @@ from temporalio.worker import (
 
 from audit import trail
 from audit.rows import AuditRow, Phase
-from audit.table import AuditTable
-from audit.trail import RECORD_OUTCOME, WorkflowTrail
+from audit.trail import WorkflowTrail
+from audit.writer import TrailWriter
 from clients.aws import changing_request_ids
 from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, audited_step
 
 ATTEMPT_WRITE_SECONDS = 8
-"""How long an activity waits for its attempt's row; after that the row is left to DynamoDB's mercy and logged."""
+"""How long an activity waits until its row is written. After that the write may still succeed, and a log line says so."""
 
 log = structlog.stdlib.get_logger("audit")
 
 
 class AuditInterceptor(Interceptor):
-    """Both sides. Without a table it is the workflow's side alone, as the Replayer and a client need it."""
+    """Both sides. Without a writer only the workflow's side: what a client and a Replayer need."""
 
-    def __init__(self, table: AuditTable | None = None) -> None:
-        """`table` is the trail."""
-        self._table = table
-        # Its own threads: behind a full activity pool the trail would wait for the very calls it is to report.
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="audit") if table else None
+    def __init__(self, writer: TrailWriter | None = None) -> None:
+        """`writer` writes into the trail; a worker must have one."""
+        self._writer = writer
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _AttemptMirror(next, self) if self._table else next
+        return _AttemptInterceptor(next, self._writer) if self._writer else next
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: ARG002 - the SDK's signature
         """See base class."""
-        return _OutcomeMirror
-
-    @activity.defn(name=RECORD_OUTCOME)
-    async def record_outcome(self, row: AuditRow) -> None:
-        """Write a step's outcome into the trail.
-
-        Run twice: one row, because its key is the same and the write is conditional.
-        """
-        await self.put(row)
-
-    async def put(self, row: AuditRow) -> None:
-        """Write a row off the event loop."""
-        if self._table is None or self._threads is None:
-            raise RuntimeError("this interceptor was made without a table, for replay; a worker needs one with a table")
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._table.put, row)
+        return _WorkflowInterceptor
 
 
-class _AttemptMirror(ActivityInboundInterceptor):
+class _AttemptInterceptor(ActivityInboundInterceptor):
     """The activity's side."""
 
-    def __init__(self, next: ActivityInboundInterceptor, audit: AuditInterceptor) -> None:
+    def __init__(self, next: ActivityInboundInterceptor, writer: TrailWriter) -> None:
         super().__init__(next)
-        self._audit = audit
+        self._writer = writer
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        step, of = _step_of(activity.info().activity_type, input.args)
-        if step is None or of is None:
+        step, step_input = _step_of(activity.info().activity_type, input.args)
+        if step is None or step_input is None:
             return await self.next.execute_activity(input)
-        if of.poll == 1 and not step.destructive:  # a step that deletes declares its intent itself, just before it acts
-            await self._record(_started_row(step, of))
-        began = time.monotonic()
-        requests: list[str] = []
-        changing_request_ids.set(requests)
+        if step_input.poll == 1 and not step.destructive:  # a destructive step writes its own intent before it acts
+            await self._record(_started_row(step, step_input))
+        started = time.monotonic()
+        request_ids: list[str] = []
+        changing_request_ids.set(request_ids)
         try:
             outcome = await self.next.execute_activity(input)
         except Exception as error:
             if not is_cancelled_exception(error):
-                await self._record(_attempt_row(step, of, error, time.monotonic() - began, requests))
+                await self._record(_attempt_row(step, step_input, error, time.monotonic() - started, request_ids))
             raise
         if not isinstance(outcome, StepOutcome):
             return outcome
-        return outcome.model_copy(update=_stamped(time.monotonic() - began, requests))
+        return outcome.model_copy(update=_origin(time.monotonic() - started, request_ids))
 
     async def _record(self, row: AuditRow) -> None:
-        """Never raises: an attempt whose row cannot be written is still the attempt that it was."""
+        """Write a row; on failure log it, because a missing row must not change how the activity ends."""
         try:
-            await asyncio.wait_for(self._audit.put(row), ATTEMPT_WRITE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the activity's
+            await asyncio.wait_for(self._writer.write(row), ATTEMPT_WRITE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - no error of the trail is the activity's
             log.warning("attempt row not written", step=row.step, phase=row.phase, error=repr(error))
 
 
-def _stamped(seconds: float, request_ids: list[str]) -> dict[str, Any]:
-    """What makes this answer's row the same however often a workflow tells it, also after a reset, under another run."""
+def _origin(seconds: float, request_ids: list[str]) -> dict[str, Any]:
+    """Fields of the outcome that make its row the same for every workflow run that writes it, also after a reset."""
     info = activity.info()
     return {
         "attempt": info.attempt,
         "request_ids": tuple(request_ids),
         "run_id": info.workflow_run_id,
-        # Temporal's clock plus what this process measured: its own clock may be wrong.
+        # Temporal's clock plus the measured duration: the worker's clock may be wrong.
         "ended_at": info.started_time + timedelta(seconds=seconds),
     }
 
@@ -147,7 +130,7 @@ def _attempt_row(
         status=Status.FAILED,
         details=fault.short,
         step_started_at=step_input.step_started_at,
-        # Temporal's clock plus what this process measured: its own clock may be wrong.
+        # Temporal's clock plus the measured duration: the worker's clock may be wrong.
         timestamp=info.started_time + timedelta(seconds=seconds),
         attempt=info.attempt,
         poll=step_input.poll,
@@ -159,26 +142,29 @@ def _attempt_row(
     )
 
 
-class _OutcomeMirror(WorkflowInboundInterceptor):
-    """The workflow's side, inbound: one trail per run, written to the end before the run ends."""
+class _WorkflowInterceptor(WorkflowInboundInterceptor):
+    """The workflow's side, inbound: one trail per run, completely written before the run ends."""
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
         self._trail = WorkflowTrail()
-        super().init(_WatchingOutbound(outbound, self._trail))
+        super().init(_StepInterceptor(outbound, self._trail))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         if len(input.args) > 1:
-            # Temporal hands more inputs than the workflow takes to it all the same, and would retry for ever.
-            raise InvalidRequest("Invalid request", f"found {len(input.args)} inputs, wanted one: a restore request.")
-        trail.enter(self._trail)
+            # The SDK would pass all of them to the workflow, which would raise TypeError and retry its task for ever.
+            raise InvalidRequest(
+                "Invalid request",
+                f"The workflow has {len(input.args)} inputs; expected one, a restore request in JSON.",
+            )
+        trail.use(self._trail)
         try:
             return await self.next.execute_workflow(input)
         finally:
-            await self._trail.written_at_last()
+            await self._trail.finish()
 
 
-class _WatchingOutbound(WorkflowOutboundInterceptor):
-    """The workflow's side, outbound: sees every activity of a step start and end."""
+class _StepInterceptor(WorkflowOutboundInterceptor):
+    """The workflow's side, outbound: sees the activities of the steps start and end."""
 
     def __init__(self, next: WorkflowOutboundInterceptor, workflow_trail: WorkflowTrail) -> None:
         super().__init__(next)
@@ -186,14 +172,14 @@ class _WatchingOutbound(WorkflowOutboundInterceptor):
 
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
         handle = super().start_activity(input)
-        step, of = _step_of(input.activity, input.args)
-        if step is not None and of is not None:
-            self._trail.watch(step, of, handle)
+        step, step_input = _step_of(input.activity, input.args)
+        if step is not None and step_input is not None:
+            self._trail.watch(step, step_input, handle)
         return handle
 
 
 def _step_of(activity_type: str, args: Any) -> tuple[AuditedStep | None, StepInput | None]:
-    """What the trail calls an activity, and what it was told; nothing for an activity of which it has no rows."""
+    """The audited step of an activity and its input; None for an activity that the trail does not record."""
     step = audited_step(activity_type)
-    of = args[0] if step and args and isinstance(args[0], StepInput) else None
-    return step, of
+    step_input = args[0] if step and args and isinstance(args[0], StepInput) else None
+    return step, step_input

@@ -1,16 +1,16 @@
-"""The operations table: op-001, op-002 …, without gaps or doubles, and which workflow each number belongs to.
+"""The operations table: operation numbers op-001, op-002 … without gaps or duplicates, and the workflow of each.
 
-It is a table of its own because a counter must be changed and the trail must not.
+It is a separate table because a counter must be changed, and the trail must not be.
 Source: DynamoDB Developer Guide, "Amazon DynamoDB Transactions".
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import AwareDatetime
 
 from audit.rows import stamp
 from errors import TrailUnavailable
@@ -23,44 +23,51 @@ if TYPE_CHECKING:
 
 COUNTER = "counter"
 MAX_CONFLICTS = 50
-"""How many times in a row another operation may take the number that we saw, before Temporal tries again later."""
+"""How many times in a row another operation may get the next number first, before Temporal tries again later."""
 
 
 class OpenedOperation(Model):
-    """What the table knows of an operation."""
+    """An operation as the operations table records it."""
 
     operation_id: str
     workflow_id: str
     first_run_id: str
-    target: str
-    opened_at: datetime
+    target_arn: str
+    opened_at: AwareDatetime
 
 
 class OperationNumbersTable:
-    """Gives numbers and finds them again."""
+    """Allocates operation numbers and finds the operations that have them."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
-        """`table` has the one key `record`."""
+        """`table` has the partition key `record` and no sort key."""
         self._dynamodb = dynamodb
         self._table = table
 
-    def open(self, wanted: OpenOperationInput) -> Operation:
-        """The operation of this workflow: the next number, or the one that it already has.
+    def open(self, request: OpenOperationInput) -> Operation:
+        """Return the operation of this workflow; allocate the next number if the workflow has none.
 
-        Raises `TrailUnavailable` (transient) if DynamoDB does not answer.
+        Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, or if others were faster too many times.
         """
         try:
             for _ in range(MAX_CONFLICTS):
-                if opened := self._of_workflow(wanted) or self._take_next(wanted):
-                    return opened
+                operation = self._find_by_workflow(request)
+                if operation is None:
+                    operation = self._allocate_next(request)
+                if operation is not None:
+                    return operation
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
         raise TrailUnavailable(
-            "Operation number not to be had", f"others took {MAX_CONFLICTS} numbers from table {self._table}."
+            "Could not allocate an operation number",
+            f"{MAX_CONFLICTS} times in a row another operation got the next number of DynamoDB table {self._table} first.",
         )
 
     def find(self, operation_id: str) -> OpenedOperation | None:
-        """The operation of this number, if there is one."""
+        """The operation with this number, or None if the number was never allocated.
+
+        Raises `TrailUnavailable`.
+        """
         try:
             item = self._get(operation_id)
         except (ClientError, BotoCoreError) as error:
@@ -71,71 +78,87 @@ class OperationNumbersTable:
             operation_id=operation_id,
             workflow_id=item["workflow_id"]["S"],
             first_run_id=item["first_run_id"]["S"],
-            target=item["target"]["S"],
+            target_arn=item["target_arn"]["S"],
             opened_at=datetime.fromisoformat(item["opened_at"]["S"]),
         )
 
-    def since(self, first: datetime) -> list[str]:
-        """The operations that were opened at this time (aware) or later, the newest first.
+    def list_opened_since(self, first: datetime) -> list[str]:
+        """The operations that were opened at `first` (aware) or later, the newest first.
 
         Raises `TrailUnavailable`.
         """
         try:
-            counter = self._get(COUNTER)
+            last_number = self._read_last_number()
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
-        newest_first = map(_numbered, range(int(counter["last"]["N"]) if counter else 0, 0, -1))
-        opened = takewhile(lambda of: of is not None and of.opened_at >= first, map(self.find, newest_first))
-        return [of.operation_id for of in opened if of is not None]
+        operation_ids: list[str] = []
+        for number in range(last_number, 0, -1):
+            operation = self.find(_operation_id(number))
+            if operation is None or operation.opened_at < first:
+                break
+            operation_ids.append(operation.operation_id)
+        return operation_ids
 
-    def _of_workflow(self, wanted: OpenOperationInput) -> Operation | None:
-        item = self._get(_workflow_record(wanted))
+    def _find_by_workflow(self, request: OpenOperationInput) -> Operation | None:
+        item = self._get(_workflow_record(request))
         if item is None:
             return None
         opened_at = datetime.fromisoformat(item["opened_at"]["S"])
         return Operation(operation_id=item["operation_id"]["S"], opened_at=opened_at)
 
-    def _take_next(self, wanted: OpenOperationInput) -> Operation | None:
-        """Counter, number and workflow in one transaction; None if another operation was faster."""
-        counter = self._get(COUNTER)
-        last = int(counter["last"]["N"]) if counter else 0
-        operation_id = _numbered(last + 1)
-        facts: dict[str, AttributeValueTypeDef] = {
-            "operation_id": {"S": operation_id},
-            "workflow_id": {"S": wanted.workflow_id},
-            "first_run_id": {"S": wanted.first_run_id},
-            "target": {"S": wanted.target_arn},
-            "opened_at": {"S": stamp(wanted.opened_at)},
-        }
-        absent = "attribute_not_exists(#record)"
-        names = {"#record": "record"}
-        count: TransactWriteItemTypeDef = {
-            "Put": {
-                "TableName": self._table,
-                "Item": {"record": {"S": COUNTER}, "last": {"N": str(last + 1)}},
-                "ConditionExpression": f"{absent} OR #last = :last",
-                "ExpressionAttributeNames": {**names, "#last": "last"},
-                "ExpressionAttributeValues": {":last": {"N": str(last)}},
-            }
-        }
-        entries: list[TransactWriteItemTypeDef] = [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": {"record": {"S": record}, **facts},
-                    "ConditionExpression": absent,
-                    "ExpressionAttributeNames": names,
-                }
-            }
-            for record in (operation_id, _workflow_record(wanted))
-        ]
+    def _allocate_next(self, request: OpenOperationInput) -> Operation | None:
+        """Write counter, number and workflow in one transaction; None if another operation was faster."""
+        last_number = self._read_last_number()
+        operation_id = _operation_id(last_number + 1)
         try:
-            self._dynamodb.transact_write_items(TransactItems=[count, *entries])
+            self._dynamodb.transact_write_items(
+                TransactItems=[
+                    self._put_counter(last_number),
+                    *self._put_operation(operation_id, request),
+                ]
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] in ("TransactionCanceledException", "TransactionConflictException"):
                 return None
             raise
-        return Operation(operation_id=operation_id, opened_at=datetime.fromisoformat(stamp(wanted.opened_at)))
+        return Operation(operation_id=operation_id, opened_at=datetime.fromisoformat(stamp(request.opened_at)))
+
+    def _put_counter(self, last_number: int) -> TransactWriteItemTypeDef:
+        """Count one up, if the counter is still what was read."""
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {"record": {"S": COUNTER}, "last_number": {"N": str(last_number + 1)}},
+                "ConditionExpression": "attribute_not_exists(#record) OR #last_number = :last_number",
+                "ExpressionAttributeNames": {"#record": "record", "#last_number": "last_number"},
+                "ExpressionAttributeValues": {":last_number": {"N": str(last_number)}},
+            }
+        }
+
+    def _put_operation(self, operation_id: str, request: OpenOperationInput) -> list[TransactWriteItemTypeDef]:
+        """Record the operation twice, under its number and under its workflow, if neither record exists."""
+        operation: dict[str, AttributeValueTypeDef] = {
+            "operation_id": {"S": operation_id},
+            "workflow_id": {"S": request.workflow_id},
+            "first_run_id": {"S": request.first_run_id},
+            "target_arn": {"S": request.target_arn},
+            "opened_at": {"S": stamp(request.opened_at)},
+        }
+        return [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": {"record": {"S": record}, **operation},
+                    "ConditionExpression": "attribute_not_exists(#record)",
+                    "ExpressionAttributeNames": {"#record": "record"},
+                }
+            }
+            for record in (operation_id, _workflow_record(request))
+        ]
+
+    def _read_last_number(self) -> int:
+        counter = self._get(COUNTER)
+        return int(counter["last_number"]["N"]) if counter else 0
 
     def _get(self, record: str) -> dict[str, AttributeValueTypeDef] | None:
         answer = self._dynamodb.get_item(TableName=self._table, Key={"record": {"S": record}}, ConsistentRead=True)
@@ -144,15 +167,15 @@ class OperationNumbersTable:
     def _unavailable(self, error: ClientError | BotoCoreError) -> TrailUnavailable:
         return TrailUnavailable(
             "Operations table unavailable",
-            f"DynamoDB table {self._table}: {error}. See the table, its region and the worker's permissions. If it was "
-            "never made: python starter.py setup",
+            f"DynamoDB table {self._table}: {error}. Check that the table exists in the audit region and that the "
+            "worker may use it. To create it: python starter.py setup",
             code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
 
 
-def _numbered(number: int) -> str:
+def _operation_id(number: int) -> str:
     return f"op-{number:03d}"
 
 
-def _workflow_record(wanted: OpenOperationInput) -> str:
-    return f"workflow#{wanted.workflow_id}#{wanted.first_run_id}"
+def _workflow_record(request: OpenOperationInput) -> str:
+    return f"workflow#{request.workflow_id}#{request.first_run_id}"

@@ -1,7 +1,7 @@
-"""One Temporal plugin with everything on which client, worker and Replayer must agree.
+"""The Temporal plugin that client, worker and Replayer share.
 
-The data converter, the interceptor and the sandbox's rules change what a history means; shipped as one, they cannot
-drift apart. Source: Temporal docs, Python SDK, Plugins.
+Data converter, interceptor and sandbox rules decide what a history means. In one plugin they cannot differ between the
+three. Source: Temporal docs, Python SDK, Plugins.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from models.request import RestoreRequest
 from models.validation_errors import describe_validation_errors
 
 PASSED_THROUGH = ("structlog", "boto3", "botocore", "psycopg", "rich")
-"""Loaded by the modules that the workflow imports, used by none of its code: loaded once, not once per run."""
+"""Imported by modules that the workflow imports, but not used by its code: loaded once, not once per run."""
 
 
 class RequestPayloadConverter(PydanticPayloadConverter):
-    """Pydantic's converter, which says what is wrong with a request as an operator would want to read it."""
+    """Pydantic's converter, with errors of a restore request that an operator can read."""
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """As the base class; a request that is none fails the workflow at once, with every fault listed.
+        """Decode as the base class; if a restore request is invalid, list everything that is wrong with it.
 
-        Raises `InvalidRequest`: a failure of Temporal's kind ends the workflow instead of repeating its task for ever.
+        Raises `InvalidRequest`. As one of Temporal's failures it ends the workflow; any other exception would make
+        Temporal retry the workflow task for ever.
         """
         if not any(_is_request(hint) for hint in type_hints or []):
             return super().from_payloads(payloads, type_hints)
@@ -40,13 +41,13 @@ class RequestPayloadConverter(PydanticPayloadConverter):
             values = super().from_payloads(payloads, type_hints)
         except ValidationError as error:
             raise InvalidRequest("Invalid request", describe_validation_errors(error)) from None
-        except Exception as error:  # any encoding may come in, and each has errors of its own
-            raise _not_json(payloads) from error
+        except Exception as error:  # each encoding has errors of its own
+            raise _wrong_encoding(payloads) from error
         if any(
             _is_request(hint) and isinstance(value, bytes)
             for hint, value in zip(type_hints or [], values, strict=False)
         ):
-            raise _not_json(payloads)  # bytes are handed on as they are, whatever type was asked for
+            raise _wrong_encoding(payloads)  # the base class returns bytes for binary/plain, whatever the type hint
         return values
 
 
@@ -54,9 +55,11 @@ def _is_request(hint: type) -> bool:
     return RestoreRequest in (hint, *get_args(hint))
 
 
-def _not_json(payloads: Sequence[Payload]) -> InvalidRequest:
-    found = ", ".join(payload.metadata.get("encoding", b"none").decode(errors="replace") for payload in payloads)
-    return InvalidRequest("Invalid request", f"found an input with the encoding {found}, wanted JSON (json/plain).")
+def _wrong_encoding(payloads: Sequence[Payload]) -> InvalidRequest:
+    actual = ", ".join(payload.metadata.get("encoding", b"none").decode(errors="replace") for payload in payloads)
+    return InvalidRequest(
+        "Invalid request", f"The workflow's input has the encoding {actual}; expected JSON (json/plain)."
+    )
 
 
 def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:
@@ -71,14 +74,13 @@ def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:
 class AuroraRestorePlugin(SimplePlugin):
     """For ``Client.connect(plugins=[…])`` and ``Replayer(plugins=[…])``; a worker gets it from its client."""
 
-    def __init__(self, audit: AuditInterceptor | None = None) -> None:
-        """`audit` is the worker's interceptor with its table; a client or a Replayer needs none."""
-        self.audit = audit or AuditInterceptor()
+    def __init__(self, interceptor: AuditInterceptor | None = None) -> None:
+        """`interceptor` is the worker's, with a writer; a client or a Replayer needs none."""
         super().__init__(
             "aurora-restore",
             data_converter=dataclasses.replace(
                 pydantic_data_converter, payload_converter_class=RequestPayloadConverter
             ),
-            interceptors=[self.audit],
+            interceptors=[interceptor or AuditInterceptor()],
             workflow_runner=_runner,
         )

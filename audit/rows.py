@@ -1,4 +1,4 @@
-"""One row of the trail and the key that makes writing it twice the same as writing it once."""
+"""One row of the trail, its sort key, and its form in DynamoDB."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from models.steps import AuditedStep, Status, audited_step
 SCHEMA_VERSION = 1
 
 SEAL = "seal"
-"""The phase of an item that is no fact about a step, but a seal over such facts (`audit.seal`)."""
+"""The phase of an item that is a seal, see `audit.seal_rows`."""
+EXPIRES_AT = "expires_at"
+"""The attribute with an item's time to live: seconds since 1970 after which DynamoDB may delete it."""
 
 ADDED_BY, ADDED_AT = "added_by", "added_at"
-"""The facts that mark a row which was not written when it happened, but added from Temporal's history."""
+"""The facts of a row that `audit verify --repair` added from Temporal's history: by what, and when."""
 
 LONGEST_TEXT, LONGEST_MESSAGE = 1_000, 20_000
-"""Characters. DynamoDB refuses an item of more than 400 KB for ever, and a row is written until it is taken."""
+"""In characters. DynamoDB refuses an item of more than 400 KB, and Temporal would retry the refused write for ever."""
 
 
 class Phase(StrEnum):
-    """Which fact about a step a row holds."""
+    """What a row records of a step."""
 
     STARTED = "started"
     """The step began."""
     INTENT = "intent"
-    """What is about to be deleted, written before the first call that does it."""
+    """What the step is about to delete; written before the first call that deletes."""
     ATTEMPT = "attempt"
-    """An attempt failed; Temporal may have made another."""
+    """An attempt of the step's activity failed; Temporal may have made another."""
     OUTCOME = "outcome"
-    """How the step ended, as Temporal knows it."""
+    """How the step ended, as Temporal's history records it."""
     DECISION = "decision"
-    """What an operator decided of a failed step: retry, skip or abort. See audit/decisions.py."""
+    """What an operator decided about a failed step: retry, skip or abort. See `audit.decisions`."""
 
 
 class AuditRow(Model):
-    """A row; immutable, as the table is append-only."""
+    """One row. Immutable, because the table is append-only."""
 
     operation_id: str
     step: AuditedStep
@@ -49,15 +51,16 @@ class AuditRow(Model):
     status: Status
     details: str
     step_started_at: AwareDatetime
-    """When the workflow came to the step, as Temporal's history keeps it in the activity's input."""
+    """When the workflow began the step, on the Temporal server's clock; recorded in the activity's input."""
     timestamp: AwareDatetime
-    """When it happened, on the Temporal server's clock."""
+    """When the recorded event happened, on the Temporal server's clock."""
     attempt: int = 1
-    """0 of an outcome that failed: Temporal does not tell a workflow how often it tried; the attempts' rows do.
+    """The attempt of the step's activity. 0 for an outcome FAILED, because Temporal does not report it to the workflow.
 
-    Of an intent it is the number of the declaration within its look: a later attempt may have found more to delete.
+    For an intent: the number of the declaration within its poll, because a later attempt may find more to delete.
     """
     poll: int = 1
+    """The poll within the step; 1 is its first activity."""
     workflow_id: str
     run_id: str
     duration_seconds: float | None = None
@@ -65,34 +68,35 @@ class AuditRow(Model):
     resource_arns: tuple[str, ...] = ()
     fault: Fault | None = None
     facts: dict[str, str] = Field(default={})
-    """What else an auditor will ask for: the configuration of a cluster that is deleted, the digest of a file that ran."""
+    """Further evidence by name, such as the settings of a deleted cluster or the digest of an SQL file that ran."""
     schema_version: int = SCHEMA_VERSION
 
     @property
     def event_key(self) -> str:
-        """The sort key: chronological, and the same however often the same fact is written.
+        """The sort key: chronological, and equal however often the same fact is written.
 
-        Made only of what the history holds. `timestamp` is not in it: a workflow task that is repeated, because its
-        worker was killed after the write, tells the same failure at a later time. The run is in it because a reset
-        workflow may end the same step differently; of a success it is the run that asked, which a reset does not change.
+        It is made only of what Temporal's history holds. `timestamp` is not part of it: if a worker is killed after the
+        write, the repeated workflow task writes the same failure at a later time. The run is part of it, because a reset
+        workflow may end the same step differently; for a SUCCESS it is the run that scheduled the activity, which a
+        reset does not change.
         """
-        began, order = stamp(self.step_started_at), list(Phase).index(self.phase) + 1
-        which = f"{self.poll:05d}.{self.attempt:05d}"
-        return f"{began}#{self.step.number}-{self.step}#{order}-{self.phase}#{which}#{self.run_id}"
+        started_at, order = stamp(self.step_started_at), list(Phase).index(self.phase) + 1
+        count = f"{self.poll:05d}.{self.attempt:05d}"
+        return f"{started_at}#{self.step.number}-{self.step}#{order}-{self.phase}#{count}#{self.run_id}"
 
     @property
     def date(self) -> str:
-        """The day (UTC), which the index for "the past ten days" has as its key."""
+        """The day of `timestamp` (UTC), which is the partition key of the index by date."""
         return self.timestamp.astimezone(UTC).date().isoformat()
 
 
 def stamp(moment: datetime) -> str:
-    """A time in UTC to the millisecond, in a form that sorts as it passes."""
+    """A time (aware) as text: UTC, cut to milliseconds, so that texts sort chronologically."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_item(row: AuditRow) -> dict[str, Any]:
-    """The row as DynamoDB stores it."""
+    """The row as DynamoDB stores it; long texts are cut."""
     plain = row.model_dump(mode="json", exclude_none=True, exclude={"duration_seconds"})
     plain |= {"event_key": row.event_key, "date": row.date, "details": _cut(row.details, LONGEST_TEXT)}
     plain |= {"timestamp": stamp(row.timestamp), "step_started_at": stamp(row.step_started_at)}
@@ -108,12 +112,15 @@ def to_item(row: AuditRow) -> dict[str, Any]:
 
 
 def from_item(item: dict[str, Any]) -> AuditRow:
-    """The row that an item of the table holds."""
+    """The row that an item of the table holds.
+
+    Raises `KeyError`, `TypeError` or `ValueError` if the item is not a row.
+    """
     plain = {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
     milliseconds = plain.get("duration_ms")
     return AuditRow(
         operation_id=plain["operation_id"],
-        step=_recorded(plain["step"]),
+        step=_to_step(plain["step"]),
         phase=Phase(plain["phase"]),
         status=Status(plain["status"]),
         details=plain["details"],
@@ -132,10 +139,11 @@ def from_item(item: dict[str, Any]) -> AuditRow:
     )
 
 
-def _recorded(name: str) -> AuditedStep:
-    if (found := audited_step(name)) is None:
-        raise ValueError(f"{name} is nothing that the trail has rows of")
-    return found
+def _to_step(name: str) -> AuditedStep:
+    step = audited_step(name)
+    if step is None:
+        raise ValueError(f"{name!r} is not the name of an audited step")
+    return step
 
 
 def _cut(text: str, longest: int) -> str:

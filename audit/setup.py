@@ -1,4 +1,4 @@
-"""Making the two tables, for `starter.py setup`; run again, it adds what is missing and changes nothing else."""
+"""Creates the two tables for `starter.py setup`. Running it again adds what is missing and changes nothing else."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from audit.table import BY_DATE, EXPIRES_AT
+from audit.rows import EXPIRES_AT
+from audit.table import BY_DATE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 BACKUPS_SECONDS = 60
-"""A new table refuses point-in-time recovery for a while ("Backups are being enabled for the table")."""
+"""For how long to retry: a new table refuses point-in-time recovery ("Backups are being enabled for the table")."""
 
 
 def create_audit_table(dynamodb: DynamoDBClient, table: str) -> bool:
-    """Make the trail's table with its index by date; whether it had to be made.
+    """Create the trail's table with its index by date, unless it exists; return whether it was created.
 
-    A row expires only if the worker is told to give it a time to live.
+    Time to live is enabled, but rows get one only if `audit_retention` is set. Raises `ClientError`.
     """
-    made = _create(
+    is_new = _create(
         dynamodb,
         TableName=table,
         AttributeDefinitions=[_text_attribute(name) for name in ("operation_id", "event_key", "date")],
@@ -32,13 +33,14 @@ def create_audit_table(dynamodb: DynamoDBClient, table: str) -> bool:
     )
     expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     if expiry["TimeToLiveStatus"] == "DISABLED":
-        wanted: Any = {"Enabled": True, "AttributeName": EXPIRES_AT}
-        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)
-    return made
+        dynamodb.update_time_to_live(
+            TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT}
+        )
+    return is_new
 
 
 def create_operations_table(dynamodb: DynamoDBClient, table: str) -> bool:
-    """Make the table of the operation numbers; whether it had to be made."""
+    """Create the operations table, unless it exists; return whether it was created. Raises `ClientError`."""
     return _create(
         dynamodb,
         TableName=table,
@@ -48,22 +50,22 @@ def create_operations_table(dynamodb: DynamoDBClient, table: str) -> bool:
 
 
 def _create(dynamodb: DynamoDBClient, **definition: Any) -> bool:
-    """On demand, with deletion protection and point-in-time recovery. Waits until the table is ACTIVE."""
+    """Create a table with on-demand billing, deletion protection and point-in-time recovery; wait until it is ACTIVE."""
     table = definition["TableName"]
     try:
         dynamodb.create_table(BillingMode="PAY_PER_REQUEST", DeletionProtectionEnabled=True, **definition)
-        made = True
+        is_new = True
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceInUseException":
             raise
-        made = False
+        is_new = False
     dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
-    _make_recoverable(dynamodb, table)
-    return made
+    _enable_point_in_time_recovery(dynamodb, table)
+    return is_new
 
 
-def _make_recoverable(dynamodb: DynamoDBClient, table: str) -> None:
-    """Switch point-in-time recovery on, also for a table whose setup broke off before that."""
+def _enable_point_in_time_recovery(dynamodb: DynamoDBClient, table: str) -> None:
+    """Enable point-in-time recovery, also for a table whose first setup failed before this."""
     backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     if backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED":
         return

@@ -1,9 +1,9 @@
-"""The workflow's side of the trail: every outcome as Temporal knows it, timeouts and cancellations included.
+"""The workflow's side of the trail: how each step ended as Temporal knows it, timeouts and cancellations included.
 
-An outcome is written by a local activity that Temporal repeats until DynamoDB has it. A DynamoDB outage therefore
-repeats the write, never the AWS call. The next step may go on meanwhile; `written` is where it may not.
+A local activity writes each outcome, and Temporal retries it until DynamoDB has the row: an outage of DynamoDB repeats the
+write, never the AWS call. Meanwhile the next step may begin; `wait_until_written` is for the places where it must not.
 
-Runs inside the workflow: deterministic, and its commands are part of the history.
+This module runs inside the workflow: it is deterministic, and its commands are part of the history.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, FailureError
 from temporalio.workflow import LocalActivityConfig
 
+from audit.activities import RECORD_OUTCOME
 from audit.decisions import decision_row
 from audit.rows import AuditRow, Phase
 from errors import Fault, TrailConflict, fault_of
@@ -26,17 +27,16 @@ from models.decisions import OperatorDecision
 from models.operation import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, Step
 
-RECORD_OUTCOME = "record-outcome"
 SUMMARY_BYTES = 200
 
 _RECORDING = LocalActivityConfig(
     # Shorter than a workflow task (10 s), which a local activity keeps open.
     start_to_close_timeout=timedelta(seconds=8),
-    # The back-off doubles, so a row comes no later after an outage than the outage was long, nor than 5 minutes. Each
-    # one is 6 events of history: an outage of 12 hours is about 900 for a row.
+    # The interval doubles, so after an outage the row is written no later than the outage was long, and no later than
+    # 5 minutes. Each retry is 6 history events: about 900 for one row in an outage of 12 hours.
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5)),
-    # Below the first back-off, so that each is a durable timer: a back-off inside the workflow task would hold back
-    # the command that starts the next step.
+    # Below the first interval, so that every retry waits with a durable timer: a wait inside the workflow task would
+    # delay the command that starts the next step.
     local_retry_threshold=timedelta(seconds=1),
 )
 
@@ -44,23 +44,58 @@ _current: ContextVar[WorkflowTrail] = ContextVar("workflow_trail")
 
 
 class WorkflowTrail:
-    """The outcomes of one workflow run that are on their way into the trail."""
+    """The rows that one workflow run is writing."""
 
     def __init__(self) -> None:
-        """Nothing is on its way yet."""
-        self._writing: list[asyncio.Task[None]] = []
-        self._lost: list[str] = []
+        """Nothing is being written yet."""
+        self._writes: list[asyncio.Task[None]] = []
+        self._conflicts: list[str] = []
 
     def watch(self, step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> None:
-        """Record how this activity ends, if its end is the step's."""
-        activity.add_done_callback(lambda ended: self._ended(step, step_input, ended))
+        """Record the outcome of this activity when it ends, if that ends the step."""
+        activity.add_done_callback(lambda ended: self._record_outcome(step, step_input, ended))
 
-    def _ended(self, step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> None:
+    async def write_and_wait(self, row: AuditRow) -> None:
+        """Write a row, and wait until the trail has it. If the wait is cancelled, the write continues."""
+        await asyncio.shield(self._start_writing(row))
+
+    async def wait_until_written(self) -> None:
+        """Wait until the trail has every row so far, however long DynamoDB is unavailable.
+
+        Raises `TrailConflict` if the trail has another row under the key of one of them.
+        """
+        await workflow.wait_condition(self._is_idle)
+        if self._conflicts:
+            raise TrailConflict("Trail holds another row", " ".join(self._conflicts))
+
+    async def wait_until_written_within(self, timeout: timedelta | None) -> bool:
+        """Wait as `wait_until_written`, at most for `timeout`; return whether the trail has every row."""
+        if not self._is_idle():  # wait_condition with a timeout starts a timer, even if the condition is true already
+            with suppress(TimeoutError):
+                await workflow.wait_condition(self._is_idle, timeout=timeout)
+        return self._is_idle() and not self._conflicts
+
+    async def finish(self) -> None:
+        """Wait for all writes at the end of the workflow, through cancellations: they no longer change anything."""
+        while not self._is_idle():
+            try:
+                await self.wait_until_written()
+            except asyncio.CancelledError:
+                continue
+            except TrailConflict:
+                return  # the workflow's own result stays; `audit verify` reports the conflict
+
+    def _record_outcome(self, step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> None:
         if activity.cancelled() or not isinstance(activity.exception(), Exception | None):
-            return  # the workflow leaves this worker's cache; the outcome is still to come
+            return  # the worker evicts the workflow from its cache; the activity has not ended
         row = outcome_row(step, step_input, activity)
         if row is not None:
-            self._writing.append(asyncio.create_task(self._write(row)))
+            self._start_writing(row)
+
+    def _start_writing(self, row: AuditRow) -> asyncio.Task[None]:
+        write = asyncio.create_task(self._write(row))
+        self._writes.append(write)
+        return write
 
     async def _write(self, row: AuditRow) -> None:
         try:
@@ -69,99 +104,68 @@ class WorkflowTrail:
             recording: LocalActivityConfig = {**_RECORDING, "summary": summary}
             await workflow.execute_local_activity(RECORD_OUTCOME, row, **recording)
         except FailureError as error:
-            workflow.logger.error("trail row lost: %s", error.cause or error)
-            self._lost.append(f"{row.step} {row.status}: {fault_of(error).message}")
+            workflow.logger.error("trail row not written: %s", error.cause or error)
+            self._conflicts.append(f"{row.step} {row.status}: {fault_of(error).message}")
 
-    async def decided(self, row: AuditRow) -> None:
-        """Write a decision and wait until it stands: on whose word a night goes on is told before it does.
-
-        A cancellation meanwhile leaves the write to go on.
-        """
-        writing = asyncio.create_task(self._write(row))
-        self._writing.append(writing)
-        await asyncio.shield(writing)
-
-    async def written(self) -> None:
-        """Wait until the trail holds every outcome so far, however long DynamoDB is away.
-
-        Raises `TrailConflict` if the trail holds something else in the place of one.
-        """
-        await workflow.wait_condition(lambda: all(task.done() for task in self._writing))
-        if self._lost:
-            raise TrailConflict("Trail holds another row", " ".join(self._lost))
-
-    async def written_within(self, length: timedelta | None) -> bool:
-        """Whether the trail holds every outcome so far, after waiting for it for at most this long."""
-        if not all(task.done() for task in self._writing):  # a wait with an end is a timer, also if it is over at once
-            with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: all(task.done() for task in self._writing), timeout=length)
-        return all(task.done() for task in self._writing) and not self._lost
-
-    async def written_at_last(self) -> None:
-        """As `written`, at the end of the workflow: a cancellation that comes now comes too late to matter."""
-        while not all(task.done() for task in self._writing):
-            try:
-                await self.written()
-            except asyncio.CancelledError:
-                continue
-            except TrailConflict:
-                return  # the workflow ends as it ended; `audit verify` compares the trail with the history
+    def _is_idle(self) -> bool:
+        return all(write.done() for write in self._writes)
 
 
-def enter(trail: WorkflowTrail) -> None:
-    """Make this the trail of the workflow that runs now."""
+def use(trail: WorkflowTrail) -> None:
+    """Make this the trail of the current workflow run."""
     _current.set(trail)
 
 
-async def decided(operation_id: str, step: Step, decision: OperatorDecision, asked_at: datetime) -> None:
-    """Write what an operator decided of a failed step, of which people were told at `asked_at`, and wait for it.
+async def record_decision(operation_id: str, step: Step, decision: OperatorDecision, asked_at: datetime) -> None:
+    """Write an operator's decision about a failed step, and wait until the trail has it.
 
-    Raises `asyncio.CancelledError` if the workflow is cancelled meanwhile; the row is written all the same.
+    `asked_at` is when the notification asked for the decision. Raises `asyncio.CancelledError` if the workflow is
+    cancelled meanwhile; the row is written nevertheless.
     """
     info = workflow.info()
     row = decision_row(
         operation_id,
         step,
         decision,
-        # After the rows of the notification, which began then.
+        # One millisecond later, so that it follows the rows of the notification, which have `asked_at` in their keys.
         asked_at=asked_at + timedelta(milliseconds=1),
         decided_at=workflow.now(),
         workflow_id=info.workflow_id,
-        # A run that was reset after the decision has its row already, and may tell it again: the first one's id stays.
+        # A run that was reset after the decision writes the same row again: the first run's id does not change.
         run_id=info.first_execution_run_id,
     )
-    await _current.get().decided(row)
+    await _current.get().write_and_wait(row)
 
 
-async def written() -> None:
-    """Wait until the trail holds every outcome so far.
+async def wait_until_written() -> None:
+    """Wait until the trail has every row so far.
 
-    Raises `LookupError` in a worker without the audit interceptor: nothing is deleted by one.
+    Raises `TrailConflict`, and `LookupError` in a worker without the audit interceptor, which must not delete anything.
     """
-    await _current.get().written()
+    await _current.get().wait_until_written()
 
 
-async def written_within(length: timedelta | None) -> bool:
-    """Whether the trail holds every outcome so far, after waiting for it for at most this long."""
-    return await _current.get().written_within(length)
+async def wait_until_written_within(timeout: timedelta | None) -> bool:
+    """Wait for every row so far, at most for `timeout`; return whether the trail has them all."""
+    return await _current.get().wait_until_written_within(timeout)
 
 
 def outcome_row(step: AuditedStep, step_input: StepInput, activity: asyncio.Task[Any]) -> AuditRow | None:
-    """The row for an activity that ended, or None if its step goes on."""
+    """The row for an activity that has ended, or None if the step has not."""
     error = activity.exception()
     if isinstance(error, ActivityError) and not error.scheduled_event_id:
-        return None  # cancelled before Temporal heard of it: its history has neither the call nor its end
+        return None  # cancelled before Temporal scheduled it: the history contains neither the activity nor its end
     if error is not None:
-        return _failed_row(step, step_input, fault_of(error))
+        return _failure_row(step, step_input, fault_of(error))
     outcome = activity.result()
     return _success_row(step, step_input, outcome) if isinstance(outcome, StepOutcome) and outcome.done else None
 
 
 def _success_row(step: AuditedStep, step_input: StepInput, outcome: StepOutcome) -> AuditRow:
-    """Of the run and the time that the answer itself names: a reset workflow that tells it again tells the same row."""
+    """The row with the run and the time in the activity's result, so that a reset workflow writes the same row."""
     info = workflow.info()
     return AuditRow(
-        **_ended(step, step_input, outcome.ended_at or workflow.now()),
+        **_outcome_fields(step, step_input, outcome.ended_at or workflow.now()),
         workflow_id=info.workflow_id,
         run_id=outcome.run_id or info.run_id,
         status=Status.SUCCESS,
@@ -173,11 +177,11 @@ def _success_row(step: AuditedStep, step_input: StepInput, outcome: StepOutcome)
     )
 
 
-def _failed_row(step: AuditedStep, step_input: StepInput, fault: Fault) -> AuditRow:
-    """Of the run that saw it: what failed may have been seen by no worker, and nobody else can name the run."""
+def _failure_row(step: AuditedStep, step_input: StepInput, fault: Fault) -> AuditRow:
+    """The row with the current run: a failure names no run, because perhaps no worker saw it (a timeout)."""
     info = workflow.info()
     return AuditRow(
-        **_ended(step, step_input, workflow.now()),
+        **_outcome_fields(step, step_input, workflow.now()),
         workflow_id=info.workflow_id,
         run_id=info.run_id,
         status=Status.FAILED,
@@ -188,13 +192,13 @@ def _failed_row(step: AuditedStep, step_input: StepInput, fault: Fault) -> Audit
     )
 
 
-def _ended(step: AuditedStep, step_input: StepInput, at: datetime) -> dict[str, Any]:
+def _outcome_fields(step: AuditedStep, step_input: StepInput, ended_at: datetime) -> dict[str, Any]:
     return {
         "operation_id": step_input.operation_id,
         "step": step,
         "phase": Phase.OUTCOME,
         "step_started_at": step_input.step_started_at,
-        "timestamp": at,
+        "timestamp": ended_at,
         "poll": step_input.poll,
-        "duration_seconds": round((at - step_input.step_started_at).total_seconds(), 3),
+        "duration_seconds": round((ended_at - step_input.step_started_at).total_seconds(), 3),
     }

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     table = AuditTable(AwsClients().dynamodb(settings.audit_region), settings.audit_table)
     today = datetime.now(UTC).date()
     if args.operation_id:
-        stored = table.operation(args.operation_id)
+        stored = table.list_rows(args.operation_id)
     else:
         stored = rows_of_days(table, today - timedelta(days=args.days), today)
     rows = report_rows(stored, args.attempts)

@@ -14,7 +14,7 @@ from commands.restores import temporal_client
 from commands.terminal import print_progress, print_result
 
 if TYPE_CHECKING:
-    from audit.findings import Verification
+    from audit.verify.findings import Verification
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare the audit trail with Temporal's history and with the trail's seals."""
-    from audit.findings import as_json, as_plain, as_table
+    from audit.verify.findings import as_json, as_plain, as_table
 
     verifications = asyncio.run(_verify(args))
     if args.format == "json":
@@ -43,16 +43,16 @@ def run(args: argparse.Namespace) -> int:
         for verification in verifications:
             if sys.stdout.isatty():
                 print_result(as_table(verification))
-            else:  # one finding a line, which can be searched; a drawn table would be as wide as its longest text
+            else:  # lines that can be searched; a table would be as wide as its longest text
                 print(as_plain(verification))
     return FINE if all(verification.ok for verification in verifications) else FAILED
 
 
 async def _verify(args: argparse.Namespace) -> list[Verification]:
+    from audit.chain import SealChains
     from audit.numbers import OperationNumbersTable
-    from audit.seal import Seals
     from audit.table import AuditTable
-    from audit.verify import Verifier
+    from audit.verify.verifier import Verifier
     from clients.aws import AwsClients
     from settings import TrailSettings, load_settings
 
@@ -60,9 +60,9 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
     dynamodb = AwsClients().dynamodb(settings.audit_region)
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
     table = AuditTable(dynamodb, settings.audit_table)
-    seals = Seals(dynamodb, settings.audit_table, settings.operations_table)
-    verifier = Verifier(await temporal_client(), table, numbers, seals)
-    operation_ids = args.operation_ids or numbers.since(datetime.now(UTC) - timedelta(days=args.days))
+    chains = SealChains(dynamodb, settings.audit_table, settings.operations_table)
+    verifier = Verifier(await temporal_client(), table, numbers, chains)
+    operation_ids = args.operation_ids or numbers.list_opened_since(datetime.now(UTC) - timedelta(days=args.days))
     if not operation_ids:
         print_progress(f"No operation started in the past {args.days} days.")
     verify = verifier.repair if args.repair else verifier.verify

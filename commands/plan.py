@@ -18,7 +18,8 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what a restore would do and what would stop it; change nothing."""
     from activities.preflight.plan import plan_restore
-    from audit.table import AuditTable, TrailIntents
+    from audit.intents import TrailIntents
+    from audit.table import AuditTable
     from clients.aws import AwsClients
     from commands.plan_page import page
     from models.request_file import read_request

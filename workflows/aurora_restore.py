@@ -104,7 +104,7 @@ class AuroraRestoreWorkflow:
         start, operation_started_at = self._runner.begin(Step.DELETE_RDS), self._runner.progress.state.started_at
         step_input = steps.delete_rds_input(start, request, checked, copy, operation_started_at)
         # No trail, no deletion: the trail must hold every outcome so far.
-        await trail.written()
+        await trail.wait_until_written()
         wait = request.waits.delete_rds
         await self._runner.poll(Step.DELETE_RDS, ClusterActivities.delete_rds, step_input, wait)
 
@@ -141,7 +141,7 @@ class AuroraRestoreWorkflow:
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
     ) -> None:
         step_input = steps.archive_snapshot_input(self._runner.begin(Step.ARCHIVE_SNAPSHOT), request, checked, copy)
-        await trail.written()
+        await trail.wait_until_written()
         summary = f"keep {request.archive.keep} copies"
         await self._runner.call(SnapshotActivities.archive_snapshot, step_input, AWS_CALL, summary)
 

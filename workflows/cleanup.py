@@ -67,7 +67,7 @@ class AuroraCleanupWorkflow:
             target=request.target,
             archive=request.archive,
         )
-        await trail.written()
+        await trail.wait_until_written()
         outcome: StepOutcome = await await_outcome(
             workflow.start_activity_method(
                 LeftoverActivities.remove_orphans,

@@ -12,7 +12,7 @@ from workflows.policies import TRAIL_CALL, with_summary
 with workflow.unsafe.imports_passed_through():
     from activities.operations import OperationActivities
     from audit import trail
-    from audit.seal import SealActivities
+    from audit.activities import SealActivities
     from errors import TrailConflict, fault_of
     from models.operation import OpenOperationInput, Operation
     from models.seal import Seal, SealInput
@@ -37,7 +37,7 @@ async def seal_trail(operation_id: str, target_arn: str, policy: ActivityConfig)
     A missing seal fails no workflow: `starter.py audit verify` reports what is not sealed, and can seal it.
     """
     try:
-        if not await trail.written_within(policy["schedule_to_close_timeout"]):
+        if not await trail.wait_until_written_within(policy["schedule_to_close_timeout"]):
             return None
         seal_input = SealInput(
             operation_id=operation_id,

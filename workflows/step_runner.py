@@ -156,5 +156,5 @@ class StepRunner:
         notified_at = self.progress.state.steps[-1].started_at
         decision = await self.operator.wait(length)
         if decision is not None:
-            await trail.decided(self.progress.operation_id, failed_step, decision, notified_at)
+            await trail.record_decision(self.progress.operation_id, failed_step, decision, notified_at)
         return decision

@@ -216,7 +216,7 @@ class _Planner:
 
     def _check_trail(self) -> Iterator[Violation]:
         """Reads the trail, without which nothing is deleted; does not try to write. Raises `TrailUnavailable`."""
-        self._intents.declared(Step.DELETE_RDS, PLAN)
+        self._intents.has_intent(Step.DELETE_RDS, PLAN)
         yield from ()
 
     def _copies_to_prune(self) -> list[str] | None:

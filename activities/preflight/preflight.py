@@ -81,7 +81,7 @@ class Preflight:
     def _missing_target(self) -> ExistingTarget:
         """The name is misspelt, it is the first restore, or an operation ended between deletion and restore."""
         target = self._step_input.target
-        if settings := self._intents.left_deleted(target.arn, self._at):
+        if settings := self._intents.find_deleted_settings(target.arn, self._at):
             return ExistingTarget(settings=ClusterSettings.model_validate_json(settings))
         if target.missing is MissingTarget.CREATE:
             return ExistingTarget()

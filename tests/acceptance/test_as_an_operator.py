@@ -61,7 +61,7 @@ class Operator:
         return AuditTable(self.stack.demo.client("dynamodb"), "aurora-restore-audit")
 
     def outcomes(self, operation_id: str) -> list[tuple[str, str]]:
-        rows = self.table().operation(operation_id)
+        rows = self.table().list_rows(operation_id)
         return [(row.step.value, row.status.value) for row in rows if row.phase == "outcome"]
 
     def state(self) -> dict[str, Any]:

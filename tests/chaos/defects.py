@@ -43,19 +43,20 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "audit/trail.py",
-                "activity.add_done_callback(lambda ended: self._ended(step, of, ended))",
-                "del step, of, activity",
+                "activity.add_done_callback(lambda ended: self._record_outcome(step, step_input, ended))",
+                "del step, step_input, activity",
             ),
             Change(
                 "audit/interceptor.py",
-                "        return outcome.model_copy(update=_stamped(time.monotonic() - began, requests))",
-                "        told = outcome.model_copy(update=_stamped(time.monotonic() - began, requests))\n"
-                "        if told.done:\n"
+                "        return outcome.model_copy(update=_origin(time.monotonic() - started, request_ids))",
+                "        answer = outcome.model_copy(update=_origin(time.monotonic() - started, request_ids))\n"
+                "        if answer.done:\n"
                 "            names = ('run_id', 'details', 'attempt', 'request_ids', 'resource_arns', 'facts')\n"
-                "            row = trail._ended(step, of, told.ended_at) | {name: getattr(told, name) for name in names}\n"
-                "            of_whom = {'workflow_id': activity.info().workflow_id, 'status': Status.SUCCESS}\n"
-                "            await self._record(AuditRow(**row, **of_whom))\n"
-                "        return told",
+                "            row = trail._outcome_fields(step, step_input, answer.ended_at)\n"
+                "            row |= {name: getattr(answer, name) for name in names}\n"
+                "            row |= {'workflow_id': activity.info().workflow_id, 'status': Status.SUCCESS}\n"
+                "            await self._record(AuditRow(**row))\n"
+                "        return answer",
             ),
         ),
         "dynamodb-down@copy-snapshot",
@@ -105,8 +106,13 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "audit/numbers.py",
-                'absent = "attribute_not_exists(#record)"',
-                'absent = "attribute_not_exists(#record) OR attribute_exists(#record)"',
+                '"attribute_not_exists(#record) OR #last_number = :last_number"',
+                '"attribute_not_exists(#record) OR attribute_exists(#record) OR #last_number = :last_number"',
+            ),
+            Change(
+                "audit/numbers.py",
+                '"ConditionExpression": "attribute_not_exists(#record)",',
+                '"ConditionExpression": "attribute_not_exists(#record) OR attribute_exists(#record)",',
             ),
         ),
         "neighbour-at-once@open-operation",

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from audit.seal import SEAL_TRAIL
+from audit.activities import SEAL_TRAIL
 from devstack.aws import Durations
 from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION

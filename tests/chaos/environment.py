@@ -16,12 +16,12 @@ import psycopg
 from botocore.exceptions import ClientError
 from temporalio.client import Client
 
+from audit.chain import SealChains
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
-from audit.seal import Seals
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
-from audit.verify import Verifier
+from audit.verify.verifier import Verifier
 from devstack.aws import Durations
 from devstack.aws.rds.snapshots import remove_snapshot
 from devstack.demo_environment import (
@@ -94,7 +94,7 @@ class Stage:
         """What `starter.py audit verify` asks."""
         dynamodb = self.clients["dynamodb", TARGET_REGION]
         numbers = OperationNumbersTable(dynamodb, OPERATIONS_TABLE)
-        return Verifier(client, self.trail, numbers, Seals(dynamodb, AUDIT_TABLE, OPERATIONS_TABLE))
+        return Verifier(client, self.trail, numbers, SealChains(dynamodb, AUDIT_TABLE, OPERATIONS_TABLE))
 
     def close(self) -> None:
         """Stop everything."""

@@ -184,7 +184,7 @@ def _trail(seen: Seen) -> Iterator[str]:
 def _verify(seen: Seen) -> Iterator[str]:
     """`audit verify` finds nothing: rows, history and seals agree; after a terminate, once it has repaired."""
     for of in seen.findings:
-        yield f"{of.kind} {of.step or ''} {of.event_key or ''} {of.field or ''}: found {of.found}, wanted {of.wanted}"
+        yield f"{of.kind} {of.step or ''} {of.event_key or ''} {of.field or ''}: actual {of.actual}, expected {of.expected}"
 
 
 def _known(seen: Seen) -> Iterator[str]:
@@ -199,7 +199,7 @@ def _numbers(seen: Seen) -> Iterator[str]:
     """op-001, op-002 …, each of one workflow, without gaps."""
     entries = [entry for entry in seen.numbers if entry["record"].startswith("op-")]
     workflows = [entry for entry in seen.numbers if entry["record"].startswith("workflow#")]
-    last = next((int(entry["last"]) for entry in seen.numbers if entry["record"] == "counter"), 0)
+    last = next((int(entry["last_number"]) for entry in seen.numbers if entry["record"] == "counter"), 0)
     if sorted(entry["record"] for entry in entries) != sorted(f"op-{number:03d}" for number in range(1, last + 1)):
         yield f"{len(entries)} numbers, and the counter says {last}"
     taken = Counter(entry["operation_id"] for entry in workflows)

@@ -21,9 +21,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
-from audit.findings import Finding
+from audit.activities import SEAL_TRAIL
 from audit.rows import AuditRow
-from audit.seal import SEAL_TRAIL
+from audit.verify.findings import Finding
 from devstack.aws import Durations, RecordedCall
 from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
@@ -240,7 +240,7 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
         (entry["operation_id"] for entry in numbers if entry.get("first_run_id") == run_id and "operation_id" in entry),
         None,
     )
-    rows = stage.trail.operation(operation_id) if operation_id else []  # as they are before anything is repaired
+    rows = stage.trail.list_rows(operation_id) if operation_id else []  # as they are before anything is repaired
     findings = await _verified(night, operation_id, outcome) if operation_id else ()
     messages = stage.demo.notifications()
     after = stage.picture(), stage.target()

@@ -22,7 +22,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.clusters import ClusterActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
-from audit.table import AuditTable, TrailIntents
+from audit.intents import TrailIntents
+from audit.table import AuditTable
 from clients.aws import AwsClients
 from devstack.aws import Durations, Emulator
 from devstack.aws.journal import RecordedCall
@@ -199,7 +200,7 @@ class ActivityRig:
 
     def rows(self) -> list[str]:
         """The trail of this operation."""
-        return [f"{row.step} {row.phase}" for row in self.shared.table.operation(self.operation_id)]
+        return [f"{row.step} {row.phase}" for row in self.shared.table.list_rows(self.operation_id)]
 
     # Preparing
 

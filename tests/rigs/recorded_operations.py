@@ -16,10 +16,12 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
+from audit.activities import OutcomeActivities
 from audit.interceptor import AuditInterceptor
 from audit.plugin import AuroraRestorePlugin
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
+from audit.writer import TrailWriter
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
 from tests.rigs.restores import WORKER_OPTIONS
@@ -75,7 +77,7 @@ class Office:
         except WorkflowFailureError as error:
             failure = error.cause
         run_id = (await handle.describe()).run_id
-        return Ended(result, failure, run_id, await handle.fetch_history(), self.table.operation(handle.id))
+        return Ended(result, failure, run_id, await handle.fetch_history(), self.table.list_rows(handle.id))
 
     async def night(self, *calls: Call, **options: Any) -> Ended:
         """A whole night of these calls."""
@@ -87,7 +89,8 @@ async def office(
     temporal: TemporalServer, table: AuditTable, activities: Sequence[Any] = (), /, **worker_options: Any
 ) -> AsyncIterator[Office]:
     """A worker that is up for as long as the block runs; `activities` are more than the scripted ones."""
-    plugin = AuroraRestorePlugin(AuditInterceptor(table))
+    writer = TrailWriter(table)
+    plugin = AuroraRestorePlugin(AuditInterceptor(writer))
     client = await Client.connect(temporal.address, plugins=[plugin])
     task_queue = f"queue-{uuid.uuid4().hex[:8]}"
     with ThreadPoolExecutor(20) as threads:
@@ -95,7 +98,7 @@ async def office(
             client,
             task_queue=task_queue,
             workflows=[SmallNight],
-            activities=[*ACTIVITIES, plugin.audit.record_outcome, *activities],
+            activities=[*ACTIVITIES, OutcomeActivities(writer).record_outcome, *activities],
             activity_executor=threads,
             **(WORKER_OPTIONS | worker_options),
         ):

@@ -170,7 +170,7 @@ async def bench(
     plugin, table, settings, aws = plugin_settings
     between = Between(demo)
     built = worker.build_worker(
-        client, settings, aws, table, plugin.audit, extra_interceptors=[between], **(WORKER_OPTIONS | worker_options)
+        client, settings, aws, table, extra_interceptors=[between], **(WORKER_OPTIONS | worker_options)
     )
     async with built:
         yield Bench(client, demo, settings, table, between, plugin)

@@ -113,7 +113,7 @@ class GoingOn:
 
     def rows(self, operation_id: str) -> list[AuditRow]:
         """Every row of an operation."""
-        return self.bench.table.operation(operation_id)
+        return self.bench.table.list_rows(operation_id)
 
     def trail(self, operation_id: str) -> list[Row]:
         """As the report shows it."""

@@ -13,7 +13,7 @@ from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from audit import trail
-    from audit.seal import SealActivities
+    from audit.activities import SealActivities
     from models.operation import StepOutcome
     from models.seal import SealInput
     from tests.rigs.scripted_activities import Call, Night, ScriptedInput, breaks
@@ -32,7 +32,7 @@ class SmallNight:
         return ended
 
     async def _seal(self, operation_id: str, target: str) -> None:
-        await trail.written()
+        await trail.wait_until_written()
         seal_input = SealInput(
             operation_id=operation_id,
             target_arn=target,
@@ -51,7 +51,7 @@ class SmallNight:
                 raise
             ended = type(error.cause).__name__
         if night.written_after_each:
-            await trail.written()
+            await trail.wait_until_written()
         if breaks(night.operation_id):
             raise RuntimeError("a workflow task that fails, as after the deployment of a defect")
         return ended

@@ -14,12 +14,13 @@ from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from audit.findings import Kind, Verification
+from audit.activities import SealActivities
+from audit.chain import SealChains
 from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
-from audit.seal import SealActivities, Seals
 from audit.table import AuditTable
-from audit.verify import Verifier
+from audit.verify.findings import FindingKind, Verification
+from audit.verify.verifier import Verifier
 from devstack.temporal_server import TemporalServer
 from models.operation import OpenOperationInput
 from tests.rigs.recorded_operations import Office, office
@@ -46,9 +47,9 @@ class Tables:
         return AuditTable(self.dynamodb, self.audit)
 
     @property
-    def seals(self) -> Seals:
+    def seals(self) -> SealChains:
         """The chains."""
-        return Seals(self.dynamodb, self.audit, self.operations)
+        return SealChains(self.dynamodb, self.audit, self.operations)
 
     @property
     def numbers(self) -> OperationNumbersTable:
@@ -73,7 +74,7 @@ class Tables:
 
     def outcome(self, operation_id: str, number: int = 0) -> dict[str, Any]:
         """One of the operation's outcome rows as it lies in the table."""
-        rows = [item for item in self.trail.items(operation_id) if item["phase"]["S"] == Phase.OUTCOME]
+        rows = [item for item in self.trail.list_items(operation_id) if item["phase"]["S"] == Phase.OUTCOME]
         return rows[number]
 
 
@@ -139,12 +140,12 @@ async def ended(handle: WorkflowHandle[Any, Any]) -> None:
         return
 
 
-def kinds(verification: Verification) -> list[Kind]:
+def kinds(verification: Verification) -> list[FindingKind]:
     """What was found."""
     return [finding.kind for finding in verification.findings]
 
 
-def noted(verification: Verification) -> list[Kind]:
+def noted(verification: Verification) -> list[FindingKind]:
     """What was noted."""
     return [note.kind for note in verification.notes]
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from audit.seal import SEAL_TRAIL
+from audit.activities import SEAL_TRAIL
 from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
 from models.steps import Step

@@ -86,7 +86,7 @@ def test_the_intent_is_written_before_the_first_deletion(rig: ActivityRig, copie
     archive(rig, copies[3])
     order = [call.operation for call in rig.emulator.calls]
     assert order.index("PutItem") < order.index("DeleteDBClusterSnapshot")
-    (row,) = rig.shared.table.operation(rig.operation_id)
+    (row,) = rig.shared.table.list_rows(rig.operation_id)
     assert row.resource_arns == (copies[1].arn, copies[0].arn)
 
 

@@ -97,7 +97,7 @@ def test_the_trail_keeps_the_settings_of_what_is_deleted(rig: ActivityRig) -> No
     found = prepared(rig)
     rig.make_copy(found.snapshot)
     delete(rig, found)
-    [intent] = [row for row in rig.shared.table.operation(rig.operation_id) if row.phase == "intent"]
+    [intent] = [row for row in rig.shared.table.list_rows(rig.operation_id) if row.phase == "intent"]
     kept = ClusterSettings.model_validate_json(intent.facts["settings"])
     assert kept == found.target_settings
     assert json.loads(intent.facts["settings"])["backup_retention_days"] == 3

@@ -183,7 +183,7 @@ def test_room_is_made_after_a_failed_copy_in_the_same_look(rig: ActivityRig, sna
     rig.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="SnapshotQuotaExceeded", message=message)
     answer = copy(rig, snapshot, archive=Archive(keep=1))
     assert (answer.done, answer.details) == (False, "Pruned 1 old copies to make room")
-    declared = [row.resource_arns for row in rig.shared.table.operation(rig.operation_id)]
+    declared = [row.resource_arns for row in rig.shared.table.list_rows(rig.operation_id)]
     assert declared == [(failed.arn,), (older.arn,)]
 
 

@@ -86,7 +86,7 @@ def test_the_intent_is_written_before_the_first_deletion(rig: ActivityRig, snaps
     delete(rig, snapshot, resource_id)
     order = [call.operation for call in rig.emulator.calls]
     assert order.index("PutItem") < order.index("DeleteDBInstance")
-    (row,) = rig.shared.table.operation(rig.operation_id)
+    (row,) = rig.shared.table.list_rows(rig.operation_id)
     assert row.details == f"Deleting {rig.target.cluster} ({resource_id})"
     assert row.resource_arns == (rig.target.arn,)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from audit.rows import EXPIRES_AT
 from audit.setup import create_audit_table, create_operations_table
-from audit.table import BY_DATE, EXPIRES_AT
+from audit.table import BY_DATE
 from devstack.aws import Emulator
 
 if TYPE_CHECKING:

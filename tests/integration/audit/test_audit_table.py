@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from audit.rows import Phase
-from audit.table import EXPIRES_AT, AuditTable
+from audit.rows import EXPIRES_AT, Phase
+from audit.table import AuditTable
 from devstack.aws import Emulator
 from errors import Fault, TrailConflict, TrailUnavailable
 from models.steps import Status, Step
@@ -33,7 +33,7 @@ def test_the_same_row_twice_is_one_row(table: AuditTable) -> None:
     """A write that is repeated changes nothing and is no error."""
     for _ in range(3):
         table.put(row())
-    assert table.operation("op-001") == [row()]
+    assert table.list_rows("op-001") == [row()]
 
 
 def test_a_row_is_never_replaced(table: AuditTable) -> None:
@@ -44,7 +44,7 @@ def test_a_row_is_never_replaced(table: AuditTable) -> None:
     assert "op-001" in refused.value.message
     assert row().event_key in refused.value.message
     assert refused.value.non_retryable
-    assert table.operation("op-001") == [row()]
+    assert table.list_rows("op-001") == [row()]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,13 +63,13 @@ def test_a_failing_dynamodb_doubles_and_loses_nothing(aws: Emulator, table: Audi
     # A reset after the effect costs one refusal less: the first retry finds the row.
     assert refusals <= times // OFTEN
     assert refusals >= (times // OFTEN if kind != "reset-after" else 0)
-    assert table.operation("op-001") == [row()]
+    assert table.list_rows("op-001") == [row()]
 
 
 def test_an_outage_says_what_to_look_at(aws: Emulator, table: AuditTable, table_name: str) -> None:
     """The error of a read or a write names the table, DynamoDB's own code and the command that makes the table."""
     aws.faults.add("dynamodb", "*", "error", code="ResourceNotFoundException", count=None)
-    for call in (lambda: table.put(row()), lambda: table.operation("op-001")):
+    for call in (lambda: table.put(row()), lambda: table.list_rows("op-001")):
         with pytest.raises(TrailUnavailable, match=table_name) as refused:
             call()
         assert refused.value.fault.code == "ResourceNotFoundException"
@@ -80,7 +80,7 @@ def test_threads_that_write_the_same_row_all_succeed(table: AuditTable) -> None:
     """A write that overtakes its own repetition is harmless."""
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: table.put(row()), range(16)))
-    assert table.operation("op-001") == [row()]
+    assert table.list_rows("op-001") == [row()]
 
 
 def test_an_operation_is_read_in_the_order_of_time(table: AuditTable) -> None:
@@ -89,7 +89,7 @@ def test_an_operation_is_read_in_the_order_of_time(table: AuditTable) -> None:
     for written in reversed(rows):
         table.put(written)
     table.put(row(operation_id="op-002"))
-    assert table.operation("op-001") == rows
+    assert table.list_rows("op-001") == rows
 
 
 def test_days_are_read_whole_and_in_order(table: AuditTable) -> None:
@@ -101,8 +101,8 @@ def test_days_are_read_whole_and_in_order(table: AuditTable) -> None:
     ]
     for written in rows:
         table.put(written)
-    assert table.days(date(2024, 3, 21), date(2024, 3, 23)) == rows[2:8]
-    assert table.days(date(2024, 3, 26), date(2024, 3, 27)) == []
+    assert table.list_rows_by_day(date(2024, 3, 21), date(2024, 3, 23)) == rows[2:8]
+    assert table.list_rows_by_day(date(2024, 3, 26), date(2024, 3, 27)) == []
 
 
 def test_more_than_a_page_is_read_to_its_end(aws: Emulator, table: AuditTable) -> None:
@@ -112,8 +112,8 @@ def test_more_than_a_page_is_read_to_its_end(aws: Emulator, table: AuditTable) -
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(table.put, rows))
     aws.calls.clear()
-    assert table.operation("op-001") == rows
-    assert table.days(NIGHT.date(), NIGHT.date()) == rows
+    assert table.list_rows("op-001") == rows
+    assert table.list_rows_by_day(NIGHT.date(), NIGHT.date()) == rows
     assert sum(call.operation == "Query" for call in aws.calls) >= 4
 
 
@@ -141,7 +141,7 @@ def test_a_row_too_long_for_dynamodb_is_still_written(table: AuditTable) -> None
     """A fault that tells half a megabyte is cut: a row that DynamoDB refuses for ever would hold the night for ever."""
     endless = "é" * 300_000
     table.put(row(details=endless, fault=Fault(type="StepFailed", short=endless, message=endless)))
-    (read,) = table.operation("op-001")
+    (read,) = table.list_rows("op-001")
     assert read.fault is not None
     assert read.fault.message.startswith("ééé")
     assert "cut" in read.fault.message[-40:]

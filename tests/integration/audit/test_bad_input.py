@@ -58,10 +58,10 @@ INPUTS: dict[str, tuple[list[Any], list[str]]] = {
     "list": ([[PLANTED]], ["request: Input should be"]),
     "string": ([PLANTED], ["request: Input should be"]),
     "number": ([17], ["request: Input should be"]),
-    "bytes": ([PLANTED.encode()], ["encoding binary/plain, wanted JSON"]),
-    "unheard-of encoding": ([_raw(PLANTED, "json/secret")], ["encoding json/secret, wanted JSON"]),
-    "no encoding": ([_raw(PLANTED, "")], ["encoding none, wanted JSON"]),
-    "protobuf": ([_raw(PLANTED, "json/protobuf")], ["encoding json/protobuf, wanted JSON"]),
+    "bytes": ([PLANTED.encode()], ["encoding binary/plain; expected JSON"]),
+    "unheard-of encoding": ([_raw(PLANTED, "json/secret")], ["encoding json/secret; expected JSON"]),
+    "no encoding": ([_raw(PLANTED, "")], ["encoding none; expected JSON"]),
+    "protobuf": ([_raw(PLANTED, "json/protobuf")], ["encoding json/protobuf; expected JSON"]),
     "not JSON": ([_raw(PLANTED, "json/plain")], ["request: Invalid JSON"]),
     "missing": ([_without("notification")], ["notification: Field required"]),
     "wrong type": ([_with("source", cluster=[PLANTED])], ["source.cluster: Input should be a valid string"]),
@@ -87,8 +87,8 @@ INPUTS: dict[str, tuple[list[Any], list[str]]] = {
         ],
     ),
     "source is target": ([_with("target", region="eu-west-1", cluster="orders")], ["are the same cluster"]),
-    "two inputs": ([GOOD, GOOD], ["found 2 inputs, wanted one"]),
-    "three inputs, none good": ([PLANTED, None, 3], ["found 3 inputs, wanted one"]),
+    "two inputs": ([GOOD, GOOD], ["The workflow has 2 inputs; expected one"]),
+    "three inputs, none good": ([PLANTED, None, 3], ["The workflow has 3 inputs; expected one"]),
 }
 
 

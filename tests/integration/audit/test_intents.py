@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from audit.intents import TrailIntents
 from audit.rows import AuditRow, Phase, to_item
-from audit.table import AuditTable, TrailIntents
+from audit.table import AuditTable
 from devstack.aws import Emulator
 from errors import TrailConflict, TrailUnavailable
 from models.operation import StepInput
@@ -37,7 +38,7 @@ def intent(**changed: object) -> AuditRow:
 
 
 def declared(table: AuditTable) -> list[tuple[int, int, tuple[str, ...]]]:
-    return [(row.poll, row.attempt, row.resource_arns) for row in table.operation("op-001")]
+    return [(row.poll, row.attempt, row.resource_arns) for row in table.list_rows("op-001")]
 
 
 def test_a_later_attempt_may_find_more(table: AuditTable) -> None:
@@ -46,7 +47,7 @@ def test_a_later_attempt_may_find_more(table: AuditTable) -> None:
     declare(table, A, B)
     declare(table, C)
     assert declared(table) == [(1, 1, (A,)), (1, 2, (A, B)), (1, 3, (C,))]
-    assert TrailIntents(table).declared_resources(STEP, OF) == (A, B, C)
+    assert TrailIntents(table).list_declared_arns(STEP, OF) == (A, B, C)
 
 
 @pytest.mark.parametrize("arns", [(A, B), (A,), (B, A)])
@@ -69,7 +70,7 @@ def test_a_step_that_is_taken_again_declares_again(table: AuditTable) -> None:
     """After a retry the same name may be another resource."""
     declare(table, A)
     again = OF.model_copy(update={"step_started_at": later(hours=1)})
-    assert TrailIntents(table).declared_resources(STEP, again) == ()
+    assert TrailIntents(table).list_declared_arns(STEP, again) == ()
     declare(table, A, step_input=again)
     assert declared(table) == [(1, 1, (A,)), (1, 1, (A,))]
 
@@ -98,8 +99,8 @@ class Overtaken(AuditTable):
         vars(self).update(vars(table))
         self._others = others
 
-    def operation(self, operation_id: str) -> list[AuditRow]:
-        rows = super().operation(operation_id)
+    def list_rows(self, operation_id: str) -> list[AuditRow]:
+        rows = super().list_rows(operation_id)
         if self._others:
             self._others.pop()()
         return rows
@@ -123,5 +124,5 @@ def test_a_stranger_in_the_place_of_an_intent_is_a_conflict(
     """A row that somebody changed is not counted around."""
     changed = {**to_item(intent()), "step_started_at": {"S": "2024-03-21T00:05:00.000Z"}}
     dynamodb.put_item(TableName=table_name, Item=changed)
-    with pytest.raises(TrailConflict, match="Somebody changed it"):
+    with pytest.raises(TrailConflict, match="Either the row was changed"):
         declare(table, A)

@@ -123,7 +123,7 @@ def test_a_number_leads_to_its_workflow(numbers: OperationNumbersTable) -> None:
     found = numbers.find("op-001")
     assert found is not None
     assert (found.workflow_id, found.first_run_id) == (NIGHT_OF, "run-1")
-    assert found.target.endswith(":cluster:orders")
+    assert found.target_arn.endswith(":cluster:orders")
     assert found.opened_at == later(seconds=1)
     assert found.opened_at > NIGHT
     assert numbers.find("op-002") is None
@@ -133,5 +133,5 @@ def test_after_999_the_numbers_go_on(
     dynamodb: DynamoDBClient, operations_table: str, numbers: OperationNumbersTable
 ) -> None:
     """op-1000 follows op-999."""
-    dynamodb.put_item(TableName=operations_table, Item={"record": {"S": "counter"}, "last": {"N": "998"}})
+    dynamodb.put_item(TableName=operations_table, Item={"record": {"S": "counter"}, "last_number": {"N": "998"}})
     assert [numbers.open(_wanted(run)).operation_id for run in (1, 2)] == ["op-999", "op-1000"]

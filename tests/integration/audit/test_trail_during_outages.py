@@ -67,7 +67,7 @@ def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServe
             await _until(lambda: scripted_activities.effects[handle.id] == 2)
             await asyncio.sleep(0.3)
             description = await handle.describe()
-            during = [row.phase for row in impatient_table.operation(handle.id)]
+            during = [row.phase for row in impatient_table.list_rows(handle.id)]
             aws.faults.remove(outage)
             return during, description.close_time is None, await at.ended(handle)
 
@@ -219,7 +219,7 @@ def test_a_success_that_no_activity_stamped_is_of_the_run_that_tells_it(
     temporal: TemporalServer, table: AuditTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer without run and time, as an older worker gave it, has those of the workflow."""
-    monkeypatch.setattr("audit.interceptor._stamped", lambda *_: {})
+    monkeypatch.setattr("audit.interceptor._origin", lambda *_: {})
     ended = _night(temporal, table, Call())
     [success] = ended.phase(Phase.OUTCOME)
     assert success.run_id == ended.run_id

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from audit.findings import Kind, State, Verification, as_json, as_plain, as_table
 from audit.report import report_rows
 from audit.rows import ADDED_AT, ADDED_BY, Phase
+from audit.verify.findings import FindingKind, State, Verification, as_json, as_plain, as_table
+from audit.verify.verifier import UnknownOperation
 from devstack.aws import Emulator
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
-from runs.restores import RestoreRefused
 from tests.integration.audit.test_trail_tells_the_truth import SCENARIOS
 from tests.rigs import scripted_activities
 from tests.rigs.recorded_operations import at_work
@@ -62,10 +62,10 @@ def test_a_true_trail_is_clean_however_the_steps_ended(temporal: TemporalServer,
         return {name: await verify(f"op-{number:03d}") for number, name in enumerate(handles, start=1)}
 
     verified = at_desk(temporal, tables, work)
-    found = {name: [(f.kind, f.text) for f in of.findings] for name, of in verified.items() if of.findings}
+    found = {name: [(f.kind, f.lines) for f in of.findings] for name, of in verified.items() if of.findings}
     # A night that fails before it comes to its seal has none: that is all that is wrong anywhere.
     assert {name: [kind for kind, _ in findings] for name, findings in found.items()} == {
-        "refused fatally": [Kind.UNSEALED]
+        "refused fatally": [FindingKind.MISSING_SEAL]
     }, found
     assert {of.state for of in verified.values()} == {State.ENDED}
 
@@ -99,12 +99,12 @@ def test_a_forged_field_is_named(temporal: TemporalServer, tables: Tables) -> No
 
     verified = at_desk(temporal, tables, work)
     for field, of in verified.items():
-        different = [finding for finding in of.findings if finding.kind is Kind.DIFFERENT]
+        different = [finding for finding in of.findings if finding.kind is FindingKind.FIELD_MISMATCH]
         # The time of a success is known to the millisecond, and its length follows from it.
         assert field in {finding.field for finding in different} <= {field, "duration_seconds"}, field
         assert all(finding.event_key for finding in different)
     [details] = [finding for finding in verified["details"].findings if finding.field == "details"]
-    assert (details.found, details.wanted) == ("Found snapshot: another", "Found snapshot: rds:orders")
+    assert (details.actual, details.expected) == ("Found snapshot: another", "Found snapshot: rds:orders")
 
 
 def test_a_row_of_which_no_history_knows_is_named(temporal: TemporalServer, tables: Tables) -> None:
@@ -115,7 +115,7 @@ def test_a_row_of_which_no_history_knows_is_named(temporal: TemporalServer, tabl
 
     async def work(at: Desk) -> tuple[list[str], Verification]:
         await at.night("op-001", Call(behaviour="third-time-lucky", attempts=5), sealed=False)
-        rows = tables.trail.operation("op-001")
+        rows = tables.trail.list_rows("op-001")
         success = only(rows, lambda row: row.phase is Phase.OUTCOME)
         started = only(rows, lambda row: row.phase is Phase.STARTED)
         attempt = only(rows, lambda row: row.phase is Phase.ATTEMPT and row.attempt == 2)
@@ -135,8 +135,8 @@ def test_a_row_of_which_no_history_knows_is_named(temporal: TemporalServer, tabl
         return [row.event_key for row in forged], await at.verifier.verify("op-001")
 
     forged, verified = at_desk(temporal, tables, work)
-    assert {f.event_key for f in verified.findings if f.kind is Kind.UNKNOWN} == set(forged)
-    assert [f.event_key for f in verified.findings if f.kind is Kind.UNREADABLE] == ["zzz"]
+    assert {f.event_key for f in verified.findings if f.kind is FindingKind.UNEXPECTED_ROW} == set(forged)
+    assert [f.event_key for f in verified.findings if f.kind is FindingKind.UNREADABLE_ROW] == ["zzz"]
 
 
 def test_lost_rows_are_added_and_say_so(temporal: TemporalServer, tables: Tables) -> None:
@@ -155,12 +155,12 @@ def test_lost_rows_are_added_and_say_so(temporal: TemporalServer, tables: Tables
         )
 
     before, repaired, again, after = at_desk(temporal, tables, work)
-    assert kinds(before) == [Kind.UNSEALED, Kind.MISSING, Kind.MISSING]
+    assert kinds(before) == [FindingKind.MISSING_SEAL, FindingKind.MISSING_ROW, FindingKind.MISSING_ROW]
     assert repaired.ok, as_plain(repaired)
     assert len(repaired.added) == 3
     assert (again.added, again.ok, after.ok) == ((), True, True)
-    assert noted(after) == [Kind.ADDED, Kind.ADDED]
-    outcomes = [row for row in tables.trail.operation("op-001") if row.phase is Phase.OUTCOME]
+    assert noted(after) == [FindingKind.ADDED_ROW, FindingKind.ADDED_ROW]
+    outcomes = [row for row in tables.trail.list_rows("op-001") if row.phase is Phase.OUTCOME]
     assert [(row.step, row.status) for row in outcomes] == [
         (Step.COPY_SNAPSHOT, Status.SUCCESS),
         (Step.DELETE_RDS, Status.FAILED),
@@ -181,12 +181,12 @@ def test_a_terminated_step_gets_its_end(temporal: TemporalServer, tables: Tables
 
     scripted_activities.effects.clear()
     before, repaired, after = at_desk(temporal, tables, work)
-    assert kinds(before) == [Kind.UNSEALED, Kind.UNENDED]
+    assert kinds(before) == [FindingKind.MISSING_SEAL, FindingKind.STEP_WITHOUT_END]
     assert before.findings[1].step == Step.RESTORE_SNAPSHOT
     assert "starter.py audit verify op-001 --repair" in before.findings[1].what_to_do
     assert repaired.ok, as_plain(repaired)
     assert after.ok, as_plain(after)
-    last = report_rows(tables.trail.operation("op-001"))[-1]
+    last = report_rows(tables.trail.list_rows("op-001"))[-1]
     assert (last.step, last.status, last.details) == (Step.RESTORE_SNAPSHOT, Status.FAILED, "Terminated")
 
 
@@ -202,7 +202,7 @@ def test_a_step_terminated_between_two_looks_gets_its_end(temporal: TemporalServ
 
     scripted_activities.effects.clear()
     verified = at_desk(temporal, tables, work)
-    assert kinds(verified) == [Kind.UNSEALED, Kind.UNENDED]
+    assert kinds(verified) == [FindingKind.MISSING_SEAL, FindingKind.STEP_WITHOUT_END]
     assert verified.findings[1].event_key is not None
     assert "#00002.00000#" in verified.findings[1].event_key
 
@@ -213,7 +213,7 @@ def test_a_running_night_is_verified_as_far_as_it_is(temporal: TemporalServer, t
     async def work(at: Desk) -> tuple[Verification, Verification, Verification]:
         handle = await at.start("op-001", Call(), UNTIL_CANCELLED)
         await until(lambda: scripted_activities.effects["op-001"] >= 2)
-        await until(lambda: len(tables.trail.operation("op-001")) == 3)
+        await until(lambda: len(tables.trail.list_rows("op-001")) == 3)
         clean = await at.verifier.verify("op-001")
         outcome = tables.outcome("op-001")
         tables.remove(outcome)
@@ -225,9 +225,9 @@ def test_a_running_night_is_verified_as_far_as_it_is(temporal: TemporalServer, t
 
     scripted_activities.effects.clear()
     clean, lost, wrong = at_desk(temporal, tables, work)
-    assert (clean.ok, noted(clean)) == (True, [Kind.RUNNING])
-    assert (lost.ok, noted(lost), lost.added) == (True, [Kind.RUNNING, Kind.ON_ITS_WAY], ())
-    assert (kinds(wrong), wrong.added, wrong.state) == ([Kind.DIFFERENT], (), State.RUNNING)
+    assert (clean.ok, noted(clean)) == (True, [FindingKind.WORKFLOW_RUNNING])
+    assert (lost.ok, noted(lost), lost.added) == (True, [FindingKind.WORKFLOW_RUNNING, FindingKind.PENDING_ROW], ())
+    assert (kinds(wrong), wrong.added, wrong.state) == ([FindingKind.FIELD_MISMATCH], (), State.RUNNING)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_night_reset_while_it_ran_went_on_elsewhere(temporal: TemporalServer, 
     async def work(at: Desk) -> Verification:
         handle = await at.start("op-001", Call(), UNTIL_CANCELLED)
         await until(lambda: scripted_activities.effects["op-001"] >= 2)
-        await until(lambda: len(tables.trail.operation("op-001")) == 3)
+        await until(lambda: len(tables.trail.list_rows("op-001")) == 3)
         again = await at.reset(handle, 1)
         await until(lambda: scripted_activities.effects["op-001"] >= 3)
         await again.cancel()
@@ -269,7 +269,7 @@ def test_a_night_reset_while_it_ran_went_on_elsewhere(temporal: TemporalServer, 
     scripted_activities.effects.clear()
     verified = at_desk(temporal, tables, work)
     assert verified.ok, as_plain(verified)
-    assert noted(verified) == [Kind.SUPERSEDED]
+    assert noted(verified) == [FindingKind.WORKFLOW_RESET]
     assert len(verified.runs) == 2
 
 
@@ -305,7 +305,7 @@ def test_a_repaired_night_can_be_reset(aws: Emulator, temporal: TemporalServer, 
     repaired, verified = at_desk(temporal, tables, work)
     assert repaired.ok, as_plain(repaired)
     assert verified.ok, as_plain(verified)
-    successes = [row for row in tables.trail.operation("op-001") if row.status is Status.SUCCESS]
+    successes = [row for row in tables.trail.list_rows("op-001") if row.status is Status.SUCCESS]
     assert [row.facts.get(ADDED_BY) for row in successes] == ["audit verify"]
 
 
@@ -329,21 +329,21 @@ def test_what_temporal_has_forgotten_is_checked_by_its_seals(temporal: TemporalS
     async def work(at: Desk) -> tuple[Verification, Verification]:
         await at.night("op-001", Call())
         forgotten = tables.open("aurora-restore:forgotten", str(uuid.uuid4()))
-        for item in tables.trail.items("op-001"):
+        for item in tables.trail.list_items("op-001"):
             tables.put(changed(item, operation_id=forgotten))
         return await at.verifier.verify(forgotten), await at.verifier.repair(forgotten)
 
     verified, repaired = at_desk(temporal, tables, work)
-    assert verified.state is State.HISTORY_GONE
-    assert Kind.HISTORY_GONE in noted(verified)
+    assert verified.state is State.HISTORY_EXPIRED
+    assert FindingKind.HISTORY_EXPIRED in noted(verified)
     # The rows of another operation under this one's number: its seal gives them away.
-    assert Kind.SEAL_CHANGED in kinds(verified)
+    assert FindingKind.CHANGED_SEAL in kinds(verified)
     assert (repaired.added, repaired.findings) == ((), verified.findings)
 
 
 def test_an_operation_that_never_was_is_refused(temporal: TemporalServer, tables: Tables) -> None:
     """A number that nobody opened is a mistake of the caller."""
-    with pytest.raises(RestoreRefused, match="op-999"):
+    with pytest.raises(UnknownOperation, match="op-999"):
         at_desk(temporal, tables, lambda at: at.verifier.verify("op-999"))
 
 
@@ -359,7 +359,7 @@ def test_it_is_told_to_people_and_to_programs(temporal: TemporalServer, tables: 
     verified = at_desk(temporal, tables, work)
     told = json.loads(as_json(verified))
     assert (told["ok"], told["state"], told["operation_id"]) == (False, "ended", "op-001")
-    assert {finding["kind"] for finding in told["findings"]} == {"different", "changed"}
+    assert {finding["kind"] for finding in told["findings"]} == {"field mismatch", "changed row"}
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(as_table(verified))
     for text in (as_plain(verified), console.export_text()):

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from audit.findings import Kind, as_plain
-from audit.rows import Phase
-from audit.seal import Link, Seals, digest_of, from_seal_item, is_seal
-from audit.table import EXPIRES_AT, AuditTable
-from audit.verify_seals import Checked, SealCheck
+from audit.activities import SEAL_TRAIL
+from audit.chain import SealChains
+from audit.digest import digest_of
+from audit.rows import EXPIRES_AT, Phase
+from audit.seal_rows import SealLink, from_seal_item, is_seal, to_seal_item
+from audit.table import AuditTable
+from audit.verify.findings import FindingKind, as_plain
+from audit.verify.seal_check import SealCheck
+from audit.verify.seal_findings import SealFindings
 from devstack.temporal_server import TemporalServer
 from models.operation import OpenOperationInput
 from models.seal import Seal, SealInput
@@ -41,7 +45,7 @@ class Book:
     def __init__(self, tables: Tables, retention: timedelta | None = None) -> None:
         self.tables = tables
         self.trail = AuditTable(tables.dynamodb, tables.audit, retention)
-        self.seals = Seals(tables.dynamodb, tables.audit, tables.operations, retention)
+        self.seals = SealChains(tables.dynamodb, tables.audit, tables.operations, retention)
         self.told: dict[str, list[Seal]] = {}
         for night in range(3):
             self._night(night)
@@ -59,20 +63,21 @@ class Book:
 
     def _seal(self, operation_id: str, night: int, at: datetime) -> Seal:
         seal_input = SealInput(operation_id=operation_id, target_arn=TARGET, workflow_id=WORKFLOW, sealed_at=at)
-        return self.seals.seal(seal_input, f"run-{night}")
+        return self.seals.append(seal_input, f"run-{night}", SEAL_TRAIL)
 
     def check(
         self, operation_id: str = "op-002", *, now: datetime = NIGHT, ended: bool = True, told: bool = False
-    ) -> Checked:
+    ) -> SealFindings:
         """What the seals say; `told` with what the history knows of them."""
         opened = self.tables.numbers.find(operation_id)
         assert opened is not None
-        check = SealCheck(self.seals, opened, self.trail.items(operation_id), now)
-        return check.check(ended, self.told[operation_id] if told else [])
+        check = SealCheck(self.seals, opened, self.trail.list_items(operation_id), now)
+        told_seals = self.told[operation_id] if told else []
+        return check.check(told_seals, has_ended=ended, confirmed_keys=None)
 
     def seal_item(self, operation_id: str, number: int) -> dict[str, Any]:
         """One of the operation's seals as it lies in the table."""
-        return [item for item in self.trail.items(operation_id) if is_seal(item)][number]
+        return [item for item in self.trail.list_items(operation_id) if is_seal(item)][number]
 
     def forget_head(self) -> None:
         """Delete the head of the chain."""
@@ -86,7 +91,7 @@ def book(tables: Tables) -> Book:
     return Book(tables)
 
 
-def found(checked: Checked) -> set[tuple[Kind, str | None]]:
+def found(checked: SealFindings) -> set[tuple[FindingKind, str | None]]:
     """What was found, and where."""
     return {(finding.kind, finding.event_key) for finding in checked.findings}
 
@@ -95,7 +100,7 @@ def test_three_nights_are_clean(book: Book) -> None:
     """The first, the one between and the last: nothing found, nothing to note."""
     for operation_id in book.told:
         checked = book.check(operation_id, told=True)
-        assert (checked.findings, checked.notes, checked.unsealed) == ([], [], [])
+        assert (checked.findings, checked.notes, checked.unsealed_keys) == ([], [], [])
 
 
 @pytest.mark.parametrize("operation_id", ["op-001", "op-002", "op-003"])
@@ -104,9 +109,9 @@ def test_a_changed_row_is_named(book: Book, operation_id: str) -> None:
     outcome = book.tables.outcome(operation_id)
     book.tables.put(changed(outcome, details="Started copy 7"))
     [finding] = book.check(operation_id).findings
-    assert (finding.kind, finding.event_key) == (Kind.CHANGED, outcome["event_key"]["S"])
+    assert (finding.kind, finding.event_key) == (FindingKind.CHANGED_ROW, outcome["event_key"]["S"])
     assert finding.step == Step.COPY_SNAPSHOT
-    assert "Started copy 7" in (finding.found or "")
+    assert "Started copy 7" in (finding.actual or "")
 
 
 @pytest.mark.parametrize("field", [EXPIRES_AT, "another"])
@@ -114,14 +119,14 @@ def test_a_field_more_is_a_change(book: Book, field: str) -> None:
     """Also a time to live, with which a row would soon be gone."""
     outcome = book.tables.outcome("op-002")
     book.tables.put(outcome | {field: {"N": "1"}})
-    assert found(book.check()) == {(Kind.CHANGED, outcome["event_key"]["S"])}
+    assert found(book.check()) == {(FindingKind.CHANGED_ROW, outcome["event_key"]["S"])}
 
 
 def test_a_removed_row_is_named(book: Book) -> None:
     """Whatever its phase."""
-    for item in book.trail.items("op-002")[:2]:
+    for item in book.trail.list_items("op-002")[:2]:
         book.tables.remove(item)
-        assert (Kind.REMOVED, item["event_key"]["S"]) in found(book.check())
+        assert (FindingKind.DELETED_ROW, item["event_key"]["S"]) in found(book.check())
 
 
 @pytest.mark.parametrize("phase", [Phase.OUTCOME, Phase.INTENT, Phase.DECISION])
@@ -132,8 +137,8 @@ def test_an_inserted_row_is_named(book: Book, phase: Phase) -> None:
         inserted = row(operation_id="op-002", step=Step.DELETE_RDS, phase=phase, timestamp=at)
         book.trail.put(inserted)
         checked = book.check()
-        assert (Kind.INSERTED, inserted.event_key) in found(checked)
-        assert inserted.event_key in checked.unsealed
+        assert (FindingKind.UNSEALED_ROW, inserted.event_key) in found(checked)
+        assert inserted.event_key in checked.unsealed_keys
 
 
 @pytest.mark.parametrize("phase", [Phase.STARTED, Phase.ATTEMPT])
@@ -143,7 +148,7 @@ def test_a_stale_workers_late_row_is_a_note(book: Book, phase: Phase) -> None:
     book.trail.put(late)
     checked = book.check()
     assert checked.findings == []
-    assert [(note.kind, note.event_key) for note in checked.notes] == [(Kind.LATE, late.event_key)]
+    assert [(note.kind, note.event_key) for note in checked.notes] == [(FindingKind.LATE_ROW, late.event_key)]
 
 
 def test_rows_swapped_between_operations_are_named(book: Book) -> None:
@@ -153,12 +158,12 @@ def test_rows_swapped_between_operations_are_named(book: Book) -> None:
         book.tables.remove(mine)
         book.tables.put(changed(theirs, operation_id=mine["operation_id"]["S"]))
     assert found(book.check("op-001")) == {
-        (Kind.REMOVED, one["event_key"]["S"]),
-        (Kind.INSERTED, other["event_key"]["S"]),
+        (FindingKind.DELETED_ROW, one["event_key"]["S"]),
+        (FindingKind.UNSEALED_ROW, other["event_key"]["S"]),
     }
     assert found(book.check("op-002")) == {
-        (Kind.REMOVED, other["event_key"]["S"]),
-        (Kind.INSERTED, one["event_key"]["S"]),
+        (FindingKind.DELETED_ROW, other["event_key"]["S"]),
+        (FindingKind.UNSEALED_ROW, one["event_key"]["S"]),
     }
 
 
@@ -167,18 +172,18 @@ def test_contents_swapped_within_an_operation_are_named(book: Book) -> None:
     one, other = book.tables.outcome("op-002", 0), book.tables.outcome("op-002", 1)
     book.tables.put(one | {"event_key": other["event_key"]})
     book.tables.put(other | {"event_key": one["event_key"]})
-    assert found(book.check()) == {(Kind.CHANGED, item["event_key"]["S"]) for item in (one, other)}
+    assert found(book.check()) == {(FindingKind.CHANGED_ROW, item["event_key"]["S"]) for item in (one, other)}
 
 
 @pytest.mark.parametrize(
-    "field", ["covered", "previous", "digest", "number", "sealed_at", "sealed_by", "target", "run_id"]
+    "field", ["covered_rows", "previous_seal", "digest", "number", "sealed_at", "sealed_by", "target_arn", "run_id"]
 )
 def test_a_changed_seal_is_named(book: Book, field: str) -> None:
     """Each field of a seal is under its own digest."""
     seal = book.seal_item("op-002", 0)
-    forged = book.seal_item("op-003", 0)[field] if field not in ("sealed_by", "target") else {"S": "another"}
+    forged = book.seal_item("op-003", 0)[field] if field not in ("sealed_by", "target_arn") else {"S": "another"}
     book.tables.put(seal | {field: forged})
-    assert (Kind.SEAL_CHANGED, seal["event_key"]["S"]) in found(book.check())
+    assert (FindingKind.CHANGED_SEAL, seal["event_key"]["S"]) in found(book.check())
 
 
 def test_a_seal_that_was_made_anew_does_not_fit_the_chain(book: Book) -> None:
@@ -187,7 +192,7 @@ def test_a_seal_that_was_made_anew_does_not_fit_the_chain(book: Book) -> None:
     book.tables.put(changed(outcome, details="Notification sent to nobody"))
     last = book.seal_item("op-002", 1)
     book.tables.remove(last)
-    forged = book.seals._item(
+    forged = to_seal_item(
         SealInput(
             operation_id="op-002",
             target_arn=TARGET,
@@ -196,14 +201,15 @@ def test_a_seal_that_was_made_anew_does_not_fit_the_chain(book: Book) -> None:
         ),
         "run-1",
         "seal-trail",
-        book.trail.items("op-002"),
+        book.trail.list_items("op-002"),
         _link_of(book, "op-002", 0),
+        None,
     )
     assert forged["event_key"] == last["event_key"]
     book.tables.put(forged)
-    assert (Kind.CHAIN_BROKEN, last["event_key"]["S"]) in found(book.check())
+    assert (FindingKind.BROKEN_CHAIN, last["event_key"]["S"]) in found(book.check())
     # The night after says it too.
-    assert (Kind.CHAIN_BROKEN, last["event_key"]["S"]) in found(book.check("op-003"))
+    assert (FindingKind.BROKEN_CHAIN, last["event_key"]["S"]) in found(book.check("op-003"))
 
 
 @pytest.mark.parametrize("operation_id", ["op-001", "op-002", "op-003"])
@@ -213,7 +219,7 @@ def test_a_removed_seal_is_named(book: Book, operation_id: str, number: int) -> 
     seal = book.seal_item(operation_id, number)
     book.tables.remove(seal)
     places = found(book.check(operation_id))
-    assert (Kind.SEAL_REMOVED, seal["event_key"]["S"]) in places
+    assert (FindingKind.DELETED_SEAL, seal["event_key"]["S"]) in places
     assert len({place for _, place in places if place}) <= 2  # the seal, and the row that only it covered
 
 
@@ -221,44 +227,43 @@ def test_a_removed_seal_is_named(book: Book, operation_id: str, number: int) -> 
 def test_a_night_cut_out_whole_is_named(book: Book, operation_id: str) -> None:
     """No row and no seal is left: the chain leads to where they were."""
     last = book.seal_item(operation_id, 1)
-    for item in book.trail.items(operation_id):
+    for item in book.trail.list_items(operation_id):
         book.tables.remove(item)
-    assert (Kind.SEAL_REMOVED, last["event_key"]["S"]) in found(book.check(operation_id))
+    assert (FindingKind.DELETED_SEAL, last["event_key"]["S"]) in found(book.check(operation_id))
 
 
 def test_the_last_seal_and_what_only_it_covered_cut_off_is_named(book: Book) -> None:
     """What is left looks whole in itself; the head of the chain knows better."""
-    *_, notified, last = book.trail.items("op-003")
+    *_, notified, last = book.trail.list_items("op-003")
     book.tables.remove(notified)
     book.tables.remove(last)
-    assert found(book.check("op-003")) == {(Kind.SEAL_REMOVED, last["event_key"]["S"])}
+    assert found(book.check("op-003")) == {(FindingKind.DELETED_SEAL, last["event_key"]["S"])}
 
 
 def test_a_cut_off_chain_is_named(book: Book) -> None:
     """Without its head, the chain leads to none of its seals."""
     book.forget_head()
-    assert {kind for kind, _ in found(book.check())} == {Kind.CHAIN_BROKEN}
+    assert {kind for kind, _ in found(book.check())} == {FindingKind.BROKEN_CHAIN}
 
 
 def test_temporals_history_knows_seals_that_both_tables_have_lost(book: Book) -> None:
     """Somebody who rewrites both tables does not rewrite Temporal's history."""
     for operation_id in ("op-001", "op-002", "op-003"):
-        for item in book.trail.items(operation_id):
+        for item in book.trail.list_items(operation_id):
             if is_seal(item):
                 book.tables.remove(item)
     book.forget_head()
-    assert {kind for kind, _ in found(book.check("op-002"))} == {Kind.UNSEALED}
+    assert {kind for kind, _ in found(book.check("op-002"))} == {FindingKind.MISSING_SEAL}
     told = book.check("op-002", told=True)
-    assert {(finding.kind, finding.wanted) for finding in told.findings if finding.kind is Kind.SEAL_REMOVED} == {
-        (Kind.SEAL_REMOVED, seal.digest) for seal in book.told["op-002"]
-    }
+    deleted = [finding.expected or "" for finding in told.findings if finding.kind is FindingKind.DELETED_SEAL]
+    assert [text.rpartition(" ")[2] for text in deleted] == [seal.digest for seal in book.told["op-002"]]
 
 
 def test_a_seal_over_another_operation_is_none(book: Book) -> None:
     """Another night's seal under this one's number, as it was."""
     seal = book.seal_item("op-001", 0)
     book.tables.put(changed(seal, operation_id="op-002"))
-    assert (Kind.SEAL_CHANGED, seal["event_key"]["S"]) in found(book.check())
+    assert (FindingKind.CHANGED_SEAL, seal["event_key"]["S"]) in found(book.check())
 
 
 def test_a_running_operation_may_have_rows_outside_of_its_seals(book: Book) -> None:
@@ -273,12 +278,12 @@ class TestRetention:
     def test_an_expired_seal_before_is_a_note(self, tables: Tables) -> None:
         """The chain ends where DynamoDB deleted it."""
         book = Book(tables, RETENTION)
-        for item in book.trail.items("op-001"):
+        for item in book.trail.list_items("op-001"):
             tables.remove(item)
         then = NIGHT + RETENTION + timedelta(hours=12)
         checked = book.check("op-002", now=then)
         assert checked.findings == []
-        assert {note.kind for note in checked.notes} == {Kind.EXPIRED}
+        assert {note.kind for note in checked.notes} == {FindingKind.EXPIRED}
 
     def test_an_expired_row_is_a_note(self, tables: Tables) -> None:
         """DynamoDB deletes rows in any order, within days."""
@@ -286,23 +291,23 @@ class TestRetention:
         tables.remove(tables.outcome("op-002"))
         checked = book.check(now=NIGHT + RETENTION + timedelta(days=1, hours=1))
         assert checked.findings == []
-        assert {note.kind for note in checked.notes} == {Kind.EXPIRED}
+        assert {note.kind for note in checked.notes} == {FindingKind.EXPIRED}
 
     def test_an_operation_that_has_expired_whole_is_a_note(self, tables: Tables) -> None:
         """Nothing is left of it but its number."""
         book = Book(tables, RETENTION)
         for operation_id in book.told:
-            for item in book.trail.items(operation_id):
+            for item in book.trail.list_items(operation_id):
                 tables.remove(item)
         checked = book.check("op-003", now=NIGHT + RETENTION + timedelta(days=9))
         assert checked.findings == []
-        assert {note.kind for note in checked.notes} == {Kind.EXPIRED}
+        assert {note.kind for note in checked.notes} == {FindingKind.EXPIRED}
 
     def test_what_vanishes_before_its_time_is_found(self, tables: Tables) -> None:
         """A time to live is no excuse before it is over."""
         book = Book(tables, RETENTION)
         tables.remove(tables.outcome("op-002"))
-        assert {kind for kind, _ in found(book.check(now=NIGHT))} == {Kind.REMOVED}
+        assert {kind for kind, _ in found(book.check(now=NIGHT))} == {FindingKind.DELETED_ROW}
 
 
 def test_repair_does_not_launder_what_was_tampered_with(temporal: TemporalServer, tables: Tables) -> None:
@@ -315,16 +320,16 @@ def test_repair_does_not_launder_what_was_tampered_with(temporal: TemporalServer
             tables.remove(tables.outcome("op-001"))
             removed = await at.verifier.verify("op-001")
             repaired = await at.verifier.repair("op-001")
-            success = next(row for row in tables.trail.operation("op-002") if row.phase is Phase.OUTCOME)
+            success = next(row for row in tables.trail.list_rows("op-002") if row.phase is Phase.OUTCOME)
             tables.trail.put(success.model_copy(update={"step": Step.DELETE_RDS}))
             return removed, repaired, await at.verifier.repair("op-001"), await at.verifier.repair("op-002")
 
     removed, repaired, again, forged = asyncio.run(run())
-    assert sorted(kinds(removed)) == [Kind.MISSING, Kind.REMOVED]
-    assert kinds(repaired) == kinds(again) == [Kind.CHANGED], as_plain(repaired)
-    assert "added by audit verify" in repaired.findings[0].text
+    assert sorted(kinds(removed)) == [FindingKind.DELETED_ROW, FindingKind.MISSING_ROW]
+    assert kinds(repaired) == kinds(again) == [FindingKind.CHANGED_ROW], as_plain(repaired)
+    assert "added by audit verify" in (repaired.findings[0].actual or "")
     assert again.added == ()
-    assert sorted(kinds(forged)) == [Kind.INSERTED, Kind.UNKNOWN]
+    assert sorted(kinds(forged)) == [FindingKind.UNEXPECTED_ROW, FindingKind.UNSEALED_ROW]
     assert (forged.added, forged.seals) == ((), 1)
 
 
@@ -356,7 +361,7 @@ def test_an_expired_row_is_not_added_again(temporal: TemporalServer, tables: Tab
             return await at.verifier.verify("op-001"), await at.verifier.repair("op-001")
 
     verified, repaired = asyncio.run(run())
-    assert [note.kind for note in verified.notes] == [Kind.EXPIRED]
+    assert [note.kind for note in verified.notes] == [FindingKind.EXPIRED]
     assert (verified.ok, repaired.ok, repaired.added) == (True, True, ())
 
 
@@ -373,7 +378,7 @@ def test_a_digest_is_of_the_content_alone() -> None:
     assert len({digest_of(item), *(digest_of(change(item)) for change in variants)}) == 4
 
 
-def _link_of(book: Book, operation_id: str, number: int) -> Link:
+def _link_of(book: Book, operation_id: str, number: int) -> SealLink:
 
     seal = from_seal_item(book.seal_item(operation_id, number))
     assert seal is not None

@@ -12,11 +12,11 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
-from audit.findings import Kind, State, Verification, as_plain
+from audit.chain import SealChains
 from audit.numbers import OperationNumbersTable
 from audit.rows import Phase
-from audit.seal import Seals
-from audit.verify import Verifier
+from audit.verify.findings import FindingKind, State, Verification, as_plain
+from audit.verify.verifier import Verifier
 from clients.aws import AwsClients
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Status, Step
@@ -44,7 +44,7 @@ def verifier(on: Bench) -> Verifier:
     """As the command line makes it."""
     dynamodb, settings = AwsClients().dynamodb(on.settings.audit_region), on.settings
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
-    seals = Seals(dynamodb, settings.audit_table, settings.operations_table)
+    seals = SealChains(dynamodb, settings.audit_table, settings.operations_table)
     return Verifier(on.client, on.table, numbers, seals)
 
 
@@ -116,7 +116,7 @@ async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
     verified = await verifier(on).verify("op-001")
     clean(verified, 4)
     assert len(verified.runs) == 2
-    rows = [row for row in on.table.operation("op-001") if row.phase is Phase.OUTCOME]
+    rows = [row for row in on.table.list_rows("op-001") if row.phase is Phase.OUTCOME]
     successes = [(row.step, row.run_id) for row in rows if row.status is Status.SUCCESS]
     before = [step for step, run_id in successes if run_id == first_run]
     assert before == [*list(Step)[:4], Step.SNS_NOTIFICATION]
@@ -131,10 +131,10 @@ async def test_a_terminated_night_is_repaired(on: Bench) -> None:
         await _moment()
     await handle.terminate("a test")
     verified = await verifier(on).verify("op-001")
-    assert Kind.UNSEALED in {finding.kind for finding in verified.findings}
+    assert FindingKind.MISSING_SEAL in {finding.kind for finding in verified.findings}
     repaired = await verifier(on).repair("op-001")
     clean(repaired, 1)
-    assert set(noted(repaired)) <= {Kind.ADDED, Kind.LATE}
+    assert set(noted(repaired)) <= {FindingKind.ADDED_ROW, FindingKind.LATE_ROW}
 
 
 async def _moment() -> None:

@@ -34,7 +34,7 @@ def test_a_true_trail_is_said_to_be_true(night: str, operator: Operator) -> None
     """One line for the operation, and exit code 0; without a name, all of the past days."""
     said = operator("audit", "verify", night)
     assert said.code == 0
-    assert said.out.startswith(f"{night} (ended): the trail is what the history and the seals say; ")
+    assert said.out.startswith(f"{night} (ended): the trail agrees with Temporal's history and its seals (")
     everything = operator("audit", "verify", "--days", "1", "--format", "json")
     found = json.loads(everything.out)
     assert everything.code == 0

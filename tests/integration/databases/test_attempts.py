@@ -384,7 +384,7 @@ def test_temporal_knows_it_before_a_worker_can_be_killed(postgres: Postgres, mon
     async def rig(address: str) -> str:
         plugin, table, settings, aws = parts(DemoEnvironment(postgres.rig.emulator), postgres.unique("killed"))
         client = await Client.connect(address, plugins=[plugin])
-        built = worker.build_worker(client, settings, aws, table, plugin.audit)
+        built = worker.build_worker(client, settings, aws, table)
         runner = UnsandboxedWorkflowRunner()
         async with built, Worker(client, task_queue="nights", workflows=[UsersElsewhere], workflow_runner=runner):
             handle = await client.start_workflow(UsersElsewhere.run, of, id=settings.task_queue, task_queue="nights")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.preflight.plan import CheckStatus, Plan, plan_restore
-from audit.table import TrailIntents
+from audit.intents import TrailIntents
 from tests.rigs.iam.restores import PolicedNight
 
 

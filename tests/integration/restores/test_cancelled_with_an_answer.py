@@ -15,8 +15,10 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from activities.operations import OPEN_OPERATION
+from audit.activities import OutcomeActivities
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
+from audit.writer import TrailWriter
 from devstack.aws import Durations
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Step
@@ -89,7 +91,7 @@ def workflow_worker(on: Bench) -> Worker:
         on.client,
         task_queue=on.settings.task_queue,
         workflows=worker.WORKFLOWS,
-        activities=[on.plugin.audit.record_outcome],
+        activities=[OutcomeActivities(TrailWriter(on.table)).record_outcome],
         no_remote_activities=True,
         max_cached_workflows=0,
     )
@@ -141,7 +143,7 @@ async def test_neither_is_lost(
             with pytest.raises(WorkflowFailureError):
                 await handle.result()
         assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
-        found = [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.operation("op-001"))]
+        found = [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.list_rows("op-001"))]
         assert [row[: len(wanted)] for row, wanted in zip(found, rows, strict=True)] == rows
         [message] = demo.notifications()
         assert message["Subject"].startswith("op-001 cancelled")

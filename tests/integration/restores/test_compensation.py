@@ -118,7 +118,7 @@ async def test_a_half_restored_target_is_removed_if_asked_for(on: Bench) -> None
     assert f"- removed by this operation: {asked().target.arn}" in told
     assert "- target cluster orders-staging: gone" in told
     assert "python starter.py retry op-001 --from restore-snapshot\n" in told
-    [intent] = [row for row in on.table.operation("op-001") if row.phase is Phase.INTENT and not row.step.number]
+    [intent] = [row for row in on.table.list_rows("op-001") if row.phase is Phase.INTENT and not row.step.number]
     assert intent.resource_arns == (asked().target.arn,)
 
     said = ending_text(Ending(Outcome.FAILED, state, state.fault), "a night")

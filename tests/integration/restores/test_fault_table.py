@@ -119,7 +119,7 @@ async def test_a_fault_that_ends_the_night(on: Bench, rule: FaultRule) -> None:
     assert rule.short in cause.message
     state = await on.state(handle)
     assert state.operation_id is not None
-    rows = [row for row in on.table.operation(state.operation_id) if row.phase == "outcome"]
+    rows = [row for row in on.table.list_rows(state.operation_id) if row.phase == "outcome"]
     assert next(row.details for row in rows if row.status == "FAILED").startswith(rule.short)
 
 

@@ -110,6 +110,6 @@ async def test_a_night_of_aurora_mysql(on: Bench, tmp_path: Path) -> None:
         session(demo, TARGET_REGION, TARGET, "shopkeeper", "of-the-shop")
     with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
         session(demo, TARGET_REGION, TARGET, "orders_admin", MASTER_PASSWORD)
-    assert [row.details for row in report_rows(on.table.operation("op-001")) if row.step == "setup-db-users"] == [
+    assert [row.details for row in report_rows(on.table.list_rows("op-001")) if row.step == "setup-db-users"] == [
         "Users configured"
     ]

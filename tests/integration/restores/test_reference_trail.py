@@ -122,7 +122,7 @@ async def test_six_nights_leave_the_reference_trail(demo: DemoEnvironment) -> No
                     await handle.result()
             fate.mend(night)
     first = midnight.date()
-    rows = report_rows(made[1].days(first, first + timedelta(days=len(NIGHTS))))
+    rows = report_rows(made[1].list_rows_by_day(first, first + timedelta(days=len(NIGHTS))))
     assert len(rows) == 40
     for night in range(len(NIGHTS)):
         of_night = [row for row in rows if row.timestamp.date() == first + timedelta(days=night)]

@@ -129,7 +129,7 @@ async def test_a_night_of_a_schedule_goes_on(on: GoingOn) -> None:
     on.failing("restore-snapshot")
     scheduled = await on.start(asked(), "aurora-restore-orders-staging-2026-11-23T00:05:00Z")
     await ended(scheduled)
-    [operation] = {row.operation_id for row in on.bench.table.days(NOW.date(), datetime.now(UTC).date())}
+    [operation] = {row.operation_id for row in on.bench.table.list_rows_by_day(NOW.date(), datetime.now(UTC).date())}
     assert (await retried(on, operation)).code == 0
     assert on.trail(operation)[-5:] == [RESTORED, *REST]
     assert (await scheduled.describe()).status is WorkflowExecutionStatus.FAILED

@@ -15,7 +15,7 @@ from temporalio.worker import Replayer
 
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
-from audit.seal import SealRow, from_seal_item, is_seal
+from audit.seal_rows import SealRow, from_seal_item, is_seal
 from devstack.aws.fault_injection import Kind
 from devstack.demo_environment import DemoEnvironment
 from models import search_attributes
@@ -68,7 +68,7 @@ def changes(on: Bench) -> list[str]:
 
 
 def trail(on: Bench, operation_id: str = "op-001") -> list[tuple[str, str, str]]:
-    return [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.operation(operation_id))]
+    return [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.list_rows(operation_id))]
 
 
 async def failure(handle: WorkflowHandle[Any, Any]) -> BaseException:
@@ -187,7 +187,7 @@ async def test_look_now_ends_a_wait(on: Bench) -> None:
     await handle.signal(AuroraRestoreWorkflow.poll_now)
     state = await handle.result()
     assert state.outcome == "succeeded"
-    looks = [row.poll for row in on.table.operation("op-001") if row.step == "check-copy-status"]
+    looks = [row.poll for row in on.table.list_rows("op-001") if row.step == "check-copy-status"]
     assert max(looks) >= 2
 
 
@@ -197,7 +197,7 @@ async def test_look_now_brings_no_deadline_forward(on: Bench) -> None:
     handle = await on.start(asked(copy_snapshot=last))  # type: ignore[arg-type]
     await handle.signal(AuroraRestoreWorkflow.poll_now)
     assert (await handle.result()).outcome == "succeeded"
-    assert max(row.poll for row in on.table.operation("op-001") if row.step == "check-copy-status") == 3
+    assert max(row.poll for row in on.table.list_rows("op-001") if row.step == "check-copy-status") == 3
 
 
 async def test_a_night_can_be_found_by_number_target_and_outcome(on: Bench) -> None:
@@ -232,7 +232,7 @@ async def test_bad_weather_does_not_fail_a_night(on: Bench, kind: Kind) -> None:
 
 
 def seals(on: Bench, operation_id: str = "op-001") -> list[SealRow]:
-    found = (from_seal_item(item) for item in on.table.items(operation_id) if is_seal(item))
+    found = (from_seal_item(item) for item in on.table.list_items(operation_id) if is_seal(item))
     return [seal for seal in found if seal is not None]
 
 
@@ -243,10 +243,10 @@ async def test_an_operation_ends_sealed(on: Bench) -> None:
     [message] = on.demo.notifications()
     assert f"Seal of the trail: {first.digest}" in message["Message"]
     assert state.seal_digest == last.digest
-    assert last.previous is not None
-    assert last.previous.digest == first.digest
-    everything = {item["event_key"]["S"] for item in on.table.items("op-001")}
-    assert everything - {covered.event_key for covered in last.covered} == {last.event_key}
+    assert last.previous_seal is not None
+    assert last.previous_seal.digest == first.digest
+    everything = {item["event_key"]["S"] for item in on.table.list_items("op-001")}
+    assert everything - {covered.event_key for covered in last.covered_rows} == {last.event_key}
 
 
 async def test_an_operation_that_failed_ends_sealed(on: Bench) -> None:
@@ -257,7 +257,7 @@ async def test_an_operation_that_failed_ends_sealed(on: Bench) -> None:
     [message] = on.demo.notifications()
     assert first.digest in message["Message"]
     await (await on.start(asked())).result()
-    following = seals(on, "op-002")[0].previous
+    following = seals(on, "op-002")[0].previous_seal
     assert following is not None
     assert (following.operation_id, following.digest) == ("op-001", last.digest)
 

@@ -30,7 +30,7 @@ FOLLOWED = ("workflows", "audit.trail", "audit.interceptor")
 ROOTS = {
     RESTORE_WORKFLOW: ("workflows.aurora_restore", ("AuroraRestoreWorkflow",)),
     CLEANUP_WORKFLOW: ("workflows.cleanup", ("AuroraCleanupWorkflow",)),
-    "the trail, in every workflow": ("audit.interceptor", ("_OutcomeMirror", "_WatchingOutbound")),
+    "the trail, in every workflow": ("audit.interceptor", ("_WorkflowInterceptor", "_StepInterceptor")),
 }
 """Where each fingerprint begins: with everything in these classes that Temporal calls."""
 COMMANDS = {
@@ -264,7 +264,7 @@ class _Reading(ast.NodeVisitor):
         if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
             return None
         home, name = self.place.module.imported.get(node.value.id, ("", ""))
-        if not home.startswith(("activities.", "audit.seal")):
+        if not home.startswith(("activities.", "audit.activities")):
             return None
         method = getattr(getattr(importlib.import_module(home), name, None), node.attr, None)
         found = activity._Definition.from_callable(method) if method else None

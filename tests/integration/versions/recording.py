@@ -192,7 +192,6 @@ async def studios() -> AsyncIterator[Callable[[str], Any]]:
                     settings,
                     aws,
                     table,
-                    plugin.audit,
                     extra_interceptors=extra,
                     max_concurrent_workflow_tasks=5,
                 ):

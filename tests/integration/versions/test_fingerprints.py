@@ -97,7 +97,7 @@ def test_an_added_command_shows() -> None:
 def test_a_removed_command_shows() -> None:
     """A wait for the trail less, in a function that the workflow calls."""
     before = committed()[RESTORE_WORKFLOW]
-    assert "-wait" in difference(before, edited("        await trail.written()\n", ""))
+    assert "-wait" in difference(before, edited("        await trail.wait_until_written()\n", ""))
 
 
 def test_another_order_shows() -> None:

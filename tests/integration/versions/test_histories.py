@@ -15,7 +15,6 @@ from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
 
 import worker
-from audit.interceptor import AuditInterceptor
 from audit.plugin import AuroraRestorePlugin
 from clients.aws import AwsClients
 from devstack.demo_environment import TARGET_REGION
@@ -173,9 +172,9 @@ def _calls(history: WorkflowHistory) -> Iterator[tuple[str, Any]]:
 def inputs() -> dict[str, type]:
     """What each activity of the worker takes, by its type."""
     settings = Settings(audit_region=TARGET_REGION, database_tls=DatabaseTls.DISABLE)
-    plugin, table = AuroraRestorePlugin(AuditInterceptor()), worker.plugin(settings, AwsClients())[1]
-    taken = [*worker.activities(settings, AwsClients(), table), plugin.audit.record_outcome]
-    defined = [activity._Definition.must_from_callable(each) for each in taken]
+    aws = AwsClients()
+    _, table = worker.plugin(settings, aws)
+    defined = [activity._Definition.must_from_callable(each) for each in worker.activities(settings, aws, table)]
     return {str(each.name): _input_of(each.fn) for each in defined}
 
 

@@ -24,11 +24,11 @@ class InProcessTrail:
         self._aws.declared.add(step.value)
         self._resources[step] = tuple(dict.fromkeys((*self._resources.get(step, ()), *arns)))
 
-    def declared(self, step: AuditedStep, operation_id: str) -> bool:
+    def has_intent(self, step: AuditedStep, operation_id: str) -> bool:
         """See `Intents`."""
         return step in self._resources
 
-    def declared_resources(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
+    def list_declared_arns(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
         """See `Intents`; each step runs once here."""
         return self._resources.get(step, ())
 
@@ -36,9 +36,9 @@ class InProcessTrail:
         """Add the outcome's row of a step that succeeded."""
         self._succeeded_at[step] = started_at
 
-    def succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
+    def has_succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
         """See `Intents`."""
         return step in self._succeeded_at and self._succeeded_at[step] >= since
 
-    def left_deleted(self, *_: Any) -> str | None:
+    def find_deleted_settings(self, *_: Any) -> str | None:
         """See `Intents`: there was no earlier operation."""

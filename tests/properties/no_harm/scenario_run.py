@@ -26,7 +26,7 @@ from activities.notifications import NotificationActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
 from audit import trail
-from audit.seal import SEAL_TRAIL
+from audit.activities import SEAL_TRAIL
 from clients.aws import AwsClients
 from errors import Final, StepFailed, Transient
 from models.identifiers import copy_identifier

@@ -198,8 +198,8 @@ def setup_and_audit(site: Site) -> None:
     assert not create_audit_table(dynamodb, settings.audit_table)
     assert not create_operations_table(dynamodb, settings.operations_table)
     table = night.table_as("operator")
-    table.operation("op-001")
-    table.days(night.now.date(), night.now.date())
+    table.list_rows("op-001")
+    table.list_rows_by_day(night.now.date(), night.now.date())
 
 
 SCENARIOS: Mapping[str, tuple[str, Callable[[Site], None]]] = {

@@ -13,10 +13,9 @@ import worker
 from activities.inventory import TAKE_INVENTORY
 from activities.operations import OPEN_OPERATION
 from activities.rds import tags
-from audit.rows import Phase, to_item
-from audit.seal import SEAL_TRAIL
-from audit.table import BY_DATE, EXPIRES_AT
-from audit.trail import RECORD_OUTCOME
+from audit.activities import RECORD_OUTCOME, SEAL_TRAIL
+from audit.rows import EXPIRES_AT, Phase, to_item
+from audit.table import BY_DATE
 from errors import Fault
 from models.search_attributes import ALL
 from models.steps import Housekeeping, Step

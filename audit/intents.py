@@ -1,0 +1,145 @@
+"""Intents: the rows that an activity writes before it deletes something. No row, no call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from temporalio import activity
+
+from audit.rows import AuditRow, Phase, stamp
+from audit.table import AuditTable
+from errors import TrailConflict
+from models.configuration import SETTINGS_FACT
+from models.operation import StepInput
+from models.steps import AuditedStep, Housekeeping, Status, Step
+
+SETTINGS_DAYS = 45
+"""For how many days the settings of a deleted target are searched for in the trail."""
+MAX_CONFLICTS = 5
+"""How many times in a row another attempt of the activity may write its intent first.
+
+Two attempts can run at once: Temporal starts the next one when an attempt times out, and its thread may still run.
+"""
+
+
+class TrailIntents:
+    """What activities write into the trail before they delete, and what they read from it."""
+
+    def __init__(self, table: AuditTable) -> None:
+        """`table` is the trail."""
+        self._table = table
+
+    def declare(
+        self,
+        step: AuditedStep,
+        step_input: StepInput,
+        details: str,
+        resource_arns: tuple[str, ...],
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write that the step is about to delete these resources, unless this run of the step has declared them.
+
+        A run of the step begins at `step_started_at`. After a retry the step declares again, because the same name may
+        be another resource by then. An attempt that finds more to delete than the previous one writes a row of its own.
+        Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, `TrailConflict` if a row that nobody declared
+        has the intent's key.
+        """
+        for conflicts in range(1, MAX_CONFLICTS + 1):
+            existing = self._list_intents_of_run(step, step_input)
+            if set(resource_arns) <= set(_list_arns(existing)):
+                return
+            # Numbered within the poll: a different declaration gets a different key, the same one gets the same key.
+            number = 1 + sum(row.poll == step_input.poll for row in existing)
+            try:
+                self._table.put(_intent_row(step, step_input, number, details, resource_arns, facts or {}))
+            except TrailConflict:
+                if conflicts == MAX_CONFLICTS:
+                    raise
+            else:
+                return
+
+    def has_intent(self, step: AuditedStep, operation_id: str) -> bool:
+        """Whether the operation has declared anything in this step.
+
+        Raises `TrailUnavailable`.
+        """
+        return bool(self._list_intents(step, operation_id))
+
+    def list_declared_arns(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
+        """The ARNs that this run of the step has declared, in all polls and attempts, in the order of declaration.
+
+        Raises `TrailUnavailable`.
+        """
+        return _list_arns(self._list_intents_of_run(step, step_input))
+
+    def has_succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
+        """Whether a run of this step that began at `since` (aware) or later ended with SUCCESS.
+
+        Raises `TrailUnavailable`.
+        """
+        return any(
+            row.step is step and row.phase is Phase.OUTCOME and row.status is Status.SUCCESS
+            for row in self._table.list_rows(operation_id)
+            if row.step_started_at >= since
+        )
+
+    def find_deleted_settings(self, target_arn: str, at: datetime) -> str | None:
+        """The settings (JSON) of a target that this pipeline deleted and has not restored since; None if there are none.
+
+        A restore does not count if its operation removed the restored cluster again after a failure.
+        Searches the 45 days before `at` (aware), the newest day first. Raises `TrailUnavailable`.
+        """
+        removed_again: set[str] = set()
+        for days_ago in range(SETTINGS_DAYS):
+            day = (at - timedelta(days=days_ago)).date()
+            for row in reversed(self._table.list_rows_by_day(day, day)):
+                if target_arn not in row.resource_arns:
+                    continue
+                if row.step is Housekeeping.REMOVE_LEFTOVERS and row.phase is Phase.INTENT:
+                    removed_again.add(row.operation_id)
+                is_restore = row.step is Step.RESTORE_SNAPSHOT and row.status is Status.SUCCESS
+                if is_restore and row.operation_id not in removed_again:
+                    return None
+                if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
+                    return row.facts.get(SETTINGS_FACT)
+        return None
+
+    def _list_intents_of_run(self, step: AuditedStep, step_input: StepInput) -> list[AuditRow]:
+        started_at = stamp(step_input.step_started_at)
+        intents = self._list_intents(step, step_input.operation_id)
+        return [row for row in intents if stamp(row.step_started_at) == started_at]
+
+    def _list_intents(self, step: AuditedStep, operation_id: str) -> list[AuditRow]:
+        return [row for row in self._table.list_rows(operation_id) if row.step is step and row.phase is Phase.INTENT]
+
+
+def _intent_row(
+    step: AuditedStep,
+    step_input: StepInput,
+    number: int,
+    details: str,
+    resource_arns: tuple[str, ...],
+    facts: Mapping[str, str],
+) -> AuditRow:
+    info = activity.info()
+    return AuditRow(
+        operation_id=step_input.operation_id,
+        step=step,
+        phase=Phase.INTENT,
+        status=Status.IN_PROGRESS,
+        details=details,
+        step_started_at=step_input.step_started_at,
+        timestamp=step_input.step_started_at,
+        attempt=number,
+        poll=step_input.poll,
+        workflow_id=info.workflow_id or "",
+        run_id=info.workflow_run_id or "",
+        resource_arns=resource_arns,
+        facts=dict(facts),
+    )
+
+
+def _list_arns(intents: Iterable[AuditRow]) -> tuple[str, ...]:
+    """The ARNs of these rows, each once, in order."""
+    return tuple(dict.fromkeys(arn for row in intents for arn in row.resource_arns))

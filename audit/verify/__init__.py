@@ -1,0 +1,1 @@
+"""`audit verify`: compares the trail with Temporal's history and with its seals."""
