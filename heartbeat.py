@@ -1,6 +1,7 @@
-"""A sign of life from every running activity, so that the work of a killed worker is taken over within seconds.
+"""Heartbeats for every running activity, so that Temporal starts another attempt within seconds of a worker's death.
 
-It says that the process lives, not that the call makes progress; what hangs is ended by start-to-close.
+A heartbeat shows that the process lives, not that the call makes progress; a call that hangs is ended by its
+start-to-close timeout.
 """
 
 import asyncio
@@ -11,19 +12,19 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput, Interceptor
 
-BEATS_PER_TIMEOUT = 3
+HEARTBEATS_PER_TIMEOUT = 3
 
 
 class HeartbeatInterceptor(Interceptor):
-    """Beats for every activity that has a heartbeat timeout."""
+    """Sends heartbeats for every activity that has a heartbeat timeout."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _Beating(next)
+        return _HeartbeatInbound(next)
 
 
-class _Remembering(ActivityOutboundInterceptor):
-    """Keeps the details of the activity's own last heartbeat, at first those of the attempt before."""
+class _LastDetails(ActivityOutboundInterceptor):
+    """Keeps the details of the activity's last heartbeat; before the first, those of the attempt before."""
 
     def __init__(self, next: ActivityOutboundInterceptor) -> None:
         super().__init__(next)
@@ -34,28 +35,30 @@ class _Remembering(ActivityOutboundInterceptor):
         super().heartbeat(*details)
 
 
-class _Beating(ActivityInboundInterceptor):
-    _outbound: _Remembering
+class _HeartbeatInbound(ActivityInboundInterceptor):
+    """Sends heartbeats while the activity runs."""
+
+    _outbound: _LastDetails
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
-        # Kept because activity.heartbeat() belongs to the activity's thread once that runs, and would block this loop.
-        self._outbound = _Remembering(outbound)
+        # Kept, because activity.heartbeat() needs the activity's thread once that runs, and would block this event loop.
+        self._outbound = _LastDetails(outbound)
         super().init(self._outbound)
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         timeout = activity.info().heartbeat_timeout
         if timeout is None:
             return await self.next.execute_activity(input)
-        beating = asyncio.create_task(self._beat(timeout.total_seconds() / BEATS_PER_TIMEOUT))
+        heartbeats = asyncio.create_task(self._send_heartbeats(timeout.total_seconds() / HEARTBEATS_PER_TIMEOUT))
         try:
             return await self.next.execute_activity(input)
         finally:
-            beating.cancel()
+            heartbeats.cancel()
             with suppress(asyncio.CancelledError):
-                await beating
+                await heartbeats
 
-    async def _beat(self, seconds: float) -> None:
+    async def _send_heartbeats(self, interval: float) -> None:
         while True:
-            # Temporal keeps those of the last heartbeat only: an empty one would take their place.
+            # With the last details, because Temporal keeps only those of the last heartbeat.
             self._outbound.heartbeat(*self._outbound.details)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(interval)

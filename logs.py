@@ -1,6 +1,7 @@
-"""Logging, configured in one place: console on a terminal, one JSON object a line elsewhere.
+"""Logging: readable lines on a terminal, one JSON object per line elsewhere.
 
-Events are constants, values are keys. Operation, step and attempt are bound once, as context variables.
+An event is a constant text, and every value has a key of its own. The keys `operation`, `step` and `attempt` are bound
+once per attempt of an activity, for every line that is logged during it.
 """
 
 import logging
@@ -18,7 +19,7 @@ log = structlog.stdlib.get_logger("activity")
 
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
-    """Send structlog's and the standard library's lines (Temporal's, botocore's) to stderr in one form."""
+    """Send the lines of structlog and of the standard library (Temporal's, botocore's) to stderr in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -34,20 +35,20 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(log_format)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     # botocore and urllib3 write request bodies at DEBUG, and a body can hold a password.
-    for chatty in ("botocore", "boto3", "urllib3"):
-        logging.getLogger(chatty).setLevel(max(logging.INFO, root.level))
-    # The SDK writes every failed attempt with a traceback; LogInterceptor writes it better, once.
+    for name in ("botocore", "boto3", "urllib3"):
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    # The SDK logs every failed attempt with a traceback; LogInterceptor logs it once, without.
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
 
 
-def _rendering(log_format: LogFormat) -> list[structlog.typing.Processor]:
+def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
     console = log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and sys.stderr.isatty())
     if console:
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -55,14 +56,16 @@ def _rendering(log_format: LogFormat) -> list[structlog.typing.Processor]:
 
 
 class LogInterceptor(Interceptor):
-    """One line for every attempt of an activity, with operation, step and attempt bound for whatever else it logs."""
+    """Logs one line per attempt of an activity, and binds its operation, step and attempt."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _Logging(next)
+        return _LogInbound(next)
 
 
-class _Logging(ActivityInboundInterceptor):
+class _LogInbound(ActivityInboundInterceptor):
+    """Logs how an attempt ended. An activity without an operation, such as open-operation, has no such key."""
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         operation_id = getattr(input.args[0], "operation_id", None) if input.args else None
@@ -72,10 +75,10 @@ class _Logging(ActivityInboundInterceptor):
             try:
                 result = await self.next.execute_activity(input)
             except PipelineError as error:
-                log.warning("attempt failed", error=error.type, text=error.message)
+                log.warning("attempt failed", error_type=error.type, message=error.message)
                 raise
             except Exception:
-                # None that an operator could act on: an error of ours, which needs its traceback.
+                # A defect of the pipeline; an operator cannot act on it, a developer needs the traceback.
                 log.exception("attempt failed unexpectedly")
                 raise
             log.info("attempt done", details=getattr(result, "details", None), done=getattr(result, "done", None))

@@ -1,4 +1,4 @@
-"""setup-db-users: who may log in to the restored database, proven by logging in, and what its data must be."""
+"""setup-db-users: the logins of the restored database, the operator's SQL files and the checks of its data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
 from activities.clusters import another_cluster
-from activities.databases.data_checks import hold_against
+from activities.databases.data_checks import require_expected_rows
 from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import read_password
 from activities.databases.postgres.database import PostgresDatabase
-from activities.databases.restored_database import RestoredDatabase, SessionLock
-from activities.databases.sql_files import SqlText, read_sql_file
+from activities.databases.restored_database import LockedSession, RestoredDatabase
+from activities.databases.sql_files import SqlScript, read_sql_file
 from activities.rds.aws_errors import pipeline_error_for
 from activities.step import step_activity
 from clients.aws import AwsClients
@@ -28,19 +28,19 @@ from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
 from models.users import OtherLogins, RanSqlFile
 
-LONGEST_FACT = 4000
-"""Characters: more names than anybody reads, and a row of the trail stays small."""
-LONGEST_IF_TRANSIENT = 300
-"""Characters. Temporal keeps 4 KiB of an error that is tried again, and of a longer one neither class nor text."""
+MAX_FACT_CHARACTERS = 4000
+"""Of the locked logins in a row of the trail: more names than anybody reads, and the row stays small."""
+MAX_TRANSIENT_CHARACTERS = 300
+"""Of the locked logins in a transient error: Temporal keeps 4 KiB of it, and of a longer one neither type nor text."""
 
 
 class DatabaseUserActivities:
-    """Locks out whom the snapshot brought, lets in whom the request lists, runs its SQL files and checks the data."""
+    """Locks the logins that came with the snapshot, sets the users of the request, runs its SQL files and checks."""
 
     def __init__(
         self, aws: AwsClients, postgres: PostgresConnector, mysql: MysqlConnector, sql_directory: Path | None = None
     ) -> None:
-        """The connectors open the connections; below `sql_directory` lie the operator's SQL files."""
+        """`sql_directory` has the operator's SQL files; the connectors open the connections to the restored database."""
         self._aws = aws
         self._postgres = postgres
         self._mysql = mysql
@@ -48,62 +48,66 @@ class DatabaseUserActivities:
 
     @step_activity(Step.SETUP_DB_USERS)
     def setup_db_users(self, step_input: SetupUsersInput) -> SetupUsersOutcome:
-        """Have every wanted user log in with the password of its secret, and nobody else of whom the request is silent.
+        """Let the users of the request log in with the passwords of their secrets, and lock every other login.
 
-        Raises `Refused` if the target's name leads to another cluster than the night restored, `StepFailed` if to none;
-        `DatabaseUnreachable` (transient) if the database does not answer, `StepFailed` with the SQLSTATE or the
-        number of MySQL's error if it refuses a statement, or if a check finds other data than was wanted.
+        Then run the SQL files and the checks. Every user's login is verified before the first file.
+        Raises `Refused` if the target's name belongs to another cluster than the one this operation restored, and
+        `StepFailed` if it belongs to none; `DatabaseUnreachable` (transient) if the database does not answer;
+        `StepFailed`, with the SQLSTATE or MySQL's error number, if it refuses a statement, or if a check returns other
+        rows than expected.
         Source: RDS API Reference, DescribeDBClusters.
-        Run twice: a user that is there is altered, a grant that is there is granted again, an SQL file that is marked
-        as run is left out; only on MySQL may one that was cut off be run again. Once a file is marked in this cluster,
-        no login is locked, no user set and no grant given any more, which could undo what the file did: the logins are
-        proven again, and one that cannot be is a warning. The answer names what earlier attempts did as well, a failure
-        whose login was closed by then. An attempt ends the sessions of an earlier one that still changes something.
+        Run twice: an existing user is altered, an existing grant is given again, an SQL file whose mark is in the
+        database is not run again; only on MySQL may a file that was cut off be run again. Once a file has its mark in
+        this cluster, no login is locked, no user set and no grant given, because that could undo what the file did: the
+        logins are verified again, and one that fails is a warning. The outcome, or a failure, names what earlier
+        attempts did as well. An attempt ends the sessions of an earlier one that still changes something.
         """
-        if _nothing_asked(step_input):
+        if _has_nothing_to_do(step_input):
             return SetupUsersOutcome(
                 details="Users configured", resource_arns=(step_input.target.arn,), created=(), altered=()
             )
-        done = _Done.so_far()
-        with _saying_whom(done):
-            scripts = tuple(read_sql_file(self._sql_directory, wanted) for wanted in step_input.sql_files)
+        changes = _LoginChanges.from_last_heartbeat()
+        with _name_locked_logins_in_errors(changes):
+            scripts = tuple(read_sql_file(self._sql_directory, sql_file) for sql_file in step_input.sql_files)
             database = self._database(step_input)
-            _check_names(step_input, database)
-            self._look_at_cluster(step_input)
-            with database.turn(_restored(step_input), scripts) as turn:
-                # Once more: the connection is open, and leads to whatever had the name when it was made.
-                self._look_at_cluster(step_input)
-                # Not before: a password that was read long ago may have been changed since.
+            _require_valid_names(step_input, database)
+            self._require_restored_cluster(step_input)
+            with database.session_lock(_cluster_resource_id(step_input), scripts) as session:
+                # Again, because the connection leads to the cluster that had the name when the connection was made.
+                self._require_restored_cluster(step_input)
+                # Read only now, because a password that was read long ago may have been changed since.
                 passwords = {
                     user.name: self._password(step_input, user.secret_id) for user in step_input.users if user.secret_id
                 }
-                warnings = _users(step_input, database, turn, passwords, done)
-                ran = [self._run(step_input, turn, script) for script in scripts]
-            _check(step_input, database)
+                warnings = _set_logins(step_input, database, session, passwords, changes)
+                ran = tuple(self._run_sql_file(step_input, session, script) for script in scripts)
+            _run_checks(step_input, database)
         return SetupUsersOutcome(
             details="Users configured",
             resource_arns=(step_input.target.arn,),
-            created=tuple(done.created),
-            altered=tuple(done.altered),
-            locked=tuple(done.locked),
-            sql_files=tuple(ran),
+            created=tuple(changes.created),
+            altered=tuple(changes.altered),
+            locked=tuple(changes.locked),
+            sql_files=ran,
             warnings=warnings,
-            facts=_facts(done.locked, ran),
+            facts=_facts(changes.locked, ran),
         )
 
-    def _run(self, step_input: SetupUsersInput, turn: SessionLock, script: SqlText) -> RanSqlFile:
-        # The files before may have taken hours, in which anybody may have given the target's name to another cluster.
-        self._look_at_cluster(step_input)
-        return RanSqlFile(file=script.file, database=script.database, digest=turn.run_once(script))
+    def _run_sql_file(self, step_input: SetupUsersInput, session: LockedSession, script: SqlScript) -> RanSqlFile:
+        # The files before this one may have taken hours, in which the target's name may have gone to another cluster.
+        self._require_restored_cluster(step_input)
+        return RanSqlFile(file=script.file, database=script.database, digest=session.run_once(script))
 
-    def _look_at_cluster(self, step_input: SetupUsersInput) -> None:
-        """An endpoint is found by the cluster's name, which another cluster may have by now."""
+    def _require_restored_cluster(self, step_input: SetupUsersInput) -> None:
+        """Raise if the target's name, and so its endpoint, does not belong to the restored cluster any more."""
         if step_input.cluster_resource_id is None:
             return
         cluster = find_cluster(self._aws.rds(step_input.target, step_input.operation_id), step_input.target.cluster)
         if cluster is None:
             raise StepFailed(
-                "Restored cluster not found", f"{step_input.target.arn} is gone. See who deleted it; start again."
+                "Restored cluster not found",
+                f"{step_input.target.arn} does not exist any more. Check who deleted or renamed it, then run the restore "
+                "again.",
             )
         if cluster["DbClusterResourceId"] != step_input.cluster_resource_id:
             raise another_cluster(cluster, step_input.cluster_resource_id, "this operation restored")
@@ -119,111 +123,123 @@ class DatabaseUserActivities:
 
 
 @dataclass
-class _Done:
-    """What the attempts of one call did, this one and those before it: told to Temporal, which tells the next."""
+class _LoginChanges:
+    """The logins that all attempts of this activity have changed. Each attempt passes them on in its heartbeats."""
 
     created: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
 
     @classmethod
-    def so_far(cls) -> _Done:
-        """What earlier attempts did, to be added to."""
-        told = activity.info().heartbeat_details
-        return cls(**told[0]) if told else cls()
+    def from_last_heartbeat(cls) -> _LoginChanges:
+        """What the earlier attempts have changed; this attempt adds to it."""
+        details = activity.info().heartbeat_details
+        return cls(**details[0]) if details else cls()
 
-    def tell(self) -> None:
-        """After every change, since a worker may die at any time."""
+    def heartbeat(self) -> None:
+        """Send the changes to Temporal; called after every change, because a worker may die at any time."""
         activity.heartbeat(asdict(self))
 
 
 @contextmanager
-def _saying_whom(done: _Done) -> Iterator[None]:
-    """A failure is all that the trail keeps of its call, and the next call finds closed logins closed."""
+def _name_locked_logins_in_errors(changes: _LoginChanges) -> Iterator[None]:
+    """Add the locked logins to an error that leaves the block.
+
+    The trail keeps only the error of a failed step, and the next run of the step finds the logins locked already.
+    """
     try:
         yield
     except (PipelineError, ClientError, BotoCoreError) as error:
-        if not done.locked:
+        if not changes.locked:
             raise
-        told = error if isinstance(error, PipelineError) else pipeline_error_for(error)
-        # What is tried again is told in full in the end, and Temporal keeps little of its error meanwhile.
-        names = _names(done.locked, LONGEST_IF_TRANSIENT if isinstance(told, Transient) else LONGEST_FACT)
-        raise told.with_more(f"Logins closed by then: {names}.") from error.__cause__
+        ours = error if isinstance(error, PipelineError) else pipeline_error_for(error)
+        # Temporal keeps little of a transient error; the last error of the step has all names.
+        limit = MAX_TRANSIENT_CHARACTERS if isinstance(ours, Transient) else MAX_FACT_CHARACTERS
+        raise ours.with_more(f"Logins locked so far: {_join(changes.locked, limit)}.") from error.__cause__
 
 
-def _users(
-    step_input: SetupUsersInput, database: RestoredDatabase, turn: SessionLock, passwords: dict[str, str], done: _Done
+def _set_logins(
+    step_input: SetupUsersInput,
+    database: RestoredDatabase,
+    session: LockedSession,
+    passwords: dict[str, str],
+    changes: _LoginChanges,
 ) -> tuple[str, ...]:
-    """Before the first file only; gives what became of that since, as warnings."""
-    if turn.files_begun:
-        return tuple(_prove_again(step_input, database, passwords))
-    _lock_others(step_input, turn, done)
-    _set_users(step_input, turn, passwords, done)
+    """Lock, set and verify the logins before the first file; after it, only verify. Returns the warnings."""
+    if session.has_run_files:
+        return tuple(_verify_logins_again(step_input, database, passwords))
+    _lock_other_logins(step_input, session, changes)
+    _set_users(step_input, session, passwords, changes)
     for user in step_input.users:
-        database.prove_login(user, passwords.get(user.name))
+        database.verify_login(user, passwords.get(user.name))
     return ()
 
 
-def _restored(step_input: SetupUsersInput) -> str:
-    """A night that an earlier version began does not say which cluster it restored."""
+def _cluster_resource_id(step_input: SetupUsersInput) -> str:
+    """The input of an older history has no resource id; its marks then carry the operation id."""
     return step_input.cluster_resource_id or step_input.operation_id
 
 
-def _lock_others(step_input: SetupUsersInput, turn: SessionLock, done: _Done) -> None:
-    """First of all, so that production's passwords open the copy for as short as possible."""
+def _lock_other_logins(step_input: SetupUsersInput, session: LockedSession, changes: _LoginChanges) -> None:
+    """Before anything else, so that the source's passwords work on the restored cluster as briefly as possible."""
     if step_input.other_logins is OtherLogins.KEEP:
         return
-    for login in turn.lock_others(frozenset({user.name for user in step_input.users} | set(step_input.keep_logins))):
-        if login not in done.locked:
-            done.locked.append(login)
-            done.tell()
+    keep_logins = frozenset({user.name for user in step_input.users} | set(step_input.keep_logins))
+    for login in session.lock_other_logins(keep_logins):
+        if login not in changes.locked:
+            changes.locked.append(login)
+            changes.heartbeat()
 
 
-def _set_users(step_input: SetupUsersInput, turn: SessionLock, passwords: dict[str, str], done: _Done) -> None:
-    for name, new in turn.set_users(step_input.users, passwords):
-        if name not in (*done.created, *done.altered):
-            (done.created if new else done.altered).append(name)
-            done.tell()
-    turn.grant(step_input.users)
+def _set_users(
+    step_input: SetupUsersInput, session: LockedSession, passwords: dict[str, str], changes: _LoginChanges
+) -> None:
+    for name, is_new in session.set_users(step_input.users, passwords):
+        if name not in (*changes.created, *changes.altered):
+            (changes.created if is_new else changes.altered).append(name)
+            changes.heartbeat()
+    session.grant(step_input.users)
 
 
-def _prove_again(step_input: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]) -> Iterator[str]:
-    """Every user logged in before the first file; what does not any more may be what a file wanted."""
+def _verify_logins_again(
+    step_input: SetupUsersInput, database: RestoredDatabase, passwords: dict[str, str]
+) -> Iterator[str]:
+    """A warning for each user whose login fails. It worked before the first file, which may have closed it on purpose."""
     for user in step_input.users:
         try:
-            database.prove_login(user, passwords.get(user.name))
+            database.verify_login(user, passwords.get(user.name))
         except PipelineError as error:
-            yield f"{user.name} could log in before the SQL files and was not seen to since: {error.fault.message}"
+            yield f"{user.name} could log in before the SQL files, but not after them: {error.fault.message}"
 
 
-def _facts(locked: list[str], ran: list[RanSqlFile]) -> dict[str, str]:
-    """What an auditor will ask for: whose login was closed, and which SQL was run, by its digest."""
+def _facts(locked: list[str], ran: tuple[RanSqlFile, ...]) -> dict[str, str]:
+    """What an auditor asks for: the logins that were locked, and the SQL that was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
     if locked:
-        facts["locked_logins"] = _names(locked, LONGEST_FACT)
+        facts["locked_logins"] = _join(locked, MAX_FACT_CHARACTERS)
     return facts
 
 
-def _names(logins: list[str], characters: int) -> str:
-    return ", ".join(logins)[:characters]
+def _join(logins: list[str], max_characters: int) -> str:
+    return ", ".join(logins)[:max_characters]
 
 
-def _nothing_asked(step_input: SetupUsersInput) -> bool:
+def _has_nothing_to_do(step_input: SetupUsersInput) -> bool:
     return step_input.other_logins is OtherLogins.KEEP and not (
         step_input.users or step_input.sql_files or step_input.checks
     )
 
 
-def _check_names(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
-    """Refuse a name that would change another login than the one it says."""
-    if any(user.name == step_input.endpoint.master_username for user in step_input.users):
-        text = f"{step_input.endpoint.master_username} is the cluster's master user; take it out of users."
-        raise StepFailed("Users not configured", text)
-    for fault in database.faults_of_names(step_input.users):
-        raise StepFailed("Users not configured", fault)
+def _require_valid_names(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
+    """Refuse a name that would change another login than the one it names."""
+    master = step_input.endpoint.master_username
+    if any(user.name == master for user in step_input.users):
+        raise StepFailed("Users not configured", f"{master} is the cluster's master user. Remove it from users.")
+    for reason in database.find_invalid_names(step_input.users):
+        raise StepFailed("Users not configured", reason)
 
 
-def _check(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
+def _run_checks(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
     for check in step_input.checks:
-        with database.reading(check.database) as ask:
-            hold_against(check, ask(check.query))
+        with database.read_only_session(check.database) as run_query:
+            require_expected_rows(check, run_query(check.query))

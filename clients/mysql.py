@@ -1,10 +1,10 @@
-"""Connections to a restored MySQL database, and which of their failures may pass."""
+"""Connections to a restored MySQL database. A refused or failed connection is transient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pymysql
 from pymysql.connections import Connection
@@ -18,10 +18,10 @@ ACCOUNT_LOCKED = (3118, 4151)
 """ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB."""
 
 STATEMENT_SECONDS = 90
-"""No statement of ours takes long; one that does is waiting for somebody's lock."""
+"""No statement of the pipeline takes long; one that does is waiting for another session's lock."""
 
 LOGIN_REFUSED = (ER.ACCESS_DENIED_ERROR, 1698, *ACCOUNT_LOCKED)  # 1698: ER_ACCESS_DENIED_NO_PASSWORD_ERROR
-NETWORK = (
+NETWORK_ERRORS = (
     CR.CR_CONN_HOST_ERROR,
     CR.CR_SERVER_LOST,
     CR.CR_SERVER_GONE_ERROR,
@@ -30,11 +30,21 @@ NETWORK = (
 )
 
 
+class _TlsOptions(TypedDict, total=False):
+    """PyMySQL's parameters for TLS."""
+
+    ssl_disabled: bool
+    ssl_ca: str
+    ssl_verify_cert: bool
+    ssl_verify_identity: bool
+
+
 @dataclass(frozen=True)
 class MysqlConnector:
-    """Opens connections as the worker's settings say.
+    """Opens connections with the worker's settings.
 
-    Source: Aurora User Guide, "TLS connections to Aurora MySQL DB clusters"; MySQL's name for it is VERIFY_IDENTITY.
+    With `tls`, the server's certificate and host name are verified, which MySQL calls VERIFY_IDENTITY.
+    Source: Aurora User Guide, "TLS connections to Aurora MySQL DB clusters".
     """
 
     tls: bool
@@ -48,63 +58,67 @@ class MysqlConnector:
         user: str,
         password: str,
         *,
-        patient: bool = False,
+        statement_timeout: bool = True,
         script: bool = False,
     ) -> Connection[Cursor]:
-        """A connection in autocommit; for a `script` one that takes many statements at once, in transactions.
+        """Open a connection in autocommit.
 
-        On a `patient` one, and on one for a script, statements may take as long as they need.
-        Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login: after a restore
-        both may still come right.
+        A statement may take 90 s; without `statement_timeout`, as long as it needs. A `script` connection has no
+        statement timeout, accepts several statements at once and does not commit by itself.
+        Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login, because both can
+        change in the first minutes after a restore.
         """
-        options: dict[str, Any] = {"ssl_disabled": True}
-        if self.tls:
-            options = {"ssl_ca": str(self.ca_file), "ssl_verify_cert": True, "ssl_verify_identity": True}
         try:
             return pymysql.connect(
                 host=endpoint.host,
                 port=endpoint.port,
                 database=database,
                 user=user,
-                # As bytes: the driver would encode a text as Latin-1.
+                # As bytes, because the driver would encode a text in Latin-1.
                 password=password.encode(),
                 charset="utf8mb4",
                 connect_timeout=self.connect_seconds,
-                read_timeout=None if patient or script else STATEMENT_SECONDS,
+                read_timeout=STATEMENT_SECONDS if statement_timeout and not script else None,
                 write_timeout=STATEMENT_SECONDS,
                 init_command="SET SESSION lock_wait_timeout = 20, innodb_lock_wait_timeout = 20",
                 autocommit=not script,
                 client_flag=CLIENT.MULTI_STATEMENTS if script else 0,
                 program_name="aurora-restore-pipeline",
-                **options,
+                **self._tls_options(),
             )
         except pymysql.MySQLError as error:
-            where = f"{endpoint.host}:{endpoint.port}, database {database or '(none)'}, user {user}"
-            # Not as its cause: PyMySQL's errors hold what the server was sent.
-            raise _unreachable(error, where, self.connect_seconds) from None
+            connection = f"user {user}, database {database or '(none)'}, {endpoint.host}:{endpoint.port}"
+            # Not as its cause: PyMySQL's errors contain what was sent to the server.
+            raise _connection_error(error, connection, self.connect_seconds) from None
+
+    def _tls_options(self) -> _TlsOptions:
+        if not self.tls:
+            return {"ssl_disabled": True}
+        return {"ssl_ca": str(self.ca_file), "ssl_verify_cert": True, "ssl_verify_identity": True}
 
 
 def error_code(error: pymysql.MySQLError) -> int:
-    """MySQL's number of the error; 0 if the driver gave none."""
+    """MySQL's number of the error; 0 if the driver has none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
 def error_text(error: pymysql.MySQLError) -> str:
-    """What the server said, in one line."""
+    """The server's message, in one line."""
     return " ".join(str(error.args[1] if len(error.args) > 1 else type(error).__name__).split())
 
 
-def _unreachable(error: pymysql.MySQLError, where: str, seconds: int) -> DatabaseUnreachable:
-    number, said = error_code(error), error_text(error)
+def _connection_error(error: pymysql.MySQLError, connection: str, seconds: int) -> DatabaseUnreachable:
+    number, message = error_code(error), error_text(error)
     if number in LOGIN_REFUSED:
         return DatabaseUnreachable(
-            "Login refused", f"{where}: {said}. Check the secret of this user.", code=str(number)
+            "Login refused", f"MySQL refused {connection}: {message}. Check the secret of this user.", code=str(number)
         )
-    if number not in NETWORK:
-        # The server has answered, so it is not the network: too many connections, no such database, TLS is required.
-        text = f"{where}: {said}. If it stays so, check the database's name in the request."
+    if number not in NETWORK_ERRORS:
+        # The server has answered, so it is not the network: too many connections, unknown database, TLS is required.
+        text = f"MySQL refused {connection}: {message}. If this lasts, check the database's name in the request."
         return DatabaseUnreachable("Connection refused by the database", text, code=str(number) if number else None)
-    advice = (
-        f"No connection to {where} within {seconds} s. Check the security groups between the worker and the cluster."
+    text = (
+        f"No connection within {seconds} s ({connection}): {message}. "
+        "Check the security groups between the worker and the cluster."
     )
-    return DatabaseUnreachable("Connection timeout", f"{advice} The driver said: {said}.", code=str(number))
+    return DatabaseUnreachable("Connection timeout", text, code=str(number))

@@ -1,4 +1,4 @@
-"""Connections to a restored PostgreSQL database, and which of their failures may pass."""
+"""Connections to a restored PostgreSQL database. A refused or failed connection is transient."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from models.clusters import Endpoint
 
 LOGIN_REFUSED = ("28000", "28P01")
 STATEMENT_SECONDS = 60
-"""No statement of ours takes long; one that does is waiting for somebody's lock."""
+"""No statement of the pipeline takes long; one that does is waiting for another session's lock."""
 
 
 @dataclass(frozen=True)
 class PostgresConnector:
-    """Opens connections as the worker's settings say.
+    """Opens connections with the worker's settings.
 
     Source for verify-full: Aurora User Guide, "Securing Aurora PostgreSQL data with SSL/TLS".
     """
@@ -27,14 +27,14 @@ class PostgresConnector:
     connect_seconds: int
 
     def connect(
-        self, endpoint: Endpoint, database: str, user: str, password: str, *, patient: bool = False
+        self, endpoint: Endpoint, database: str, user: str, password: str, *, statement_timeout: bool = True
     ) -> psycopg.Connection:
-        """A connection in autocommit; for a `patient` one statements may take as long as they need.
+        """Open a connection in autocommit.
 
-        Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login: after a restore
-        both may still come right.
+        A statement may take 60 s; without `statement_timeout`, as long as it needs.
+        Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login, because both can
+        change in the first minutes after a restore.
         """
-        where = f"{endpoint.host}:{endpoint.port}, database {database}, user {user}"
         try:
             return psycopg.connect(
                 host=endpoint.host,
@@ -46,24 +46,28 @@ class PostgresConnector:
                 sslmode=self.sslmode,
                 sslrootcert=str(self.ca_file) if self.ca_file else None,
                 application_name="aurora-restore-pipeline",
-                options=f"-c statement_timeout={0 if patient else STATEMENT_SECONDS}s -c lock_timeout=20s",
+                options=f"-c statement_timeout={STATEMENT_SECONDS if statement_timeout else 0}s -c lock_timeout=20s",
                 autocommit=True,
             )
         except psycopg.OperationalError as error:
-            raise _unreachable(error, where, self.connect_seconds) from error
+            connection = f"user {user}, database {database}, {endpoint.host}:{endpoint.port}"
+            raise _connection_error(error, connection, self.connect_seconds) from error
 
 
-def _unreachable(error: psycopg.OperationalError, where: str, seconds: int) -> DatabaseUnreachable:
-    said = " ".join(str(error).split())
-    if error.sqlstate in LOGIN_REFUSED or "authentication failed" in said:
+def _connection_error(error: psycopg.OperationalError, connection: str, seconds: int) -> DatabaseUnreachable:
+    message = " ".join(str(error).split())
+    if error.sqlstate in LOGIN_REFUSED or "authentication failed" in message:
         return DatabaseUnreachable(
-            "Login refused", f"{where}: {said}. Check the secret of this user.", code=error.sqlstate
+            "Login refused",
+            f"PostgreSQL refused {connection}: {message}. Check the secret of this user.",
+            code=error.sqlstate,
         )
-    if "FATAL:" in said:
-        # The server has answered, so it is not the network: starting up, no such database, no right to enter it.
-        text = f"{where}: {said}. If it stays so, check the database's name in the request."
+    if "FATAL:" in message:
+        # The server has answered, so it is not the network: starting up, unknown database, no right to connect to it.
+        text = f"PostgreSQL refused {connection}: {message}. If this lasts, check the database's name in the request."
         return DatabaseUnreachable("Connection refused by the database", text, code=error.sqlstate)
-    advice = (
-        f"No connection to {where} within {seconds} s. Check the security groups between the worker and the cluster."
+    text = (
+        f"No connection within {seconds} s ({connection}): {message}. "
+        "Check the security groups between the worker and the cluster."
     )
-    return DatabaseUnreachable("Connection timeout", f"{advice} The driver said: {said}.", code=error.sqlstate)
+    return DatabaseUnreachable("Connection timeout", text, code=error.sqlstate)

@@ -1,4 +1,4 @@
-"""What setup-db-users is asked and answers."""
+"""Input and outcome of setup-db-users."""
 
 from pydantic import Field
 
@@ -9,12 +9,12 @@ from models.users import DatabaseUser, DataCheck, OtherLogins, RanSqlFile, SqlFi
 
 
 class SetupUsersInput(StepInput):
-    """For setup-db-users."""
+    """The restored cluster, the users to set, the SQL files to run and the checks of the data."""
 
     target: Target
     endpoint: Endpoint
     cluster_resource_id: str | None = Field(
-        default=None, description="Of the cluster that the night restored; None in inputs of older histories."
+        default=None, description="DbClusterResourceId of the restored cluster; None in inputs of older histories."
     )
     users: tuple[DatabaseUser, ...]
     other_logins: OtherLogins = OtherLogins.LOCK
@@ -24,7 +24,7 @@ class SetupUsersInput(StepInput):
 
 
 class SetupUsersOutcome(StepOutcome):
-    """Of setup-db-users."""
+    """The logins that were changed and the SQL files that were run, by all attempts together."""
 
     created: tuple[str, ...]
     altered: tuple[str, ...]

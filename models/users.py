@@ -1,4 +1,4 @@
-"""Who may use the restored database, what is done to its data first, and what must then be true of it."""
+"""Users, SQL files and data checks of a restored database, as a request lists them."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -9,25 +9,25 @@ from models.identifiers import SecretId
 from models.model import Model
 
 LoginName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
-"""The name of a role or user. What an engine allows besides is known only once the snapshot's engine is."""
+"""The name of a role or user. Further limits depend on the engine, which is known once the snapshot is."""
 
 DatabaseName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
-"""PostgreSQL takes 63 bytes, MySQL 64 characters."""
+"""PostgreSQL allows 63 bytes, MySQL 64 characters."""
 
 SERVICE_LOGINS = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdsproxyadmin")
-"""RDS's own, which the master user may not touch. Source: Aurora User Guide, "Master user account privileges"."""
+"""RDS's own, which the master user cannot alter. Source: Aurora User Guide, "Master user account privileges"."""
 
 SERVICE_PREFIXES = ("rds_", "pg_", "mysql.")
 RESERVED_USERS = (*SERVICE_LOGINS, "postgres", "public", "none")
 
 
 def belongs_to_the_service(name: str) -> bool:
-    """Whether RDS or the engine itself made the login, so that it is neither set nor locked."""
+    """Whether the login is RDS's or the engine's own; such a login is neither set nor locked."""
     return name.lower() in SERVICE_LOGINS or name.lower().startswith(SERVICE_PREFIXES)
 
 
 class Access(StrEnum):
-    """What a user may do with the tables of a database."""
+    """A user's privileges on the tables of a database."""
 
     READ_ONLY = "read-only"
     READ_WRITE = "read-write"
@@ -41,52 +41,52 @@ class Grant(Model):
 
 
 class Authentication(StrEnum):
-    """How a user proves who it is."""
+    """How a user logs in."""
 
-    PASSWORD = "password"  # noqa: S105 - the word, not one
+    PASSWORD = "password"  # noqa: S105 - the word, not a password
     IAM = "iam"
 
 
 class DatabaseUser(Model):
-    """A role that must be able to log in to the restored database."""
+    """A user that must be able to log in to the restored database."""
 
     name: LoginName
-    secret_id: SecretId | None = Field(default=None, description="A secret whose JSON has the key password.")
+    secret_id: SecretId | None = Field(default=None, description="A secret that is JSON with the key password.")
     authentication: Authentication = Field(
         default=Authentication.PASSWORD,
-        description="password: that of secret_id. iam: a token of AWS IAM, instead of secret_id.",
+        description="password: the one in secret_id. iam: a token of AWS IAM; secret_id is not set.",
     )
     grants: tuple[Grant, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
-    def _not_the_services_own(self) -> Self:
+    def _is_not_the_services_own(self) -> Self:
         if belongs_to_the_service(self.name) or self.name.lower() in RESERVED_USERS:
-            raise ValueError(f"{self.name!r} belongs to RDS or to the engine itself; choose another name")
+            raise ValueError(f"{self.name!r} belongs to RDS or to the engine; choose another name")
         return self
 
     @model_validator(mode="after")
-    def _one_way_to_log_in(self) -> Self:
-        if self.by_iam and self.secret_id is not None:
-            raise ValueError("with authentication iam there is no password: leave out secret_id")
-        if not self.by_iam and self.secret_id is None:
-            raise ValueError('give secret_id, or authentication "iam"')
+    def _has_one_way_to_log_in(self) -> Self:
+        if self.uses_iam and self.secret_id is not None:
+            raise ValueError("authentication is iam, which has no password: remove secret_id")
+        if not self.uses_iam and self.secret_id is None:
+            raise ValueError('no password: set secret_id, or set authentication to "iam"')
         return self
 
     @property
-    def by_iam(self) -> bool:
-        """Whether a token of IAM takes the place of a password."""
+    def uses_iam(self) -> bool:
+        """Whether the user logs in with a token of IAM instead of a password."""
         return self.authentication is Authentication.IAM
 
 
 class OtherLogins(StrEnum):
-    """What becomes of the logins that came with the snapshot and are not in the request."""
+    """What setup-db-users does with the logins that came with the snapshot and are not in the request."""
 
     LOCK = "lock"
     KEEP = "keep"
 
 
 class SqlFile(Model):
-    """A file of the operator's own SQL, from the worker's directory, run once a night in one database."""
+    """A file of the operator's own SQL in the worker's directory, run once per restore in one database."""
 
     file: Annotated[
         str,
@@ -99,7 +99,7 @@ Scalar = bool | int | float | str | None
 
 
 class DataCheck(Model):
-    """A query, and the rows that it must return before anything is archived."""
+    """A query and the rows that it must return before anything is archived."""
 
     database: DatabaseName
     query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"^[^\x00]+$")]
@@ -107,13 +107,13 @@ class DataCheck(Model):
 
 
 class RanSqlFile(Model):
-    """A file that was run this night."""
+    """An SQL file that was run in the restored cluster."""
 
     file: str
     database: str
-    digest: str = Field(description="SHA-256 of what was run, in hexadecimal.")
+    digest: str = Field(description="SHA-256 of the file as it was run, in hexadecimal.")
 
 
 def secret_ids(users: tuple[DatabaseUser, ...]) -> tuple[str, ...]:
-    """Every secret that the users need, once."""
+    """The secrets of the users, each once."""
     return tuple(dict.fromkeys(user.secret_id for user in users if user.secret_id is not None))

@@ -1,1 +1,1 @@
-"""The databases behind a restored cluster: what is asked of each engine, and how each does it."""
+"""Users, SQL files and checks in a restored database: what both engines offer, and how each does it."""

@@ -1,4 +1,4 @@
-"""What must be true of the restored data: a query and the rows that it must return."""
+"""Data checks: a query and the rows that it must return before anything is archived."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ from typing import Any
 from errors import StepFailed
 from models.users import DataCheck, Scalar
 
-LONGEST_SHOWN = 300
-"""Characters of the rows in an error: enough to see what is wrong, too few to carry the data away."""
+MAX_QUOTED_CHARACTERS = 300
+"""Of a query or of rows in an error: enough to see what is wrong, too little to disclose the data."""
 
 
-def hold_against(check: DataCheck, found: Sequence[Sequence[Any]]) -> None:
-    """Raises `StepFailed` if the query returned anything but the rows that were wanted, in that order."""
-    rows = tuple(tuple(_plain(value) for value in row) for row in found)
+def require_expected_rows(check: DataCheck, actual: Sequence[Sequence[Any]]) -> None:
+    """Compare the rows of a check's query with the expected ones, in order and by JSON type.
+
+    Raises `StepFailed` if they differ.
+    """
+    rows = tuple(tuple(_to_json_scalar(value) for value in row) for row in actual)
     if rows != check.expected:
         text = (
-            f"in {check.database}, {_cut(check.query)} returned {_cut(_shown(rows))}, but {_cut(_shown(check.expected))} "
-            f"was wanted. Nothing was archived. Look at the data, or correct the check in the request."
+            f"In database {check.database}, {_shorten(check.query)} returned {_shorten(_format_rows(rows))}, expected "
+            f"{_shorten(_format_rows(check.expected))}. Nothing was archived. Check the data, or correct the check in the "
+            "request."
         )
         raise StepFailed("Check failed", text)
 
 
-def _plain(value: Any) -> Scalar:
-    """A database's value as a request can write it; what JSON lacks is compared as text."""
+def _to_json_scalar(value: Any) -> Scalar:
+    """A database's value as a request can write it; a type that JSON lacks is compared as text."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -40,9 +44,9 @@ def _plain(value: Any) -> Scalar:
             return str(value)
 
 
-def _shown(rows: Sequence[Sequence[Scalar]]) -> str:
+def _format_rows(rows: Sequence[Sequence[Scalar]]) -> str:
     return str([list(row) for row in rows])
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""A password out of Secrets Manager: read where it is used, told to nobody."""
+"""Passwords from Secrets Manager: read just before they are used, never logged and never put into an error."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ if TYPE_CHECKING:
 
 
 def read_password(secrets: SecretsManagerClient, secret_id: str) -> str:
-    """The text under "password" in the secret's JSON.
+    """The value of "password" in the secret's JSON.
 
-    Raises `StepFailed` if there is none that a database could take; nothing of the secret is quoted.
+    Raises `StepFailed` if it is not a text that a database accepts; the error quotes nothing of the secret.
+    Source: Secrets Manager API Reference, GetSecretValue.
     """
-    password = _password_in(secrets.get_secret_value(SecretId=secret_id).get("SecretString", ""))
+    password = _parse_password(secrets.get_secret_value(SecretId=secret_id).get("SecretString", ""))
     if password is None:
-        raise StepFailed("Secret not usable", f'the secret {secret_id} is not JSON with a text under "password".')
+        text = f'The secret {secret_id} is not JSON with a text under "password". Correct the secret and try again.'
+        raise StepFailed("Secret not usable", text)
     return password
 
 
-def _password_in(text: str) -> str | None:
-    """None instead of an error: the error's own text, or its cause's, would quote the secret."""
+def _parse_password(secret: str) -> str | None:
+    """None instead of an error, because the error's text, or its cause's, would quote the secret."""
     try:
-        password = json.loads(text)["password"]
+        password = json.loads(secret)["password"]
         password.encode()
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""What setup-db-users asks of a restored database, whichever engine it has."""
+"""What setup-db-users needs from a restored database, on either engine."""
 
 from __future__ import annotations
 
@@ -6,50 +6,59 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from activities.databases.sql_files import SqlText
+from activities.databases.sql_files import SqlScript
 from models.users import DatabaseUser
 
 Row = tuple[Any, ...]
-Ask = Callable[[str], list[Row]]
+RunQuery = Callable[[str], list[Row]]
 
 
-class SessionLock(Protocol):
-    """One attempt's turn at the logins and files. Whoever takes the next one ends the sessions of this one.
+class LockedSession(Protocol):
+    """The session of the one attempt that holds the session lock, and what the attempt does under the lock.
 
-    So a worker that stood still in its turn and wakes changes nothing any more that a later attempt has set: each
-    statement fails, as `DatabaseUnreachable`.
+    The session lock is an advisory lock in PostgreSQL and GET_LOCK in MySQL. The next attempt that takes it ends this
+    session, and every session in which this attempt grants or runs a file. So a frozen worker that wakes changes nothing
+    that a later attempt has set: each of its statements fails as `DatabaseUnreachable`.
     """
 
-    files_begun: bool
-    """Whether any of the SQL files has been run in this restored cluster; none is being run."""
+    has_run_files: bool
+    """Whether any of the SQL files was run in this restored cluster; none of them is running now."""
 
-    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
-        """Let nobody log in but the named, the master user and the service's own; gives each who was locked just now."""
+    def lock_other_logins(self, keep_logins: frozenset[str]) -> Iterator[str]:
+        """Lock every login but these, the master user and the service's own, and end their sessions.
+
+        Yields each login as soon as it is locked.
+        """
 
     def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Have the users, with their passwords or by IAM; gives each as soon as it is set, and whether it is new."""
+        """Create or alter the users, with their passwords or with IAM.
+
+        Yields each name as soon as the user is set, and whether the user is new.
+        """
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Give the users what the request lists."""
+        """Give the users the grants of the request."""
 
-    def run_once(self, script: SqlText) -> str:
-        """Run a file unless it has been run in this restored cluster; gives the digest of what was run."""
+    def run_once(self, script: SqlScript) -> str:
+        """Run a file unless it was run in this restored cluster; returns the digest of what was run."""
 
 
 class RestoredDatabase(Protocol):
-    """One engine's way. Every method raises the errors of errors.py only, and none of them holds a statement."""
+    """One engine's implementation. Every method raises only errors of errors.py, and no error quotes a statement."""
 
-    def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
-        """What the engine would refuse, or cut, of the names in the request."""
+    def find_invalid_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """Names of the request that the engine would refuse or truncate, one sentence for each."""
 
-    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[SessionLock]:
-        """Take the turn; an earlier attempt that has it, or runs a file, is ended first.
+    def session_lock(
+        self, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
+    ) -> AbstractContextManager[LockedSession]:
+        """Hold the session lock while the block runs. The sessions of an earlier attempt are ended first.
 
-        `restored` is the resource id of the cluster that was restored.
+        `cluster_resource_id` is the restored cluster's.
         """
 
-    def prove_login(self, user: DatabaseUser, password: str | None) -> None:
-        """Log in as the user; one of IAM is only looked at, since a token needs AWS."""
+    def verify_login(self, user: DatabaseUser, password: str | None) -> None:
+        """Log in as the user. For a user of IAM only the account is checked, because a token needs AWS."""
 
-    def reading(self, database: str) -> AbstractContextManager[Ask]:
-        """Ask queries as the master user, without the right to change anything."""
+    def read_only_session(self, database: str) -> AbstractContextManager[RunQuery]:
+        """Run queries as the master user in a session that cannot change anything."""

@@ -1,4 +1,4 @@
-"""The operator's own SQL files: found only below the worker's directory, and known by their digest."""
+"""The operator's own SQL files: read only below the worker's directory, and identified by their digest."""
 
 from __future__ import annotations
 
@@ -11,67 +11,68 @@ from errors import StepFailed
 from models.users import SqlFile
 
 MARKER = "aurora_restore"
-"""The schema, on MySQL the database, that says in which restored cluster which files were run.
+"""The schema, on MySQL the database, whose table lists the files that were run, by restored cluster.
 
-By the cluster's resource id, which no other ever has: a snapshot may bring marks along, of a night of its own source
-that had the same number.
+The cluster is identified by its resource id, which no other cluster ever has: a snapshot may contain marks of an
+operation that restored its source and had the same number.
 """
 
-LONGEST_FILE = 10_000_000
-"""Bytes. MySQL takes at most max_allowed_packet at once, and PyMySQL sends at most 16 MiB."""
+MAX_BYTES = 10_000_000
+"""Of a file. MySQL accepts at most max_allowed_packet at once, and PyMySQL sends at most 16 MiB."""
 
 
 @dataclass(frozen=True)
-class SqlText:
-    """What a file says."""
+class SqlScript:
+    """The content of one SQL file, and the database in which it runs."""
 
     file: str
     database: str
     text: str
     digest: str
+    """SHA-256 of the file, in hexadecimal."""
 
 
-def unusable_sql_files(directory: Path | None, files: Iterable[str]) -> list[str]:
-    """What is wrong with each file that cannot be run; none is read outside of the directory.
+def unusable_sql_files(directory: Path | None, names: Iterable[str]) -> list[str]:
+    """One sentence for each file that cannot be run. No file outside of the directory is read.
 
-    `directory` is the worker's setting, `files` the names in the request.
+    `directory` is the worker's setting, `names` are those of the request.
     """
-    faults = []
-    for name in dict.fromkeys(files):
+    reasons = []
+    for name in dict.fromkeys(names):
         try:
-            _content(directory, name)
+            _read(directory, name)
         except ValueError as error:
-            faults.append(str(error))
-    return faults
+            reasons.append(str(error))
+    return reasons
 
 
-def read_sql_file(directory: Path | None, wanted: SqlFile) -> SqlText:
-    """A file of the request. Raises `StepFailed` if it cannot be run."""
+def read_sql_file(directory: Path | None, sql_file: SqlFile) -> SqlScript:
+    """Read a file of the request. Raises `StepFailed` if it cannot be run."""
     try:
-        content = _content(directory, wanted.file)
+        content = _read(directory, sql_file.file)
     except ValueError as error:
         raise StepFailed("SQL file not usable", f"{error}.") from None
     digest = hashlib.sha256(content).hexdigest()
-    return SqlText(wanted.file, wanted.database, content.decode("utf-8-sig"), digest)
+    return SqlScript(sql_file.file, sql_file.database, content.decode("utf-8-sig"), digest)
 
 
-def _content(directory: Path | None, name: str) -> bytes:
-    """Raises ValueError with what is wrong; nothing of what is in the file is quoted."""
+def _read(directory: Path | None, name: str) -> bytes:
+    """Raises ValueError with the reason; the text quotes nothing of the file."""
     if directory is None:
         raise ValueError(f"{name}: the worker has no directory for SQL files; set AURORA_RESTORE_SQL_DIRECTORY")
     base = directory.resolve()
     path = (base / name).resolve()
     if not path.is_relative_to(base):
-        raise ValueError(f"{name} leads out of AURORA_RESTORE_SQL_DIRECTORY; only files below it are run")
+        raise ValueError(f"{name} is outside of AURORA_RESTORE_SQL_DIRECTORY; only files below it can be run")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{name} cannot be read in AURORA_RESTORE_SQL_DIRECTORY: {error.strerror}") from None
-    if len(content) > LONGEST_FILE:
-        raise ValueError(f"{name} is longer than {LONGEST_FILE:,} bytes; split it")
-    # A driver would send only what stands before a NUL.
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{name} is larger than {MAX_BYTES:,} bytes; split it")
+    # A driver would send only the text before a NUL.
     if b"\x00" in content or not _is_utf8(content):
-        raise ValueError(f"{name} is not UTF-8 text")
+        raise ValueError(f"{name} is not UTF-8 text; save it as UTF-8")
     return content
 
 

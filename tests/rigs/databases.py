@@ -1,4 +1,4 @@
-"""A restored database of either engine, as the tests of users see it: the master's view and the users'."""
+"""A restored database of either engine, as the tests of setup-db-users use it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import psycopg
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
-from activities.databases.mysql.accounts import identifier
+from activities.databases.mysql.accounts import quote_identifier
 from activities.databases.mysql.database import MysqlDatabase
-from activities.databases.mysql.session_lock import MysqlSessionLock
+from activities.databases.mysql.session_lock import MysqlLockedSession
 from activities.databases.postgres.database import PostgresDatabase
-from activities.databases.postgres.session_lock import PostgresSessionLock
+from activities.databases.postgres.session_lock import PostgresLockedSession
 from activities.databases.restored_database import RestoredDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
@@ -29,16 +29,23 @@ from models.users import Access, DatabaseUser, DataCheck, Grant, SqlFile
 from tests.rigs.activities import ActivityRig
 
 MASTER, MASTER_PASSWORD = "boss", 'mäster\'s "secret" %s {}'
-SECRETS = itertools.count(1)
+SECRET_NUMBERS = itertools.count(1)
 Row = tuple[Any, ...]
 
 
 class Database(ABC):
-    """What the engines have in common."""
+    """One test's own database, with one row in the table orders, on a server that the tests share."""
 
     engine: str
-    kind: type[PostgresDatabase | MysqlDatabase]
-    turns: type[PostgresSessionLock | MysqlSessionLock]
+    restored_database_class: type[PostgresDatabase | MysqlDatabase]
+    locked_session_class: type[PostgresLockedSession | MysqlLockedSession]
+    login_database: str
+    """The database that every login may connect to, without a grant."""
+    lock_login: str
+    """Follows ALTER USER name, to lock the login; `unlock_login` undoes it."""
+    unlock_login: str
+    sleep: str
+    """The SQL function that sleeps for a number of seconds."""
     port: int
 
     def __init__(self, rig: ActivityRig, directory: Path) -> None:
@@ -50,7 +57,7 @@ class Database(ABC):
             port=self.port,
             engine=self.engine,
             master_username=MASTER,
-            master_user_secret_id=rig.make_secret(f"master/{next(SECRETS)}", json.dumps({"password": MASTER_PASSWORD})),
+            master_user_secret_id=self._make_secret("master", MASTER_PASSWORD),
             database_name=self.name,
         )
         self.postgres = PostgresConnector("disable", None, 5)
@@ -64,10 +71,11 @@ class Database(ABC):
 
     @abstractmethod
     def make_login(self, name: str, password: str) -> None:
-        """One that came with the snapshot."""
+        """Create a login as if it came with the snapshot."""
 
     @abstractmethod
-    def session(self, user: str, password: str, database: str | None = None) -> Any: ...
+    def session(self, user: str, password: str, database: str | None = None) -> Any:
+        """Open a connection, by default to the test's own database."""
 
     def as_user(self, user: str, password: str, statement: str, database: str | None = None) -> list[Row]:
         with closing(self.session(user, password, database)) as connection, closing(connection.cursor()) as cursor:
@@ -77,16 +85,20 @@ class Database(ABC):
     def as_master(self, statement: str, database: str | None = None) -> list[Row]:
         return self.as_user(MASTER, MASTER_PASSWORD, statement, database)
 
+    def orders(self) -> list[Row]:
+        return self.as_master("SELECT customer FROM orders ORDER BY id")
+
     def user(self, name: str, password: str | None, access: Access | None = Access.READ_ONLY) -> DatabaseUser:
+        """A user of the request with a secret, or of IAM if the password is None."""
         grants = (Grant(database=self.name, access=access),) if access else ()
         if password is None:
             return DatabaseUser.model_validate_json(
                 json.dumps({"name": name, "authentication": "iam", "grants": [g.model_dump() for g in grants]})
             )
-        secret = self.rig.make_secret(f"of-user/{next(SECRETS)}", json.dumps({"password": password}))
-        return DatabaseUser(name=name, secret_id=secret, grants=grants)
+        return DatabaseUser(name=name, secret_id=self._make_secret("user", password), grants=grants)
 
     def file(self, name: str, text: str) -> SqlFile:
+        """Write an SQL file into the worker's directory."""
         path = self.directory / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text, "utf-8")
@@ -95,33 +107,37 @@ class Database(ABC):
     def check(self, query: str, *expected: tuple[Any, ...]) -> DataCheck:
         return DataCheck(database=self.name, query=query, expected=expected)
 
-    def input(self, *users: DatabaseUser, **more: Any) -> SetupUsersInput:
-        given = {"operation_id": self.rig.operation_id, "endpoint": self.endpoint, **more}
-        return SetupUsersInput(step_started_at=self.rig.now, target=self.rig.target, users=users, **given)
+    def step_input(self, *users: DatabaseUser, **fields: Any) -> SetupUsersInput:
+        all_fields = {"operation_id": self.rig.operation_id, "endpoint": self.endpoint, **fields}
+        return SetupUsersInput(step_started_at=self.rig.now, target=self.rig.target, users=users, **all_fields)
 
-    def set_up(self, *users: DatabaseUser, **more: Any) -> Any:
-        return self.rig.run(self.activities.setup_db_users, self.input(*users, **more))
+    def set_up(self, *users: DatabaseUser, **fields: Any) -> Any:
+        """Run one attempt of setup-db-users."""
+        return self.rig.run(self.activities.setup_db_users, self.step_input(*users, **fields))
 
     @property
     def activities(self) -> DatabaseUserActivities:
         return DatabaseUserActivities(self.rig.aws, self.postgres, self.mysql, self.directory)
 
     @abstractmethod
-    def restored(self) -> RestoredDatabase:
-        """As the activity has it."""
+    def restored_database(self) -> RestoredDatabase:
+        """The object that the activity works with."""
 
     def unique(self, name: str) -> str:
-        """Logins belong to the whole server; tests must not meet."""
+        """A login's name that no other test uses: logins belong to the whole server."""
         return f"{name}_{self.rig.number}"
 
-    def orders(self) -> list[Row]:
-        return self.as_master("SELECT customer FROM orders ORDER BY id")
+    def _make_secret(self, owner: str, password: str) -> str:
+        return self.rig.make_secret(f"{owner}/{next(SECRET_NUMBERS)}", json.dumps({"password": password}))
 
 
 class Postgres(Database):
     engine = "aurora-postgresql"
-    kind = PostgresDatabase
-    turns = PostgresSessionLock
+    restored_database_class = PostgresDatabase
+    locked_session_class = PostgresLockedSession
+    login_database = "postgres"
+    lock_login, unlock_login = "NOLOGIN", "LOGIN"
+    sleep = "pg_sleep"
 
     def __init__(self, rig: ActivityRig, directory: Path, host: PostgresHost) -> None:
         self.host = host
@@ -140,14 +156,17 @@ class Postgres(Database):
     def session(self, user: str, password: str, database: str | None = None) -> psycopg.Connection:
         return self.postgres.connect(self.endpoint, database or self.name, user, password)
 
-    def restored(self) -> RestoredDatabase:
+    def restored_database(self) -> RestoredDatabase:
         return PostgresDatabase(self.postgres, self.endpoint, MASTER_PASSWORD)
 
 
 class Mysql(Database):
     engine = "aurora-mysql"
-    kind = MysqlDatabase
-    turns = MysqlSessionLock
+    restored_database_class = MysqlDatabase
+    locked_session_class = MysqlLockedSession
+    login_database = "information_schema"
+    lock_login, unlock_login = "ACCOUNT LOCK", "ACCOUNT UNLOCK"
+    sleep = "sleep"
 
     def __init__(self, rig: ActivityRig, directory: Path, host: MariadbHost) -> None:
         self.host = host
@@ -155,7 +174,7 @@ class Mysql(Database):
         super().__init__(rig, directory)
 
     def make_database(self, name: str) -> None:
-        self.as_user(MASTER, MASTER_PASSWORD, f"CREATE DATABASE {identifier(name)}", "information_schema")
+        self.as_user(MASTER, MASTER_PASSWORD, f"CREATE DATABASE {quote_identifier(name)}", "information_schema")
 
     def make_login(self, name: str, password: str) -> None:
         self.host.as_rdsadmin("restored", "CREATE USER %s@'%%' IDENTIFIED BY %s", name, password)
@@ -163,5 +182,5 @@ class Mysql(Database):
     def session(self, user: str, password: str, database: str | None = None) -> Any:
         return self.mysql.connect(self.endpoint, database or self.name, user, password)
 
-    def restored(self) -> RestoredDatabase:
+    def restored_database(self) -> RestoredDatabase:
         return MysqlDatabase(self.mysql, self.endpoint, MASTER_PASSWORD)

@@ -1,1 +1,1 @@
-"""Aurora MySQL: accounts, SQL files and the lock that one attempt holds."""
+"""Aurora MySQL: accounts, grants, SQL files and the session lock."""

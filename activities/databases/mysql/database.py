@@ -6,76 +6,105 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
 from activities.databases.mysql import accounts
-from activities.databases.mysql.accounts import Mysql, rows
-from activities.databases.mysql.errors import refusing
-from activities.databases.mysql.session_lock import MysqlSessionLock
-from activities.databases.restored_database import Ask, Row
-from activities.databases.sql_files import SqlText
+from activities.databases.mysql.accounts import MysqlConnection, execute
+from activities.databases.mysql.errors import translate_errors
+from activities.databases.mysql.session_lock import MysqlLockedSession, session_lock
+from activities.databases.restored_database import Row, RunQuery
+from activities.databases.sql_files import SqlScript
 from clients.mysql import MysqlConnector
 from errors import StepFailed
 from models.clusters import Endpoint
 from models.users import DatabaseUser
 
-NAME_CHARACTERS = 32
-"""Of a user. Source: MySQL Reference Manual, "Identifier Length Limits"."""
+MAX_USER_CHARACTERS = 32
+"""Of a user's name. Source: MySQL Reference Manual, "Identifier Length Limits"."""
+MAX_CODE_POINT = 0xFFFF
+"""MySQL stores names in utf8mb3, which ends with the Basic Multilingual Plane."""
 
 
 class MysqlDatabase:
-    """A restored MySQL, as its master user."""
+    """A restored MySQL database, as its master user."""
 
     def __init__(self, connector: MysqlConnector, endpoint: Endpoint, master_password: str) -> None:
-        """`connector` opens the connections."""
+        """`connector` opens the connections to `endpoint`."""
         self._connector = connector
         self._endpoint = endpoint
         self._master_password = master_password
 
-    def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
-        """MySQL keeps names in three-byte UTF-8 and takes two that differ in blanks at the end for one."""
+    def find_invalid_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """Names that MySQL would refuse or change: it stores three-byte UTF-8 and ignores blanks at the end."""
         for name in (user.name for user in users):
-            if len(name) > NAME_CHARACTERS:
-                yield f"{name} is longer than the {NAME_CHARACTERS} characters that MySQL takes. Choose a shorter name."
-            if name != name.rstrip(" ") or any(ord(character) > 0xFFFF for character in name):  # noqa: PLR2004 - the BMP
-                yield f"{name!r} ends in a blank or has a character of four bytes, which MySQL does not keep. Choose another."
+            if len(name) > MAX_USER_CHARACTERS:
+                yield (
+                    f"{name} is longer than the {MAX_USER_CHARACTERS} characters of a user's name in MySQL. "
+                    "Choose a shorter name."
+                )
+            if name != name.rstrip(" ") or any(ord(character) > MAX_CODE_POINT for character in name):
+                yield (
+                    f"{name!r} ends with a blank or contains a character of four bytes in UTF-8; MySQL cannot store it. "
+                    "Choose another name."
+                )
 
-    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[MysqlSessionLock]:
-        """Marks of all databases stand in one."""
-        of, tls = self._endpoint, self._connector.tls
-        return MysqlSessionLock(self._as_master, of.master_username, restored, require_ssl=tls).taken(scripts)
+    def session_lock(
+        self, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
+    ) -> AbstractContextManager[MysqlLockedSession]:
+        """Hold the session lock while the block runs."""
+        return session_lock(
+            self._connect_as_master,
+            self._endpoint.master_username,
+            cluster_resource_id,
+            scripts,
+            require_ssl=self._connector.tls,
+        )
 
-    def prove_login(self, user: DatabaseUser, password: str | None) -> None:
-        """A login in each database of the user's grants."""
-        with refusing("Users not configured"):
+    def verify_login(self, user: DatabaseUser, password: str | None) -> None:
+        """Log in as the user to each database of the user's grants."""
+        with translate_errors("Users not configured"):
             if password is None:
                 self._verify_iam(user.name)
                 return
             databases: list[str | None] = [grant.database for grant in user.grants]
             for database in databases or [None]:
                 with closing(self._connector.connect(self._endpoint, database, user.name, password)) as connection:
-                    rows(connection, "SELECT 1")
+                    execute(connection, "SELECT 1")
 
     def _verify_iam(self, name: str) -> None:
-        with self._as_master() as connection:
+        with self._connect_as_master() as connection:
             if not accounts.authenticates_by_iam(connection, name):
-                text = f"{name} is not an account of AWSAuthenticationPlugin. Was it changed just now?"
+                text = (
+                    f"The accounts of {name} do not use AWSAuthenticationPlugin, although this step has set them so. "
+                    "Check who changed them, then run the restore again."
+                )
                 raise StepFailed("Users not configured", text)
 
     @contextmanager
-    def reading(self, database: str) -> Iterator[Ask]:
-        """In transactions that may only read; several statements at once are not taken.
+    def read_only_session(self, database: str) -> Iterator[RunQuery]:
+        """Run queries as the master user in a read-only session, one statement each.
 
-        Of the whole session, not of one transaction, which a DDL statement would end.
+        The whole session is read-only, because a DDL statement would end a read-only transaction.
         """
-        with refusing("Check failed"), self._as_master(database, patient=True) as connection:
-            rows(connection, "SET SESSION TRANSACTION READ ONLY")
+        with (
+            translate_errors("Check failed"),
+            self._connect_as_master(database, statement_timeout=False) as connection,
+        ):
+            execute(connection, "SET SESSION TRANSACTION READ ONLY")
 
-            def ask(query: str) -> list[Row]:
-                return rows(connection, query)
+            def run_query(query: str) -> list[Row]:
+                return execute(connection, query)
 
-            yield ask
+            yield run_query
 
     @contextmanager
-    def _as_master(self, database: str | None = None, **how: bool) -> Iterator[Mysql]:
-        of = self._endpoint
-        connection = self._connector.connect(of, database, of.master_username, self._master_password, **how)
+    def _connect_as_master(
+        self, database: str | None = None, *, statement_timeout: bool = True, script: bool = False
+    ) -> Iterator[MysqlConnection]:
+        connection = self._connector.connect(
+            self._endpoint,
+            database,
+            self._endpoint.master_username,
+            self._master_password,
+            statement_timeout=statement_timeout,
+            script=script,
+        )
         with closing(connection):
             yield connection

@@ -1,4 +1,4 @@
-"""Which of MySQL's refusals may pass, told by their number.
+"""Which errors of MySQL are transient, by their number.
 
 Source: MySQL Error Message Reference.
 """
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pymysql.constants import ER
 from pymysql.err import InterfaceError, MySQLError
 
-from clients.mysql import NETWORK, error_code, error_text
+from clients.mysql import NETWORK_ERRORS, error_code, error_text
 from errors import DatabaseUnreachable, StepFailed
 
-PASSING = (
-    *NETWORK,
+TRANSIENT = (
+    *NETWORK_ERRORS,
     ER.LOCK_WAIT_TIMEOUT,
     ER.LOCK_DEADLOCK,
     ER.SERVER_SHUTDOWN,
@@ -24,28 +24,30 @@ PASSING = (
     1836,  # ER_READ_ONLY_MODE
 )
 READ_ONLY = "read-only"
-"""So says ER_OPTION_PREVENTS_STATEMENT of a server that a failover has made a reader; other options prevent for good."""
+"""In the text of ER_OPTION_PREVENTS_STATEMENT after a failover made the server a reader; other options are permanent."""
 
 
 @contextmanager
-def refusing(short: str) -> Iterator[None]:
-    """Let MySQL's errors leave as ours."""
+def translate_errors(short: str) -> Iterator[None]:
+    """Raise PyMySQL's errors as ours: `DatabaseUnreachable` if transient, else `StepFailed` with this short text."""
     try:
         yield
     except MySQLError as error:
-        # Not as its cause: PyMySQL's errors may quote the statement.
-        raise _refused(error, short) from None
+        # Not as its cause: PyMySQL's text may quote the statement.
+        raise translated_error(error, short) from None
 
 
-def _refused(error: MySQLError, short: str) -> StepFailed | DatabaseUnreachable:
-    """A statement that failed; of one that was not understood MySQL quotes the text, which may be a hash."""
+def translated_error(error: MySQLError, short: str) -> StepFailed | DatabaseUnreachable:
+    """Our error for one of PyMySQL's.
+
+    Without the server's text for a syntax error, which quotes the statement, and with it perhaps a password's hash.
+    """
     if isinstance(error, InterfaceError):
-        # The driver's word for a connection that a statement before has found ended.
-        return DatabaseUnreachable("Database busy", "the connection was lost. It is tried again.")
+        # PyMySQL raises it for a connection that an earlier statement found closed.
+        return DatabaseUnreachable("Database busy", "The connection to MySQL was lost. Temporal retries the step.")
     number = error_code(error)
-    said = "it did not understand the statement" if number == ER.PARSE_ERROR else error_text(error)
-    if number in PASSING or (number == ER.OPTION_PREVENTS_STATEMENT and READ_ONLY in said):
-        return DatabaseUnreachable(
-            "Database busy", f"MySQL answered {number}: {said}. It is tried again.", code=str(number)
-        )
-    return StepFailed(short, f"MySQL answered {number}: {said}.", code=str(number))
+    message = "it did not understand the statement" if number == ER.PARSE_ERROR else error_text(error)
+    text = f"MySQL answered {number}: {message}."
+    if number in TRANSIENT or (number == ER.OPTION_PREVENTS_STATEMENT and READ_ONLY in message):
+        return DatabaseUnreachable("Database busy", f"{text} Temporal retries the step.", code=str(number))
+    return StepFailed(short, text, code=str(number))

@@ -1,105 +1,155 @@
-"""One attempt's turn at the accounts of a MySQL server, and who may still work while it lasts."""
+"""The session lock of setup-db-users on a MySQL server, and what one attempt does while it holds it.
+
+Both locks are GET_LOCK locks: the server holds them until their session ends.
+Source: MySQL Reference Manual, "Locking Functions".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from activities.databases.mysql import accounts, sql_files
-from activities.databases.mysql.accounts import Mysql, end_session, rows
-from activities.databases.mysql.errors import refusing
-from activities.databases.sql_files import SqlText
+from activities.databases.mysql.accounts import MysqlConnection, end_session, execute
+from activities.databases.mysql.errors import translate_errors
+from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.users import DatabaseUser
 
-TURN, WORK = "aurora-restore-turn", "aurora-restore"
-"""Locks of the server: the first for as long as the attempt lasts, the second while a file runs."""
+SESSION_LOCK = "aurora-restore-session"
+"""Held for as long as the attempt lasts."""
+FILE_LOCK = "aurora-restore-file"
+"""Held while a file runs."""
 LOCK_SECONDS, LOCK_TRIES = 20, 180
-"""Together as long as an ended session may need to take back what it did: MySQL needs about as long as it worked."""
-LOCK_WAIT_SECONDS = 12 * 60 * 60
-"""As long as the step may last: the turn's session waits while files run."""
+"""Together as long as an ended session may roll back: MySQL needs about as long for that as the session has worked."""
+IDLE_SECONDS = 12 * 60 * 60
+"""As long as the step may last: the session that holds the lock is idle while files run."""
 
 
-class MysqlSessionLock:
-    """Accounts are set on the session that has the turn; a file has a session of its own."""
+class ConnectAsMaster(Protocol):
+    """Opens a connection of the master user."""
+
+    def __call__(
+        self, database: str | None = None, *, statement_timeout: bool = True, script: bool = False
+    ) -> AbstractContextManager[MysqlConnection]:
+        """Connect to the restored cluster; see `MysqlConnector.connect` for the options."""
+
+
+@contextmanager
+def session_lock(
+    connect: ConnectAsMaster,
+    master: str,
+    cluster_resource_id: str,
+    scripts: tuple[SqlScript, ...],
+    *,
+    require_ssl: bool,
+) -> Iterator[MysqlLockedSession]:
+    """Hold the session lock while the block runs; the sessions of earlier attempts are ended first."""
+    with connect() as session:
+        with translate_errors("Users not configured"):
+            session_id = _connection_id(session)
+            execute(session, f"SET SESSION wait_timeout = {IDLE_SECONDS}")
+            take_lock(session, SESSION_LOCK)
+            # Taken and released to wait until an ended session is gone, and its transaction committed or rolled back.
+            take_lock(session, FILE_LOCK)
+            execute(session, f"DO RELEASE_LOCK('{FILE_LOCK}')")
+            has_run_files = sql_files.has_mark(session, cluster_resource_id, scripts)
+        yield MysqlLockedSession(
+            connect, session, session_id, master, cluster_resource_id, has_run_files, require_ssl=require_ssl
+        )
+
+
+class MysqlLockedSession:
+    """Accounts and grants are set in the session that holds the lock; each file has a session of its own."""
 
     def __init__(
-        self, connect: Callable[..., AbstractContextManager[Mysql]], master: str, restored: str, *, require_ssl: bool
+        self,
+        connect: ConnectAsMaster,
+        session: MysqlConnection,
+        session_id: int,
+        master: str,
+        cluster_resource_id: str,
+        has_run_files: bool,
+        *,
+        require_ssl: bool,
     ) -> None:
-        """`connect` opens the server as the master user, `restored` is the restored cluster's resource id."""
-        self.files_begun = False
+        """`session_id` is the connection id of `session`; with `require_ssl`, users can log in over TLS only."""
+        self.has_run_files = has_run_files
         self._connect = connect
+        self._session = session
+        self._session_id = session_id
         self._master = master
-        self._restored = restored
+        self._cluster_resource_id = cluster_resource_id
         self._require_ssl = require_ssl
 
-    @contextmanager
-    def taken(self, scripts: tuple[SqlText, ...]) -> Iterator[MysqlSessionLock]:
-        """Take the turn, end whoever had it or still works, and look whether one of the files has been run."""
-        with self._connect() as self._session:
-            with refusing("Users not configured"):
-                self._id = _id(self._session)
-                rows(self._session, f"SET SESSION wait_timeout = {LOCK_WAIT_SECONDS}")
-                _take(self._session, TURN)
-                # Had when the ended session is gone, with what it did or without.
-                _take(self._session, WORK)
-                rows(self._session, f"DO RELEASE_LOCK('{WORK}')")
-                self.files_begun = sql_files.any_marked(self._session, self._restored, scripts)
-            yield self
-
-    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
-        """ACCOUNT LOCK, and the end of their sessions; each account as name@host."""
-        with refusing("Logins not locked"):
-            for account in accounts.lock_accounts(self._session, stay | {self._master}):
+    def lock_other_logins(self, keep_logins: frozenset[str]) -> Iterator[str]:
+        """ACCOUNT LOCK, then end the sessions; yields each account, as name@host, as soon as it is locked."""
+        with translate_errors("Logins not locked"):
+            for account in accounts.lock_accounts(self._session, keep_logins | {self._master}):
                 yield f"{account.name}@{account.host}"
 
     def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Accounts with the hash of their password, unlocked; with TLS they may come no other way."""
-        with refusing("Users not configured"):
+        """Create or alter the accounts, with the hash of their password; yields each name and whether it is new."""
+        with translate_errors("Users not configured"):
             for user in users:
                 password, require_ssl = passwords.get(user.name), self._require_ssl
                 yield user.name, accounts.set_user(self._session, user.name, password, require_ssl=require_ssl)
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Each user's grants, and no others of its own."""
-        with refusing("Users not configured"):
+        """Give each user its grants, and revoke every other that the user has directly."""
+        with translate_errors("Users not configured"):
             for user in users:
                 accounts.grant_access(self._session, user.name, user.grants)
 
-    def run_once(self, script: SqlText) -> str:
-        """The file, then its mark, in one transaction as far as MySQL has one: at least once."""
-        with refusing(f"SQL file failed: {script.file}"), self._connect(script.database, script=True) as connection:
-            _take(connection, WORK)
-            # Now whoever takes the turn ends this session by its lock. Asked of the server that runs the file: the name
-            # may have led to another one than where the turn was taken.
-            if rows(connection, f"SELECT IS_USED_LOCK('{TURN}')") != [(self._id,)]:
-                raise DatabaseUnreachable("Database busy", "another attempt has taken its turn. It is tried again.")
-            return sql_files.run_once(connection, self._restored, script)
+    def run_once(self, script: SqlScript) -> str:
+        """Run the file and insert its mark in one transaction, as far as MySQL has transactions: at least once.
+
+        Raises `DatabaseUnreachable` if another attempt has taken the session lock.
+        """
+        with (
+            translate_errors(f"SQL file failed: {script.file}"),
+            self._connect(script.database, script=True) as connection,
+        ):
+            take_lock(connection, FILE_LOCK)
+            # An attempt that takes the session lock after this check finds this session by its lock and ends it. Asks the
+            # server that runs the file, because the cluster's name may lead to another server by now.
+            if execute(connection, f"SELECT IS_USED_LOCK('{SESSION_LOCK}')") != [(self._session_id,)]:
+                raise DatabaseUnreachable(
+                    "Database busy", "Another attempt has taken the session lock. Temporal retries the step."
+                )
+            return sql_files.run_once(connection, self._cluster_resource_id, script)
 
 
-def _take(connection: Mysql, lock: str) -> None:
-    """Until the connection ends. Whoever has it is another attempt, and its session is ended.
+def take_lock(connection: MysqlConnection, lock: str) -> None:
+    """Take a lock until the connection ends; a session that holds it belongs to an earlier attempt and is ended.
 
-    Most likely its worker died or stands still, and in the middle of a file the session would go on for as long as the
-    file does. Should a frozen worker wake and end the newer one's, that is made again.
-    Raises `DatabaseUnreachable` (transient) if that session is still there after long, or is one that came later.
-    Source: MySQL Reference Manual, "Locking Functions".
+    The worker of the earlier attempt has most likely died or is frozen; in the middle of a file its session would go on
+    for as long as the file takes. Should a frozen worker wake and end the session of a newer attempt, Temporal retries
+    that one.
+    Raises `DatabaseUnreachable` (transient) if the earlier session does not end within an hour, or if a session that
+    began later holds the lock.
     """
-    own = _id(connection)
+    own = _connection_id(connection)
     for _ in range(LOCK_TRIES):
-        # Each time anew: an attempt that was lost while it waited may have had its turn.
-        [(holder,)] = rows(connection, f"SELECT IS_USED_LOCK('{lock}')")
+        # Read again each time, because an attempt that was lost while it waited may have got the lock.
+        [(holder,)] = execute(connection, f"SELECT IS_USED_LOCK('{lock}')")
         if holder is not None and int(holder) > own:
-            raise DatabaseUnreachable("Database busy", "a later attempt has the turn at the logins. It is tried again.")
+            raise DatabaseUnreachable(
+                "Database busy", "A later attempt holds the session lock. Temporal retries the step."
+            )
         if holder is not None:
             end_session(connection, int(holder))
-        if rows(connection, f"SELECT GET_LOCK('{lock}', {LOCK_SECONDS})") == [(1,)]:
+        if execute(connection, f"SELECT GET_LOCK('{lock}', {LOCK_SECONDS})") == [(1,)]:
             return
-    text = "an earlier attempt's session, which was told to end, has the turn at the logins. It is tried again."
+    text = (
+        "The session of an earlier attempt was ended and still holds the session lock; MySQL may be rolling back an SQL "
+        "file. Temporal retries the step."
+    )
     raise DatabaseUnreachable("Database busy", text)
 
 
-def _id(connection: Mysql) -> int:
-    """Of the session, as the server's locks name it; a later one has a greater one."""
-    [(found,)] = rows(connection, "SELECT CONNECTION_ID()")
-    return int(found)
+def _connection_id(connection: MysqlConnection) -> int:
+    """The session's id, as IS_USED_LOCK returns it; a later session has a greater one."""
+    [(session_id,)] = execute(connection, "SELECT CONNECTION_ID()")
+    return int(session_id)

@@ -1,13 +1,13 @@
-"""SQL files in MySQL: one attempt at a time, each file, as far as MySQL has one, in a transaction with its mark."""
+"""SQL files in MySQL: each runs in one transaction with the mark that says so, as far as MySQL has transactions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from activities.databases.mysql.accounts import Mysql, rows
-from activities.databases.sql_files import SqlText
+from activities.databases.mysql.accounts import MysqlConnection, execute
+from activities.databases.sql_files import SqlScript
 
-MARKER_TABLE = (
+CREATE_MARKER_TABLE = (
     "CREATE DATABASE IF NOT EXISTS aurora_restore",
     """
     CREATE TABLE IF NOT EXISTS aurora_restore.ran_files (
@@ -16,46 +16,48 @@ MARKER_TABLE = (
         PRIMARY KEY (cluster_resource_id, in_database, file)) DEFAULT CHARSET utf8mb4
     """,
 )
-FIND_TABLE = (
+FIND_MARKER_TABLE = (
     "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'aurora_restore' AND TABLE_NAME = 'ran_files'"
 )
 FIND_MARK = (
     "SELECT digest FROM aurora_restore.ran_files"
     " WHERE cluster_resource_id = %s AND in_database = %s AND file = %s FOR UPDATE"
 )
-MARK = "INSERT INTO aurora_restore.ran_files (cluster_resource_id, in_database, file, digest) VALUES (%s, %s, %s, %s)"
+INSERT_MARK = (
+    "INSERT INTO aurora_restore.ran_files (cluster_resource_id, in_database, file, digest) VALUES (%s, %s, %s, %s)"
+)
 
 
-def any_marked(connection: Mysql, restored: str, scripts: Iterable[SqlText]) -> bool:
-    """Whether any of the files has been run in this restored cluster."""
-    if not rows(connection, FIND_TABLE):
+def has_mark(connection: MysqlConnection, cluster_resource_id: str, scripts: Iterable[SqlScript]) -> bool:
+    """Whether any of the files was run in this restored cluster; the marks of all databases are in one table."""
+    if not execute(connection, FIND_MARKER_TABLE):
         return False
-    return any(rows(connection, FIND_MARK, *_key(restored, script)) for script in scripts)
+    return any(execute(connection, FIND_MARK, *_key(cluster_resource_id, script)) for script in scripts)
 
 
-def run_once(connection: Mysql, restored: str, script: SqlText) -> str:
-    """Run a file unless it has been run in this restored cluster; gives the digest of what was run.
+def run_once(connection: MysqlConnection, cluster_resource_id: str, script: SqlScript) -> str:
+    """Run a file unless it was run in this restored cluster, then commit; returns the digest of what was run.
 
-    The file, then its mark, in one transaction as far as MySQL has one: at least once.
-    DDL commits what stands before it; a worker that dies after that lets the next attempt run the file again.
+    At least once: DDL commits the statements before it. If the worker dies after that and before the mark, the next
+    attempt runs the file again.
     """
-    for statement in MARKER_TABLE:
-        rows(connection, statement)
-    key = _key(restored, script)
-    found = rows(connection, FIND_MARK, *key)
-    if not found:
+    for statement in CREATE_MARKER_TABLE:
+        execute(connection, statement)
+    key = _key(cluster_resource_id, script)
+    marks = execute(connection, FIND_MARK, *key)
+    if not marks:
         _run(connection, script)
-        rows(connection, MARK, *key, script.digest)
+        execute(connection, INSERT_MARK, *key, script.digest)
     connection.commit()
-    return str(found[0][0]) if found else script.digest
+    return str(marks[0][0]) if marks else script.digest
 
 
-def _key(restored: str, script: SqlText) -> tuple[str, str, str]:
-    return restored, script.database, script.file
+def _key(cluster_resource_id: str, script: SqlScript) -> tuple[str, str, str]:
+    return cluster_resource_id, script.database, script.file
 
 
-def _run(connection: Mysql, script: SqlText) -> None:
-    """The server finds the statements' ends; their results are read, because an error stands where its own would."""
+def _run(connection: MysqlConnection, script: SqlScript) -> None:
+    """Send the file as it is, and read every result: the error of a statement comes in place of its result."""
     with connection.cursor() as cursor:
         cursor.execute(script.text)
         while cursor.nextset():

@@ -1,1 +1,1 @@
-"""Aurora PostgreSQL: roles, SQL files and the lock that one attempt holds."""
+"""Aurora PostgreSQL: roles, grants, SQL files and the session lock."""

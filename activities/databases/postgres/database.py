@@ -7,43 +7,49 @@ from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 
-from activities.databases.postgres.errors import IN_A_CHECK, refusing
+from activities.databases.postgres.errors import TRANSIENT_IN_CHECKS, translate_errors
 from activities.databases.postgres.roles import has_rds_iam
-from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresSessionLock
-from activities.databases.restored_database import Ask, Row
-from activities.databases.sql_files import SqlText
+from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresLockedSession, session_lock
+from activities.databases.restored_database import Row, RunQuery
+from activities.databases.sql_files import SqlScript
 from clients.postgres import PostgresConnector
 from errors import StepFailed
 from models.clusters import Endpoint
 from models.users import DatabaseUser
 
-IDENTIFIER_BYTES = 63
-"""Of any name. Source: PostgreSQL documentation, "Identifiers and Key Words"."""
+MAX_NAME_BYTES = 63
+"""Of an identifier. Source: PostgreSQL documentation, "Identifiers and Key Words"."""
+MAX_CHECK_ROWS = 1000
 
 
 class PostgresDatabase:
-    """A restored PostgreSQL, as its master user."""
+    """A restored PostgreSQL database, as its master user."""
 
     def __init__(self, connector: PostgresConnector, endpoint: Endpoint, master_password: str) -> None:
-        """`connector` opens the connections."""
+        """`connector` opens the connections to `endpoint`."""
         self._connector = connector
         self._endpoint = endpoint
         self._master_password = master_password
 
-    def faults_of_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
-        """PostgreSQL cuts a name that is too long, and would change another role than the one it says."""
+    def find_invalid_names(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """Names longer than PostgreSQL keeps. It would truncate them, and so change another role than the named one."""
         names = [user.name for user in users] + [grant.database for user in users for grant in user.grants]
         for name in dict.fromkeys(names):
-            if len(name.encode()) > IDENTIFIER_BYTES:
-                yield f"{name} is longer than {IDENTIFIER_BYTES} bytes, and PostgreSQL would cut it. Choose a shorter name."
+            if len(name.encode()) > MAX_NAME_BYTES:
+                yield (
+                    f"{name} is longer than {MAX_NAME_BYTES} bytes, and PostgreSQL would truncate it. "
+                    "Choose a shorter name."
+                )
 
-    def turn(self, restored: str, scripts: tuple[SqlText, ...]) -> AbstractContextManager[PostgresSessionLock]:
-        """Marks stand in each file's database."""
-        return PostgresSessionLock(self._as_master, self._endpoint.master_username, restored).taken(scripts)
+    def session_lock(
+        self, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
+    ) -> AbstractContextManager[PostgresLockedSession]:
+        """Hold the session lock while the block runs."""
+        return session_lock(self._connect_as_master, self._endpoint.master_username, cluster_resource_id, scripts)
 
-    def prove_login(self, user: DatabaseUser, password: str | None) -> None:
-        """A login in each database of the user's grants."""
-        with refusing("Users not configured"):
+    def verify_login(self, user: DatabaseUser, password: str | None) -> None:
+        """Log in as the user to each database of the user's grants."""
+        with translate_errors("Users not configured"):
             if password is None:
                 self._verify_iam(user.name)
                 return
@@ -52,24 +58,37 @@ class PostgresDatabase:
                     connection.execute("SELECT 1")
 
     def _verify_iam(self, name: str) -> None:
-        with self._as_master(MAINTENANCE_DATABASE) as connection:
+        with self._connect_as_master(MAINTENANCE_DATABASE) as connection:
             if not has_rds_iam(connection, name):
-                raise StepFailed(
-                    "Users not configured", f"{name} is not a login with rds_iam. Was it changed just now?"
+                text = (
+                    f"{name} is not a role with LOGIN and rds_iam, although this step has set it so. "
+                    "Check who changed it, then run the restore again."
                 )
+                raise StepFailed("Users not configured", text)
 
     @contextmanager
-    def reading(self, database: str) -> Iterator[Ask]:
-        """One query at a time, each prepared, because a simple one could be several, and COMMIT among them."""
-        with refusing("Check failed", IN_A_CHECK), self._as_master(database, patient=True) as connection:
+    def read_only_session(self, database: str) -> Iterator[RunQuery]:
+        """Run queries as the master user in read-only transactions.
+
+        Each query is prepared, because an unprepared one could be several statements, and COMMIT one of them.
+        """
+        with (
+            translate_errors("Check failed", TRANSIENT_IN_CHECKS),
+            self._connect_as_master(database, statement_timeout=False) as connection,
+        ):
             connection.execute("SET default_transaction_read_only = on")
 
-            def ask(query: str) -> list[Row]:
+            def run_query(query: str) -> list[Row]:
                 with connection.transaction():
-                    return connection.execute(query.encode(), prepare=True).fetchmany(1000)
+                    return connection.execute(query.encode(), prepare=True).fetchmany(MAX_CHECK_ROWS)
 
-            yield ask
+            yield run_query
 
-    def _as_master(self, database: str, *, patient: bool = False) -> psycopg.Connection:
-        of = self._endpoint
-        return self._connector.connect(of, database, of.master_username, self._master_password, patient=patient)
+    def _connect_as_master(self, database: str, *, statement_timeout: bool = True) -> psycopg.Connection:
+        return self._connector.connect(
+            self._endpoint,
+            database,
+            self._endpoint.master_username,
+            self._master_password,
+            statement_timeout=statement_timeout,
+        )

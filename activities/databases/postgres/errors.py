@@ -1,4 +1,4 @@
-"""Which of PostgreSQL's refusals may pass, told by their SQLSTATE.
+"""Which errors of PostgreSQL are transient, by their SQLSTATE.
 
 Source: PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes".
 """
@@ -12,48 +12,48 @@ import psycopg
 
 from errors import DatabaseUnreachable, StepFailed
 
-PASSING = ("08", "40", "53", "57", "XX", "55P03")
-"""How the SQLSTATE begins: connection, rolled back, resources, an operator's hand, a failure inside, a lock.
+TRANSIENT = ("08", "40", "53", "57", "XX", "55P03")
+"""First characters of a SQLSTATE: connection, rollback, resources, operator intervention, internal error, lock timeout.
 
-Inside, XX, is also where another attempt changed the same row of a catalogue ("tuple concurrently updated").
+XX also stands for a conflict with another attempt over a row of a catalogue ("tuple concurrently updated").
 """
 READ_ONLY = "25006"
-"""A failover is under way; or, in a check, the query is one that writes."""
-RIVAL = "23505"
-"""Unique violation: our own statements add rows to catalogues only, where another attempt has added the same meanwhile.
+"""During a failover the endpoint leads to a reader. In a check the query itself writes."""
+UNIQUE_VIOLATION = "23505"
+"""The pipeline's own statements add rows to catalogues only, so another attempt has just added the same row.
 
-In an SQL file it is the operator's own.
+In an SQL file it is the operator's own data.
 """
-IN_OURS = (*PASSING, READ_ONLY, RIVAL)
-IN_A_FILE = (*PASSING, READ_ONLY)
-IN_A_CHECK = PASSING
+TRANSIENT_IN_OUR_STATEMENTS = (*TRANSIENT, READ_ONLY, UNIQUE_VIOLATION)
+TRANSIENT_IN_SQL_FILES = (*TRANSIENT, READ_ONLY)
+TRANSIENT_IN_CHECKS = TRANSIENT
 
 
 @contextmanager
-def refusing(short: str, passing: tuple[str, ...] = IN_OURS) -> Iterator[None]:
-    """Let PostgreSQL's errors leave as ours, as `refused` tells them."""
+def translate_errors(short: str, transient: tuple[str, ...] = TRANSIENT_IN_OUR_STATEMENTS) -> Iterator[None]:
+    """Raise psycopg's errors as ours: `DatabaseUnreachable` if transient, else `StepFailed` with this short text."""
     try:
         yield
     except psycopg.Error as error:
-        # Not as its cause: a cause's text goes into the history as well, and PostgreSQL's quotes the statement.
-        raise refused(error, short, passing) from None
+        # Not as its cause: Temporal keeps a cause's text too, and psycopg's text quotes the statement.
+        raise translated_error(error, short, transient) from None
 
 
-def refused(error: psycopg.Error, short: str, passing: tuple[str, ...]) -> StepFailed | DatabaseUnreachable:
-    """A statement that failed: its first line, which names what is wrong and does not quote the statement.
+def translated_error(error: psycopg.Error, short: str, transient: tuple[str, ...]) -> StepFailed | DatabaseUnreachable:
+    """Our error for one of psycopg's, with the server's primary message, which does not quote the statement.
 
-    A lost connection and what begins as `passing` says are tried again; a refusal, which `short` names, is not.
+    A lost connection is transient, and so is a SQLSTATE that begins with one of `transient`.
     """
     if error.sqlstate is None:
-        return _without_answer(error, short)
-    said = " ".join((error.diag.message_primary or type(error).__name__).split())
-    text = f"PostgreSQL answered {error.sqlstate}: {said}."
-    if error.sqlstate.startswith(passing):
-        return DatabaseUnreachable("Database busy", f"{text} It is tried again.", code=error.sqlstate)
+        return _error_without_sqlstate(error, short)
+    message = " ".join((error.diag.message_primary or type(error).__name__).split())
+    text = f"PostgreSQL answered {error.sqlstate}: {message}."
+    if error.sqlstate.startswith(transient):
+        return DatabaseUnreachable("Database busy", f"{text} Temporal retries the step.", code=error.sqlstate)
     return StepFailed(short, text, code=error.sqlstate)
 
 
-def _without_answer(error: psycopg.Error, short: str) -> StepFailed | DatabaseUnreachable:
+def _error_without_sqlstate(error: psycopg.Error, short: str) -> StepFailed | DatabaseUnreachable:
     if isinstance(error, psycopg.OperationalError):
-        return DatabaseUnreachable("Database busy", "the connection was lost. It is tried again.")
-    return StepFailed(short, f"the driver refused the statement, or what came of it: {type(error).__name__}.")
+        return DatabaseUnreachable("Database busy", "The connection to PostgreSQL was lost. Temporal retries the step.")
+    return StepFailed(short, f"The driver refused the statement or its result: {type(error).__name__}.")

@@ -1,7 +1,7 @@
-"""Roles, passwords and grants in PostgreSQL, as SQL that may run again on any earlier state of itself.
+"""Roles, passwords and grants in PostgreSQL, as SQL that can run again after any earlier, unfinished run.
 
-Every identifier is quoted by psycopg and no password is ever in a statement: the server is given a SCRAM verifier
-that is computed here. Source: PostgreSQL documentation, CREATE ROLE, GRANT, and libpq's PQencryptPasswordConn.
+psycopg quotes every identifier. No statement contains a password: the server receives a SCRAM verifier, which is
+computed here. Sources: PostgreSQL documentation, CREATE ROLE, GRANT, and libpq's PQencryptPasswordConn.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralStrin
     ),
     Access.READ_WRITE: (("TABLES", "SELECT, INSERT, UPDATE, DELETE", ""), ("SEQUENCES", "SELECT, USAGE", "")),
 }
-"""By kind of object: what is granted, and what is taken away first."""
+"""By access, for each kind of object: the privileges to grant, and those to revoke first."""
 
 
 def set_role(connection: psycopg.Connection, name: str, password: str | None) -> bool:
-    """Have a role that may log in with this password, or with a token of IAM if it is None; returns if it is new.
+    """Create or alter a role that can log in with this password, or with IAM if it is None. Returns whether it is new.
 
-    A role that came with the snapshot keeps its memberships, but for that which says how it logs in.
+    A role that came with the snapshot keeps its memberships, except for rds_iam.
     """
     created = _create_or_alter(connection, name, password)
     if (password is None) != has_rds_iam(connection, name):
-        # A member's password is not looked at: "rds_iam takes precedence" (Aurora User Guide, IAM authentication).
+        # PostgreSQL ignores a member's password: "rds_iam takes precedence" (Aurora User Guide, IAM authentication).
         change = "GRANT rds_iam TO {}" if password is None else "REVOKE rds_iam FROM {}"
         connection.execute(sql.SQL(change).format(sql.Identifier(name)))
     return created
@@ -47,7 +47,7 @@ def _create_or_alter(connection: psycopg.Connection, name: str, password: str | 
             _login_role(connection, "CREATE", name, password)
             return True
         except (DuplicateObject, UniqueViolation):
-            pass  # made by another attempt between our look and our call, or while our call was under way
+            pass  # another attempt has created the role since this one checked
     _login_role(connection, "ALTER", name, password)
     return False
 
@@ -57,17 +57,17 @@ def _exists(connection: psycopg.Connection, name: str) -> bool:
 
 
 def has_rds_iam(connection: psycopg.Connection, name: str) -> bool:
-    """Whether a role was given rds_iam; false where there is no such role, outside of RDS."""
-    found = connection.execute(
+    """Whether a role can log in and is a member of rds_iam; false outside of RDS, where rds_iam does not exist."""
+    membership = connection.execute(
         """
         SELECT 1 FROM pg_catalog.pg_auth_members
-        JOIN pg_catalog.pg_roles AS given ON given.oid = roleid
-        JOIN pg_catalog.pg_roles AS taker ON taker.oid = member
-        WHERE given.rolname = 'rds_iam' AND taker.rolname = %s AND taker.rolcanlogin
+        JOIN pg_catalog.pg_roles AS parent ON parent.oid = roleid
+        JOIN pg_catalog.pg_roles AS child ON child.oid = member
+        WHERE parent.rolname = 'rds_iam' AND child.rolname = %s AND child.rolcanlogin
         """,
         (name,),
     )
-    return found.fetchone() is not None
+    return membership.fetchone() is not None
 
 
 def _login_role(connection: psycopg.Connection, verb: LiteralString, name: str, password: str | None) -> None:
@@ -84,17 +84,17 @@ def _verifier(connection: psycopg.Connection, name: str, password: str) -> str:
     return connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
 
 
-def lock_roles(connection: psycopg.Connection, stay: frozenset[str]) -> Iterator[str]:
-    """Take LOGIN from every role that is neither named nor the service's own, and end their sessions.
+def lock_roles(connection: psycopg.Connection, keep_logins: frozenset[str]) -> Iterator[str]:
+    """Set NOLOGIN on every role except these and the service's own, then end the sessions of all locked roles.
 
-    Gives each that was locked. Its password, its rights and what it owns stay.
+    Yields each role as soon as it is locked. A role keeps its password, its privileges and what it owns.
     """
-    found = connection.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolcanlogin AND NOT rolsuper ORDER BY 1")
-    for (name,) in found.fetchall():
-        if name not in stay and not belongs_to_the_service(name):
+    roles = connection.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolcanlogin AND NOT rolsuper ORDER BY 1")
+    for (name,) in roles.fetchall():
+        if name not in keep_logins and not belongs_to_the_service(name):
             _lock(connection, name)
             yield name
-    # Also of those that an earlier attempt locked before it died: an open session goes on until it is ended.
+    # Also the sessions of roles that an earlier attempt locked before it died: NOLOGIN does not end open sessions.
     connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
         " JOIN pg_catalog.pg_roles ON pg_roles.oid = usesysid WHERE NOT rolcanlogin"
@@ -106,17 +106,17 @@ def _lock(connection: psycopg.Connection, name: str) -> None:
         connection.execute(sql.SQL("ALTER ROLE {} WITH NOLOGIN").format(sql.Identifier(name)))
     except InsufficientPrivilege as error:
         text = (
-            f"the master user may not lock {name}, which can log in as it can at the source. "
-            f"Give the source's master user ADMIN OPTION on it, or name it in keep_logins."
+            f"The master user is not allowed to lock the role {name}, so its password from the source still works. "
+            "At the source, grant the master user ADMIN OPTION on it, or list it in keep_logins."
         )
         raise StepFailed("Logins not locked", text, code=error.sqlstate) from None
 
 
 def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> None:
-    """Give a role its access to every schema of the connected database, tables to come included.
+    """Grant a role access to every schema of the connected database, future tables included, in one transaction.
 
-    In one transaction, so that a role never has half of it. A read-only role loses the writing that it was granted
-    where the snapshot was taken; what it owns, or has through another role, it keeps.
+    A read-only role loses the write privileges that it was granted at the source. It keeps what it owns and what it has
+    through another role.
     """
     with connection.transaction():
         connection.execute(
@@ -131,21 +131,21 @@ def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> Non
 
 @contextmanager
 def _as_owners(connection: psycopg.Connection, schemas: list[str]) -> Iterator[list[str]]:
-    """Be a member of every role that owns something in the schemas; gives their names, the connection's own included.
+    """Make the master user a member of every role that owns something in the schemas, while the block runs.
 
-    The tables of a production database seldom belong to its master user, who may grant on them only as a member of
-    their owner. Source: PostgreSQL documentation, GRANT ("Notes").
+    Yields the owners, the master user included. It seldom owns the tables of a production database, and may grant on
+    them only as a member of their owner. Source: PostgreSQL documentation, GRANT ("Notes").
     """
-    joined = _foreign_owners(connection, schemas)
-    for owner in joined:
+    owners = _other_owners(connection, schemas)
+    for owner in owners:
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
-    yield [connection.info.user, *joined]
-    for owner in joined:
+    yield [connection.info.user, *owners]
+    for owner in owners:
         connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(sql.Identifier(owner)))
 
 
-def _foreign_owners(connection: psycopg.Connection, schemas: list[str]) -> list[str]:
-    """Owners of tables and schemas whose rights the connection does not have; never the service's own superuser."""
+def _other_owners(connection: psycopg.Connection, schemas: list[str]) -> list[str]:
+    """Owners of tables and schemas whose privileges the master user lacks; never a superuser of the service."""
     rows = connection.execute(
         """
         SELECT rolname FROM pg_catalog.pg_roles
@@ -173,16 +173,16 @@ def _schemas(connection: psycopg.Connection) -> list[str]:
 def _schema_grants(schema: str, role: str, access: Access, owners: list[str]) -> Iterator[sql.Composed]:
     names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
     yield sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names)
-    for kind, wanted, unwanted in _PRIVILEGES[access]:
-        now = [("REVOKE", unwanted, "FROM")] if unwanted else []
-        for verb, privileges, direction in (*now, ("GRANT", wanted, "TO")):
-            words = {
+    for kind, to_grant, to_revoke in _PRIVILEGES[access]:
+        revoke = [("REVOKE", to_revoke, "FROM")] if to_revoke else []
+        for verb, privileges, direction in (*revoke, ("GRANT", to_grant, "TO")):
+            clauses = {
                 "change": sql.SQL(f"{verb} {privileges} ON"),
                 "kind": sql.SQL(kind),
                 "to": sql.SQL(direction),
             }
-            yield sql.SQL("{change} ALL {kind} IN SCHEMA {schema} {to} {role}").format(**names, **words)
+            yield sql.SQL("{change} ALL {kind} IN SCHEMA {schema} {to} {role}").format(**names, **clauses)
             for owner in owners:
                 yield sql.SQL(
                     "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema} {change} {kind} {to} {role}"
-                ).format(owner=sql.Identifier(owner), **names, **words)
+                ).format(owner=sql.Identifier(owner), **names, **clauses)

@@ -1,151 +1,188 @@
-"""One attempt's turn at the logins of a PostgreSQL server, and who may still work while it lasts."""
+"""The session lock of setup-db-users on a PostgreSQL server, and what one attempt does while it holds it.
+
+Both locks are advisory locks. PostgreSQL scopes them to a database, and releases them when their session ends.
+Source: PostgreSQL documentation, "Advisory Locks", pg_locks, pg_terminate_backend.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
 from activities.databases.postgres import sql_files
-from activities.databases.postgres.errors import IN_A_FILE, refusing
+from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
 from activities.databases.postgres.roles import grant_access, lock_roles, set_role
-from activities.databases.sql_files import SqlText
+from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.users import DatabaseUser
 
 MAINTENANCE_DATABASE = "postgres"
 
-LOCKS = 1635086962
-"""The first of two keys of an advisory lock, which pg_locks then shows as they are; the second is a `Lock`."""
+LOCK_CLASS = 1635086962
+"""The first of an advisory lock's two keys, pg_locks.classid; the second, pg_locks.objid, is a `Lock`."""
 
 
 class Lock(IntEnum):
-    """What an attempt has to itself, in the database that it is connected to."""
+    """What an attempt locks in the database that it is connected to."""
 
-    WORK = 1
-    """A file or the grants of this database."""
-    TURN = 2
-    """The logins of the whole server: in the database where they are set, for as long as the attempt lasts."""
+    DATABASE = 1
+    """Held while the attempt grants or runs a file in this database."""
+    ATTEMPT = 2
+    """The session lock: held in the maintenance database for as long as the attempt lasts."""
 
 
-class PostgresSessionLock:
-    """Roles are set on the session that has the turn; grants and files are of one database and have a session of theirs."""
+class ConnectAsMaster(Protocol):
+    """Opens a connection of the master user."""
 
-    def __init__(self, connect: Callable[..., psycopg.Connection], master: str, restored: str) -> None:
-        """`connect` opens a database as the master user, `restored` is the restored cluster's resource id."""
-        self.files_begun = False
+    def __call__(self, database: str, *, statement_timeout: bool = True) -> psycopg.Connection:
+        """Connect to a database of the restored cluster; without the timeout, statements may take hours."""
+
+
+@contextmanager
+def session_lock(
+    connect: ConnectAsMaster, master: str, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
+) -> Iterator[PostgresLockedSession]:
+    """Hold the session lock while the block runs; the sessions of earlier attempts are ended first."""
+    with translate_errors("Users not configured"):
+        session = connect(MAINTENANCE_DATABASE)
+    with session:
+        with translate_errors("Users not configured"):
+            session_id = _take_session_lock(session)
+            has_run_files = _has_run_files(connect, session, cluster_resource_id, scripts)
+        yield PostgresLockedSession(connect, session, session_id, master, cluster_resource_id, has_run_files)
+
+
+class PostgresLockedSession:
+    """Roles are set in the session that holds the lock; grants and files need a session of their own database."""
+
+    def __init__(
+        self,
+        connect: ConnectAsMaster,
+        session: psycopg.Connection,
+        session_id: int,
+        master: str,
+        cluster_resource_id: str,
+        has_run_files: bool,
+    ) -> None:
+        """`session_id` is the process id of `session` on the server, as pg_locks shows it."""
+        self.has_run_files = has_run_files
         self._connect = connect
+        self._session = session
+        self._session_id = session_id
         self._master = master
-        self._restored = restored
+        self._cluster_resource_id = cluster_resource_id
 
-    @contextmanager
-    def taken(self, scripts: tuple[SqlText, ...]) -> Iterator[PostgresSessionLock]:
-        """Take the turn, end whoever had it or still works, and look whether one of the files has been run."""
-        with refusing("Users not configured"):
-            self._session = self._connect(MAINTENANCE_DATABASE)
-        with self._session:
-            with refusing("Users not configured"):
-                self._pid = _take_turn(self._session)
-                self.files_begun = self._any_marked(scripts)
-            yield self
-
-    def _any_marked(self, scripts: tuple[SqlText, ...]) -> bool:
-        files: dict[str, list[str]] = {}
-        for script in scripts:
-            files.setdefault(script.database, []).append(script.file)
-        marked = False
-        for database in _enterable(self._session, list(files)):
-            with self._connect(database) as connection:
-                # The lock is had when the ended session is gone, with what it did or without.
-                _lock(connection, Lock.WORK)
-                marked |= sql_files.any_marked(connection, self._restored, files[database])
-        return marked
-
-    def lock_others(self, stay: frozenset[str]) -> Iterator[str]:
-        """NOLOGIN, and the end of their sessions."""
-        with refusing("Logins not locked"):
-            yield from lock_roles(self._session, stay | {self._master})
+    def lock_other_logins(self, keep_logins: frozenset[str]) -> Iterator[str]:
+        """Set NOLOGIN and end the sessions; yields each role as soon as it is locked."""
+        with translate_errors("Logins not locked"):
+            yield from lock_roles(self._session, keep_logins | {self._master})
 
     def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Roles belong to the whole server."""
-        with refusing("Users not configured"):
+        """Create or alter the roles, which belong to the whole server; yields each name and whether it is new."""
+        with translate_errors("Users not configured"):
             for user in users:
                 yield user.name, set_role(self._session, user.name, passwords.get(user.name))
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Grants are given inside the database that they are of."""
+        """Give the grants, each in a session of its database."""
         for database in dict.fromkeys(grant.database for user in users for grant in user.grants):
-            with refusing("Users not configured"), self._connect(database) as connection:
-                self._begin_work(connection)
+            with translate_errors("Users not configured"), self._connect(database) as connection:
+                self._lock_database(connection)
                 for user in users:
                     for grant in user.grants:
                         if grant.database == database:
                             grant_access(connection, user.name, grant)
 
-    def run_once(self, script: SqlText) -> str:
-        """The file and its mark in one transaction: exactly once, however often the activity runs."""
+    def run_once(self, script: SqlScript) -> str:
+        """Run the file and insert its mark in one transaction: exactly once, however often the activity runs."""
         with (
-            refusing(f"SQL file failed: {script.file}", IN_A_FILE),
-            self._connect(script.database, patient=True) as connection,
+            translate_errors(f"SQL file failed: {script.file}", TRANSIENT_IN_SQL_FILES),
+            self._connect(script.database, statement_timeout=False) as connection,
         ):
-            self._begin_work(connection)
+            self._lock_database(connection)
             connection.execute("BEGIN")
-            # Of the transaction too: the file may let go all locks of its session.
-            _lock(connection, Lock.WORK, "pg_advisory_xact_lock")
-            digest = sql_files.run_once(connection, self._restored, script)
+            # Also for the transaction, because the file may release all locks of its session.
+            _lock(connection, Lock.DATABASE, "pg_advisory_xact_lock")
+            digest = sql_files.run_once(connection, self._cluster_resource_id, script)
             connection.execute("COMMIT")
             return digest
 
-    def _begin_work(self, connection: psycopg.Connection) -> None:
-        """Lock, then look whether the turn is still ours: whoever takes it after that ends this session by its lock.
+    def _lock_database(self, connection: psycopg.Connection) -> None:
+        """Lock the database, then check that this attempt still holds the session lock.
 
-        Asked of the server that does the work: the name may have led to another one than where the turn was taken.
+        An attempt that takes the session lock after the check finds this session by its lock and ends it. The check asks
+        the server that does the work, because the cluster's name may lead to another server by now.
+        Raises `DatabaseUnreachable` if the session lock is lost.
         """
-        _lock(connection, Lock.WORK)
-        found = connection.execute(
+        _lock(connection, Lock.DATABASE)
+        session_lock_held = connection.execute(
             "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted"
             " AND classid = %s AND objid = %s AND pid = %s",
-            (LOCKS, Lock.TURN.value, self._pid),
+            (LOCK_CLASS, Lock.ATTEMPT.value, self._session_id),
         )
-        if found.fetchone() is None:
-            raise DatabaseUnreachable("Database busy", "another attempt has taken its turn. It is tried again.")
+        if session_lock_held.fetchone() is None:
+            raise DatabaseUnreachable(
+                "Database busy", "Another attempt has taken the session lock. Temporal retries the step."
+            )
 
 
-def _take_turn(session: psycopg.Connection) -> int:
-    """Until the connection ends, or until another attempt takes it: whoever has a lock of ours is ended.
+def _take_session_lock(session: psycopg.Connection) -> int:
+    """End every session that has or awaits a lock of the pipeline, then take the session lock.
 
-    Returns the id of the session's process on the server, as its locks name it.
+    The connection holds it until it ends, or until another attempt ends it. Returns its process id on the server.
 
-    Most likely its worker died or stands still, and in the middle of a file the session would go on for as long as the
-    file does; PostgreSQL takes back what it did. Should a frozen worker wake and end the newer one's, that is made again.
+    The worker of the earlier attempt has most likely died or is frozen; in the middle of a file its session would go on
+    for as long as the file takes. PostgreSQL rolls back what it did. Should a frozen worker wake and end the session of a
+    newer attempt, Temporal retries that one.
     Source: PostgreSQL documentation, pg_locks, pg_terminate_backend, idle_session_timeout.
     """
-    # It waits while files run; PostgreSQL 13 has no such setting.
+    # The session is idle while files run. PostgreSQL 13 does not have this setting.
     session.execute(
         "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'"
     )
     session.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_locks"
         " WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s AND pid <> pg_backend_pid()",
-        (LOCKS,),
+        (LOCK_CLASS,),
     )
-    _lock(session, Lock.TURN)
-    [(pid,)] = session.execute("SELECT pg_backend_pid()").fetchall()
-    return int(pid)
+    _lock(session, Lock.ATTEMPT)
+    [(session_id,)] = session.execute("SELECT pg_backend_pid()").fetchall()
+    return int(session_id)
 
 
 def _lock(connection: psycopg.Connection, lock: Lock, function: str = "pg_advisory_lock") -> None:
-    connection.execute(sql.SQL("SELECT {}(%s, %s)").format(sql.Identifier(function)), (LOCKS, lock.value))
+    connection.execute(sql.SQL("SELECT {}(%s, %s)").format(sql.Identifier(function)), (LOCK_CLASS, lock.value))
 
 
-def _enterable(session: psycopg.Connection, databases: list[str]) -> list[str]:
-    """A database that is not there has no marks, and fails its file, not the locking before."""
-    found = session.execute(
+def _has_run_files(
+    connect: ConnectAsMaster, session: psycopg.Connection, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
+) -> bool:
+    """Whether any file was run in this restored cluster; each mark is in the database of its file."""
+    files: dict[str, list[str]] = {}
+    for script in scripts:
+        files.setdefault(script.database, []).append(script.file)
+    has_mark = False
+    for database in _connectable_databases(session, list(files)):
+        with connect(database) as connection:
+            # Waits until an ended session is gone, and its transaction is committed or rolled back.
+            _lock(connection, Lock.DATABASE)
+            has_mark |= sql_files.has_mark(connection, cluster_resource_id, files[database])
+    return has_mark
+
+
+def _connectable_databases(session: psycopg.Connection, names: list[str]) -> list[str]:
+    """Those that exist and accept the master user: a missing database has no marks.
+
+    It fails the file that needs it, but does not keep the logins from being locked before.
+    """
+    rows = session.execute(
         "SELECT datname FROM pg_catalog.pg_database WHERE datname = ANY (%s) AND datallowconn"
         " AND has_database_privilege(oid, 'CONNECT')",
-        (databases,),
+        (names,),
     )
-    return [name for (name,) in found]
+    return [name for (name,) in rows]

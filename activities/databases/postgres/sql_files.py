@@ -1,4 +1,4 @@
-"""SQL files in a PostgreSQL database: one attempt at a time, each file in one transaction with its mark."""
+"""SQL files in a PostgreSQL database: each runs in one transaction with the mark that says so."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from activities.databases.sql_files import SqlText
+from activities.databases.sql_files import SqlScript
 from errors import StepFailed
 
-MARKER_TABLE = """
+CREATE_MARKER_TABLE = """
     CREATE SCHEMA IF NOT EXISTS aurora_restore;
     CREATE TABLE IF NOT EXISTS aurora_restore.ran_files (
         cluster_resource_id text, file text, digest text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now(),
@@ -18,41 +18,42 @@ MARKER_TABLE = """
 """
 
 
-def any_marked(connection: psycopg.Connection, restored: str, files: Iterable[str]) -> bool:
-    """Whether any of the files has been run in the connected database of this restored cluster."""
+def has_mark(connection: psycopg.Connection, cluster_resource_id: str, files: Iterable[str]) -> bool:
+    """Whether any of the files was run in the connected database of this restored cluster."""
     if connection.execute("SELECT to_regclass('aurora_restore.ran_files')").fetchone() == (None,):
         return False
-    found = connection.execute(
+    mark = connection.execute(
         "SELECT 1 FROM aurora_restore.ran_files WHERE cluster_resource_id = %s AND file = ANY (%s)",
-        (restored, list(files)),
-    )
-    return found.fetchone() is not None
-
-
-def run_once(connection: psycopg.Connection, restored: str, script: SqlText) -> str:
-    """Run a file unless it has been run in this restored cluster; gives the digest of what was run.
-
-    Within a transaction, of a connection that has the database's lock.
-    Raises `StepFailed` if the file ends the transaction itself, too late for what it has done by then.
-    """
-    connection.execute(MARKER_TABLE)
-    found = connection.execute(
-        "SELECT digest FROM aurora_restore.ran_files WHERE cluster_resource_id = %s AND file = %s",
-        (restored, script.file),
+        (cluster_resource_id, list(files)),
     ).fetchone()
-    if found is None:
-        _run(connection, script)
-        connection.execute(
-            "INSERT INTO aurora_restore.ran_files (cluster_resource_id, file, digest) VALUES (%s, %s, %s)",
-            (restored, script.file, script.digest),
-        )
-    return str(found[0]) if found else script.digest
+    return mark is not None
 
 
-def _run(connection: psycopg.Connection, script: SqlText) -> None:
-    begun = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+def run_once(connection: psycopg.Connection, cluster_resource_id: str, script: SqlScript) -> str:
+    """Run a file unless it was run in this restored cluster; returns the digest of what was run.
+
+    The connection must hold the database's lock and be in a transaction, which the caller commits.
+    Raises `StepFailed` if the file ends the transaction itself; what it did until then stays.
+    """
+    connection.execute(CREATE_MARKER_TABLE)
+    mark = connection.execute(
+        "SELECT digest FROM aurora_restore.ran_files WHERE cluster_resource_id = %s AND file = %s",
+        (cluster_resource_id, script.file),
+    ).fetchone()
+    if mark is not None:
+        return str(mark[0])
+    _run(connection, script)
+    connection.execute(
+        "INSERT INTO aurora_restore.ran_files (cluster_resource_id, file, digest) VALUES (%s, %s, %s)",
+        (cluster_resource_id, script.file, script.digest),
+    )
+    return script.digest
+
+
+def _run(connection: psycopg.Connection, script: SqlScript) -> None:
+    before = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
     connection.execute(script.text.encode())
-    open_still = connection.info.transaction_status is TransactionStatus.INTRANS
-    if not open_still or connection.execute("SELECT pg_current_xact_id()::text").fetchone() != begun:
-        text = f"{script.file} ends the transaction that it is run in. Take COMMIT, ROLLBACK and BEGIN out of it."
+    in_transaction = connection.info.transaction_status is TransactionStatus.INTRANS
+    if not in_transaction or connection.execute("SELECT pg_current_xact_id()::text").fetchone() != before:
+        text = f"{script.file} ends the transaction that it runs in. Remove COMMIT, ROLLBACK and BEGIN from it."
         raise StepFailed("SQL file ends its transaction", text)

@@ -1,4 +1,4 @@
-"""One server of each engine for all tests of users; each test has names of its own on it."""
+"""One server of each engine for all tests of setup-db-users; each test has its own database and logins on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def postgres_host() -> Iterator[PostgresHost]:
 @pytest.fixture(scope="package")
 def mariadb() -> Iterator[MariadbHost]:
     if missing := missing_programs():
-        pytest.skip(f"{' and '.join(missing)} are not on this machine: {HOW_TO_GET}")
+        pytest.skip(f"{' and '.join(missing)} are not installed: {HOW_TO_GET}")
     with MariadbHost() as host:
         host.create("restored", MASTER, MASTER_PASSWORD, None)
         yield host
@@ -44,6 +44,6 @@ def mysql(rig: ActivityRig, mariadb: MariadbHost, tmp_path: Path) -> Mysql:
 
 @pytest.fixture(params=["postgres", "mysql"])
 def database(request: pytest.FixtureRequest) -> Database:
-    """Last night's data, restored, on either engine."""
-    found: Database = request.getfixturevalue(request.param)
-    return found
+    """The restored database, once with each engine."""
+    database: Database = request.getfixturevalue(request.param)
+    return database

@@ -1,4 +1,4 @@
-"""setup-db-users reaches a cluster by its name: what it finds there must be what the night restored."""
+"""setup-db-users reaches a cluster by its name, and changes only the cluster that this operation restored."""
 
 from __future__ import annotations
 
@@ -16,91 +16,94 @@ from tests.rigs.databases import Database, Postgres
 FILES = ("first.sql", "second.sql")
 
 
-def replaced(database: Database) -> None:
-    """Somebody deletes the target and makes another cluster of its name."""
+def replace_target(database: Database) -> None:
+    """Delete the target and create another cluster of its name."""
     rds, name = database.rig.rds(), database.rig.target.cluster
     rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
     database.rig.advance_clock()
     database.rig.make_target(instances=0)
 
 
-def unreachable(database: Database) -> Endpoint:
-    """Whoever opens it fails in another way."""
+def closed_endpoint(database: Database) -> Endpoint:
+    """An endpoint at which nothing listens: connecting to it fails with another error."""
     return database.endpoint.model_copy(update={"port": free_port()})
 
 
-def test_the_nights_own_cluster_is_set_up(postgres: Postgres) -> None:
-    """Told by its resource id; RDS is looked at before the database is, with the turn in hand, and before each file."""
-    own = postgres.rig.make_target(instances=0)
+def test_the_cluster_is_checked_before_the_connection_after_the_session_lock_and_before_each_file(
+    postgres: Postgres,
+) -> None:
+    """By its resource id."""
+    restored = postgres.rig.make_target(instances=0)
     postgres.rig.clear_calls()
     files = tuple(postgres.file(name, "SELECT 1") for name in FILES)
-    postgres.set_up(sql_files=files, cluster_resource_id=own)
+    postgres.set_up(sql_files=files, cluster_resource_id=restored)
     assert len(postgres.rig.calls("DescribeDBClusters")) == 4
 
 
-def test_another_cluster_is_not_touched(database: Database) -> None:
-    """No login of it is locked, none is made."""
-    own = database.rig.make_target(instances=0)
-    replaced(database)
+def test_a_cluster_that_replaced_the_restored_one_is_not_changed(database: Database) -> None:
+    """The step ends before it connects to that cluster."""
+    restored = database.rig.make_target(instances=0)
+    replace_target(database)
     user = database.user(database.unique("app"), "p")
     with pytest.raises(Refused, match="Another cluster has the target's name.*this operation restored"):
-        database.set_up(user, cluster_resource_id=own, endpoint=unreachable(database))
+        database.set_up(user, cluster_resource_id=restored, endpoint=closed_endpoint(database))
 
 
-def test_a_cluster_replaced_before_the_turn_is_taken_is_not_touched(
+def test_a_cluster_that_replaced_the_restored_one_before_the_connection_is_not_changed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that stood still between its look and its connection is in another cluster than it looked at."""
-    own, login = database.rig.make_target(instances=0), database.unique("production")
+    """A worker that was frozen between its read and its connection is connected to another cluster than it read."""
+    restored, login = database.rig.make_target(instances=0), database.unique("production")
     database.make_login(login, "of-production")
-    turn: Callable[..., Any] = database.kind.turn
+    session_lock: Callable[..., Any] = database.restored_database_class.session_lock
 
-    def late(*arguments: object) -> Any:
-        replaced(database)
-        return turn(*arguments)
+    def replace_target_first(*arguments: object) -> Any:
+        replace_target(database)
+        return session_lock(*arguments)
 
-    monkeypatch.setattr(database.kind, "turn", late)
+    monkeypatch.setattr(database.restored_database_class, "session_lock", replace_target_first)
     file = database.file("mask.sql", "UPDATE orders SET customer = 'nobody'")
     with pytest.raises(Refused, match="Another cluster has the target's name"):
-        database.set_up(cluster_resource_id=own, sql_files=(file,))
-    where = "postgres" if isinstance(database, Postgres) else "information_schema"
-    assert database.as_user(login, "of-production", "SELECT 1", where) == [(1,)]
+        database.set_up(cluster_resource_id=restored, sql_files=(file,))
+    assert database.as_user(login, "of-production", "SELECT 1", database.login_database) == [(1,)]
     assert database.orders() == [("Ada",)]
 
 
-def test_a_cluster_that_is_gone_is_said_to_be_gone(database: Database) -> None:
-    """Before the network is blamed for a name that DNS does not know any more."""
-    with pytest.raises(StepFailed, match="Restored cluster not found") as failed:
-        database.set_up(cluster_resource_id="cluster-GONE", endpoint=unreachable(database))
-    assert database.rig.target.arn in str(failed.value)
+def test_a_deleted_cluster_is_reported_as_not_found(database: Database) -> None:
+    """Rather than as a network problem with a name that DNS no longer resolves."""
+    with pytest.raises(StepFailed, match="Restored cluster not found") as failure:
+        database.set_up(cluster_resource_id="cluster-GONE", endpoint=closed_endpoint(database))
+    assert database.rig.target.arn in str(failure.value)
 
 
-def test_a_cluster_replaced_within_the_night_gets_no_further_file(
+def test_a_cluster_that_is_replaced_between_two_files_does_not_get_the_second(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first file took hours, in which the name went to another cluster: the second is not run in it."""
-    own = database.rig.make_target(instances=0)
-    run_once: Callable[..., str] = database.turns.run_once
+    """The first file took hours, and the name went to another cluster meanwhile."""
+    restored = database.rig.make_target(instances=0)
+    run_once: Callable[..., str] = database.locked_session_class.run_once
 
-    def taking_hours(*arguments: object) -> str:
+    def replace_target_after(*arguments: object) -> str:
         digest = run_once(*arguments)
-        replaced(database)
+        replace_target(database)
         return digest
 
-    monkeypatch.setattr(database.turns, "run_once", taking_hours)
+    monkeypatch.setattr(database.locked_session_class, "run_once", replace_target_after)
     files = tuple(database.file(name, f"UPDATE orders SET customer = '{name}'") for name in FILES)
     with pytest.raises(Refused, match="Another cluster has the target's name"):
-        database.set_up(sql_files=files, cluster_resource_id=own)
+        database.set_up(sql_files=files, cluster_resource_id=restored)
     assert database.orders() == [("first.sql",)]
 
 
-def test_an_input_of_an_older_history_is_taken(postgres: Postgres) -> None:
-    """It does not name the cluster, and RDS does not know it here."""
+def test_without_a_resource_id_the_cluster_is_not_checked(postgres: Postgres) -> None:
+    """The input of an older history does not name the cluster, which does not exist in the emulator here."""
     assert postgres.set_up(postgres.user(postgres.unique("app"), "p")).details == "Users configured"
     assert not postgres.rig.calls("DescribeDBClusters")
 
 
-def test_where_nothing_is_asked_nothing_is_looked_at(postgres: Postgres) -> None:
-    """Neither RDS nor the database."""
-    postgres.set_up(other_logins=OtherLogins.KEEP, endpoint=unreachable(postgres), cluster_resource_id="cluster-GONE")
+def test_a_request_without_users_files_and_checks_reads_nothing(postgres: Postgres) -> None:
+    """Neither from RDS nor from the database."""
+    postgres.set_up(
+        other_logins=OtherLogins.KEEP, endpoint=closed_endpoint(postgres), cluster_resource_id="cluster-GONE"
+    )
     assert not postgres.rig.calls("DescribeDBClusters")

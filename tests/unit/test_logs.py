@@ -1,0 +1,112 @@
+"""Each attempt of an activity is one JSON line whose keys name the operation, the step and the attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import structlog
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from errors import StepFailed
+from logs import LogInterceptor, configure_logs
+from settings import LogFormat
+
+BOUND = {"operation": "op-001", "step": "copy-snapshot", "attempt": 2}
+
+
+class _Activity(ActivityInboundInterceptor):
+    """Ends the chain of interceptors with a plain function."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        return self._function()
+
+
+@pytest.fixture
+def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged, as JSON; afterwards logging is as it was."""
+    root, buffer = logging.getLogger(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", buffer)
+    monkeypatch.setattr(root, "handlers", root.handlers)
+    for logger in (root, *map(logging.getLogger, ("botocore", "boto3", "urllib3", "temporalio.activity"))):
+        monkeypatch.setattr(logger, "level", logger.level)
+    configure_logs(LogFormat.JSON, "INFO")
+    yield buffer
+    structlog.reset_defaults()
+
+
+def run(function: Callable[[], Any]) -> None:
+    """Run an attempt of copy-snapshot, of operation op-001."""
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, activity_type="copy-snapshot", attempt=2)
+    step_input = SimpleNamespace(args=[SimpleNamespace(operation_id="op-001")])
+    inbound = LogInterceptor().intercept_activity(_Activity(function))
+
+    async def execute() -> Any:
+        return await inbound.execute_activity(cast("ExecuteActivityInput", step_input))
+
+    asyncio.run(environment.run(execute))
+
+
+def logged(stderr: io.StringIO) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
+    assert all(BOUND.items() <= line.items() for line in lines), "a line without operation, step or attempt"
+    return lines
+
+
+def test_a_successful_attempt_is_one_line(stderr: io.StringIO) -> None:
+    """With the outcome's details and whether the step is done."""
+    run(lambda: SimpleNamespace(details="Started copy to target region", done=True))
+    [line] = logged(stderr)
+    assert (line["event"], line["level"]) == ("attempt done", "info")
+    assert (line["details"], line["done"]) == ("Started copy to target region", True)
+
+
+def test_a_failed_attempt_is_one_line_without_a_traceback(stderr: io.StringIO) -> None:
+    """With the error's type and message."""
+
+    def fail() -> None:
+        raise StepFailed("Invalid snapshot ID", "The snapshot does not exist.")
+
+    with pytest.raises(StepFailed):
+        run(fail)
+    [line] = logged(stderr)
+    assert (line["event"], line["level"], line["error_type"]) == ("attempt failed", "warning", "StepFailed")
+    assert line["message"] == "Invalid snapshot ID: The snapshot does not exist."
+    assert "exception" not in line
+
+
+def test_a_defect_is_logged_with_its_traceback(stderr: io.StringIO) -> None:
+    """A developer needs it."""
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(fail)
+    [line] = logged(stderr)
+    assert line["event"] == "attempt failed unexpectedly"
+    assert "ZeroDivisionError" in line["exception"]
+
+
+def test_what_an_activity_logs_itself_carries_the_same_keys(stderr: io.StringIO) -> None:
+    """Also through the standard library, as botocore logs."""
+
+    def log_and_return() -> None:
+        structlog.stdlib.get_logger("rds").warning("copy quota reached", running=5)
+        logging.getLogger("botocore").warning("retrying")
+
+    run(log_and_return)
+    assert [line["event"] for line in logged(stderr)] == ["copy quota reached", "retrying", "attempt done"]
