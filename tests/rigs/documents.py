@@ -10,24 +10,28 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "tests" / "README.md")
-"""Every document for people, but for those that lie beside what they describe (`deploy/`, `devstack/aws/`)."""
+"""Every document, except those that lie beside what they describe (`deploy/`, `devstack/aws/`)."""
 PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "workflows")
 ROOT_MODULES = ("errors", "heartbeat", "logs", "settings", "starter", "worker")
 
 
 def text(*path: str) -> str:
+    """The content of a file of the repository."""
     return ROOT.joinpath(*path).read_text("utf-8")
 
 
 def headings(markdown: str) -> list[str]:
+    """The second-level headings, in their order."""
     return re.findall(r"^## (.+)$", without_code(markdown), re.MULTILINE)
 
 
 def section(markdown: str, heading: str) -> str:
+    """Everything below a second-level heading."""
     return re.split(r"^## ", markdown.partition(f"\n## {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def without_code(markdown: str) -> str:
+    """The page without its blocks of code."""
     return re.sub(r"^ *```.*?^ *```$", "", markdown, flags=re.DOTALL | re.MULTILINE)
 
 
@@ -36,6 +40,17 @@ def modules(package: str) -> Iterator[tuple[Path, ast.Module]]:
     folder = ROOT / package
     for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{package}.py"]:
         yield path, ast.parse(path.read_text("utf-8"))
+
+
+def literals(package: str) -> Iterator[str]:
+    """Every text of a package, with … in place of each value that is put into it."""
+    for _, tree in modules(package):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Constant(str(value)):
+                    yield value
+                case ast.JoinedStr(values=parts):
+                    yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in parts)
 
 
 def anchor(heading: str) -> str:
