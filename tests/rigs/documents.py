@@ -50,7 +50,7 @@ def literals(package: str) -> Iterator[str]:
                 case ast.Constant(str(value)):
                     yield value
                 case ast.JoinedStr(values=parts):
-                    yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in parts)
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
 
 
 def anchor(heading: str) -> str:
