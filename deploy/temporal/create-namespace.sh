@@ -1,6 +1,6 @@
 #!/bin/sh
-# Waits until Temporal is healthy and makes the namespace if it is not there.
-# Run by docker-compose.yml in temporalio/admin-tools; TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE say where and which.
+# Waits until Temporal is healthy and creates the namespace if it does not exist.
+# docker-compose.yml runs it in temporalio/admin-tools with TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
 set -eu
 
 until temporal operator cluster health; do sleep 2; done

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes and updates the two databases of Temporal; what is there already is left as it is.
-# Run by docker-compose.yml in temporalio/admin-tools; the password comes in SQL_PASSWORD.
+# Creates and updates Temporal's two databases; a database that is up to date does not change.
+# docker-compose.yml runs it in temporalio/admin-tools with the password in SQL_PASSWORD.
 set -eu
 
 for store in temporal visibility; do

@@ -175,7 +175,7 @@ def test_the_opt_in_is_the_owners(night: PolicedNight, rds: Any, source_arn: str
     denied_by("OptInComesWithTheRestore", rds.add_tags_to_resource, ResourceName=arn, Tags=given)
     as_if_restored = tags(replaced_by=source_arn, operation="op-001", restored_from="-")
     denied_by("NobodyElseOptsIn", rds.add_tags_to_resource, ResourceName=other, Tags=as_if_restored)
-    denied_by("NoTagIsTakenAway", rds.remove_tags_from_resource, ResourceName=arn, TagKeys=[OPT_IN])
+    denied_by("NoTagIsRemoved", rds.remove_tags_from_resource, ResourceName=arn, TagKeys=[OPT_IN])
 
 
 def test_nothing_else_is_restored(night: PolicedNight, rds: Any, source_arn: str) -> None:
@@ -323,7 +323,7 @@ WORST: Mapping[str, Mapping[str, Ask]] = {
         "OptInComesWithTheRestore": Ask(
             "rds:AddTagsToResource", f"{_RDS}:cluster:staging-1", {"aws:TagKeys": (OPT_IN,)}
         ),
-        "NoTagIsTakenAway": Ask("rds:RemoveTagsFromResource", f"{_RDS}:cluster:staging-1", {"aws:TagKeys": (OPT_IN,)}),
+        "NoTagIsRemoved": Ask("rds:RemoveTagsFromResource", f"{_RDS}:cluster:staging-1", {"aws:TagKeys": (OPT_IN,)}),
         "NeverPublic": Ask("rds:CreateDBInstance", f"{_RDS}:db:staging-1-1", {"rds:PubliclyAccessible": ("true",)}),
     },
 }
