@@ -1,4 +1,4 @@
-"""The pipeline's whole world on a laptop: Temporal, AWS and PostgreSQL, without Docker, account or root.
+"""The pipeline's whole environment on one machine: Temporal, AWS and PostgreSQL, without Docker, AWS account or root.
 
 Nothing in production imports this package.
 """

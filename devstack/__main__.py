@@ -1,4 +1,4 @@
-"""`python -m devstack`: the world on a laptop, until Ctrl-C."""
+"""`python -m devstack`: run the whole environment on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ TEMPORAL_PORT, UI_PORT, AWS_PORT = 7233, 8233, 4566
 
 
 def main() -> int:
-    """Exit codes: 0 ended as asked, 1 something did not come up."""
+    """Exit codes: 0 stopped by a signal, 1 a server could not start."""
     options = _parser().parse_args()
     try:
-        return _only_aws(options) if options.only_aws else _everything(options)
+        return _run_emulator(options) if options.only_aws else _run_stack(options)
     except (ServerError, OSError) as error:
-        hint = (
-            " Another devstack? --free-ports takes ports that are free."
-            if isinstance(error, PortTaken | OSError)
-            else ""
-        )
-        print(f"The devstack did not come up: {error}{hint}", file=sys.stderr)
+        print(f"The devstack could not start: {error}", file=sys.stderr)
+        if isinstance(error, PortTaken | OSError):
+            print("Stop the other devstack, or let this one choose its ports:", file=sys.stderr)
+            print("  python -m devstack --free-ports", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m devstack",
-        description="Temporal with its Web UI, an AWS emulator, PostgreSQL behind its clusters, and a worker. Ends with Ctrl-C.",
+        description=(
+            "Run Temporal with its Web UI, an AWS emulator with PostgreSQL behind its clusters, and a worker. "
+            "Ctrl-C stops them."
+        ),
     )
-    parser.add_argument("--free-ports", action="store_true", help="any free ports instead of the usual ones")
-    parser.add_argument("--no-worker", action="store_true", help="start the worker yourself: python worker.py")
-    parser.add_argument("--only-aws", action="store_true", help="only the AWS emulator, without databases or Temporal")
+    parser.add_argument("--free-ports", action="store_true", help="use any free ports instead of the default ones")
+    parser.add_argument("--no-worker", action="store_true", help="start no worker; start one with: python worker.py")
+    parser.add_argument("--only-aws", action="store_true", help="run the AWS emulator without databases and Temporal")
     parser.add_argument("--host", default="127.0.0.1", help="with --only-aws: the address to listen on")
     parser.add_argument("--port", type=int, default=AWS_PORT, help=f"the AWS emulator's port (default {AWS_PORT})")
     return parser
 
 
-def _everything(options: argparse.Namespace) -> int:
+def _run_stack(options: argparse.Namespace) -> int:
     print("Starting PostgreSQL, the AWS emulator and Temporal …", flush=True)
     ports = {} if options.free_ports else {"temporal_port": TEMPORAL_PORT, "ui_port": UI_PORT, "aws_port": options.port}
     with Stack(**ports) as stack, Scratch("pipeline") as scratch:
@@ -52,36 +53,38 @@ def _everything(options: argparse.Namespace) -> int:
             return 1
         if not options.no_worker:
             start_worker(scratch, stack.environment)
-        _introduce(stack.temporal.ui_url or "", stack.environment)
-        _until_asked_to_end()
+        _print_instructions(stack.temporal.ui_url or "", stack.environment)
+        _wait_for_signal()
     return 0
 
 
-def _introduce(ui_url: str, environment: Mapping[str, str]) -> None:
-    print("\nFor another terminal:\n")
+def _print_instructions(ui_url: str, environment: Mapping[str, str]) -> None:
+    print("\nSet these variables in another terminal:\n")
     for name, value in environment.items():
         print(f"  export {name}={value}")
     print(f"\nWeb UI   {ui_url}")
     print(f"Temporal {environment['TEMPORAL_ADDRESS']}")
     print(f"AWS      {environment['AWS_ENDPOINT_URL']}")
-    print("\nA night: python starter.py start examples/restore.json")
-    print("Or:      temporal workflow start --type AuroraRestoreWorkflow --task-queue aurora-restore \\")
-    print("           --input-file examples/restore.json")
-    print("\nCtrl-C ends everything.", flush=True)
+    print("\nStart a restore there:\n")
+    print("  python starter.py start examples/restore.json")
+    print("\nor:\n")
+    print("  temporal workflow start --type AuroraRestoreWorkflow --task-queue aurora-restore \\")
+    print("    --input-file examples/restore.json")
+    print("\nPress Ctrl-C to stop all servers.", flush=True)
 
 
-def _only_aws(options: argparse.Namespace) -> int:
+def _run_emulator(options: argparse.Namespace) -> int:
     with Emulator(NoDatabases(), host=options.host, port=options.port) as emulator:
         print(f"AWS {emulator.endpoint_url}", flush=True)
-        _until_asked_to_end()
+        _wait_for_signal()
     return 0
 
 
-def _until_asked_to_end() -> None:
-    asked = threading.Event()
-    for received in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(received, lambda *_: asked.set())
-    asked.wait()
+def _wait_for_signal() -> None:
+    received = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: received.set())
+    received.wait()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Real database servers behind clusters, whatever the engine: started from a template, backed up, restored, removed.
+"""Real database servers behind clusters, for any engine: started from a template, backed up, restored, removed.
 
-Each cluster is a server of its own on a free port of 127.0.0.1, with its data in a scratch directory. All servers of
-a host descend from one template, so they share the password of `rdsadmin`; that is how a restored server still obeys
-its host.
+Each cluster has its own server on a free port of 127.0.0.1, with its data in a scratch directory. All servers of a host
+are copies of one template, so they share the password of `rdsadmin`, and the host can administer a restored server too.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from devstack.processes import LOOPBACK, Scratch, Server, remove_tree, with_free
 T = TypeVar("T")
 
 RDSADMIN = "rdsadmin"
-"""The only one who may do everything, as on RDS; its password never leaves its host."""
+"""The only superuser, as on RDS; its password never leaves its host."""
 UNPRIVILEGED_USER = "nobody"  # neither PostgreSQL nor MariaDB runs as root
 
 
@@ -40,14 +39,14 @@ class RunningServer:
 
 
 class DatabaseServers(ABC):
-    """Runs the clusters and keeps their backups. Thread-safe; calls for different clusters run in parallel.
+    """Runs the servers of clusters and stores their backups. Thread-safe; calls for different clusters run in parallel.
 
-    `cluster` and `backup` are the caller's keys, any text. An unknown one is a LookupError, one that is taken
-    a ValueError, a server that does not come up a ServerError with the tail of its log.
+    `cluster` and `backup` are keys of the caller's choice. The methods raise LookupError for an unknown key, ValueError
+    for one that is taken, and ServerError, with the tail of the log, for a server that does not start.
     """
 
     def __init__(self, purpose: str) -> None:
-        """Prepare the template, so that what is wrong here shows now. `purpose` names the scratch directory."""
+        """Prepare the template. `purpose` is part of the scratch directory's name; raises ServerError."""
         self._clusters: dict[str, RunningServer] = {}
         self._backups: dict[str, Path] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
@@ -62,31 +61,31 @@ class DatabaseServers(ABC):
 
     @abstractmethod
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
-        """From the next login on; sessions that are open stay open."""
+        """Set the master user's password for the next login; open sessions stay open."""
 
     @abstractmethod
     def versions(self) -> str:
-        """What runs, for a banner: "PostgreSQL 18.6"."""
+        """The server's name and version, such as "PostgreSQL 18.6"."""
 
     @abstractmethod
     def _new_template(self) -> Path:
-        """The directory of an empty server that is stopped, initialised once and copied for every new cluster."""
+        """Initialise an empty server and stop it; returns its directory, which is copied for every new cluster."""
 
     @abstractmethod
     def _start(self, directory: Path, port: int | None = None) -> RunningServer:
-        """The server of a directory, ready to answer."""
+        """Start the server of a directory; returns when it accepts logins."""
 
     @abstractmethod
     def _set_up(self, port: int, username: str, password: str, database_name: str | None) -> None:
-        """The master user and its database, in an empty server."""
+        """Create the master user and its database in an empty server."""
 
     @abstractmethod
     def _base_backup(self, running: RunningServer, directory: Path) -> None:
-        """A consistent copy of a running server's data, ready to be started."""
+        """Write a consistent copy of a running server's data, from which a server can start."""
 
     def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
-        """A new cluster with its master user and, if named, a database that the master owns."""
-        with self._holding("cluster", cluster):
+        """Create a cluster with its master user and, if named, a database that the master user owns."""
+        with self._locked("cluster", cluster):
             _refuse_taken("cluster", cluster, self._clusters)
             running = self._run_copy_of(self._template)
             try:
@@ -98,59 +97,61 @@ class DatabaseServers(ABC):
             return self.address(cluster)
 
     def back_up(self, cluster: str, backup: str) -> None:
-        """Keep the cluster's data as it is now, also after the cluster is gone."""
-        with self._holding("cluster", cluster), self._holding("backup", backup):
+        """Store the cluster's data as it is now; the backup remains after the cluster is destroyed."""
+        with self._locked("cluster", cluster), self._locked("backup", backup):
             _refuse_taken("backup", backup, self._backups)
             directory = self._new_directory("backup")
             self._base_backup(self._running(cluster), directory)
             self._backups[backup] = directory
 
     def restore(self, backup: str, cluster: str) -> Address:
-        """A new cluster with the backup's data, users and passwords."""
-        with self._holding("cluster", cluster), self._holding("backup", backup):
+        """Create a cluster with the backup's data, users and passwords."""
+        with self._locked("cluster", cluster), self._locked("backup", backup):
             _refuse_taken("cluster", cluster, self._clusters)
-            self._clusters[cluster] = self._run_copy_of(_known("backup", backup, self._backups))
+            self._clusters[cluster] = self._run_copy_of(_find("backup", backup, self._backups))
             return self.address(cluster)
 
     def address(self, cluster: str) -> Address:
-        """Where a cluster listens; a restore or a new creation may change it."""
+        """The address on which a cluster listens; it changes when the cluster is created anew."""
         return Address(LOOPBACK, self._running(cluster).port)
 
     def _running(self, cluster: str) -> RunningServer:
-        return _known("cluster", cluster, self._clusters)
+        return _find("cluster", cluster, self._clusters)
 
     def freeze(self, cluster: str) -> None:
-        """Let the cluster's connections hang from now on, new ones too."""
+        """SIGSTOP the cluster's server, so that every connection hangs."""
         self._running(cluster).server.signal(signal.SIGSTOP)
 
     def thaw(self, cluster: str) -> None:
-        """Go on after `freeze`."""
+        """SIGCONT the cluster's server after `freeze`."""
         self._running(cluster).server.signal(signal.SIGCONT)
 
     def kill(self, cluster: str) -> None:
-        """SIGKILL the cluster's server, as a crash would: open sessions end, new ones are refused."""
+        """SIGKILL the cluster's server, like a crash: open sessions end, new connections are refused."""
         self._running(cluster).server.kill()
 
-    def start_again(self, cluster: str) -> None:
-        """After `kill`: on the same port, with what was committed."""
-        with self._holding("cluster", cluster):
+    def restart(self, cluster: str) -> None:
+        """Start the server after `kill`, on the same port, with the committed data."""
+        with self._locked("cluster", cluster):
             crashed = self._running(cluster)
             self._clusters[cluster] = self._start(crashed.directory, crashed.port)
 
     def destroy(self, cluster: str) -> None:
-        """Stop the cluster and remove its data. One that is gone is fine."""
-        with self._holding("cluster", cluster):
-            if running := self._clusters.pop(cluster, None):
+        """Stop the cluster's server and remove its data; do nothing for an unknown cluster."""
+        with self._locked("cluster", cluster):
+            running = self._clusters.pop(cluster, None)
+            if running is not None:
                 _remove(running)
 
     def discard(self, backup: str) -> None:
-        """Remove the backup. One that is gone is fine."""
-        with self._holding("backup", backup):
-            if directory := self._backups.pop(backup, None):
+        """Remove the backup; do nothing for an unknown one."""
+        with self._locked("backup", backup):
+            directory = self._backups.pop(backup, None)
+            if directory is not None:
                 remove_tree(directory)
 
     def close(self) -> None:
-        """Stop every cluster and remove everything. Twice is once."""
+        """Stop every server and remove all data; a second call does nothing."""
         self._scratch.close()
 
     def __enter__(self) -> Self:
@@ -164,7 +165,7 @@ class DatabaseServers(ABC):
     def _run_copy_of(self, source: Path) -> RunningServer:
         directory = self._new_directory("cluster")
         try:
-            # A program, not shutil: it runs as the user who must own the copy.
+            # By `cp`, not by shutil: it runs as the user that must own the copy.
             self._scratch.run(f"{directory.name}-copy", ["cp", "-R", source, directory])
             return with_free_ports(lambda: self._start(directory))
         except BaseException:
@@ -175,21 +176,21 @@ class DatabaseServers(ABC):
         return self._scratch.path / f"{kind}-{next(self._numbers):04}"
 
     @contextmanager
-    def _holding(self, kind: str, key: str) -> Iterator[None]:
-        """One call at a time for a key; a cluster's lock before a backup's, so that no two wait in a ring."""
+    def _locked(self, kind: str, key: str) -> Iterator[None]:
+        """One call at a time for a key; a cluster's lock always comes before a backup's, which prevents a deadlock."""
         with self._locks.setdefault((kind, key), threading.Lock()):
             yield
 
 
-def _known(kind: str, key: str, things: Mapping[str, T]) -> T:
-    if key not in things:
-        raise LookupError(f"No {kind} {key!r} here; there is: {', '.join(things) or 'none'}.")
-    return things[key]
+def _find(kind: str, key: str, existing: Mapping[str, T]) -> T:
+    if key not in existing:
+        raise LookupError(f"Unknown {kind} {key!r}; existing: {', '.join(existing) or 'none'}.")
+    return existing[key]
 
 
-def _refuse_taken(kind: str, key: str, things: Mapping[str, T]) -> None:
-    if key in things:
-        raise ValueError(f"There is a {kind} {key!r} already. Remove it first, or choose another key.")
+def _refuse_taken(kind: str, key: str, existing: Mapping[str, T]) -> None:
+    if key in existing:
+        raise ValueError(f"The {kind} {key!r} already exists. Remove it first, or choose another key.")
 
 
 def _remove(running: RunningServer) -> None:

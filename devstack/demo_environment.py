@@ -1,6 +1,6 @@
-"""The world of the examples: a production cluster with data and backups, and the staging cluster it may replace.
+"""The environment of the examples: a production cluster with data and backups, and a staging cluster to replace.
 
-Built through the same APIs that an owner of real clusters would use, so that it is an example of them too.
+It is built with the API calls that the owner of real clusters would make, so it is an example of them too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ READY_SECONDS = 30.0
 
 
 def environment(endpoint_url: str, region: str = TARGET_REGION) -> dict[str, str]:
-    """The variables with which boto3 and the `aws` CLI speak to the emulator as the examples' account."""
+    """The variables that connect boto3 and the `aws` CLI to the emulator as the examples' account."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
@@ -56,7 +56,7 @@ def environment(endpoint_url: str, region: str = TARGET_REGION) -> dict[str, str
 
 @dataclass
 class DemoEnvironment:
-    """The clusters and everything around them; passwords are random and live in the emulator's Secrets Manager."""
+    """The examples' clusters, keys, users and topic; passwords are random and stored in the emulator's Secrets Manager."""
 
     emulator: Emulator
     source_arn: str = f"arn:aws:rds:{SOURCE_REGION}:{ACCOUNT}:cluster:{SOURCE}"
@@ -81,18 +81,18 @@ class DemoEnvironment:
             connection.execute(statement, arguments)
 
     def read_from_target(self, user: str, query: str) -> list[tuple[Any, ...]]:
-        """Query the target database as one of the users that the night makes, with the password of its secret."""
+        """Query the target database as one of the users that the restore creates, with the password of its secret."""
         secret = self.client("secretsmanager").get_secret_value(SecretId=USERS[user])
         password = json.loads(secret["SecretString"])["password"]
         with self._connect(TARGET_REGION, TARGET, user, password) as connection:
             return connection.execute(query).fetchall()
 
     def take_automated_snapshot(self, cluster: str = SOURCE) -> str:
-        """The snapshot that RDS takes every night; returns its identifier once it is available."""
+        """Take the automated snapshot that RDS takes once a day; returns its identifier once it is available."""
         body = {"account": ACCOUNT, "region": SOURCE_REGION, "cluster": cluster}
         identifier: str = self.control("POST", "/_devstack/rds/automated-snapshot", body)["identifier"]
         rds: RDSClient = self.client("rds", SOURCE_REGION)
-        self._until(
+        self.wait_until(
             lambda: (
                 rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, SnapshotType="automated")[
                     "DBClusterSnapshots"
@@ -103,10 +103,10 @@ class DemoEnvironment:
         return identifier
 
     def take_snapshot(self, identifier: str) -> None:
-        """A manual snapshot of the source, available when this returns."""
+        """Take a manual snapshot of the source; returns once it is available."""
         rds: RDSClient = self.client("rds", SOURCE_REGION)
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=identifier, DBClusterIdentifier=SOURCE)
-        self._until(
+        self.wait_until(
             lambda: (
                 rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)["DBClusterSnapshots"][0][
                     "Status"
@@ -115,48 +115,50 @@ class DemoEnvironment:
             )
         )
 
-    def notifications(self) -> list[dict[str, Any]]:
-        """The messages that subscribers of the topic have got since the last look."""
+    def receive_notifications(self) -> list[dict[str, Any]]:
+        """Receive the messages that the topic's subscribers got since the last call, and delete them from the queue."""
         sqs = self.client("sqs")
-        found: list[dict[str, Any]] = []
-        while messages := sqs.receive_message(QueueUrl=self.inbox_url, MaxNumberOfMessages=10).get("Messages"):
+        received: list[dict[str, Any]] = []
+        while True:
+            messages = sqs.receive_message(QueueUrl=self.inbox_url, MaxNumberOfMessages=10).get("Messages")
+            if not messages:
+                return received
             for message in messages:
-                found.append(json.loads(message["Body"]))
+                received.append(json.loads(message["Body"]))
                 sqs.delete_message(QueueUrl=self.inbox_url, ReceiptHandle=message["ReceiptHandle"])
-        return found
 
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Call the emulator's own endpoint."""
-        request = urllib.request.Request(  # noqa: S310 - our own address
+        """Call the emulator's control endpoint; returns its response."""
+        request = urllib.request.Request(  # noqa: S310 - an address of this machine
             self.emulator.endpoint_url + path, json.dumps(body or {}).encode(), method=method
         )
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
-            return json.loads(answer.read())
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - as above
+            return json.loads(response.read())
 
     def build(self, *, filled: bool = True) -> None:
-        """Make everything, with rows in the source unless its clusters have no databases behind them.
+        """Create the whole environment; `filled` inserts rows into the source, which needs a database server.
 
-        The clusters are made a month ago on the emulator's clock, the backup last night.
+        On the emulator's clock the clusters are a month old and the automated snapshot is two hours old.
         """
         now = self.emulator.clock.now()
         self.emulator.clock.set(now - timedelta(days=30))
-        self._security_group()
-        self._kms_key()
+        self._make_security_group()
+        self._make_kms_key()
         self.make_subnet_group(SOURCE_REGION, "production")
         self.make_subnet_group()
         self._make_source()
         self.make_target()
-        self._secrets()
-        self._inbox()
+        self._make_secrets()
+        self._make_inbox()
         if filled:
-            self._fill()
+            self._insert_orders()
         self.emulator.clock.set(now - timedelta(hours=2))
         self.take_automated_snapshot()
         self.emulator.clock.set(now)
 
-    def _security_group(self) -> None:
+    def _make_security_group(self) -> None:
         vpc = self.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
-        # moto chooses a security group's id at random, and the example's request must name one that is known.
+        # Moto chooses a security group's id at random, but the example's request names a fixed one.
         from moto.ec2.models import ec2_backends
 
         backend = ec2_backends[ACCOUNT][TARGET_REGION]
@@ -165,19 +167,19 @@ class DemoEnvironment:
         groups[SECURITY_GROUP] = groups.pop(group.id)
         group.id = SECURITY_GROUP
 
-    def _kms_key(self) -> None:
+    def _make_kms_key(self) -> None:
         kms = self.client("kms")
         kms.create_alias(AliasName=KMS_ALIAS, TargetKeyId=kms.create_key(Description="staging")["KeyMetadata"]["KeyId"])
 
     def make_subnet_group(self, region: str = TARGET_REGION, name: str = SUBNET_GROUP) -> None:
-        """A DB subnet group over the region's default subnets."""
+        """Create a DB subnet group over the region's default subnets."""
         subnets = [subnet["SubnetId"] for subnet in self.client("ec2", region).describe_subnets()["Subnets"]]
         self.client("rds", region).create_db_subnet_group(
             DBSubnetGroupName=name, DBSubnetGroupDescription=name, SubnetIds=subnets[:3]
         )
 
     def make_target(self) -> None:
-        """The staging cluster, which has opted in to be replaced by the source; up when this returns."""
+        """Create the staging cluster with the opt-in tag for the source; returns once it is available."""
         opt_in = [{"Key": REPLACED_BY, "Value": self.source_arn}]
         password = secrets.token_urlsafe(24)
         self.make_cluster(self.client("rds"), TARGET, SUBNET_GROUP, password, KmsKeyId=KMS_ALIAS, Tags=opt_in)
@@ -189,49 +191,49 @@ class DemoEnvironment:
     def make_cluster(
         self, rds: RDSClient, name: str, subnet_group: str, password: str, *, engine: str = ENGINE, **options: Any
     ) -> None:
-        """An encrypted cluster with a writer and an empty database, up when this returns."""
-        given: dict[str, Any] = {"EngineVersion": ENGINE_VERSION, "DatabaseName": DATABASE, "MasterUsername": MASTER}
+        """Create an encrypted cluster with a writer and an empty database; returns once both are available."""
+        defaults: dict[str, Any] = {"EngineVersion": ENGINE_VERSION, "DatabaseName": DATABASE, "MasterUsername": MASTER}
         rds.create_db_cluster(
             DBClusterIdentifier=name,
             Engine=engine,
             MasterUserPassword=password,
             DBSubnetGroupName=subnet_group,
             StorageEncrypted=True,
-            **(given | options),
+            **(defaults | options),
         )
-        self._until(
+        self.wait_until(
             lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available"
         )
         rds.create_db_instance(
             DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=engine
         )
-        self._until(lambda: self._is_up(rds, name))
+        self.wait_until(lambda: self._is_available(rds, name))
 
-    def _is_up(self, rds: RDSClient, cluster: str) -> bool:
+    def _is_available(self, rds: RDSClient, cluster: str) -> bool:
         instance = rds.describe_db_instances(DBInstanceIdentifier=f"{cluster}-1")["DBInstances"][0]
         return instance["DBInstanceStatus"] == "available"
 
-    def _secrets(self) -> None:
+    def _make_secrets(self) -> None:
         manager = self.client("secretsmanager")
         for user, secret in USERS.items():
             value = json.dumps({"username": user, "password": secrets.token_urlsafe(24)})
             manager.create_secret(Name=secret, SecretString=value)
 
-    def _inbox(self) -> None:
+    def _make_inbox(self) -> None:
         sns, sqs = self.client("sns"), self.client("sqs")
         topic = sns.create_topic(Name=TOPIC)["TopicArn"]
         self.inbox_url = sqs.create_queue(QueueName=INBOX)["QueueUrl"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{TARGET_REGION}:{ACCOUNT}:{INBOX}")
 
-    def _fill(self) -> None:
+    def _insert_orders(self) -> None:
         self.write_to_source("CREATE TABLE orders (id int PRIMARY KEY, customer text NOT NULL, total numeric NOT NULL)")
         self.write_to_source("INSERT INTO orders VALUES (1, 'Ada', 12.50), (2, 'Grace', 99.00), (3, 'Edsger', 7.25)")
 
     def _connect(self, region: str, cluster: str, user: str, password: str) -> psycopg.Connection:
-        found = self.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
+        described = self.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
         return psycopg.connect(
-            host=found["Endpoint"],
-            port=found["Port"],
+            host=described["Endpoint"],
+            port=described["Port"],
             dbname=DATABASE,
             user=user,
             password=password,
@@ -239,11 +241,14 @@ class DemoEnvironment:
             autocommit=True,
         )
 
-    def _until(self, ready: Callable[[], bool]) -> None:
-        """The emulator's clock is moved on so that a state that takes minutes does not; what it starts is waited for."""
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Advance the emulator's clock by minutes until `ready`; the servers start in real time meanwhile.
+
+        Raises TimeoutError after 30 s of real time.
+        """
         end = time.monotonic() + READY_SECONDS
         while not ready():
             if time.monotonic() > end:
-                raise TimeoutError(f"the devstack's world was not ready within {READY_SECONDS:.0f} s")
+                raise TimeoutError(f"The demo's clusters were not ready within {READY_SECONDS:.0f} s.")
             self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=1))
             time.sleep(0.02)

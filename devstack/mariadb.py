@@ -1,11 +1,12 @@
-"""A real MariaDB behind every Aurora MySQL cluster of the local AWS: the part of MySQL that can be run on a laptop.
+"""A real MariaDB server behind every Aurora MySQL cluster of the emulator.
 
-A snapshot is a physical backup taken from the running server (mariadb-backup), a restore a copy of it that is
-started: accounts and data arrive as they do on Aurora.
+A snapshot is a physical backup of the running server (mariadb-backup), and a restored cluster is a server started on a
+copy of it: accounts and data arrive as they do on Aurora.
 
-As on Aurora, `rdsadmin` is the only one who may do everything and its password never leaves its host; the master
-user may make accounts and grant, and everything in its databases. What MariaDB lacks of MySQL 8 (roles that are
-accounts, caching_sha2_password, AWSAuthenticationPlugin, mysql.user.account_locked) cannot be tried here.
+As on Aurora, `rdsadmin` has every privilege and its password never leaves its host; the master user may create
+accounts, grant its privileges and do everything in its databases. MariaDB lacks a part of MySQL 8, which therefore
+cannot be tested here: roles that are accounts, caching_sha2_password, AWSAuthenticationPlugin and
+mysql.user.account_locked.
 """
 
 from __future__ import annotations
@@ -31,48 +32,48 @@ MASTER_RIGHTS = (
     " CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER,"
     " EVENT, TRIGGER, CONNECTION ADMIN"
 )
-"""Of Aurora's master user those that MariaDB knows: neither SUPER nor FILE nor SHUTDOWN."""
+"""The privileges of Aurora's master user that MariaDB has: neither SUPER nor FILE nor SHUTDOWN."""
 
 
 def missing_programs() -> list[str]:
-    """The programs that are not on this machine."""
+    """The required programs that are not installed on this machine."""
     return [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
 
 
 class MariadbHost(DatabaseServers):
-    """MariaDB behind Aurora MySQL clusters."""
+    """Runs MariaDB servers behind Aurora MySQL clusters."""
 
     def __init__(self) -> None:
         """Prepare the template (2 s)."""
         super().__init__("mariadb")
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
-        """From the next login on; sessions that are open stay open."""
-        with self._holding("cluster", cluster):
+        """Set the master user's password for the next login; open sessions stay open."""
+        with self._locked("cluster", cluster):
             self.as_rdsadmin(cluster, "ALTER USER %s@'%%' IDENTIFIED BY %s", username, password)
 
     def versions(self) -> str:
-        """What runs, for a banner: "MariaDB 10.11.14"."""
+        """The server's name and version, such as "MariaDB 10.11.14"."""
         return self._version
 
     def as_rdsadmin(self, cluster: str, statement: str, *values: str) -> list[tuple[object, ...]]:
-        """What only RDS itself may do, or see."""
+        """Run a statement with the privileges of RDS itself; returns its rows."""
         with self._connect(self.address(cluster).port) as connection, connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
     def log(self, cluster: str) -> str:
-        """Every statement that the cluster's server was sent."""
+        """The general log of the cluster's server: every statement that it received."""
         return (self._running(cluster).directory / "general.log").read_text("utf-8", errors="replace")
 
     def _new_template(self) -> Path:
-        """An empty Aurora MySQL: initialised once, copied for every new cluster."""
+        """See base class."""
         directory = self._new_directory("template")
         options = ("--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db")
         self._scratch.run("install", ["mariadb-install-db", *options, f"--datadir={directory}"])
         running = self._start(directory)
         with pymysql.connect(unix_socket=str(_socket(directory)), user="root") as root, root.cursor() as cursor:
-            # The others are for hosts that --skip-name-resolve never sees, and cannot even be altered.
+            # The other root accounts are for host names, which never match with --skip-name-resolve.
             cursor.execute("DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'")
             cursor.execute("FLUSH PRIVILEGES")
             cursor.execute(f"RENAME USER root@localhost TO {RDSADMIN}@'%%'", ())
@@ -90,14 +91,14 @@ class MariadbHost(DatabaseServers):
                 cursor.execute(f"CREATE DATABASE `{database_name}`")
 
     def _base_backup(self, running: RunningServer, directory: Path) -> None:
-        # In a file: a password on a command line can be read by everybody on the machine.
+        # In a file: every user of the machine can read a password on a command line.
         login = self._scratch.write(
             f"{directory.name}.cnf",
             f"[client]\nhost={LOOPBACK}\nport={running.port}\nuser={RDSADMIN}\npassword={self._password}\n",
         )
         backup = ["mariadb-backup", f"--defaults-file={login}", f"--target-dir={directory}"]
         self._scratch.run(f"{directory.name}-backup", [*backup, "--backup", f"--datadir={running.directory}"])
-        # Brings the copied files to one moment; without it no server starts on them.
+        # Makes the copied files consistent; without it no server starts on them.
         self._scratch.run(f"{directory.name}-prepare", [*backup, "--prepare", "--use-memory=16M"])
         login.unlink()
 
@@ -136,5 +137,5 @@ def _path() -> str:
 
 
 def _socket(directory: Path) -> Path:
-    """Beside the data, not in it: a copy of the data would bring a dead one. At most 107 bytes, as the kernel has it."""
+    """Beside the data, not in it, so that a copy of the data has no dead socket. The kernel allows 107 bytes at most."""
     return directory.with_suffix(".socket")

@@ -1,4 +1,4 @@
-"""The pipeline's own two programs, started against a stack as an operator starts them."""
+"""worker.py and starter.py, started against a stack as an operator starts them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ WORKER_STARTED = b"worker started"
 
 
 def own_environment(stack_environment: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what it says of other AWS accounts and Temporals, with the stack's instead."""
-    foreign = ("AWS_", "TEMPORAL_", "AURORA_RESTORE_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    # A profile on this machine would bring its own address.
+    """This process's environment, with the stack's AWS, Temporal and pipeline variables in place of all others."""
+    replaced = ("AWS_", "TEMPORAL_", "AURORA_RESTORE_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(replaced)}
+    # A Temporal profile on this machine would set another address.
     return inherited | {"TEMPORAL_CONFIG_FILE": os.devnull} | dict(stack_environment)
 
 
 def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "worker", root: Path = ROOT) -> Server:
-    """worker.py as a process that ends with this one; ready when it polls Temporal. Each has a name of its own.
+    """Start worker.py as a process that ends with this one; returns when the worker polls Temporal.
 
-    `root` is the folder of the pipeline, if it is not this one.
+    `name` must be unique in `scratch`; `root` is the folder of the pipeline, if it is not this one. Raises ServerError
+    if the worker is not ready within 30 s.
     """
     log = scratch.path / f"{name}.log"
     worker = scratch.start(name, [sys.executable, root / "worker.py"], environment=own_environment(environment))
@@ -35,6 +36,6 @@ def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "
 
 
 def run_starter(arguments: Sequence[str | Path], environment: Mapping[str, str]) -> int:
-    """starter.py with these arguments on this terminal; its exit code."""
+    """Run starter.py with these arguments on this terminal; returns its exit code."""
     command = [sys.executable, ROOT / "starter.py", *arguments]
     return subprocess.run(command, env=own_environment(environment), check=False).returncode

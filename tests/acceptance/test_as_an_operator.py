@@ -198,7 +198,7 @@ def test_no_secret_was_left_anywhere(operator: Operator) -> None:
     places = {"histories": asyncio.run(histories(operator.stack.temporal.address))}
     items = demo.client("dynamodb").scan(TableName="aurora-restore-audit")["Items"]
     places["trail"] = json.dumps(items, default=lambda of_a_seal: zlib.decompress(of_a_seal).decode())
-    places["messages"] = json.dumps(demo.notifications())
+    places["messages"] = json.dumps(demo.receive_notifications())
     places["logs"] = "".join(path.read_text() for path in operator.scratch.path.glob("*.log"))
     assert all(len(text) > 1000 for text in places.values())
     found = {place for place, text in places.items() for password in planted if password in text}

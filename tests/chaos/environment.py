@@ -149,7 +149,7 @@ class Stage:
         self.demo.write_to_source("INSERT INTO orders VALUES (%s, 'tonight', 1)", self.marker)
         snapshot = self.demo.take_automated_snapshot()
         self.expire_backups()
-        self.demo.notifications()
+        self.demo.receive_notifications()
         self.planted |= self.secrets()
         return snapshot
 

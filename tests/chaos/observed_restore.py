@@ -242,7 +242,7 @@ async def _seen(night: Night, outcome: str, seconds: float, before: tuple[Any, A
     )
     rows = stage.trail.list_rows(operation_id) if operation_id else []  # as they are before anything is repaired
     findings = await _verified(night, operation_id, outcome) if operation_id else ()
-    messages = stage.demo.notifications()
+    messages = stage.demo.receive_notifications()
     after = stage.picture(), stage.target()
     logs = "".join(text for _, text in stage.logs())
     raw = {

@@ -45,7 +45,7 @@ def another_evening(demo: DemoEnvironment) -> None:
     if not target_is_up(demo):
         demo.make_target()
     demo.take_automated_snapshot()
-    demo.notifications()
+    demo.receive_notifications()
     demo.emulator.calls.clear()
 
 

@@ -29,7 +29,7 @@ async def _database_refuses(night: Night, place: str) -> None:
     key, postgres = await _at_the_database(night), night.stage.postgres
     await asyncio.to_thread(postgres.kill, key)
     await asyncio.sleep(4)
-    await asyncio.to_thread(postgres.start_again, key)
+    await asyncio.to_thread(postgres.restart, key)
 
 
 async def _database_hangs(night: Night, place: str) -> None:
@@ -44,9 +44,9 @@ async def _database_closes(night: Night, place: str) -> None:
     key, postgres = await _at_the_database(night), night.stage.postgres
 
     def cut() -> None:
-        with postgres.holding_roles(key):
+        with postgres.block_role_changes(key):
             for _ in range(500):
-                if postgres.cut_waiting(key):
+                if postgres.terminate_lock_waiters(key):
                     return
 
     await asyncio.to_thread(cut)
@@ -57,7 +57,7 @@ async def _database_hangs_long(night: Night, place: str) -> None:
     key, postgres = await _at_the_database(night), night.stage.postgres
 
     def hang() -> None:
-        with suppress(psycopg.Error), postgres.holding_roles(key):
+        with suppress(psycopg.Error), postgres.block_role_changes(key):
             time.sleep(1.5)
             postgres.freeze(key)
             time.sleep(190)
@@ -71,13 +71,13 @@ async def _database_crashes(night: Night, place: str) -> None:
     key, postgres = await _at_the_database(night), night.stage.postgres
 
     def crash() -> None:
-        with suppress(psycopg.Error), postgres.holding_roles(key):
+        with suppress(psycopg.Error), postgres.block_role_changes(key):
             time.sleep(1.5)
             postgres.kill(key)
 
     await asyncio.to_thread(crash)
     await asyncio.sleep(2)
-    await asyncio.to_thread(postgres.start_again, key)
+    await asyncio.to_thread(postgres.restart, key)
 
 
 ENTRIES = (

@@ -14,13 +14,13 @@ async def _temporal_killed(night: Night, place: str) -> None:
     await night.fired(held)
     await asyncio.to_thread(night.stage.temporal.kill)
     await asyncio.sleep(night.chance.uniform(0, 2))
-    await asyncio.to_thread(night.stage.temporal.start_again)
+    await asyncio.to_thread(night.stage.temporal.restart)
 
 
 async def _temporal_killed_at_random(night: Night, place: str) -> None:
     await some_time(night, place)
     await asyncio.to_thread(night.stage.temporal.kill)
-    await asyncio.to_thread(night.stage.temporal.start_again)
+    await asyncio.to_thread(night.stage.temporal.restart)
 
 
 def _temporal_away(seconds: float) -> Strike:

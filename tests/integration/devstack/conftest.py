@@ -1,4 +1,4 @@
-"""Where these tests keep their scratch directories."""
+"""The scratch directories of these tests."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ IN_MEMORY = Path("/dev/shm")
 
 @pytest.fixture(scope="session", autouse=True)
 def scratch_directories_in_memory() -> Iterator[None]:
-    """A data directory is 1300 small files, which memory copies several times as fast as a disk."""
+    """Use memory if possible: a data directory has 1300 small files, which it copies several times as fast as a disk."""
     if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tempfile, "tempdir", str(IN_MEMORY))

@@ -1,4 +1,4 @@
-"""Servers end with the process that started them, whatever ends it, and leave nothing behind."""
+"""Servers end with the process that started them, however it ends, and leave no process and no file behind."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 
 from devstack.processes import PortTaken, Scratch, Server, ServerError, free_port, with_free_ports
 
-SOON_S = 10
+TIMEOUT_S = 10
 ROOT = Path(__file__).parents[3]
 
 STUBBORN = """
@@ -46,7 +46,7 @@ import psutil
 from devstack.processes import Scratch
 
 scratch = Scratch("test")
-server = scratch.start("stubborn", [sys.executable, "-c", {STUBBORN!r}], patience_s=0.5)
+server = scratch.start("stubborn", [sys.executable, "-c", {STUBBORN!r}], stop_timeout_s=0.5)
 server.wait_until(lambda: "up" in (scratch.path / "stubborn.log").read_text(), 10)
 supervisor = next(child for child in psutil.Process().children() if child.children())
 print(supervisor.children()[0].pid, scratch.path, flush=True)
@@ -54,9 +54,9 @@ time.sleep(60)
 """
 
 
-def soon(condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true within some seconds."""
-    deadline = time.monotonic() + SOON_S
+def becomes_true(condition: Callable[[], bool]) -> bool:
+    """Whether the condition becomes true within ten seconds."""
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -64,8 +64,8 @@ def soon(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def is_gone(pid: int) -> bool:
-    """A zombie is gone too: in a container there may be nobody who collects it."""
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended; a zombie has too, because a container may have no process that collects it."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -73,21 +73,21 @@ def is_gone(pid: int) -> bool:
 
 
 def supervisor_of(scratch: Scratch, text: str) -> psutil.Process:
-    """The supervisor of the command that contains the text."""
+    """The supervisor of the command that contains a text."""
     children = psutil.Process().children()
     return next(p for p in children if "run" in p.cmdline() and any(text in word for word in p.cmdline()))
 
 
 def started(scratch: Scratch, text: str) -> bool:
-    """Whether the supervisor of that command has started it."""
+    """Whether the supervisor of the command that contains a text has started it."""
     try:
         return bool(supervisor_of(scratch, text).children())
-    except StopIteration:  # a process that was forked just now has its parent's command line for a moment
+    except StopIteration:  # a newly forked process still has its parent's command line
         return False
 
 
 def start_victim(code: str) -> tuple[subprocess.Popen[str], str]:
-    """A Python process that will be killed, and the line that it prints when it is ready for that."""
+    """A Python process that the test will kill, and the line that it prints when it is ready."""
     victim = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -104,14 +104,14 @@ def scratch() -> Iterator[Scratch]:
         yield scratch
 
 
-def python(scratch: Scratch, name: str, code: str, *arguments: str, patience_s: float = 5) -> Server:
-    return scratch.start(name, [sys.executable, "-I", "-S", "-c", code, *arguments], patience_s=patience_s)
+def python(scratch: Scratch, name: str, code: str, *arguments: str, stop_timeout_s: float = 5) -> Server:
+    return scratch.start(name, [sys.executable, "-I", "-S", "-c", code, *arguments], stop_timeout_s=stop_timeout_s)
 
 
 def test_a_killed_parent_leaves_no_process_and_no_directory() -> None:
-    """After `kill -9` of who started PostgreSQL and Temporal, neither they nor their directories remain."""
-    victim, answer = start_victim(VICTIM)
-    pids = json.loads(answer)
+    """After `kill -9` of the process that started PostgreSQL and Temporal, neither they nor their directories remain."""
+    victim, line = start_victim(VICTIM)
+    pids = json.loads(line)
     removers = [words for words in (psutil.Process(pid).cmdline() for pid in pids) if "remove" in words]
     directories = [Path(words[-1]) for words in removers]
     assert [directory.is_dir() for directory in directories] == [True, True]
@@ -120,29 +120,29 @@ def test_a_killed_parent_leaves_no_process_and_no_directory() -> None:
     victim.kill()
     victim.wait()
 
-    assert soon(lambda: all(is_gone(pid) for pid in pids)), "processes remain"
-    assert soon(lambda: not any(directory.exists() for directory in directories)), "directories remain"
+    assert becomes_true(lambda: all(has_ended(pid) for pid in pids)), "processes remain"
+    assert becomes_true(lambda: not any(directory.exists() for directory in directories)), "directories remain"
 
 
 def test_a_directory_is_not_removed_under_a_running_server() -> None:
     """After `kill -9` of the parent, a server that is slow to stop keeps its files until it has stopped."""
-    victim, answer = start_victim(SLOW_VICTIM)
-    pid, directory = int(answer.split()[0]), Path(answer.split()[1])
+    victim, line = start_victim(SLOW_VICTIM)
+    pid, directory = int(line.split()[0]), Path(line.split()[1])
     victim.kill()
     victim.wait()
 
-    def has_ended() -> bool:
+    def server_has_ended() -> bool:
         has_files = (directory / "stubborn.log").exists()
-        gone = is_gone(pid)
-        assert gone or has_files
-        return gone
+        ended = has_ended(pid)
+        assert ended or has_files
+        return ended
 
-    assert soon(has_ended)
-    assert soon(lambda: not directory.exists())
+    assert becomes_true(server_has_ended)
+    assert becomes_true(lambda: not directory.exists())
 
 
 def test_a_server_outlives_the_thread_that_started_it(scratch: Scratch) -> None:
-    """A server that a pool thread started goes on when that thread ends."""
+    """A server that a pool thread started keeps running when that thread ends."""
     servers: list[Server] = []
     thread = threading.Thread(target=lambda: servers.append(scratch.start("sleeper", ["sleep", "60"])))
     thread.start()
@@ -152,76 +152,76 @@ def test_a_server_outlives_the_thread_that_started_it(scratch: Scratch) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PR_SET_PDEATHSIG is Linux's")
-def test_a_killed_supervisor_takes_its_server_along(scratch: Scratch) -> None:
-    """The second line of defence: a supervisor killed with SIGKILL does not leave its server running."""
+def test_a_server_ends_with_its_killed_supervisor(scratch: Scratch) -> None:
+    """A supervisor killed with SIGKILL does not leave its server running: the kernel sends the stop signal."""
     scratch.start("sleeper", ["sleep", "61"])
-    assert soon(lambda: started(scratch, "61"))
+    assert becomes_true(lambda: started(scratch, "61"))
     supervisor = supervisor_of(scratch, "61")
     server = supervisor.children()[0]
     supervisor.kill()
-    assert soon(lambda: is_gone(server.pid))
+    assert becomes_true(lambda: has_ended(server.pid))
 
 
-def test_a_server_that_ignores_the_polite_signal_is_killed(scratch: Scratch) -> None:
-    """Patience ends: a server that ignores SIGTERM gets SIGKILL."""
-    server = python(scratch, "stubborn", STUBBORN, patience_s=0.3)
-    server.wait_until(lambda: "up" in (scratch.path / "stubborn.log").read_text(), SOON_S)
+def test_a_server_that_ignores_sigterm_is_killed(scratch: Scratch) -> None:
+    """A server that ignores SIGTERM gets SIGKILL after the stop timeout."""
+    server = python(scratch, "stubborn", STUBBORN, stop_timeout_s=0.3)
+    server.wait_until(lambda: "up" in (scratch.path / "stubborn.log").read_text(), TIMEOUT_S)
     server.stop()
     assert server.exit_status() == 128 + signal.SIGKILL
 
 
-def test_what_a_server_leaves_running_is_killed(scratch: Scratch) -> None:
-    """A process that a server started and left behind ends with it."""
+def test_the_child_processes_of_a_server_end_with_it(scratch: Scratch) -> None:
+    """A process that a server started and left running is killed."""
     python(scratch, "parent", LEAVES_A_CHILD).wait()
     orphan = int((scratch.path / "parent.log").read_text())
-    assert soon(lambda: is_gone(orphan))
+    assert becomes_true(lambda: has_ended(orphan))
 
 
-def test_the_error_quotes_the_log(scratch: Scratch) -> None:
-    """A server that does not come up says why, in its own words."""
+def test_the_error_for_a_failed_start_quotes_the_log(scratch: Scratch) -> None:
+    """The error for a server that does not start contains the tail of its log."""
     server = python(scratch, "broken", "raise SystemExit('no licence found')")
     with pytest.raises(ServerError, match=r"(?s)broken ended with status 1 .*no licence found"):
-        server.wait_until(lambda: False, SOON_S)
+        server.wait_until(lambda: False, TIMEOUT_S)
 
 
 def test_a_server_that_is_never_ready_is_stopped(scratch: Scratch) -> None:
-    """Readiness has a deadline, and what misses it does not go on running."""
+    """A server that is not ready at the deadline is stopped, and the error says so."""
     server = scratch.start("sleeper", ["sleep", "60"])
     with pytest.raises(ServerError, match=r"sleeper was not ready within 0.1 s and was stopped"):
         server.wait_until(lambda: False, 0.1)
     assert server.exit_status() == 128 + signal.SIGTERM
 
 
-def test_a_port_taken_by_another_is_tried_again(scratch: Scratch) -> None:
-    """Losing the race for a port costs another attempt, not the night's rehearsal."""
-    taken = free_port()
-    first = python(scratch, "first", LISTENER, str(taken))
-    first.wait_until(lambda: ("127.0.0.1", taken) in first.listening(), SOON_S)
-    ports = iter([taken, free_port()])
+def test_a_start_on_a_taken_port_is_repeated_on_another(scratch: Scratch) -> None:
+    """If another process has the chosen port, `with_free_ports` starts the server again on another one."""
+    taken_port = free_port()
+    first = python(scratch, "first", LISTENER, str(taken_port))
+    first.wait_until(lambda: ("127.0.0.1", taken_port) in first.listening(), TIMEOUT_S)
+    ports = iter([taken_port, free_port()])
 
     def start() -> int:
         port = next(ports)
         server = python(scratch, f"second-{port}", LISTENER, str(port))
-        server.wait_until(lambda: ("127.0.0.1", port) in server.listening(), SOON_S)
+        server.wait_until(lambda: ("127.0.0.1", port) in server.listening(), TIMEOUT_S)
         return port
 
-    assert with_free_ports(start) != taken
+    assert with_free_ports(start) != taken_port
 
 
-def test_a_server_that_is_ending_listens_nowhere(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel hides an ending process from ordinary users: that is no error of whoever waits for it."""
+def test_a_server_whose_sockets_are_hidden_is_not_listening(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel hides the sockets of an ending process from ordinary users; `listening` is then empty."""
     server = python(scratch, "hidden", LISTENER, str(free_port()))
 
     def hidden(process: psutil.Process, kind: str) -> None:
         raise psutil.AccessDenied(process.pid)
 
-    server.wait_until(lambda: bool(server.listening()), SOON_S)
+    server.wait_until(lambda: bool(server.listening()), TIMEOUT_S)
     monkeypatch.setattr(psutil.Process, "net_connections", hidden)
     assert server.listening() == set()
 
 
-def test_a_port_that_stays_taken_is_an_error_of_its_own(scratch: Scratch) -> None:
-    """After some attempts the error says that it was the port."""
+def test_a_port_that_stays_taken_raises_port_taken(scratch: Scratch) -> None:
+    """After several attempts `with_free_ports` raises PortTaken."""
     attempts = []
 
     def start() -> None:
@@ -234,10 +234,10 @@ def test_a_port_that_stays_taken_is_an_error_of_its_own(scratch: Scratch) -> Non
 
 
 def test_a_closed_scratch_starts_nothing() -> None:
-    """What comes too late is refused, and closing twice is closing once."""
+    """A start after `close` is refused, and a second `close` does nothing."""
     scratch = Scratch("test")
     scratch.close()
     scratch.close()
     assert not scratch.path.exists()
-    with pytest.raises(ServerError, match="closed already"):
+    with pytest.raises(ServerError, match="already closed"):
         scratch.start("late", ["sleep", "60"])

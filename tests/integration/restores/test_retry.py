@@ -87,14 +87,14 @@ async def test_a_night_whose_last_word_failed(on: GoingOn) -> None:
     """Only the notification is sent again, and it tells of a success."""
     on.failing("sns-notification")
     operation = await on.failed(asked())
-    on.bench.demo.notifications()
+    on.bench.demo.receive_notifications()
     assert (await retried(on, operation)).code == 0
     assert on.trail(operation)[-3:] == [
         ("sns-notification", "FAILED", "Topic not found"),
         ("sns-notification", "IN_PROGRESS", "Retry, decided by kim@ops"),
         ("sns-notification", "SUCCESS", "Notification sent"),
     ]
-    [message] = on.bench.demo.notifications()
+    [message] = on.bench.demo.receive_notifications()
     assert "succeeded" in message["Subject"]
 
 

@@ -144,7 +144,7 @@ async def test_cancelled_while_the_copy_runs(on: Bench) -> None:
     assert rows[2][2].startswith("Cancelled: copy at copying")
     assert rows[3:] == [("sns-notification", "SUCCESS", "Error notification sent")]
     assert not [call for call in changes(on) if call.startswith("Delete")]
-    [message] = on.demo.notifications()
+    [message] = on.demo.receive_notifications()
     assert "cancelled" in message["Subject"]
 
 
@@ -240,7 +240,7 @@ async def test_an_operation_ends_sealed(on: Bench) -> None:
     """One seal stands in the notification; the last one covers every row, the notification's own too."""
     state = await (await on.start(asked())).result()
     first, last = seals(on)
-    [message] = on.demo.notifications()
+    [message] = on.demo.receive_notifications()
     assert f"Seal of the trail: {first.digest}" in message["Message"]
     assert state.seal_digest == last.digest
     assert last.previous_seal is not None
@@ -254,7 +254,7 @@ async def test_an_operation_that_failed_ends_sealed(on: Bench) -> None:
     on.demo.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="KMSKeyNotAccessibleFault")
     await failure(await on.start(asked()))
     first, last = seals(on)
-    [message] = on.demo.notifications()
+    [message] = on.demo.receive_notifications()
     assert first.digest in message["Message"]
     await (await on.start(asked())).result()
     following = seals(on, "op-002")[0].previous_seal
@@ -269,7 +269,7 @@ async def test_a_notification_does_not_wait_for_ever_for_its_seal(on: Bench) -> 
         "dynamodb", "TransactWriteItems", "error", code="ResourceNotFoundException", count=None, skip=1
     )  # fmt: skip
     handle = await on.start(asked())
-    while not (messages := on.demo.notifications()):  # noqa: ASYNC110 - it watches another process's queue
+    while not (messages := on.demo.receive_notifications()):  # noqa: ASYNC110 - it watches another process's queue
         await asyncio.sleep(0.05)
     assert "succeeded" in messages[0]["Subject"]
     assert "Seal of the trail" not in messages[0]["Message"]

@@ -232,7 +232,7 @@ def remove_target(demo: DemoEnvironment) -> None:
             rds.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"])
         _force(demo, cluster["DBClusterArn"])
         rds.delete_db_cluster(DBClusterIdentifier=TARGET, SkipFinalSnapshot=True)
-    demo._until(lambda: all(of["DBClusterIdentifier"] != TARGET for of in rds.describe_db_clusters()["DBClusters"]))
+    demo.wait_until(lambda: all(of["DBClusterIdentifier"] != TARGET for of in rds.describe_db_clusters()["DBClusters"]))
 
 
 def opt_in_to(demo: DemoEnvironment, source_arn: str) -> None:
