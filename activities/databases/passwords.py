@@ -19,7 +19,7 @@ def read_password(secrets: SecretsManagerClient, secret_id: str) -> str:
     """
     password = _parse_password(secrets.get_secret_value(SecretId=secret_id).get("SecretString", ""))
     if password is None:
-        text = f'The secret {secret_id} is not JSON with a text under "password". Correct the secret and try again.'
+        text = f'The secret {secret_id} is not JSON with a text under "password". Correct the secret, then retry.'
         raise StepFailed("Secret not usable", text)
     return password
 

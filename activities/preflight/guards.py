@@ -115,8 +115,8 @@ def deletion_protection_is_off(observed: ObservedTarget) -> Violation | None:
     return Violation(
         "deletion-protection",
         "Deletion protection is on",
-        f"{observed.target.arn} has deletion protection. If the restore may replace it, its owner switches "
-        "the protection off.",
+        f"{observed.target.arn} has deletion protection. If the target is meant to be replaced, its owner "
+        "switches the protection off.",
     )
 
 
@@ -149,7 +149,7 @@ def target_can_be_deleted(observed: ObservedTarget) -> Violation | None:
         "deletable-status",
         "Target cannot be deleted now",
         f"{observed.target.arn} is {status}, expected available. "
-        "Start it, or wait until it is available; then run the restore again.",
+        "Start it, or wait until it is available; then retry.",
     )
 
 
