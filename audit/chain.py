@@ -121,7 +121,7 @@ class SealChains:
         return TrailUnavailable(
             "Audit trail unavailable",
             f"DynamoDB tables {self._audit_table} and {self._operations_table}: {error}. Check that the tables exist in "
-            "the audit region and that the worker may use them. To create them: python starter.py setup",
+            "the audit region and that the worker may use them. To create the tables: python starter.py setup",
             code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
 

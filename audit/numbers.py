@@ -168,7 +168,7 @@ class OperationNumbersTable:
         return TrailUnavailable(
             "Operations table unavailable",
             f"DynamoDB table {self._table}: {error}. Check that the table exists in the audit region and that the "
-            "worker may use it. To create it: python starter.py setup",
+            "worker may use it. To create the tables: python starter.py setup",
             code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
 

@@ -126,7 +126,7 @@ class AuditTable:
         return TrailUnavailable(
             "Audit trail unavailable",
             f"DynamoDB table {self._table}: {error}. Check that the table exists in the audit region and that the "
-            "worker may use it. To create it: python starter.py setup",
+            "worker may use it. To create the tables: python starter.py setup",
             code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
         )
 

@@ -148,8 +148,7 @@ def target_can_be_deleted(observed: ObservedTarget) -> Violation | None:
     return Violation(
         "deletable-status",
         "Target cannot be deleted now",
-        f"{observed.target.arn} is {status}, expected available. "
-        "Start it, or wait until it is available; then retry.",
+        f"{observed.target.arn} is {status}, expected available. Start it, or wait until it is available; then retry.",
     )
 
 

@@ -73,7 +73,7 @@ class MysqlDatabase:
             if not accounts.authenticates_by_iam(connection, name):
                 text = (
                     f"The accounts of {name} do not use AWSAuthenticationPlugin, although this step has set them so. "
-                    "Check who changed them, then retry."
+                    "Find out who changed it, then retry."
                 )
                 raise StepFailed("Users not configured", text)
 

@@ -62,7 +62,7 @@ class PostgresDatabase:
             if not has_rds_iam(connection, name):
                 text = (
                     f"{name} is not a role with LOGIN and rds_iam, although this step has set it so. "
-                    "Check who changed it, then retry."
+                    "Find out who changed it, then retry."
                 )
                 raise StepFailed("Users not configured", text)
 
