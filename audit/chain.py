@@ -52,7 +52,8 @@ class SealChains:
             raise self._unavailable(error) from error
         raise TrailUnavailable(
             "Audit trail unavailable",
-            f"Could not append a seal to the chain of {seal_input.target_arn} ({MAX_CONFLICTS} conflicts with other seals).",
+            f"Could not append a seal to the chain of {seal_input.target_arn} ({MAX_CONFLICTS} conflicts with other seals). "
+            "Temporal retries the call.",
         )
 
     def find_head(self, target_arn: str) -> SealLink | None:

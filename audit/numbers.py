@@ -60,7 +60,8 @@ class OperationNumbersTable:
             raise self._unavailable(error) from error
         raise TrailUnavailable(
             "Could not allocate an operation number",
-            f"{MAX_CONFLICTS} times in a row another operation got the next number of DynamoDB table {self._table} first.",
+            f"{MAX_CONFLICTS} times in a row another operation got the next number of DynamoDB table {self._table} first. "
+            "Temporal retries the call.",
         )
 
     def find(self, operation_id: str) -> OpenedOperation | None:
