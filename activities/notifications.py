@@ -1,4 +1,4 @@
-"""sns-notification: what people are told, once the night is over."""
+"""sns-notification: the message that says how a restore ended, or that it waits for a decision."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from activities.step import step_activity
 from clients.aws import AwsClients
+from models.cures import START_COMMAND, cure_command, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.inventory import Inventory
 from models.notifications import NotificationInput, NotificationOutcome
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 SUBJECT_LIMIT = 100
 """Characters, ASCII, no line breaks. Source: SNS API Reference, Publish."""
 MESSAGE_LIMIT = 200_000
-"""Bytes; SNS takes 256 KiB, attributes included."""
+"""Bytes; SNS accepts 256 KiB, attributes included."""
 FAULT_LIMIT = 20_000
-"""Bytes of a fault's message: what comes after it must be told too. The trail has more."""
-ORPHANS_SHOWN = 20
+"""Bytes of a fault's message, so that what comes after it is sent too. The audit trail has more."""
+MAX_ORPHANS = 20
+"""Orphans that are listed by name."""
 
 
 class NotificationActivities:
@@ -33,9 +35,10 @@ class NotificationActivities:
 
     @step_activity(Step.SNS_NOTIFICATION)
     def sns_notification(self, step_input: NotificationInput) -> NotificationOutcome:
-        """Tell the topic how the night ended, or that it waits for its operator.
+        """Publish how the restore ended, or that it waits for a decision.
 
-        Run twice: two messages. SNS delivers at least once and knows no condition; both carry the operation id.
+        Raises `StepFailed` if the topic does not exist or the role may not publish, `AwsUnavailable` to be retried.
+        Run twice: two messages. SNS delivers at least once and has no conditional publish; both carry the operation id.
         """
         topic, details = _topic(step_input)
         sns = self._aws.sns(step_input.target, step_input.operation_id, topic)
@@ -66,27 +69,27 @@ def _text(value: str) -> MessageAttributeValueTypeDef:
 
 def _subject(step_input: NotificationInput) -> str:
     state = step_input.state
-    outcome = "waits for you" if state.outcome is Outcome.WAITING else state.outcome
+    outcome = "waits for a decision" if state.outcome is Outcome.WAITING else state.outcome
     failed = f" at {step}" if (step := state.failed_step) else ""
     text = f"{step_input.operation_id} {outcome}{failed}: restore of {step_input.target.cluster}"
     return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
 
 def _message(step_input: NotificationInput) -> str:
-    """Read at 3 a.m., on a telephone: what is wrong and what to do first, what is only to be looked up last."""
+    """The whole message. It is read at 3 a.m. on a telephone: what is wrong and what to do comes first."""
     state = step_input.state
     return "\n".join(
         [
             f"{step_input.operation_id}: the restore of {state.target_arn} from {state.source_arn} {_outcome(state)}.",
             *_block("What went wrong", _failure_lines(step_input)),
-            *_block("How to go on", _commands(step_input)),
-            *_block("What is there now", _resource_lines(state)),
+            *_block("How to continue", _commands(step_input)),
+            *_block("What exists now", _resource_lines(state)),
             *_block("What was done", _step_lines(state)),
-            *_block("Left over from earlier nights", _leftover_lines(state.inventory)),
+            *_block("Orphans of earlier restores", _orphan_lines(state.inventory)),
             *_block("Warnings", list(state.warnings)),
             "",
             f"Workflow: {step_input.workflow_id}",
-            *([f"Seal of the trail: {state.seal_digest}"] if state.seal_digest else []),
+            *([f"Seal of the audit trail: {state.seal_digest}"] if state.seal_digest else []),
         ]
     )
 
@@ -94,7 +97,7 @@ def _message(step_input: NotificationInput) -> str:
 def _outcome(state: RestoreState) -> str:
     until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
     if state.outcome is Outcome.WAITING:
-        return f"failed at {state.failed_step} and waits for you{until}"
+        return f"failed at {state.failed_step} and waits for a decision{until}"
     if state.outcome is Outcome.CANCELLED:
         return "was cancelled"
     return str(state.outcome)
@@ -115,61 +118,71 @@ def _failure_lines(step_input: NotificationInput) -> list[str]:
 
 
 def _commands(step_input: NotificationInput) -> list[str]:
-    """The exact commands, of those that fit."""
+    """The commands that fit the state, each on a line of its own."""
     state, name = step_input.state, step_input.operation_id
+    trail = [_command("read the audit trail", f"python starter.py audit {name}")] if state.operation_id else []
     if state.outcome is Outcome.SUCCEEDED:
-        return [_command(f"audit {name}", "the trail")]
+        return trail
     if state.outcome is Outcome.WAITING:
-        skip = [_command(f"skip {name}", "go on without it")] if state.failed_step in SKIPPABLE else []
-        retry = _command(f"retry {name}", f"once it is mended: take {state.failed_step} again")
-        abort = _command(f"abort {name}", "end the night as failed now, as it does by itself when the time is over")
-        return [retry, *skip, abort, _command(f"audit {name}", "the trail")]
+        return [*_decisions(state, name), *trail]
+    start = _command("start a new restore, as the schedule does; it adopts an existing copy", START_COMMAND)
+    return [*_retry(state), start, *trail]
+
+
+def _decisions(state: RestoreState, name: str) -> list[str]:
+    """What an operator may decide while the restore waits."""
+    step = state.failed_step
+    abort = f"python starter.py abort {name}"
+    if retry_step(state) is not step:
+        return [
+            _command("end the operation as failed now", abort),
+            _command("then, after fixing the cause", cure_command(state)),
+        ]
+    skip = [_command("continue without the step", f"python starter.py skip {name}")] if step in SKIPPABLE else []
     return [
-        *_retry(state),
-        _command(
-            "start REQUEST_FILE", "a new night, as the schedule starts the next one; it adopts a copy that is there"
-        ),
-        *([_command(f"audit {name}", "the trail")] if state.operation_id else []),
+        _command(f"after fixing the cause, run {step} again", retry_command(name)),
+        *skip,
+        _command("end the operation as failed now; it ends by itself when the time is over", abort),
     ]
 
 
 def _retry(state: RestoreState) -> list[str]:
-    """From the failed step, or from the one that makes anew what that step needs and what is gone."""
-    if state.operation_id is None or state.failed_step is None:
+    """The retry, from the failed step or from the one that makes again what that step needs."""
+    step = retry_step(state)
+    if step is None:
         return []
-    if (earlier := state.retry_from) is None:
-        return [_command(f"retry {state.operation_id}", f"once it is mended: go on at {state.failed_step}")]
-    lost = "the copy" if earlier is Step.COPY_SNAPSHOT else "the restored cluster"
-    words = f"retry {state.operation_id} --from {earlier}"
-    return [_command(words, f"once it is mended: go on at {earlier}, because {lost} is not there to go on with")]
+    lost = {Step.COPY_SNAPSHOT: "the copy cannot be used", Step.RESTORE_SNAPSHOT: "the restored cluster cannot be used"}
+    because = f", because {lost[step]}" if step is not state.failed_step and step in lost else ""
+    return [_command(f"after fixing the cause, retry from {step}{because}", cure_command(state))]
 
 
-def _command(words: str, what: str) -> str:
-    return f"- {what}:\n    python starter.py {words}"
+def _command(what: str, command: str) -> str:
+    return f"- {what}:\n    {command}"
 
 
 def _resource_lines(state: RestoreState) -> list[str]:
-    survey = state.inventory
+    inventory = state.inventory
     removed = [f"- removed by this operation: {arn}" for arn in state.removed_arns]
-    if survey is None:
+    if inventory is None:
         return removed
-    lines, told = [], set()
-    for seen in (*survey.resources, *survey.renamed_clusters):
-        lines.append(f"- {seen.kind} {seen.name}: {seen.state}")
-        if seen.command not in told:
-            lines.append(f"    {seen.command}")
-        told.add(seen.command)
-    unknown = [f"Not known: {survey.incomplete_reason}. Look yourself."] if survey.incomplete_reason else []
-    return [f"Seen {survey.taken_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *removed, *unknown]
+    lines: list[str] = []
+    commands: set[str] = set()
+    for resource in (*inventory.resources, *inventory.renamed_clusters):
+        lines.append(f"- {resource.kind} {resource.name}: {resource.state}")
+        if resource.command not in commands:
+            lines.append(f"    {resource.command}")
+        commands.add(resource.command)
+    unknown = [f"Unknown: {inventory.incomplete_reason}; check in AWS."] if inventory.incomplete_reason else []
+    return [f"Read from AWS at {inventory.taken_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *removed, *unknown]
 
 
 def _step_lines(state: RestoreState) -> list[str]:
     steps = [step for step in state.steps if step.step is not Step.SNS_NOTIFICATION]
-    begun = {step.step for step in state.steps}
-    missing = [step for step in Step if step not in begun and step is not Step.SNS_NOTIFICATION]
+    started = {step.step for step in state.steps}
+    missing = [step for step in Step if step not in started and step is not Step.SNS_NOTIFICATION]
     return [
         *(f"{step.step.number} {step.step}: {step.status}, {step.details}{_skipped(step)}" for step in steps),
-        *([f"Not begun: {', '.join(missing)}"] if missing else []),
+        *([f"Not started: {', '.join(missing)}"] if missing else []),
         *(f"{what}: {arn}" for what, arn in _arns(state) if arn),
     ]
 
@@ -186,13 +199,13 @@ def _skipped(step: StepState) -> str:
     return f" (skipped by {step.skipped_by})" if step.skipped_by else ""
 
 
-def _leftover_lines(survey: Inventory | None) -> list[str]:
-    if survey is None or not survey.orphans:
+def _orphan_lines(inventory: Inventory | None) -> list[str]:
+    if inventory is None or not inventory.orphans:
         return []
-    shown = [f"- {orphan.text}" for orphan in survey.orphans[:ORPHANS_SHOWN]]
-    more = len(survey.orphans) - len(shown)
+    listed = [f"- {orphan.text}" for orphan in inventory.orphans[:MAX_ORPHANS]]
+    more = len(inventory.orphans) - len(listed)
     return [
-        *shown,
+        *listed,
         *([f"- and {more} more"] if more else []),
-        _command("cleanup REQUEST_FILE", "look at them again; with --delete it removes them"),
+        _command("list them again; with --delete the command removes them", "python starter.py cleanup REQUEST_FILE"),
     ]

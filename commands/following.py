@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from errors import Fault
+from models.cures import cure_command, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.inventory import Inventory
 from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from runs.endings import Ending, wait_for_ending
 from runs.restores import NoAnswer, RestoreRun
-from runs.summaries import format_duration, retry_command, summarize
+from runs.summaries import format_duration, summarize
 
 REFRESH_SECONDS = 1.0
 """Between two updates of the clock, and at first between two queries."""
@@ -157,7 +158,7 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
         lines += [f"Removed: {arn}" for arn in state.removed_arns]
         lines += _resource_lines(state.inventory) if state.inventory else []
     if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
-        lines.append(f"After fixing the cause:\n    {retry_command(state.operation_id, state.retry_from)}")
+        lines.append(f"After fixing the cause:\n    {cure_command(state)}")
     return "\n".join(lines)
 
 
@@ -172,10 +173,12 @@ def waiting_text(state: RestoreState) -> str:
     """What failed, until when an operator may decide, and the commands to choose from."""
     name, step = state.operation_id or "The operation", state.failed_step
     until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
-    commands = [f"Run the step again:\n    {retry_command(name)}"]
-    if step in SKIPPABLE:
-        commands.append(f"Continue without it:\n    python starter.py skip {name}")
-    commands.append(f"End the operation as failed now:\n    python starter.py abort {name}")
+    abort = f"End the operation as failed now:\n    python starter.py abort {name}"
+    if retry_step(state) is step:
+        skip = [f"Continue without it:\n    python starter.py skip {name}"] if step in SKIPPABLE else []
+        commands = [f"After fixing the cause, run the step again:\n    {retry_command(name)}", *skip, abort]
+    else:
+        commands = [abort, f"Then, after fixing the cause:\n    {cure_command(state)}"]
     return "\n".join([f"{name} waits for a decision{until}: {step} failed", *_explain(state.fault, step), *commands])
 
 

@@ -9,11 +9,12 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.service import RPCError, RPCStatusCode
 
 from errors import fault_of
+from models.cures import retry_command
 from models.decisions import OperatorDecision
 from models.workflow_names import DECIDE_UPDATE
 from runs.availability import UNAVAILABLE
 from runs.restores import NoAnswer, RestoreRefused, RestoreRun
-from runs.summaries import retry_command, summarize
+from runs.summaries import summarize
 
 UPDATE_TIMEOUT = timedelta(seconds=15)
 """Longer than Temporal takes to give the task of a killed worker to another (10 s), shorter than Temporal itself waits

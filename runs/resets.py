@@ -19,6 +19,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.cures import START_COMMAND
 from models.steps import Outcome, Step
 from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW
 from runs.restores import RestoreRefused, operation_of
@@ -30,7 +31,7 @@ NOT_REAPPLIED = (
 )
 """Signals, updates and cancellations after the reset point were meant for the run that ended, not for the new one."""
 
-START = "Start a new restore:\n    python starter.py start REQUEST_FILE"
+START = f"Start a new restore:\n    {START_COMMAND}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Resets:
         if ended.operation_id != operation_id:
             raise RestoreRefused(
                 f"{operation_id} is not the newest operation of its target: {ended.operation_id} is newer and "
-                f"{_status(last)}. Retry that one, or start a new restore:\n    python starter.py start REQUEST_FILE"
+                f"{_status(last)}. Retry that one, or start a new restore:\n    {START_COMMAND}"
             )
         if last.status is WorkflowExecutionStatus.RUNNING:
             raise RestoreRefused(f"{ended.operation_id} is running; there is nothing to retry.")

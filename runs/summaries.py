@@ -24,8 +24,3 @@ def summarize(state: RestoreState) -> str:
 def format_duration(began: datetime, ended: datetime) -> str:
     """The time between two moments as 0:47:10; never negative."""
     return str(max(ended - began, timedelta(0))).split(".")[0]
-
-
-def retry_command(operation_id: str, step: Step | None = None) -> str:
-    """The command that retries a failed operation, from an earlier step if one is given."""
-    return f"python starter.py retry {operation_id}{f' --from {step}' if step else ''}"

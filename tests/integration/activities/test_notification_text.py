@@ -125,16 +125,16 @@ Deletion protection is on
 [deletion-protection] orders-staging is protected from deletion.
 What to do: docs/runbook.md, section check-restore-status.
 
-HOW TO GO ON
-- once it is mended: go on at check-restore-status:
+HOW TO CONTINUE
+- after fixing the cause, retry from check-restore-status:
     python starter.py retry op-007
-- a new night, as the schedule starts the next one; it adopts a copy that is there:
+- start a new restore, as the schedule does; it adopts an existing copy:
     python starter.py start REQUEST_FILE
-- the trail:
+- read the audit trail:
     python starter.py audit op-007
 
-WHAT IS THERE NOW
-Seen 2026-11-25 03:02:11 UTC:
+WHAT EXISTS NOW
+Read from AWS at 2026-11-25 03:02:11 UTC:
 - copy {COPY}: available
     {LOOK_COPY}
 - target cluster orders-staging: available, restored by this operation
@@ -150,20 +150,20 @@ WHAT WAS DONE
 4 delete-rds: SUCCESS, went well
 5 restore-snapshot: SUCCESS, went well
 6 check-restore-status: FAILED, Deletion protection is on
-Not begun: setup-db-users, archive-snapshot
+Not started: setup-db-users, archive-snapshot
 Copy: {COPY_ARN}
 Restored cluster: {TARGET.arn}
 
-LEFT OVER FROM EARLIER NIGHTS
+ORPHANS OF EARLIER RESTORES
 - aurora-restore-x: failed (failed), of op-003
-- look at them again; with --delete it removes them:
+- list them again; with --delete the command removes them:
     python starter.py cleanup REQUEST_FILE
 
 WARNINGS
 Leftovers were not removed: Snapshot is busy: x
 
 Workflow: {TARGET.workflow_id}
-Seal of the trail: ab12"""
+Seal of the audit trail: ab12"""
     )
 
 
@@ -218,7 +218,7 @@ def test_a_cancelled_night_says_so() -> None:
 def test_a_night_that_waits_says_until_when(step: Step) -> None:
     """And with which words it goes on; skip stands there only where it is safe."""
     message = told(rig(step, outcome=Outcome.WAITING, waiting_until=AT + timedelta(hours=4)))
-    assert f"failed at {step} and waits for you until 2026-11-25 07:02 UTC." in message
+    assert f"failed at {step} and waits for a decision until 2026-11-25 07:02 UTC." in message
     verbs = [words[0] for words in commands(message)]
     assert verbs == ["retry", *(["skip"] if step is Step.ARCHIVE_SNAPSHOT else []), "abort", "audit"]
 
@@ -227,9 +227,9 @@ def test_a_good_night_reports_orphans_too() -> None:
     """Every night says what earlier ones left; without any it says nothing of it."""
     message = told(rig(None, inventory=survey(orphans=(ORPHAN,))))
     assert "orders succeeded." in message
-    assert "LEFT OVER FROM EARLIER NIGHTS\n- aurora-restore-x: failed (failed), of op-003" in message
+    assert "ORPHANS OF EARLIER RESTORES\n- aurora-restore-x: failed (failed), of op-003" in message
     assert commands(message) == [["audit", "op-007"], ["cleanup", "REQUEST_FILE"]]
-    assert "LEFT OVER" not in told(rig(None))
+    assert "ORPHANS OF EARLIER" not in told(rig(None))
 
 
 def test_many_orphans_are_counted() -> None:
@@ -248,7 +248,7 @@ def test_a_night_without_a_number_offers_nothing_that_needs_one() -> None:
 def test_what_is_not_known_is_said() -> None:
     """AWS did not answer: the message is sent all the same, and says so."""
     message = told(rig(inventory=Inventory(taken_at=AT, incomplete_reason="AWS not reachable")))
-    assert "Not known: AWS not reachable. Look yourself." in message
+    assert "Unknown: AWS not reachable; check in AWS." in message
     assert ["retry", "op-007"] in commands(message)
 
 

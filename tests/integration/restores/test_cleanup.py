@@ -111,7 +111,7 @@ async def test_a_cleanup_is_refused_while_a_night_runs(on: GoingOn, orphan: str,
     await on.until(handle, lambda state: bool(state.steps) and state.steps[-1].step == "check-copy-status")
     refused = await on.operator("cleanup", str(file), "--delete")
     assert refused.code == 3
-    assert f"A restore of this target is running already: {RESTORE}, operation op-002, at step 3 of 9" in refused.err
+    assert f"A restore of this target is already running: {RESTORE}, operation op-002, at step 3 of 9" in refused.err
     dry = await on.operator("cleanup", str(file))
     assert dry.code == 0
     assert "op-002 is running: its copy is not listed, and --delete is refused until it ends." in dry.err
@@ -154,7 +154,7 @@ async def test_nothing_begins_while_a_cleanup_runs(on: GoingOn, orphan: str, fil
     assert (retried.code, "op-002 is a cleanup and running; retry when it has ended." in retried.err) == (3, True)
     for name in (RESTORE, "op-002", asked().target.arn, "orders-staging"):
         shown = await on.operator("status", name)
-        assert (shown.code, f"A cleanup of {RESTORE} runs: " in shown.out) == (0, True), shown
+        assert (shown.code, f"The cleanup {RESTORE} is running: " in shown.out) == (0, True), shown
     running = await on.operator("audit", "verify", "op-002")
     assert running.code == 0, running
     assert "op-002 (running)" in running.out
@@ -176,7 +176,7 @@ async def test_a_cleanup_has_nothing_to_retry(on: GoingOn, orphan: str, file: Pa
     for verb in ("retry", "skip", "abort"):
         said = await on.operator(verb, "op-002")
         assert said.code == 3
-        assert "op-002 is a cleanup, which has no steps to go on with. Run it again: " in said.err
+        assert "op-002 is a cleanup, which has no steps to retry. Run the cleanup again:" in said.err
     shown = await on.operator("status", "op-002")
     assert (shown.code, "op-002 cleanup succeeded: Orphans removed" in shown.out) == (0, True)
     refused = await on.operator("cancel", "op-002")
@@ -220,7 +220,7 @@ async def test_a_cleanup_under_another_id_is_refused(on: GoingOn) -> None:
     handle = await on.bench.client.start_workflow(
         CLEANUP_WORKFLOW, asked(), id="my-cleanup", task_queue=on.bench.settings.task_queue
     )
-    assert f"a cleanup runs under the id {RESTORE}" in str(await ended(handle))
+    assert f"a cleanup of this target runs under the id {RESTORE}" in str(await ended(handle))
     nothing = await on.bench.client.start_workflow(
         CLEANUP_WORKFLOW, id="no-input", task_queue=on.bench.settings.task_queue
     )

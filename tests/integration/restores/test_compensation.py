@@ -246,7 +246,7 @@ async def test_an_aws_that_is_away_keeps_nobody_from_being_told(on: Bench) -> No
     await failure(handle)
     on.demo.emulator.faults.remove(outage)
     told = message(on)
-    assert "Not known: Access denied. Look yourself." in told
+    assert "Unknown: Access denied; check in AWS." in told
     assert "- target cluster orders-staging: not known: Access denied" in told
     assert "Leftovers were not removed: Access denied" in told
 
@@ -258,7 +258,7 @@ async def test_orphans_are_reported_every_night(on: Bench) -> None:
     await first.cancel()
     await failure(first)
     [orphan] = copies(on.demo)
-    assert "LEFT OVER" not in message(on)
+    assert "ORPHANS OF EARLIER" not in message(on)
     on.demo.control(
         "POST", "/_devstack/rds/status", {"arn": (await on.state(first)).snapshot_copy_arn, "status": "failed"}
     )
@@ -272,7 +272,7 @@ async def test_orphans_are_reported_every_night(on: Bench) -> None:
             state = await (await on.start(asked())).result()
             assert state.outcome == "succeeded"
         told = message(on)
-        assert f"LEFT OVER FROM EARLIER NIGHTS\n- {orphan}: failed (failed), of op-001" in told
+        assert f"ORPHANS OF EARLIER RESTORES\n- {orphan}: failed (failed), of op-001" in told
         assert "python starter.py cleanup REQUEST_FILE" in told
 
 
@@ -282,7 +282,7 @@ async def test_a_night_that_waits_removes_nothing_yet(on: Bench) -> None:
     handle = await on.start(asked(half_restored_target="remove", wait_for_operator="PT4H"))
     await failure(handle)
     first, last = (str(each["Message"]) for each in on.demo.receive_notifications())
-    assert "waits for you" in first
+    assert "waits for a decision" in first
     assert "- target cluster orders-staging: available, restored by this operation" in first
     assert "- target cluster orders-staging: gone" in last
     assert trail(on)[-3:] == [TOLD, REMOVED, TOLD]

@@ -241,7 +241,7 @@ async def test_an_operation_ends_sealed(on: Bench) -> None:
     state = await (await on.start(asked())).result()
     first, last = seals(on)
     [message] = on.demo.receive_notifications()
-    assert f"Seal of the trail: {first.digest}" in message["Message"]
+    assert f"Seal of the audit trail: {first.digest}" in message["Message"]
     assert state.seal_digest == last.digest
     assert last.previous_seal is not None
     assert last.previous_seal.digest == first.digest
@@ -272,6 +272,6 @@ async def test_a_notification_does_not_wait_for_ever_for_its_seal(on: Bench) -> 
     while not (messages := on.demo.receive_notifications()):  # noqa: ASYNC110 - it watches another process's queue
         await asyncio.sleep(0.05)
     assert "succeeded" in messages[0]["Subject"]
-    assert "Seal of the trail" not in messages[0]["Message"]
+    assert "Seal of the audit trail" not in messages[0]["Message"]
     on.demo.emulator.faults.remove(outage)
     assert (await handle.result()).seal_digest == seals(on)[-1].digest

@@ -11,6 +11,7 @@ from botocore import xform_name
 from botocore.session import get_session
 
 from activities.rds.aws_errors import TABLE
+from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, retry_command
 from models.search_attributes import ALL
 from models.steps import Step
 from tests.rigs.documents import anchor, headings, modules, section, text
@@ -84,6 +85,22 @@ def test_it_has_every_text_on_success() -> None:
     assert not [details for details in done if f"`{details}`" not in RUNBOOK]
 
 
+def test_its_cures_are_those_that_the_tool_prints() -> None:
+    """A row names an earlier step, or a new restore alone, exactly where the notification and the terminal do."""
+    steps = {(step, short): cell for step in Step for short, cell in cures(step)}
+    for (step, short), earlier in RETRY_FROM.items():
+        assert f"`{retry_command('OPERATION', earlier)}`" in steps[step, short]
+    assert not [place for place in START_ONLY if f"`{START_COMMAND}`" not in steps[place]]
+    assert {place for place, cell in steps.items() if " --from " in cell} == set(RETRY_FROM)
+    assert {place for place, cell in steps.items() if START_COMMAND in cell} == START_ONLY
+
+
+def test_every_cure_is_of_a_text_that_the_step_can_show() -> None:
+    """A short text that was renamed is renamed in the table of cures too."""
+    shorts = {*dict(raised_texts()), *(rule.short for rule in TABLE)}
+    assert {short for _, short in (*RETRY_FROM, *START_ONLY)} <= shorts
+
+
 def test_it_has_every_permission_that_a_call_needs() -> None:
     """Each AWS operation that production code calls is among the permissions."""
     permissions = section(RUNBOOK, "Permissions of each step")
@@ -102,6 +119,12 @@ def test_the_links_within_lead_somewhere() -> None:
     """A reference to another section of the runbook has its heading."""
     anchors = {anchor(heading) for heading in headings(RUNBOOK)}
     assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= anchors
+
+
+def cures(heading: str) -> Iterator[tuple[str, str]]:
+    """Each short text of a section's table, with its cell of what to do."""
+    for details, cure in re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", section(RUNBOOK, heading), re.MULTILINE):
+        yield from ((short, cure) for short in details.split(", "))
 
 
 def raised_texts() -> Iterator[tuple[str, str]]:
