@@ -58,6 +58,16 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
 
 
+def definition(path: Path, name: str) -> ast.stmt | None:
+    """The function, method (CLASS.METHOD) or class of that name in a module, or None."""
+    body: list[ast.stmt] = ast.parse(path.read_text("utf-8")).body
+    found: ast.stmt | None = None
+    for part in name.split("."):
+        found = next((node for node in body if getattr(node, "name", None) == part), None)
+        body = found.body if isinstance(found, ast.ClassDef) else []
+    return found
+
+
 @cache
 def defined_names(path: Path) -> frozenset[str]:
     """What a module defines: functions, classes, constants, and methods as CLASS.METHOD; none if there is no such file."""
