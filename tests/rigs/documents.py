@@ -9,8 +9,12 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "tests" / "README.md")
-"""Every document, except those that lie beside what they describe (`deploy/`, `devstack/aws/`)."""
+DOCUMENTS = tuple(
+    path
+    for folder in (".", "docs/**", "tests/**", "deploy", "devstack/**")
+    for path in sorted(ROOT.glob(f"{folder}/*.md"))
+)
+"""Every document."""
 PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "workflows")
 ROOT_MODULES = ("errors", "heartbeat", "logs", "settings", "starter", "worker")
 
