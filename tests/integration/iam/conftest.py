@@ -1,34 +1,33 @@
-"""One emulator with IAM at its door, and two places in it."""
+"""One emulator behind IAM, with two deployments in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextvars import ContextVar
 
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
+from clients import read_guard
 from devstack.aws import Emulator, NoDatabases
 from tests.rigs.activities import CLOCK_START, DURATIONS
-from tests.rigs.iam.deployments import APART, TOGETHER, Site, build
-from tests.rigs.iam.gateway import Identities, guarding
-from tests.rigs.iam.restores import PolicedNight, make_production
-
-
-@dataclass(frozen=True)
-class Policed:
-    """The emulator, and what its policies were asked."""
-
-    emulator: Emulator
-    ids: Identities
+from tests.rigs.iam.deployments import ONE_ACCOUNT, SEPARATE_ACCOUNTS, Deployment, deploy
+from tests.rigs.iam.gateway import IamState, install_gateway
+from tests.rigs.iam.owners import create_source
+from tests.rigs.iam.restores import AuthorizedRestore
 
 
 @pytest.fixture(scope="package")
-def policed() -> Iterator[Policed]:
-    """The emulator, its clock standing still."""
-    ids = Identities()
+def iam() -> IamState:
+    """The emulator's roles and sessions, and every evaluation of their policies."""
+    return IamState()
+
+
+@pytest.fixture(scope="package")
+def emulator(iam: IamState) -> Iterator[Emulator]:
+    """The emulator behind IAM; its clock shows the same time until a test advances it."""
     with (
-        guarding(ids),
+        install_gateway(iam),
         Emulator(NoDatabases(), durations=DURATIONS) as emulator,
         pytest.MonkeyPatch.context() as patch,
     ):
@@ -37,24 +36,32 @@ def policed() -> Iterator[Policed]:
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
+        # botocore waits up to a second before it repeats a failed call; that is not what these tests are about.
         patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
-        yield Policed(emulator, ids)
+        yield emulator
 
 
 @pytest.fixture(scope="package")
-def apart(policed: Policed) -> Site:
+def separate_accounts(emulator: Emulator, iam: IamState) -> Deployment:
     """Three accounts, two regions."""
-    return make_production(build(APART, policed.emulator, policed.ids))
+    return create_source(deploy(SEPARATE_ACCOUNTS, emulator, iam))
 
 
 @pytest.fixture(scope="package")
-def together(policed: Policed) -> Site:
+def one_account(emulator: Emulator, iam: IamState) -> Deployment:
     """One account, one region."""
-    return make_production(build(TOGETHER, policed.emulator, policed.ids))
+    return create_source(deploy(ONE_ACCOUNT, emulator, iam))
 
 
 @pytest.fixture
-def night(apart: Site) -> PolicedNight:
-    """A night with a target of its own."""
-    return PolicedNight(apart)
+def restore(separate_accounts: Deployment) -> AuthorizedRestore:
+    """A restore with a target name of its own; the target does not exist yet."""
+    return AuthorizedRestore(separate_accounts)
+
+
+@pytest.fixture
+def without_read_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a client delete without a read before: IAM is tested, not the worker's own read guard."""
+    reads = dict.fromkeys(read_guard.REQUIRED_READS.values(), read_guard._read_clocks())
+    monkeypatch.setattr(read_guard, "_reads_started_at", ContextVar("reads", default=reads))
+    monkeypatch.setattr(read_guard, "MAX_READ_AGE_SECONDS", float("inf"))

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from activities.preflight.plan import CheckStatus, Plan, plan_restore
 from audit.intents import TrailIntents
-from tests.rigs.iam.restores import PolicedNight
+from tests.rigs.iam.restores import AuthorizedRestore
 
 
-def plan_as(role: str, night: PolicedNight) -> Plan:
-    intents = TrailIntents(night.table_as(role))
-    return plan_restore(night.site.session(role), intents, night.request, night.now)
+def plan_as(role: str, restore: AuthorizedRestore) -> Plan:
+    clients, intents = restore.deployment.clients(role), TrailIntents(restore.table_as(role))
+    return plan_restore(clients, intents, restore.request, restore.owners.now)
 
 
-def test_the_workers_role_may_read_everything_that_a_plan_needs(night: PolicedNight) -> None:
+def test_the_workers_role_may_read_everything_that_a_plan_needs(restore: AuthorizedRestore) -> None:
     """With several accounts and regions, every check runs and passes."""
-    night.make_target()
-    night.make_snapshot()
-    plan = plan_as("worker", night)
+    restore.owners.create_target()
+    restore.owners.create_snapshot()
+    plan = plan_as("worker", restore)
     assert [result for result in plan.results if result.status is not CheckStatus.PASSED] == []
     rules = {result.rule for result in plan.results}
     assert {"snapshot-share", "snapshot-key", "opt-in-tag", "secret", "trail"} <= rules
 
 
-def test_the_operators_role_cannot_assume_the_targets_role(night: PolicedNight) -> None:
-    """Who can assume the target's role can delete the target, and a plan is no reason to allow that."""
-    night.make_target()
-    night.make_snapshot()
-    messages = {result.rule: result.message for result in plan_as("operator", night).failed_checks}
+def test_the_operators_role_cannot_assume_the_targets_role(restore: AuthorizedRestore) -> None:
+    """Anyone who can assume the target's role can delete the target, and a plan is no reason to allow that."""
+    restore.owners.create_target()
+    restore.owners.create_snapshot()
+    messages = {result.rule: result.message for result in plan_as("operator", restore).failed_checks}
     assert "AssumeRole" in messages["snapshot"]
     assert "AssumeRole" in messages["target-exists"]
     assert "trail" not in messages

@@ -1,7 +1,7 @@
-"""Which questions AWS asks IAM about a call: actions, resources, condition keys, and the actions that it depends on.
+"""Which access requests AWS makes to IAM for a call: actions, resources, condition keys, and dependent actions.
 
 Source: Service Authorization Reference, the pages of each service; DynamoDB Developer Guide, "Using IAM with DynamoDB
-transactions". A call that is not modelled here is no call that anybody may make.
+transactions". A call that is not modelled here is refused for every role.
 """
 
 from __future__ import annotations
@@ -11,56 +11,57 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from tests.rigs.iam.evaluation import Ask, Context
+from tests.rigs.iam.evaluation import AccessRequest, Context
 
 TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 PARTIQL = {"INSERT": "Insert", "UPDATE": "Update", "DELETE": "Delete", "SELECT": "Select"}
+NO_CONTEXT: Context = MappingProxyType({})
 
 
 class UnknownCall(Exception):
-    """Nobody wrote down what this call is authorised on."""
+    """This module does not say what the call is authorized on."""
 
 
-class Looks(Protocol):
-    """How the world stands at the moment of a call."""
+class ResourceReader(Protocol):
+    """Reads resources at the moment of a call, without asking IAM."""
 
     def tags(self, arn: str) -> Mapping[str, str]:
-        """The tags of a resource; none if it is not there."""
+        """The tags of a resource; none if it does not exist."""
 
     def secret_arn(self, secret_id: str) -> str:
-        """The ARN of a secret by name or ARN."""
+        """The ARN of a secret, by name or ARN."""
 
     def key_arn(self, key_id: str) -> str:
-        """The ARN of a key by id, alias or ARN."""
+        """The ARN of a key, by id, alias or ARN."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call as AWS sees it before it carries it out."""
+    """A call as AWS receives it, before it is carried out."""
 
     service: str
     operation: str
     parameters: Mapping[str, Any]
     account: str
     region: str
-    world: Looks
+    resources: ResourceReader
 
     @property
     def action(self) -> str:
-        """The action of the same name."""
+        """The action of the call's own name."""
         return f"{self.service}:{self.operation}"
 
     def rds_arn(self, kind: str, name: str) -> str:
-        """The ARN of one of the caller's own resources; an ARN stays what it is."""
+        """The ARN of a resource in the caller's account and region; an ARN as `name` is returned unchanged."""
         return name if name.startswith("arn:") else f"arn:aws:rds:{self.region}:{self.account}:{kind}:{name}"
 
-    def ask(self, resource: str, action: str | None = None, more: Context = MappingProxyType({})) -> Ask:
-        """The question about one resource, with its tags and those of the request."""
-        return Ask(action or self.action, resource, {**self._context(resource), **more})
+    def request(self, resource: str, action: str | None = None, more: Context = NO_CONTEXT) -> AccessRequest:
+        """The access request for one resource, with the resource's tags and the call's; `more` are further keys."""
+        return AccessRequest(action or self.action, resource, {**self._context(resource), **more})
 
     def _context(self, resource: str) -> Context:
         context: dict[str, tuple[str, ...]] = {"aws:RequestedRegion": (self.region,)}
-        context |= {f"aws:ResourceTag/{key}": (value,) for key, value in self.world.tags(resource).items()}
+        context |= {f"aws:ResourceTag/{key}": (value,) for key, value in self.resources.tags(resource).items()}
         context |= {f"aws:RequestTag/{key}": (value,) for key, value in self.request_tags.items()}
         if keys := tuple(self.parameters.get("TagKeys", self.request_tags)):
             context["aws:TagKeys"] = keys
@@ -68,104 +69,106 @@ class Call:
 
     @property
     def request_tags(self) -> dict[str, str]:
-        """The tags that the request gives."""
+        """The tags that the call sets."""
         return {tag["Key"]: tag.get("Value", "") for tag in self.parameters.get("Tags", [])}
 
 
-def questions(call: Call) -> list[Ask]:
-    """Everything that must be allowed for the call to be carried out."""
+def access_requests(call: Call) -> list[AccessRequest]:
+    """Everything that IAM must allow for the call. Raises `UnknownCall`."""
     try:
-        asked = ASKED.get(call.action) or SERVICES[call.service]
-        return list(asked(call))
+        requests = OPERATIONS.get(call.action) or SERVICES[call.service]
+        return list(requests(call))
     except KeyError as missing:
         raise UnknownCall(
-            f"{call.action} is new here ({missing} is not known): say in tests/rigs/iam/authorization.py what it is authorised "
-            "on (Service Authorization Reference), then allow it in deploy/iam and deploy/template.yaml."
+            f"{call.action} is not modelled ({missing} is unknown). Add to tests/rigs/iam/authorization.py what it is "
+            "authorized on (Service Authorization Reference), then allow it in deploy/iam and deploy/template.yaml."
         ) from missing
 
 
-def _rds(call: Call) -> Iterator[Ask]:
+def _describe_rds(call: Call) -> Iterator[AccessRequest]:
     if not call.operation.startswith("Describe"):
         raise KeyError(call.operation)
-    yield call.ask("*")
+    yield call.request("*")
 
 
-def _copy(call: Call) -> Iterator[Ask]:
+def _copy_snapshot(call: Call) -> Iterator[AccessRequest]:
     source = call.rds_arn("cluster-snapshot", call.parameters["SourceDBClusterSnapshotIdentifier"])
-    yield call.ask(source)
-    yield from _tagged(call, call.rds_arn("cluster-snapshot", call.parameters["TargetDBClusterSnapshotIdentifier"]))
+    yield call.request(source)
+    yield from _create_with_tags(
+        call, call.rds_arn("cluster-snapshot", call.parameters["TargetDBClusterSnapshotIdentifier"])
+    )
     if source.split(":")[3] != call.region:
-        yield call.ask("*", "rds:CrossRegionCommunication")
+        yield call.request("*", "rds:CrossRegionCommunication")
 
 
-def _restore(call: Call) -> Iterator[Ask]:
-    yield from _tagged(call, call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
-    yield call.ask(call.rds_arn("cluster-snapshot", call.parameters["SnapshotIdentifier"]))
+def _restore_cluster(call: Call) -> Iterator[AccessRequest]:
+    yield from _create_with_tags(call, call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+    yield call.request(call.rds_arn("cluster-snapshot", call.parameters["SnapshotIdentifier"]))
     yield from _groups(call, ("subgrp", "DBSubnetGroupName"), ("cluster-pg", "DBClusterParameterGroupName"))
 
 
-def _create_instance(call: Call) -> Iterator[Ask]:
+def _create_instance(call: Call) -> Iterator[AccessRequest]:
     public = {"rds:PubliclyAccessible": (str(call.parameters["PubliclyAccessible"]).lower(),)}
-    yield from _tagged(call, call.rds_arn("db", call.parameters["DBInstanceIdentifier"]), more=public)
-    yield call.ask(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]), more=public)
+    yield from _create_with_tags(call, call.rds_arn("db", call.parameters["DBInstanceIdentifier"]), more=public)
+    yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]), more=public)
     yield from _groups(call, ("pg", "DBParameterGroupName"), more=public)
 
 
-def _modify_cluster(call: Call) -> Iterator[Ask]:
-    yield call.ask(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+def _modify_cluster(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     yield from _groups(call, ("cluster-pg", "DBClusterParameterGroupName"))
     if call.parameters.get("ManageMasterUserPassword"):
         secret = f"arn:aws:secretsmanager:{call.region}:{call.account}:secret:rds!cluster-0"
-        yield call.ask(secret, "secretsmanager:CreateSecret")
-        yield call.ask(secret, "secretsmanager:TagResource")
+        yield call.request(secret, "secretsmanager:CreateSecret")
+        yield call.request(secret, "secretsmanager:TagResource")
 
 
-def _delete_cluster(call: Call) -> Iterator[Ask]:
-    yield call.ask(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+def _delete_cluster(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     if final := call.parameters.get("FinalDBSnapshotIdentifier"):
-        yield call.ask(call.rds_arn("cluster-snapshot", final))
-        yield call.ask(call.rds_arn("cluster-snapshot", final), "rds:CreateDBClusterSnapshot")
+        yield call.request(call.rds_arn("cluster-snapshot", final))
+        yield call.request(call.rds_arn("cluster-snapshot", final), "rds:CreateDBClusterSnapshot")
 
 
-def _tagged(call: Call, made: str, more: Context = MappingProxyType({})) -> Iterator[Ask]:
-    """What makes a resource with tags needs the right to tag it."""
-    yield call.ask(made, more=more)
+def _create_with_tags(call: Call, arn: str, more: Context = NO_CONTEXT) -> Iterator[AccessRequest]:
+    """A call that creates a resource with tags needs AddTagsToResource too."""
+    yield call.request(arn, more=more)
     if call.request_tags:
-        yield call.ask(made, "rds:AddTagsToResource")
+        yield call.request(arn, "rds:AddTagsToResource")
 
 
-def _groups(call: Call, *groups: tuple[str, str], more: Context = MappingProxyType({})) -> Iterator[Ask]:
+def _groups(call: Call, *groups: tuple[str, str], more: Context = NO_CONTEXT) -> Iterator[AccessRequest]:
     for kind, parameter in groups:
         if name := call.parameters.get(parameter):
-            yield call.ask(call.rds_arn(kind, name), more=more)
+            yield call.request(call.rds_arn(kind, name), more=more)
 
 
-def _rds_by(kind: str, parameter: str) -> Callable[[Call], Iterator[Ask]]:
-    def asked(call: Call) -> Iterator[Ask]:
-        yield call.ask(call.rds_arn(kind, call.parameters[parameter]))
+def _rds_resource(kind: str, parameter: str) -> Callable[[Call], Iterator[AccessRequest]]:
+    def requests(call: Call) -> Iterator[AccessRequest]:
+        yield call.request(call.rds_arn(kind, call.parameters[parameter]))
 
-    return asked
-
-
-def _dynamodb(call: Call) -> Iterator[Ask]:
-    yield call.ask(_table(call, call.parameters["TableName"], call.parameters.get("IndexName")))
+    return requests
 
 
-def _batch(call: Call) -> Iterator[Ask]:
+def _dynamodb(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(_table(call, call.parameters["TableName"], call.parameters.get("IndexName")))
+
+
+def _batch(call: Call) -> Iterator[AccessRequest]:
     for table in call.parameters["RequestItems"]:
-        yield call.ask(_table(call, table))
+        yield call.request(_table(call, table))
 
 
-def _transaction(call: Call) -> Iterator[Ask]:
+def _transaction(call: Call) -> Iterator[AccessRequest]:
     for item in call.parameters["TransactItems"]:
-        for kind, of in item.items():
-            yield call.ask(_table(call, of["TableName"]), f"dynamodb:{TRANSACTION[kind]}")
+        for kind, parameters in item.items():
+            yield call.request(_table(call, parameters["TableName"]), f"dynamodb:{TRANSACTION[kind]}")
 
 
-def _partiql(call: Call) -> Iterator[Ask]:
+def _partiql(call: Call) -> Iterator[AccessRequest]:
     words = call.parameters["Statement"].replace('"', " ").split()
     table = words[1] if words[0].upper() == "UPDATE" else words[2]
-    yield call.ask(_table(call, table), f"dynamodb:PartiQL{PARTIQL[words[0].upper()]}")
+    yield call.request(_table(call, table), f"dynamodb:PartiQL{PARTIQL[words[0].upper()]}")
 
 
 def _table(call: Call, name: str, index: str | None = None) -> str:
@@ -173,54 +176,54 @@ def _table(call: Call, name: str, index: str | None = None) -> str:
     return f"{arn}/index/{index}" if index else arn
 
 
-def _secretsmanager(call: Call) -> Iterator[Ask]:
-    yield call.ask(call.world.secret_arn(call.parameters["SecretId"]))
+def _secretsmanager(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.resources.secret_arn(call.parameters["SecretId"]))
 
 
-def _kms(call: Call) -> Iterator[Ask]:
-    yield call.ask(call.world.key_arn(call.parameters["KeyId"]))
+def _kms(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.resources.key_arn(call.parameters["KeyId"]))
 
 
-def _assume_role(call: Call) -> Iterator[Ask]:
-    yield call.ask(call.parameters["RoleArn"])
+def _assume_role(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.parameters["RoleArn"])
 
 
-def _nothing(_: Call) -> Iterator[Ask]:
+def _no_permission(_: Call) -> Iterator[AccessRequest]:
     yield from ()
 
 
-def _anywhere(call: Call) -> Iterator[Ask]:
-    yield call.ask("*")
+def _any_resource(call: Call) -> Iterator[AccessRequest]:
+    yield call.request("*")
 
 
-def _topic(call: Call) -> Iterator[Ask]:
-    yield call.ask(call.parameters["TopicArn"])
+def _topic(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.parameters["TopicArn"])
 
 
-SERVICES: Mapping[str, Callable[[Call], Iterator[Ask]]] = {
+SERVICES: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "dynamodb": _dynamodb,
     "kms": _kms,
-    "rds": _rds,
+    "rds": _describe_rds,
     "secretsmanager": _secretsmanager,
 }
-"""For operations that all name their resource in the same way."""
-ASKED: Mapping[str, Callable[[Call], Iterator[Ask]]] = {
+"""By service, for the operations that name their resource in the same way."""
+OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "dynamodb:BatchWriteItem": _batch,
     "dynamodb:ExecuteStatement": _partiql,
     "dynamodb:TransactWriteItems": _transaction,
-    "ec2:DescribeSecurityGroups": _anywhere,
-    "rds:AddTagsToResource": _rds_by("", "ResourceName"),
-    "rds:CopyDBClusterSnapshot": _copy,
+    "ec2:DescribeSecurityGroups": _any_resource,
+    "rds:AddTagsToResource": _rds_resource("", "ResourceName"),
+    "rds:CopyDBClusterSnapshot": _copy_snapshot,
     "rds:CreateDBInstance": _create_instance,
     "rds:DeleteDBCluster": _delete_cluster,
-    "rds:DeleteDBClusterSnapshot": _rds_by("cluster-snapshot", "DBClusterSnapshotIdentifier"),
-    "rds:DeleteDBInstance": _rds_by("db", "DBInstanceIdentifier"),
+    "rds:DeleteDBClusterSnapshot": _rds_resource("cluster-snapshot", "DBClusterSnapshotIdentifier"),
+    "rds:DeleteDBInstance": _rds_resource("db", "DBInstanceIdentifier"),
     "rds:ModifyDBCluster": _modify_cluster,
-    "rds:RemoveTagsFromResource": _rds_by("", "ResourceName"),
-    "rds:RestoreDBClusterFromSnapshot": _restore,
+    "rds:RemoveTagsFromResource": _rds_resource("", "ResourceName"),
+    "rds:RestoreDBClusterFromSnapshot": _restore_cluster,
     "sns:GetTopicAttributes": _topic,
     "sns:Publish": _topic,
     "sts:AssumeRole": _assume_role,
-    "sts:GetCallerIdentity": _nothing,
+    "sts:GetCallerIdentity": _no_permission,
 }
-"""The others, one by one."""
+"""By operation, for the others."""

@@ -1,4 +1,4 @@
-"""Where a pipeline runs: which accounts and regions take part, each with the stack of deploy/template.yaml in it."""
+"""Accounts and regions with the stack of deploy/template.yaml deployed in each of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devstack.aws import Emulator
 from settings import DatabaseTls, Settings
 from tests.rigs.activities import owner, session_of
 from tests.rigs.iam.evaluation import statements
-from tests.rigs.iam.gateway import Identities, Role
+from tests.rigs.iam.gateway import IamState, Role
 from tests.rigs.iam.template import ROLES, TEMPLATE
 
 SOURCE_CLUSTER = "orders"
@@ -21,8 +21,8 @@ SECRET_PREFIX = "staging/"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Accounts and regions of the three that take part."""
+class Layout:
+    """The accounts of worker, source and target, and the regions of source and target."""
 
     name: str
     worker: str
@@ -32,47 +32,52 @@ class Place:
     target_region: str
 
     @property
-    def account_of(self) -> dict[str, str]:
+    def accounts(self) -> dict[str, str]:
         """By role."""
         return {"worker": self.worker, "operator": self.worker, "source": self.source, "target": self.target}
 
+    def region(self, role: str) -> str:
+        """The region in which a role works."""
+        return self.source_region if role == "source" else self.target_region
+
     def role_arn(self, role: str) -> str:
-        """As the template names it."""
-        return f"arn:aws:iam::{self.account_of[role]}:role/aurora-restore-{role}"
+        """The ARN that the template gives a role."""
+        return f"arn:aws:iam::{self.accounts[role]}:role/aurora-restore-{role}"
 
     @property
     def topic_arn(self) -> str:
-        """Of the topic that the stack makes."""
+        """The ARN of the stack's topic."""
         return f"arn:aws:sns:{self.target_region}:{self.target}:aurora-restore"
 
 
-APART = Place("apart", "610000000001", "610000000002", "610000000003", "eu-west-1", "eu-central-1")
-"""The most that is kept apart: three accounts, two regions."""
-TOGETHER = Place("together", "620000000001", "620000000001", "620000000001", "eu-central-1", "eu-central-1")
-"""The least: everything in one region of one account, where no copy is needed."""
+SEPARATE_ACCOUNTS = Layout("separate", "610000000001", "610000000002", "610000000003", "eu-west-1", "eu-central-1")
+"""Three accounts, two regions."""
+ONE_ACCOUNT = Layout("one", "620000000001", "620000000001", "620000000001", "eu-central-1", "eu-central-1")
+"""One region of one account, so that a restore needs no copy."""
 
 
 @dataclass(eq=False)
-class Site:
-    """A place with its stacks, keys and network in the emulator."""
+class Deployment:
+    """A layout in the emulator, with its stacks, keys and network."""
 
-    place: Place
+    layout: Layout
     emulator: Emulator
-    ids: Identities
+    iam: IamState
     keys: dict[str, str]
+    """The ARNs of the KMS keys of source and target."""
     security_group: str
 
-    def owner(self, service: str, of: str = "target") -> Any:
-        """A client of whoever owns everything in one of the accounts; IAM does not ask them."""
-        region = self.place.source_region if of == "source" else self.place.target_region
-        return owner(self.emulator, service, self.place.account_of[of], region)
+    def owner(self, service: str, role: str = "target") -> Any:
+        """A client of the owner of a role's account, whom IAM allows everything."""
+        return owner(self.emulator, service, self.layout.accounts[role], self.layout.region(role))
 
-    @cache  # noqa: B019 - a site lives as long as the tests
-    def session(self, role: str) -> AwsClients:
-        """The clients of a process that runs under a role, as a task or an operator does."""
-        given = self.owner("sts", role).assume_role(RoleArn=self.place.role_arn(role), RoleSessionName="test")
-        session = session_of(self.place.account_of[role])
-        keys = given["Credentials"]
+    @cache  # noqa: B019 - a deployment lives as long as the tests
+    def clients(self, role: str) -> AwsClients:
+        """The clients of a process that runs under a role, such as the worker's task."""
+        layout = self.layout
+        assumed = self.owner("sts", role).assume_role(RoleArn=layout.role_arn(role), RoleSessionName="test")
+        keys = assumed["Credentials"]
+        session = session_of(layout.accounts[role])
         session.set_credentials(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
         return AwsClients(session)
 
@@ -80,71 +85,71 @@ class Site:
     def settings(self) -> Settings:
         """The worker's."""
         return Settings(
-            audit_region=self.place.target_region, database_tls=DatabaseTls.DISABLE, database_connect_seconds=2
+            audit_region=self.layout.target_region, database_tls=DatabaseTls.DISABLE, database_connect_seconds=2
         )
 
 
-def build(place: Place, emulator: Emulator, ids: Identities) -> Site:
-    """Keys, network and production by their owners, then the stacks."""
-    keys = {of: _key(emulator, place, of) for of in ("source", "target")}
-    site = Site(place, emulator, ids, keys, security_group="")
-    ec2 = site.owner("ec2")
-    site.security_group = ec2.create_security_group(GroupName="database", Description="-")["GroupId"]
+def deploy(layout: Layout, emulator: Emulator, iam: IamState) -> Deployment:
+    """Let the owners create keys, network and groups, then create the stacks."""
+    keys = {role: _create_key(emulator, layout, role) for role in ("source", "target")}
+    deployment = Deployment(layout, emulator, iam, keys, security_group="")
+    ec2 = deployment.owner("ec2")
+    deployment.security_group = ec2.create_security_group(GroupName="database", Description="-")["GroupId"]
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
-    rds = site.owner("rds")
+    rds = deployment.owner("rds")
     rds.create_db_subnet_group(DBSubnetGroupName="staging", DBSubnetGroupDescription="-", SubnetIds=subnets[:3])
     groups = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
     rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="staging-cluster", **groups)
     rds.create_db_parameter_group(DBParameterGroupName="staging-instance", **groups)
-    for account in sorted(set(place.account_of.values())):
-        _deploy(site, account)
-    return site
+    for account in sorted(set(layout.accounts.values())):
+        _create_stack(deployment, account)
+    return deployment
 
 
-def parameters(place: Place, keys: dict[str, str]) -> dict[str, str]:
-    """The stack's parameters, the same in every account; one role serves every target whose name fits."""
+def stack_parameters(layout: Layout, keys: dict[str, str]) -> dict[str, str]:
+    """The stack's parameters, the same in every account; the target's role serves every target of the pattern."""
     return {
-        "WorkerAccountId": place.worker,
+        "WorkerAccountId": layout.worker,
         "ExternalId": EXTERNAL_ID,
-        "SourceAccountId": place.source,
-        "SourceRegion": place.source_region,
+        "SourceAccountId": layout.source,
+        "SourceRegion": layout.source_region,
         "SourceCluster": SOURCE_CLUSTER,
         "SourceKeyArn": keys["source"],
-        "TargetAccountId": place.target,
-        "TargetRegion": place.target_region,
+        "TargetAccountId": layout.target,
+        "TargetRegion": layout.target_region,
         "TargetCluster": "staging-*",
         "TargetKeyArn": keys["target"],
         "SecretPrefix": SECRET_PREFIX,
     }
 
 
-def _key(emulator: Emulator, place: Place, of: str) -> str:
-    region = place.source_region if of == "source" else place.target_region
-    kms = owner(emulator, "kms", place.account_of[of], region)
+def _create_key(emulator: Emulator, layout: Layout, role: str) -> str:
+    kms = owner(emulator, "kms", layout.accounts[role], layout.region(role))
     key = kms.create_key()["KeyMetadata"]
-    kms.create_alias(AliasName=f"alias/{place.name}-{of}", TargetKeyId=key["KeyId"])
+    kms.create_alias(AliasName=f"alias/{layout.name}-{role}", TargetKeyId=key["KeyId"])
     return str(key["Arn"])
 
 
-def _deploy(site: Site, account: str) -> None:
-    place = site.place
-    region = place.target_region
-    owner(site.emulator, "cloudformation", account, region).create_stack(
+def _create_stack(deployment: Deployment, account: str) -> None:
+    """Create an account's stack, and register its roles in the gateway."""
+    layout = deployment.layout
+    parameters = stack_parameters(layout, deployment.keys)
+    owner(deployment.emulator, "cloudformation", account, layout.target_region).create_stack(
         StackName="aurora-restore",
         TemplateBody=TEMPLATE.read_text("utf-8"),
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters(place, site.keys).items()],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    iam = owner(site.emulator, "iam", account, "us-east-1")
-    for role in (role for role in ROLES if place.account_of[role] == account):
+    iam = owner(deployment.emulator, "iam", account, "us-east-1")
+    for role in (role for role in ROLES if layout.accounts[role] == account):
         name = f"aurora-restore-{role}"
         policy = iam.get_role_policy(RoleName=name, PolicyName=name)["PolicyDocument"]
         trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        arn = place.role_arn(role)
-        site.ids.roles[arn] = Role(arn, tuple(statements(_values(policy))), tuple(_values(trust)["Statement"]))
+        arn = layout.role_arn(role)
+        deployment.iam.roles[arn] = Role(arn, tuple(statements(_parsed(policy))), tuple(_parsed(trust)["Statement"]))
 
 
-def _values(document: Any) -> dict[str, Any]:
-    """A document as boto3 gives it; moto keeps the inline policy of a stack's role as Python's text, not as JSON."""
-    found: dict[str, Any] = ast.literal_eval(document) if isinstance(document, str) else document
-    return found
+def _parsed(document: Any) -> dict[str, Any]:
+    """A policy document as a mapping; moto returns the inline policy of a stack's role as a Python literal, not as JSON."""
+    parsed: dict[str, Any] = ast.literal_eval(document) if isinstance(document, str) else document
+    return parsed

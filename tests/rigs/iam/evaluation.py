@@ -1,23 +1,23 @@
-"""Whether IAM allows a call: a small evaluator of identity policies, strict about what it does not know.
+"""Whether IAM allows a request: an evaluator of identity policies that raises on what it does not model.
 
 Source: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements: Condition operators" and "Multivalued
-context keys". An operator that is not modelled here raises, so that no condition is ever passed by being ignored.
+context keys". A condition operator that is not modelled raises `KeyError`, so that no condition is ever ignored.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Context = Mapping[str, tuple[str, ...]]
-"""The condition keys of a request with their values; a key that the request does not have is not in it."""
+"""The request context: condition keys with their values; a key that the request does not have is absent."""
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One question to IAM: may this action be done to this resource, in this context?"""
+class AccessRequest:
+    """What IAM is asked: may this action be performed on this resource, in this context?"""
 
     action: str
     resource: str
@@ -29,8 +29,8 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Allowed or not, and by which statement; None if no statement speaks of it, which denies too."""
+class Decision:
+    """Whether the request is allowed, and the statement that decided; None is an implicit deny."""
 
     allowed: bool
     sid: str | None
@@ -44,17 +44,14 @@ class Statement:
     allows: bool
     body: Mapping[str, Any]
 
-    def speaks_of(self, ask: Ask) -> bool:
-        """Whether action, resource and every condition fit."""
-        return (
-            _element_fits(self.body, "Action", ask.action, ignore_case=True)
-            and _element_fits(self.body, "Resource", ask.resource)
-            and all(_condition_fits(operator, wanted, ask) for operator, wanted in self._conditions())
-        )
-
-    def _conditions(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    def applies_to(self, request: AccessRequest) -> bool:
+        """Whether action, resource and every condition match."""
         conditions: Mapping[str, Mapping[str, Any]] = self.body.get("Condition", {})
-        return conditions.items()
+        return (
+            _element_matches(self.body, "Action", request.action, ignore_case=True)
+            and _element_matches(self.body, "Resource", request.resource)
+            and all(_condition_holds(operator, expected, request) for operator, expected in conditions.items())
+        )
 
 
 def statements(policy: Mapping[str, Any]) -> list[Statement]:
@@ -62,59 +59,62 @@ def statements(policy: Mapping[str, Any]) -> list[Statement]:
     return [Statement(body["Sid"], body["Effect"] == "Allow", body) for body in policy["Statement"]]
 
 
-def decide(policy: Sequence[Statement], ask: Ask) -> Answer:
-    """Deny over Allow over nothing."""
+def evaluate(policy: Sequence[Statement], request: AccessRequest) -> Decision:
+    """An explicit deny overrides an allow; without either, the request is denied."""
     for effect in (False, True):
         for statement in policy:
-            if statement.allows is effect and statement.speaks_of(ask):
-                return Answer(effect, statement.sid)
-    return Answer(allowed=False, sid=None)
+            if statement.allows is effect and statement.applies_to(request):
+                return Decision(effect, statement.sid)
+    return Decision(allowed=False, sid=None)
 
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
-    """Whether a value fits a pattern in which * is any text and ? any one character."""
+    """Whether a value matches a pattern in which * is any text and ? any one character."""
     expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
     return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
 
 
-def listed(value: Any) -> list[str]:
-    """An element of a policy may be one text or a list of them."""
-    return [value] if isinstance(value, str) else list(value)
+def as_list(element: Any) -> list[str]:
+    """An element of a policy, which may be one text or a list of texts, as a list."""
+    return [element] if isinstance(element, str) else list(element)
 
 
-def _element_fits(body: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
+def _element_matches(body: Mapping[str, Any], element: str, value: str, *, ignore_case: bool = False) -> bool:
     negated = f"Not{element}" in body
-    patterns = listed(body[f"Not{element}" if negated else element])
+    patterns = as_list(body[f"Not{element}" if negated else element])
     return any(matches(pattern, value, ignore_case=ignore_case) for pattern in patterns) is not negated
 
 
-Test = Callable[[str, str], bool]
-"""Of a wanted value and a found one."""
-TESTS: Mapping[str, tuple[Test, bool]] = {
-    "StringEquals": (lambda wanted, found: wanted == found, False),
-    "StringNotEquals": (lambda wanted, found: wanted == found, True),
+Comparison = Callable[[str, str], bool]
+"""Compares the policy's value with the request's."""
+OPERATORS: Mapping[str, tuple[Comparison, bool]] = {
+    "StringEquals": (lambda expected, actual: expected == actual, False),
+    "StringNotEquals": (lambda expected, actual: expected == actual, True),
     "StringLike": (matches, False),
     "StringNotLike": (matches, True),
     "ArnEquals": (matches, False),
-    "Bool": (lambda wanted, found: wanted.lower() == found.lower(), False),
+    "Bool": (lambda expected, actual: expected.lower() == actual.lower(), False),
 }
-"""By operator: how two values are compared, and whether the operator is the negation of that."""
+"""By condition operator: the comparison, and whether the operator negates it."""
 
 
-def _condition_fits(operator: str, wanted: Mapping[str, Any], ask: Ask) -> bool:
-    context = {key.lower(): values for key, values in ask.context.items()}
-    return all(_key_fits(operator, listed(values), context.get(key.lower(), ())) for key, values in wanted.items())
+def _condition_holds(operator: str, condition: Mapping[str, Any], request: AccessRequest) -> bool:
+    """Whether the operator holds for every key of the condition. Keys ignore case."""
+    context = {key.lower(): values for key, values in request.context.items()}
+    return all(
+        _key_holds(operator, as_list(expected), context.get(key.lower(), ())) for key, expected in condition.items()
+    )
 
 
-def _key_fits(operator: str, wanted: list[str], found: tuple[str, ...]) -> bool:
+def _key_holds(operator: str, expected: list[str], actual: tuple[str, ...]) -> bool:
     if operator == "Null":
-        return (not found) is (wanted[0] == "true")
+        return (not actual) is (expected[0] == "true")
     quantifier, _, name = operator.rpartition(":")
-    if not found and name.endswith("IfExists"):
+    if not actual and name.endswith("IfExists"):
         return True
-    test, negated = TESTS[name.removesuffix("IfExists")]
-    fits = [any(test(each, value) for each in wanted) is not negated for value in found]
+    compare, negated = OPERATORS[name.removesuffix("IfExists")]
+    results = [any(compare(each, value) for each in expected) is not negated for value in actual]
     if quantifier:
-        return {"ForAllValues": all, "ForAnyValue": any}[quantifier](fits)
-    # A key that is absent is unlike anything: the negated operators are true for it, the others false.
-    return fits[0] if fits else negated
+        return {"ForAllValues": all, "ForAnyValue": any}[quantifier](results)
+    # An absent key equals nothing: the negated operators hold for it, the others do not.
+    return results[0] if results else negated

@@ -1,7 +1,7 @@
-"""The emulator with IAM at its door: a call by a role is carried out only if the role's policy allows it.
+"""The emulator behind IAM: it carries out a call by a role only if the role's policy allows it.
 
-Owners, whose access key is their account number, may do anything, as in the rest of the emulator. Everybody else
-comes with the credentials of a role, which the gate remembers from the AssumeRole that gave them.
+Owners, whose access key is their account number, may do anything, as in the rest of the emulator. A role's calls come
+with the credentials of a session, which the gateway remembers from the AssumeRole that created it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from devstack.aws.journal import RecordedCall
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.tagging import tags_of
 from devstack.aws.services import ServiceError
-from tests.rigs.iam.authorization import Call, UnknownCall, questions
-from tests.rigs.iam.evaluation import Answer, Ask, Statement, decide
+from tests.rigs.iam.authorization import Call, UnknownCall, access_requests
+from tests.rigs.iam.evaluation import AccessRequest, Decision, Statement, evaluate
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Role:
-    """A role as it was deployed: who may become it, and what it may do."""
+    """A deployed role: its policy, and its trust policy."""
 
     arn: str
     policy: tuple[Statement, ...]
@@ -40,110 +40,108 @@ class Role:
 
     @property
     def name(self) -> str:
-        """Such as target, of the role aurora-restore-target and the file deploy/iam/target.json."""
+        """For example target, of the role aurora-restore-target and the file deploy/iam/target.json."""
         return self.arn.rpartition("aurora-restore-")[2]
 
     def trusts(self, principal: str, external_id: str | None) -> bool:
-        """Whether this principal may become the role."""
-        given = {"aws:PrincipalArn": (principal,), "sts:ExternalId": (external_id,) if external_id else ()}
-        ask = Ask("sts:AssumeRole", self.arn, given)
+        """Whether this principal may assume the role."""
+        context = {"aws:PrincipalArn": (principal,), "sts:ExternalId": (external_id,) if external_id else ()}
+        request = AccessRequest("sts:AssumeRole", self.arn, context)
         account = principal.split(":")[4]
         return any(
-            each["Principal"].get("AWS") in (principal, f"arn:aws:iam::{account}:root")
-            and Statement("", allows=True, body={**each, "Resource": "*"}).speaks_of(ask)
-            for each in self.trust
+            statement["Principal"].get("AWS") in (principal, f"arn:aws:iam::{account}:root")
+            and Statement("", allows=True, body={**statement, "Resource": "*"}).applies_to(request)
+            for statement in self.trust
         )
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One question that was put to a role's policy, and the answer."""
+class Evaluation:
+    """One access request of a role's call, and the decision."""
 
     role: str
     call: str
-    ask: Ask
-    answer: Answer
+    request: AccessRequest
+    decision: Decision
 
     def __str__(self) -> str:
-        """As whoever has to extend a policy needs to read it."""
-        why = f"its statement {self.answer.sid} denies it" if self.answer.sid else "no statement allows it"
+        """Why the request is denied, and which files to extend."""
+        sid = self.decision.sid
+        why = f"its statement {sid} denies it" if sid else "no statement allows it"
         return (
-            f"the role aurora-restore-{self.role} calls {self.call}, which needs {self.ask}, and {why}: see whether it "
-            f"must, then extend deploy/iam/{self.role}.json and deploy/template.yaml"
+            f"the role aurora-restore-{self.role} calls {self.call}, which needs {self.request}, but {why}. If the role "
+            f"must make this call, extend deploy/iam/{self.role}.json and deploy/template.yaml."
         )
 
 
 @dataclass
-class Identities:
-    """The roles of one emulator, the sessions that were given out, and what was asked of the policies."""
+class IamState:
+    """The roles and sessions of one emulator, and every evaluation of their policies."""
 
     roles: dict[str, Role] = field(default_factory=dict)
+    """By ARN."""
     sessions: dict[str, Role] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-    @property
-    def denied(self) -> list[Asked]:
-        """The questions that were answered with no."""
-        return [asked for asked in self.asked if not asked.answer.allowed]
-
-    @property
-    def allowed(self) -> set[tuple[str, str]]:
-        """Every role's actions that were allowed."""
-        return {(asked.role, asked.ask.action) for asked in self.asked if asked.answer.allowed}
+    """By access key."""
+    evaluations: list[Evaluation] = field(default_factory=list)
+    unknown_calls: list[str] = field(default_factory=list)
+    """The calls that tests/rigs/iam/authorization.py does not model, as messages."""
 
 
 @contextmanager
-def guarding(identities: Identities) -> Iterator[None]:
-    """Whatever emulator is made meanwhile has IAM at its door."""
+def install_gateway(state: IamState) -> Iterator[None]:
+    """Put the gateway in front of every emulator that is created in this context."""
 
-    class Guarded(Gate):
-        ids = identities
+    class Gateway(IamGateway):
+        iam = state
 
-    with patch.object(devstack.aws.emulator, "Application", Guarded):
+    with patch.object(devstack.aws.emulator, "Application", Gateway):
         yield
 
 
-class Gate(Application):
-    """The emulator's application, behind the policies."""
+class IamGateway(Application):
+    """The emulator's application, which evaluates the policies first."""
 
-    ids: Identities
+    iam: IamState
 
     def _call(self, request: AwsRequest) -> Response:
-        role = self.ids.sessions.get(_access_key(request))
-        if role is not None and (why := self._refusal(role, request)):
-            return self._denied(request, why)
+        role = self.iam.sessions.get(_access_key(request))
+        if role is not None and (reason := self._denial(role, request)):
+            return self._access_denied(request, reason)
         response = super()._call(request)
         if request.operation == "AssumeRole":
             self._remember_session(request, response.get_data(as_text=True))
         return response
 
-    def _refusal(self, role: Role, request: AwsRequest) -> str | None:
-        call = self._seen(request)
+    def _denial(self, role: Role, request: AwsRequest) -> str | None:
+        """Why the call is denied; None if it is allowed."""
+        call = self._call_of(request)
         try:
-            asks = questions(call)
+            requests = access_requests(call)
         except UnknownCall as unknown:
-            self.ids.unknown.append(f"aurora-restore-{role.name}: {unknown}")
+            self.iam.unknown_calls.append(f"aurora-restore-{role.name}: {unknown}")
             return str(unknown)
-        asked = [Asked(role.name, call.action, ask, decide(role.policy, ask)) for ask in asks]
-        self.ids.asked.extend(asked)
-        no = next((str(each) for each in asked if not each.answer.allowed), None)
-        return no or self._distrust(role, call)
+        evaluations = [
+            Evaluation(role.name, call.action, access_request, evaluate(role.policy, access_request))
+            for access_request in requests
+        ]
+        self.iam.evaluations.extend(evaluations)
+        denied = next((evaluation for evaluation in evaluations if not evaluation.decision.allowed), None)
+        return str(denied) if denied else self._denial_by_trust(role, call)
 
-    def _distrust(self, role: Role, call: Call) -> str | None:
+    def _denial_by_trust(self, role: Role, call: Call) -> str | None:
         if call.action != "sts:AssumeRole":
             return None
-        wanted = self.ids.roles.get(call.parameters["RoleArn"])
-        if wanted is not None and wanted.trusts(role.arn, call.parameters.get("ExternalId")):
+        assumed = self.iam.roles.get(call.parameters["RoleArn"])
+        if assumed is not None and assumed.trusts(role.arn, call.parameters.get("ExternalId")):
             return None
         return f"{call.parameters['RoleArn']} does not trust {role.arn} with this external id"
 
-    def _seen(self, request: AwsRequest) -> Call:
+    def _call_of(self, request: AwsRequest) -> Call:
         caller = request.caller
-        looks = _Looks(self, caller)
-        return Call(caller.service, request.operation, _parameters(request), caller.account, caller.region, looks)
+        resources = _StateReader(self, caller)
+        return Call(caller.service, request.operation, _parameters(request), caller.account, caller.region, resources)
 
-    def _denied(self, request: AwsRequest, why: str) -> Response:
+    def _access_denied(self, request: AwsRequest, reason: str) -> Response:
         caller = request.caller
         code = "AccessDeniedException" if caller.service in ("dynamodb", "secretsmanager", "kms") else "AccessDenied"
         self._calls.add(
@@ -151,19 +149,19 @@ class Gate(Application):
                 self._state.clock.now(), caller.account, caller.region, caller.service, request.operation, {}, code
             )
         )
-        return error_response(caller.service, code, f"Not authorized: {why}", 403)
+        return error_response(caller.service, code, f"Not authorized: {reason}", 403)
 
-    def _remember_session(self, request: AwsRequest, answer: str) -> None:
-        if (key := re.search(r"<AccessKeyId>(\w+)<", answer)) and (role := request.parameters.get("RoleArn")):
-            self.ids.sessions[key[1]] = self.ids.roles[role]
+    def _remember_session(self, request: AwsRequest, response: str) -> None:
+        if (key := re.search(r"<AccessKeyId>(\w+)<", response)) and (role := request.parameters.get("RoleArn")):
+            self.iam.sessions[key[1]] = self.iam.roles[role]
 
 
-class _Looks:
-    """The world at the moment of a call, seen without asking IAM."""
+class _StateReader:
+    """A `ResourceReader` of the emulator's state."""
 
-    def __init__(self, gate: Gate, caller: Caller) -> None:
-        self._state = gate._state
-        self._services = gate._services
+    def __init__(self, gateway: IamGateway, caller: Caller) -> None:
+        self._state = gateway._state
+        self._services = gateway._services
         self._caller = caller
 
     def tags(self, arn: str) -> Mapping[str, str]:
@@ -174,21 +172,22 @@ class _Looks:
             except RdsError:
                 return {}
         if len(parts) > 5 and parts[2] == "secretsmanager":
-            found = self._answer("secretsmanager", "secretsmanager.DescribeSecret", {"SecretId": arn})
-            return {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+            secret = self._describe("secretsmanager", "secretsmanager.DescribeSecret", {"SecretId": arn})
+            return {tag["Key"]: tag["Value"] for tag in secret.get("Tags", [])}
         return {}
 
     def secret_arn(self, secret_id: str) -> str:
         own = f"arn:aws:secretsmanager:{self._caller.region}:{self._caller.account}:secret:{secret_id}-000000"
-        found = self._answer("secretsmanager", "secretsmanager.DescribeSecret", {"SecretId": secret_id})
-        return str(found.get("ARN", secret_id if secret_id.startswith("arn:") else own))
+        secret = self._describe("secretsmanager", "secretsmanager.DescribeSecret", {"SecretId": secret_id})
+        return str(secret.get("ARN", secret_id if secret_id.startswith("arn:") else own))
 
     def key_arn(self, key_id: str) -> str:
         own = f"arn:aws:kms:{self._caller.region}:{self._caller.account}:{key_id}"
-        found = self._answer("kms", "TrentService.DescribeKey", {"KeyId": key_id})
-        return str(found.get("KeyMetadata", {}).get("Arn", key_id if key_id.startswith("arn:") else own))
+        key = self._describe("kms", "TrentService.DescribeKey", {"KeyId": key_id})
+        return str(key.get("KeyMetadata", {}).get("Arn", key_id if key_id.startswith("arn:") else own))
 
-    def _answer(self, service: str, target: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def _describe(self, service: str, target: str, parameters: dict[str, str]) -> dict[str, Any]:
+        """The service's response; empty if it refuses."""
         try:
             return self._services.call(Caller(self._caller.account, self._caller.region, service), target, parameters)
         except ServiceError:
@@ -196,5 +195,5 @@ class _Looks:
 
 
 def _access_key(request: AwsRequest) -> str:
-    found = re.search(r"Credential=([^/,\s]+)/", request.environ.get("HTTP_AUTHORIZATION", ""))
-    return found[1] if found else ""
+    credential = re.search(r"Credential=([^/,\s]+)/", request.environ.get("HTTP_AUTHORIZATION", ""))
+    return credential[1] if credential else ""

@@ -1,11 +1,9 @@
-"""Nights under the policies: the activities in the workflow's order, as the worker's role, on targets of their own."""
+"""A restore under the policies: the activities in the workflow's order, with the credentials of the worker's role."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import urllib.request
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -22,68 +20,229 @@ from models.operation import OpenOperationInput, RestoreState
 from models.request import Archive, RestoreRequest, SnapshotSelector
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Step
-from models.users import DatabaseUser
-from tests.rigs.activities import ENGINE, ENGINE_VERSION, MOMENT, temporal_environment
-from tests.rigs.iam.deployments import EXTERNAL_ID, SECRET_PREFIX, SOURCE_CLUSTER, Site
+from tests.rigs.activities import ENGINE, temporal_environment
+from tests.rigs.iam.deployments import EXTERNAL_ID, SOURCE_CLUSTER, Deployment
+from tests.rigs.iam.owners import Owners
 
 NUMBERS = itertools.count(1)
-OPT_IN = "aurora-restore:replaced-by"
+MAX_POLLS = 39
 
 
-def make_production(site: Site) -> Site:
-    """The source cluster, encrypted with its own key."""
-    site.owner("rds", "source").create_db_cluster(
-        DBClusterIdentifier=SOURCE_CLUSTER,
-        Engine=ENGINE,
-        EngineVersion=ENGINE_VERSION,
-        MasterUsername="boss",
-        MasterUserPassword="long-enough",
-        StorageEncrypted=True,
-        KmsKeyId=site.keys["source"],
-    )
-    later(site)
-    return site
+class AuthorizedRestore:
+    """One operation with a target of its own. Each method runs one step; a step that waits is polled until it is done."""
 
-
-def later(site: Site, by: timedelta = MOMENT) -> None:
-    """Let time pass."""
-    site.emulator.clock.freeze(site.emulator.clock.now() + by)
-
-
-class PolicedNight:
-    """One target, one operation; every activity runs with the credentials of the worker's role."""
-
-    def __init__(self, site: Site, **target: Any) -> None:
-        self.site = site
+    def __init__(self, deployment: Deployment, **target: Any) -> None:
+        """`target` are values for the request's target."""
+        self.deployment = deployment
         self.number = next(NUMBERS)
-        self.restored: str | None = None
-        """The resource id of the cluster that this night restored."""
-        self.cluster = f"staging-{self.number}"
-        self.request = RestoreRequest.model_validate(self._request(target))
-        aws = site.session("worker")
-        _, table = worker.plugin(site.settings, aws)
-        defined = worker.activities(site.settings, aws, table)
-        self.activities = {activity._Definition.must_from_callable(each).name: each for each in defined}
+        self.owners = Owners(deployment, self.number)
+        self.cluster = self.owners.cluster
+        self.request = _request(deployment, self.owners, target)
         self.operation_id = "none yet"
-        self.started_at = self.now
+        aws = deployment.clients("worker")
+        _, table = worker.plugin(deployment.settings, aws)
+        activities = worker.activities(deployment.settings, aws, table)
+        self._activities = {activity._Definition.must_from_callable(method).name: method for method in activities}
+        self._started_at = self.owners.now
+        self._restored_id: str | None = None
 
-    def _request(self, target: dict[str, Any]) -> dict[str, Any]:
-        place = self.site.place
-        key = {"kms_key_id": f"alias/{place.name}-target"} if place.source_region != place.target_region else {}
-        return {
+    def select_snapshot_by(self, selector: dict[str, Any]) -> None:
+        """Change the request's snapshot selector."""
+        source = self.request.source.model_copy(update={"snapshot": SnapshotSelector(**selector)})
+        self.request = self.request.model_copy(update={"source": source})
+
+    def set_master_secret(self, secret: str) -> None:
+        """Change the request's secret of the master password."""
+        target = self.request.target.model_copy(update={"master_user_secret_id": secret})
+        self.request = self.request.model_copy(update={"target": target})
+
+    def table_as(self, role: str) -> AuditTable:
+        """The trail, read with a role's credentials."""
+        return worker.plugin(self.deployment.settings, self.deployment.clients(role))[1]
+
+    # The steps
+
+    def open_operation(self) -> None:
+        """open-operation."""
+        target = self.request.target
+        step_input = OpenOperationInput(
+            workflow_id=target.workflow_id,
+            first_run_id=str(self.number),
+            target_arn=target.arn,
+            opened_at=self.owners.now,
+        )
+        self.operation_id = self._run("open-operation", step_input).operation_id
+
+    def check_snapshot(self) -> Any:
+        """snapshot-check; returns its outcome."""
+        request = self.request
+        step_input = SnapshotCheckInput(
+            **self._step(),
+            source=request.source,
+            target=request.target,
+            users=request.users,
+            notification=request.notification,
+            copy_needed=request.copy_needed,
+        )
+        return self._run(Step.SNAPSHOT_CHECK, step_input)
+
+    def start_copy(self, checked: Any, **more: Any) -> Any:
+        """One poll of copy-snapshot; returns the copy."""
+        return self._run(Step.COPY_SNAPSHOT, self._copy_input(checked).model_copy(update=more)).snapshot_copy
+
+    def copy_snapshot(self, checked: Any) -> Any:
+        """copy-snapshot and check-copy-status; returns the copy."""
+        copy = self._run_until_done(Step.COPY_SNAPSHOT, self._copy_input(checked)).snapshot_copy
+        step_input = CheckCopyInput(
+            **self._step(), snapshot=checked.snapshot, snapshot_copy=copy, target=self.request.target
+        )
+        self._run_until_done(Step.CHECK_COPY_STATUS, step_input)
+        return copy
+
+    def _copy_input(self, checked: Any) -> CopySnapshotInput:
+        request = self.request
+        return CopySnapshotInput(
+            **self._step(),
+            source=request.source,
+            target=request.target,
+            snapshot=checked.snapshot,
+            copy_needed=request.copy_needed,
+        )
+
+    def delete_target(self, checked: Any, copy: Any) -> None:
+        """delete-rds."""
+        step_input = DeleteClusterInput(
+            **self._step(),
+            source=self.request.source,
+            target=self.request.target,
+            snapshot=checked.snapshot,
+            snapshot_copy=copy,
+            source_resource_id=checked.source_resource_id,
+            target_resource_id=checked.target_resource_id,
+            target_settings=checked.target_settings,
+        )
+        self._run_until_done(Step.DELETE_RDS, step_input)
+
+    def restore_target(self, checked: Any, copy: Any) -> Any:
+        """restore-snapshot and check-restore-status; returns the endpoint."""
+        target: dict[str, Any] = {"target": self.request.target, "configuration": checked.configuration}
+        restore_input = RestoreClusterInput(
+            **self._step(),
+            **target,
+            source_arn=self.request.source.arn,
+            snapshot=checked.snapshot,
+            snapshot_copy=copy,
+        )
+        self._restored_id = self._run(Step.RESTORE_SNAPSHOT, restore_input).cluster_resource_id
+        check_input = CheckRestoreInput(**self._step(), **target, engine=ENGINE, cluster_resource_id=self._restored_id)
+        return self._run_until_done(Step.CHECK_RESTORE_STATUS, check_input).endpoint
+
+    def set_up_users(self, endpoint: Any) -> None:
+        """setup-db-users. Raises `DatabaseUnreachable`, since no database listens at the endpoint."""
+        step_input = SetupUsersInput(
+            **self._step(),
+            target=self.request.target,
+            cluster_resource_id=self._restored_id,
+            endpoint=endpoint,
+            users=self.request.users,
+        )
+        self._run(Step.SETUP_DB_USERS, step_input)
+
+    def archive_snapshot(self, checked: Any, copy: Any, keep: int = 1) -> None:
+        """archive-snapshot."""
+        step_input = ArchiveSnapshotInput(
+            **self._step(),
+            snapshot=checked.snapshot,
+            snapshot_copy=copy,
+            target=self.request.target,
+            archive=Archive(keep=keep),
+        )
+        self._run(Step.ARCHIVE_SNAPSHOT, step_input)
+
+    def notify(self) -> None:
+        """sns-notification."""
+        request = self.request
+        state = RestoreState(
+            source_arn=request.source.arn,
+            target_arn=request.target.arn,
+            started_at=self._started_at,
+            outcome=Outcome.SUCCEEDED,
+        )
+        step_input = NotificationInput(
+            **self._step(),
+            target=request.target,
+            notification=request.notification,
+            workflow_id=request.target.workflow_id,
+            state=state,
+        )
+        self._run(Step.SNS_NOTIFICATION, step_input)
+
+    # Housekeeping
+
+    def take_inventory(self, copy: Any) -> Any:
+        """take-inventory; returns the inventory."""
+        step_input = InventoryInput(
+            operation_id=self.operation_id,
+            target=self.request.target,
+            archive=self.request.archive,
+            snapshot_copy_arn=copy.arn,
+        )
+        return self._run(TAKE_INVENTORY, step_input)
+
+    def remove_leftovers(self, checked: Any, resource_id: str | None = None) -> Any:
+        """remove-leftovers; returns its outcome."""
+        step_input = RemoveLeftoversInput(
+            **self._step(),
+            source=self.request.source,
+            target=self.request.target,
+            snapshot_arn=checked.snapshot.arn,
+            unfinished_copy=True,
+            cluster_resource_id=resource_id,
+        )
+        return self._run_until_done(Housekeeping.REMOVE_LEFTOVERS, step_input)
+
+    def remove_orphans(self, keep: int = 1) -> Any:
+        """remove-orphans; returns its outcome."""
+        step_input = RemoveOrphansInput(**self._step(), target=self.request.target, archive=Archive(keep=keep))
+        return self._run(Housekeeping.REMOVE_ORPHANS, step_input)
+
+    # In place of the workflow
+
+    def _step(self) -> dict[str, Any]:
+        return {"operation_id": self.operation_id, "step_started_at": self.owners.now}
+
+    def _run(self, name: str, step_input: Any) -> Any:
+        """One attempt of one poll."""
+        return temporal_environment(self.owners.now).run(self._activities[name], step_input)
+
+    def _run_until_done(self, name: str, step_input: Any) -> Any:
+        """Poll once a minute, as the workflow does."""
+        for poll in range(1, MAX_POLLS + 1):
+            outcome = self._run(name, step_input.model_copy(update={"poll": poll}))
+            if outcome.done:
+                return outcome
+            self.owners.advance_clock(timedelta(minutes=1))
+        raise AssertionError(f"{name} is not done after {MAX_POLLS} polls: {outcome.details}")
+
+
+def _request(deployment: Deployment, owners: Owners, target: dict[str, Any]) -> RestoreRequest:
+    layout = deployment.layout
+    crosses_regions = layout.source_region != layout.target_region
+    return RestoreRequest.model_validate(
+        {
             "source": {
-                "account_id": place.source,
-                "region": place.source_region,
+                "account_id": layout.source,
+                "region": layout.source_region,
                 "cluster": SOURCE_CLUSTER,
-                "role_arn": place.role_arn("source"),
+                "role_arn": layout.role_arn("source"),
                 "external_id": EXTERNAL_ID,
-                "snapshot": {"prefix": f"night-{self.number}"},
+                "snapshot": {"prefix": owners.snapshot_prefix},
             },
             "target": {
-                "account_id": place.target,
-                "region": place.target_region,
-                "cluster": self.cluster,
-                "role_arn": place.role_arn("target"),
+                "account_id": layout.target,
+                "region": layout.target_region,
+                "cluster": owners.cluster,
+                "role_arn": layout.role_arn("target"),
                 "external_id": EXTERNAL_ID,
                 "instances": (
                     {"instance_class": "db.r6g.large", "db_parameter_group_name": "staging-instance"},
@@ -91,210 +250,11 @@ class PolicedNight:
                 ),
                 "db_subnet_group_name": "staging",
                 "db_cluster_parameter_group_name": "staging-cluster",
-                "vpc_security_group_ids": (self.site.security_group,),
-                **key,
+                "vpc_security_group_ids": (deployment.security_group,),
+                "kms_key_id": f"alias/{layout.name}-target" if crosses_regions else None,
                 **target,
             },
-            "users": ({"name": "app", "secret_id": self._secret()},),
-            "notification": {"topic_arn": place.topic_arn},
+            "users": ({"name": "app", "secret_id": owners.create_secret("app", "long-enough-too")},),
+            "notification": {"topic_arn": layout.topic_arn},
         }
-
-    def _secret(self) -> str:
-        name = f"{SECRET_PREFIX}app-{self.number}"
-        value = json.dumps({"password": "long-enough-too"})
-        self.site.owner("secretsmanager").create_secret(Name=name, SecretString=value)
-        return name
-
-    # What the owners do
-
-    @property
-    def now(self) -> datetime:
-        return self.site.emulator.clock.now()
-
-    def later(self, by: timedelta = MOMENT) -> None:
-        later(self.site, by)
-
-    def make_target(self, *, instances_opt_in: bool = True, **options: Any) -> str:
-        """The owner's target with one instance, both opted in unless it says otherwise; returns its resource id."""
-        rds = self.site.owner("rds")
-        opt_in = [{"Key": OPT_IN, "Value": self.request.source.arn}]
-        made = rds.create_db_cluster(
-            DBClusterIdentifier=self.cluster,
-            Engine=ENGINE,
-            EngineVersion=ENGINE_VERSION,
-            MasterUsername="boss",
-            MasterUserPassword="long-enough",
-            **{"Tags": opt_in, **options},
-        )
-        self.later()
-        rds.create_db_instance(
-            DBInstanceIdentifier=f"made-by-hand-{self.number}",
-            DBClusterIdentifier=self.cluster,
-            DBInstanceClass="db.r6g.large",
-            Engine=ENGINE,
-            Tags=opt_in if instances_opt_in else [],
-        )
-        self.later()
-        return str(made["DBCluster"]["DbClusterResourceId"])
-
-    def make_snapshot(self) -> str:
-        """Production's snapshot of the day, shared with the target's account; returns its identifier."""
-        rds, place = self.site.owner("rds", "source"), self.site.place
-        name = f"night-{self.number}-{self.now.date()}-{self.now:%H%M%S}"
-        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=SOURCE_CLUSTER)
-        self.later()
-        if place.source != place.target:
-            rds.modify_db_cluster_snapshot_attribute(
-                DBClusterSnapshotIdentifier=name, AttributeName="restore", ValuesToAdd=[place.target]
-            )
-        return name
-
-    def delete_by_hand(self) -> None:
-        """The owner deletes the target."""
-        rds = self.site.owner("rds")
-        rds.delete_db_instance(DBInstanceIdentifier=f"made-by-hand-{self.number}", SkipFinalSnapshot=True)
-        rds.delete_db_cluster(DBClusterIdentifier=self.cluster, SkipFinalSnapshot=True)
-        self.later()
-
-    def force_status(self, arn: str, status: str) -> None:
-        """What only AWS can do."""
-        body = json.dumps({"arn": arn, "status": status}).encode()
-        url = f"{self.site.emulator.endpoint_url}/_devstack/rds/status"
-        urllib.request.urlopen(urllib.request.Request(url, body, method="POST")).close()
-
-    def choose(self, selector: dict[str, Any]) -> None:
-        """Another way of choosing the snapshot."""
-        source = self.request.source.model_copy(update={"snapshot": SnapshotSelector(**selector)})
-        self.request = self.request.model_copy(update={"source": source})
-
-    def table_as(self, role: str) -> AuditTable:
-        """The trail, as a role sees it."""
-        return worker.plugin(self.site.settings, self.site.session(role))[1]
-
-    # The steps
-
-    def run(self, name: str, of: Any) -> Any:
-        """One attempt of one look."""
-        return temporal_environment(self.now).run(self.activities[name], of)
-
-    def until_done(self, name: str, of: Any) -> Any:
-        """Look as the workflow does, a minute between two looks."""
-        for poll in range(1, 40):
-            answer = self.run(name, of.model_copy(update={"poll": poll}))
-            if answer.done:
-                return answer
-            self.later(timedelta(minutes=1))
-        raise AssertionError(f"{name} is not done after 39 looks: {answer.details}")
-
-    def _step(self) -> dict[str, Any]:
-        return {"operation_id": self.operation_id, "step_started_at": self.now}
-
-    def open(self) -> None:
-        """open-operation."""
-        target = self.request.target
-        wanted = OpenOperationInput(
-            workflow_id=target.workflow_id, first_run_id=str(self.number), target_arn=target.arn, opened_at=self.now
-        )
-        self.operation_id = self.run("open-operation", wanted).operation_id
-
-    def check(self) -> Any:
-        """snapshot-check."""
-        of = self.request
-        given: dict[str, Any] = {"users": of.users, "notification": of.notification, "copy_needed": of.copy_needed}
-        return self.run(
-            Step.SNAPSHOT_CHECK, SnapshotCheckInput(**self._step(), source=of.source, target=of.target, **given)
-        )
-
-    def begin_copy(self, found: Any, **more: Any) -> Any:
-        """One look of copy-snapshot; returns the copy."""
-        return self.run(Step.COPY_SNAPSHOT, self._copy_input(found).model_copy(update=more)).snapshot_copy
-
-    def copy(self, found: Any) -> Any:
-        """copy-snapshot and check-copy-status, until the copy is available; returns the copy."""
-        copy = self.until_done(Step.COPY_SNAPSHOT, self._copy_input(found)).snapshot_copy
-        given = {"snapshot": found.snapshot, "target": self.request.target}
-        self.until_done(Step.CHECK_COPY_STATUS, CheckCopyInput(**self._step(), snapshot_copy=copy, **given))
-        return copy
-
-    def _copy_input(self, found: Any) -> CopySnapshotInput:
-        of = self.request
-        given: dict[str, Any] = {"source": of.source, "target": of.target, "copy_needed": of.copy_needed}
-        return CopySnapshotInput(**self._step(), snapshot=found.snapshot, **given)
-
-    def delete(self, found: Any, copy: Any) -> Any:
-        """delete-rds, until the target is gone."""
-        of = self.request
-        given = DeleteClusterInput(
-            **self._step(),
-            source=of.source,
-            target=of.target,
-            snapshot=found.snapshot,
-            snapshot_copy=copy,
-            source_resource_id=found.source_resource_id,
-            target_resource_id=found.target_resource_id,
-            target_settings=found.target_settings,
-        )
-        return self.until_done(Step.DELETE_RDS, given)
-
-    def restore(self, found: Any, copy: Any) -> Any:
-        """restore-snapshot and check-restore-status, until all of it is available; returns its endpoint."""
-        target = self.request.target
-        given = {"source_arn": self.request.source.arn, "snapshot": found.snapshot, "snapshot_copy": copy}
-        configured: dict[str, Any] = {"target": target, "configuration": found.configuration}
-        restored = self.run(Step.RESTORE_SNAPSHOT, RestoreClusterInput(**self._step(), **configured, **given))
-        self.restored = restored.cluster_resource_id
-        step_input = CheckRestoreInput(**self._step(), **configured, engine=ENGINE, cluster_resource_id=self.restored)
-        return self.until_done(Step.CHECK_RESTORE_STATUS, step_input).endpoint
-
-    def set_up_users(self, endpoint: Any) -> Any:
-        """setup-db-users."""
-        users: tuple[DatabaseUser, ...] = self.request.users
-        given = {"target": self.request.target, "cluster_resource_id": self.restored, "endpoint": endpoint}
-        step_input = SetupUsersInput(**self._step(), **given, users=users)
-        return self.run(Step.SETUP_DB_USERS, step_input)
-
-    def archive(self, found: Any, copy: Any, keep: int = 1) -> Any:
-        """archive-snapshot."""
-        given = {
-            "snapshot": found.snapshot,
-            "snapshot_copy": copy,
-            "target": self.request.target,
-            "archive": Archive(keep=keep),
-        }
-        return self.run(Step.ARCHIVE_SNAPSHOT, ArchiveSnapshotInput(**self._step(), **given))
-
-    def notify(self) -> Any:
-        """sns-notification."""
-        of = self.request
-        state = RestoreState(
-            source_arn=of.source.arn, target_arn=of.target.arn, started_at=self.started_at, outcome=Outcome.SUCCEEDED
-        )
-        given: dict[str, Any] = {"notification": of.notification, "workflow_id": of.target.workflow_id, "state": state}
-        return self.run(Step.SNS_NOTIFICATION, NotificationInput(**self._step(), target=of.target, **given))
-
-    def survey(self, copy: Any = None) -> Any:
-        """take-inventory; returns what was seen."""
-        of = self.request
-        given: dict[str, Any] = {
-            "target": of.target,
-            "archive": of.archive,
-            "snapshot_copy_arn": copy.arn if copy else None,
-        }
-        return self.run(TAKE_INVENTORY, InventoryInput(operation_id=self.operation_id, **given))
-
-    def remove_leftovers(self, found: Any, resource_id: str | None = None) -> Any:
-        """remove-leftovers, until both are gone."""
-        step_input = RemoveLeftoversInput(
-            **self._step(),
-            source=self.request.source,
-            target=self.request.target,
-            snapshot_arn=found.snapshot.arn,
-            unfinished_copy=True,
-            cluster_resource_id=resource_id,
-        )
-        return self.until_done(Housekeeping.REMOVE_LEFTOVERS, step_input)
-
-    def remove_orphans(self, keep: int = 1) -> Any:
-        """remove-orphans."""
-        step_input = RemoveOrphansInput(**self._step(), target=self.request.target, archive=Archive(keep=keep))
-        return self.run(Housekeeping.REMOVE_ORPHANS, step_input)
+    )

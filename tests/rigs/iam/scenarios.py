@@ -1,8 +1,7 @@
-"""The nights that show what the roles need: good ones, and those on which something goes wrong."""
+"""The restores that show which permissions the roles need: some succeed, in others something goes wrong."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,10 +12,10 @@ from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.operation import FinalPoll
 from models.request import Archive, MissingTarget
-from tests.rigs.iam.deployments import SECRET_PREFIX, Site
-from tests.rigs.iam.restores import PolicedNight
+from tests.rigs.iam.deployments import Deployment
+from tests.rigs.iam.restores import AuthorizedRestore
 
-LOST = {
+LOST_RESPONSES = {
     "rds": (
         "CopyDBClusterSnapshot",
         "DeleteDBInstance",
@@ -29,197 +28,193 @@ LOST = {
     "dynamodb": ("TransactWriteItems", "PutItem"),
     "sns": ("GetTopicAttributes", "Publish"),
 }
-"""The calls whose answer gets lost on the wire once, so that they are made again."""
+"""The calls whose response is lost once, so that they are made again."""
 KEEP_ONE = {"archive": Archive(keep=1)}
 
 
-def whole(night: PolicedNight) -> Any:
-    """All nine steps; no database answers here, so that setup-db-users gets as far as its passwords."""
-    night.open()
-    night.make_snapshot()
-    found = night.check()
-    copy = night.copy(found)
-    night.delete(found, copy)
-    endpoint = night.restore(found, copy)
+def run_all_steps(restore: AuthorizedRestore) -> None:
+    """All nine steps; no database listens, so that setup-db-users ends after reading its passwords."""
+    restore.open_operation()
+    restore.owners.create_snapshot()
+    checked = restore.check_snapshot()
+    copy = restore.copy_snapshot(checked)
+    restore.delete_target(checked, copy)
+    endpoint = restore.restore_target(checked, copy)
     with pytest.raises(DatabaseUnreachable):
-        night.set_up_users(endpoint)
-    night.archive(found, copy)
-    night.notify()
-    return copy
+        restore.set_up_users(endpoint)
+    restore.archive_snapshot(checked, copy)
+    restore.notify()
 
 
-def two_nights_in_a_row(site: Site) -> None:
-    """The second one deletes what the first one made and prunes its copy; its master password is the owner's."""
-    first = PolicedNight(site)
-    first.make_target()
-    whole(first)
-    secret = f"{SECRET_PREFIX}master-{first.number}"
-    site.owner("secretsmanager").create_secret(Name=secret, SecretString=json.dumps({"password": "long-enough"}))
-    target = first.request.target.model_copy(update={"master_user_secret_id": secret})
-    first.request = first.request.model_copy(update={"target": target})
-    whole(first)
+def run_two_restores(deployment: Deployment) -> None:
+    """The second one deletes what the first one restored, and prunes its copy; the owner sets its master password."""
+    restore = _with_target(deployment)
+    run_all_steps(restore)
+    restore.set_master_secret(restore.owners.create_secret("master", "long-enough"))
+    run_all_steps(restore)
 
 
-def a_first_night(site: Site) -> None:
-    """There is no target yet."""
-    whole(PolicedNight(site, missing=MissingTarget.CREATE))
+def run_one_restore(deployment: Deployment) -> None:
+    """Nothing goes wrong."""
+    run_all_steps(_with_target(deployment))
 
 
-def answers_get_lost(site: Site) -> None:
-    """Whatever changes something is done, its answer is lost, and it is made again."""
-    night = PolicedNight(site)
-    night.make_target()
-    for service, operations in LOST.items():
+def run_first_restore(deployment: Deployment) -> None:
+    """The target does not exist yet."""
+    run_all_steps(AuthorizedRestore(deployment, missing=MissingTarget.CREATE))
+
+
+def lose_responses(deployment: Deployment) -> None:
+    """Each call that changes something takes effect, its response is lost, and the call is made again."""
+    restore = _with_target(deployment)
+    for service, operations in LOST_RESPONSES.items():
         for operation in operations:
-            site.emulator.faults.add(service, operation, "reset-after")
+            deployment.emulator.faults.add(service, operation, "reset-after")
     try:
-        whole(night)
+        run_all_steps(restore)
     finally:
-        site.emulator.faults.clear()
+        deployment.emulator.faults.clear()
 
 
-def a_copy_failed(site: Site) -> None:
-    """The copy under tonight's name is failed: it is removed and made anew."""
-    night = PolicedNight(site)
-    night.make_target()
-    night.open()
-    night.make_snapshot()
-    found = night.check()
-    made = night.begin_copy(found)
-    night.force_status(made.arn, "failed")
-    night.copy(found)
+def replace_failed_copy(deployment: Deployment) -> None:
+    """The copy of this operation has failed: it is deleted and made again."""
+    restore = _with_target(deployment)
+    restore.open_operation()
+    restore.owners.create_snapshot()
+    checked = restore.check_snapshot()
+    copy = restore.start_copy(checked)
+    restore.owners.set_status(copy.arn, "failed")
+    restore.copy_snapshot(checked)
 
 
-def the_target_is_refused(site: Site) -> None:
-    """It has not opted in, and its deletion is refused too, should it lose the tag later; people are told."""
-    night = PolicedNight(site)
-    night.open()
-    night.make_target(Tags=[])
-    night.make_snapshot()
+def refuse_target(deployment: Deployment) -> None:
+    """The target has not opted in, and the notification says so."""
+    restore = AuthorizedRestore(deployment)
+    restore.open_operation()
+    restore.owners.create_target(Tags=[])
+    restore.owners.create_snapshot()
     with pytest.raises(Refused):
-        night.check()
-    night.notify()
+        restore.check_snapshot()
+    restore.notify()
 
 
-def nothing_is_ready(site: Site) -> None:
-    """No subnet group, no parameter groups, no snapshot of that name."""
-    night = PolicedNight(
-        site,
+def refuse_missing_prerequisites(deployment: Deployment) -> None:
+    """No subnet group, no parameter group, no security group, and first no snapshot either."""
+    restore = AuthorizedRestore(
+        deployment,
         db_subnet_group_name="nowhere",
         db_cluster_parameter_group_name="none",
         vpc_security_group_ids=("sg-0123456789abcdef0",),
     )
-    night.open()
-    night.make_target()
+    restore.open_operation()
+    restore.owners.create_target()
     with pytest.raises(StepFailed):
-        night.check()
-    night.make_snapshot()
+        restore.check_snapshot()
+    restore.owners.create_snapshot()
     with pytest.raises(Refused):
-        night.check()
+        restore.check_snapshot()
 
 
-def the_target_vanishes(site: Site) -> None:
-    """Somebody else deletes the target between the check and the deletion."""
-    night = PolicedNight(site)
-    night.open()
-    night.make_snapshot()
-    night.make_target()
-    found = night.check()
-    night.delete_by_hand()
+def delete_target_concurrently(deployment: Deployment) -> None:
+    """The owner deletes the target between snapshot-check and delete-rds."""
+    restore = _with_target(deployment)
+    restore.open_operation()
+    restore.owners.create_snapshot()
+    checked = restore.check_snapshot()
+    restore.owners.delete_target()
+    copy = restore.copy_snapshot(checked)
     with pytest.raises(StepFailed):
-        night.delete(found, night.copy(found))
+        restore.delete_target(checked, copy)
 
 
-def a_copy_is_cancelled(site: Site) -> None:
-    """The last look of a wait that was cancelled."""
-    night = PolicedNight(site)
-    night.open()
-    night.make_target()
-    night.make_snapshot()
-    found = night.check()
-    assert night.begin_copy(found) is not None
-    night.begin_copy(found, final_poll=FinalPoll.CANCELLED)
-    night.notify()
+def cancel_copy(deployment: Deployment) -> None:
+    """The final poll of a wait that an operator cancelled."""
+    restore = _with_target(deployment)
+    restore.open_operation()
+    restore.owners.create_snapshot()
+    checked = restore.check_snapshot()
+    assert restore.start_copy(checked) is not None
+    restore.start_copy(checked, final_poll=FinalPoll.CANCELLED)
+    restore.notify()
 
 
-def a_failed_night_removes_what_is_half_done(site: Site) -> None:
-    """The copy under way, and in the next night the cluster with its instances; each time it looks before people are told."""
-    night = PolicedNight(site)
-    night.open()
-    night.make_target()
-    night.make_snapshot()
-    found = night.check()
-    copy = night.begin_copy(found)
-    assert night.remove_leftovers(found).resource_arns == (copy.arn,)
-    night.survey(copy)
+def remove_leftovers(deployment: Deployment) -> None:
+    """First an unfinished copy, then a half-restored cluster with its instances; each time with an inventory."""
+    restore = _with_target(deployment)
+    restore.open_operation()
+    restore.owners.create_snapshot()
+    checked = restore.check_snapshot()
+    copy = restore.start_copy(checked)
+    assert restore.remove_leftovers(checked).resource_arns == (copy.arn,)
+    restore.take_inventory(copy)
 
-    copy = night.copy(found)
-    night.delete(found, copy)
-    night.restore(found, copy)
-    [cluster] = [of for of in night.survey(copy).resources if of.kind == "target cluster"]
+    copy = restore.copy_snapshot(checked)
+    restore.delete_target(checked, copy)
+    restore.restore_target(checked, copy)
+    [cluster] = [entry for entry in restore.take_inventory(copy).resources if entry.kind == "target cluster"]
     assert cluster.state == "available, restored by this operation"
-    found_by = site.owner("rds").describe_db_clusters(DBClusterIdentifier=night.cluster)["DBClusters"][0]
-    removed = night.remove_leftovers(found, found_by["DbClusterResourceId"])
-    assert removed.resource_arns == (night.request.target.arn,)
-    night.notify()
+    described = deployment.owner("rds").describe_db_clusters(DBClusterIdentifier=restore.cluster)["DBClusters"][0]
+    removed = restore.remove_leftovers(checked, described["DbClusterResourceId"])
+    assert removed.resource_arns == (restore.request.target.arn,)
+    restore.notify()
 
 
-def earlier_nights_left_something(site: Site) -> None:
-    """Two copies that nobody archived: the one to look at first, with the worker's identity, and then to be removed."""
-    night = PolicedNight(site)
-    night.open()
-    night.make_target()
+def remove_orphans(deployment: Deployment) -> None:
+    """Of two copies that no operation archived, the older one is listed with the worker's identity, then removed."""
+    restore = _with_target(deployment)
+    restore.open_operation()
     copies = []
     for _ in range(2):
-        night.make_snapshot()
-        copies.append(night.copy(night.check()))
-    [orphan] = list_orphans(site.session("worker"), night.request.model_copy(update=KEEP_ONE), None, None)
+        restore.owners.create_snapshot()
+        copies.append(restore.copy_snapshot(restore.check_snapshot()))
+    request = restore.request.model_copy(update=KEEP_ONE)
+    [orphan] = list_orphans(deployment.clients("worker"), request, None, None)
     assert orphan.arn == copies[0].arn
-    assert night.remove_orphans().resource_arns == (orphan.arn,)
+    assert restore.remove_orphans().resource_arns == (orphan.arn,)
 
 
-def the_newest_automated_snapshot_is_chosen(site: Site) -> None:
-    """Chosen by its age, or by its exact name."""
-    night = PolicedNight(site)
-    night.open()
-    night.make_target()
-    night.choose({})
+def select_snapshot_by_age_or_name(deployment: Deployment) -> None:
+    """The newest automated snapshot, of which there is none, and then a snapshot by its exact name."""
+    restore = _with_target(deployment)
+    restore.open_operation()
+    restore.select_snapshot_by({})
     with pytest.raises(StepFailed):
-        night.check()
-    night.choose({"identifier": night.make_snapshot()})
-    night.check()
+        restore.check_snapshot()
+    restore.select_snapshot_by({"identifier": restore.owners.create_snapshot()})
+    restore.check_snapshot()
 
 
-def setup_and_audit(site: Site) -> None:
-    """What `starter.py setup` and `starter.py audit` do, as the operator's role."""
-    night = PolicedNight(site)
-    settings = site.settings
-    dynamodb = site.session("operator").dynamodb(settings.audit_region)
+def run_setup_and_audit(deployment: Deployment) -> None:
+    """What `starter.py setup` and `starter.py audit` call, under the operator's role."""
+    restore = AuthorizedRestore(deployment)
+    settings = deployment.settings
+    dynamodb = deployment.clients("operator").dynamodb(settings.audit_region)
     assert not create_audit_table(dynamodb, settings.audit_table)
     assert not create_operations_table(dynamodb, settings.operations_table)
-    table = night.table_as("operator")
+    table, today = restore.table_as("operator"), restore.owners.now.date()
     table.list_rows("op-001")
-    table.list_rows_by_day(night.now.date(), night.now.date())
+    table.list_rows_by_day(today, today)
 
 
-SCENARIOS: Mapping[str, tuple[str, Callable[[Site], None]]] = {
-    "two nights in a row": ("apart", two_nights_in_a_row),
-    "a night in one account and region": ("together", lambda site: whole(_with_target(site))),
-    "a first night": ("apart", a_first_night),
-    "answers get lost": ("apart", answers_get_lost),
-    "a copy failed": ("apart", a_copy_failed),
-    "the target is refused": ("apart", the_target_is_refused),
-    "nothing is ready": ("apart", nothing_is_ready),
-    "the target vanishes": ("apart", the_target_vanishes),
-    "a copy is cancelled": ("apart", a_copy_is_cancelled),
-    "leftovers are removed": ("apart", a_failed_night_removes_what_is_half_done),
-    "orphans are removed": ("apart", earlier_nights_left_something),
-    "a snapshot by age or name": ("apart", the_newest_automated_snapshot_is_chosen),
-    "setup and audit": ("apart", setup_and_audit),
+def _with_target(deployment: Deployment) -> AuthorizedRestore:
+    restore = AuthorizedRestore(deployment)
+    restore.owners.create_target()
+    return restore
+
+
+SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
+    "two restores in a row": ("separate_accounts", run_two_restores),
+    "a restore in one account and region": ("one_account", run_one_restore),
+    "the first restore": ("separate_accounts", run_first_restore),
+    "responses are lost": ("separate_accounts", lose_responses),
+    "a copy failed": ("separate_accounts", replace_failed_copy),
+    "the target is refused": ("separate_accounts", refuse_target),
+    "prerequisites are missing": ("separate_accounts", refuse_missing_prerequisites),
+    "the owner deletes the target": ("separate_accounts", delete_target_concurrently),
+    "a copy is cancelled": ("separate_accounts", cancel_copy),
+    "leftovers are removed": ("separate_accounts", remove_leftovers),
+    "orphans are removed": ("separate_accounts", remove_orphans),
+    "a snapshot by age or name": ("separate_accounts", select_snapshot_by_age_or_name),
+    "setup and audit": ("separate_accounts", run_setup_and_audit),
 }
-
-
-def _with_target(site: Site) -> PolicedNight:
-    night = PolicedNight(site)
-    night.make_target()
-    return night
+"""By name: the fixture of the deployment, and the function that runs the scenario."""

@@ -1,4 +1,4 @@
-"""deploy/template.yaml and deploy/iam, read so that they can be compared."""
+"""Reads deploy/template.yaml and deploy/iam, in forms that can be compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROLES = ("worker", "operator", "source", "target")
 
 
 class _WithFunctions(yaml.SafeLoader):
-    """YAML with CloudFormation's short functions: !Sub gives its text, the others a mapping."""
+    """Loads CloudFormation's short functions: !Sub as its text, the others as a mapping."""
 
 
 def _function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> Any:
@@ -29,7 +29,7 @@ _WithFunctions.add_multi_constructor("!", _function)
 
 
 def template() -> dict[str, Any]:
-    """The template as values; what !Sub would fill in stands as `${Name}`, as in deploy/iam."""
+    """The template as values; the placeholders of !Sub stay `${Name}`, as in deploy/iam."""
     loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text("utf-8"), _WithFunctions)
     return loaded
 
@@ -41,12 +41,12 @@ def document(role: str) -> dict[str, Any]:
 
 
 def deployed_document(role: str) -> dict[str, Any]:
-    """The policy of a role as the template has it."""
+    """The policy document of a role in the template."""
     (policy,) = template()["Resources"][f"{role.capitalize()}Role"]["Properties"]["Policies"]
-    found: dict[str, Any] = policy["PolicyDocument"]
-    return found
+    deployed: dict[str, Any] = policy["PolicyDocument"]
+    return deployed
 
 
 def placeholders() -> set[str]:
-    """The parameters of the template."""
+    """The names of the template's parameters."""
     return set(template()["Parameters"])

@@ -1,4 +1,4 @@
-"""The evaluator judges as the IAM User Guide says; where it does not know, it raises."""
+"""The evaluator decides as the IAM User Guide says, and raises on what it does not model."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.iam.evaluation import Answer, Ask, Context, decide, statements
+from tests.rigs.iam.evaluation import AccessRequest, Context, Decision, evaluate, statements
 
 ARN = "arn:aws:rds:eu-central-1:610000000003:cluster:staging"
+DELETE = AccessRequest("rds:DeleteDBCluster", ARN)
 TAG, KEYS = "aws:ResourceTag/team", "aws:TagKeys"
 
 
 def allows(condition: dict[str, Any], context: Context) -> bool:
     """Whether a statement with this condition allows a deletion in this context."""
     statement = {"Sid": "One", "Effect": "Allow", "Action": "rds:Delete*", "Resource": "*", "Condition": condition}
-    return decide(statements({"Statement": [statement]}), Ask("rds:DeleteDBCluster", ARN, context)).allowed
+    request = AccessRequest("rds:DeleteDBCluster", ARN, context)
+    return evaluate(statements({"Statement": [statement]}), request).allowed
 
 
-def test_deny_wins_over_allow_and_silence_denies() -> None:
-    """Whatever the order of the statements; what no statement speaks of is denied by none of them."""
+def test_a_deny_overrides_an_allow_in_any_order() -> None:
+    """The decision names the statement that denies."""
     allow = {"Sid": "Yes", "Effect": "Allow", "Action": ["rds:*"], "Resource": "*"}
     deny = {"Sid": "No", "Effect": "Deny", "Action": "rds:DeleteDBCluster", "Resource": ARN}
     for policy in ([allow, deny], [deny, allow]):
-        assert decide(statements({"Statement": policy}), Ask("rds:DeleteDBCluster", ARN)) == Answer(False, "No")
-    assert decide(statements({"Statement": [allow]}), Ask("sns:Publish", ARN)) == Answer(False, None)
+        assert evaluate(statements({"Statement": policy}), DELETE) == Decision(False, "No")
+
+
+def test_a_request_that_no_statement_applies_to_is_denied() -> None:
+    """An implicit deny names no statement."""
+    allow = {"Sid": "Yes", "Effect": "Allow", "Action": ["rds:*"], "Resource": "*"}
+    request = AccessRequest("sns:Publish", ARN)
+    assert evaluate(statements({"Statement": [allow]}), request) == Decision(False, None)
 
 
 @pytest.mark.parametrize(
-    ("element", "fits"),
+    ("elements", "expected"),
     [
         ({"Action": "RDS:deletedbcluster", "Resource": ARN}, True),
         ({"Action": "rds:Delete*", "Resource": "arn:aws:rds:*:*:cluster:staging"}, True),
@@ -40,14 +48,14 @@ def test_deny_wins_over_allow_and_silence_denies() -> None:
         ({"Action": "rds:*", "NotResource": ARN}, False),
     ],
 )
-def test_actions_and_resources(element: dict[str, Any], fits: bool) -> None:
-    """Actions in any case, resources in their own; * any text, ? one character; Not… is everything else."""
-    policy = statements({"Statement": [{"Sid": "One", "Effect": "Allow", **element}]})
-    assert decide(policy, Ask("rds:DeleteDBCluster", ARN)).allowed is fits
+def test_actions_and_resources_match_patterns(elements: dict[str, Any], expected: bool) -> None:
+    """Actions ignore case, resources do not; * is any text, ? one character; a Not element matches everything else."""
+    policy = statements({"Statement": [{"Sid": "One", "Effect": "Allow", **elements}]})
+    assert evaluate(policy, DELETE).allowed is expected
 
 
 @pytest.mark.parametrize(
-    ("condition", "context", "fits"),
+    ("condition", "context", "expected"),
     [
         ({"StringEquals": {TAG: ["a", "b"]}}, {TAG: ("b",)}, True),
         ({"StringEquals": {TAG: "a*"}}, {TAG: ("ab",)}, False),
@@ -70,12 +78,12 @@ def test_actions_and_resources(element: dict[str, Any], fits: bool) -> None:
         ({"StringEquals": {TAG.upper(): "a"}}, {TAG: ("a",)}, True),
     ],
 )
-def test_conditions(condition: dict[str, Any], context: Context, fits: bool) -> None:
-    """All of them must hold; an absent key fails what asks for a value and passes what asks for another."""
-    assert allows(condition, context) is fits
+def test_every_condition_must_hold(condition: dict[str, Any], context: Context, expected: bool) -> None:
+    """An absent key fails the operators that need a value, and passes the negated ones."""
+    assert allows(condition, context) is expected
 
 
-def test_an_operator_that_is_not_modelled_is_not_passed_over() -> None:
-    """A condition that nobody can judge must not look as if it held."""
+def test_an_operator_that_is_not_modelled_raises() -> None:
+    """A condition that the evaluator cannot judge must not count as one that holds."""
     with pytest.raises(KeyError):
         allows({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:SourceIp": ("10.0.0.1",)})
