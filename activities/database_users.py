@@ -80,7 +80,7 @@ class DatabaseUserActivities:
                     user.name: self._password(step_input, user.secret_id) for user in step_input.users if user.secret_id
                 }
                 warnings = _set_logins(step_input, database, session, passwords, changes)
-                ran = tuple(self._run_sql_file(step_input, session, script) for script in scripts)
+                ran = self._run_sql_files(step_input, session, scripts)
             _run_checks(step_input, database)
         return SetupUsersOutcome(
             details="Users configured",
@@ -93,10 +93,16 @@ class DatabaseUserActivities:
             facts=_facts(changes.locked, ran),
         )
 
-    def _run_sql_file(self, step_input: SetupUsersInput, session: LockedSession, script: SqlScript) -> RanSqlFile:
-        # The files before this one may have taken hours, in which the target's name may have gone to another cluster.
-        self._require_restored_cluster(step_input)
-        return RanSqlFile(file=script.file, database=script.database, digest=session.run_once(script))
+    def _run_sql_files(
+        self, step_input: SetupUsersInput, session: LockedSession, scripts: tuple[SqlScript, ...]
+    ) -> tuple[RanSqlFile, ...]:
+        ran = []
+        for script in scripts:
+            # The files before may have taken hours, in which the target's name may have gone to another cluster.
+            self._require_restored_cluster(step_input)
+            digest = session.run_once(script)
+            ran.append(RanSqlFile(file=script.file, database=script.database, digest=digest))
+        return tuple(ran)
 
     def _require_restored_cluster(self, step_input: SetupUsersInput) -> None:
         """Raise if the target's name, and so its endpoint, does not belong to the restored cluster any more."""

@@ -55,7 +55,7 @@ def quote_account(connection: MysqlConnection, account: Account) -> str:
 def execute(connection: MysqlConnection, statement: str, *values: str) -> list[tuple[Any, ...]]:
     """Execute a statement and return its rows.
 
-    With `values`, each %s in the statement stands for one of them; without, a percent sign is only a percent sign.
+    With `values`, each %s in the statement is a placeholder for one of them; without, a percent sign is only itself.
     """
     with connection.cursor() as cursor:
         cursor.execute(statement, values or None)
@@ -129,7 +129,7 @@ def grant_statements(account: str, grants: tuple[Grant, ...], has_wildcards: boo
 
 
 def escape_wildcards(database: str) -> str:
-    """A database's name for GRANT, where ``_`` stands for any character: my_db would also grant on myXdb."""
+    """A database's name for GRANT, where ``_`` matches any character: my_db would also grant on myXdb."""
     return database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
 
 

@@ -33,7 +33,7 @@ class Plugin(StrEnum):
 
 
 def authentication_string(plugin: Plugin, password: str) -> str:
-    """The string for `IDENTIFIED WITH plugin AS` that stands for this password."""
+    """The string for `IDENTIFIED WITH plugin AS` with which this password can log in."""
     if plugin is Plugin.CACHING_SHA2:
         salt = "".join(secrets.choice(ALPHABET) for _ in range(SALT_CHARACTERS))
         return f"$A$005${salt}{sha256_crypt(password.encode(), salt.encode())}"

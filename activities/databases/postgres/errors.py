@@ -15,7 +15,7 @@ from errors import DatabaseUnreachable, StepFailed
 TRANSIENT = ("08", "40", "53", "57", "XX", "55P03")
 """First characters of a SQLSTATE: connection, rollback, resources, operator intervention, internal error, lock timeout.
 
-XX also stands for a conflict with another attempt over a row of a catalogue ("tuple concurrently updated").
+XX also means a conflict with another attempt over a row of a catalogue ("tuple concurrently updated").
 """
 READ_ONLY = "25006"
 """During a failover the endpoint leads to a reader. In a check the query itself writes."""

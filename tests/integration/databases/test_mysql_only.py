@@ -50,7 +50,7 @@ def test_every_account_of_a_users_name_is_the_user(mysql: Mysql) -> None:
 
 
 def test_a_database_name_in_a_grant_is_no_pattern(mysql: Mysql) -> None:
-    """An underscore stands only for itself: a grant on orders_1 gives no access to ordersX1."""
+    """An underscore matches only itself: a grant on orders_1 gives no access to ordersX1."""
     similar = mysql.name.replace("_", "X")
     mysql.make_database(similar)
     user = mysql.user(mysql.unique("app"), "p")
