@@ -15,9 +15,9 @@ from psycopg import sql
 from activities.database_users import DatabaseUserActivities
 from activities.databases.mysql.accounts import quote_identifier
 from activities.databases.mysql.database import MysqlDatabase
-from activities.databases.mysql.session_lock import MysqlLockedSession
+from activities.databases.mysql.session_lock import FILE_LOCK, MysqlLockedSession
 from activities.databases.postgres.database import PostgresDatabase
-from activities.databases.postgres.session_lock import PostgresLockedSession
+from activities.databases.postgres.session_lock import LOCK_CLASS, Lock, PostgresLockedSession
 from activities.databases.restored_database import RestoredDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
@@ -44,6 +44,8 @@ class Database(ABC):
     lock_login: str
     """Follows ALTER USER name, to lock the login; `unlock_login` undoes it."""
     unlock_login: str
+    take_file_lock: str
+    """The statement that takes the lock under which an SQL file runs."""
     sleep: str
     """The SQL function that sleeps for a number of seconds."""
     port: int
@@ -137,6 +139,7 @@ class Postgres(Database):
     locked_session_class = PostgresLockedSession
     login_database = "postgres"
     lock_login, unlock_login = "NOLOGIN", "LOGIN"
+    take_file_lock = f"SELECT pg_advisory_lock({LOCK_CLASS}, {Lock.DATABASE.value})"
     sleep = "pg_sleep"
 
     def __init__(self, rig: ActivityRig, directory: Path, host: PostgresHost) -> None:
@@ -166,6 +169,7 @@ class Mysql(Database):
     locked_session_class = MysqlLockedSession
     login_database = "information_schema"
     lock_login, unlock_login = "ACCOUNT LOCK", "ACCOUNT UNLOCK"
+    take_file_lock = f"SELECT GET_LOCK('{FILE_LOCK}', 0)"
     sleep = "sleep"
 
     def __init__(self, rig: ActivityRig, directory: Path, host: MariadbHost) -> None:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 
 import psycopg
 import pytest
 
-from activities.databases.mysql.session_lock import FILE_LOCK
-from activities.databases.postgres.session_lock import LOCK_CLASS, Lock
+from activities.databases.mysql import sql_files as mysql_sql_files
+from activities.databases.postgres import sql_files as postgres_sql_files
+from activities.databases.sql_files import read_sql_file
 from errors import DatabaseUnreachable
 from models.users import SqlFile
 from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
@@ -63,15 +65,14 @@ def test_an_attempt_lost_while_it_waited_for_the_lock_is_ended_too(postgres: Pos
     """It would get the lock as soon as the attempt before it is gone."""
     file = postgres.file("mask.sql", ADD_EVE)
     [(oid,)] = postgres.as_master("SELECT oid FROM pg_database WHERE datname = current_database()")
-    key = f"{LOCK_CLASS}, {Lock.DATABASE.value}"
     is_waiting = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = {oid} AND NOT granted"
     with (
         closing(postgres.session(MASTER, MASTER_PASSWORD)) as holder,
         closing(postgres.session(MASTER, MASTER_PASSWORD)) as queued,
         ThreadPoolExecutor(1) as thread,
     ):
-        holder.execute(f"SELECT pg_advisory_lock({key})".encode())
-        waiting = thread.submit(queued.execute, f"SELECT pg_advisory_lock({key}), pg_sleep(60)".encode())
+        holder.execute(postgres.take_file_lock.encode())
+        waiting = thread.submit(queued.execute, f"{postgres.take_file_lock}, pg_sleep(60)".encode())
         wait_until(lambda: postgres.as_master(is_waiting))
         postgres.set_up(sql_files=(file,))
         with pytest.raises(psycopg.errors.AdminShutdown):
@@ -95,7 +96,52 @@ def test_a_session_that_does_not_end_is_waited_for_by_retries(mysql: Mysql, monk
     monkeypatch.setattr("activities.databases.mysql.session_lock.LOCK_TRIES", 2)
     monkeypatch.setattr("activities.databases.mysql.session_lock.end_session", lambda *_: None)
     with closing(mysql.session(MASTER, MASTER_PASSWORD)) as earlier, earlier.cursor() as cursor:
-        cursor.execute(f"SELECT GET_LOCK('{FILE_LOCK}', 0)")
+        cursor.execute(mysql.take_file_lock)
         with pytest.raises(DatabaseUnreachable, match="Database busy.*still holds the session lock"):
             mysql.set_up(sql_files=(mysql.file("mask.sql", ADD_EVE),))
     assert mysql.orders() == [("Ada",)]
+
+
+def test_marks_are_read_only_after_the_session_of_a_lost_attempt_is_gone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a moment until an ended session is gone; it may commit its file and the mark in that moment."""
+    script = read_sql_file(database.directory, database.file("mask.sql", ADD_EVE))
+    do_not_end_sessions(monkeypatch)
+
+    def read_marks() -> bool:
+        with database.restored_database().session_lock("cluster-1", (script,)) as session:
+            return session.has_run_files
+
+    with ThreadPoolExecutor(1) as thread:
+        with session_with_file_lock(database) as lost:
+            has_run_files = thread.submit(read_marks)
+            wait_until(lambda: has_run_files.done() or is_lock_waited_for(database))
+            if isinstance(database, Postgres):
+                lost.execute("BEGIN")
+                postgres_sql_files.run_once(lost, "cluster-1", script)
+                lost.execute("COMMIT")
+            else:
+                mysql_sql_files.run_once(lost, "cluster-1", script)
+        assert has_run_files.result()
+
+
+def do_not_end_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the session lock without ending the sessions that still have another lock."""
+    monkeypatch.setattr("activities.databases.postgres.session_lock._take_session_lock", lambda _: 1)
+    monkeypatch.setattr("activities.databases.mysql.session_lock.end_session", lambda *_: None)
+
+
+@contextmanager
+def session_with_file_lock(database: Database) -> Iterator[Any]:
+    """A session that holds the lock under which a file runs."""
+    with closing(database.session(MASTER, MASTER_PASSWORD)) as session:
+        session.cursor().execute(database.take_file_lock)
+        yield session
+
+
+def is_lock_waited_for(database: Database) -> bool:
+    if isinstance(database, Postgres):
+        return bool(database.as_master("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+    waiting = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT GET_LOCK%' AND state = 'User lock'"
+    return bool(database.as_master(waiting))

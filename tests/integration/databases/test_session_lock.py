@@ -10,10 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from activities.databases.mysql.session_lock import FILE_LOCK, SESSION_LOCK, take_lock
+from activities.databases.mysql.session_lock import SESSION_LOCK, take_lock
 from activities.databases.postgres import session_lock as postgres_session_lock
 from activities.databases.postgres.roles import grant_access
-from activities.databases.postgres.session_lock import LOCK_CLASS, Lock
 from activities.databases.sql_files import read_sql_file
 from errors import DatabaseUnreachable
 from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
@@ -27,13 +26,8 @@ def test_the_session_of_a_lost_attempt_is_ended_before_logins_are_locked(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise its file could commit during the locking, which would undo what the file did."""
-    lock = (
-        f"SELECT pg_advisory_lock({LOCK_CLASS}, {Lock.DATABASE.value})"
-        if isinstance(database, Postgres)
-        else f"SELECT GET_LOCK('{FILE_LOCK}', 0)"
-    )
     earlier = database.session(MASTER, MASTER_PASSWORD)
-    earlier.cursor().execute(lock)
+    earlier.cursor().execute(database.take_file_lock)
 
     def lock_other_logins(*_: object) -> Iterator[str]:
         with pytest.raises(Exception, match=SESSION_ENDED):
@@ -158,7 +152,7 @@ def test_sessions_with_locks_in_other_databases_are_ended_too(postgres: Postgres
         closing(postgres.session(MASTER, MASTER_PASSWORD, "postgres")) as earlier,
         closing(postgres.session(MASTER, MASTER_PASSWORD)) as other,
     ):
-        earlier.execute(f"SELECT pg_advisory_lock({LOCK_CLASS}, {Lock.DATABASE.value})".encode())
+        earlier.execute(postgres.take_file_lock.encode())
         other.execute("SELECT pg_advisory_lock(7, 1)")
         postgres.set_up()
         assert other.execute("SELECT 1").fetchall() == [(1,)]
