@@ -1,4 +1,4 @@
-"""Requests as people and programs get them wrong, and right ones at the edges of what is allowed."""
+"""Strategies for requests with the mistakes of users and programs, and for valid requests with extreme values."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ FULL: dict[str, Any] = {
     "archive": {"keep": 3},
     "waits": {"copy_snapshot": {"deadline": "PT12H", "first_interval": "PT30S", "maximum_interval": "PT5M"}},
 }
-"""A request that says everything there is to say, so that everything can be said wrong."""
+"""A valid request with a value in every section, so that every one can be broken."""
 
 
-def _deep(levels: int) -> Any:
+def _nested_list(levels: int) -> Any:
     value: Any = PLANTED
     for _ in range(levels):
         value = [value]
     return value
 
 
-def _hostile_texts() -> st.SearchStrategy[str]:
+def _hostile_strings() -> st.SearchStrategy[str]:
     return st.sampled_from(
         [
             PLANTED + "?",
@@ -70,55 +70,56 @@ def _hostile_texts() -> st.SearchStrategy[str]:
 
 
 def hostile_values() -> st.SearchStrategy[Any]:
-    """What stands where something else should; a text among them bears the planted secret."""
+    """Values of the wrong type or form; each text among them contains the planted secret."""
     numbers = st.sampled_from([0, -1, 1, 2**63, -(2**63), 10**400, 1e308, 0.5, True])
-    shapes = st.sampled_from([None, [], {}, [None] * 1000, [PLANTED] * 300, {PLANTED[:3]: PLANTED}, _deep(100)])
-    return _hostile_texts() | numbers | shapes | st.text(max_size=80).map(lambda text: f"{PLANTED}{text}?")
+    shapes = st.sampled_from([None, [], {}, [None] * 1000, [PLANTED] * 300, {PLANTED[:3]: PLANTED}, _nested_list(100)])
+    return _hostile_strings() | numbers | shapes | st.text(max_size=80).map(lambda text: f"{PLANTED}{text}?")
 
 
-def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def _paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of a value and of everything in it."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [at, *(path for key, child in children for path in _paths(child, (*at, key)))]
+    return [prefix, *(path for key, child in children for path in _paths(child, (*prefix, key)))]
 
 
-def _changed(changes: list[tuple[tuple[Any, ...], str, Any]]) -> Any:
+def _full_request_with(changes: list[tuple[tuple[Any, ...], str, Any]]) -> Any:
     request: Any = copy.deepcopy(FULL)
     for path, change, value in changes:
         if not path:
             continue
-        holder = request
+        parent = request
         for key in path[:-1]:
-            holder = holder[key] if _has(holder, key) else None
-        if _has(holder, path[-1]):
-            _change(holder, path[-1], change, value)
+            parent = parent[key] if _has(parent, key) else None
+        if _has(parent, path[-1]):
+            _change(parent, path[-1], change, value)
     return request
 
 
-def _has(holder: Any, key: Any) -> bool:
-    return (isinstance(holder, dict) and key in holder) or (
-        isinstance(holder, list) and isinstance(key, int) and key < len(holder)
+def _has(parent: Any, key: Any) -> bool:
+    return (isinstance(parent, dict) and key in parent) or (
+        isinstance(parent, list) and isinstance(key, int) and key < len(parent)
     )
 
 
-def _change(holder: Any, key: Any, change: str, value: Any) -> None:
+def _change(parent: Any, key: Any, change: str, value: Any) -> None:
     if change == "replace":
-        holder[key] = value
+        parent[key] = value
     elif change == "remove":
-        holder.pop(key)
-    elif isinstance(holder, dict):
-        holder[f"{key}_too"] = value
+        parent.pop(key)
+    elif isinstance(parent, dict):
+        parent[f"{key}_too"] = value
 
 
 def broken_requests() -> st.SearchStrategy[Any]:
-    """The full request with one to five things replaced, left out or added."""
+    """The full request with one to five values replaced, removed or added."""
     change = st.tuples(
         st.sampled_from(_paths(FULL)), st.sampled_from(["replace", "replace", "remove", "add"]), hostile_values()
     )
-    return st.lists(change, min_size=1, max_size=5).map(_changed)
+    return st.lists(change, min_size=1, max_size=5).map(_full_request_with)
 
 
 def hostile_texts() -> st.SearchStrategy[str]:
-    """What is in a file that should hold a request."""
+    """Contents of a file that should hold a request."""
     return (
         broken_requests().map(json.dumps)
         | hostile_values().map(json.dumps)
@@ -153,12 +154,12 @@ ACCOUNTS = st.integers(0, 10**12 - 1).map(lambda number: f"{number:012d}")
 
 
 def good_requests() -> st.SearchStrategy[dict[str, Any]]:
-    """Requests that keep every rule, with names up to the last character."""
+    """Valid requests, with identifiers of every allowed length."""
 
     def section(name: str) -> st.SearchStrategy[dict[str, Any]]:
-        places = st.fixed_dictionaries({"account_id": ACCOUNTS, "region": REGIONS, "cluster": CLUSTERS})
-        named = {"snapshot": {"identifier": "nightly"}} if name == "source" else {}
-        return places.map(lambda place: {**GOOD[name], **named, **place})
+        locations = st.fixed_dictionaries({"account_id": ACCOUNTS, "region": REGIONS, "cluster": CLUSTERS})
+        snapshot = {"snapshot": {"identifier": "nightly"}} if name == "source" else {}
+        return locations.map(lambda location: {**GOOD[name], **snapshot, **location})
 
     return st.builds(
         lambda source, target, keep: {**GOOD, "source": source, "target": target, "archive": {"keep": keep}},

@@ -1,4 +1,4 @@
-"""Whatever is asked for is a night that can run, or a refusal that lists every fault and repeats no value."""
+"""Every request is either one that can run, or is refused with a list of every error that repeats no value."""
 
 from __future__ import annotations
 
@@ -33,20 +33,22 @@ from tests.rigs.restores import TIMERS_AT_ONCE
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 RDS_IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
-WORKFLOW_ID_BYTES = 1000
+MAX_WORKFLOW_ID_BYTES = 1000
 """Temporal's default limit.idLength.maxLength."""
 SAMPLE = 20
+"""How many refused requests go through Temporal."""
+MAX_SECONDS = 1
 
 
-def _refusal(request: Any) -> ValidationError | None:
-    """What is wrong with a request; checks what every valid one promises."""
-    began = time.thread_time()  # not the wall's: how busy the machine is besides is not what is tested
+def _validation_error(request: Any) -> ValidationError | None:
+    """What is wrong with a request, within a second of CPU time; None if it is valid, after checking its derived names."""
+    started = time.thread_time()  # the CPU's time: a busy machine must not fail the test
     try:
         _check_names(RestoreRequest.model_validate_json(json.dumps(request)))
     except ValidationError as error:
         return error
     finally:
-        assert time.thread_time() - began < 1
+        assert time.thread_time() - started < MAX_SECONDS
     return None
 
 
@@ -64,73 +66,73 @@ def _check_names(request: RestoreRequest) -> None:
         assert RDS_IDENTIFIER.fullmatch(name), name
     assert len(set(instances)) == len(instances)
     assert request.target.workflow_id == f"aurora-restore:{request.target.account_id}:{region}:{cluster}"
-    assert len(request.target.workflow_id.encode()) <= WORKFLOW_ID_BYTES
+    assert len(request.target.workflow_id.encode()) <= MAX_WORKFLOW_ID_BYTES
     assert request.source.arn != request.target.arn
 
 
 @PROFILE
 @given(good_requests())
-def test_every_name_that_is_derived_is_one_that_rds_takes(request_: dict[str, Any]) -> None:
-    """However long or short the cluster's name is: the copy's, the instances', the workflow's."""
-    assert _refusal(request_) is None
+def test_every_derived_name_is_valid_for_rds(request_: dict[str, Any]) -> None:
+    """The names of copy, instances and workflow, for cluster names of every length."""
+    assert _validation_error(request_) is None
 
 
-def test_the_full_request_is_one() -> None:
-    """What the broken ones are made from is valid."""
-    assert _refusal(FULL) is None
+def test_the_full_request_is_valid() -> None:
+    """The broken requests are made from it."""
+    assert _validation_error(FULL) is None
 
 
 @PROFILE
 @given(broken_requests())
-def test_a_refusal_says_where_and_not_what(request_: Any) -> None:
-    """Every fault has its line with its path; what was typed there is in none of them."""
-    refused = _refusal(request_)
+def test_a_refusal_lists_every_path_and_no_value(request_: Any) -> None:
+    """Every error has a line with its path; no line repeats what the user typed there."""
+    refused = _validation_error(request_)
     if refused is None:
         return
     listed = describe_validation_errors(refused)
-    for fault in refused.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in fault["loc"] if part != "RestoreRequest") or "request"
-        assert f"{where}: " in listed
+    for error in refused.errors(include_url=False, include_input=False):
+        path = ".".join(str(part) for part in error["loc"] if part != "RestoreRequest") or "request"
+        assert f"{path}: " in listed
     assert PLANTED not in listed
     assert PLANTED not in str(refused)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".toml"])
-def test_a_file_is_a_request_or_a_sentence(tmp_path: Path, suffix: str) -> None:
-    """Whatever is in it, within a second, and never a traceback."""
-    path = tmp_path / f"night{suffix}"
+def test_a_file_is_read_or_refused_with_its_path(tmp_path: Path, suffix: str) -> None:
+    """With any content, within a second of CPU time, and never with a traceback."""
+    path = tmp_path / f"request{suffix}"
 
     @PROFILE
     @given(hostile_texts())
-    def request_or_sentence(text: str) -> None:
+    def is_read_or_refused(text: str) -> None:
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        began = time.thread_time()
+        started = time.thread_time()
         try:
             _check_names(read_request(path))
         except UnreadableRequest as refused:
             assert str(refused).startswith(str(path))
             assert PLANTED not in str(refused)
-        assert time.thread_time() - began < 1
+        assert time.thread_time() - started < MAX_SECONDS
 
-    request_or_sentence()
+    is_read_or_refused()
 
 
-def _some_bad_requests() -> list[Any]:
-    """A sample of those that are refused, the same every time."""
-    found: list[Any] = []
+def _refused_requests() -> list[Any]:
+    """A sample of the requests that are refused, the same in every run."""
+    sample: list[Any] = []
 
     @PROFILE
     @given(st.data())
     def collect(data: st.DataObject) -> None:
         request = data.draw(broken_requests())
-        if len(found) < SAMPLE and len(json.dumps(request)) < 100_000 and _refusal(request) is not None:
-            found.append(request)
+        if len(sample) < SAMPLE and len(json.dumps(request)) < 100_000 and _validation_error(request) is not None:
+            sample.append(request)
 
     collect()
-    return found
+    return sample
 
 
-async def _all_of_them(temporal: TemporalServer, requests: list[Any]) -> list[Failed]:
+async def _start_all(temporal: TemporalServer, requests: list[Any]) -> list[Failed]:
     client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin()])
     async with Worker(client, task_queue="bad-requests", workflows=[AuroraRestoreWorkflow]):
         handles = [
@@ -143,18 +145,18 @@ async def _all_of_them(temporal: TemporalServer, requests: list[Any]) -> list[Fa
 
 
 def test_the_workflow_refuses_what_the_model_refuses() -> None:
-    """Twenty of them, through Temporal: failed by the first task, for good, with the same faults and no value."""
-    requests = _some_bad_requests()
+    """The first workflow task fails the workflow, without a retry, with the same errors and without a value."""
+    requests = _refused_requests()
     assert len(requests) == SAMPLE
     attributes = {key.name: "Keyword" for key in ALL}
     with TemporalServer(
         headless=True, search_attributes=attributes, dynamic_config_values=[TIMERS_AT_ONCE]
     ) as temporal:
-        failures = asyncio.run(_all_of_them(temporal, requests))
+        failures = asyncio.run(_start_all(temporal, requests))
     for request, failed in zip(requests, failures, strict=True):
         assert isinstance(failed.cause, ApplicationError), failed.failure_json
         assert (failed.cause.type, failed.cause.non_retryable, failed.task_failures) == ("InvalidRequest", True, 0)
-        refused = _refusal(request)
+        refused = _validation_error(request)
         assert refused is not None
         assert all(line in str(failed.cause) for line in describe_validation_errors(refused).splitlines())
         assert PLANTED not in failed.failure_json
