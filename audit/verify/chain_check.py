@@ -16,11 +16,11 @@ from audit.verify.seal_findings import SealFindings
 class ChainCheck:
     """Follows the chain."""
 
-    def __init__(self, chains: SealChains, operation: OpenedOperation, found: SealFindings) -> None:
-        """`found` receives the findings."""
+    def __init__(self, chains: SealChains, operation: OpenedOperation, findings: SealFindings) -> None:
+        """`findings` receives what is wrong."""
         self._chains = chains
         self._operation = operation
-        self._found = found
+        self._findings = findings
 
     def check(self, seals: Sequence[SealRow]) -> None:
         """Check that the chain leads to each of the operation's seals, and from the first of them to an older one.
@@ -58,30 +58,30 @@ class ChainCheck:
         row = from_seal_item(item) if item else None
         if row is not None and row.digest == link.digest:
             return row
-        if item is None and self._found.is_expired(link.expires_at):
-            self._found.add_note(FindingKind.EXPIRED, link.event_key)
+        if item is None and self._findings.is_expired(link.expires_at):
+            self._findings.add_note(FindingKind.EXPIRED, link.event_key)
         elif item is None and link.operation_id == self._operation.operation_id:
-            self._found.add_deleted_seal(link.number, link.digest, link.event_key)
+            self._findings.add_deleted_seal(link.number, link.digest, link.event_key)
         else:
-            self._found.add(
+            self._findings.add(
                 FindingKind.BROKEN_CHAIN,
                 link.event_key,
                 actual="no seal" if item is None else f"a seal with digest {_content_digest(item)}",
-                expected=self._found.describe_seal(link.number, link.digest),
+                expected=self._findings.describe_seal(link.number, link.digest),
                 operation_id=link.operation_id,
             )
         return None
 
     def _report_unreached(self, seal: SealRow) -> None:
-        if self._found.has(FindingKind.BROKEN_CHAIN, FindingKind.DELETED_SEAL):
+        if self._findings.has(FindingKind.BROKEN_CHAIN, FindingKind.DELETED_SEAL):
             return  # the chain ends at the seal that is reported
-        if self._found.has_expired:
+        if self._findings.has_expired:
             return  # a later seal, which referred to this one, has expired
-        self._found.add(
+        self._findings.add(
             FindingKind.BROKEN_CHAIN,
             seal.event_key,
             actual="neither the operations table nor a later seal refers to this seal",
-            expected=f"a reference to {self._found.describe_seal(seal.number, seal.digest)}",
+            expected=f"a reference to {self._findings.describe_seal(seal.number, seal.digest)}",
         )
 
 

@@ -65,7 +65,7 @@ _MESSAGES = {
     FindingKind.PENDING_ROW: "The trail does not have the row yet; the running workflow may still write it.",
     FindingKind.HISTORY_EXPIRED: "Temporal no longer has this run: its rows can be compared with the seals only.",
     FindingKind.EXPIRED: "The time to live is over.",
-    FindingKind.LATE_ROW: "A worker wrote the row after the operation was sealed, as one does that was cut off.",
+    FindingKind.LATE_ROW: "A worker wrote the row after the operation was sealed. A worker that was cut off for a while does that.",
     FindingKind.ADDED_ROW: "The row was added later from Temporal's history; it says so in its facts.",
 }
 

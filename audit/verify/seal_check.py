@@ -33,8 +33,8 @@ class SealCheck:
         """`items` is everything that the trail holds of the operation; `now` decides what has expired."""
         self._operation = operation
         self._items = {item["event_key"]["S"]: item for item in items}
-        self._found = SealFindings(operation, now)
-        self._chain = ChainCheck(chains, operation, self._found)
+        self._findings = SealFindings(operation, now)
+        self._chain = ChainCheck(chains, operation, self._findings)
         self.seal_count = sum(map(is_seal, items))
 
     def check(
@@ -51,13 +51,13 @@ class SealCheck:
         existing = {seal.digest for seal in seals}
         for recorded in recorded_seals:
             if recorded.digest not in existing:
-                self._found.add_deleted_seal(recorded.number, recorded.digest, None)
+                self._findings.add_deleted_seal(recorded.number, recorded.digest, None)
         for seal in seals:
             for row in seal.covered_rows:
                 self._check_covered_row(seal, row)
         if has_ended:
             self._check_uncovered_rows(seals, confirmed_keys)
-        return self._found
+        return self._findings
 
     def _read_seal(self, item: dict[str, Any]) -> SealRow | None:
         """The seal in an item; None, which is reported, if it was changed or is a seal of something else."""
@@ -66,7 +66,7 @@ class SealCheck:
         if row is not None and (row.operation_id, row.target_arn) == expected:
             return row
         actual = f"a seal of {row.operation_id}, {row.target_arn}" if row else "content that does not match the digest"
-        self._found.add(
+        self._findings.add(
             FindingKind.CHANGED_SEAL,
             item["event_key"]["S"],
             actual=actual,
@@ -78,13 +78,13 @@ class SealCheck:
         """Check that a row exists and is as it was when it was sealed."""
         item = self._items.get(row.event_key)
         expected = f"digest {row.digest}, from seal {seal.number}"
-        if item is None and self._found.is_expired(row.expires_at):
-            self._found.add_note(FindingKind.EXPIRED, row.event_key)
+        if item is None and self._findings.is_expired(row.expires_at):
+            self._findings.add_note(FindingKind.EXPIRED, row.event_key)
         elif item is None:
-            self._found.add(FindingKind.DELETED_ROW, row.event_key, actual="no row", expected=expected)
+            self._findings.add(FindingKind.DELETED_ROW, row.event_key, actual="no row", expected=expected)
         elif digest_of(item) != row.digest:
             actual = f"digest {digest_of(item)}, {_summary(item)}"
-            self._found.add(FindingKind.CHANGED_ROW, row.event_key, actual=actual, expected=expected)
+            self._findings.add(FindingKind.CHANGED_ROW, row.event_key, actual=actual, expected=expected)
 
     def _check_uncovered_rows(self, seals: Sequence[SealRow], confirmed_keys: AbstractSet[str] | None) -> None:
         """Report the rows that no seal covers. A late row of a worker is a note: it need not be sealed."""
@@ -92,10 +92,10 @@ class SealCheck:
         uncovered = {key: item for key, item in self._items.items() if key not in covered and not is_seal(item)}
         late = [key for key, item in uncovered.items() if _phase(item) in (Phase.STARTED, Phase.ATTEMPT)]
         for key in late:
-            self._found.add_note(FindingKind.LATE_ROW, key)
-        self._found.unsealed_keys = [key for key in uncovered if key not in late]
-        if not self.seal_count and not self._found.has_expired:
-            self._found.add(
+            self._findings.add_note(FindingKind.LATE_ROW, key)
+        self._findings.unsealed_keys = [key for key in uncovered if key not in late]
+        if not self.seal_count and not self._findings.has_expired:
+            self._findings.add(
                 FindingKind.MISSING_SEAL,
                 None,
                 actual="no seal",
@@ -104,8 +104,8 @@ class SealCheck:
             )
         if not seals:
             return
-        for key in self._found.unsealed_keys:
-            self._found.add(
+        for key in self._findings.unsealed_keys:
+            self._findings.add(
                 FindingKind.UNSEALED_ROW,
                 key,
                 actual=_summary(uncovered[key]),
@@ -119,7 +119,7 @@ class SealCheck:
             return TOO_LATE if event_key is None else FIND_WRITER
         if event_key is not None and event_key not in confirmed_keys:
             return FIND_WRITER
-        if not set(self._found.unsealed_keys) <= confirmed_keys:
+        if not set(self._findings.unsealed_keys) <= confirmed_keys:
             return RESOLVE_FIRST
         return SEAL_IT.format(operation_id=self._operation.operation_id)
 

@@ -1,4 +1,4 @@
-"""Rows to write, and hypothesis strategies for them."""
+"""Rows of the trail for tests, and Hypothesis strategies for them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from audit.rows import AuditRow, Phase
 from errors import Fault
 from models.steps import Status, Step
 
-NIGHT = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
+START = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
+"""When the operations of these rows begin."""
 
 
 def row(**changes: Any) -> AuditRow:
-    """A step that went well, but for the changes."""
-    facts: dict[str, Any] = {
+    """The outcome of a step that succeeded, with these changes."""
+    fields: dict[str, Any] = {
         "operation_id": "op-001",
         "step": Step.COPY_SNAPSHOT,
         "phase": Phase.OUTCOME,
         "status": Status.SUCCESS,
         "details": "Started copy to target region",
-        "timestamp": NIGHT,
+        "timestamp": START,
         "workflow_id": "aurora-restore:111122223333:eu-central-1:orders-staging",
         "run_id": "0190e8b0-0000-7000-8000-000000000001",
     }
-    facts |= changes
-    return AuditRow(**({"step_started_at": facts["timestamp"]} | facts))
+    fields |= changes
+    return AuditRow(**({"step_started_at": fields["timestamp"]} | fields))
 
 
 MOMENTS = st.integers(0, 2**41).map(lambda since: datetime(1970, 1, 2, tzinfo=UTC) + timedelta(milliseconds=since))
@@ -54,6 +55,6 @@ ROWS = st.builds(
 )
 
 
-def later(**passed: float) -> datetime:
-    """A moment of the night."""
-    return NIGHT + timedelta(**passed)
+def later(**after: float) -> datetime:
+    """A time after `START`, by these parts of a timedelta."""
+    return START + timedelta(**after)

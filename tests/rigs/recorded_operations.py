@@ -1,4 +1,4 @@
-"""Running small nights on the real Temporal server, and reading its history as the trail should tell it."""
+"""Runs scripted workflows on the real Temporal server, and reads from its history which ends the trail must have."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from audit.writer import TrailWriter
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
 from tests.rigs.restores import WORKER_OPTIONS
-from tests.rigs.scripted_activities import ACTIVITIES, Call, Night
-from tests.rigs.small_workflows import SmallNight
+from tests.rigs.scripted_activities import ACTIVITIES, ScriptedOperation, ScriptedStep
+from tests.rigs.scripted_workflow import ScriptedWorkflow
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A small night that is over."""
+class FinishedOperation:
+    """A scripted workflow that has closed, and its trail at that moment."""
 
     result: list[str] | None
     failure: BaseException | None
     run_id: str
-    """The history names the first run, also of one that was reset."""
+    """The last run; `history` names the first run, also after a reset."""
     history: WorkflowHistory
     rows: list[AuditRow]
 
-    def phase(self, phase: Phase) -> list[AuditRow]:
+    def rows_of(self, phase: Phase) -> list[AuditRow]:
         """The rows of one phase."""
         return [row for row in self.rows if row.phase is phase]
 
 
 @dataclass(frozen=True)
-class Told:
-    """An activity's end, in the words that history and trail share."""
+class RecordedEnd:
+    """How a step ended, in the terms that history and trail share."""
 
     step: str
     status: Status
@@ -55,89 +55,102 @@ class Told:
     details: str
 
 
-class Office:
-    """A worker with the audit interceptor, and nights for it."""
+class ScriptedWorker:
+    """A worker with the audit interceptor, which runs scripted workflows."""
 
     def __init__(self, client: Client, task_queue: str, table: AuditTable) -> None:
         self.client = client
         self.task_queue = task_queue
         self.table = table
 
-    async def start(self, *calls: Call, operation_id: str | None = None, **options: Any) -> WorkflowHandle[Any, Any]:
-        """Begin a night of these calls, under an operation id that is also its workflow id."""
+    async def start(
+        self, *steps: ScriptedStep, operation_id: str | None = None, **options: Any
+    ) -> WorkflowHandle[Any, Any]:
+        """Start a workflow with these steps; its operation id is also its workflow id."""
         operation_id = operation_id or f"op-{uuid.uuid4().hex[:8]}"
-        night = Night(operation_id=operation_id, calls=calls, **options)
-        return await self.client.start_workflow(SmallNight.run, night, id=operation_id, task_queue=self.task_queue)
+        operation = ScriptedOperation(operation_id=operation_id, steps=steps, **options)
+        return await self.client.start_workflow(
+            ScriptedWorkflow.run, operation, id=operation_id, task_queue=self.task_queue
+        )
 
-    async def ended(self, handle: WorkflowHandle[Any, Any]) -> Ended:
-        """Wait for the end of a night, and see what is left of it at that very moment."""
+    async def wait_for_end(self, handle: WorkflowHandle[Any, Any]) -> FinishedOperation:
+        """Wait until the workflow closes, and read its history and its trail at once."""
         result, failure = None, None
         try:
             result = await handle.result()
         except WorkflowFailureError as error:
             failure = error.cause
         run_id = (await handle.describe()).run_id
-        return Ended(result, failure, run_id, await handle.fetch_history(), self.table.list_rows(handle.id))
+        return FinishedOperation(result, failure, run_id, await handle.fetch_history(), self.table.list_rows(handle.id))
 
-    async def night(self, *calls: Call, **options: Any) -> Ended:
-        """A whole night of these calls."""
-        return await self.ended(await self.start(*calls, **options))
+    async def run(self, *steps: ScriptedStep, **options: Any) -> FinishedOperation:
+        """Start a workflow with these steps, and wait until it closes."""
+        return await self.wait_for_end(await self.start(*steps, **options))
 
 
 @asynccontextmanager
-async def office(
+async def scripted_worker(
     temporal: TemporalServer, table: AuditTable, activities: Sequence[Any] = (), /, **worker_options: Any
-) -> AsyncIterator[Office]:
-    """A worker that is up for as long as the block runs; `activities` are more than the scripted ones."""
+) -> AsyncIterator[ScriptedWorker]:
+    """Run a worker during the block; `activities` are added to the scripted ones."""
     writer = TrailWriter(table)
-    plugin = AuroraRestorePlugin(AuditInterceptor(writer))
-    client = await Client.connect(temporal.address, plugins=[plugin])
+    client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin(AuditInterceptor(writer))])
     task_queue = f"queue-{uuid.uuid4().hex[:8]}"
     with ThreadPoolExecutor(20) as threads:
         async with Worker(
             client,
             task_queue=task_queue,
-            workflows=[SmallNight],
+            workflows=[ScriptedWorkflow],
             activities=[*ACTIVITIES, OutcomeActivities(writer).record_outcome, *activities],
             activity_executor=threads,
             **(WORKER_OPTIONS | worker_options),
         ):
-            yield Office(client, task_queue, table)
+            yield ScriptedWorker(client, task_queue, table)
 
 
-def history_tells(history: WorkflowHistory) -> list[Told]:
-    """How Temporal's own history says that activities ended; a look that found nothing is no end."""
+def ends_in_history(history: WorkflowHistory) -> list[RecordedEnd]:
+    """How the steps ended according to Temporal's history; a poll that is not done is no end."""
     events = {event.event_id: event for event in history.events}
-    ends = [_told(event, events) for event in history.events]
-    return [told for told in ends if told is not None]
+    ends = [_recorded_end(event, events) for event in history.events]
+    return [end for end in ends if end is not None]
 
 
-def trail_tells(rows: list[AuditRow]) -> list[Told]:
-    """How the trail's outcome rows say that steps ended."""
-    return [Told(row.step, row.status, row.attempt, row.details) for row in rows if row.phase is Phase.OUTCOME]
+def ends_in_trail(rows: list[AuditRow]) -> list[RecordedEnd]:
+    """How the steps ended according to the outcome rows."""
+    return [RecordedEnd(row.step, row.status, row.attempt, row.details) for row in rows if row.phase is Phase.OUTCOME]
 
 
-def _told(event: HistoryEvent, events: dict[int, HistoryEvent]) -> Told | None:
+async def wait_until_activity_started(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait until a worker runs an activity; Temporal would not record a cancellation before that as an end."""
+    while not any(  # noqa: ASYNC110 - it watches another process
+        pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        for pending in (await handle.describe()).raw_description.pending_activities
+    ):
+        await asyncio.sleep(0.05)
+
+
+def _recorded_end(event: HistoryEvent, events: dict[int, HistoryEvent]) -> RecordedEnd | None:
     kind = event.WhichOneof("attributes") or ""
-    ends: Any = getattr(event, kind)
+    attributes: Any = getattr(event, kind)
     if kind == "activity_task_completed_event_attributes":
-        outcome = _json(ends.result)
+        outcome = _json(attributes.result)
         if not outcome["done"]:
             return None
-        attempt = events[ends.started_event_id].activity_task_started_event_attributes.attempt
-        return Told(_step(ends, events), Status.SUCCESS, attempt, outcome["details"])
+        attempt = events[attributes.started_event_id].activity_task_started_event_attributes.attempt
+        return RecordedEnd(_step(attributes, events), Status.SUCCESS, attempt, outcome["details"])
     if kind == "activity_task_failed_event_attributes":
-        return Told(_step(ends, events), Status.FAILED, 0, _short(ends.failure))
+        return RecordedEnd(_step(attributes, events), Status.FAILED, 0, _short(attributes.failure))
     if kind == "activity_task_timed_out_event_attributes":
-        timeout = TimeoutType.Name(ends.failure.timeout_failure_info.timeout_type).removeprefix("TIMEOUT_TYPE_")
-        return Told(_step(ends, events), Status.FAILED, 0, f"Timed out ({timeout})")
+        timeout = TimeoutType.Name(attributes.failure.timeout_failure_info.timeout_type)
+        details = f"Timed out ({timeout.removeprefix('TIMEOUT_TYPE_')})"
+        return RecordedEnd(_step(attributes, events), Status.FAILED, 0, details)
     if kind == "activity_task_canceled_event_attributes":
-        return Told(_step(ends, events), Status.FAILED, 0, "Cancelled")
+        return RecordedEnd(_step(attributes, events), Status.FAILED, 0, "Cancelled")
     return None
 
 
-def _step(ends: Any, events: dict[int, HistoryEvent]) -> Step:
-    scheduled = events[ends.scheduled_event_id].activity_task_scheduled_event_attributes
+def _step(attributes: Any, events: dict[int, HistoryEvent]) -> Step:
+    scheduled = events[attributes.scheduled_event_id].activity_task_scheduled_event_attributes
     return Step(scheduled.activity_type.name)
 
 
@@ -147,14 +160,5 @@ def _short(failure: Any) -> str:
 
 
 def _json(payloads: Any) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(payloads.payloads[0].data)
-    return read
-
-
-async def at_work(handle: WorkflowHandle[Any, Any]) -> None:
-    """Until a worker has begun its activity: a cancellation that comes before would leave nothing to tell."""
-    while not any(  # noqa: ASYNC110 - it watches another process
-        pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-        for pending in (await handle.describe()).raw_description.pending_activities
-    ):
-        await asyncio.sleep(0.05)
+    value: dict[str, Any] = json.loads(payloads.payloads[0].data)
+    return value

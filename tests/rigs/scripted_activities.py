@@ -1,4 +1,4 @@
-"""What the small nights are made of, and the activities that do as they are told and count what they did."""
+"""Activities of the steps that end as their input says, and count how often they took effect."""
 
 from __future__ import annotations
 
@@ -15,65 +15,72 @@ from models.operation import StepInput, StepOutcome
 from models.steps import Step
 
 UNREGISTERED = Step.SETUP_DB_USERS
+"""The step without an activity on the worker."""
 UNDECODABLE = Step.ARCHIVE_SNAPSHOT
-NOBODYS_QUEUE = "nobody-works-here"
+"""The step whose activity cannot decode its input."""
+UNPOLLED_QUEUE = "no-worker-polls-this"
+"""A task queue without a worker."""
 
 effects: Counter[str] = Counter()
-"""How often each operation's activities took effect."""
-breaking: Counter[str] = Counter()
-"""How many workflow tasks of an operation are still to fail."""
+"""How often the activities of each operation took effect."""
+failing_tasks: Counter[str] = Counter()
+"""How many workflow tasks of each operation will fail."""
 
 
-class Call(Model):
-    """One step and how it is to end."""
+class ScriptedStep(Model):
+    """One step, and how it is to end."""
 
     step: Step = Step.COPY_SNAPSHOT
     behaviour: str = "succeed"
     start_to_close: float = 10
     heartbeat: float | None = None
     attempts: int = 1
-    looks: int = 1
+    polls: int = 1
     task_queue: str | None = None
     fatal: bool = False
+    """Whether a failure ends the workflow."""
     cancelled_at_once: bool = False
+    """Whether the workflow cancels the activity before Temporal has scheduled it."""
 
 
-class Night(Model):
-    """The input of the workflow."""
+class ScriptedOperation(Model):
+    """The input of the scripted workflow."""
 
     operation_id: str
-    calls: tuple[Call, ...]
-    written_after_each: bool = False
-    sealed_for: str | None = None
+    steps: tuple[ScriptedStep, ...]
+    wait_after_each_step: bool = False
+    """Whether the workflow waits until the trail has the step's row."""
+    seal_target_arn: str | None = None
+    """The target in whose chain the workflow seals the operation at its end."""
 
 
 class ScriptedInput(StepInput):
-    """What a step is told: how to end."""
+    """The input of a step's activity."""
 
     behaviour: str
 
 
-class WantsMore(StepInput):
-    """What no call of these nights brings along."""
+class LargerInput(StepInput):
+    """An input with a field that the scripted workflow does not send."""
 
     behaviour: str
     missing: str
 
 
-class CannotTravel(StepOutcome):
-    """An outcome that does not become JSON."""
+class UnencodableOutcome(StepOutcome):
+    """An outcome that cannot be encoded as JSON."""
 
     thing: Any
 
 
-def breaks(operation_id: str) -> bool:
-    """Whether this workflow task is to fail; asked once for each."""
-    breaking[operation_id] -= 1
-    return breaking[operation_id] >= 0
+def fails_workflow_task(operation_id: str) -> bool:
+    """Count one workflow task, and return whether it is to fail."""
+    failing_tasks[operation_id] -= 1
+    return failing_tasks[operation_id] >= 0
 
 
 def act(step_input: ScriptedInput) -> StepOutcome:
-    """Take effect, then end as told."""
+    """Take effect, then end as the input says."""
     effects[step_input.operation_id] += 1
     return BEHAVIOURS[step_input.behaviour](step_input)
 
@@ -82,7 +89,7 @@ def _succeed(step_input: ScriptedInput) -> StepOutcome:
     return StepOutcome(details="Found snapshot: rds:orders", resource_arns=("arn:aws:rds:eu-central-1:1:snapshot:s",))
 
 
-def _not_yet(step_input: ScriptedInput) -> StepOutcome:
+def _not_done(step_input: ScriptedInput) -> StepOutcome:
     return StepOutcome(done=False, details="Copying", percent=10 * step_input.poll)
 
 
@@ -96,65 +103,69 @@ def _fail_transiently(step_input: ScriptedInput) -> StepOutcome:
     raise AwsUnavailable("AWS unavailable", f"Throttled in attempt {activity.info().attempt}.", code="Throttling")
 
 
-def _third_time_lucky(step_input: ScriptedInput) -> StepOutcome:
+def _succeed_in_third_attempt(step_input: ScriptedInput) -> StepOutcome:
     return _succeed(step_input) if activity.info().attempt == 3 else _fail_transiently(step_input)
 
 
-def _unexpected(step_input: ScriptedInput) -> StepOutcome:
+def _raise_key_error(step_input: ScriptedInput) -> StepOutcome:
     raise KeyError("a defect")
 
 
-def _late(step_input: ScriptedInput) -> StepOutcome:
+def _succeed_late(step_input: ScriptedInput) -> StepOutcome:
     time.sleep(2.2)
     return _succeed(step_input)
 
 
-def _until_cancelled(step_input: ScriptedInput) -> StepOutcome:
+def _run_until_cancelled(step_input: ScriptedInput) -> StepOutcome:
     for _ in range(200):
         activity.heartbeat()
         time.sleep(0.05)
     return _succeed(step_input)
 
 
-def _untravelled(step_input: ScriptedInput) -> StepOutcome:
-    return CannotTravel(details="Found", thing=object())
+def _return_unencodable(step_input: ScriptedInput) -> StepOutcome:
+    return UnencodableOutcome(details="Found", thing=object())
 
 
-def _endless(step_input: ScriptedInput) -> StepOutcome:
+def _succeed_with_long_details(step_input: ScriptedInput) -> StepOutcome:
     return StepOutcome(details="快照" * 5_000)
 
 
-def _endless_fault(step_input: ScriptedInput) -> StepOutcome:
+def _fail_with_long_message(step_input: ScriptedInput) -> StepOutcome:
     raise StepFailed("快照" * 5_000, "快照" * 100_000)
 
 
 BEHAVIOURS: dict[str, Callable[[ScriptedInput], StepOutcome]] = {
     "succeed": _succeed,
-    "not-yet": _not_yet,
+    "not-done": _not_done,
     "fail": _fail,
     "fail-transiently": _fail_transiently,
-    "third-time-lucky": _third_time_lucky,
-    "unexpected": _unexpected,
-    "late": _late,
-    "until-cancelled": _until_cancelled,
-    "untravelled": _untravelled,
-    "endless": _endless,
-    "endless-fault": _endless_fault,
+    "succeed-in-third-attempt": _succeed_in_third_attempt,
+    "raise-key-error": _raise_key_error,
+    "succeed-late": _succeed_late,
+    "run-until-cancelled": _run_until_cancelled,
+    "return-unencodable": _return_unencodable,
+    "succeed-with-long-details": _succeed_with_long_details,
+    "fail-with-long-message": _fail_with_long_message,
 }
 
 
-def _wants_more(step_input: WantsMore) -> StepOutcome:
-    raise AssertionError("never reached: its input does not decode")
+def _act_on_larger_input(step_input: LargerInput) -> StepOutcome:
+    raise AssertionError("never reached: its input cannot be decoded")
 
 
 def _activity(step: Step) -> Callable[..., Any]:
-    function = _wants_more if step is UNDECODABLE else act
+    """The activity of a step: a function of its own, because a function can be one activity only."""
+    function = _act_on_larger_input if step is UNDECODABLE else act
 
-    def of_its_own(of: Any) -> Any:
-        return function(of)
+    def run(step_input: Any) -> Any:
+        return function(step_input)
 
-    of_its_own.__annotations__ = {"of": WantsMore if step is UNDECODABLE else ScriptedInput, "return": StepOutcome}
-    return activity.defn(name=step.value)(of_its_own)
+    run.__annotations__ = {
+        "step_input": LargerInput if step is UNDECODABLE else ScriptedInput,
+        "return": StepOutcome,
+    }
+    return activity.defn(name=step.value)(run)
 
 
 ACTIVITIES = [_activity(step) for step in Step if step is not UNREGISTERED]

@@ -1,9 +1,10 @@
-"""Small nights whose operations have numbers and seals, so that they can be verified, and hands that tamper with them."""
+"""Scripted workflows with operation numbers and seals, which `audit verify` can verify, and ways to tamper with them."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,19 +24,23 @@ from audit.verify.findings import FindingKind, Verification
 from audit.verify.verifier import Verifier
 from devstack.temporal_server import TemporalServer
 from models.operation import OpenOperationInput
-from tests.rigs.recorded_operations import Office, office
-from tests.rigs.scripted_activities import Call, Night
-from tests.rigs.small_workflows import SmallNight
+from models.steps import Step
+from tests.rigs import scripted_activities
+from tests.rigs.recorded_operations import ScriptedWorker, scripted_worker
+from tests.rigs.scripted_activities import ScriptedOperation, ScriptedStep
+from tests.rigs.scripted_workflow import ScriptedWorkflow
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TARGET = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
+UNTIL_CANCELLED = ScriptedStep(step=Step.RESTORE_SNAPSHOT, behaviour="run-until-cancelled")
+"""A step during which a test can terminate, cancel or reset the workflow."""
+TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The two tables, and everything that reads and writes them."""
+    """The two DynamoDB tables, what reads and writes them, and what no worker may do to them."""
 
     dynamodb: DynamoDBClient
     audit: str
@@ -47,70 +52,75 @@ class Tables:
         return AuditTable(self.dynamodb, self.audit)
 
     @property
-    def seals(self) -> SealChains:
-        """The chains."""
+    def chains(self) -> SealChains:
+        """The chains of seals."""
         return SealChains(self.dynamodb, self.audit, self.operations)
 
     @property
     def numbers(self) -> OperationNumbersTable:
-        """The numbers."""
+        """The operation numbers."""
         return OperationNumbersTable(self.dynamodb, self.operations)
 
-    def open(self, workflow_id: str, run_id: str, target: str = TARGET) -> str:
-        """The number of a workflow."""
-        wanted = OpenOperationInput(
-            workflow_id=workflow_id, first_run_id=run_id, target_arn=target, opened_at=datetime.now(UTC)
+    def open(self, workflow_id: str, run_id: str, target_arn: str = TARGET_ARN) -> str:
+        """Open an operation for a workflow; return its number."""
+        request = OpenOperationInput(
+            workflow_id=workflow_id, first_run_id=run_id, target_arn=target_arn, opened_at=datetime.now(UTC)
         )
-        return self.numbers.open(wanted).operation_id
+        return self.numbers.open(request).operation_id
 
-    def put(self, item: dict[str, Any]) -> None:
-        """Write an item over whatever is there, as nobody of ours may."""
+    def overwrite(self, item: dict[str, Any]) -> None:
+        """Put an item without a condition."""
         self.dynamodb.put_item(TableName=self.audit, Item=item)
 
-    def remove(self, item: dict[str, Any]) -> None:
-        """Delete an item, as nobody of ours may."""
+    def delete(self, item: dict[str, Any]) -> None:
+        """Delete an item."""
         key = {name: item[name] for name in ("operation_id", "event_key")}
         self.dynamodb.delete_item(TableName=self.audit, Key=key)
 
-    def outcome(self, operation_id: str, number: int = 0) -> dict[str, Any]:
-        """One of the operation's outcome rows as it lies in the table."""
-        rows = [item for item in self.trail.list_items(operation_id) if item["phase"]["S"] == Phase.OUTCOME]
-        return rows[number]
+    def outcome_item(self, operation_id: str, index: int = 0) -> dict[str, Any]:
+        """One of the operation's outcome rows as DynamoDB stores it."""
+        items = self.trail.list_items(operation_id)
+        return [item for item in items if item["phase"]["S"] == Phase.OUTCOME][index]
 
 
-class Desk:
-    """An office whose nights can be verified."""
+class VerifyingWorker:
+    """A scripted worker whose operations have numbers, so that they can be verified."""
 
-    def __init__(self, at: Office, tables: Tables) -> None:
-        self.at = at
-        self.tables = tables
-        self.verifier = Verifier(at.client, tables.trail, tables.numbers, tables.seals)
+    def __init__(self, worker: ScriptedWorker, tables: Tables) -> None:
+        self._worker = worker
+        self._tables = tables
+        self.verifier = Verifier(worker.client, tables.trail, tables.numbers, tables.chains)
 
     async def start(
-        self, operation_id: str, *calls: Call, workflow_id: str | None = None, sealed: bool = True
+        self, operation_id: str, *steps: ScriptedStep, workflow_id: str | None = None, sealed: bool = True
     ) -> WorkflowHandle[Any, Any]:
-        """Begin a night; its number must be the next one."""
-        night = Night(operation_id=operation_id, calls=calls, sealed_for=TARGET if sealed else None)
-        handle = await self.at.client.start_workflow(
-            SmallNight.run, night, id=workflow_id or f"night-{uuid.uuid4().hex[:8]}", task_queue=self.at.task_queue
+        """Start a workflow; `operation_id` must be the next number."""
+        operation = ScriptedOperation(
+            operation_id=operation_id, steps=steps, seal_target_arn=TARGET_ARN if sealed else None
         )
-        assert self.tables.open(handle.id, handle.first_execution_run_id or "") == operation_id
+        handle = await self._worker.client.start_workflow(
+            ScriptedWorkflow.run,
+            operation,
+            id=workflow_id or f"workflow-{uuid.uuid4().hex[:8]}",
+            task_queue=self._worker.task_queue,
+        )
+        assert self._tables.open(handle.id, handle.first_execution_run_id or "") == operation_id
         return handle
 
-    async def night(self, operation_id: str, *calls: Call, **options: Any) -> WorkflowHandle[Any, Any]:
-        """A whole night."""
-        handle = await self.start(operation_id, *calls, **options)
-        await ended(handle)
+    async def run(self, operation_id: str, *steps: ScriptedStep, **options: Any) -> WorkflowHandle[Any, Any]:
+        """Start a workflow, and wait until it closes."""
+        handle = await self.start(operation_id, *steps, **options)
+        await wait_for_end(handle)
         return handle
 
     async def reset(self, handle: WorkflowHandle[Any, Any], task: int) -> WorkflowHandle[Any, Any]:
-        """Go back to before one of the workflow's tasks; nothing that came in later is told again."""
+        """Reset the workflow to before one of its workflow tasks, without the signals and updates that came later."""
         events = [event async for event in handle.fetch_history_events()]
         run_id = (await handle.describe()).run_id
         tasks = [event.event_id for event in events if event.HasField("workflow_task_completed_event_attributes")]
-        answer = await self.at.client.workflow_service.reset_workflow_execution(
+        answer = await self._worker.client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
-                namespace=self.at.client.namespace,
+                namespace=self._worker.client.namespace,
                 workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run_id),
                 reason="a test",
                 request_id=str(uuid.uuid4()),
@@ -121,41 +131,72 @@ class Desk:
                 ],
             )
         )
-        return self.at.client.get_workflow_handle(handle.id, run_id=answer.run_id)
+        return self._worker.client.get_workflow_handle(handle.id, run_id=answer.run_id)
 
 
 @asynccontextmanager
-async def desk(temporal: TemporalServer, tables: Tables, **worker_options: Any) -> AsyncIterator[Desk]:
-    """A worker that also seals."""
-    seal = SealActivities(tables.seals).seal_trail
-    async with office(temporal, tables.trail, [seal], **worker_options) as at:
-        yield Desk(at, tables)
+async def verifying_worker(
+    temporal: TemporalServer, tables: Tables, **worker_options: Any
+) -> AsyncIterator[VerifyingWorker]:
+    """Run a worker that can also seal, during the block."""
+    seal_trail = SealActivities(tables.chains).seal_trail
+    async with scripted_worker(temporal, tables.trail, [seal_trail], **worker_options) as worker:
+        yield VerifyingWorker(worker, tables)
 
 
-async def ended(handle: WorkflowHandle[Any, Any]) -> None:
-    """Wait for the end, whatever it is."""
+def with_worker(temporal: TemporalServer, tables: Tables, scenario: Callable[[VerifyingWorker], Awaitable[Any]]) -> Any:
+    """Run a scenario while a worker runs."""
+
+    async def run() -> Any:
+        async with verifying_worker(temporal, tables) as worker:
+            return await scenario(worker)
+
+    return asyncio.run(run())
+
+
+async def wait_for_effects(count: int) -> None:
+    """Wait until the activities of op-001 have taken effect this many times."""
+    await wait_until(lambda: scripted_activities.effects["op-001"] >= count)
+
+
+async def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until a condition is true; raises `TimeoutError` after this many seconds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - other threads make it true
+            await asyncio.sleep(0.05)
+
+
+async def start_and_terminate(worker: VerifyingWorker, effects: int, *steps: ScriptedStep) -> None:
+    """Start op-001, and terminate it when its activities have taken effect this many times."""
+    handle = await worker.start("op-001", *steps)
+    await wait_for_effects(effects)
+    await handle.terminate("a test")
+
+
+async def wait_for_end(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait until a workflow closes, however it ends."""
     try:
         await handle.result()
     except WorkflowFailureError:
         return
 
 
-def kinds(verification: Verification) -> list[FindingKind]:
-    """What was found."""
+def finding_kinds(verification: Verification) -> list[FindingKind]:
+    """The kinds of the findings, in their order."""
     return [finding.kind for finding in verification.findings]
 
 
-def noted(verification: Verification) -> list[FindingKind]:
-    """What was noted."""
+def note_kinds(verification: Verification) -> list[FindingKind]:
+    """The kinds of the notes, in their order."""
     return [note.kind for note in verification.notes]
 
 
-def changed(item: dict[str, Any], **values: str) -> dict[str, Any]:
-    """The item with other texts."""
+def with_texts(item: dict[str, Any], **values: str) -> dict[str, Any]:
+    """The item with other texts in these attributes."""
     return item | {name: {"S": value} for name, value in values.items()}
 
 
-def only(rows: list[AuditRow], true: Callable[[AuditRow], bool]) -> AuditRow:
-    """The one row of which this is true."""
-    [row] = [row for row in rows if true(row)]
+def only_row(rows: list[AuditRow], condition: Callable[[AuditRow], bool]) -> AuditRow:
+    """The one row that meets a condition."""
+    [row] = [row for row in rows if condition(row)]
     return row

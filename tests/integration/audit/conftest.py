@@ -1,4 +1,4 @@
-"""One emulator and one Temporal server for all tests of the trail; tables of its own for every test."""
+"""One emulator and one Temporal server for all tests of the trail; each test has its own tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from clients.aws import CONFIG
 from devstack.aws import Emulator, NoDatabases
 from devstack.temporal_server import TemporalServer
 from models.search_attributes import ALL
+from tests.rigs import scripted_activities
 from tests.rigs.restores import TIMERS_AT_ONCE
+from tests.rigs.verification import Tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,20 +26,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def aws() -> Iterator[Emulator]:
-    """The emulator, whose DynamoDB is moto behind HTTP."""
+    """The emulator; its DynamoDB is moto behind HTTP."""
     with Emulator(NoDatabases()) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def dynamodb(aws: Emulator) -> DynamoDBClient:
-    """A client with the worker's own timeouts and retries; fresh, because botocore's budget of retries is finite."""
+    """A client with the worker's timeouts and retries; new for each test, because botocore limits its retries."""
     return _client(aws, CONFIG)
 
 
 @pytest.fixture(scope="package")
-def impatient_dynamodb(aws: Emulator) -> DynamoDBClient:
-    """A client that tries once, so that one fault is one failure."""
+def dynamodb_without_retries(aws: Emulator) -> DynamoDBClient:
+    """A client that tries once, so that each injected fault is a failed call."""
     return _client(aws, CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1})))
 
 
@@ -55,21 +57,21 @@ def _client(aws: Emulator, config: Config) -> DynamoDBClient:
 
 @pytest.fixture(scope="package")
 def temporal() -> Iterator[TemporalServer]:
-    """The real server, without its Web UI, that knows the pipeline's search attributes."""
+    """The real server with the pipeline's search attributes, without the Web UI."""
     attributes = {key.name: "Keyword" for key in ALL}
     with TemporalServer(headless=True, search_attributes=attributes, dynamic_config_values=[TIMERS_AT_ONCE]) as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
-def _no_fault_is_left(aws: Emulator) -> Iterator[None]:
+def _clear_faults(aws: Emulator) -> Iterator[None]:
     yield
     aws.faults.clear()
 
 
 @pytest.fixture
 def table_name(dynamodb: DynamoDBClient) -> str:
-    """The name of a fresh table of the trail."""
+    """The name of a new table of the trail."""
     name = f"audit-{uuid.uuid4().hex[:8]}"
     create_audit_table(dynamodb, name)
     return name
@@ -77,19 +79,30 @@ def table_name(dynamodb: DynamoDBClient) -> str:
 
 @pytest.fixture
 def table(dynamodb: DynamoDBClient, table_name: str) -> AuditTable:
-    """A fresh trail."""
+    """A new trail."""
     return AuditTable(dynamodb, table_name)
 
 
 @pytest.fixture
-def impatient_table(impatient_dynamodb: DynamoDBClient, table_name: str) -> AuditTable:
-    """The same trail, each of whose failures is felt."""
-    return AuditTable(impatient_dynamodb, table_name)
+def table_without_retries(dynamodb_without_retries: DynamoDBClient, table_name: str) -> AuditTable:
+    """The same trail through the client that tries once."""
+    return AuditTable(dynamodb_without_retries, table_name)
 
 
 @pytest.fixture
 def operations_table(dynamodb: DynamoDBClient) -> str:
-    """The name of a fresh table of operation numbers."""
+    """The name of a new operations table."""
     name = f"operations-{uuid.uuid4().hex[:8]}"
     create_operations_table(dynamodb, name)
     return name
+
+
+@pytest.fixture
+def tables(dynamodb: DynamoDBClient, table_name: str, operations_table: str) -> Tables:
+    """The new tables, and ways to tamper with them."""
+    return Tables(dynamodb, table_name, operations_table)
+
+
+@pytest.fixture(autouse=True)
+def _reset_effects() -> None:
+    scripted_activities.effects.clear()

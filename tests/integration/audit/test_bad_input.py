@@ -1,4 +1,4 @@
-"""Whatever is typed as the workflow's input: it runs, or it has failed at once and says everything that is wrong."""
+"""An invalid input of the restore workflow: the workflow fails at once, and its failure lists everything that is wrong."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ INPUTS: dict[str, tuple[list[Any], list[str]]] = {
     "string": ([PLANTED], ["request: Input should be"]),
     "number": ([17], ["request: Input should be"]),
     "bytes": ([PLANTED.encode()], ["encoding binary/plain; expected JSON"]),
-    "unheard-of encoding": ([_raw(PLANTED, "json/secret")], ["encoding json/secret; expected JSON"]),
+    "unknown encoding": ([_raw(PLANTED, "json/secret")], ["encoding json/secret; expected JSON"]),
     "no encoding": ([_raw(PLANTED, "")], ["encoding none; expected JSON"]),
     "protobuf": ([_raw(PLANTED, "json/protobuf")], ["encoding json/protobuf; expected JSON"]),
     "not JSON": ([_raw(PLANTED, "json/plain")], ["request: Invalid JSON"]),
-    "missing": ([_without("notification")], ["notification: Field required"]),
+    "missing section": ([_without("notification")], ["notification: Field required"]),
     "wrong type": ([_with("source", cluster=[PLANTED])], ["source.cluster: Input should be a valid string"]),
     "wrong value": ([_with("target", kms_key_id=PLANTED + "?")], ["target.kms_key_id: "]),
     "unknown field": ([_with("source", password=PLANTED)], ["source.password: Extra inputs are not permitted"]),
@@ -72,11 +72,11 @@ INPUTS: dict[str, tuple[list[Any], list[str]]] = {
     "bad duration": ([{**GOOD, "waits": {"delete_rds": {"deadline": PLANTED}}}], ["waits.delete_rds.deadline: "]),
     "bad date": ([_with("source", snapshot={"prefix": "daily", "date": PLANTED})], ["source.snapshot.date: "]),
     "bad choice": ([_with("target", missing=PLANTED)], ["target.missing: Input should be 'fail' or 'create'"]),
-    "a secret for its id": (
+    "secret instead of its id": (
         [{**GOOD, "users": [{"name": "app", "secret_id": f"{PLANTED} {PLANTED}"}]}],
         ["users.0.secret_id: "],
     ),
-    "four faults": (
+    "several errors": (
         [{**_without("notification"), "source": {"cluster": 1}, "pasword": PLANTED}],
         [
             "source.account_id: Field required",
@@ -88,12 +88,12 @@ INPUTS: dict[str, tuple[list[Any], list[str]]] = {
     ),
     "source is target": ([_with("target", region="eu-west-1", cluster="orders")], ["are the same cluster"]),
     "two inputs": ([GOOD, GOOD], ["The workflow has 2 inputs; expected one"]),
-    "three inputs, none good": ([PLANTED, None, 3], ["The workflow has 3 inputs; expected one"]),
+    "three invalid inputs": ([PLANTED, None, 3], ["The workflow has 3 inputs; expected one"]),
 }
 
 
-class Failed:
-    """What is left of a workflow that was given a bad input."""
+class FailedWorkflow:
+    """A workflow that closed because of its input."""
 
     def __init__(self, cause: BaseException | None, failure_json: str, task_failures: int) -> None:
         self.cause = cause
@@ -101,7 +101,8 @@ class Failed:
         self.task_failures = task_failures
 
 
-async def _failed(handle: WorkflowHandle[Any, Any]) -> Failed:
+async def wait_for_failure(handle: WorkflowHandle[Any, Any]) -> FailedWorkflow:
+    """Wait until a workflow fails; one that still runs after 10 s has no cause."""
     try:
         async with asyncio.timeout(10):
             await handle.result()
@@ -109,34 +110,34 @@ async def _failed(handle: WorkflowHandle[Any, Any]) -> Failed:
         events = (await handle.fetch_history()).events
         failure = events[-1].workflow_execution_failed_event_attributes.failure
         task_failures = sum(event.HasField("workflow_task_failed_event_attributes") for event in events)
-        return Failed(error.cause, MessageToJson(failure), task_failures)
+        return FailedWorkflow(error.cause, MessageToJson(failure), task_failures)
     except TimeoutError:
-        return Failed(None, "still running", -1)
-    raise AssertionError("a bad input was taken")
+        return FailedWorkflow(None, "still running", -1)
+    raise AssertionError("the workflow accepted an invalid input")
 
 
-async def _all_of_them(temporal: TemporalServer) -> dict[str, Failed]:
+async def _run_all(temporal: TemporalServer) -> dict[str, FailedWorkflow]:
     client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin()])
-    async with Worker(client, task_queue="bad-input", workflows=[AuroraRestoreWorkflow]):
+    async with Worker(client, task_queue="invalid-input", workflows=[AuroraRestoreWorkflow]):
         handles = [
             await client.start_workflow(
-                RESTORE_WORKFLOW, args=args, id=f"bad-{uuid.uuid4().hex}", task_queue="bad-input"
+                RESTORE_WORKFLOW, args=args, id=f"invalid-{uuid.uuid4().hex}", task_queue="invalid-input"
             )
             for args, _ in INPUTS.values()
         ]
-        failed = await asyncio.gather(*map(_failed, handles))
+        failed = await asyncio.gather(*map(wait_for_failure, handles))
     return dict(zip(INPUTS, failed, strict=True))
 
 
 @pytest.fixture(scope="module")
-def failures(temporal: TemporalServer) -> dict[str, Failed]:
-    """Every bad input, given to the real workflow at once."""
-    return asyncio.run(_all_of_them(temporal))
+def failures(temporal: TemporalServer) -> dict[str, FailedWorkflow]:
+    """The failures of the real workflow with every invalid input, run concurrently."""
+    return asyncio.run(_run_all(temporal))
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_bad_input_fails_at_once(failures: dict[str, Failed], name: str) -> None:
-    """The workflow has failed, by its first task, as `InvalidRequest`, for good."""
+def test_an_invalid_input_fails_the_workflow_in_its_first_task(failures: dict[str, FailedWorkflow], name: str) -> None:
+    """The workflow fails with a non-retryable `InvalidRequest`; no workflow task fails and is retried."""
     failed = failures[name]
     assert isinstance(failed.cause, ApplicationError), failed.failure_json
     assert (failed.cause.type, failed.cause.non_retryable) == ("InvalidRequest", True)
@@ -144,20 +145,20 @@ def test_bad_input_fails_at_once(failures: dict[str, Failed], name: str) -> None
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_every_fault_is_listed(failures: dict[str, Failed], name: str) -> None:
-    """Where and what, one a line, for all that is wrong and not only for the first."""
-    for fault in INPUTS[name][1]:
-        assert fault in str(failures[name].cause)
+def test_the_failure_lists_every_error_of_the_input(failures: dict[str, FailedWorkflow], name: str) -> None:
+    """Each error names the field and what is wrong with it, not only the first one."""
+    for error in INPUTS[name][1]:
+        assert error in str(failures[name].cause)
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_a_refusal_repeats_nothing_that_was_typed(failures: dict[str, Failed], name: str) -> None:
-    """A password in the wrong field is not copied into the failure, and nobody is sent to pydantic's manual."""
+def test_the_failure_does_not_quote_the_input(failures: dict[str, FailedWorkflow], name: str) -> None:
+    """A password in a wrong field is not in the failure, and neither are pydantic's URLs and input values."""
     assert PLANTED not in failures[name].failure_json
     assert "pydantic" not in failures[name].failure_json
     assert "input_value" not in failures[name].failure_json
 
 
-def test_the_good_request_is_good() -> None:
-    """What the bad inputs are made from is a request."""
+def test_the_base_of_the_invalid_inputs_is_valid() -> None:
+    """Each invalid input differs from this request by what the test says."""
     assert RestoreRequest.model_validate_json(json.dumps(GOOD)).target.cluster == "orders-staging"

@@ -1,128 +1,243 @@
-"""What is about to be deleted: each declaration once, another one beside it, and whatever was declared is read back."""
+"""Intents: each deletion is declared once, and everything that was declared can be read back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from audit.intents import TrailIntents
+from audit.intents import MAX_CONFLICTS, SETTINGS_DAYS, TrailIntents
 from audit.rows import AuditRow, Phase, to_item
 from audit.table import AuditTable
 from devstack.aws import Emulator
 from errors import TrailConflict, TrailUnavailable
+from models.configuration import SETTINGS_FACT
 from models.operation import StepInput
-from models.steps import Status, Step
+from models.steps import Housekeeping, Status, Step
 from tests.rigs.activities import temporal_environment
-from tests.rigs.audit_tables import NIGHT, later, row
+from tests.rigs.audit_tables import START, later, row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 STEP = Step.ARCHIVE_SNAPSHOT
-OF = StepInput(operation_id="op-001", step_started_at=NIGHT)
+STEP_INPUT = StepInput(operation_id="op-001", step_started_at=START)
+SECOND_POLL = STEP_INPUT.model_copy(update={"poll": 2})
 A, B, C = (f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:{name}" for name in "abc")
+TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
 
 
-def declare(table: AuditTable, *arns: str, step_input: StepInput = OF, details: str = "Pruning") -> None:
+def declare(table: AuditTable, *arns: str, step_input: StepInput = STEP_INPUT, details: str = "Pruning") -> None:
     intents = TrailIntents(table)
-    temporal_environment(NIGHT).run(lambda: intents.declare(STEP, step_input, details, arns))
+    temporal_environment(START).run(lambda: intents.declare(STEP, step_input, details, arns))
 
 
-def intent(**changed: object) -> AuditRow:
-    """The row of an intent as the trail has had it from the beginning."""
-    given: dict[str, Any] = {"step": STEP, "phase": Phase.INTENT, "status": Status.IN_PROGRESS, "details": "Pruning"}
-    given |= {"workflow_id": "aurora-restore:test", "run_id": "run-1", "resource_arns": (A,)}
-    return row(**(given | changed))
+def intent(**changes: object) -> AuditRow:
+    """The first intent of the step, written without `TrailIntents`."""
+    fields: dict[str, Any] = {"step": STEP, "phase": Phase.INTENT, "status": Status.IN_PROGRESS, "details": "Pruning"}
+    fields |= {"workflow_id": "aurora-restore:test", "run_id": "run-1", "resource_arns": (A,)}
+    return row(**(fields | changes))
 
 
-def declared(table: AuditTable) -> list[tuple[int, int, tuple[str, ...]]]:
+def declarations(table: AuditTable) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Poll, number and ARNs of each intent."""
     return [(row.poll, row.attempt, row.resource_arns) for row in table.list_rows("op-001")]
 
 
-def test_a_later_attempt_may_find_more(table: AuditTable) -> None:
-    """Under the look of the first one: a row of its own, after the other, and what both name is declared."""
+def test_an_attempt_that_finds_more_to_delete_declares_it_in_a_further_row(table: AuditTable) -> None:
+    """In the same poll: each declaration has the next number, and all of their ARNs are declared."""
     declare(table, A)
     declare(table, A, B)
     declare(table, C)
-    assert declared(table) == [(1, 1, (A,)), (1, 2, (A, B)), (1, 3, (C,))]
-    assert TrailIntents(table).list_declared_arns(STEP, OF) == (A, B, C)
+    assert declarations(table) == [(1, 1, (A,)), (1, 2, (A, B)), (1, 3, (C,))]
+    assert TrailIntents(table).list_declared_arns(STEP, STEP_INPUT) == (A, B, C)
 
 
 @pytest.mark.parametrize("arns", [(A, B), (A,), (B, A)])
-def test_what_is_declared_is_not_declared_again(table: AuditTable, arns: tuple[str, ...]) -> None:
-    """Nor in a later look, nor in other words."""
+def test_resources_that_are_declared_are_not_declared_again(table: AuditTable, arns: tuple[str, ...]) -> None:
+    """Not in a later poll either, nor with another text."""
     declare(table, A, B)
-    declare(table, *arns, step_input=OF.model_copy(update={"poll": 2}), details="Pruning still")
-    assert declared(table) == [(1, 1, (A, B))]
+    declare(table, *arns, step_input=SECOND_POLL, details="Still pruning")
+    assert declarations(table) == [(1, 1, (A, B))]
 
 
-def test_each_look_counts_for_itself(table: AuditTable) -> None:
-    """The first declaration of a look is its first, and they read as they were made."""
+def test_declarations_are_numbered_within_each_poll(table: AuditTable) -> None:
+    """The first declaration of a poll has number 1, and the rows sort in the order of declaration."""
     declare(table, A)
-    declare(table, B, step_input=OF.model_copy(update={"poll": 2}))
-    declare(table, C, step_input=OF.model_copy(update={"poll": 2}))
-    assert declared(table) == [(1, 1, (A,)), (2, 1, (B,)), (2, 2, (C,))]
+    declare(table, B, step_input=SECOND_POLL)
+    declare(table, C, step_input=SECOND_POLL)
+    assert declarations(table) == [(1, 1, (A,)), (2, 1, (B,)), (2, 2, (C,))]
 
 
-def test_a_step_that_is_taken_again_declares_again(table: AuditTable) -> None:
-    """After a retry the same name may be another resource."""
+def test_a_step_that_runs_again_declares_again(table: AuditTable) -> None:
+    """After a retry of the step the same name may be another resource."""
     declare(table, A)
-    again = OF.model_copy(update={"step_started_at": later(hours=1)})
-    assert TrailIntents(table).list_declared_arns(STEP, again) == ()
-    declare(table, A, step_input=again)
-    assert declared(table) == [(1, 1, (A,)), (1, 1, (A,))]
+    second_run = STEP_INPUT.model_copy(update={"step_started_at": later(hours=1)})
+    assert TrailIntents(table).list_declared_arns(STEP, second_run) == ()
+    declare(table, A, step_input=second_run)
+    assert declarations(table) == [(1, 1, (A,)), (1, 1, (A,))]
 
 
-def test_a_lost_answer_makes_no_second_row(aws: Emulator, table: AuditTable, impatient_table: AuditTable) -> None:
-    """The intent stands, though the attempt that wrote it never knew."""
+def test_an_intent_whose_response_was_lost_is_not_written_twice(
+    aws: Emulator, table: AuditTable, table_without_retries: AuditTable
+) -> None:
+    """DynamoDB has the row, although the attempt that wrote it failed."""
     aws.faults.add("dynamodb", "PutItem", "reset-after")
     with pytest.raises(TrailUnavailable):
-        declare(impatient_table, A)
+        declare(table_without_retries, A)
     declare(table, A)
-    assert declared(table) == [(1, 1, (A,))]
+    assert declarations(table) == [(1, 1, (A,))]
 
 
-def test_an_intent_of_an_older_worker_counts(table: AuditTable) -> None:
-    """It has the key and the number that it always had: read, and not written again."""
+def test_an_intent_of_an_earlier_worker_counts(table: AuditTable) -> None:
+    """A row that another worker version wrote under the same key is read, and not written again."""
     table.put(intent())
     declare(table, A)
     declare(table, B)
-    assert declared(table) == [(1, 1, (A,)), (1, 2, (B,))]
+    assert declarations(table) == [(1, 1, (A,)), (1, 2, (B,))]
 
 
-class Overtaken(AuditTable):
-    """A trail in which, after it was read, another attempt declares first."""
+class TableWithConcurrentWriter(AuditTable):
+    """A trail in which another attempt writes after each read."""
 
-    def __init__(self, table: AuditTable, others: list[Callable[[], None]]) -> None:
+    def __init__(self, table: AuditTable, writes: Sequence[Callable[[], None]]) -> None:
         vars(self).update(vars(table))
-        self._others = others
+        self._pending_writes = list(writes)
 
     def list_rows(self, operation_id: str) -> list[AuditRow]:
         rows = super().list_rows(operation_id)
-        if self._others:
-            self._others.pop()()
+        if self._pending_writes:
+            self._pending_writes.pop()()
         return rows
 
 
-def test_two_attempts_that_declare_at_once_both_do(table: AuditTable) -> None:
-    """One that Temporal has given up may still be at work: no conflict, and nothing is lost."""
-    declare(Overtaken(table, [lambda: declare(table, A), lambda: declare(table, C)]), A, B)
-    assert declared(table) == [(1, 1, (C,)), (1, 2, (A,)), (1, 3, (A, B))]
+def test_two_attempts_that_declare_at_once_both_succeed(table: AuditTable) -> None:
+    """After a timeout, an attempt's thread may run beside the next attempt: no conflict, and no intent is lost."""
+    declare(TableWithConcurrentWriter(table, [lambda: declare(table, A), lambda: declare(table, C)]), A, B)
+    assert declarations(table) == [(1, 1, (C,)), (1, 2, (A,)), (1, 3, (A, B))]
 
 
-def test_an_attempt_that_was_overtaken_by_the_same_words_is_content(table: AuditTable) -> None:
-    """What the other one declared, in its own words, is declared."""
-    declare(Overtaken(table, [lambda: declare(table, A, B, details="Pruning b and a")]), B, A)
-    assert declared(table) == [(1, 1, (A, B))]
+def test_an_attempt_does_not_declare_what_a_concurrent_one_declared(table: AuditTable) -> None:
+    """The other attempt's row counts, although its text differs."""
+    declare(TableWithConcurrentWriter(table, [lambda: declare(table, A, B, details="Pruning b and a")]), B, A)
+    assert declarations(table) == [(1, 1, (A, B))]
 
 
-def test_a_stranger_in_the_place_of_an_intent_is_a_conflict(
-    dynamodb: DynamoDBClient, table: AuditTable, table_name: str
-) -> None:
-    """A row that somebody changed is not counted around."""
+def test_an_intent_is_not_declared_after_too_many_conflicts(table: AuditTable) -> None:
+    """The attempt fails, and nothing is deleted, if others write first each time."""
+    others = [f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:other-{n}" for n in range(MAX_CONFLICTS)]
+    writes = [partial(declare, table, arn) for arn in others]
+    with pytest.raises(TrailConflict):
+        declare(TableWithConcurrentWriter(table, writes), A)
+    assert TrailIntents(table).list_declared_arns(STEP, STEP_INPUT) == tuple(reversed(others))
+
+
+def test_a_changed_intent_is_a_conflict(dynamodb: DynamoDBClient, table: AuditTable, table_name: str) -> None:
+    """A row that was changed is not taken for a declaration, and not counted around."""
     changed = {**to_item(intent()), "step_started_at": {"S": "2024-03-21T00:05:00.000Z"}}
     dynamodb.put_item(TableName=table_name, Item=changed)
-    with pytest.raises(TrailConflict, match="Either the row was changed"):
+    with pytest.raises(TrailConflict, match="the row was changed"):
         declare(table, A)
+
+
+def test_an_intent_belongs_to_its_step_and_operation(table: AuditTable) -> None:
+    """`has_intent` is about one step of one operation, in whatever run of the step."""
+    intents = TrailIntents(table)
+    assert not intents.has_intent(STEP, "op-001")
+    declare(table, A)
+    assert intents.has_intent(STEP, "op-001")
+    assert not intents.has_intent(Step.DELETE_RDS, "op-001")
+    assert not intents.has_intent(STEP, "op-002")
+
+
+@pytest.mark.parametrize(
+    ("changes", "succeeded"),
+    [
+        ({}, True),
+        ({"status": Status.FAILED}, False),
+        ({"phase": Phase.STARTED}, False),
+        ({"step": Step.CHECK_COPY_STATUS}, False),
+        ({"operation_id": "op-002"}, False),
+        ({"timestamp": later(minutes=-1)}, False),
+    ],
+)
+def test_a_step_has_succeeded_if_its_outcome_since_then_is_success(
+    table: AuditTable, changes: dict[str, Any], succeeded: bool
+) -> None:
+    """Another status, phase, step or operation does not count, and neither does an earlier run of the step."""
+    table.put(row(**changes))
+    assert TrailIntents(table).has_succeeded(Step.COPY_SNAPSHOT, "op-001", START) is succeeded
+
+
+def deletion(**changes: Any) -> AuditRow:
+    """The intent to delete the target, with its settings."""
+    return row(
+        **{
+            "step": Step.DELETE_RDS,
+            "phase": Phase.INTENT,
+            "status": Status.IN_PROGRESS,
+            "resource_arns": (TARGET_ARN,),
+            "facts": {SETTINGS_FACT: "settings of op-001"},
+        }
+        | changes
+    )
+
+
+def restore(**changes: Any) -> AuditRow:
+    """The outcome of restoring the target, which succeeded."""
+    return row(
+        **{"step": Step.RESTORE_SNAPSHOT, "timestamp": later(minutes=30), "resource_arns": (TARGET_ARN,)} | changes
+    )
+
+
+def removal(**changes: Any) -> AuditRow:
+    """The intent to remove the restored target again, after a failure."""
+    return row(
+        **{
+            "step": Housekeeping.REMOVE_LEFTOVERS,
+            "phase": Phase.INTENT,
+            "status": Status.IN_PROGRESS,
+            "timestamp": later(minutes=60),
+            "resource_arns": (TARGET_ARN,),
+        }
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings"),
+    [
+        ([], None),
+        ([deletion()], "settings of op-001"),
+        ([deletion(facts={})], None),
+        ([deletion(resource_arns=(A,))], None),
+        ([deletion(), restore()], None),
+        ([deletion(), restore(status=Status.FAILED)], "settings of op-001"),
+        ([deletion(), restore(resource_arns=(A,))], "settings of op-001"),
+        ([deletion(), restore(), removal()], "settings of op-001"),
+        ([deletion(), restore(), removal(operation_id="op-002")], None),
+        ([deletion(), restore(), removal(phase=Phase.OUTCOME)], None),
+        (
+            [deletion(), deletion(operation_id="op-002", timestamp=later(hours=2), facts={SETTINGS_FACT: "newer"})],
+            "newer",
+        ),
+    ],
+)
+def test_settings_of_a_deleted_target_are_found_unless_it_was_restored(
+    table: AuditTable, rows: list[AuditRow], settings: str | None
+) -> None:
+    """The newest deletion counts. A restore ends the search, unless its own operation removed the cluster again."""
+    for written in rows:
+        table.put(written)
+    assert TrailIntents(table).find_deleted_settings(TARGET_ARN, later(hours=20)) == settings
+
+
+@pytest.mark.parametrize(("days", "found"), [(SETTINGS_DAYS - 1, True), (SETTINGS_DAYS, False)])
+def test_settings_of_a_deleted_target_are_searched_for_in_45_days(table: AuditTable, days: int, found: bool) -> None:
+    """Counted in calendar days (UTC), the current one included."""
+    table.put(deletion())
+    settings = TrailIntents(table).find_deleted_settings(TARGET_ARN, START + timedelta(days=days))
+    assert (settings is not None) is found

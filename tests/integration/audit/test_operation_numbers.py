@@ -1,4 +1,4 @@
-"""op-001, op-002 …: no gap, no double, whoever races and whatever DynamoDB loses."""
+"""Operation numbers op-001, op-002 …: no gap and no duplicate, under concurrency and when DynamoDB fails."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from audit.numbers import OperationNumbersTable
+from audit.numbers import MAX_CONFLICTS, OperationNumbersTable
 from devstack.aws import Emulator
 from errors import TrailUnavailable
 from models.operation import OpenOperationInput, Operation
-from tests.rigs.audit_tables import NIGHT, later
+from tests.rigs.audit_tables import START, later
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from devstack.aws.fault_injection import Kind
 
-RACERS = 16
-NIGHT_OF = "aurora-restore:111122223333:eu-central-1:orders"
+CONCURRENT = 16
+WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders"
+TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders"
 
 
 @pytest.fixture
 def numbers(dynamodb: DynamoDBClient, operations_table: str) -> OperationNumbersTable:
-    """A fresh table of numbers."""
+    """An empty table of numbers."""
     return OperationNumbersTable(dynamodb, operations_table)
 
 
-def _wanted(run: int, workflow_id: str = NIGHT_OF) -> OpenOperationInput:
+def request(run: int, workflow_id: str = WORKFLOW_ID) -> OpenOperationInput:
+    """The request of one workflow run."""
     return OpenOperationInput(
-        workflow_id=workflow_id,
-        first_run_id=f"run-{run}",
-        target_arn="arn:aws:rds:eu-central-1:111122223333:cluster:orders",
-        opened_at=later(seconds=run),
+        workflow_id=workflow_id, first_run_id=f"run-{run}", target_arn=TARGET_ARN, opened_at=later(seconds=run)
     )
 
 
-def _until_given(numbers: OperationNumbersTable, wanted: OpenOperationInput) -> Operation:
-    """As Temporal does: again and again while the refusal is a transient one."""
+def open_with_retries(numbers: OperationNumbersTable, wanted: OpenOperationInput) -> Operation:
+    """Open the operation as Temporal does: retry while the error is transient."""
     while True:
         try:
             return numbers.open(wanted)
@@ -46,92 +45,115 @@ def _until_given(numbers: OperationNumbersTable, wanted: OpenOperationInput) -> 
             assert not error.non_retryable
 
 
-def _ids(count: int) -> list[str]:
+def first_ids(count: int) -> list[str]:
     return [f"op-{number:03d}" for number in range(1, count + 1)]
 
 
-def test_numbers_count_upward(numbers: OperationNumbersTable) -> None:
-    """Night after night the next number."""
-    assert [numbers.open(_wanted(night)).operation_id for night in range(12)] == _ids(12)
+def test_each_workflow_gets_the_next_number(numbers: OperationNumbersTable) -> None:
+    """Numbers count up from op-001 in the order of the requests."""
+    assert [numbers.open(request(run)).operation_id for run in range(12)] == first_ids(12)
 
 
-def test_a_workflow_keeps_its_number(numbers: OperationNumbersTable) -> None:
-    """Asked twice by the same workflow: the same number and the same time, and none is used up."""
-    first = numbers.open(_wanted(1))
-    again = numbers.open(_wanted(1).model_copy(update={"opened_at": later(hours=1)}))
+def test_a_workflow_that_asks_again_gets_the_same_number(numbers: OperationNumbersTable) -> None:
+    """The number and the time of the first request; the second request uses up no number."""
+    first = numbers.open(request(1))
+    again = numbers.open(request(1).model_copy(update={"opened_at": later(hours=1)}))
     assert again == first == Operation(operation_id="op-001", opened_at=later(seconds=1))
-    assert numbers.open(_wanted(2)).operation_id == "op-002"
+    assert numbers.open(request(2)).operation_id == "op-002"
 
 
-def test_two_targets_share_one_count(numbers: OperationNumbersTable) -> None:
-    """Numbers are the table's, not the target's; the same run id under another workflow is another operation."""
-    given = [numbers.open(_wanted(1, workflow_id)).operation_id for workflow_id in ("a", "b", "a#run", "a")]
-    assert given == ["op-001", "op-002", "op-003", "op-001"]
+def test_all_workflows_share_one_counter(numbers: OperationNumbersTable) -> None:
+    """Numbers belong to the table, not to a target; the same run id under another workflow id is another operation."""
+    opened = [numbers.open(request(1, workflow_id)).operation_id for workflow_id in ("a", "b", "a#run", "a")]
+    assert opened == ["op-001", "op-002", "op-003", "op-001"]
 
 
-def test_racing_nights_get_every_number_once(numbers: OperationNumbersTable) -> None:
-    """Sixteen at the same moment: sixteen numbers, no gap, no double."""
-    with ThreadPoolExecutor(RACERS) as threads:
-        given = list(threads.map(lambda run: _until_given(numbers, _wanted(run)), range(RACERS)))
-    assert sorted(operation.operation_id for operation in given) == _ids(RACERS)
+def test_concurrent_workflows_get_different_numbers_without_a_gap(numbers: OperationNumbersTable) -> None:
+    """Sixteen requests at once get sixteen consecutive numbers."""
+    with ThreadPoolExecutor(CONCURRENT) as threads:
+        opened = list(threads.map(lambda run: open_with_retries(numbers, request(run)), range(CONCURRENT)))
+    assert sorted(operation.operation_id for operation in opened) == first_ids(CONCURRENT)
 
 
-def test_one_workflow_racing_itself_gets_one_number(numbers: OperationNumbersTable) -> None:
-    """Two attempts of open-operation at once agree."""
-    with ThreadPoolExecutor(RACERS) as threads:
-        given = list(threads.map(lambda _: _until_given(numbers, _wanted(1)), range(RACERS)))
-    assert {operation.operation_id for operation in given} == {"op-001"}
-    assert numbers.open(_wanted(2)).operation_id == "op-002"
+def test_concurrent_requests_of_one_workflow_get_one_number(numbers: OperationNumbersTable) -> None:
+    """Several attempts of open-operation at once return the same operation."""
+    with ThreadPoolExecutor(CONCURRENT) as threads:
+        opened = list(threads.map(lambda _: open_with_retries(numbers, request(1)), range(CONCURRENT)))
+    assert {operation.operation_id for operation in opened} == {"op-001"}
+    assert numbers.open(request(2)).operation_id == "op-002"
 
 
 @pytest.mark.parametrize("kind", ["http500", "reset-before", "reset-after"])
 @pytest.mark.parametrize("times", [1, 3, 7])
-def test_a_transaction_whose_answer_is_lost_takes_one_number(
+def test_a_transaction_with_a_lost_response_uses_up_one_number(
     aws: Emulator, numbers: OperationNumbersTable, kind: Kind, times: int
 ) -> None:
-    """Whether the transaction took effect before the connection broke or not: one number for one workflow."""
+    """Whether or not the transaction took effect before the connection broke, its workflow has one number."""
     aws.faults.add("dynamodb", "TransactWriteItems", kind, count=times)
-    given = [_until_given(numbers, _wanted(run)).operation_id for run in (1, 2, 1)]
-    assert given == ["op-001", "op-002", "op-001"]
+    opened = [open_with_retries(numbers, request(run)).operation_id for run in (1, 2, 1)]
+    assert opened == ["op-001", "op-002", "op-001"]
 
 
-def test_races_and_broken_answers_together_leave_no_gap(aws: Emulator, numbers: OperationNumbersTable) -> None:
-    """Every number is given once also when a third of the transactions is answered by a reset."""
+def test_concurrency_and_lost_responses_together_leave_no_gap(aws: Emulator, numbers: OperationNumbersTable) -> None:
+    """Each number is allocated once, although the connection breaks during a third of the transactions."""
     for skip in range(0, 30, 3):
         aws.faults.add("dynamodb", "TransactWriteItems", "reset-after", skip=skip)
         aws.faults.add("dynamodb", "GetItem", "reset-before", skip=2 * skip)
-    with ThreadPoolExecutor(RACERS) as threads:
-        given = list(threads.map(lambda run: _until_given(numbers, _wanted(run)), range(RACERS)))
-    assert sorted(operation.operation_id for operation in given) == _ids(RACERS)
+    with ThreadPoolExecutor(CONCURRENT) as threads:
+        opened = list(threads.map(lambda run: open_with_retries(numbers, request(run)), range(CONCURRENT)))
+    assert sorted(operation.operation_id for operation in opened) == first_ids(CONCURRENT)
 
 
-def test_an_outage_is_for_temporal_to_wait_out(aws: Emulator, numbers: OperationNumbersTable) -> None:
-    """DynamoDB away: a transient error with DynamoDB's own code, and no number is used up by it."""
+def test_an_unavailable_table_is_a_transient_error_and_uses_up_no_number(
+    aws: Emulator, numbers: OperationNumbersTable
+) -> None:
+    """The error has DynamoDB's code and the setup command; the next request gets op-001."""
     fault = aws.faults.add("dynamodb", "*", "error", code="ResourceNotFoundException", count=None)
-    with pytest.raises(TrailUnavailable, match="starter.py setup") as refused:
-        numbers.open(_wanted(1))
+    with pytest.raises(TrailUnavailable, match="python starter.py setup") as refused:
+        numbers.open(request(1))
     assert refused.value.fault.code == "ResourceNotFoundException"
+    assert not refused.value.non_retryable
     with pytest.raises(TrailUnavailable):
         numbers.find("op-001")
+    with pytest.raises(TrailUnavailable):
+        numbers.list_opened_since(START)
     aws.faults.remove(fault)
-    assert numbers.open(_wanted(1)).operation_id == "op-001"
+    assert numbers.open(request(1)).operation_id == "op-001"
 
 
-def test_a_number_leads_to_its_workflow(numbers: OperationNumbersTable) -> None:
-    """What an operator has is a number; it finds workflow, run, target and time."""
-    numbers.open(_wanted(1))
-    found = numbers.find("op-001")
-    assert found is not None
-    assert (found.workflow_id, found.first_run_id) == (NIGHT_OF, "run-1")
-    assert found.target_arn.endswith(":cluster:orders")
-    assert found.opened_at == later(seconds=1)
-    assert found.opened_at > NIGHT
+def test_too_many_conflicts_are_a_transient_error(aws: Emulator, numbers: OperationNumbersTable) -> None:
+    """If other operations always get the next number first, Temporal tries again later."""
+    aws.faults.add("dynamodb", "TransactWriteItems", "error", code="TransactionCanceledException", count=MAX_CONFLICTS)
+    with pytest.raises(TrailUnavailable, match="Could not allocate an operation number") as refused:
+        numbers.open(request(1))
+    assert not refused.value.non_retryable
+    assert f"{MAX_CONFLICTS} times" in refused.value.message
+    assert numbers.open(request(1)).operation_id == "op-001"
+
+
+def test_an_operation_is_found_by_its_number(numbers: OperationNumbersTable) -> None:
+    """With its workflow, its first run, its target and its time; a number that was not allocated is not found."""
+    numbers.open(request(1))
+    operation = numbers.find("op-001")
+    assert operation is not None
+    assert (operation.workflow_id, operation.first_run_id) == (WORKFLOW_ID, "run-1")
+    assert (operation.target_arn, operation.opened_at) == (TARGET_ARN, later(seconds=1))
     assert numbers.find("op-002") is None
 
 
-def test_after_999_the_numbers_go_on(
+def test_operations_are_listed_from_the_newest_back_to_a_time(numbers: OperationNumbersTable) -> None:
+    """An operation that was opened exactly at the time is included; an empty table has none."""
+    assert numbers.list_opened_since(START) == []
+    for run in range(1, 5):
+        numbers.open(request(run))
+    assert numbers.list_opened_since(later(seconds=2)) == ["op-004", "op-003", "op-002"]
+    assert numbers.list_opened_since(START) == ["op-004", "op-003", "op-002", "op-001"]
+    assert numbers.list_opened_since(later(seconds=5)) == []
+
+
+def test_op_1000_follows_op_999(
     dynamodb: DynamoDBClient, operations_table: str, numbers: OperationNumbersTable
 ) -> None:
-    """op-1000 follows op-999."""
+    """The number has at least three digits, and more when it needs them."""
     dynamodb.put_item(TableName=operations_table, Item={"record": {"S": "counter"}, "last_number": {"N": "998"}})
-    assert [numbers.open(_wanted(run)).operation_id for run in (1, 2)] == ["op-999", "op-1000"]
+    assert [numbers.open(request(run)).operation_id for run in (1, 2)] == ["op-999", "op-1000"]

@@ -1,10 +1,11 @@
-"""DynamoDB fails, workflow tasks are repeated, workflows are reset, clocks are wrong: the trail stays true."""
+"""The trail stays complete and correct when DynamoDB fails, tasks are repeated, workflows are reset and clocks are wrong."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,243 +17,272 @@ from temporalio.client import WorkflowHandle
 from temporalio.worker import Replayer
 
 from audit.plugin import AuroraRestorePlugin
-from audit.rows import Phase, stamp
+from audit.rows import AuditRow, Phase, stamp
 from audit.table import AuditTable
 from devstack.aws import Emulator
 from devstack.temporal_server import TemporalServer
 from errors import TrailConflict
 from models.steps import Status, Step
 from tests.rigs import scripted_activities
-from tests.rigs.recorded_operations import Ended, Office, history_tells, office, trail_tells
-from tests.rigs.scripted_activities import Call
-from tests.rigs.small_workflows import SmallNight
+from tests.rigs.recorded_operations import (
+    FinishedOperation,
+    ScriptedWorker,
+    ends_in_history,
+    ends_in_trail,
+    scripted_worker,
+)
+from tests.rigs.scripted_activities import ScriptedStep
+from tests.rigs.scripted_workflow import ScriptedWorkflow
 
-COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+ACTIVITY_COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
 
 
-def _night(temporal: TemporalServer, table: AuditTable, *calls: Call, **options: Any) -> Ended:
-    async def run() -> Ended:
-        async with office(temporal, table) as at:
-            return await at.night(*calls, **options)
+def run_workflow(
+    temporal: TemporalServer, table: AuditTable, *steps: ScriptedStep, **options: Any
+) -> FinishedOperation:
+    """Run one workflow on a worker of its own."""
+
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table) as worker:
+            return await worker.run(*steps, **options)
 
     return asyncio.run(run())
 
 
-def _effects(ended: Ended) -> int:
-    return scripted_activities.effects[ended.history.workflow_id]
+def effects(operation: FinishedOperation) -> int:
+    """How often the activities of an operation took effect."""
+    return scripted_activities.effects[operation.history.workflow_id]
 
 
 @pytest.mark.parametrize("kind", ["http500", "reset-after"])
-def test_an_outage_repeats_the_row_and_never_the_call(
-    aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable, kind: Any
+def test_a_failed_write_is_repeated_without_repeating_the_step(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable, kind: Any
 ) -> None:
-    """DynamoDB refuses the outcome's row: the step took effect once, and its row arrives."""
+    """DynamoDB refuses the outcome's row: the step takes effect once, and the row is written."""
     aws.faults.add("dynamodb", "PutItem", kind, count=1, skip=1)
-    ended = _night(temporal, impatient_table, Call())
-    assert (ended.result, _effects(ended)) == (["done"], 1)
-    assert [(row.phase, row.status) for row in ended.rows] == [
+    operation = run_workflow(temporal, table_without_retries, ScriptedStep())
+    assert (operation.result, effects(operation)) == (["done"], 1)
+    assert [(row.phase, row.status) for row in operation.rows] == [
         (Phase.STARTED, Status.IN_PROGRESS),
         (Phase.OUTCOME, Status.SUCCESS),
     ]
 
 
-def test_the_workflow_ends_after_its_rows(aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable) -> None:
-    """While DynamoDB is away the next step goes on, but the workflow stays open until it holds every row."""
+def test_the_workflow_continues_during_an_outage_and_closes_only_after_all_rows_are_written(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
+) -> None:
+    """The second step runs while the first one's row is not written; then the workflow stays open for both rows."""
 
-    async def run() -> tuple[list[Phase], bool, Ended]:
-        async with office(temporal, impatient_table) as at:
+    async def run() -> tuple[list[Phase], bool, FinishedOperation]:
+        async with scripted_worker(temporal, table_without_retries) as worker:
             outage = aws.faults.add("dynamodb", "PutItem", "reset-before", count=None)
-            handle = await at.start(Call(), Call(behaviour="fail", fatal=True))
-            # The second step begins while the row of the first is still on its way.
-            await _until(lambda: scripted_activities.effects[handle.id] == 2)
+            handle = await worker.start(ScriptedStep(), ScriptedStep(behaviour="fail", fatal=True))
+            await _wait_until(lambda: scripted_activities.effects[handle.id] == 2)
             await asyncio.sleep(0.3)
             description = await handle.describe()
-            during = [row.phase for row in impatient_table.list_rows(handle.id)]
+            phases = [row.phase for row in table_without_retries.list_rows(handle.id)]
             aws.faults.remove(outage)
-            return during, description.close_time is None, await at.ended(handle)
+            return phases, description.close_time is None, await worker.wait_for_end(handle)
 
-    during, still_open, ended = asyncio.run(run())
-    assert during == []
-    assert still_open
-    assert [(row.phase, row.status) for row in ended.rows if row.phase is Phase.OUTCOME] == [
-        (Phase.OUTCOME, Status.SUCCESS),
-        (Phase.OUTCOME, Status.FAILED),
-    ]
-    assert ended.failure is not None
+    phases_during_outage, was_open, operation = asyncio.run(run())
+    assert phases_during_outage == []
+    assert was_open
+    assert [row.status for row in operation.rows_of(Phase.OUTCOME)] == [Status.SUCCESS, Status.FAILED]
+    assert operation.failure is not None
 
 
-def test_a_lost_attempt_row_changes_no_outcome(
-    aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable
+def test_an_attempt_row_that_cannot_be_written_does_not_change_the_outcome(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
 ) -> None:
-    """DynamoDB is away while attempts fail: the activity's end is what it would have been."""
+    """DynamoDB is unavailable while attempts fail; the third attempt succeeds nevertheless."""
     # Three times "started" and two failed attempts.
     aws.faults.add("dynamodb", "PutItem", "http500", count=5)
-    ended = _night(temporal, impatient_table, Call(behaviour="third-time-lucky", attempts=5))
-    assert (ended.result, _effects(ended)) == (["done"], 3)
-    assert [(row.phase, row.attempt) for row in ended.rows] == [(Phase.OUTCOME, 3)]
+    operation = run_workflow(
+        temporal, table_without_retries, ScriptedStep(behaviour="succeed-in-third-attempt", attempts=5)
+    )
+    assert (operation.result, effects(operation)) == (["done"], 3)
+    assert [(row.phase, row.attempt) for row in operation.rows] == [(Phase.OUTCOME, 3)]
 
 
-def test_a_cancellation_during_an_outage_loses_no_row(
-    aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable
+def test_a_cancelled_workflow_waits_for_its_last_row(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
 ) -> None:
-    """Cancelled while its last row is on its way, the workflow still waits for the row."""
+    """Cancelled twice while the last row is being written, the workflow closes after the row is written."""
 
-    async def run() -> Ended:
-        async with office(temporal, impatient_table) as at:
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table_without_retries) as worker:
             aws.faults.add("dynamodb", "PutItem", "http500", count=1, skip=1)
-            handle = await at.start(Call())
-            await _until(lambda: scripted_activities.effects[handle.id] == 1)
+            handle = await worker.start(ScriptedStep())
+            await _wait_until(lambda: scripted_activities.effects[handle.id] == 1)
             await asyncio.sleep(0.3)
             for _ in range(2):
                 await handle.cancel()
-            return await at.ended(handle)
+            return await worker.wait_for_end(handle)
 
-    assert trail_tells(asyncio.run(run()).rows)
+    assert ends_in_trail(asyncio.run(run()).rows)
 
 
-def test_a_foreign_row_does_not_hold_the_workflow(
-    temporal: TemporalServer, impatient_table: AuditTable, monkeypatch: pytest.MonkeyPatch
+def test_a_conflicting_row_does_not_keep_the_workflow_open(
+    temporal: TemporalServer, table_without_retries: AuditTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another row under an outcome's key: the workflow ends as it ended, and the foreign row stays."""
+    """Another row has the outcome's key: the workflow closes with its own result, and the other row stays."""
+    real_put = table_without_retries.put
+    conflicting: list[AuditRow] = []
 
-    async def run() -> Ended:
-        async with office(temporal, impatient_table) as at:
-            real = impatient_table.put
-            foreign: list[Any] = []
+    def put_after_a_conflicting_row(row: AuditRow) -> None:
+        if row.phase is Phase.OUTCOME and not conflicting:
+            conflicting.append(row)
+            real_put(row.model_copy(update={"details": "another row"}))
+        real_put(row)
 
-            def first_a_foreign_one(wanted: Any) -> None:
-                if wanted.phase is Phase.OUTCOME and not foreign:
-                    foreign.append(wanted)
-                    real(wanted.model_copy(update={"details": "somebody else's"}))
-                real(wanted)
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table_without_retries) as worker:
+            monkeypatch.setattr(table_without_retries, "put", put_after_a_conflicting_row)
+            return await asyncio.wait_for(worker.run(ScriptedStep()), 10)
 
-            # Somebody is a moment faster.
-            monkeypatch.setattr(impatient_table, "put", first_a_foreign_one)
-            return await asyncio.wait_for(at.night(Call()), 10)
-
-    ended = asyncio.run(run())
-    assert ended.result == ["done"]
-    assert [row.details for row in ended.phase(Phase.OUTCOME)] == ["somebody else's"]
+    operation = asyncio.run(run())
+    assert operation.result == ["done"]
+    assert [row.details for row in operation.rows_of(Phase.OUTCOME)] == ["another row"]
 
 
-def test_a_foreign_row_stops_what_must_not_go_on(
-    temporal: TemporalServer, impatient_table: AuditTable, monkeypatch: pytest.MonkeyPatch
+def test_a_conflicting_row_ends_the_workflow_where_it_waits_for_its_rows(
+    temporal: TemporalServer, table_without_retries: AuditTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the workflow waits for its rows before it deletes, a conflict ends it with `TrailConflict`."""
+    """Before it deletes, a workflow waits for its rows; a conflict ends it there with `TrailConflict`."""
+    real_put = table_without_retries.put
 
-    async def run() -> Ended:
-        async with office(temporal, impatient_table) as at:
-            real = impatient_table.put
+    def refuse_outcomes(row: AuditRow) -> None:
+        if row.phase is Phase.OUTCOME:
+            raise TrailConflict("Trail holds another row", "a test wrote it")
+        real_put(row)
 
-            def conflicting(wanted: Any) -> None:
-                if wanted.phase is Phase.OUTCOME:
-                    raise TrailConflict("Trail holds another row", "a test put it there")
-                real(wanted)
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table_without_retries) as worker:
+            monkeypatch.setattr(table_without_retries, "put", refuse_outcomes)
+            steps = (ScriptedStep(), ScriptedStep())
+            return await asyncio.wait_for(worker.run(*steps, wait_after_each_step=True), 10)
 
-            # As in a table that somebody shares.
-            monkeypatch.setattr(impatient_table, "put", conflicting)
-            return await asyncio.wait_for(at.night(Call(), Call(), written_after_each=True), 10)
-
-    ended = asyncio.run(run())
-    assert getattr(ended.failure, "type", None) == "TrailConflict"
-    assert _effects(ended) == 1
+    operation = asyncio.run(run())
+    assert getattr(operation.failure, "type", None) == "TrailConflict"
+    assert effects(operation) == 1
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_repeated_workflow_task_repeats_no_row(
-    temporal: TemporalServer, impatient_table: AuditTable, times: int
+def test_a_repeated_workflow_task_writes_no_second_row(
+    temporal: TemporalServer, table_without_retries: AuditTable, times: int
 ) -> None:
-    """The row was written and then the workflow task was lost, as when a worker is killed: the row is not doubled."""
-    operation_id = f"op-lost-{times}"
-    scripted_activities.breaking[operation_id] = times
-    ended = _night(
-        temporal, impatient_table, Call(), Call(behaviour="fail"), operation_id=operation_id, written_after_each=True
+    """The row was written and then the workflow task failed, as when a worker is killed: the row exists once."""
+    operation_id = f"op-failing-{times}"
+    scripted_activities.failing_tasks[operation_id] = times
+    operation = run_workflow(
+        temporal,
+        table_without_retries,
+        ScriptedStep(),
+        ScriptedStep(behaviour="fail"),
+        operation_id=operation_id,
+        wait_after_each_step=True,
     )
-    lost = [event for event in ended.history.events if event.HasField("workflow_task_failed_event_attributes")]
-    assert lost
-    assert ended.result == ["done", "ApplicationError"]
-    assert trail_tells(ended.rows) == history_tells(ended.history)
+    assert any(event.HasField("workflow_task_failed_event_attributes") for event in operation.history.events)
+    assert operation.result == ["done", "ApplicationError"]
+    assert ends_in_trail(operation.rows) == ends_in_history(operation.history)
 
 
-@pytest.mark.parametrize(("task", "ends_kept"), [(0, 0), (-1, 1)], ids=["to its start", "to its last task"])
-def test_a_reset_workflow_goes_on_in_the_same_trail(
-    temporal: TemporalServer, impatient_table: AuditTable, task: int, ends_kept: int
+@pytest.mark.parametrize(("task", "shared_ends"), [(0, 0), (-1, 1)], ids=["to the first task", "to the last task"])
+def test_a_reset_workflow_adds_its_rows_to_the_same_trail(
+    temporal: TemporalServer, table_without_retries: AuditTable, task: int, shared_ends: int
 ) -> None:
-    """After a reset the new run's ends stand beside the old run's, each under its run; nothing is lost or refused."""
+    """The old run's rows stay, the new run's ends are added under its run id, and a shared end is not repeated."""
 
-    async def run() -> tuple[Ended, Ended]:
-        async with office(temporal, impatient_table) as at:
-            before = await at.night(Call(), Call(step=Step.DELETE_RDS, behaviour="fail"))
-            return before, await at.ended(await _reset(at, before, task))
+    async def run() -> tuple[FinishedOperation, FinishedOperation]:
+        async with scripted_worker(temporal, table_without_retries) as worker:
+            before = await worker.run(ScriptedStep(), ScriptedStep(step=Step.DELETE_RDS, behaviour="fail"))
+            return before, await worker.wait_for_end(await _reset(worker, before, task))
 
     before, after = asyncio.run(run())
     assert after.result == before.result
-    assert trail_tells(before.rows) == history_tells(before.history)
+    assert ends_in_trail(before.rows) == ends_in_history(before.history)
     assert [row for row in after.rows if row.run_id == before.run_id] == before.rows
-    told_again = [row for row in after.rows if row.run_id == after.run_id]
-    assert trail_tells(told_again) == history_tells(after.history)[ends_kept:]
+    new_rows = [row for row in after.rows if row.run_id == after.run_id]
+    assert ends_in_trail(new_rows) == ends_in_history(after.history)[shared_ends:]
 
 
-def test_a_success_survives_a_reset_as_the_same_row(temporal: TemporalServer, table: AuditTable) -> None:
-    """Reset to the task that began the second step, the new run tells the first one's success again: no row more."""
+def test_a_success_before_the_reset_point_keeps_its_one_row(temporal: TemporalServer, table: AuditTable) -> None:
+    """The new run records the success again, with the run and the time in the activity's result: the same row."""
 
-    async def run() -> tuple[Ended, Ended]:
-        async with office(temporal, table) as at:
-            before = await at.night(Call(behaviour="third-time-lucky", attempts=5), Call(step=Step.RESTORE_SNAPSHOT))
-            return before, await at.ended(await _reset(at, before, 1))
+    async def run() -> tuple[FinishedOperation, FinishedOperation]:
+        async with scripted_worker(temporal, table) as worker:
+            before = await worker.run(
+                ScriptedStep(behaviour="succeed-in-third-attempt", attempts=5),
+                ScriptedStep(step=Step.RESTORE_SNAPSHOT),
+            )
+            return before, await worker.wait_for_end(await _reset(worker, before, 1))
 
     before, after = asyncio.run(run())
-    told_twice = [event for event in after.history.events if event.HasField("marker_recorded_event_attributes")]
-    assert len(told_twice) == 2, "the first step's row was not told again, so that this test shows nothing"
-    successes = [row for row in after.phase(Phase.OUTCOME) if row.step is Step.COPY_SNAPSHOT]
-    assert successes == [row for row in before.phase(Phase.OUTCOME) if row.step is Step.COPY_SNAPSHOT]
+    markers = [event for event in after.history.events if event.HasField("marker_recorded_event_attributes")]
+    assert len(markers) == 2, "the new run did not record the first step again, so this test proves nothing"
+    successes = [row for row in after.rows_of(Phase.OUTCOME) if row.step is Step.COPY_SNAPSHOT]
+    assert successes == [row for row in before.rows_of(Phase.OUTCOME) if row.step is Step.COPY_SNAPSHOT]
     [success] = successes
     assert success.run_id == before.run_id
-    answers = [e.activity_task_completed_event_attributes for e in after.history.events if e.event_type == COMPLETED]
-    answered_at = datetime.fromisoformat(json.loads(answers[0].result.payloads[0].data)["ended_at"])
-    assert stamp(success.timestamp) == stamp(answered_at)
-    # To two milliseconds: the row keeps its times cut to whole ones.
-    assert success.duration_seconds == pytest.approx((answered_at - success.step_started_at).total_seconds(), abs=0.002)
+    results = [
+        event.activity_task_completed_event_attributes.result
+        for event in after.history.events
+        if event.event_type == ACTIVITY_COMPLETED
+    ]
+    ended_at = datetime.fromisoformat(json.loads(results[0].payloads[0].data)["ended_at"])
+    assert stamp(success.timestamp) == stamp(ended_at)
+    # Within two milliseconds, because the row's times are cut to whole ones.
+    assert success.duration_seconds == pytest.approx((ended_at - success.step_started_at).total_seconds(), abs=0.002)
 
 
-def test_a_success_that_no_activity_stamped_is_of_the_run_that_tells_it(
+def test_a_result_without_run_and_time_gets_those_of_the_workflow(
     temporal: TemporalServer, table: AuditTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer without run and time, as an older worker gave it, has those of the workflow."""
+    """A worker without the activity's side of the interceptor returns such results."""
     monkeypatch.setattr("audit.interceptor._origin", lambda *_: {})
-    ended = _night(temporal, table, Call())
-    [success] = ended.phase(Phase.OUTCOME)
-    assert success.run_id == ended.run_id
+    operation = run_workflow(temporal, table, ScriptedStep())
+    [success] = operation.rows_of(Phase.OUTCOME)
+    assert success.run_id == operation.run_id
     assert success.step_started_at <= success.timestamp <= datetime.now(UTC)
 
 
-def test_a_long_story_holds_up_nobody(temporal: TemporalServer, impatient_table: AuditTable) -> None:
-    """Texts in any script and of any length become a row and a summary that the servers take."""
-    ended = _night(temporal, impatient_table, Call(behaviour="endless"), Call(behaviour="endless-fault"))
-    assert [row.status for row in ended.phase(Phase.OUTCOME)] == [Status.SUCCESS, Status.FAILED]
+def test_long_texts_do_not_keep_the_workflow_open(temporal: TemporalServer, table_without_retries: AuditTable) -> None:
+    """Texts of any script and length fit into a row, and into the summary that Temporal limits to 200 bytes."""
+    operation = run_workflow(
+        temporal,
+        table_without_retries,
+        ScriptedStep(behaviour="succeed-with-long-details"),
+        ScriptedStep(behaviour="fail-with-long-message"),
+    )
+    assert [row.status for row in operation.rows_of(Phase.OUTCOME)] == [Status.SUCCESS, Status.FAILED]
 
 
-def test_a_workers_wrong_clock_reorders_nothing(
-    temporal: TemporalServer, impatient_table: AuditTable, monkeypatch: pytest.MonkeyPatch
+def test_a_workers_wrong_clock_changes_no_timestamp(
+    temporal: TemporalServer, table_without_retries: AuditTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker whose clock is three days late writes the same times in the same order: they are Temporal's."""
-    real, late = time.time, timedelta(days=3)
+    """A worker whose clock is three days slow writes the Temporal server's times, in chronological order."""
+    real, slow_by = time.time, timedelta(days=3)
 
-    class Late(datetime):
+    class SlowDatetime(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return datetime.now(tz) - late
+            return datetime.now(tz) - slow_by
 
-    began = datetime.now(UTC)
-    monkeypatch.setattr(time, "time", lambda: real() - late.total_seconds())
+    started_at = datetime.now(UTC)
+    monkeypatch.setattr(time, "time", lambda: real() - slow_by.total_seconds())
     for module in ("audit.rows", "audit.table", "audit.trail", "audit.interceptor"):
-        monkeypatch.setattr(f"{module}.datetime", Late, raising=False)
-    ended = _night(temporal, impatient_table, Call(behaviour="third-time-lucky", attempts=3), Call(behaviour="fail"))
+        monkeypatch.setattr(f"{module}.datetime", SlowDatetime, raising=False)
+    operation = run_workflow(
+        temporal,
+        table_without_retries,
+        ScriptedStep(behaviour="succeed-in-third-attempt", attempts=3),
+        ScriptedStep(behaviour="fail"),
+    )
     monkeypatch.undo()
-    times = [row.timestamp for row in ended.rows]
+    times = [row.timestamp for row in operation.rows]
     assert times == sorted(times)
-    assert all(began - timedelta(seconds=1) <= moment <= datetime.now(UTC) for moment in times)
-    assert [row.phase for row in ended.rows] == [
+    assert all(started_at - timedelta(seconds=1) <= timestamp <= datetime.now(UTC) for timestamp in times)
+    assert [row.phase for row in operation.rows] == [
         Phase.STARTED,
         Phase.ATTEMPT,
         Phase.ATTEMPT,
@@ -263,32 +293,35 @@ def test_a_workers_wrong_clock_reorders_nothing(
     ]
 
 
-def test_a_night_with_an_outage_replays(aws: Emulator, temporal: TemporalServer, impatient_table: AuditTable) -> None:
-    """Retries, durable back-off and all: a Replayer with the plugin takes the history."""
+def test_a_history_with_an_outage_replays(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
+) -> None:
+    """The retries of the local activity, and the timers between them, replay with the plugin alone."""
     aws.faults.add("dynamodb", "PutItem", "reset-before", count=1, skip=1)
-    ended = _night(temporal, impatient_table, Call(), Call(step=Step.DELETE_RDS))
-    assert any(event.HasField("timer_fired_event_attributes") for event in ended.history.events)
-    replayer = Replayer(workflows=[SmallNight], plugins=[AuroraRestorePlugin()])
-    asyncio.run(replayer.replay_workflow(ended.history))
-    assert trail_tells(ended.rows) == history_tells(ended.history)
+    operation = run_workflow(temporal, table_without_retries, ScriptedStep(), ScriptedStep(step=Step.DELETE_RDS))
+    assert any(event.HasField("timer_fired_event_attributes") for event in operation.history.events)
+    replayer = Replayer(workflows=[ScriptedWorkflow], plugins=[AuroraRestorePlugin()])
+    asyncio.run(replayer.replay_workflow(operation.history))
+    assert ends_in_trail(operation.rows) == ends_in_history(operation.history)
 
 
-async def _reset(at: Office, ended: Ended, task: int) -> WorkflowHandle[Any, Any]:
-    """Go back to before one of its workflow tasks, as an operator does after a fix."""
-    tasks = [e.event_id for e in ended.history.events if e.HasField("workflow_task_completed_event_attributes")]
-    answer = await at.client.workflow_service.reset_workflow_execution(
+async def _reset(worker: ScriptedWorker, operation: FinishedOperation, task: int) -> WorkflowHandle[Any, Any]:
+    """Reset a workflow to before one of its workflow tasks."""
+    history = operation.history
+    tasks = [event.event_id for event in history.events if event.HasField("workflow_task_completed_event_attributes")]
+    answer = await worker.client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
-            namespace=at.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=ended.history.workflow_id, run_id=ended.history.run_id),
+            namespace=worker.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=history.workflow_id, run_id=history.run_id),
             reason="a test",
-            request_id=ended.history.workflow_id,
+            request_id=history.workflow_id,
             workflow_task_finish_event_id=tasks[task],
         )
     )
-    return at.client.get_workflow_handle(ended.history.workflow_id, run_id=answer.run_id)
+    return worker.client.get_workflow_handle(history.workflow_id, run_id=answer.run_id)
 
 
-async def _until(true: Any, seconds: float = 10) -> None:
+async def _wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - what it waits for happens in other threads
+        while not condition():  # noqa: ASYNC110 - other threads make it true
             await asyncio.sleep(0.02)

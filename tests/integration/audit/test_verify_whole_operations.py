@@ -1,4 +1,4 @@
-"""`audit verify` on nights of the real workflow: a failed one that is reset and succeeds, a cancelled one, a terminated one."""
+"""`audit verify` on operations of the real restore workflow: cancelled, failed and reset, terminated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from devstack.demo_environment import DemoEnvironment
 from models.steps import Status, Step
 from tests.rigs.emulator import MINUTES, another_evening, clusters_alone
 from tests.rigs.restores import Bench, bench, parts, request, skipped_time
-from tests.rigs.verification import ended, noted
+from tests.rigs.verification import note_kinds, wait_for_end
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def demo() -> Iterator[DemoEnvironment]:
 
 @pytest.fixture
 async def on(demo: DemoEnvironment) -> AsyncIterator[Bench]:
-    """A worker with tables of its own, both sides of whose interceptor write, and a target to replace."""
+    """A worker with new tables and both sides of the interceptor, and a target to restore."""
     another_evening(demo)
     made = parts(demo, f"verify-{uuid.uuid4().hex[:6]}")
     async with skipped_time(made[0]) as client, bench(client, demo, made) as built:
@@ -41,15 +41,15 @@ async def on(demo: DemoEnvironment) -> AsyncIterator[Bench]:
 
 
 def verifier(on: Bench) -> Verifier:
-    """As the command line makes it."""
+    """The verifier that the command line makes."""
     dynamodb, settings = AwsClients().dynamodb(on.settings.audit_region), on.settings
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
-    seals = SealChains(dynamodb, settings.audit_table, settings.operations_table)
-    return Verifier(on.client, on.table, numbers, seals)
+    chains = SealChains(dynamodb, settings.audit_table, settings.operations_table)
+    return Verifier(on.client, on.table, numbers, chains)
 
 
 async def reset_to_after(on: Bench, handle: WorkflowHandle[Any, Any], step: Step) -> WorkflowHandle[Any, Any]:
-    """Reset a night to the task that saw the end of a step, and so to before the next one."""
+    """Reset a workflow to the workflow task that received the end of a step."""
     events = [event async for event in handle.fetch_history_events()]
     scheduled = {
         event.event_id: event.activity_task_scheduled_event_attributes.activity_type.name
@@ -77,45 +77,41 @@ async def reset_to_after(on: Bench, handle: WorkflowHandle[Any, Any], step: Step
     return on.client.get_workflow_handle(handle.id, run_id=answer.run_id)
 
 
-def clean(verified: Verification, seals: int) -> None:
-    """Nothing found, everything sealed."""
-    assert verified.ok, as_plain(verified)
-    assert (verified.state, verified.seals) == (State.ENDED, seals), as_plain(verified)
+def assert_verified(verification: Verification, seals: int) -> None:
+    """The operation has ended, and has no finding and this many seals."""
+    assert verification.ok, as_plain(verification)
+    assert (verification.state, verification.seals) == (State.ENDED, seals), as_plain(verification)
 
 
-async def test_a_cancelled_night_is_clean(on: Bench) -> None:
-    """Cancelled in the middle of a wait, which ends through its last look."""
+async def test_a_cancelled_restore_has_no_finding(on: Bench) -> None:
+    """Cancelled during a wait, which ends with the step's final poll."""
     handle = await on.start(request(users=[]))
-    while Step.COPY_SNAPSHOT not in on.between.seen:
-        await _moment()
+    await wait_for_copy(on)
     await handle.cancel()
-    await ended(handle)
-    clean(await verifier(on).verify("op-001"), 2)
+    await wait_for_end(handle)
+    assert_verified(await verifier(on).verify("op-001"), 2)
 
 
-async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
-    """A failed night that is reset to after its last good step: clean before and after, one row for each success.
-
-    Each is sealed before the notification and at the end of each run.
-    """
+async def test_a_failed_restore_has_no_finding_before_and_after_its_reset(on: Bench) -> None:
+    """Each success has one row, of the run that scheduled its activity; each run adds two seals."""
     on.demo.emulator.faults.add("rds", "CopyDBClusterSnapshot", "throttle", count=5)
     on.demo.emulator.faults.add(
         "rds",
         "RestoreDBClusterFromSnapshot",
         "error",
         code="InvalidVPCNetworkStateFault",
-        message="as AWS says it",
+        message="a message of AWS",
         count=1,
     )
     handle = await on.start(request(users=[]))
-    await ended(handle)
-    clean(await verifier(on).verify("op-001"), 2)
+    await wait_for_end(handle)
+    assert_verified(await verifier(on).verify("op-001"), 2)
     first_run = (await handle.describe()).run_id
-    again = await reset_to_after(on, handle, Step.DELETE_RDS)
-    await ended(again)
-    verified = await verifier(on).verify("op-001")
-    clean(verified, 4)
-    assert len(verified.runs) == 2
+    new_run = await reset_to_after(on, handle, Step.DELETE_RDS)
+    await wait_for_end(new_run)
+    verification = await verifier(on).verify("op-001")
+    assert_verified(verification, 4)
+    assert len(verification.runs) == 2
     rows = [row for row in on.table.list_rows("op-001") if row.phase is Phase.OUTCOME]
     successes = [(row.step, row.run_id) for row in rows if row.status is Status.SUCCESS]
     before = [step for step, run_id in successes if run_id == first_run]
@@ -123,19 +119,20 @@ async def test_a_reset_night_is_clean_and_no_row_is_doubled(on: Bench) -> None:
     assert [step for step, run_id in successes if run_id != first_run] == list(Step)[4:]
 
 
-async def test_a_terminated_night_is_repaired(on: Bench) -> None:
+async def test_a_terminated_restore_has_no_finding_after_its_repair(on: Bench) -> None:
     """Terminated while it waits for the copy."""
     handle = await on.start(request(users=[]))
     on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "no-response", count=1, skip=6)
-    while Step.COPY_SNAPSHOT not in on.between.seen:
-        await _moment()
+    await wait_for_copy(on)
     await handle.terminate("a test")
-    verified = await verifier(on).verify("op-001")
-    assert FindingKind.MISSING_SEAL in {finding.kind for finding in verified.findings}
+    verification = await verifier(on).verify("op-001")
+    assert FindingKind.MISSING_SEAL in {finding.kind for finding in verification.findings}
     repaired = await verifier(on).repair("op-001")
-    clean(repaired, 1)
-    assert set(noted(repaired)) <= {FindingKind.ADDED_ROW, FindingKind.LATE_ROW}
+    assert_verified(repaired, 1)
+    assert set(note_kinds(repaired)) <= {FindingKind.ADDED_ROW, FindingKind.LATE_ROW}
 
 
-async def _moment() -> None:
-    await asyncio.sleep(0.02)
+async def wait_for_copy(on: Bench) -> None:
+    """Wait until copy-snapshot has run."""
+    while Step.COPY_SNAPSHOT not in on.between.seen:  # noqa: ASYNC110 - a worker's interceptor adds it
+        await asyncio.sleep(0.02)

@@ -27,7 +27,7 @@ from models.request_file import UnreadableRequest, read_request
 from models.search_attributes import ALL
 from models.validation_errors import describe_validation_errors
 from models.workflow_names import RESTORE_WORKFLOW
-from tests.integration.audit.test_bad_input import PLANTED, Failed, _failed
+from tests.integration.audit.test_bad_input import PLANTED, FailedWorkflow, wait_for_failure
 from tests.rigs.random_requests import FULL, PROFILE, broken_requests, good_requests, hostile_texts
 from tests.rigs.restores import TIMERS_AT_ONCE
 from workflows.aurora_restore import AuroraRestoreWorkflow
@@ -132,7 +132,7 @@ def _refused_requests() -> list[Any]:
     return sample
 
 
-async def _start_all(temporal: TemporalServer, requests: list[Any]) -> list[Failed]:
+async def _start_all(temporal: TemporalServer, requests: list[Any]) -> list[FailedWorkflow]:
     client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin()])
     async with Worker(client, task_queue="bad-requests", workflows=[AuroraRestoreWorkflow]):
         handles = [
@@ -141,7 +141,7 @@ async def _start_all(temporal: TemporalServer, requests: list[Any]) -> list[Fail
             )
             for request in requests
         ]
-        return list(await asyncio.gather(*map(_failed, handles)))
+        return list(await asyncio.gather(*map(wait_for_failure, handles)))
 
 
 def test_the_workflow_refuses_what_the_model_refuses() -> None:
