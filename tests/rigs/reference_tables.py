@@ -72,7 +72,8 @@ def _actions(verb: argparse.ArgumentParser) -> list[argparse.Action]:
 
 def _argument(action: argparse.Action) -> str:
     if not action.option_strings:
-        return f"[{action.metavar}]" if action.nargs == "?" else str(action.metavar)
+        forms = {"?": f"[{action.metavar}]", "*": f"[{action.metavar} …]"}
+        return forms.get(str(action.nargs), str(action.metavar))
     if action.nargs == 0:
         return action.option_strings[0]
     choices = "{" + ",".join(action.choices) + "}" if action.choices else None
