@@ -1,4 +1,4 @@
-"""The campaign: a seed is a plan, a plan is a night, and after it comes a night into which nothing comes."""
+"""The campaign: a seed gives a plan, a plan is one restore with faults, and a restore without faults follows it."""
 
 from __future__ import annotations
 
@@ -16,66 +16,73 @@ from threading import Thread
 from temporalio.api.enums.v1 import EventType
 
 from devstack.pipeline import ROOT
-from tests.chaos.entry import Entry
-from tests.chaos.environment import Stage
-from tests.chaos.invariants import SUCCEEDED, broken
-from tests.chaos.observed_restore import Seen, play
-from tests.chaos.operations import OPERATIONS
-from tests.chaos.transient_faults import FAULTS, incidents_of
+from tests.chaos.aws_operations import AWS_OPERATIONS
+from tests.chaos.campaign_fault import SUCCEEDED, CampaignFault
+from tests.chaos.environment import CampaignEnvironment
+from tests.chaos.invariants import broken_promises
+from tests.chaos.observation import Observation
+from tests.chaos.plans import FAULTS, PlannedFault, parse_plan
+from tests.chaos.restore_run import run_restore
 
-CLEAN = ""
-"""The plan of a night into which nothing comes."""
-KILLED = ("killed-before-effect", "killed-after-effect", "killed-at-random", "one-of-two-killed")
-RECOVERY = 15 + 10 + 2 + 15
-"""Seconds that a killed worker may cost: heartbeat timeout, sticky queue, first retry, and 15 s beyond these."""
-IN_MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30
-"""Where the databases' files are copied fastest, and how many bytes must be free there."""
-SINGLES: tuple[str, ...] = tuple(f"{entry.name}@{place}" for entry in FAULTS.values() for place in entry.places)
-"""Each fault at each of its places, once: the seeds below their number."""
-NIGHTS_OF_A_STAGE = 12
-"""After so many plans a stage is made anew: its tables grow, and moto answers the more slowly the more they hold."""
-SLOW = ("temporal-away-long", "database-hangs-long")
-"""Too slow to be drawn again at random."""
-
-
-def plan_of(seed: int) -> str:
-    """Which faults a seed stands for: one by one at first, then two or three at random."""
-    if seed < len(SINGLES):
-        # Not in the table's order, so that any stretch of seeds has something of everything.
-        return Random(4).sample(SINGLES, len(SINGLES))[seed]
-    chance = Random(seed)
-    entries: list[Entry] = []
-    for _ in range(chance.choice((2, 2, 3))):
-        taken = {entry.subject for entry in entries} - {"aws"}
-        entries.append(chance.choice([of for of in FAULTS.values() if of.subject not in taken and of.name not in SLOW]))
-    return " + ".join(_placed(entry, chance) for entry in entries)
+NO_FAULTS = ""
+"""The plan of a restore without faults."""
+NEXT_RESTORE = "the next restore: "
+"""Begins a broken promise of the restore without faults that follows."""
+WORKER_KILLS = ("killed-before-effect", "killed-after-effect", "killed-at-random", "one-of-two-killed")
+MAX_RECOVERY_SECONDS = 15 + 10 + 2 + 15
+"""What a killed worker may cost: heartbeat timeout, sticky queue, first retry, and 15 s beyond these."""
+IN_MEMORY, MIN_FREE_BYTES = Path("/dev/shm"), 4 << 30
+"""Where the databases' files are copied fastest, and how much must be free there."""
+SINGLE_FAULT_PLANS: tuple[str, ...] = tuple(
+    f"{fault.name}@{place}" for fault in FAULTS.values() for place in fault.places
+)
+"""Each fault at each of its places: the plans of the first seeds."""
+RESTORES_PER_ENVIRONMENT = 12
+"""After so many plans a new environment is made: its tables grow, and moto slows down with their size."""
+SLOW_FAULTS = ("temporal-frozen-long", "database-hangs-long")
+"""Too slow for a random plan."""
 
 
-def _placed(entry: Entry, chance: Random) -> str:
-    place = chance.choice(entry.places)
-    times = OPERATIONS.get(place, 1)
-    return f"{entry.name}@{place}#{chance.randint(1, times)}" if times > 1 else f"{entry.name}@{place}"
+def plan_for_seed(seed: int) -> str:
+    """The plan of a seed: first each fault by itself, then two or three at random."""
+    if seed < len(SINGLE_FAULT_PLANS):
+        # Shuffled, so that any range of seeds has faults of every kind.
+        return Random(4).sample(SINGLE_FAULT_PLANS, len(SINGLE_FAULT_PLANS))[seed]
+    random = Random(seed)
+    faults: list[CampaignFault] = []
+    for _ in range(random.choice((2, 2, 3))):
+        used = {fault.subject for fault in faults} - {"aws"}
+        candidates = [fault for fault in FAULTS.values() if fault.subject not in used and fault.name not in SLOW_FAULTS]
+        faults.append(random.choice(candidates))
+    return " + ".join(_at_random_place(fault, random) for fault in faults)
 
 
-def command(plan: str, seed: int) -> str:
-    """What repeats a night."""
+def _at_random_place(fault: CampaignFault, random: Random) -> str:
+    place = random.choice(fault.places)
+    calls = AWS_OPERATIONS.get(place, 1)
+    return f"{fault.name}@{place}#{random.randint(1, calls)}" if calls > 1 else f"{fault.name}@{place}"
+
+
+def replay_command(plan: str, seed: int) -> str:
+    """The command that runs a plan again."""
     return f"python -m tests.chaos --plan '{plan}' --seed {seed}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one seed went."""
+    """The result of one plan."""
 
     plan: str
-    repeat: str
-    """The command that repeats it."""
+    replay: str
+    """The command that runs it again."""
     outcome: str
     seconds: float
-    clean_seconds: float | None
-    """How long the following night took, into which nothing came."""
-    hits: tuple[tuple[str, str], ...]
-    """Fault and step."""
+    undisturbed_seconds: float | None
+    """How long the restore without faults took that followed; None if none followed."""
+    injections: tuple[tuple[str, str], ...]
+    """Each injected fault, with the step that was running."""
     broken: tuple[str, ...]
+    """The broken promises."""
     report: str = field(default="", repr=False)
 
     @property
@@ -85,85 +92,109 @@ class Result:
 
 
 class Runner:
-    """Plays nights on one stage; a stage on which a promise broke is not used again."""
+    """Runs plans one after the other in an environment, which it replaces after a broken promise."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
-        self._stage: Stage | None = None
-        self._played = 0
+        self._environment: CampaignEnvironment | None = None
+        self._restores = 0
         self._loop = asyncio.new_event_loop()
 
-    def run(self, plan: str, seed: int, *, always_followed: bool = True) -> Result:
-        """The plan's night and its morning; then the following night, always or when this one did not succeed."""
-        stage = self._stage or self._open()
-        incidents = incidents_of(plan)
-        repeat = command(plan, seed)
-        seen = self._loop.run_until_complete(play(stage, incidents, Random(seed)))
-        allowed = frozenset().union(*(each.endings for each in incidents)) if incidents else SUCCEEDED
-        if len(incidents) > 1:
-            allowed |= SUCCEEDED  # the one may keep the other from striking
-        lost = any(each.entry.message_lost(each.place) for each in incidents)
-        found = broken(seen, allowed, message_promised=not lost)
-        report = report_of(seen) if found else ""
-        clean: float | None = None
-        if not found and (always_followed or seen.outcome != "succeeded"):
-            following = self._loop.run_until_complete(play(stage, [], Random(0)))
-            found = [f"the following night: {each}" for each in broken(following, SUCCEEDED)]
-            clean, report = following.seconds, report_of(following) if found else ""
-            if len(incidents) == 1 and incidents[0].entry.name in KILLED and seen.seconds - clean > RECOVERY:
-                found.append(f"recovery: {seen.seconds:.0f} s, and a clean night takes {clean:.0f} s")
-        self._played += 1
-        if found or self._played >= NIGHTS_OF_A_STAGE:
+    def run(self, plan: str, seed: int, *, always_run_next: bool = True) -> Result:
+        """Run a plan and check every promise; then run a restore without faults, which must succeed.
+
+        Without `always_run_next` a plan that succeeded is the last: it shows already that restores succeed.
+        """
+        environment = self._environment or self._open_environment()
+        faults = parse_plan(plan)
+        observation = self._loop.run_until_complete(run_restore(environment, faults, Random(seed)))
+        message_promised = not any(fault.prevents_message for fault in faults)
+        broken = broken_promises(observation, _allowed_outcomes(faults), message_promised=message_promised)
+        report = report_of(observation) if broken else ""
+        undisturbed: Observation | None = None
+        if not broken and (always_run_next or observation.outcome != "succeeded"):
+            undisturbed = self._loop.run_until_complete(run_restore(environment, [], Random(0)))
+            broken = [f"{NEXT_RESTORE}{each}" for each in broken_promises(undisturbed, SUCCEEDED)]
+            report = report_of(undisturbed) if broken else ""
+            broken += _slow_recovery(faults, observation, undisturbed)
+        self._restores += 1
+        if broken or self._restores >= RESTORES_PER_ENVIRONMENT:
             self.close()
-        return Result(plan, repeat, seen.outcome, seen.seconds, clean, tuple(seen.hits), tuple(found), report)
+        return Result(
+            plan=plan,
+            replay=replay_command(plan, seed),
+            outcome=observation.outcome,
+            seconds=observation.seconds,
+            undisturbed_seconds=undisturbed.seconds if undisturbed else None,
+            injections=tuple(observation.injections),
+            broken=tuple(broken),
+            report=report,
+        )
 
     def close(self) -> None:
-        """Stop everything."""
-        if self._stage is not None:
-            self._stage.close()
-            self._stage = None
+        """Stop the environment."""
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
 
-    def _open(self) -> Stage:
-        if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ENOUGH:
+    def _open_environment(self) -> CampaignEnvironment:
+        if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > MIN_FREE_BYTES:
             tempfile.tempdir = str(IN_MEMORY)
-        self._stage, self._played = Stage(self._root), 0
-        return self._stage
+        self._environment, self._restores = CampaignEnvironment(self._root), 0
+        return self._environment
 
 
-def report_of(seen: Seen) -> str:
-    """For whoever looks for the cause: the history, the calls, the rows, the end of the logs."""
+def _allowed_outcomes(faults: list[PlannedFault]) -> frozenset[str]:
+    if not faults:
+        return SUCCEEDED
+    allowed: frozenset[str] = frozenset().union(*(fault.outcomes for fault in faults))
+    # One of several faults may end the step in which another one would have been injected.
+    return allowed | SUCCEEDED if len(faults) > 1 else allowed
+
+
+def _slow_recovery(faults: list[PlannedFault], observation: Observation, undisturbed: Observation) -> list[str]:
+    if len(faults) != 1 or faults[0].name not in WORKER_KILLS:
+        return []
+    if observation.seconds - undisturbed.seconds <= MAX_RECOVERY_SECONDS:
+        return []
+    return [f"recovery: {observation.seconds:.0f} s; an undisturbed restore takes {undisturbed.seconds:.0f} s"]
+
+
+def report_of(observation: Observation) -> str:
+    """What is needed to find the cause: the history, the calls, the rows, the end of the logs."""
     lines = ["history:"]
-    for event in seen.history:
+    for event in observation.history:
         name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-        of = event.activity_task_scheduled_event_attributes.activity_type.name
-        lines.append(f"  {event.event_id} {event.event_time.ToDatetime():%H:%M:%S.%f} {name} {of}")
+        activity = event.activity_task_scheduled_event_attributes.activity_type.name
+        lines.append(f"  {event.event_id} {event.event_time.ToDatetime():%H:%M:%S.%f} {name} {activity}")
     lines.append("calls:")
     lines += [
-        f"  {call.region} {call.service} {call.operation} {call.outcome} {call.carried_out}" for call in seen.calls
+        f"  {call.region} {call.service} {call.operation} {call.outcome} {call.carried_out}"
+        for call in observation.calls
     ]
     lines.append("rows:")
-    lines += [f"  {row.event_key} {row.status} {row.details}" for row in seen.rows]
-    lines += ["log:", seen.logs[-6000:]]
+    lines += [f"  {row.event_key} {row.status} {row.details}" for row in observation.rows]
+    lines += ["log:", observation.logs[-6000:]]
     return "\n".join(lines)
 
 
 _runner: Runner | None = None
 
 
-def _run_here(root: Path, plan: str, seed: int, always_followed: bool) -> Result:
-    """In a process of the pool, which keeps its stage."""
-    global _runner  # noqa: PLW0603 - one stage a process, as moto's state is
+def _run_in_process(root: Path, plan: str, seed: int, always_run_next: bool) -> Result:
+    """Run a plan in a process of the pool, which keeps its environment for the next one."""
+    global _runner  # noqa: PLW0603 - one environment per process, because moto's state is per process
     if _runner is None:
         _runner = Runner(root)
     try:
-        return _runner.run(plan, seed, always_followed=always_followed)
-    except Exception as error:  # noqa: BLE001 - the campaign goes on, and says so
+        return _runner.run(plan, seed, always_run_next=always_run_next)
+    except Exception as error:  # noqa: BLE001 - the campaign continues and reports it
         _runner.close()
-        return Result(plan, command(plan, seed), "broke off", 0, None, (), (repr(error),))
+        return Result(plan, replay_command(plan, seed), "aborted", 0, None, (), (repr(error),))
 
 
-def _end_with_the_parent() -> None:
-    """A pool's process would wait for work for ever if the campaign is killed, and its servers with it."""
+def _end_with_parent() -> None:
+    """End this process, and with it its servers, when the campaign's process ends, also by SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -175,18 +206,18 @@ def _end_with_the_parent() -> None:
 
 
 class Campaign:
-    """Several stages side by side, each in a process of its own."""
+    """Runs plans in several environments in parallel, each in a process of its own."""
 
-    def __init__(self, stages: int, root: Path = ROOT) -> None:
+    def __init__(self, environments: int, root: Path = ROOT) -> None:
         self._root = root
-        # Spawned: a fork would hold the lifelines of what this process has started.
-        spawned = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(stages, mp_context=spawned, initializer=_end_with_the_parent)
+        # Spawned, because a forked process would hold open the lifelines of this process's servers.
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(environments, mp_context=spawn, initializer=_end_with_parent)
 
-    def submit(self, plan: str, seed: int, *, always_followed: bool = True) -> Future[Result]:
-        """Play a night when a stage is free."""
-        return self._pool.submit(_run_here, self._root, plan, seed, always_followed)
+    def submit(self, plan: str, seed: int, *, always_run_next: bool = True) -> Future[Result]:
+        """Run a plan when an environment is free."""
+        return self._pool.submit(_run_in_process, self._root, plan, seed, always_run_next)
 
     def close(self) -> None:
-        """The stages end with their processes."""
+        """Cancel the plans that have not begun and wait for the others; their environments stop with the processes."""
         self._pool.shutdown(cancel_futures=True)

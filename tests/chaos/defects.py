@@ -1,6 +1,7 @@
 """Five deliberate defects of the pipeline, each with the plan that shows it.
 
-A defect is a change of the text of a copy of the pipeline, from which the worker is run; nothing but the worker is changed.
+The worker runs from a copy of the pipeline in which a defect changes the text of some files; everything else of the
+campaign is unchanged.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ from pathlib import Path
 
 from devstack.pipeline import ROOT
 from devstack.processes import Scratch
+from tests.chaos.campaign import NEXT_RESTORE
 
-PIPELINE = ("activities", "audit", "clients", "models", "workflows", "errors.py", "logs.py", "settings.py", "worker.py")
-"""What a worker is made of."""
+PIPELINE = (
+    "activities", "audit", "clients", "models", "workflows",
+    "errors.py", "heartbeat.py", "logs.py", "settings.py", "worker.py",
+)  # fmt: skip
+"""The folders and modules that the worker needs."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A text that stands once in a file, and what stands there instead."""
+    """A text that occurs once in a file, and its replacement."""
 
     file: str
     right: str
@@ -31,15 +36,16 @@ class Change:
 class Defect:
     """What is wrong, the plan that shows it, and the promise that it breaks."""
 
-    says: str
+    description: str
     changes: tuple[Change, ...]
     plan: str
     breaks: str
+    """The name of the promise."""
 
 
 DEFECTS: dict[str, Defect] = {
     "activity-side-only": Defect(
-        "the outcome's row is written by the activity's side only, and never twice",
+        "only the activity side writes a step's outcome, and it makes one attempt",
         (
             Change(
                 "audit/trail.py",
@@ -62,8 +68,8 @@ DEFECTS: dict[str, Defect] = {
         "dynamodb-down@copy-snapshot",
         "trail",
     ),
-    "adopts-strangers": Defect(
-        "a copy of the right name is adopted without a look at what it is a copy of",
+    "skips-provenance": Defect(
+        "copy-snapshot adopts a snapshot of the copy's name without checking its source",
         (
             Change(
                 "activities/rds/provenance.py",
@@ -71,11 +77,11 @@ DEFECTS: dict[str, Defect] = {
                 '    return None\n    arn = found["DBClusterSnapshotArn"]\n    if arn ==',
             ),
         ),
-        "stranger-has-the-name@copy-snapshot",
-        "ending",
+        "provenance-mismatch@copy-snapshot",
+        "outcome",
     ),
     "compensation-not-shielded": Defect(
-        "a cancellation ends the telling of a failure",
+        "a cancellation ends the notification of a failure",
         (
             Change(
                 "workflows/cancellation.py",
@@ -87,7 +93,7 @@ DEFECTS: dict[str, Defect] = {
         "message",
     ),
     "deletes-after-restore": Defect(
-        "delete-rds deletes whatever has the target's name, also when it is tried again after the restore",
+        "delete-rds deletes any cluster of the target's name, also in an attempt after the restore",
         (
             Change(
                 "activities/clusters.py",
@@ -98,11 +104,11 @@ DEFECTS: dict[str, Defect] = {
             Change("activities/clusters.py", ' and still["DbClusterResourceId"] == of.target_resource_id:', ":"),
             Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),
-        "woken-without-a-look@delete-rds",
+        "resumed-in-a-read@delete-rds",
         "effects",
     ),
     "counts-without-a-condition": Defect(
-        "the number is counted and given without a condition",
+        "a number is allocated without the condition that it is unused",
         (
             Change(
                 "audit/numbers.py",
@@ -115,16 +121,19 @@ DEFECTS: dict[str, Defect] = {
                 '"ConditionExpression": "attribute_not_exists(#record) OR attribute_exists(#record)",',
             ),
         ),
-        "neighbour-at-once@open-operation",
+        "concurrent-operation@open-operation",
         "numbers",
     ),
 }
-"""By their names."""
+"""The defects by their names."""
 
 
 @contextmanager
-def defective(defect: Defect) -> Iterator[Path]:
-    """A folder with the pipeline and its defect; ValueError if the text that it changes is not there once."""
+def defective_copy(defect: Defect) -> Iterator[Path]:
+    """A folder with a copy of the pipeline that has the defect.
+
+    Raises ValueError if a text that the defect replaces does not occur exactly once.
+    """
     with Scratch("defect") as scratch:
         for part in PIPELINE:
             source, copy = ROOT / part, scratch.path / part
@@ -133,11 +142,11 @@ def defective(defect: Defect) -> Iterator[Path]:
             path = scratch.path / change.file
             text = path.read_text("utf-8")
             if text.count(change.right) != 1:
-                raise ValueError(f"{change.file} has {text.count(change.right)} times: {change.right}")
+                raise ValueError(f"{change.file} contains this text {text.count(change.right)} times: {change.right}")
             path.write_text(text.replace(change.right, change.wrong), "utf-8")
         yield scratch.path
 
 
-def broken_by(promises: tuple[str, ...]) -> set[str]:
-    """The names of the promises in a night's findings."""
-    return {text.removeprefix("the following night: ").partition(":")[0] for text in promises}
+def broken_names(broken: tuple[str, ...]) -> set[str]:
+    """The names of the promises that a result lists as broken."""
+    return {text.removeprefix(NEXT_RESTORE).partition(":")[0] for text in broken}

@@ -1,11 +1,10 @@
-"""One stack that lives for many nights: real worker processes, Temporal on its file, the emulator, real PostgreSQL."""
+"""The environment of the campaign, used for many restores: worker processes, Temporal with a file, emulator, PostgreSQL."""
 
 from __future__ import annotations
 
 import json
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -41,32 +40,40 @@ from models.identifiers import copy_identifier
 from tests.rigs.restores import TIMERS_AT_ONCE, request_json
 
 AUDIT_TABLE, OPERATIONS_TABLE, TASK_QUEUE = "aurora-restore-audit", "aurora-restore-operations", "aurora-restore"
-BYSTANDER = "orders-staging-reports"
-"""A cluster whose name begins as the target's, which has opted in as well, and which no request names."""
-QUICK = Durations(
+UNRELATED_CLUSTER = "orders-staging-reports"
+"""A cluster that no request names, though its name begins with the target's and it has the opt-in tag."""
+MANUAL_SNAPSHOT = {"DBClusterSnapshotIdentifier": "by-hand"}
+"""A manual snapshot in the target's region that belongs to no restore."""
+SHORT_DURATIONS = Durations(
     snapshot=0.1, copy=0.5, cluster_create=0.1, cluster_restore=0.4, cluster_modify=0.1, cluster_delete=0.3,
     instance_create=0.4, instance_delete=0.3, instance_modify=0.1, master_password=0.2,
 )  # fmt: skip
-WAIT = {"deadline": "PT90S", "first_interval": "PT0.1S", "maximum_interval": "PT0.4S"}
-WORKER_STARTS = 15
-"""A worker gives up after 10 s without Temporal, which is away for two minutes at most."""
-CHANGING_FACTS = frozenset({"LatestRestorableTime", "EarliestRestorableTime"})
+SHORT_WAIT = {"deadline": "PT90S", "first_interval": "PT0.1S", "maximum_interval": "PT0.4S"}
+MAX_WORKER_STARTS = 15
+"""A worker ends after 10 s without Temporal, and the longest fault stops Temporal for two minutes."""
+TIME_DEPENDENT_FIELDS = frozenset({"LatestRestorableTime", "EarliestRestorableTime"})
 
 
-class Stage:
-    """Everything but the night. `root` is the folder whose worker.py is run: a defective copy, to see it caught."""
+class CampaignEnvironment:
+    """The servers, tables, clusters and workers of the campaign.
+
+    `root` is the folder whose worker.py runs: the pipeline itself, or a copy with a deliberate defect.
+    """
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
-        self._worker_numbers = 0
+        self._worker_count = 0
         self.workers: list[Server] = []
-        self.planted: set[str] = set()
-        self.marker = 100
+        """The running workers, the oldest first."""
+        self.passwords: set[str] = set()
+        """Every password that existed during the campaign."""
+        self.newest_order = 100
+        """The id of the newest row in the source."""
         with ExitStack() as starting:
             self.scratch = starting.enter_context(Scratch("faults"))
             self.stack = starting.enter_context(
                 Stack(
-                    durations=QUICK, headless=True, db_filename=self.scratch.path / "temporal.db",
+                    durations=SHORT_DURATIONS, headless=True, db_filename=self.scratch.path / "temporal.db",
                     search_attributes=SEARCH_ATTRIBUTES, dynamic_config_values=[TIMERS_AT_ONCE],
                 )
             )  # fmt: skip
@@ -83,78 +90,78 @@ class Stage:
         create_audit_table(dynamodb, AUDIT_TABLE)
         create_operations_table(dynamodb, OPERATIONS_TABLE)
         self.trail = AuditTable(dynamodb, AUDIT_TABLE)
-        self._make_bystander()
-        self.new_worker()
+        self._make_unrelated_cluster()
+        self.start_worker()
 
     async def connect(self) -> Client:
-        """A client of this loop."""
+        """A Temporal client of the current event loop."""
         return await Client.connect(self.temporal.address, plugins=[AuroraRestorePlugin()])
 
     def verifier(self, client: Client) -> Verifier:
-        """What `starter.py audit verify` asks."""
+        """The verifier that `starter.py audit verify` uses."""
         dynamodb = self.clients["dynamodb", TARGET_REGION]
         numbers = OperationNumbersTable(dynamodb, OPERATIONS_TABLE)
         return Verifier(client, self.trail, numbers, SealChains(dynamodb, AUDIT_TABLE, OPERATIONS_TABLE))
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop every server and worker."""
         self._running.close()
 
     # Workers
 
-    def new_worker(self) -> Server:
-        """One more worker; ready when this returns. As a service manager it tries again while Temporal is away."""
-        # As an operator may set it: a database that hangs is given up sooner.
+    def start_worker(self) -> Server:
+        """Start one more worker; returns when it is ready. Like a service manager it tries again while Temporal is down."""
+        # A shorter timeout than the default, so that a database that hangs is noticed sooner.
         environment = {**self.stack.environment, "AURORA_RESTORE_DATABASE_CONNECT_SECONDS": "2"}
-        for again in reversed(range(WORKER_STARTS)):
-            self._worker_numbers += 1
-            with suppress(ServerError) if again else nullcontext():
-                worker = start_worker(self.scratch, environment, f"worker-{self._worker_numbers}", self._root)
+        for remaining in reversed(range(MAX_WORKER_STARTS)):
+            self._worker_count += 1
+            with suppress(ServerError) if remaining else nullcontext():
+                worker = start_worker(self.scratch, environment, f"worker-{self._worker_count}", self._root)
                 self.workers.append(worker)
                 return worker
-        raise AssertionError("the last start raises what it raises")
+        raise AssertionError("the last start either returns or raises")
 
     def kill_worker(self, worker: Server | None = None) -> None:
-        """SIGKILL one, the oldest if none is named."""
+        """SIGKILL a worker, by default the oldest."""
         worker = worker or next(iter(self.workers), None)
         if worker is not None and worker in self.workers:
             self.workers.remove(worker)
             worker.kill()
 
     def stop_worker(self) -> int | None:
-        """SIGTERM the oldest and wait for its end; its exit status."""
+        """SIGTERM the oldest worker and wait for its end; returns its exit status."""
         worker = self.workers.pop(0)
         worker.signal(signal.SIGTERM)
         worker._process.wait()
         return worker.exit_status()
 
-    def one_worker(self) -> None:
-        """As a service manager would have it in the morning: exactly one, alive."""
+    def ensure_one_worker(self) -> None:
+        """Keep exactly one running worker, like a service manager: kill the others, or start one."""
         self.workers = [worker for worker in self.workers if worker.exit_status() is None]
         for worker in self.workers[1:]:
             worker.kill()
         self.workers = self.workers[:1]
         if not self.workers:
-            self.new_worker()
+            self.start_worker()
 
-    # The night's surroundings
+    # Clusters and data
 
-    def evening(self, durations: Durations = QUICK) -> str:
-        """A day later: nothing is under way any more, the data has changed, a new backup is there. Returns its name."""
+    def prepare_restore(self, durations: Durations = SHORT_DURATIONS) -> str:
+        """Remove every fault, add a row to the source and take an automated snapshot; returns the snapshot's name."""
         self.emulator.faults.clear()
         self.emulator._state.durations = durations
         self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=15))
-        self.one_worker()
-        self.marker += 1
-        self.demo.write_to_source("INSERT INTO orders VALUES (%s, 'tonight', 1)", self.marker)
+        self.ensure_one_worker()
+        self.newest_order += 1
+        self.demo.write_to_source("INSERT INTO orders VALUES (%s, 'newest', 1)", self.newest_order)
         snapshot = self.demo.take_automated_snapshot()
-        self.expire_backups()
+        self.expire_automated_snapshots()
         self.demo.receive_notifications()
-        self.planted |= self.secrets()
+        self.passwords |= self.list_passwords()
         return snapshot
 
-    def expire_backups(self, keep: int = 2) -> None:
-        """RDS forgets automated snapshots by itself; here they would fill the disk."""
+    def expire_automated_snapshots(self, keep: int = 2) -> None:
+        """Remove old automated snapshots, as RDS does after the retention period; otherwise they would fill the disk."""
         state = self.emulator._state
         with state.lock:
             region = state.region(ACCOUNT, SOURCE_REGION)
@@ -162,44 +169,45 @@ class Stage:
             for old in sorted(automated, key=lambda each: each.taken)[:-keep]:
                 remove_snapshot(state, region, old)
 
-    def secrets(self) -> set[str]:
-        """Every password there is now."""
+    def list_passwords(self) -> set[str]:
+        """Every password that exists now."""
         manager = self.clients["secretsmanager", TARGET_REGION]
         names = [secret["Name"] for secret in manager.list_secrets(MaxResults=100)["SecretList"]]
         texts = [manager.get_secret_value(SecretId=name)["SecretString"] for name in names]
         return {json.loads(text)["password"] for text in texts} | {self.demo.master_password}
 
-    def picture(self) -> dict[str, Any]:
-        """Of what no night may touch: the source with its roles, and the bystander."""
+    def describe_protected(self) -> dict[str, Any]:
+        """What no restore may change: the source with its roles, the unrelated cluster and an unrelated snapshot."""
         source, target = self.clients["rds", SOURCE_REGION], self.clients["rds", TARGET_REGION]
+        [source_cluster] = source.describe_db_clusters(DBClusterIdentifier=SOURCE)["DBClusters"]
+        [unrelated] = target.describe_db_clusters(DBClusterIdentifier=UNRELATED_CLUSTER)["DBClusters"]
+        [snapshot] = target.describe_db_cluster_snapshots(**MANUAL_SNAPSHOT)["DBClusterSnapshots"]
         return {
-            "source": _lasting(source.describe_db_clusters(DBClusterIdentifier=SOURCE)["DBClusters"][0]),
-            "source instances": source.describe_db_instances()["DBInstances"],
-            "bystander": _lasting(target.describe_db_clusters(DBClusterIdentifier=BYSTANDER)["DBClusters"][0]),
-            "bystander's snapshot": target.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier="by-hand")[
-                "DBClusterSnapshots"
-            ][0],
-            "source's logins": self.logins_of_source(),
+            "the source": _without_times(source_cluster),
+            "the source's instances": source.describe_db_instances()["DBInstances"],
+            "the source's roles": self.list_source_roles(),
+            "the unrelated cluster": _without_times(unrelated),
+            "the unrelated snapshot": snapshot,
         }
 
-    def logins_of_source(self) -> list[tuple[Any, ...]]:
-        """Who may log in to production."""
+    def list_source_roles(self) -> list[tuple[Any, ...]]:
+        """The roles of the source database, and whether each may log in."""
         with self.demo._connect(SOURCE_REGION, SOURCE, "orders_admin", self.demo.master_password) as connection:
             return connection.execute("SELECT rolname, rolcanlogin FROM pg_roles ORDER BY 1").fetchall()
 
-    def target(self) -> dict[str, Any] | None:
-        """The target cluster as RDS shows it, if it is there."""
+    def find_target(self) -> dict[str, Any] | None:
+        """The target cluster as RDS shows it; None if it does not exist."""
         clusters = self.clients["rds", TARGET_REGION].describe_db_clusters()["DBClusters"]
-        return next((dict(found) for found in clusters if found["DBClusterIdentifier"] == TARGET), None)
+        return next((dict(cluster) for cluster in clusters if cluster["DBClusterIdentifier"] == TARGET), None)
 
     def request(self, **waits: dict[str, str]) -> dict[str, Any]:
-        """The night's request, with waits as quick as this world."""
+        """The request of a restore, with waits as short as the emulator's durations."""
         target = {**request_json()["target"], "instances": [{"instance_class": "db.r6g.large"}] * 2}
-        every = dict.fromkeys(("copy_snapshot", "delete_rds", "restore_snapshot"), WAIT)
+        every = dict.fromkeys(("copy_snapshot", "delete_rds", "restore_snapshot"), SHORT_WAIT)
         return request_json(target=target, archive={"keep": 2}, waits=every | waits)
 
-    def plant_stranger(self, snapshot: str) -> None:
-        """Somebody's snapshot of something else has the name that tonight's copy will get."""
+    def create_mismatched_snapshot(self, snapshot: str) -> None:
+        """Create a snapshot of another cluster under the name that the copy of `snapshot` will get."""
         source = self.clients["rds", SOURCE_REGION].describe_db_cluster_snapshots(
             DBClusterSnapshotIdentifier=snapshot, SnapshotType="automated"
         )["DBClusterSnapshots"][0]
@@ -207,40 +215,35 @@ class Stage:
         rds = self.clients["rds", TARGET_REGION]
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET)
 
-    def users_see(self) -> bool:
-        """Whether a user that the night made reads tonight's data in the restored target."""
-        query = f"SELECT customer FROM orders WHERE id = {self.marker}"
+    def users_read_new_row(self) -> bool:
+        """Whether every user that the restore creates reads the newest row in the restored target."""
+        query = f"SELECT customer FROM orders WHERE id = {self.newest_order}"
         with suppress(ClientError, psycopg.Error):
-            return all(self.demo.read_from_target(user, query) == [("tonight",)] for user in USERS)
+            return all(self.demo.read_from_target(user, query) == [("newest",)] for user in USERS)
         return False
 
-    def logs(self) -> Iterator[tuple[str, str]]:
-        """What every worker has said so far."""
-        for path in self.scratch.path.glob("worker-*.log"):
-            yield path.name, path.read_text()
+    def read_worker_logs(self) -> str:
+        """The logs of all workers so far."""
+        return "".join(path.read_text() for path in self.scratch.path.glob("worker-*.log"))
 
-    def _make_bystander(self) -> None:
+    def _make_unrelated_cluster(self) -> None:
         rds = self.clients["rds", TARGET_REGION]
         rds.create_db_cluster(
-            DBClusterIdentifier=BYSTANDER, Engine="aurora-postgresql", MasterUsername="boss", MasterUserPassword="long-enough",
-            DBSubnetGroupName="staging", Tags=[{"Key": REPLACED_BY, "Value": self.demo.source_arn}],
+            DBClusterIdentifier=UNRELATED_CLUSTER, Engine="aurora-postgresql", MasterUsername="boss",
+            MasterUserPassword="long-enough", DBSubnetGroupName="staging",
+            Tags=[{"Key": REPLACED_BY, "Value": self.demo.source_arn}],
         )  # fmt: skip
         self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=5))
-        rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="by-hand", DBClusterIdentifier=TARGET)
-        self._until_available()
-
-    def _until_available(self) -> None:
-        rds = self.clients["rds", TARGET_REGION]
-        by_hand = {"DBClusterSnapshotIdentifier": "by-hand"}
-        while rds.describe_db_cluster_snapshots(**by_hand)["DBClusterSnapshots"][0]["Status"] != "available":
+        rds.create_db_cluster_snapshot(**MANUAL_SNAPSHOT, DBClusterIdentifier=TARGET)
+        while rds.describe_db_cluster_snapshots(**MANUAL_SNAPSHOT)["DBClusterSnapshots"][0]["Status"] != "available":
             self.emulator.clock.set(self.emulator.clock.now() + timedelta(minutes=1))
             time.sleep(0.05)
 
 
-def _lasting(cluster: Any) -> dict[str, Any]:
-    return {name: value for name, value in cluster.items() if name not in CHANGING_FACTS}
+def _without_times(cluster: Any) -> dict[str, Any]:
+    return {name: value for name, value in cluster.items() if name not in TIME_DEPENDENT_FIELDS}
 
 
-def slowed(**seconds: float) -> Durations:
-    """A world in which something takes longer than a night will wait for it."""
-    return replace(QUICK, **seconds)
+def longer_durations(**seconds: float) -> Durations:
+    """The short durations, but for those that are given: longer than the request allows."""
+    return replace(SHORT_DURATIONS, **seconds)

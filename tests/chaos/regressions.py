@@ -1,9 +1,9 @@
-"""Plans that once broke a promise. Each is played by every short run from then on."""
+"""Plans that once broke a promise; every short run plays them."""
 
 from __future__ import annotations
 
-KEPT: dict[str, str] = {
-    "replaced-while-frozen@setup-db-users": "both workers made the same role at once, and the later one took that for a refusal",
-    "cancelled-in-compensation@sns-notification": "the following night stood still in snapshot-check, once, on a busy machine",
+REGRESSIONS: dict[str, str] = {
+    "replaced-while-frozen@setup-db-users": "both workers created the same role at once, and the later one reported a refusal",
+    "cancelled-in-compensation@sns-notification": "the next restore once stopped in snapshot-check, on a busy machine",
 }
-"""The plan, and what was wrong."""
+"""Each plan, and what was wrong."""

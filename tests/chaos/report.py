@@ -1,4 +1,4 @@
-"""What a campaign found: fault × step, for a terminal and for docs/reliability.md."""
+"""The results of a campaign by fault and step, as a table for a terminal and for docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -11,86 +11,92 @@ from rich.table import Table
 
 from devstack.pipeline import ROOT
 from tests.chaos.campaign import Result
-from tests.chaos.entry import STEPS
-from tests.chaos.transient_faults import FAULTS
+from tests.chaos.campaign_fault import STEPS
+from tests.chaos.plans import FAULTS
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- campaign: written by make faults -->", "<!-- campaign: end -->"
-SEVERAL, NOT_MET = "two or three at random", "not met"
+SEVERAL_FAULTS, NOT_REACHED = "two or three at random", "not reached"
+HEADINGS = ("fault", "step", "restores", "survived", "median extra time")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of the table."""
+class Row:
+    """One row of the table."""
 
     fault: str
     step: str
-    nights: int
+    restores: int
     survived: int
     extra: float
-    """Median seconds beyond a clean night, of the nights that came to their own end."""
+    """Median seconds beyond an undisturbed restore."""
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """As they are shown."""
-        return self.fault, self.step, str(self.nights), str(self.survived), f"{self.extra:.0f} s"
+        """The texts of the row."""
+        return self.fault, self.step, str(self.restores), str(self.survived), f"{self.extra:.0f} s"
 
 
-def lines_of(results: Iterable[Result]) -> list[Line]:
-    """The table, in the order of faults and steps."""
+def rows_of(results: Iterable[Result]) -> list[Row]:
+    """The rows of the table, in the order of faults and steps."""
     results = list(results)
-    clean = median([of.clean_seconds for of in results if of.clean_seconds is not None] or [0.0])
-    grouped: dict[tuple[str, str], list[Result]] = {}
+    undisturbed = [each.undisturbed_seconds for each in results if each.undisturbed_seconds is not None]
+    typical = median(undisturbed or [0.0])
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        grouped.setdefault(_place(result), []).append(result)
+        groups.setdefault(_fault_and_step(result), []).append(result)
     return [
-        Line(
+        Row(
             fault,
             step,
-            len(nights),
-            sum(night.survived for night in nights),
-            max(median(night.seconds for night in nights) - clean, 0.0),
+            len(group),
+            sum(result.survived for result in group),
+            max(median(result.seconds for result in group) - typical, 0.0),
         )
-        for (fault, step), nights in sorted(grouped.items(), key=lambda item: _order(item[0]))
+        for (fault, step), group in sorted(groups.items(), key=lambda item: _order(item[0]))
     ]
 
 
-def _place(result: Result) -> tuple[str, str]:
+def _fault_and_step(result: Result) -> tuple[str, str]:
     if " + " in result.plan:
-        return SEVERAL, "any"
+        return SEVERAL_FAULTS, "any"
     fault = result.plan.partition("@")[0]
-    return fault, result.hits[0][1] if result.hits else NOT_MET
+    return fault, result.injections[0][1] if result.injections else NOT_REACHED
 
 
-def _order(place: tuple[str, str]) -> tuple[int, int]:
+def _order(fault_and_step: tuple[str, str]) -> tuple[int, int]:
     faults, steps = list(FAULTS), list(STEPS)
-    fault, step = place
+    fault, step = fault_and_step
     return (
         faults.index(fault) if fault in faults else len(faults),
         steps.index(step) if step in steps else len(steps),
     )
 
 
-def as_table(lines: Iterable[Line]) -> Table:
-    """For a terminal."""
-    table = Table("Fault", "Step", "Nights", "Survived", "Median extra")
-    for line in lines:
-        table.add_row(*line.cells)
+def summary(results: list[Result], minutes: float, environments: int) -> str:
+    """The line above the table."""
+    survived = sum(result.survived for result in results)
+    return f"{len(results)} restores in {minutes:.0f} minutes, in {environments} parallel environments; {survived} survived."
+
+
+def as_table(rows: Iterable[Row]) -> Table:
+    """The table for a terminal."""
+    table = Table(*(heading.capitalize() for heading in HEADINGS))
+    for row in rows:
+        table.add_row(*row.cells)
     return table
 
 
-def as_markdown(lines: list[Line], heading: str) -> str:
-    """For the document."""
-    rows = [f"| {' | '.join(line.cells)} |" for line in lines]
-    return "\n".join(
-        [heading, "", "| fault | step | nights | survived | median extra |", "|---|---|---|---|---|", *rows]
-    )
+def as_markdown(rows: list[Row], heading: str) -> str:
+    """The table for the document."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (HEADINGS, *(row.cells for row in rows))]
+    return "\n".join([heading, "", lines[0], "|---" * len(HEADINGS) + "|", *lines[1:]])
 
 
 def write(text: str, document: Path = DOCUMENT) -> None:
-    """Between the markers of the document; ValueError if it has none."""
-    written = document.read_text("utf-8")
-    before, begin, rest = written.partition(BEGIN)
+    """Replace the text between the markers of the document. Raises ValueError if it has none."""
+    current = document.read_text("utf-8")
+    before, begin, rest = current.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{document} has no {BEGIN} … {END}")

@@ -1,4 +1,4 @@
-"""What a campaign has found so far, in a file, so that one that was broken off goes on where it was."""
+"""The results of a campaign in a file, with which an interrupted campaign can be resumed."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ from tests.chaos.campaign import Result
 
 
 class Results:
-    """One JSON object a line; of a night that was played again the last line counts."""
+    """One JSON object per line; of a plan that was run again the last line counts."""
 
     def __init__(self, file: Path | None) -> None:
-        """Without a file nothing is kept beyond this run."""
+        """Without a file the results last as long as this object."""
         self._file = file
         self._began, self._run = time.monotonic(), time.time_ns()
         lines = file.read_text("utf-8").splitlines() if file and file.exists() else []
-        self._kept: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self._entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
     def add(self, result: Result) -> None:
-        """Keep a result; its report is for whoever looks now."""
-        kept = {**asdict(result), "report": "", "run": self._run, "after": self.seconds}
-        self._kept.append(kept)
+        """Add a result, without its report, which is only printed."""
+        entry = {**asdict(result), "report": "", "run": self._run, "after": self.seconds}
+        self._entries.append(entry)
         if self._file:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(kept) + "\n")
+                file.write(json.dumps(entry) + "\n")
 
     @property
     def seconds(self) -> float:
-        """Since this run began."""
+        """Seconds since this run began."""
         return time.monotonic() - self._began
 
     @property
     def all(self) -> list[Result]:
-        """A result for each night that was played."""
+        """The last result of each plan."""
         names = {field.name for field in fields(Result)}
-        last = {kept["repeat"]: kept for kept in self._kept}
+        latest = {entry["replay"]: entry for entry in self._entries}
         return [
-            Result(**{name: _tuples(value) for name, value in kept.items() if name in names}) for kept in last.values()
+            Result(**{name: _tuples(value) for name, value in entry.items() if name in names})
+            for entry in latest.values()
         ]
 
     @property
     def survived(self) -> set[str]:
-        """The commands of the nights that need not be played again."""
-        return {result.repeat for result in self.all if result.survived}
+        """The replay commands of the plans that need not be run again."""
+        return {result.replay for result in self.all if result.survived}
 
     @property
     def minutes(self) -> float:
-        """Of all runs."""
-        runs = {kept["run"] for kept in self._kept}
-        seconds: list[float] = [max(kept["after"] for kept in self._kept if kept["run"] == run) for run in runs]
+        """The minutes of all runs together."""
+        runs = {entry["run"] for entry in self._entries}
+        seconds: list[float] = [max(entry["after"] for entry in self._entries if entry["run"] == run) for run in runs]
         return sum(seconds) / 60
 
 

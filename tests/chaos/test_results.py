@@ -1,4 +1,4 @@
-"""What a campaign keeps of itself."""
+"""The results file of a campaign, and its interruption."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import __main__ as campaign
-from tests.chaos.campaign import Result, command
+from tests.chaos import __main__ as command_line
+from tests.chaos.campaign import Result, replay_command
 from tests.chaos.results import Results
 
-HELD = Result("killed@a", command("killed@a", 1), "succeeded", 20.5, 8.0, (("killed", "a"),), ())
+SURVIVED = Result("killed@a", replay_command("killed@a", 1), "succeeded", 20.5, 8.0, (("killed", "a"),), ())
 BROKEN = Result(
-    "frozen@b", command("frozen@b", 2), "stuck", 300.0, None, (("frozen", "b"),), ("trail: no row",), "long"
+    "frozen@b", replay_command("frozen@b", 2), "stuck", 300.0, None, (("frozen", "b"),), ("trail: no row",), "long"
 )
 
 
-def test_a_campaign_that_broke_off_goes_on(tmp_path: Path) -> None:
-    """Nights that held are not played again, the others are, and the table has each as it was played last."""
+def test_a_resumed_campaign_runs_only_the_plans_that_have_not_survived(tmp_path: Path) -> None:
+    """Plans that survived are not run again, the others are, and the last result of each plan counts."""
     file = tmp_path / "results.jsonl"
-    for result in (HELD, BROKEN):
+    for result in (SURVIVED, BROKEN):
         Results(file).add(result)
     resumed = Results(file)
-    assert resumed.survived == {HELD.repeat}
-    assert resumed.all == [HELD, replace(BROKEN, report="")]
-    mended = replace(BROKEN, outcome="succeeded", broken=(), report="")
-    resumed.add(mended)
-    assert Results(file).all == [HELD, mended]
+    assert resumed.survived == {SURVIVED.replay}
+    assert resumed.all == [SURVIVED, replace(BROKEN, report="")]
+    fixed = replace(BROKEN, outcome="succeeded", broken=(), report="")
+    resumed.add(fixed)
+    assert Results(file).all == [SURVIVED, fixed]
 
 
-def test_without_a_file_a_campaign_is_of_one_run() -> None:
-    """Nothing is read and nothing kept."""
+def test_without_a_file_the_results_are_of_one_run() -> None:
+    """Without a file no result is read or written."""
     results = Results(None)
-    results.add(HELD)
-    assert results.all == [HELD]
+    results.add(SURVIVED)
+    assert results.all == [SURVIVED]
     assert Results(None).all == []
 
 
-class Interrupted:
-    """A campaign during which somebody presses Ctrl-C."""
+class InterruptedCampaign:
+    """A campaign that the operator interrupts with Ctrl-C."""
 
-    def __init__(self, stages: int) -> None:
+    def __init__(self, environments: int) -> None:
         pass
 
     def submit(self, plan: str, seed: int) -> None:
@@ -52,13 +52,13 @@ class Interrupted:
         pass
 
 
-def test_an_interrupted_campaign_plays_no_defects_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends there, and says so by its exit code."""
-    went_on: list[str] = []
-    monkeypatch.setattr(campaign, "Campaign", Interrupted)
-    monkeypatch.setattr(campaign, "write", went_on.append)
-    monkeypatch.setattr(campaign, "_caught", went_on.append)
-    monkeypatch.setattr(sys, "argv", ["tests.chaos", "--nights", "1", "--document", "--defects"])
+def test_an_interrupted_campaign_runs_no_defects_and_writes_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl-C the campaign ends with exit code 130."""
+    later_calls: list[str] = []
+    monkeypatch.setattr(command_line, "Campaign", InterruptedCampaign)
+    monkeypatch.setattr(command_line, "write", later_calls.append)
+    monkeypatch.setattr(command_line, "_catches", later_calls.append)
+    monkeypatch.setattr(sys, "argv", ["tests.chaos", "--restores", "1", "--document", "--defects"])
     with pytest.raises(SystemExit) as ended:
-        campaign.main()
-    assert (ended.value.code, went_on) == (130, [])
+        command_line.main()
+    assert (ended.value.code, later_calls) == (130, [])

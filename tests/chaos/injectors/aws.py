@@ -1,87 +1,114 @@
-"""What befalls AWS: every operation of the night, in every way in which it can fail."""
+"""Faults of AWS: every operation of a restore fails in every way in which it can fail."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from tests.chaos.entry import FAILS, STEPS, SUCCEEDS, Entry, Strike, deny, hold, operation_at
-from tests.chaos.observed_restore import Night
-from tests.chaos.operations import OPERATIONS
+from tests.chaos.aws_operations import AWS_OPERATIONS
+from tests.chaos.campaign_fault import (
+    FAILED,
+    STEPS,
+    SUCCEEDED,
+    CampaignFault,
+    Injector,
+    delay_step_call,
+    deny_call,
+    parse_call,
+)
+from tests.chaos.observed_restore import ObservedRestore
 
-A_WHILE = 6.0
-"""Seconds of throttling or of an outage: longer than botocore's own attempts together, which take a few seconds."""
-OUTAGE = 10.0
-READ_TIMEOUT = {"dynamodb": 4.0}
-"""A little longer than the clients wait for an answer (clients/aws.py): 3 s for the trail, 20 s for the others."""
-SILENCE = 21.0
-EXPIRED = {"dynamodb": "ExpiredTokenException", "kms": "ExpiredTokenException", "secretsmanager": "ExpiredTokenException",
-           "ec2": "RequestExpired"}  # fmt: skip
-ALL_OPERATIONS = tuple(OPERATIONS)
+ERROR_SECONDS = 6.0
+"""How long an operation fails: longer than botocore's own attempts together, which take a few seconds."""
+OUTAGE_SECONDS = 10.0
+NO_RESPONSE_SECONDS = {"dynamodb": 4.0}
+"""Longer than the clients' read timeouts (clients/aws.py): 3 s for the trail, 20 s for the other services."""
+DEFAULT_NO_RESPONSE_SECONDS = 21.0
+EXPIRED_CODES = {
+    "dynamodb": "ExpiredTokenException", "kms": "ExpiredTokenException", "secretsmanager": "ExpiredTokenException",
+    "ec2": "RequestExpired",
+}  # fmt: skip
+"""The code of an expired token, where it is not `ExpiredToken`."""
+ALL_OPERATIONS = tuple(AWS_OPERATIONS)
 
 
-def _for_a_while(kind: Any, seconds: float = A_WHILE, service: str = "") -> Strike:
-    async def strike(night: Night, place: str) -> None:
-        of, operation, skip = operation_at(place)
-        fault = night.arm(service or of, operation, kind, count=None, skip=skip)
-        await night.fired(fault)
+def _fail_for_a_while(kind: Any, seconds: float = ERROR_SECONDS) -> Injector:
+    async def inject(restore: ObservedRestore, place: str) -> None:
+        service, operation, skip = parse_call(place)
+        fault = restore.add_fault(service, operation, kind, count=None, skip=skip)
+        await restore.wait_until_fired(fault)
         await asyncio.sleep(seconds)
-        night.stage.emulator.faults.remove(fault)
+        restore.environment.emulator.faults.remove(fault)
 
-    return strike
-
-
-def _once(kind: Any, count: int = 1, *, silent: bool = False) -> Strike:
-    async def strike(night: Night, place: str) -> None:
-        service, operation, skip = operation_at(place)
-        seconds = READ_TIMEOUT.get(service, SILENCE) if silent else 0.0
-        fault = night.arm(service, operation, kind, count=count, skip=skip, seconds=seconds)
-        await night.fired(fault)
-
-    return strike
+    return inject
 
 
-async def _denied(night: Night, place: str) -> None:
-    await night.fired(deny(night, place))
+def _fail_calls(kind: Any, count: int = 1, *, past_read_timeout: bool = False) -> Injector:
+    async def inject(restore: ObservedRestore, place: str) -> None:
+        service, operation, skip = parse_call(place)
+        seconds = NO_RESPONSE_SECONDS.get(service, DEFAULT_NO_RESPONSE_SECONDS) if past_read_timeout else 0.0
+        fault = restore.add_fault(service, operation, kind, count=count, skip=skip, seconds=seconds)
+        await restore.wait_until_fired(fault)
+
+    return inject
 
 
-async def _expired(night: Night, place: str) -> None:
-    service, operation, skip = operation_at(place)
-    code = EXPIRED.get(service, "ExpiredToken")
-    fault = night.arm(
+async def _deny_once(restore: ObservedRestore, place: str) -> None:
+    await restore.wait_until_fired(deny_call(restore, place))
+
+
+async def _expire_token_once(restore: ObservedRestore, place: str) -> None:
+    service, operation, skip = parse_call(place)
+    code = EXPIRED_CODES.get(service, "ExpiredToken")
+    fault = restore.add_fault(
         service, operation, "error", code=code, message="The security token is expired", status=403, skip=skip
     )
-    await night.fired(fault)
+    await restore.wait_until_fired(fault)
 
 
-def _after_denied(place: str) -> frozenset[str]:
-    """The trail is waited for; everything else ends the night."""
-    return SUCCEEDS if place.startswith("dynamodb") else FAILS
+def _outcome_after_denial(place: str) -> frozenset[str]:
+    """The pipeline waits for the trail; a denied call to any other service ends the restore."""
+    return SUCCEEDED if place.startswith("dynamodb") else FAILED
 
 
-def _service_down(service: str) -> Strike:
-    async def strike(night: Night, place: str) -> None:
-        held = hold(night, place, 0.3)
-        await night.fired(held)
-        down = night.arm(service, "*", "reset-before", count=None)
-        await asyncio.sleep(OUTAGE)
-        night.stage.emulator.faults.remove(down)
+def _stop_service(service: str) -> Injector:
+    async def inject(restore: ObservedRestore, place: str) -> None:
+        delayed = delay_step_call(restore, place, 0.3)
+        await restore.wait_until_fired(delayed)
+        outage = restore.add_fault(service, "*", "reset-before", count=None)
+        await asyncio.sleep(OUTAGE_SECONDS)
+        restore.environment.emulator.faults.remove(outage)
 
-    return strike
+    return inject
 
 
-ENTRIES = (
-    Entry("throttled", "every call of the operation is throttled for 6 s", ALL_OPERATIONS, _for_a_while("throttle")),
-    Entry("http500", "every call of the operation fails inside AWS for 6 s", ALL_OPERATIONS, _for_a_while("http500")),
-    Entry("reset-before", "four connections are reset before the effect", ALL_OPERATIONS, _once("reset-before", 4)),
-    Entry("reset-after", "the connection is reset after the effect", ALL_OPERATIONS, _once("reset-after")),
-    Entry(
-        "denied", "access is denied once", ALL_OPERATIONS, _denied, endings=_after_denied,
-        message_lost=lambda place: place.startswith("sns.Publish"),
+FAULTS = (
+    CampaignFault(
+        "throttled", "AWS throttles every call of the operation for 6 s", ALL_OPERATIONS, _fail_for_a_while("throttle")
     ),
-    Entry("expired", "the token is expired once", ALL_OPERATIONS, _expired),
-    Entry("silence-before", "no effect and no answer, past the read timeout", ALL_OPERATIONS, _once("no-response", silent=True)),
-    Entry("silence-after", "effect, and no answer, past the read timeout", ALL_OPERATIONS, _once("late-response", silent=True)),
-    Entry("dynamodb-down", "DynamoDB is away for 10 s from this step on", STEPS, _service_down("dynamodb")),
-    Entry("sns-down", "SNS is away for 10 s", ("sns.Publish",), _for_a_while("http500", OUTAGE)),
+    CampaignFault(
+        "http500", "every call of the operation is an internal error for 6 s", ALL_OPERATIONS, _fail_for_a_while("http500")
+    ),
+    CampaignFault(
+        "reset-before-effect", "four connections are reset before the effect", ALL_OPERATIONS,
+        _fail_calls("reset-before", 4),
+    ),
+    CampaignFault(
+        "reset-after-effect", "the connection is reset after the effect", ALL_OPERATIONS, _fail_calls("reset-after")
+    ),
+    CampaignFault(
+        "denied", "AWS denies access once", ALL_OPERATIONS, _deny_once, outcomes=_outcome_after_denial,
+        prevents_message=lambda place: place.startswith("sns.Publish"),
+    ),
+    CampaignFault("expired", "the token is expired once", ALL_OPERATIONS, _expire_token_once),
+    CampaignFault(
+        "timeout-before-effect", "the call has no effect and no response within the read timeout", ALL_OPERATIONS,
+        _fail_calls("no-response", past_read_timeout=True),
+    ),
+    CampaignFault(
+        "timeout-after-effect", "the call has its effect and no response within the read timeout", ALL_OPERATIONS,
+        _fail_calls("late-response", past_read_timeout=True),
+    ),
+    CampaignFault("dynamodb-down", "DynamoDB is down for 10 s from this step on", STEPS, _stop_service("dynamodb")),
+    CampaignFault("sns-down", "SNS is down for 10 s", ("sns.Publish",), _fail_for_a_while("http500", OUTAGE_SECONDS)),
 )  # fmt: skip

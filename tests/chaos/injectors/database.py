@@ -1,4 +1,4 @@
-"""What befalls the restored database."""
+"""Faults of the restored database."""
 
 from __future__ import annotations
 
@@ -9,84 +9,86 @@ from contextlib import suppress
 import psycopg
 
 from models.steps import Step
-from tests.chaos.entry import Entry, hold
-from tests.chaos.observed_restore import Night, NotHit
+from tests.chaos.campaign_fault import CampaignFault, delay_step_call
+from tests.chaos.observed_restore import MomentMissed, ObservedRestore
+
+HANG_PAST_START_TO_CLOSE = 190
+"""Seconds; setup-db-users has a start-to-close timeout of three minutes."""
 
 
-async def _target_key(night: Night) -> str:
-    target = await asyncio.to_thread(night.stage.target)
+async def _wait_for_database_step(restore: ObservedRestore) -> str:
+    """Wait until setup-db-users begins; returns the resource id of the target."""
+    await restore.wait_until_fired(delay_step_call(restore, Step.SETUP_DB_USERS, 0.5))
+    target = await asyncio.to_thread(restore.environment.find_target)
     if target is None:
-        raise NotHit
+        raise MomentMissed
     return str(target["DbClusterResourceId"])
 
 
-async def _at_the_database(night: Night) -> str:
-    await night.fired(hold(night, Step.SETUP_DB_USERS, 0.5))
-    return await _target_key(night)
-
-
-async def _database_refuses(night: Night, place: str) -> None:
-    key, postgres = await _at_the_database(night), night.stage.postgres
-    await asyncio.to_thread(postgres.kill, key)
+async def _refuse_connections(restore: ObservedRestore, _place: str) -> None:
+    cluster, postgres = await _wait_for_database_step(restore), restore.environment.postgres
+    await asyncio.to_thread(postgres.kill, cluster)
     await asyncio.sleep(4)
-    await asyncio.to_thread(postgres.restart, key)
+    await asyncio.to_thread(postgres.restart, cluster)
 
 
-async def _database_hangs(night: Night, place: str) -> None:
-    key, postgres = await _at_the_database(night), night.stage.postgres
-    postgres.freeze(key)
+async def _freeze(restore: ObservedRestore, _place: str) -> None:
+    cluster, postgres = await _wait_for_database_step(restore), restore.environment.postgres
+    postgres.freeze(cluster)
     await asyncio.sleep(6)
-    postgres.thaw(key)
+    postgres.thaw(cluster)
 
 
-async def _database_closes(night: Night, place: str) -> None:
-    """The session ends in the middle of a statement that makes a user."""
-    key, postgres = await _at_the_database(night), night.stage.postgres
+async def _terminate_session(restore: ObservedRestore, _place: str) -> None:
+    """Terminate the session in the middle of a statement that creates a role."""
+    cluster, postgres = await _wait_for_database_step(restore), restore.environment.postgres
 
-    def cut() -> None:
-        with postgres.block_role_changes(key):
+    def terminate() -> None:
+        with postgres.block_role_changes(cluster):
             for _ in range(500):
-                if postgres.terminate_lock_waiters(key):
+                if postgres.terminate_lock_waiters(cluster):
                     return
 
-    await asyncio.to_thread(cut)
+    await asyncio.to_thread(terminate)
 
 
-async def _database_hangs_long(night: Night, place: str) -> None:
-    """In the middle of a statement, which no timeout of the session ends: only start-to-close does."""
-    key, postgres = await _at_the_database(night), night.stage.postgres
+async def _freeze_for_long(restore: ObservedRestore, _place: str) -> None:
+    """Freeze the database in the middle of a statement; no session timeout ends it, only the start-to-close timeout."""
+    cluster, postgres = await _wait_for_database_step(restore), restore.environment.postgres
 
-    def hang() -> None:
-        with suppress(psycopg.Error), postgres.block_role_changes(key):
+    def freeze() -> None:
+        with suppress(psycopg.Error), postgres.block_role_changes(cluster):
             time.sleep(1.5)
-            postgres.freeze(key)
-            time.sleep(190)
-            postgres.thaw(key)
+            postgres.freeze(cluster)
+            time.sleep(HANG_PAST_START_TO_CLOSE)
+            postgres.thaw(cluster)
 
-    await asyncio.to_thread(hang)
+    await asyncio.to_thread(freeze)
 
 
-async def _database_crashes(night: Night, place: str) -> None:
-    """The server dies in the middle of a statement that makes a user."""
-    key, postgres = await _at_the_database(night), night.stage.postgres
+async def _crash(restore: ObservedRestore, _place: str) -> None:
+    """Kill the database in the middle of a statement that creates a role."""
+    cluster, postgres = await _wait_for_database_step(restore), restore.environment.postgres
 
-    def crash() -> None:
-        with suppress(psycopg.Error), postgres.block_role_changes(key):
+    def kill() -> None:
+        with suppress(psycopg.Error), postgres.block_role_changes(cluster):
             time.sleep(1.5)
-            postgres.kill(key)
+            postgres.kill(cluster)
 
-    await asyncio.to_thread(crash)
+    await asyncio.to_thread(kill)
     await asyncio.sleep(2)
-    await asyncio.to_thread(postgres.restart, key)
+    await asyncio.to_thread(postgres.restart, cluster)
 
 
-ENTRIES = (
-    Entry("database-refuses", "the restored database is down for 4 s", (Step.SETUP_DB_USERS,), _database_refuses),
-    Entry("database-hangs", "the restored database hangs for 6 s", (Step.SETUP_DB_USERS,), _database_hangs),
-    Entry(
-        "database-hangs-long", "the restored database hangs in mid-statement for 190 s, past start-to-close",
-        (Step.SETUP_DB_USERS,), _database_hangs_long,
+FAULTS = (
+    CampaignFault(
+        "database-refuses", "the restored database is down for 4 s", (Step.SETUP_DB_USERS,), _refuse_connections
     ),
-    Entry("database-closes", "the session ends in mid-statement", (Step.SETUP_DB_USERS,), _database_closes),
-    Entry("database-crashes", "the database dies in mid-statement", (Step.SETUP_DB_USERS,), _database_crashes),
+    CampaignFault("database-hangs", "the restored database hangs for 6 s", (Step.SETUP_DB_USERS,), _freeze),
+    CampaignFault(
+        "database-hangs-long", "the restored database hangs in a statement for 190 s, past start-to-close",
+        (Step.SETUP_DB_USERS,), _freeze_for_long,
+    ),
+    CampaignFault("database-closes", "the session ends in a statement", (Step.SETUP_DB_USERS,), _terminate_session),
+    CampaignFault("database-crashes", "the database crashes in a statement", (Step.SETUP_DB_USERS,), _crash),
 )  # fmt: skip

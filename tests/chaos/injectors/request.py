@@ -1,64 +1,64 @@
-"""What the request, and what else is there, make of a night."""
+"""Faults by the request and by other resources: short deadlines, a taken name, a concurrent operation."""
 
 from __future__ import annotations
 
 import asyncio
 
 from models.steps import Step
-from tests.chaos.entry import OPEN, Entry, Strike, fails
-from tests.chaos.environment import WAIT, slowed
-from tests.chaos.observed_restore import Night
+from tests.chaos.campaign_fault import OPEN_OPERATION, CampaignFault, Injector, always_fails
+from tests.chaos.environment import SHORT_WAIT, longer_durations
+from tests.chaos.observed_restore import ObservedRestore
 
-DEADLINE = {**WAIT, "deadline": "PT1S"}
-
-
-async def _stranger(night: Night, place: str) -> None:
-    night.hit(place)
+DEADLINE_OF_ONE_SECOND = {**SHORT_WAIT, "deadline": "PT1S"}
 
 
-async def _plant_stranger(night: Night, _place: str) -> None:
-    await asyncio.to_thread(night.stage.plant_stranger, night.snapshot)
+async def _record_place(restore: ObservedRestore, place: str) -> None:
+    """The fault itself was prepared before the restore."""
+    restore.record_injection(place)
 
 
-async def _neighbour(night: Night, place: str) -> None:
-    """Another target's night begins at the same moment; it may not restore, and ends at its snapshot-check."""
-    await night.fired(night.arm("dynamodb", "TransactWriteItems", "latency", seconds=1.0, count=2))
+async def _create_mismatched_snapshot(restore: ObservedRestore, _place: str) -> None:
+    await asyncio.to_thread(restore.environment.create_mismatched_snapshot, restore.snapshot)
 
 
-async def _expect_neighbour(night: Night, _place: str) -> None:
-    night.neighbour = True
+async def _delay_numbers(restore: ObservedRestore, _place: str) -> None:
+    """Delay both operations, so that they allocate their numbers concurrently."""
+    fault = restore.add_fault("dynamodb", "TransactWriteItems", "latency", seconds=1.0, count=2)
+    await restore.wait_until_fired(fault)
 
 
-def _deadline(wait: str) -> Strike:
-    async def prepare(night: Night, _place: str) -> None:
-        night.waits[wait] = DEADLINE
+async def _request_concurrent_restore(restore: ObservedRestore, _place: str) -> None:
+    """Start a restore of another target too; its target does not exist, so it ends at snapshot-check."""
+    restore.with_concurrent_restore = True
+
+
+def _shorten_deadline(wait: str) -> Injector:
+    async def prepare(restore: ObservedRestore, _place: str) -> None:
+        restore.waits[wait] = DEADLINE_OF_ONE_SECOND
 
     return prepare
 
 
-async def _deadline_passes(night: Night, place: str) -> None:
-    night.hit(place)
-
-
-ENTRIES = (
-    Entry(
-        "deadline-of-copy", "the copy takes longer than the request allows", (Step.CHECK_COPY_STATUS,), _deadline_passes,
-        endings=fails, prepare=_deadline("copy_snapshot"), durations=slowed(copy=60),
+FAULTS = (
+    CampaignFault(
+        "deadline-of-copy", "the copy takes longer than the request allows", (Step.CHECK_COPY_STATUS,), _record_place,
+        outcomes=always_fails, prepare=_shorten_deadline("copy_snapshot"), durations=longer_durations(copy=60),
     ),
-    Entry(
-        "deadline-of-deletion", "the deletion takes longer than the request allows", (Step.DELETE_RDS,), _deadline_passes,
-        endings=fails, prepare=_deadline("delete_rds"), durations=slowed(cluster_delete=60),
+    CampaignFault(
+        "deadline-of-deletion", "the deletion takes longer than the request allows", (Step.DELETE_RDS,), _record_place,
+        outcomes=always_fails, prepare=_shorten_deadline("delete_rds"), durations=longer_durations(cluster_delete=60),
     ),
-    Entry(
+    CampaignFault(
         "deadline-of-restore", "the restore takes longer than the request allows", (Step.CHECK_RESTORE_STATUS,),
-        _deadline_passes, endings=fails, prepare=_deadline("restore_snapshot"), durations=slowed(cluster_restore=60),
+        _record_place, outcomes=always_fails, prepare=_shorten_deadline("restore_snapshot"),
+        durations=longer_durations(cluster_restore=60),
     ),
-    Entry(
-        "stranger-has-the-name", "a snapshot of something else has the copy's name", (Step.COPY_SNAPSHOT,), _stranger,
-        endings=fails, prepare=_plant_stranger,
+    CampaignFault(
+        "provenance-mismatch", "a snapshot of another cluster has the copy's name", (Step.COPY_SNAPSHOT,), _record_place,
+        outcomes=always_fails, prepare=_create_mismatched_snapshot,
     ),
-    Entry(
-        "neighbour-at-once", "another target's night takes its number at the same moment", (OPEN,), _neighbour,
-        prepare=_expect_neighbour,
+    CampaignFault(
+        "concurrent-operation", "another target's operation allocates its number at the same moment", (OPEN_OPERATION,),
+        _delay_numbers, prepare=_request_concurrent_restore,
     ),
 )  # fmt: skip

@@ -1,45 +1,45 @@
-"""What befalls Temporal."""
+"""Faults of the Temporal server."""
 
 from __future__ import annotations
 
 import asyncio
 
 from models.steps import Step
-from tests.chaos.entry import MOMENTS, STEPS, Entry, Strike, hold, some_time
-from tests.chaos.observed_restore import Night
+from tests.chaos.campaign_fault import MOMENTS, STEPS, CampaignFault, Injector, delay_step_call, wait_for_moment
+from tests.chaos.observed_restore import ObservedRestore
 
 
-async def _temporal_killed(night: Night, place: str) -> None:
-    held = hold(night, place, 1.0)
-    await night.fired(held)
-    await asyncio.to_thread(night.stage.temporal.kill)
-    await asyncio.sleep(night.chance.uniform(0, 2))
-    await asyncio.to_thread(night.stage.temporal.restart)
+async def _kill_in_step(restore: ObservedRestore, place: str) -> None:
+    await restore.wait_until_fired(delay_step_call(restore, place, 1.0))
+    await asyncio.to_thread(restore.environment.temporal.kill)
+    await asyncio.sleep(restore.random.uniform(0, 2))
+    await asyncio.to_thread(restore.environment.temporal.restart)
 
 
-async def _temporal_killed_at_random(night: Night, place: str) -> None:
-    await some_time(night, place)
-    await asyncio.to_thread(night.stage.temporal.kill)
-    await asyncio.to_thread(night.stage.temporal.restart)
+async def _kill_at_moment(restore: ObservedRestore, place: str) -> None:
+    await wait_for_moment(restore, place)
+    await asyncio.to_thread(restore.environment.temporal.kill)
+    await asyncio.to_thread(restore.environment.temporal.restart)
 
 
-def _temporal_away(seconds: float) -> Strike:
-    async def strike(night: Night, place: str) -> None:
-        held = hold(night, place, 0.5)
-        await night.fired(held)
-        night.stage.temporal.freeze()
+def _freeze(seconds: float) -> Injector:
+    async def inject(restore: ObservedRestore, place: str) -> None:
+        await restore.wait_until_fired(delay_step_call(restore, place, 0.5))
+        restore.environment.temporal.freeze()
         await asyncio.sleep(seconds)
-        night.stage.temporal.thaw()
+        restore.environment.temporal.thaw()
 
-    return strike
+    return inject
 
 
-ENTRIES = (
-    Entry("temporal-killed", "SIGKILL of Temporal, started again on its file", STEPS, _temporal_killed),
-    Entry(
-        "temporal-killed-at-random", "SIGKILL of Temporal at a random moment, started again on its file", MOMENTS[::2],
-        _temporal_killed_at_random,
+FAULTS = (
+    CampaignFault("temporal-killed", "SIGKILL of Temporal, which restarts with its file", STEPS, _kill_in_step),
+    CampaignFault(
+        "temporal-killed-at-random", "SIGKILL of Temporal at a random moment, then a restart with its file", MOMENTS[::2],
+        _kill_at_moment,
     ),
-    Entry("temporal-away", "Temporal does not answer for 12 s", STEPS, _temporal_away(12)),
-    Entry("temporal-away-long", "Temporal does not answer for 2 minutes", (Step.CHECK_COPY_STATUS,), _temporal_away(120)),
+    CampaignFault("temporal-frozen", "Temporal does not respond for 12 s", STEPS, _freeze(12)),
+    CampaignFault(
+        "temporal-frozen-long", "Temporal does not respond for 2 minutes", (Step.CHECK_COPY_STATUS,), _freeze(120)
+    ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What befalls a worker."""
+"""Faults of the worker process."""
 
 from __future__ import annotations
 
@@ -10,147 +10,163 @@ from temporalio.service import RPCError
 from devstack.demo_environment import TARGET_REGION
 from devstack.processes import Server
 from models.steps import Step
-from tests.chaos.entry import GATES, MOMENTS, STEPS, Entry, Strike, deny, fails, hold, some_time
-from tests.chaos.observed_restore import RPC, Night
+from tests.chaos.campaign_fault import (
+    MOMENTS,
+    STEP_CALLS,
+    STEPS,
+    CampaignFault,
+    Injector,
+    always_fails,
+    delay_step_call,
+    deny_call,
+    wait_for_moment,
+)
+from tests.chaos.observed_restore import RPC_TIMEOUT, ObservedRestore
 
-MISSED = 17.0
-"""Longer than the heartbeat timeout of 15 s: the attempt counts as lost."""
+PAST_HEARTBEAT_TIMEOUT = 17.0
+"""Seconds; the heartbeat timeout is 15 s, after which Temporal starts another attempt."""
+CREATING_OPERATIONS = ("CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot", "Publish")
 
 
-def _killing(kind: str) -> Strike:
-    async def strike(night: Night, place: str) -> None:
-        held = hold(night, place, 2.0, kind)
-        await night.fired(held)
-        # The effect is made by another thread within milliseconds; the answer would come after two seconds.
+async def _replace_worker(restore: ObservedRestore) -> None:
+    await asyncio.to_thread(restore.environment.kill_worker)
+    await asyncio.to_thread(restore.environment.start_worker)
+
+
+def _kill_in_call(kind: str) -> Injector:
+    async def inject(restore: ObservedRestore, place: str) -> None:
+        await restore.wait_until_fired(delay_step_call(restore, place, 2.0, kind))
+        # The effect comes within milliseconds, the response would come after two seconds: the kill is in between.
         await asyncio.sleep(0.2)
-        await asyncio.to_thread(night.stage.kill_worker)
-        await asyncio.to_thread(night.stage.new_worker)
+        await _replace_worker(restore)
 
-    return strike
-
-
-async def _killed_at_random(night: Night, place: str) -> None:
-    await some_time(night, place)
-    await asyncio.to_thread(night.stage.kill_worker)
-    await asyncio.to_thread(night.stage.new_worker)
+    return inject
 
 
-async def _killed_in_compensation(night: Night, place: str) -> None:
-    deny(night, "rds.RestoreDBClusterFromSnapshot")
-    held = hold(night, Step.SNS_NOTIFICATION, 2.0, "no-response" if place == "before-the-message" else "late-response")
-    await night.fired(held)
+async def _kill_at_moment(restore: ObservedRestore, place: str) -> None:
+    await wait_for_moment(restore, place)
+    await _replace_worker(restore)
+
+
+async def _kill_in_compensation(restore: ObservedRestore, place: str) -> None:
+    deny_call(restore, "rds.RestoreDBClusterFromSnapshot")
+    kind = "no-response" if place == "before-the-message" else "late-response"
+    await restore.wait_until_fired(delay_step_call(restore, Step.SNS_NOTIFICATION, 2.0, kind))
     await asyncio.sleep(0.2)
-    await asyncio.to_thread(night.stage.kill_worker)
-    await asyncio.to_thread(night.stage.new_worker)
+    await _replace_worker(restore)
 
 
-async def _stopped(night: Night, place: str) -> None:
-    """SIGTERM while a call is under way: it is finished, counted, and not made again."""
-    held = hold(night, place, 1.5)
-    await night.fired(held)
-    status = await asyncio.to_thread(night.stage.stop_worker)
+async def _stop_in_call(restore: ObservedRestore, place: str) -> None:
+    """SIGTERM during a call: the stopping worker finishes the call, and no other worker repeats it."""
+    await restore.wait_until_fired(delay_step_call(restore, place, 1.5))
+    status = await asyncio.to_thread(restore.environment.stop_worker)
     if status != 0:
-        night.strange.append(f"a worker that was asked to stop ended with {status}")
-    service, operation, _ = GATES[place]
-    made = [call for call in night.stage.emulator.calls if (call.service, call.operation) == (service, operation)]
-    calls_before = len(made)
-    await asyncio.to_thread(night.stage.new_worker)
-    if operation in ("CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot", "Publish"):
+        restore.anomalies.append(f"a worker that received SIGTERM ended with {status}")
+    service, operation, _ = STEP_CALLS[place]
+    calls_before = len(restore.environment.emulator.calls.of(operation, service))
+    await asyncio.to_thread(restore.environment.start_worker)
+    if operation in CREATING_OPERATIONS:
         await asyncio.sleep(1)
-        again = len(night.stage.emulator.calls.of(operation, service))
-        if again != calls_before:
-            night.strange.append(f"{operation} was finished by the stopping worker, and made again")
+        if len(restore.environment.emulator.calls.of(operation, service)) != calls_before:
+            restore.anomalies.append(f"the stopping worker finished {operation}, and another worker repeated it")
 
 
-async def _second_worker(night: Night, _place: str) -> None:
-    await asyncio.to_thread(night.stage.new_worker)
+async def _start_second_worker(restore: ObservedRestore, _place: str) -> None:
+    await asyncio.to_thread(restore.environment.start_worker)
 
 
-async def _one_of_two_killed(night: Night, place: str) -> None:
-    held = hold(night, place, 2.0)
-    await night.fired(held)
+async def _kill_active_worker(restore: ObservedRestore, place: str) -> None:
+    await restore.wait_until_fired(delay_step_call(restore, place, 2.0))
     await asyncio.sleep(0.2)
-    await asyncio.to_thread(night.stage.kill_worker, await _who_works(night))
+    await asyncio.to_thread(restore.environment.kill_worker, await _find_active_worker(restore))
 
 
-async def _who_works(night: Night) -> Server | None:
-    """The worker that has the night's running activity; any if none has."""
+async def _find_active_worker(restore: ObservedRestore) -> Server | None:
+    """The worker that runs the restore's activity; None if none does."""
     try:
-        pending = (await night.handle.describe(rpc_timeout=RPC)).raw_description.pending_activities
+        pending = (await restore.handle.describe(rpc_timeout=RPC_TIMEOUT)).raw_description.pending_activities
     except RPCError:
         return None
     pids = {each.last_worker_identity.partition("@")[0] for each in pending}
-    return next((worker for worker in night.stage.workers if str(worker.pid) in pids), None)
+    return next((worker for worker in restore.environment.workers if str(worker.pid) in pids), None)
 
 
-async def _frozen(night: Night, place: str) -> None:
-    """Frozen past the heartbeat timeout and woken: its late answer is one that nobody waits for."""
-    held = hold(night, place, 1.0)
-    await night.fired(held)
+async def _freeze(restore: ObservedRestore, place: str) -> None:
+    """Freeze the worker past the heartbeat timeout, then resume it: its late result belongs to an attempt that is over."""
+    await restore.wait_until_fired(delay_step_call(restore, place, 1.0))
     await asyncio.sleep(0.2)
-    worker = night.worker
+    worker = restore.worker
     worker.signal(signal.SIGSTOP)
-    await asyncio.sleep(MISSED)
+    await asyncio.sleep(PAST_HEARTBEAT_TIMEOUT)
     worker.signal(signal.SIGCONT)
 
 
-async def _replaced_while_frozen(night: Night, place: str) -> None:
-    """Another worker takes over; the frozen one wakes when the night is some steps on, or over."""
-    held = hold(night, place, 1.0)
-    await night.fired(held)
+async def _freeze_and_replace(restore: ObservedRestore, place: str) -> None:
+    """Freeze the worker and start another; resume the frozen one when the restore is some steps further, or over."""
+    await restore.wait_until_fired(delay_step_call(restore, place, 1.0))
     await asyncio.sleep(0.2)
-    worker = night.worker
+    worker = restore.worker
     worker.signal(signal.SIGSTOP)
-    await asyncio.to_thread(night.stage.new_worker)
-    await asyncio.sleep(night.chance.uniform(MISSED, MISSED + 8))
+    await asyncio.to_thread(restore.environment.start_worker)
+    await asyncio.sleep(restore.random.uniform(PAST_HEARTBEAT_TIMEOUT, PAST_HEARTBEAT_TIMEOUT + 8))
     worker.signal(signal.SIGCONT)
     await asyncio.sleep(2)
 
 
-async def _stale_delete(night: Night, place: str, seconds: float) -> None:
-    looks = night.arm("rds", "DescribeDBClusters", "latency", seconds=seconds, skip=1, region=TARGET_REGION)
-    await night.fired(looks)
-    await asyncio.sleep(0.1)
-    worker = night.worker
-    worker.signal(signal.SIGSTOP)
-    try:
-        await asyncio.to_thread(night.stage.new_worker)
-        # The night must be past the restore, and not over, when the old worker wakes.
-        hold(night, Step.SETUP_DB_USERS, 8.0)
-        await night.until(lambda: bool(night.stage.emulator.calls.of("GetSecretValue", "secretsmanager")))
-    finally:
-        worker.signal(signal.SIGCONT)
-    await asyncio.sleep(4)
+def _freeze_in_read(read_seconds: float) -> Injector:
+    """Freeze delete-rds in a read that takes `read_seconds`, and resume it after another worker has restored."""
+
+    async def inject(restore: ObservedRestore, _place: str) -> None:
+        read = restore.add_fault(
+            "rds", "DescribeDBClusters", "latency", seconds=read_seconds, skip=1, region=TARGET_REGION
+        )
+        await restore.wait_until_fired(read)
+        await asyncio.sleep(0.1)
+        worker = restore.worker
+        worker.signal(signal.SIGSTOP)
+        try:
+            await asyncio.to_thread(restore.environment.start_worker)
+            # When the frozen worker resumes, the restore must be past restore-snapshot and not over.
+            delay_step_call(restore, Step.SETUP_DB_USERS, 8.0)
+            calls = restore.environment.emulator.calls
+            await restore.wait_until(lambda: bool(calls.of("GetSecretValue", "secretsmanager")))
+        finally:
+            worker.signal(signal.SIGCONT)
+        await asyncio.sleep(4)
+
+    return inject
 
 
-async def _woken_without_a_look(night: Night, place: str) -> None:
-    """Frozen while it asks for the target; it is answered, if at all, with what is there by then."""
-    await _stale_delete(night, place, 60.0)
-
-
-async def _woken_with_an_old_look(night: Night, place: str) -> None:
-    """Frozen with the old target's description in hand, just before it would delete."""
-    await _stale_delete(night, place, 0.5)
-
-
-ENTRIES = (
-    Entry("killed-before-effect", "SIGKILL of the worker; its request never arrived", STEPS, _killing("no-response")),
-    Entry("killed-after-effect", "SIGKILL of the worker between an effect and its answer", STEPS, _killing("late-response")),
-    Entry("killed-at-random", "SIGKILL of the worker at a random moment", MOMENTS, _killed_at_random),
-    Entry(
-        "killed-in-compensation", "SIGKILL of the worker while it tells of a failure",
-        ("before-the-message", "after-the-message"), _killed_in_compensation, endings=fails,
+FAULTS = (
+    CampaignFault(
+        "killed-before-effect", "SIGKILL of the worker; AWS never receives its call", STEPS, _kill_in_call("no-response")
     ),
-    Entry("stopped", "SIGTERM: the running activity is finished and not made again", STEPS, _stopped),
-    Entry("one-of-two-killed", "two workers, the one at work is killed", STEPS, _one_of_two_killed, prepare=_second_worker),
-    Entry("frozen", "SIGSTOP of the worker past the heartbeat timeout, then SIGCONT", STEPS, _frozen),
-    Entry("replaced-while-frozen", "another worker takes over, then SIGCONT", STEPS, _replaced_while_frozen),
-    Entry(
-        "woken-without-a-look", "a worker frozen in delete-rds wakes after the restore", (Step.DELETE_RDS,),
-        _woken_without_a_look,
+    CampaignFault(
+        "killed-after-effect", "SIGKILL of the worker between the effect of its call and the response", STEPS,
+        _kill_in_call("late-response"),
     ),
-    Entry(
-        "woken-with-an-old-look", "a worker frozen between its look and its deletion wakes after the restore",
-        (Step.DELETE_RDS,), _woken_with_an_old_look,
+    CampaignFault("killed-at-random", "SIGKILL of the worker at a random moment", MOMENTS, _kill_at_moment),
+    CampaignFault(
+        "killed-in-compensation", "SIGKILL of the worker while it reports a failure",
+        ("before-the-message", "after-the-message"), _kill_in_compensation, outcomes=always_fails,
+    ),
+    CampaignFault(
+        "stopped", "SIGTERM of the worker; it finishes the running activity, which is not repeated", STEPS, _stop_in_call
+    ),
+    CampaignFault(
+        "one-of-two-killed", "two workers, of which the active one gets SIGKILL", STEPS, _kill_active_worker,
+        prepare=_start_second_worker,
+    ),
+    CampaignFault("frozen", "SIGSTOP of the worker past the heartbeat timeout, then SIGCONT", STEPS, _freeze),
+    CampaignFault(
+        "replaced-while-frozen", "SIGSTOP of the worker; another worker continues, then SIGCONT", STEPS, _freeze_and_replace
+    ),
+    CampaignFault(
+        "resumed-in-a-read", "a worker frozen in a read of delete-rds resumes after the restore", (Step.DELETE_RDS,),
+        _freeze_in_read(60.0),
+    ),
+    CampaignFault(
+        "resumed-with-a-stale-read", "a worker frozen between its read and its deletion resumes after the restore",
+        (Step.DELETE_RDS,), _freeze_in_read(0.5),
     ),
 )  # fmt: skip

@@ -8,8 +8,8 @@ import pytest
 
 from tests.chaos.defects import DEFECTS
 from tests.chaos.invariants import PROMISES
-from tests.chaos.report import BEGIN, END
-from tests.chaos.transient_faults import FAULTS
+from tests.chaos.plans import FAULTS
+from tests.chaos.report import BEGIN, END, HEADINGS
 from tests.rigs.documents import ROOT, defined_names, section, text
 
 RELIABILITY = text("docs", "reliability.md")
@@ -39,14 +39,17 @@ def test_every_invariant_of_the_campaign_is_a_promise() -> None:
 def test_the_defects_are_those_of_the_campaign() -> None:
     """The table has each deliberate defect with its plan and the promise that it breaks."""
     rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \| `([^`]+)` \| (\w+) \|$", RELIABILITY, re.MULTILINE)
-    assert rows == [(name, defect.says, defect.plan, defect.breaks) for name, defect in DEFECTS.items()]
+    assert rows == [(name, defect.description, defect.plan, defect.breaks) for name, defect in DEFECTS.items()]
 
 
 def test_the_campaigns_table_is_of_a_good_run() -> None:
-    """The table is of a whole campaign: 500 nights or more, every kind of fault among them, and every night survived."""
+    """The table is of a whole campaign: at least 500 restores with every kind of fault, and every restore survived."""
     table = RELIABILITY.partition(BEGIN)[2].partition(END)[0]
-    [(nights, survived)] = re.findall(r"^(\d+) nights in \d+ minutes, .*; (\d+) survived\.$", table, re.MULTILINE)
+    [(total, total_survived)] = re.findall(
+        r"^(\d+) restores in \d+ minutes, .*; (\d+) survived\.$", table, re.MULTILINE
+    )
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\d+) \| (\d+) \| [^|]+ \|$", table, re.MULTILINE)
+    assert f"| {' | '.join(HEADINGS)} |" in table
     assert {fault for fault, *_ in rows} >= set(FAULTS)
-    assert all(played == held for *_, played, held in rows)
-    assert sum(int(played) for _, _, played, _ in rows) == int(nights) == int(survived) >= 500
+    assert all(restores == survived for *_, restores, survived in rows)
+    assert sum(int(restores) for _, _, restores, _ in rows) == int(total) == int(total_survived) >= 500

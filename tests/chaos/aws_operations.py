@@ -1,8 +1,8 @@
-"""Every AWS operation that a night calls."""
+"""The AWS operations that a restore calls."""
 
 from __future__ import annotations
 
-OPERATIONS: dict[str, int] = {
+AWS_OPERATIONS: dict[str, int] = {
     "dynamodb.GetItem": 2, "dynamodb.TransactWriteItems": 1, "dynamodb.PutItem": 18, "dynamodb.Query": 3,
     "rds.DescribeDBClusterSnapshots": 6, "rds.DescribeDBClusters": 10, "rds.DescribeDBInstances": 6,
     "rds.DescribeDBSubnetGroups": 1, "rds.DescribeOrderableDBInstanceOptions": 1, "rds.DescribeDBEngineVersions": 1,
@@ -11,4 +11,4 @@ OPERATIONS: dict[str, int] = {
     "rds.DeleteDBClusterSnapshot": 1, "sts.GetCallerIdentity": 3, "ec2.DescribeSecurityGroups": 1, "kms.DescribeKey": 1,
     "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 3, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
 }  # fmt: skip
-"""Every AWS operation of a night, and how often a night calls it at least."""
+"""Every AWS operation of a restore, and how many calls a restore makes at least."""
