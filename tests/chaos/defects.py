@@ -97,11 +97,11 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "activities/clusters.py",
-                'if cluster["DbClusterResourceId"] != of.target_resource_id:',
+                'if cluster["DbClusterResourceId"] != step_input.target_resource_id:',
                 "if False:",
             ),
-            Change("activities/clusters.py", "if _restored_here(of, cluster):", "if False:"),
-            Change("activities/clusters.py", ' and still["DbClusterResourceId"] == of.target_resource_id:', ":"),
+            Change("activities/clusters.py", "if _restored_here(step_input, cluster):", "if False:"),
+            Change("activities/clusters.py", ' and still["DbClusterResourceId"] == step_input.target_resource_id:', ":"),
             Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),
         "resumed-in-a-read@delete-rds",
