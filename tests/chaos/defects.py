@@ -101,7 +101,9 @@ DEFECTS: dict[str, Defect] = {
                 "if False:",
             ),
             Change("activities/clusters.py", "if _restored_here(step_input, cluster):", "if False:"),
-            Change("activities/clusters.py", ' and still["DbClusterResourceId"] == step_input.target_resource_id:', ":"),
+            Change(
+                "activities/clusters.py", ' and still["DbClusterResourceId"] == step_input.target_resource_id:', ":"
+            ),
             Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),
         "resumed-in-a-read@delete-rds",
