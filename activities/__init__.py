@@ -1,5 +1,5 @@
-"""What a night does to the world: one noun per file, every method safe to run twice.
+"""The activities that the worker registers: one noun per file, each method safe to run twice.
 
-A method looks, makes the one call that is still missing, and returns a model. It never waits: the workflow's
+A method reads the resource, makes the one call that is missing, and returns a model. It never waits: the workflow's
 durable timers do. Imports models, errors and clients, never workflows and never the audit trail.
 """

@@ -10,7 +10,6 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
-from activities.clusters import another_cluster
 from activities.databases.data_checks import require_expected_rows
 from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import read_password
@@ -18,6 +17,7 @@ from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.restored_database import LockedSession, RestoredDatabase
 from activities.databases.sql_files import SqlScript, read_sql_file
 from activities.rds.aws_errors import pipeline_error_for
+from activities.rds.provenance import check_resource_id
 from activities.step import step_activity
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
@@ -115,8 +115,7 @@ class DatabaseUserActivities:
                 f"{step_input.target.arn} does not exist any more. Check who deleted or renamed it, then run the restore "
                 "again.",
             )
-        if cluster["DbClusterResourceId"] != step_input.cluster_resource_id:
-            raise another_cluster(cluster, step_input.cluster_resource_id, "this operation restored")
+        check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
 
     def _database(self, step_input: SetupUsersInput) -> RestoredDatabase:
         password = self._password(step_input, step_input.endpoint.master_user_secret_id)

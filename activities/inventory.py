@@ -1,4 +1,4 @@
-"""take-inventory: in what state everything is that a night worked on, just before people are told."""
+"""take-inventory: the state of everything that a restore worked on, read just before the notification."""
 
 from __future__ import annotations
 
@@ -28,122 +28,143 @@ SNAPSHOT = ":cluster-snapshot:"
 
 
 class InventoryActivities:
-    """Looks at what is there."""
+    """Reads what a restore leaves in RDS."""
 
     def __init__(self, aws: AwsClients) -> None:
-        """`aws` gives the clients."""
+        """`aws` has the clients."""
         self._aws = aws
 
     @named_activity(TAKE_INVENTORY)
     def take_inventory(self, inventory_input: InventoryInput) -> Inventory:
-        """Look at the copy, the target, its instances and what earlier nights left; what AWS does not tell is said so.
+        """Read the copy, the target, its instances and the orphans; name as unknown what AWS does not answer.
 
-        Run twice: only looks.
+        Run twice: only reads.
         """
-        return _InventoryReader(
-            inventory_input, TargetCluster(self._aws, inventory_input.target, inventory_input.operation_id)
-        ).taken()
+        target = TargetCluster(self._aws, inventory_input.target, inventory_input.operation_id)
+        return _InventoryReader(inventory_input, target).read_all()
 
 
 class _InventoryReader:
-    """One survey; each look may fail by itself."""
+    """Reads one inventory; a read that fails makes its part unknown, not the whole."""
 
-    def __init__(self, inventory_input: InventoryInput, target: TargetCluster) -> None:
-        self._inventory_input = inventory_input
-        self._target_cluster = target
-        self._unknown: list[str] = []
-        self._silent: str | None = None
+    def __init__(self, inventory_input: InventoryInput, target_cluster: TargetCluster) -> None:
+        self._input = inventory_input
+        self._target = inventory_input.target
+        self._target_cluster = target_cluster
+        self._failures: list[str] = []
+        self._connection_failure: str | None = None
 
-    def taken(self) -> Inventory:
-        of, target = self._inventory_input, self._target_cluster
-        copies = self._look(target.list_own_copies)
-        clusters = self._look(target.list_clusters)
-        tonights = [copy for copy in copies or () if self._is_tonights(copy)]
-        in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in tonights)
-        resources = [*self._copies(copies, tonights), self._target(clusters), *self._instances(clusters)]
+    def read_all(self) -> Inventory:
+        """Read everything once."""
+        copies = self._read(self._target_cluster.list_own_copies)
+        clusters = self._read(self._target_cluster.list_clusters)
+        operation_copies = [copy for copy in copies or () if self._is_of_this_operation(copy)]
+        in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in operation_copies)
+        resources = (
+            *self._copies(copies, operation_copies),
+            self._target_resource(clusters),
+            *self._instances(clusters),
+        )
         return Inventory(
             taken_at=now(),
-            resources=tuple(resources),
-            orphans=tuple(find_orphans(copies or [], of.archive.keep, in_use)),
-            renamed_clusters=tuple(_stray(of, cluster) for cluster in clusters or () if _is_stray(of, cluster)),
-            incomplete_reason="; ".join(dict.fromkeys(self._unknown)) or None,
+            resources=resources,
+            orphans=tuple(find_orphans(copies or [], self._input.archive.keep, in_use)),
+            renamed_clusters=tuple(
+                _renamed_resource(self._input, cluster)
+                for cluster in clusters or ()
+                if _is_renamed_restore(self._input, cluster)
+            ),
+            incomplete_reason="; ".join(dict.fromkeys(self._failures)) or None,
         )
 
-    def _look(self, look: Callable[[], T]) -> T | None:
-        """The answer, or None and a reason. An AWS that does not answer at all is not asked again: each call takes long."""
-        if self._silent:
+    def _read(self, read: Callable[[], T]) -> T | None:
+        """The answer, or None and a failure noted. After a connection failure AWS is not asked again: each call is slow."""
+        if self._connection_failure:
             return None
         try:
-            return look()
+            return read()
         except ClientError as error:
-            self._unknown.append(pipeline_error_for(error).fault.short)
+            self._failures.append(pipeline_error_for(error).fault.short)
         except BotoCoreError as error:
-            self._silent = pipeline_error_for(error).fault.short
-            self._unknown.append(self._silent)
+            self._connection_failure = pipeline_error_for(error).fault.short
+            self._failures.append(self._connection_failure)
         return None
 
-    def _is_tonights(self, copy: DBClusterSnapshotTypeDef) -> bool:
-        return (
-            copy["DBClusterSnapshotArn"] == self._inventory_input.snapshot_copy_arn
-            or operation_of(copy) == self._inventory_input.operation_id
-        )
+    def _is_of_this_operation(self, copy: DBClusterSnapshotTypeDef) -> bool:
+        adopted = copy["DBClusterSnapshotArn"] == self._input.snapshot_copy_arn
+        return adopted or operation_of(copy) == self._input.operation_id
 
     def _copies(
-        self, copies: list[DBClusterSnapshotTypeDef] | None, tonights: list[DBClusterSnapshotTypeDef]
+        self, copies: list[DBClusterSnapshotTypeDef] | None, operation_copies: list[DBClusterSnapshotTypeDef]
     ) -> list[Resource]:
-        if tonights:
-            return [self._snapshot(copy["DBClusterSnapshotIdentifier"], _snapshot_state(copy)) for copy in tonights]
-        if self._inventory_input.snapshot_copy_arn is None:
+        if operation_copies:
+            return [
+                self._snapshot_resource(copy["DBClusterSnapshotIdentifier"], _snapshot_state(copy))
+                for copy in operation_copies
+            ]
+        if self._input.snapshot_copy_arn is None:
             return []
-        name = self._inventory_input.snapshot_copy_arn.partition(SNAPSHOT)[2]
+        name = self._input.snapshot_copy_arn.partition(SNAPSHOT)[2]
         if copies is None:
-            return [self._snapshot(name, self._not_known())]
-        # Not among our copies: it is gone, or, where none is needed, the source's own snapshot.
-        found = self._look(lambda: [self._target_cluster.find_snapshot(name)])
-        state = self._not_known() if found is None else _snapshot_state(found[0]) if found[0] else "gone"
-        return [self._snapshot(name, state)]
+            return [self._snapshot_resource(name, self._unknown_state())]
+        return [self._snapshot_resource(name, self._state_of_snapshot(name))]
 
-    def _target(self, clusters: list[DBClusterTypeDef] | None) -> Resource:
-        cluster = self._cluster(clusters)
-        state = self._not_known() if clusters is None else self._cluster_state(cluster) if cluster else "gone"
-        return _cluster_resource(self._inventory_input, "target cluster", self._inventory_input.target.cluster, state)
+    def _state_of_snapshot(self, name: str) -> str:
+        """The state of a snapshot that is no copy of ours: it is gone, or it is the source's own snapshot."""
+        answer = self._read(lambda: [self._target_cluster.find_snapshot(name)])
+        if answer is None:
+            return self._unknown_state()
+        [snapshot] = answer
+        return _snapshot_state(snapshot) if snapshot else "gone"
 
-    def _cluster(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
-        return next(
-            (each for each in clusters or () if each["DBClusterIdentifier"] == self._inventory_input.target.cluster),
-            None,
-        )
+    def _target_resource(self, clusters: list[DBClusterTypeDef] | None) -> Resource:
+        if clusters is None:
+            state = self._unknown_state()
+        else:
+            cluster = self._find_target(clusters)
+            state = self._cluster_state(cluster) if cluster else "gone"
+        return _cluster_resource(self._input, "target cluster", self._target.cluster, state)
+
+    def _find_target(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
+        named = (cluster for cluster in clusters or () if cluster["DBClusterIdentifier"] == self._target.cluster)
+        return next(named, None)
 
     def _cluster_state(self, cluster: DBClusterTypeDef) -> str:
-        made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
-        whose = "by this operation" if made_by == self._inventory_input.operation_id else f"by {made_by}"
-        return (
-            f"{cluster['Status']}, restored {whose}"
-            if made_by
-            else f"{cluster['Status']}, not restored by this pipeline"
-        )
+        operation = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
+        if operation is None:
+            return f"{cluster['Status']}, not restored by this pipeline"
+        restorer = "this operation" if operation == self._input.operation_id else operation
+        return f"{cluster['Status']}, restored by {restorer}"
 
     def _instances(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
-        if self._cluster(clusters) is None:
+        if self._find_target(clusters) is None:
             return []
-        target = self._inventory_input.target
-        command = f"aws rds describe-db-instances --region {target.region} --filters Name=db-cluster-id,Values={target.cluster}"
-        found = self._look(self._target_cluster.list_instances)
-        if not found:
-            state = self._not_known() if found is None else "none"
-            return [Resource(kind="instances of", name=target.cluster, state=state, command=command)]
-        states = [(each["DBInstanceIdentifier"], each["DBInstanceStatus"]) for each in found]
-        return [Resource(kind="instance", name=name, state=state, command=command) for name, state in states]
+        name = self._target.cluster
+        filters = f"--filters Name=db-cluster-id,Values={name}"
+        command = f"aws rds describe-db-instances --region {self._target.region} {filters}"
+        instances = self._read(self._target_cluster.list_instances)
+        if not instances:
+            state = self._unknown_state() if instances is None else "none"
+            return [Resource(kind="instances of", name=name, state=state, command=command)]
+        return [
+            Resource(
+                kind="instance",
+                name=instance["DBInstanceIdentifier"],
+                state=instance["DBInstanceStatus"],
+                command=command,
+            )
+            for instance in instances
+        ]
 
-    def _snapshot(self, name: str, state: str) -> Resource:
-        what = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
-        # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated one is found with its type only.
+    def _snapshot_resource(self, name: str, state: str) -> Resource:
+        kind = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
+        # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated snapshot is found only with its type.
         automated = " --snapshot-type automated" if name.startswith("rds:") else ""
-        look = f"aws rds describe-db-cluster-snapshots --region {self._inventory_input.target.region}{automated}"
-        return Resource(kind=what, name=name, state=state, command=f"{look} --db-cluster-snapshot-identifier {name}")
+        command = f"aws rds describe-db-cluster-snapshots --region {self._target.region}{automated}"
+        return Resource(kind=kind, name=name, state=state, command=f"{command} --db-cluster-snapshot-identifier {name}")
 
-    def _not_known(self) -> str:
-        return f"not known: {self._unknown[-1] if self._unknown else 'not looked at'}"
+    def _unknown_state(self) -> str:
+        return f"unknown: {self._failures[-1] if self._failures else 'not read'}"
 
 
 def _snapshot_state(snapshot: DBClusterSnapshotTypeDef) -> str:
@@ -151,13 +172,13 @@ def _snapshot_state(snapshot: DBClusterSnapshotTypeDef) -> str:
     return f"{status} {percent} %" if snapshot_meaning(status) is Meaning.WAIT and percent else status
 
 
-def _cluster_resource(inventory_input: InventoryInput, what: str, name: str, state: str) -> Resource:
+def _cluster_resource(inventory_input: InventoryInput, kind: str, name: str, state: str) -> Resource:
     command = f"aws rds describe-db-clusters --region {inventory_input.target.region} --db-cluster-identifier {name}"
-    return Resource(kind=what, name=name, state=state, command=command)
+    return Resource(kind=kind, name=name, state=state, command=command)
 
 
-def _is_stray(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> bool:
-    """Whether it was restored from a copy for this target and has another name: somebody renamed it."""
+def _is_renamed_restore(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> bool:
+    """Whether the cluster was restored from a copy for this target and has another name now."""
     origin = tags.tags_of(cluster.get("TagList", [])).get(tags.RESTORED_FROM, "").partition(SNAPSHOT)[2]
     form = COPY_NAME.fullmatch(origin)
     beginning = copy_name_beginning(inventory_input.target.arn)
@@ -165,7 +186,7 @@ def _is_stray(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> boo
     return form is not None and form["target"] == beginning != copy_name_beginning(cluster["DBClusterArn"])
 
 
-def _stray(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> Resource:
-    made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION, "an unknown operation")
+def _renamed_resource(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> Resource:
+    operation = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION, "an unknown operation")
     name, status = cluster["DBClusterIdentifier"], cluster["Status"]
-    return _cluster_resource(inventory_input, "cluster", name, f"{status}, restored by {made_by} and renamed since")
+    return _cluster_resource(inventory_input, "cluster", name, f"{status}, restored by {operation} and renamed since")

@@ -1,4 +1,4 @@
-"""remove-leftovers and remove-orphans: what nights leave half-done, removed where an operator asked for it."""
+"""remove-leftovers and remove-orphans: delete what operations leave half-done, where an operator asked for it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Left:
-    """What an operation has left half-done, as it was just seen."""
+class _Leftovers:
+    """What an operation has left half-done, as it was just read."""
 
     copies: list[DBClusterSnapshotTypeDef]
     cluster: DBClusterTypeDef | None
@@ -44,143 +44,172 @@ class _Left:
         return ", ".join(parts)
 
     @property
-    def untouched(self) -> _Left:
+    def to_delete(self) -> _Leftovers:
         """Without what is being deleted already."""
         cluster = self.cluster if self.cluster and self.cluster["Status"] not in BEING_DELETED else None
-        return _Left([copy for copy in self.copies if copy["Status"] not in BEING_DELETED], cluster)
+        return _Leftovers([copy for copy in self.copies if copy["Status"] not in BEING_DELETED], cluster)
 
 
 class LeftoverActivities:
-    """Removes what is this pipeline's own and of no use any more."""
+    """Deletes what is this pipeline's own and of no use any more."""
 
     def __init__(self, aws: AwsClients, intents: Intents) -> None:
-        """`intents` is the trail, without which nothing is removed."""
+        """`intents` is the trail; without a row in it nothing is deleted."""
         self._aws = aws
         self._intents = intents
 
     @named_activity(Housekeeping.REMOVE_LEFTOVERS.value)
     def remove_leftovers(self, step_input: RemoveLeftoversInput) -> StepOutcome:
-        """Remove this operation's unfinished copy and half-restored cluster, as far as it is asked to.
+        """Delete this operation's unfinished copy and half-restored cluster, as far as the request asks for it.
 
-        A copy is one that bears this operation's tag, a name of the pipeline and the night's own snapshot; the cluster is
-        the one of the resource id that restore-snapshot answered, and it passes every guard of delete-rds. A cluster
-        whose users this operation set, also before a retry, is not half-restored. Done when both are gone.
-        Raises `Refused` if a guard says no, or if somebody renamed the cluster.
-        Run twice: what is gone already is no error, and what is being deleted is left to go; the trail holds what was
-        declared, and the answer names what of it is gone.
+        The copy has this operation's tag, a name of the pipeline and the chosen snapshot as its origin; the cluster has
+        the resource id that restore-snapshot returned, and every guard of delete-rds holds. A cluster whose users this
+        operation set, also before a retry, is not half-restored. Done when both are gone.
+        Raises `Refused` if a guard refuses, or if someone renamed the cluster.
+        Run twice: what is gone is no error, and a deletion under way continues; the trail holds what was declared, and
+        the outcome names what of it is gone.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        left = self._left(step_input, target)
-        if not left.arns:
-            return self._over(
-                Housekeeping.REMOVE_LEFTOVERS, step_input, "Leftovers removed", self._there(step_input, target)
-            )
-        then = "What is deleting goes on without us; remove the rest by hand, or leave it to the next night."
-        end_wait_if_final(step_input, f"Leftovers not removed: {left.text}", then)
-        if left.untouched.arns:
-            self._remove(step_input, target, left.untouched)
-        return StepOutcome(done=False, details=f"removing {left.text}", resource_arns=left.arns)
+        leftovers = self._find_leftovers(step_input, target)
+        if not leftovers.arns:
+            existing = _list_existing(step_input, target)
+            return self._removal_outcome(Housekeeping.REMOVE_LEFTOVERS, step_input, "Leftovers removed", existing)
+        advice = (
+            "RDS continues the deletions that have begun. Delete the rest by hand, or leave it: the next restore adopts "
+            "the copy and replaces the cluster."
+        )
+        end_wait_if_final(step_input, f"Leftovers not removed: {leftovers.text}", advice)
+        if leftovers.to_delete.arns:
+            self._check_guards(step_input, target, leftovers.to_delete)
+            self._delete(step_input, target, leftovers.to_delete)
+        return StepOutcome(done=False, details=f"removing {leftovers.text}", resource_arns=leftovers.arns)
 
     @named_activity(Housekeeping.REMOVE_ORPHANS.value)
     def remove_orphans(self, step_input: RemoveOrphansInput) -> StepOutcome:
-        """Remove the orphans of the target's earlier nights; no night may run meanwhile, which the workflow sees to.
+        """Delete the orphans of the target's earlier operations. The workflow ensures that no restore runs meanwhile.
 
-        Raises `Refused` if the credentials are another account's, `ResourceBusy` (transient) if RDS did not let go of
-        one of them.
-        Run twice: nothing is left to remove; the trail holds what was declared, and the answer names what of it is gone.
+        Raises `Refused` if the credentials belong to another account, `ResourceBusy` (transient) while RDS refuses to
+        delete one of them.
+        Run twice: nothing is left to delete; the trail holds what was declared, and the outcome names what of it is gone.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        # Also before nothing is found: another account's "nothing to remove" says nothing of the target's.
+        # Also if there are no orphans: that another account has none says nothing about the target's.
         target.check_account()
-        now_gone: set[str] = set()
-        if found := self._orphans(step_input, target):
-            names = ", ".join(orphan.identifier for orphan in found)
-            declared = tuple(orphan.arn for orphan in found)
+        just_deleted: set[str] = set()
+        if orphans := _find_orphans(step_input, target):
+            names = ", ".join(orphan.identifier for orphan in orphans)
+            declared = tuple(orphan.arn for orphan in orphans)
             self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {names}", declared)
-            # The trail took its time: what is removed is looked at once more, just before.
-            still = [orphan for orphan in self._orphans(step_input, target) if orphan.arn in declared]
-            if busy := [orphan.identifier for orphan in still if not target.delete_copy_unless_busy(orphan.identifier)]:
-                raise ResourceBusy("Snapshot is busy", f"RDS does not delete {', '.join(busy)} just now.")
-            now_gone = {orphan.arn for orphan in still}
-        # A list right after the deletion may still show what RDS has let go of.
-        there = target.list_existing_snapshot_arns() - now_gone
-        return self._over(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", there)
+            # The trail took time: read the orphans again just before the first deletion.
+            remaining = [orphan for orphan in _find_orphans(step_input, target) if orphan.arn in declared]
+            _delete_copies([orphan.identifier for orphan in remaining], target)
+            just_deleted = {orphan.arn for orphan in remaining}
+        # A list right after the deletion may still have what RDS has deleted.
+        existing = target.list_existing_snapshot_arns() - just_deleted
+        return self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", existing)
 
-    def _over(
-        self, what: Housekeeping, step_input: RemoveLeftoversInput | RemoveOrphansInput, details: str, there: set[str]
+    def _removal_outcome(
+        self,
+        activity: Housekeeping,
+        step_input: RemoveLeftoversInput | RemoveOrphansInput,
+        details: str,
+        existing: set[str],
     ) -> StepOutcome:
-        """What was declared and is gone; what was spared at the last moment is not told as removed."""
-        gone = tuple(arn for arn in self._intents.list_declared_arns(what, step_input) if arn not in there)
-        return StepOutcome(details=details if gone else "Nothing to remove", resource_arns=gone)
+        """Names what was declared and is gone; what was kept at the last moment is not reported as removed."""
+        declared = self._intents.list_declared_arns(activity, step_input)
+        removed = tuple(arn for arn in declared if arn not in existing)
+        return StepOutcome(details=details if removed else "Nothing to remove", resource_arns=removed)
 
-    def _there(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> set[str]:
-        """What is there after all, whosever it is by now; a cluster also if it was renamed since it was declared."""
-        copies = target.list_existing_snapshot_arns() if step_input.unfinished_copy else set()
-        return copies | {step_input.target.arn} if _lives(target, step_input.cluster_resource_id) else copies
-
-    def _orphans(self, step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:
-        return find_orphans(target.list_own_copies(), step_input.archive.keep)
-
-    def _left(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> _Left:
+    def _find_leftovers(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> _Leftovers:
         copies = target.list_own_copies() if step_input.unfinished_copy else []
-        return _Left(
-            [copy for copy in copies if _is_unfinished(copy, step_input)], self._half_restored(step_input, target)
-        )
+        unfinished = [copy for copy in copies if _is_unfinished(copy, step_input)]
+        return _Leftovers(unfinished, self._find_half_restored(step_input, target))
 
-    def _half_restored(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> DBClusterTypeDef | None:
-        """The cluster that this operation restored; one that only has the target's name is somebody else's."""
+    def _find_half_restored(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> DBClusterTypeDef | None:
+        """The cluster that this operation restored; one that only has the target's name belongs to someone else."""
         if step_input.cluster_resource_id is None:
             return None
         cluster = target.find_by_resource_id(step_input.cluster_resource_id)
         if cluster is None:
             return None
-        going = cluster["Status"] in BEING_DELETED  # nobody can take it over any more
-        if not going and not _is_restored_by(cluster, step_input):
-            return None
-        if not going and cluster["DBClusterIdentifier"] != step_input.target.cluster:
-            raise Refused(
-                "Half-restored cluster was renamed",
-                f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as {step_input.target.cluster}, is "
-                f"{cluster['DBClusterIdentifier']} now ({cluster['Status']}). Whoever renames it wants to keep it: it "
-                "stays. See whether it has its instances.",
-            )
+        if cluster["Status"] not in BEING_DELETED:
+            if not _is_restored_by(cluster, step_input):
+                return None
+            _refuse_renamed(cluster, step_input)
         if self._intents.has_succeeded(Step.SETUP_DB_USERS, step_input.operation_id, cluster["ClusterCreateTime"]):
             return None
         return cluster
 
-    def _remove(self, step_input: RemoveLeftoversInput, target: TargetCluster, left: _Left) -> None:
-        """Guards and intent before the first call: no row, no call."""
+    def _check_guards(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
+        """Raise `Refused` with every reason not to delete; a copy has only the account to check."""
         target.check_account()
-        if left.cluster:
-            caller = target.caller_account()
-            seen = ObservedTarget(
-                step_input.source, step_input.target, left.cluster, guards.known_resource_ids(), caller
-            )
-            guards.refuse_if_any(guards.guard_violations(seen))
-        self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, step_input, f"Removing {left.text}", left.arns)
-        # The guards and the trail took their time: what is removed is looked at once more, just before.
-        still = self._left(step_input, target).untouched
-        for copy in still.copies:
-            if copy["DBClusterSnapshotArn"] in left.arns:
+        if leftovers.cluster:
+            no_sources, caller = guards.known_resource_ids(), target.caller_account()
+            observed = ObservedTarget(step_input.source, step_input.target, leftovers.cluster, no_sources, caller)
+            guards.refuse_if_any(guards.guard_violations(observed))
+
+    def _delete(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
+        """Write the intent, then delete: no row, no call."""
+        self._intents.declare(Housekeeping.REMOVE_LEFTOVERS, step_input, f"Removing {leftovers.text}", leftovers.arns)
+        # The guards and the trail took time: read again just before the first deletion.
+        remaining = self._find_leftovers(step_input, target).to_delete
+        for copy in remaining.copies:
+            if copy["DBClusterSnapshotArn"] in leftovers.arns:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
-        if left.cluster and still.cluster:
-            target.delete_members(still.cluster)
+        if leftovers.cluster and remaining.cluster:
+            target.delete_members(remaining.cluster)
             target.delete_cluster()
 
 
+def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:
+    return find_orphans(target.list_own_copies(), step_input.archive.keep)
+
+
+def _delete_copies(identifiers: list[str], target: TargetCluster) -> None:
+    """Delete all that RDS lets go of, then raise `ResourceBusy` if it refused any."""
+    busy: list[str] = []
+    for identifier in identifiers:
+        deleted = target.delete_copy_unless_busy(identifier)
+        busy += [] if deleted else [identifier]
+    if busy:
+        raise ResourceBusy(
+            "Snapshot is busy",
+            f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again.",
+        )
+
+
+def _list_existing(step_input: RemoveLeftoversInput, target: TargetCluster) -> set[str]:
+    """The ARNs that exist after all, of any owner; the cluster's also if it was renamed since it was declared."""
+    existing = target.list_existing_snapshot_arns() if step_input.unfinished_copy else set()
+    if _cluster_exists(target, step_input.cluster_resource_id):
+        existing.add(step_input.target.arn)
+    return existing
+
+
 def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversInput) -> bool:
-    """Whether it is this night's own copy of the snapshot that it chose, and cannot be restored from."""
-    ours = operation_of(copy) == step_input.operation_id
-    chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == step_input.snapshot_arn
-    return ours and chosen and copy["Status"] not in ("available", "deleted")
+    """Whether this operation made the copy from the snapshot that it chose, and it cannot be restored from."""
+    own = operation_of(copy) == step_input.operation_id
+    of_chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == step_input.snapshot_arn
+    return own and of_chosen and copy["Status"] not in ("available", "deleted")
 
 
 def _is_restored_by(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> bool:
-    """Whether it still bears the marks of the restore: who takes them away takes the cluster away from us."""
-    marks = tags.tags_of(cluster.get("TagList", []))
-    return marks.get(tags.OPERATION) == step_input.operation_id and tags.RESTORED_FROM in marks
+    """Whether the cluster still has the tags of its restore: an owner who removes them keeps the cluster."""
+    tagged = tags.tags_of(cluster.get("TagList", []))
+    return tagged.get(tags.OPERATION) == step_input.operation_id and tags.RESTORED_FROM in tagged
 
 
-def _lives(target: TargetCluster, resource_id: str | None) -> bool:
-    """Whether there is a cluster of this resource id, under whatever name and with whatever marks."""
+def _refuse_renamed(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> None:
+    if cluster["DBClusterIdentifier"] == step_input.target.cluster:
+        return
+    raise Refused(
+        "Half-restored cluster was renamed",
+        f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as {step_input.target.cluster}, is now "
+        f"named {cluster['DBClusterIdentifier']} ({cluster['Status']}). It is kept, because a user who renames a cluster "
+        "wants to keep it. Check whether it still has its instances.",
+    )
+
+
+def _cluster_exists(target: TargetCluster, resource_id: str | None) -> bool:
+    """Whether a cluster has this resource id, under any name and with any tags."""
     return resource_id is not None and target.find_by_resource_id(resource_id) is not None

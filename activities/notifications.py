@@ -30,7 +30,7 @@ class NotificationActivities:
     """Publishes the outcome."""
 
     def __init__(self, aws: AwsClients) -> None:
-        """`aws` gives the clients."""
+        """`aws` has the clients."""
         self._aws = aws
 
     @step_activity(Step.SNS_NOTIFICATION)

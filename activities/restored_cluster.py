@@ -1,8 +1,8 @@
 """check-restore-status: the restored cluster, its instances and its master password.
 
-A restored Aurora cluster has no instances and can be reached by nobody until one is created, and its master
-password is the source's until it is replaced. Source: RDS API Reference, RestoreDBClusterFromSnapshot,
-CreateDBInstance, ModifyDBCluster.
+A restored Aurora cluster has no instances, so nobody can connect to it until one is created, and its master password is
+the source's until it is replaced. Source: RDS API Reference, RestoreDBClusterFromSnapshot, CreateDBInstance,
+ModifyDBCluster.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities.clusters import another_cluster
 from activities.databases.passwords import read_password
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, pipeline_error_for
+from activities.rds.provenance import check_resource_id
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
 from activities.rds.target import TargetCluster
-from activities.snapshots import NOT_FOUND_GRACE
-from activities.step import end_wait_if_final, step_activity, time_in_step
+from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import StepFailed
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
@@ -29,96 +28,99 @@ from models.steps import Step
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
 
+SETTING_PASSWORD = "setting the master password"  # noqa: S105 - what the step waits for, no password
+
 
 class RestoredClusterActivities:
-    """Brings a restored cluster up."""
+    """Completes a restored cluster: instances, maintenance window, master password."""
 
     def __init__(self, aws: AwsClients) -> None:
-        """`aws` gives the clients."""
+        """`aws` has the clients."""
         self._aws = aws
 
     @step_activity(Step.CHECK_RESTORE_STATUS)
     def check_restore_status(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
-        """Look how far the restore is, and take the next step towards a cluster that can be used.
+        """Poll the restored cluster, and make the next change that it needs before it can be used.
 
         Cluster, then writer, then readers, then the master password; done when all of it is available.
-        Raises `StepFailed` if anything ended in a state from which it does not return.
+        Raises `StepFailed` if the cluster or an instance ended in a terminal status, or is gone; `Refused` if another
+        cluster has the target's name.
         Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
         value from its secret.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         cluster = target.find()
         if cluster is None:
-            return self._absent(step_input)
-        if cluster["DbClusterResourceId"] != step_input.cluster_resource_id:
-            raise another_cluster(cluster, step_input.cluster_resource_id, "this operation restored")
-        waiting = (
-            _cluster_wait(cluster)
-            or _instances_wait(target, step_input)
-            or self._master_password_wait(target, step_input, cluster)
-        )
-        if waiting:
-            end_wait_if_final(
-                step_input,
-                f"Restore at: {waiting}",
-                f"{step_input.target.arn} stays as it is; the next night replaces it.",
-            )
+            return _wait_until_visible(step_input)
+        check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
+        waiting_for = self._advance(step_input, target, cluster)
+        if waiting_for is None:
             return CheckRestoreOutcome(
-                done=False, details=waiting, percent=_percent(cluster), warnings=_warnings(cluster)
+                details="Restore completed",
+                percent=100,
+                resource_arns=(cluster["DBClusterArn"],),
+                endpoint=_endpoint(step_input, cluster),
             )
+        advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
+        end_wait_if_final(step_input, f"Restore at: {waiting_for}", advice)
         return CheckRestoreOutcome(
-            details="Restore completed",
-            percent=100,
-            resource_arns=(cluster["DBClusterArn"],),
-            endpoint=_endpoint(step_input, cluster),
+            done=False, details=waiting_for, percent=_percent(cluster), warnings=_warnings(cluster)
         )
 
-    def _absent(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
-        if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
-            raise StepFailed(
-                "Restored cluster not found", f"{step_input.target.arn} is gone. See who deleted it; start again."
-            )
-        end_wait_if_final(step_input, "Cluster not to be seen yet", "See whether it came up.")
-        return CheckRestoreOutcome(done=False, details="not to be seen yet")
-
-    def _master_password_wait(
-        self, target: TargetCluster, step_input: CheckRestoreInput, cluster: DBClusterTypeDef
-    ) -> str | None:
-        if step_input.target.master_user_secret_id is None:
-            return _managed_password_wait(target, step_input, cluster)
+    def _advance(self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
+        """Make the next change that the cluster is ready for; returns what the step waits for, None if for nothing."""
+        if waiting_for := _cluster_wait(cluster):
+            return waiting_for
+        if waiting_for := _create_missing_instances(step_input, target):
+            return waiting_for
+        secret_id = step_input.target.master_user_secret_id
+        if secret_id is None:
+            return _let_rds_manage_password(step_input, target, cluster)
         if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != step_input.operation_id:
-            self._set_master_password(target, step_input, step_input.target.master_user_secret_id, cluster)
-            return "setting the master password"
-        return "setting the master password" if cluster.get("PendingModifiedValues") else None
+            self._set_master_password(step_input, target, cluster, secret_id)
+            return SETTING_PASSWORD
+        return SETTING_PASSWORD if cluster.get("PendingModifiedValues") else None
 
     def _set_master_password(
-        self, target: TargetCluster, step_input: CheckRestoreInput, secret_id: str, cluster: DBClusterTypeDef
+        self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef, secret_id: str
     ) -> None:
         password = read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
-        if not _modified(target, step_input, MasterUserPassword=password):
+        if not _modify_unless_busy(step_input, target, MasterUserPassword=password):
             return
-        # Tagged only after RDS took the password: a death in between sets the same password once more.
+        # Tagged only after RDS accepted the password: a crash in between sets the same password once more.
         target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: step_input.operation_id})
+
+
+def _wait_until_visible(step_input: CheckRestoreInput) -> CheckRestoreOutcome:
+    if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
+        raise StepFailed(
+            "Restored cluster not found",
+            f"{step_input.target.arn} is gone. Find out who deleted it, then retry from restore-snapshot.",
+        )
+    end_wait_if_final(step_input, "Cluster not visible yet", "Check in RDS whether it exists, then retry.")
+    return CheckRestoreOutcome(done=False, details="not visible yet")
 
 
 def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
     status = cluster["Status"]
     if cluster_meaning(status) is Meaning.TERMINAL:
-        raise StepFailed(
-            "Restore failed", f"{cluster['DBClusterArn']} is {status}, wanted available. See its events in RDS."
-        )
+        raise _restore_failed(cluster["DBClusterArn"], status)
     return None if status == "available" else f"cluster {status}"
 
 
-def _instances_wait(target: TargetCluster, step_input: CheckRestoreInput) -> str | None:
+def _create_missing_instances(step_input: CheckRestoreInput, target: TargetCluster) -> str | None:
     """The writer first; readers only when it is available, because they copy nothing but join it."""
-    there = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
+    existing = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
     waits: list[str] = []
-    for number, wanted in enumerate(step_input.configuration.instances, start=1):
-        found = there.get(instance_identifier(step_input.target.cluster, number))
-        waiting = _instance_wait(found) if found else _create_instance(target, step_input, number, wanted)
-        waits += [waiting] if waiting else []
-        if waiting and number == 1:
+    for number, configured in enumerate(step_input.configuration.instances, start=1):
+        instance = existing.get(instance_identifier(step_input.target.cluster, number))
+        if instance is None:
+            waiting_for: str | None = _create_instance(step_input, target, number, configured)
+        else:
+            waiting_for = _instance_wait(instance)
+        if waiting_for:
+            waits.append(waiting_for)
+        if waiting_for and number == 1:
             break
     return waits[0] if waits else None
 
@@ -126,19 +128,26 @@ def _instances_wait(target: TargetCluster, step_input: CheckRestoreInput) -> str
 def _instance_wait(instance: DBInstanceTypeDef) -> str | None:
     status, identifier = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
     if instance_meaning(status) is Meaning.TERMINAL:
-        raise StepFailed(
-            "Restore failed", f"the instance {identifier} is {status}, wanted available. See its events in RDS."
-        )
+        raise _restore_failed(f"the instance {identifier}", status)
     return None if status == "available" else f"instance {identifier} {status}"
 
 
-def _create_instance(target: TargetCluster, step_input: CheckRestoreInput, number: int, wanted: Instance) -> str:
+def _restore_failed(resource: str, status: str) -> StepFailed:
+    return StepFailed(
+        "Restore failed",
+        f"{resource} is {status}, expected available. Read its events in RDS, then start a new restore, which replaces "
+        "the cluster.",
+    )
+
+
+def _create_instance(step_input: CheckRestoreInput, target: TargetCluster, number: int, configured: Instance) -> str:
+    """Create the instance; returns what the step waits for."""
     identifier = instance_identifier(step_input.target.cluster, number)
-    group = {"DBParameterGroupName": wanted.db_parameter_group_name} if wanted.db_parameter_group_name else {}
+    group = {"DBParameterGroupName": configured.db_parameter_group_name} if configured.db_parameter_group_name else {}
     try:
         target.create_instance(
             DBInstanceIdentifier=identifier,
-            DBInstanceClass=wanted.instance_class,
+            DBInstanceClass=configured.instance_class,
             Engine=step_input.engine,
             PubliclyAccessible=False,
             PromotionTier=min(number - 1, 15),
@@ -146,50 +155,53 @@ def _create_instance(target: TargetCluster, step_input: CheckRestoreInput, numbe
             **group,
         )
     except ClientError as error:
-        if (action := action_for(error)) is Action.WAIT:
-            return f"instance {identifier} not made yet: {pipeline_error_for(error).fault.short}"
+        action = action_for(error)
+        if action is Action.WAIT:
+            return f"instance {identifier} not created yet: {pipeline_error_for(error).fault.short}"
         if action is not Action.ADOPT:
             raise
-        # Ours, made by a call whose answer was lost, or one that is still being deleted: the next look sees which.
-        named = target.find_instances([identifier])
-        _refuse_anothers(step_input, named)
-        if any(instance["DBInstanceStatus"] in BEING_DELETED for instance in named):
-            return f"instance {identifier} not made yet: one of that name is still being deleted"
+        # Created by a call whose answer was lost, or one that is still being deleted: the next poll reads which.
+        instances = target.find_instances([identifier])
+        _refuse_other_owner(step_input, instances)
+        if any(instance["DBInstanceStatus"] in BEING_DELETED for instance in instances):
+            return f"instance {identifier} not created yet: one of that name is still being deleted"
     return f"instance {identifier} creating"
 
 
-def _refuse_anothers(step_input: CheckRestoreInput, named: list[DBInstanceTypeDef]) -> None:
-    """What is deleting is nobody's any more: its name is free in minutes."""
-    for instance in named:
+def _refuse_other_owner(step_input: CheckRestoreInput, instances: list[DBInstanceTypeDef]) -> None:
+    """Raise `StepFailed` if an instance belongs to another cluster; one that is being deleted frees its name soon."""
+    for instance in instances:
         owner = instance.get("DBClusterIdentifier")
         if owner != step_input.target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
             raise StepFailed(
                 "Instance name is taken",
-                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, and "
-                f"{step_input.target.cluster} needs an instance "
-                "of that name. Rename or delete that instance, then retry from here.",
+                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, but {step_input.target.cluster} needs an "
+                "instance of that name. Rename or delete that instance, then retry.",
                 code="DBInstanceAlreadyExists",
             )
 
 
-def _managed_password_wait(
-    target: TargetCluster, step_input: CheckRestoreInput, cluster: DBClusterTypeDef
+def _let_rds_manage_password(
+    step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
 ) -> str | None:
+    """Have RDS create the master password's secret; returns what the step waits for, None if the secret is active."""
     secret = cluster.get("MasterUserSecret")
     if not secret:
-        _modified(target, step_input, ManageMasterUserPassword=True)
-        return "setting the master password"
+        _modify_unless_busy(step_input, target, ManageMasterUserPassword=True)
+        return SETTING_PASSWORD
     status = secret.get("SecretStatus", "creating")
     if status == "impaired":
         raise StepFailed(
-            "Master password not set", f"the secret {secret.get('SecretArn')} is impaired. See its rotation."
+            "Master password not set",
+            f"the secret {secret.get('SecretArn')} is impaired, expected active. Check its rotation in Secrets Manager, "
+            "then retry.",
         )
     return None if status == "active" else f"master secret {status}"
 
 
-def _modified(target: TargetCluster, step_input: CheckRestoreInput, **change: object) -> bool:
-    """Whether RDS took the change; it does not while it is busy."""
-    # A restore takes every setting but this one; it goes with the change that every restored cluster needs.
+def _modify_unless_busy(step_input: CheckRestoreInput, target: TargetCluster, **change: object) -> bool:
+    """Modify the cluster; returns False if RDS is busy with it and refuses for now."""
+    # A restore has no parameter for the maintenance window; it goes along with the change that every cluster needs.
     window = step_input.configuration.preferred_maintenance_window
     settings = change | ({"PreferredMaintenanceWindow": window} if window else {})
     try:

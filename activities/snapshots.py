@@ -1,9 +1,8 @@
-"""The snapshot's steps: snapshot-check, copy-snapshot, check-copy-status, archive-snapshot."""
+"""The steps snapshot-check, copy-snapshot, check-copy-status and archive-snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,12 @@ from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import Action, rule_for
 from activities.rds.copies import is_own, split_by_retention
-from activities.rds.provenance import provenance_mismatch
+from activities.rds.provenance import check_provenance
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
-from activities.step import Intents, end_wait_if_final, now, step_activity, time_in_step
+from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, now, step_activity, time_in_step
 from clients.aws import AwsClients
-from errors import Refused, ResourceBusy, StepFailed
+from errors import ResourceBusy, StepFailed
 from models.configuration import merged
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
@@ -34,38 +33,34 @@ from models.snapshots import (
     SnapshotCheckInput,
     SnapshotCheckOutcome,
     SnapshotCopy,
-    SourceSnapshot,
 )
 from models.steps import Step
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
-NOT_FOUND_GRACE = timedelta(minutes=5)
-"""How long a look may miss what we just made: RDS answers from more than one place (eventual consistency)."""
-
 
 class SnapshotActivities:
-    """Finds, copies, watches and archives cluster snapshots."""
+    """Finds, copies, polls and archives cluster snapshots."""
 
     def __init__(self, aws: AwsClients, intents: Intents, sql_directory: Path | None = None) -> None:
-        """`intents` is the trail, without which no copy is pruned; `sql_directory` has the operator's SQL files."""
+        """`intents` is the trail; without a row in it no copy is pruned. `sql_directory` has the operator's SQL files."""
         self._aws = aws
         self._intents = intents
         self._sql_directory = sql_directory
 
     @step_activity(Step.SNAPSHOT_CHECK)
     def snapshot_check(self, step_input: SnapshotCheckInput) -> SnapshotCheckOutcome:
-        """Find the snapshot and everything that would stop the night later; change nothing.
+        """Choose the snapshot, and check everything that would stop the restore later; change nothing.
 
         Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot.
-        Run twice: the same answer, as long as nobody made or deleted a snapshot in between.
+        Run twice: the same outcome, unless someone created or deleted a snapshot in between.
         """
         preflight = Preflight(self._aws, self._intents, step_input, now())
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
         target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
-        files = PreflightCheck(("sql-files",), lambda: self._sql_files(step_input))
+        files = PreflightCheck(("sql-files",), lambda: self._sql_file_violations(step_input))
         guards.refuse_if_any(guards.find_violations([*preflight.checks(snapshot, target), files]))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
@@ -77,185 +72,213 @@ class SnapshotActivities:
             configuration=merged(step_input.target, target.settings),
         )
 
-    def _sql_files(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:
-        """Looked at here and not in the examination: only a worker has the directory."""
-        for fault in unusable_sql_files(self._sql_directory, (wanted.file for wanted in step_input.sql_files)):
+    def _sql_file_violations(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:
+        """Not part of `Preflight`, which `starter.py plan` runs too: only a worker has the directory."""
+        names = (sql_file.file for sql_file in step_input.sql_files)
+        for fault in unusable_sql_files(self._sql_directory, names):
             yield Violation("sql-files", "SQL file not usable", fault)
 
     @step_activity(Step.COPY_SNAPSHOT)
     def copy_snapshot(self, step_input: CopySnapshotInput) -> CopySnapshotOutcome:
-        """Have a copy of the source snapshot in the target region: adopt the one there is, else start one.
+        """Copy the source snapshot into the target's region, or adopt the copy that exists.
 
         Not done while RDS has no room for another copy between regions. Source: RDS API Reference, CopyDBClusterSnapshot.
-        Run twice: one copy, because its name is derived from the snapshot and a copy of that name is adopted only if
+        Raises `Refused` if the copy's name belongs to a copy of another snapshot, `StepFailed` if a failed copy of that
+        name is not this pipeline's, `ResourceBusy` (transient) while RDS does not list the copy yet.
+        Run twice: one copy, because its name is derived from the snapshot, and a copy of that name is adopted only if
         it is of this very snapshot.
         """
         if not step_input.copy_needed:
-            there = SnapshotCopy(arn=step_input.snapshot.arn, identifier=step_input.snapshot.identifier, copied=False)
+            snapshot = step_input.snapshot
             return CopySnapshotOutcome(
-                details="No copy needed in the same region", resource_arns=(there.arn,), snapshot_copy=there
+                details="No copy needed in the same region",
+                resource_arns=(snapshot.arn,),
+                snapshot_copy=SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False),
             )
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         identifier = copy_identifier(step_input.target.arn, step_input.snapshot.arn, step_input.snapshot.created_at)
-        copy = target.find_snapshot(identifier) or self._start_copy(target, step_input, identifier)
-        if isinstance(copy, str):
-            return CopySnapshotOutcome(done=False, details=copy)
-        _check_copy_is_of(copy, step_input.snapshot)
+        copy = target.find_snapshot(identifier)
+        if copy is None:
+            started = self._start_copy(step_input, target, identifier)
+            if isinstance(started, CopySnapshotOutcome):
+                return started
+            copy = started
+        check_provenance(copy, step_input.snapshot)
         if copy["Status"] == "failed":
-            return self._remove_failed(target, copy, step_input)
-        made = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, copied=True)
+            return self._delete_failed(step_input, target, copy)
+        snapshot_copy = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, copied=True)
         return CopySnapshotOutcome(
             details="Started copy to target region",
-            resource_arns=(made.arn, step_input.snapshot.arn),
-            snapshot_copy=made,
+            resource_arns=(snapshot_copy.arn, step_input.snapshot.arn),
+            snapshot_copy=snapshot_copy,
         )
 
     def _start_copy(
-        self, target: TargetCluster, step_input: CopySnapshotInput, identifier: str
-    ) -> DBClusterSnapshotTypeDef | str:
-        """The copy, or what it waits for."""
-        # Before any call: who cancels must not have a copy started by the look that ends the wait.
-        end_wait_if_final(step_input, "Copy not started", "Nothing was changed; run the night again.")
-        key = {"KmsKeyId": step_input.target.kms_key_id} if step_input.target.kms_key_id else {}
-        own_tags = {
-            tags.COPY_FOR: step_input.target.arn,
-            tags.OPERATION: step_input.operation_id,
-            tags.SOURCE_SNAPSHOT: step_input.snapshot.arn,
-        }
+        self, step_input: CopySnapshotInput, target: TargetCluster, identifier: str
+    ) -> DBClusterSnapshotTypeDef | CopySnapshotOutcome:
+        """Start the copy; returns it, or an outcome that is not done if RDS has no room for it yet."""
+        # Before any call: a cancellation must not have the final poll start a copy.
+        advice = "Nothing was changed. Check which other copies run into the region, then retry."
+        end_wait_if_final(step_input, "Copy not started", advice)
         try:
-            # CopyTags stays off: tags of the reserved aws: prefix on the source would fail the copy.
-            return target.start_copy(
-                SourceDBClusterSnapshotIdentifier=step_input.snapshot.arn,
-                TargetDBClusterSnapshotIdentifier=identifier,
-                Tags=tags.tag_list(own_tags),
-                SourceRegion=step_input.source.region,
-                **key,
-            )
+            return target.start_copy(**_copy_parameters(step_input, identifier))
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
-                return f"Waiting: {rule.short}"
-            if rule.action is Action.PRUNE and (pruned := self._make_room(target, step_input)):
-                return f"Pruned {pruned} old copies to make room"
+                return CopySnapshotOutcome(done=False, details=f"Waiting: {rule.short}")
+            if rule.action is Action.PRUNE:
+                pruned = self._make_room(step_input, target)
+                if pruned:
+                    return CopySnapshotOutcome(done=False, details=f"Pruned {pruned} old copies to make room")
             if rule.action is not Action.ADOPT:
                 raise
             if copy := target.find_snapshot(identifier):
                 return copy
-            # Most likely made by a call whose answer was lost; the next attempt will see which it is.
-            raise ResourceBusy("Copy not to be seen yet", f"{identifier} exists, but RDS does not show it.") from error
+            # Most likely started by a call whose answer was lost; the next attempt reads which copy it is.
+            raise ResourceBusy(
+                "Copy not visible yet",
+                f"RDS says that {identifier} exists, but does not list it. The next attempt reads again.",
+            ) from error
 
-    def _make_room(self, target: TargetCluster, step_input: CopySnapshotInput) -> int:
-        """Prune now what archive-snapshot would prune at the end of the night; how many there were.
+    def _make_room(self, step_input: CopySnapshotInput, target: TargetCluster) -> int:
+        """Prune now what archive-snapshot would prune at the end; returns how many copies that were.
 
-        Not the newest: until tonight's copy is there, it is the last good one.
+        Keeps the newest one, which is the last good copy until this operation's exists.
         """
         keep = max(step_input.archive.keep, 2)
-        _, pruned = split_by_retention(target.list_own_copies(), step_input.snapshot.arn, keep)
-        self._prune(target, Step.COPY_SNAPSHOT, step_input, pruned)
-        return len(pruned)
+        _, to_prune = split_by_retention(target.list_own_copies(), step_input.snapshot.arn, keep)
+        _prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, to_prune)
+        return len(to_prune)
 
-    def _prune(
-        self, target: TargetCluster, step: Step, step_input: CopySnapshotInput | ArchiveSnapshotInput, arns: list[str]
-    ) -> None:
-        """No row, no call: the trail names what goes before it goes."""
-        if arns:
-            target.check_account()
-            names = ", ".join(arn.rpartition(":")[2] for arn in arns)
-            self._intents.declare(step, step_input, f"Pruning {names}", tuple(arns))
-        for arn in arns:
-            target.delete_copy(arn.rpartition(":")[2])
-
-    def _remove_failed(
-        self, target: TargetCluster, copy: DBClusterSnapshotTypeDef, step_input: CopySnapshotInput
+    def _delete_failed(
+        self, step_input: CopySnapshotInput, target: TargetCluster, copy: DBClusterSnapshotTypeDef
     ) -> CopySnapshotOutcome:
-        """A failed copy keeps its name; it must go before the same snapshot can be copied again."""
+        """A failed copy keeps its name: it must be deleted before the same snapshot can be copied again."""
+        arn = copy["DBClusterSnapshotArn"]
         if not is_own(copy, step_input.target):
             raise StepFailed(
-                "Copy failed", f"{copy['DBClusterSnapshotArn']} is failed and not ours: delete it by hand."
+                "Copy failed",
+                f"{arn} is failed, and this pipeline did not make it. Delete it by hand, then retry.",
             )
-        self._prune(target, Step.COPY_SNAPSHOT, step_input, [copy["DBClusterSnapshotArn"]])
-        end_wait_if_final(step_input, "Copy failed", f"{copy['DBClusterSnapshotArn']} had failed and was removed.")
-        return CopySnapshotOutcome(done=False, details="Removed a failed copy of the same snapshot")
+        _prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, [arn])
+        end_wait_if_final(step_input, "Copy failed", f"{arn} had failed and was deleted; a retry copies again.")
+        return CopySnapshotOutcome(done=False, details="Deleted a failed copy of the same snapshot")
 
     @step_activity(Step.CHECK_COPY_STATUS)
     def check_copy_status(self, step_input: CheckCopyInput) -> StepOutcome:
-        """Look how far the copy is.
+        """Poll the copy; done when it is available.
 
-        Raises `StepFailed` if it ended in a state from which it does not return.
-        Run twice: only looks.
+        Raises `StepFailed` if it ended in a terminal status or is gone, `Refused` if it is of another snapshot.
+        Run twice: only reads.
         """
-        arns = (step_input.snapshot_copy.arn,)
+        arn = step_input.snapshot_copy.arn
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         copy = target.find_snapshot(step_input.snapshot_copy.identifier)
         if copy is None:
-            if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
-                raise StepFailed(
-                    "Copy not found", f"{step_input.snapshot_copy.arn} is gone. See who deleted it; start again."
-                )
-            end_wait_if_final(step_input, "Copy not to be seen yet", "See whether it came; the next night adopts it.")
-            return StepOutcome(done=False, details="not to be seen yet")
-        _check_copy_is_of(copy, step_input.snapshot)
+            return _wait_until_visible(step_input)
+        check_provenance(copy, step_input.snapshot)
         status, percent = copy["Status"], copy.get("PercentProgress")
         meaning = snapshot_meaning(status)
         if meaning is Meaning.READY:
-            return StepOutcome(details="Copy completed", percent=100, resource_arns=arns)
+            return StepOutcome(details="Copy completed", percent=100, resource_arns=(arn,))
         if meaning is Meaning.TERMINAL:
             raise StepFailed(
                 "Copy failed",
-                f"{step_input.snapshot_copy.arn} is {status}, wanted available. "
-                "The next night removes a failed copy and starts anew.",
+                f"{arn} is {status}, expected available. Check the policies of both KMS keys, then retry from "
+                "copy-snapshot, which deletes a failed copy and starts another.",
             )
         progress = f"{status} {percent} %" if percent else status
-        end_wait_if_final(step_input, f"Copy at {progress}", "It goes on without us; the next night adopts it.")
+        end_wait_if_final(step_input, f"Copy at {progress}", "RDS continues the copy; a retry adopts it.")
         warnings = (f"The copy has the status {status}, which the pipeline does not know.",)
         return StepOutcome(
             done=False,
             details=progress,
             percent=percent,
-            resource_arns=arns,
+            resource_arns=(arn,),
             warnings=warnings if meaning is Meaning.UNKNOWN else (),
         )
 
     @step_activity(Step.ARCHIVE_SNAPSHOT)
     def archive_snapshot(self, step_input: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
-        """Tag tonight's copy as kept, prune this pipeline's older copies beyond the number to keep.
+        """Tag this operation's copy as kept, and prune this pipeline's older copies beyond the number to keep.
 
-        A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives;
-        nobody else's is touched. Raises `Refused` if what bears the name of tonight's copy is of another snapshot.
-        Run twice: the same copies stay, what is gone already is no error, and the answer names what an earlier attempt
-        has pruned too: the trail holds what was declared.
+        A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives; no
+        other snapshot is touched. Raises `Refused` if the copy's name belongs to a copy of another snapshot.
+        Run twice: the same copies are kept, a copy that is gone is no error, and the outcome also names what an earlier
+        attempt pruned, because the trail holds what was declared.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        snapshot_copy = step_input.snapshot_copy
         kept: list[str] = []
         pruned: tuple[str, ...] = ()
-        if step_input.snapshot_copy.copied:
+        if snapshot_copy.copied:
             target.check_account()
-            if copy := target.find_snapshot(step_input.snapshot_copy.identifier):
-                _check_copy_is_of(copy, step_input.snapshot)
-            target.add_tags(step_input.snapshot_copy.arn, {tags.ARCHIVED_BY: step_input.operation_id})
-            # The last look before the pruning, which is held against its age: one at another copy would make it younger.
-            kept, going = split_by_retention(
-                target.list_own_copies(), step_input.snapshot_copy.arn, step_input.archive.keep
-            )
-            self._prune(target, Step.ARCHIVE_SNAPSHOT, step_input, going)
-            pruned = self._pruned(target, step_input, going)
+            if copy := target.find_snapshot(snapshot_copy.identifier):
+                check_provenance(copy, step_input.snapshot)
+            target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: step_input.operation_id})
+            # The last read before the pruning: the read guard measures its age, so no read of another copy may follow.
+            copies = target.list_own_copies()
+            kept, to_prune = split_by_retention(copies, snapshot_copy.arn, step_input.archive.keep)
+            _prune(self._intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)
+            pruned = _list_pruned(self._intents, step_input, target, to_prune)
         return ArchiveSnapshotOutcome(
             details="Snapshot archived",
-            resource_arns=(step_input.snapshot_copy.arn, *pruned),
+            resource_arns=(snapshot_copy.arn, *pruned),
             kept=tuple(kept),
             pruned=pruned,
         )
 
-    def _pruned(self, target: TargetCluster, step_input: ArchiveSnapshotInput, now_gone: list[str]) -> tuple[str, ...]:
-        """What this taking of the step has pruned, in whatever attempt; what was spared after all is not told."""
-        declared = self._intents.list_declared_arns(Step.ARCHIVE_SNAPSHOT, step_input)
-        if set(declared) <= set(now_gone):
-            return tuple(now_gone)
-        there = target.list_existing_snapshot_arns() - set(now_gone)
-        return tuple(arn for arn in declared if arn not in there)
+
+def _copy_parameters(step_input: CopySnapshotInput, identifier: str) -> dict[str, object]:
+    own_tags = {
+        tags.COPY_FOR: step_input.target.arn,
+        tags.OPERATION: step_input.operation_id,
+        tags.SOURCE_SNAPSHOT: step_input.snapshot.arn,
+    }
+    # No CopyTags: a tag of the reserved prefix aws: on the source would make the copy fail.
+    parameters: dict[str, object] = {
+        "SourceDBClusterSnapshotIdentifier": step_input.snapshot.arn,
+        "TargetDBClusterSnapshotIdentifier": identifier,
+        "Tags": tags.tag_list(own_tags),
+        "SourceRegion": step_input.source.region,
+    }
+    key = step_input.target.kms_key_id
+    return parameters | ({"KmsKeyId": key} if key else {})
 
 
-def _check_copy_is_of(copy: DBClusterSnapshotTypeDef, snapshot: SourceSnapshot) -> None:
-    """A snapshot of the copy's name that is of something else is never restored from."""
-    if strange := provenance_mismatch(copy, snapshot):
-        raise Refused("Copy is of another snapshot", strange)
+def _wait_until_visible(step_input: CheckCopyInput) -> StepOutcome:
+    if step_input.resource_seen or time_in_step(step_input) > NOT_FOUND_GRACE:
+        raise StepFailed(
+            "Copy not found",
+            f"{step_input.snapshot_copy.arn} is gone. Find out who deleted it, then retry from copy-snapshot.",
+        )
+    end_wait_if_final(step_input, "Copy not visible yet", "Check in RDS whether it exists, then retry.")
+    return StepOutcome(done=False, details="not visible yet")
+
+
+def _prune(
+    intents: Intents,
+    step: Step,
+    step_input: CopySnapshotInput | ArchiveSnapshotInput,
+    target: TargetCluster,
+    arns: list[str],
+) -> None:
+    """Delete copies. Account check and intent come before the first deletion: no row, no call."""
+    if not arns:
+        return
+    target.check_account()
+    names = [arn.rpartition(":")[2] for arn in arns]
+    intents.declare(step, step_input, f"Pruning {', '.join(names)}", tuple(arns))
+    for name in names:
+        target.delete_copy(name)
+
+
+def _list_pruned(
+    intents: Intents, step_input: ArchiveSnapshotInput, target: TargetCluster, just_pruned: list[str]
+) -> tuple[str, ...]:
+    """The ARNs that this run of the step pruned, in any attempt, without those that were kept after all."""
+    declared = intents.list_declared_arns(Step.ARCHIVE_SNAPSHOT, step_input)
+    if set(declared) <= set(just_pruned):
+        return tuple(just_pruned)
+    existing = target.list_existing_snapshot_arns() - set(just_pruned)
+    return tuple(arn for arn in declared if arn not in existing)

@@ -1,4 +1,4 @@
-"""What every activity of a night has in common: its name, and that botocore's errors leave it as ours."""
+"""What every activity has in common: its name, the translation of botocore's errors, the end of a wait, the intents."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -16,60 +16,64 @@ from models.steps import AuditedStep, Step
 P = ParamSpec("P")
 R = TypeVar("R")
 
+NOT_FOUND_GRACE = timedelta(minutes=5)
+"""How long a poll may miss what the pipeline just created: RDS reads are eventually consistent."""
+
 
 def step_activity(step: Step) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a method the activity of a step.
 
-    A cancellation never interrupts the thread: it could land between an effect and its answer.
+    A cancellation does not interrupt the thread: it could come between a call's effect and its answer.
     """
     return named_activity(step.value)
 
 
 def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a method an activity whose botocore errors are pipeline_error_for by the fault table."""
+    """Make a method an activity of this name, whose botocore errors the fault table translates."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
         @wraps(method)
-        def translating(*args: P.args, **kwargs: P.kwargs) -> R:
+        def run_and_translate(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return method(*args, **kwargs)
             except ParamValidationError as error:
-                # Not as its cause: a cause's text goes into the history as well, and botocore's quotes the values.
+                # Without its cause: a cause's text enters the history too, and botocore's quotes the values.
                 raise pipeline_error_for(error) from None
             except (ClientError, BotoCoreError) as error:
                 raise pipeline_error_for(error) from error
 
-        defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(translating)
+        defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(run_and_translate)
         return defined  # type: ignore[no-any-return]
 
     return decorate
 
 
 def now() -> datetime:
-    """When this attempt was scheduled, on Temporal's clock, so that a worker's own clock decides nothing."""
+    """When this attempt was scheduled, on Temporal's clock (aware): the worker's own clock decides nothing."""
     return activity.info().current_attempt_scheduled_time
 
 
 def time_in_step(step_input: StepInput) -> timedelta:
-    """How long ago the workflow came to this step."""
+    """How long ago the workflow began this step."""
     return now() - step_input.step_started_at
 
 
-def end_wait_if_final(step_input: StepInput, how_far: str, then: str) -> None:
-    """End a wait that nothing will look at again: raises, saying how far it was and what becomes of it.
+def end_wait_if_final(step_input: StepInput, progress: str, advice: str) -> None:
+    """End the wait if this poll is its last one: raise with what the poll saw and with what to do.
 
-    Deadline and cancellation end a step through its own last look, so that the history, the trail and the
-    notification all hold what was really seen at the end.
+    A deadline and a cancellation end a step through a final poll, so that the history, the trail and the notification
+    all have the last state that was really observed.
+    Raises `DeadlinePassed` or `Cancelled`; returns if polls follow.
     """
     if step_input.final_poll is FinalPoll.DEADLINE:
         waited = str(time_in_step(step_input)).split(".")[0]
-        raise DeadlinePassed(how_far, f"The wait took {waited} h, longer than the request allows. {then}")
+        raise DeadlinePassed(progress, f"The step waited {waited} h, longer than the request allows. {advice}")
     if step_input.final_poll is FinalPoll.CANCELLED:
-        raise Cancelled(f"Cancelled: {how_far[0].lower()}{how_far[1:]}", f"The operation was cancelled. {then}")
+        raise Cancelled(f"Cancelled: {progress[0].lower()}{progress[1:]}", f"The operation was cancelled. {advice}")
 
 
 class Intents(Protocol):
-    """The trail, as an activity that deletes needs it."""
+    """The part of the trail that an activity needs before it deletes anything."""
 
     def declare(
         self,
@@ -79,19 +83,19 @@ class Intents(Protocol):
         resource_arns: tuple[str, ...],
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write that this step is about to delete, once; raises `TrailUnavailable` if that cannot be written.
+        """Write the intent of this step to delete the resources, once for each run of the step.
 
-        Once for each time that the step is taken: a retried one declares anew.
+        A retried step runs anew and writes another intent. Raises `TrailUnavailable` if the trail cannot be written.
         """
 
     def has_intent(self, step: AuditedStep, operation_id: str) -> bool:
-        """Whether this operation wrote that it is about to delete."""
+        """Whether the trail holds an intent of this operation's step, in any of its runs."""
 
     def list_declared_arns(self, step: AuditedStep, step_input: StepInput) -> tuple[str, ...]:
-        """The ARNs that this taking of the step has declared, in that order."""
+        """The ARNs that this run of the step has declared, in that order."""
 
     def has_succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
-        """Whether this operation began the step at that time or later, and ended it well."""
+        """Whether this operation began the step at `since` or later and completed it."""
 
     def find_deleted_settings(self, target_arn: str, at: datetime) -> str | None:
-        """The settings (JSON) of a target that an operation of ours deleted and none has restored since."""
+        """The settings (JSON) of a target that an operation deleted and that no operation has restored since."""

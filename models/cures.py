@@ -31,9 +31,12 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.SNAPSHOT_CHECK, "KMS key needed"),
         (Step.SNAPSHOT_CHECK, "Instance class not available"),
         (Step.COPY_SNAPSHOT, "Invalid snapshot ID"),
+        (Step.CHECK_COPY_STATUS, "Snapshot was replaced"),
         (Step.DELETE_RDS, "Cluster not found"),
         (Step.DELETE_RDS, "Restored by this operation"),
         (Step.DELETE_RDS, "Snapshot too old"),
+        (Step.DELETE_RDS, "Snapshot was replaced"),
+        (Step.RESTORE_SNAPSHOT, "Snapshot was replaced"),
         (Step.CHECK_RESTORE_STATUS, "Restore failed"),
     }
 )

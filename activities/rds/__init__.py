@@ -1,1 +1,1 @@
-"""What RDS says, and the acts on clusters and copies that several steps share."""
+"""What RDS answers, and the changes of clusters and copies that several steps share."""

@@ -1,6 +1,6 @@
-"""Whether a snapshot is still the one that snapshot-check chose, or a copy of it.
+"""Whether a snapshot or a cluster is still the one that an earlier step chose, copied or restored.
 
-Asked whenever a name is all that leads to it: a name can be taken by another snapshot between two steps.
+Checked wherever a name is all that leads to it: between two steps a name can be given to something else.
 """
 
 from __future__ import annotations
@@ -8,29 +8,60 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
+from errors import Refused
 from models.snapshots import SourceSnapshot
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
 
 
-def provenance_mismatch(found: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
-    """Says what `found` is, if it is neither the chosen snapshot nor a copy of it; None if all is well."""
-    arn = found["DBClusterSnapshotArn"]
+def provenance_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
+    """What is wrong if `actual` is neither the chosen snapshot nor a copy of it, else None."""
+    arn = actual["DBClusterSnapshotArn"]
     if arn == chosen.arn:
-        return _made_anew(found, chosen)
-    origin = found.get("SourceDBClusterSnapshotArn") or tags.tags_of(found.get("TagList", [])).get(tags.SOURCE_SNAPSHOT)
+        return _recreation_mismatch(actual, chosen)
+    tagged_origin = tags.tags_of(actual.get("TagList", [])).get(tags.SOURCE_SNAPSHOT)
+    origin = actual.get("SourceDBClusterSnapshotArn") or tagged_origin
     if origin == chosen.arn:
         return None
-    return f"{arn} is a copy of {origin or 'nothing known'}, wanted one of {chosen.arn}. Rename or delete it, then start again."
+    return (
+        f"{arn} is a copy of {origin or 'an unknown snapshot'}, expected a copy of {chosen.arn}. "
+        "Rename or delete it, then retry."
+    )
 
 
-def _made_anew(found: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
-    created = found.get("SnapshotCreateTime")
-    of_cluster = found.get("DbClusterResourceId")
-    if created == chosen.created_at and of_cluster == chosen.cluster_resource_id:
+def check_provenance(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> None:
+    """Raise `Refused` if `actual` is neither the chosen snapshot nor a copy of it."""
+    mismatch = provenance_mismatch(actual, chosen)
+    if mismatch is None:
+        return
+    if actual["DBClusterSnapshotArn"] == chosen.arn:
+        raise Refused("Snapshot was replaced", mismatch)
+    raise Refused("Copy is of another snapshot", mismatch)
+
+
+def check_resource_id(cluster: DBClusterTypeDef, expected: str | None, origin: str) -> None:
+    """Raise `Refused` if the cluster that has the target's name is another one than an earlier step knew.
+
+    `expected` is the resource id that the cluster must have, None if there was no cluster; `origin` says which step
+    knows it, such as "restored by this operation".
+    """
+    actual = cluster["DbClusterResourceId"]
+    if actual == expected:
+        return
+    raise Refused(
+        "Another cluster has the target's name",
+        f"{cluster['DBClusterArn']} has the resource id {actual}, expected {expected or 'no cluster'} ({origin}). "
+        "Find out who created this cluster; the pipeline does not touch it.",
+    )
+
+
+def _recreation_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
+    created_at, cluster = actual.get("SnapshotCreateTime"), actual.get("DbClusterResourceId")
+    if created_at == chosen.created_at and cluster == chosen.cluster_resource_id:
         return None
     return (
-        f"{chosen.arn} is of {of_cluster} and {created}, wanted the one of {chosen.cluster_resource_id} and "
-        f"{chosen.created_at} that snapshot-check saw. Somebody made it anew since; start again."
+        f"{chosen.arn} was created at {created_at} from the cluster {cluster}, expected {chosen.created_at} and "
+        f"{chosen.cluster_resource_id}, as snapshot-check found it: it was deleted and created again. "
+        "Start a new restore."
     )

@@ -1,6 +1,6 @@
-"""What a status of RDS means while something is waited for.
+"""What a status of RDS means for a step that waits.
 
-A status that stands in no list is waited on and warned of: it is never taken for success.
+A status that is in no list is waited on, with a warning: it never counts as success.
 Source: Aurora User Guide, "Viewing DB cluster status" and "Viewing DB instance status".
 """
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Meaning(StrEnum):
-    """Whether to go on waiting."""
+    """Whether the step continues to wait."""
 
     READY = "ready"
     WAIT = "wait"
@@ -69,17 +69,17 @@ INSTANCE_TERMINAL = _BROKEN | {"incompatible-create", "incompatible-option-group
 
 
 def snapshot_meaning(status: str) -> Meaning:
-    """Of a DB cluster snapshot."""
+    """The meaning of a DB cluster snapshot's status."""
     return _meaning(status, SNAPSHOT_WAIT, SNAPSHOT_TERMINAL)
 
 
 def cluster_meaning(status: str) -> Meaning:
-    """Of a DB cluster that is being created, restored or changed."""
+    """The meaning of the status of a DB cluster that is being created, restored or modified."""
     return _meaning(status, CLUSTER_WAIT, CLUSTER_TERMINAL)
 
 
 def instance_meaning(status: str) -> Meaning:
-    """Of a DB instance that is being created or changed."""
+    """The meaning of the status of a DB instance that is being created or modified."""
     return _meaning(status, INSTANCE_WAIT, INSTANCE_TERMINAL)
 
 

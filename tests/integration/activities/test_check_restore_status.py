@@ -173,7 +173,7 @@ def test_an_unknown_status_is_waited_on_and_warned_of(rig: ActivityRig, resource
 def test_a_cluster_may_be_invisible_for_some_minutes(rig: ActivityRig) -> None:
     """NotFound just after the restore is forgiven; later, or once it was seen, it is real."""
     early = look(rig, "cluster-X", step_started_at=rig.now - timedelta(minutes=4))
-    assert (early.done, early.details) == (False, "not to be seen yet")
+    assert (early.done, early.details) == (False, "not visible yet")
     with pytest.raises(StepFailed, match="Restored cluster not found"):
         look(rig, "cluster-X", step_started_at=rig.now - timedelta(minutes=6))
     with pytest.raises(StepFailed, match="Restored cluster not found"):
@@ -245,7 +245,7 @@ def test_an_instance_of_another_cluster_that_is_deleting_is_waited_for(rig: Acti
     answer = look(rig, resource_id)
     assert (answer.done, answer.details) == (
         False,
-        f"instance {name} not made yet: one of that name is still being deleted",
+        f"instance {name} not created yet: one of that name is still being deleted",
     )
     assert poll_until_done(rig, resource_id).done
     assert name in rig.instances()
@@ -258,5 +258,5 @@ def test_an_instance_that_rds_does_not_make_is_not_said_to_be_creating(rig: Acti
     rig.advance_clock()
     rig.emulator.faults.add("rds", "CreateDBInstance", "error", code="InsufficientDBInstanceCapacity", status=400)
     answer = look(rig, resource_id)
-    assert answer.details == f"instance {rig.target.cluster}-1 not made yet: Insufficient capacity"
+    assert answer.details == f"instance {rig.target.cluster}-1 not created yet: Insufficient capacity"
     assert look(rig, resource_id).details == f"instance {rig.target.cluster}-1 creating"

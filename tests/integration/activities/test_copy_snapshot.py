@@ -195,7 +195,7 @@ def test_somebody_elses_failed_copy_is_not_removed(rig: ActivityRig, snapshot: S
         KmsKeyId="alias/staging",
     )
     rig.force_status(rig.copy_of(snapshot).arn, "failed")
-    with pytest.raises(StepFailed, match="not ours"):
+    with pytest.raises(StepFailed, match="this pipeline did not make it"):
         copy(rig, snapshot)
     assert rig.calls("DeleteDBClusterSnapshot") == []
 
@@ -235,7 +235,7 @@ def test_the_snapshot_itself_needs_no_copy_to_be_ready(rig: ActivityRig, snapsho
 def test_a_copy_may_be_invisible_for_some_minutes(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """RDS answers from more than one place: NotFound just after the creation is forgiven, later it is real."""
     early = look(rig, snapshot, step_started_at=rig.now - timedelta(minutes=4))
-    assert (early.done, early.details) == (False, "not to be seen yet")
+    assert (early.done, early.details) == (False, "not visible yet")
     with pytest.raises(StepFailed, match="Copy not found"):
         look(rig, snapshot, step_started_at=rig.now - timedelta(minutes=6))
 
@@ -276,7 +276,7 @@ def test_the_last_look_says_how_far_the_copy_was(
     """The end of the wait tells the percentage and that the copy goes on."""
     copy(rig, snapshot)
     rig.advance_clock(timedelta(seconds=70))
-    with pytest.raises(error, match=r"(?i)copy at copying 70 %.*the next night adopts it"):
+    with pytest.raises(error, match=r"(?i)copy at copying 70 %.*a retry adopts it"):
         look(rig, snapshot, final_poll=final_poll)
 
 

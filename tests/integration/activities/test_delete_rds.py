@@ -192,7 +192,7 @@ def test_another_cluster_of_the_name_is_not_touched(rig: ActivityRig, snapshot: 
     """Only the cluster that snapshot-check saw may go: one made since under its name has another resource id."""
     rig.make_target()
     assert "Another cluster has the target's name" in refusal(rig, snapshot, "cluster-SEENATDUSK")
-    assert "wanted none" in refusal(rig, snapshot, None)
+    assert "expected no cluster" in refusal(rig, snapshot, None)
 
 
 def test_a_cluster_that_this_operation_restored_is_not_deleted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
@@ -290,7 +290,7 @@ def test_nothing_is_deleted_without_its_replacement(rig: ActivityRig, snapshot: 
     broken_copy(rig, snapshot, status)
     text = refusal(rig, snapshot, resource_id)
     assert "[copy-available]" in text
-    assert f"is {status}, wanted available" in text
+    assert f"is {status}, expected available" in text
 
 
 def test_a_stranger_under_the_copys_name_is_no_replacement(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
@@ -347,7 +347,7 @@ def test_a_target_that_is_renamed_is_kept(rig: ActivityRig, snapshot: SourceSnap
     with pytest.raises(Refused) as refused:
         rig.run(rig.clusters.delete_rds, of)
     assert refused.value.fault.short == "Target was renamed"
-    assert f"is {kept} now" in refused.value.fault.message
+    assert f"is now named {kept}" in refused.value.fault.message
     assert rig.calls(*DELETIONS) == []
     assert rig.rds().describe_db_clusters(DBClusterIdentifier=kept)["DBClusters"]
 
@@ -356,7 +356,7 @@ def test_a_target_that_is_renamed_before_the_intent_is_named(rig: ActivityRig, s
     """Without any deletion of ours too, the operator hears where his cluster is."""
     resource_id = rig.make_target()
     rename(rig, kept := f"kept-{rig.number}")
-    with pytest.raises(Refused, match=f"is {kept} now"):
+    with pytest.raises(Refused, match=f"is now named {kept}"):
         delete(rig, snapshot, resource_id)
 
 
@@ -379,7 +379,7 @@ def test_a_snapshot_that_grew_too_old_replaces_nothing(rig: ActivityRig, snapsho
     rig.advance_clock(3 * DAY)
     text = refusal(rig, snapshot, resource_id, max_snapshot_age=DAY)
     assert "[snapshot-age]" in text
-    assert "is 72 h old, wanted at most 24 h" in text
+    assert "is 72 h old, expected at most 24 h" in text
     assert not delete(rig, snapshot, resource_id, max_snapshot_age=4 * DAY).done
 
 
@@ -425,7 +425,7 @@ def test_a_final_look_says_how_far_it_was(
     resource_id = rig.make_target()
     delete(rig, snapshot, resource_id)
     rig.clear_calls()
-    with pytest.raises(error, match="(?i)deletion under way.*run the night again"):
+    with pytest.raises(error, match="(?i)deletion under way.*retry when the target is gone"):
         delete(rig, snapshot, resource_id, final_poll=final_poll)
     assert rig.calls(*DELETIONS) == []
 

@@ -179,8 +179,8 @@ def test_an_aws_that_does_not_answer(rig: ActivityRig, snapshot: SourceSnapshot)
     seen = survey(rig, copy.arn)
     assert seen.incomplete_reason == "AWS not reachable"
     assert states(seen) == {
-        f"copy {copy.identifier}": "not known: AWS not reachable",
-        f"target cluster {rig.target.cluster}": "not known: AWS not reachable",
+        f"copy {copy.identifier}": "unknown: AWS not reachable",
+        f"target cluster {rig.target.cluster}": "unknown: AWS not reachable",
     }
     assert len(rig.calls("DescribeDBClusters")) == 0
     assert len(rig.calls("DescribeDBClusterSnapshots")) <= 3  # botocore's own attempts
@@ -200,7 +200,7 @@ def test_each_look_may_fail_by_itself(rig: ActivityRig, copied: SnapshotCopy, op
     rig.emulator.faults.add("rds", operation, "error", code="AccessDenied", count=None)
     seen = survey(rig, copied.arn)
     assert seen.incomplete_reason == "Access denied"
-    not_known = [of.kind for of in seen.resources if of.state == "not known: Access denied"]
+    not_known = [of.kind for of in seen.resources if of.state == "unknown: Access denied"]
     assert not_known == [unknown]
     assert len(seen.resources) > 1
 

@@ -222,7 +222,7 @@ def test_a_cluster_that_was_renamed_stays(rig: ActivityRig, restored: str) -> No
     )
     rig.advance_clock()
     rig.clear_calls()
-    with pytest.raises(Refused, match=f"Half-restored cluster was renamed: .* is {kept} now"):
+    with pytest.raises(Refused, match=f"Half-restored cluster was renamed: .* is now named {kept}"):
         remove(rig, asking(rig, cluster_resource_id=restored))
     assert rig.changes() == []
     assert rig.rows() == []

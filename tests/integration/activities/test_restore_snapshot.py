@@ -85,7 +85,7 @@ def test_a_cluster_of_another_operation_is_not_adopted(rig: ActivityRig, snapsho
     """Nor one that another operation restored, even from the same copy."""
     restore(rig, snapshot)
     rig.operation_id = "op-999999"
-    with pytest.raises(Refused, match="was not restored by op-999999"):
+    with pytest.raises(Refused, match="op-999999 did not restore it"):
         restore(rig, snapshot)
 
 
@@ -104,7 +104,7 @@ def test_an_old_cluster_that_is_not_shown_is_waited_for(rig: ActivityRig, snapsh
     rig.make_target(instances=0)
     rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
     rig.emulator.faults.add("rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", count=2)
-    with pytest.raises(ResourceBusy, match="Cluster not to be seen yet"):
+    with pytest.raises(ResourceBusy, match="Cluster not visible yet"):
         restore(rig, snapshot)
 
 

@@ -247,7 +247,7 @@ async def test_an_aws_that_is_away_keeps_nobody_from_being_told(on: Bench) -> No
     on.demo.emulator.faults.remove(outage)
     told = message(on)
     assert "Unknown: Access denied; check in AWS." in told
-    assert "- target cluster orders-staging: not known: Access denied" in told
+    assert "- target cluster orders-staging: unknown: Access denied" in told
     assert "Leftovers were not removed: Access denied" in told
 
 

@@ -156,7 +156,7 @@ async def test_what_an_operation_restored_is_never_deleted_by_it(on: GoingOn, st
     said = await retried(on, operation, "--from", step)
     assert said.code == 1
     assert f"was restored by {operation} itself" in said.out
-    assert "Retry from a later step, or start a new night" in said.out
+    assert "Start a new restore, which replaces the cluster." in said.out
     assert cluster(on) == there
     assert on.changes("DeleteDBCluster") == on.changes("CopyDBClusterSnapshot") == 1
 

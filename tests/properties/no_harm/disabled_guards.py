@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from activities import clusters, leftovers, snapshots
+from activities import clusters, leftovers
 from activities.clusters import ClusterActivities
 from activities.preflight import guards
+from activities.rds import provenance
 from activities.rds.orphans import find_orphans
 from activities.rds.target import TargetCluster
 from clients.rds import find_cluster, list_snapshots
@@ -152,12 +153,12 @@ def _without_resource_id_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_copy_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ClusterActivities, "_copy_violations", lambda self, step_input, target: [])
+    patch.setattr(clusters, "_copy_violations", lambda step_input, target: [])
 
 
 def _without_provenance_check(patch: pytest.MonkeyPatch) -> None:
-    for module in (clusters, snapshots):
-        patch.setattr(module, "provenance_mismatch", lambda found, chosen: None)
+    for module in (clusters, provenance):
+        patch.setattr(module, "provenance_mismatch", lambda actual, chosen: None)
 
 
 def _without_rename_check(patch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,7 @@ def _without_tag_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_existence_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "_lives", lambda target, resource_id: False)
+    patch.setattr(leftovers, "_cluster_exists", lambda target, resource_id: False)
 
 
 def _without_status_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:

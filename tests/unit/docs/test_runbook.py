@@ -24,7 +24,7 @@ FIRST_IS_SHORT = {
     "Refused", "StepFailed", "DatabaseUnreachable", "ResourceBusy", "AwsUnavailable", "TrailUnavailable",
     "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "StaleRead",
 }  # fmt: skip
-SECOND_IS_SHORT = {"Violation", "_missing_resource", "final_look_over"}
+SECOND_IS_SHORT = {"Violation", "_missing_resource", "end_wait_if_final"}
 SERVICES = ("rds", "ec2", "kms", "secretsmanager", "sns", "sts", "dynamodb")
 NO_PERMISSION_OF_ITS_OWN = {
     "sts:GetCallerIdentity",  # needs none
