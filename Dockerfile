@@ -1,5 +1,5 @@
-# The worker and the operator's command line (`python starter.py …`) in one image: docker build .
-# With the AWS emulator for a laptop:                                              docker build --target devstack .
+# One image with the worker and the operator's commands (`python starter.py …`):  docker build .
+# An image with the AWS emulator, to try the pipeline on one machine:             docker build --target devstack .
 
 FROM python:3.11-slim AS worker
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -8,7 +8,7 @@ WORKDIR /app
 COPY requirements.lock ./
 RUN pip install --requirement requirements.lock
 
-# Named one by one, as in pyproject.toml: nothing else can slip in.
+# Each folder is named, as in pyproject.toml, so that the image contains nothing else.
 COPY activities/ activities/
 COPY audit/ audit/
 COPY clients/ clients/
@@ -17,13 +17,14 @@ COPY models/ models/
 COPY runs/ runs/
 COPY workflows/ workflows/
 COPY errors.py heartbeat.py logs.py settings.py starter.py worker.py ./
-# The user below may not write here, and without bytecode every health check would compile everything.
+# The user below cannot write here; without bytecode every health check would compile all modules.
 RUN python -m compileall -q .
 
-# A number, because Kubernetes' runAsNonRoot can check only that.
+# A number, because runAsNonRoot of Kubernetes can check only a number.
 USER 10001:10001
 
-# Running activities finish before the worker ends; give it longer than AURORA_RESTORE_GRACEFUL_SHUTDOWN_SECONDS.
+# The worker finishes its running activities before it ends; the grace period must be longer than
+# AURORA_RESTORE_GRACEFUL_SHUTDOWN_SECONDS.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=20s --start-period=30s --retries=3 CMD ["python", "worker.py", "check"]
 CMD ["python", "worker.py"]
@@ -32,7 +33,7 @@ CMD ["python", "worker.py"]
 FROM worker AS devstack
 USER root
 COPY pyproject.toml requirements-dev.lock ./
-# What the emulator needs stands in pyproject.toml, in which versions in the lock.
+# pyproject.toml lists the emulator's dependencies, the lock file their versions.
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['devstack'], sep='\n')" \
     | xargs -d '\n' pip install --constraint requirements-dev.lock
 COPY devstack/ devstack/

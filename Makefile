@@ -1,4 +1,4 @@
-# demo, test and lint need Python 3.11 or newer and make; the rest is installed into .venv on the first call.
+# Every target needs make and Python 3.11 or newer; the first call installs the dependencies into .venv.
 PYTHON ?= python3
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
@@ -12,11 +12,11 @@ demo: $(READY)
 test: $(READY)
 	@$(IN_VENV) -m pytest
 
-# For every save: no Temporal server, no database, under 45 seconds.
+# The tests without a Temporal server and without a database, under 45 seconds.
 test-fast: $(READY)
 	@$(IN_VENV) -m pytest tests/unit tests/properties/requests
 
-# One area, wherever its tests are: make test-one AREA=databases
+# The tests of one area, in every folder: make test-one AREA=databases
 test-one: $(READY)
 	@test -n "$(wildcard tests/*/$(AREA))" || { echo "Name an area: make test-one AREA=NAME, one of $(sort $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*/ tests/properties/*/))))"; exit 2; }
 	@$(IN_VENV) -m pytest $(wildcard tests/*/$(AREA))
@@ -25,7 +25,7 @@ test-one: $(READY)
 faults: $(READY)
 	@$(IN_VENV) -m tests.chaos --restores 500 --document --defects
 
-# What is kept of a version, so that a later one can be held against it: docs/upgrading.md. Eight minutes.
+# Record a version's histories, against which later versions are replayed (docs/upgrading.md). Eight minutes.
 histories: $(READY)
 	@$(IN_VENV) -m tests.integration.versions histories
 
@@ -42,7 +42,7 @@ format: $(READY)
 	@$(IN_VENV) -m ruff check --fix .
 	@$(IN_VENV) -m ruff format .
 
-# The lock files hold exact versions and no registry's address.
+# Write the lock files: exact versions, and no address of a registry.
 lock: $(READY)
 	$(IN_VENV) -m piptools compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-emit-options -o requirements.lock pyproject.toml
@@ -54,8 +54,8 @@ clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): requirements-dev.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 …")'
-	@echo "Setting up $(VENV) from requirements-dev.lock; a minute or two, once."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This is Python " + sys.version.split()[0] + "; Python 3.11 or newer is needed. Choose another one:\n  make PYTHON=python3.12 …")'
+	@echo "Installing requirements-dev.lock into $(VENV). This takes a minute or two, once."
 	@$(PYTHON) -m venv $(VENV)
 	@$(IN_VENV) -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock & pid=$$!; \
 		while kill -0 $$pid 2>/dev/null; do printf .; sleep 1; done; echo; wait $$pid

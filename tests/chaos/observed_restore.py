@@ -26,7 +26,7 @@ class MomentMissed(Exception):
 
 @dataclass
 class ObservedRestore:
-    """One restore in an environment, with the wishes of the injectors and what they have recorded."""
+    """One restore in an environment, with what its injectors have requested and recorded."""
 
     environment: CampaignEnvironment
     client: Client

@@ -51,7 +51,7 @@ def respond(state: RdsState, caller: Caller, form: Mapping[str, str]) -> XmlResp
     except RdsError as error:
         return _modelled_error_response(operation, error, request_id)
     except Exception:
-        # A defect of the emulator looks like an internal error of AWS; the log has the traceback.
+        # The client gets a defect of the emulator as an internal error of AWS; the log has the traceback.
         log.exception("the emulator failed in %s", operation)
         return _error_response("InternalFailure", "The emulator failed; its log has the traceback.", 500, request_id)
 

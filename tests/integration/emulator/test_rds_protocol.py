@@ -288,5 +288,5 @@ def test_a_defect_of_moto_is_an_internal_failure(aws: EmulatedAws) -> None:
     """When moto fails, the client gets InternalFailure in the protocol of the service, not a page of HTML."""
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     with pytest.raises(ClientError, match="InternalFailure"):
-        aws.client("kms").disable_key(KeyId=key)  # moto looks it up by id only, and fails
+        aws.client("kms").disable_key(KeyId=key)  # moto finds a key by its id only, and fails
     aws.emulator.calls.clear()

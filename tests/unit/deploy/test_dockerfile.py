@@ -1,4 +1,4 @@
-"""The Dockerfile against pyproject.toml: nothing forgotten, nothing slipped in, no root, no secret."""
+"""The Dockerfile matches pyproject.toml: every package and nothing else, no root user, no secret."""
 
 from __future__ import annotations
 
@@ -14,44 +14,40 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def stages() -> dict[str, list[str]]:
-    """The instructions of each stage, continued lines joined; the last stage has no name."""
-    found: dict[str, list[str]] = {}
+    """The instructions of each stage, with continued lines joined; the stage without a name is `last`."""
+    instructions: dict[str, list[str]] = {}
     for line in DOCKERFILE.replace("\\\n", " ").splitlines():
         if named := re.match(r"FROM (?:\S+ AS )?(\S+)$", line):
             name = named[1] if " AS " in line else "last"
-            found[name] = []
+            instructions[name] = []
         if line and not line.startswith("#"):
-            found[name].append(line)
-    return found
+            instructions[name].append(line)
+    return instructions
 
 
 def copied(stage: str) -> set[str]:
-    """What a stage copies of the project, by its first names."""
+    """The folders and files of the project that a stage copies."""
     lines = [line.split()[1:-1] for line in stages()[stage] if line.startswith("COPY ")]
     return {source.rstrip("/") for sources in lines for source in sources}
 
 
-def shipped(names: list[str]) -> set[str]:
-    return {f"{name}.py" for name in names}
-
-
-def test_it_copies_exactly_what_the_project_ships() -> None:
-    """Every package and module of pyproject.toml; the devstack only into the devstack's image."""
+def test_the_images_contain_exactly_the_packages_of_the_project() -> None:
+    """The worker's image has every package and module of pyproject.toml; only the devstack's image has the devstack."""
     packages = set(PROJECT["tool"]["setuptools"]["packages"])
-    modules = shipped(PROJECT["tool"]["setuptools"]["py-modules"])
+    modules = {f"{name}.py" for name in PROJECT["tool"]["setuptools"]["py-modules"]}
     tops = {package.split(".")[0] for package in packages}
     assert copied("worker") - {"requirements.lock"} == (tops - {"devstack"}) | modules
     assert copied("devstack") == {"devstack", "pyproject.toml", "requirements-dev.lock"}
 
 
-def test_what_it_copies_reaches_the_builder() -> None:
-    """.dockerignore leaves out everything but that."""
-    let_in = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
-    assert let_in == copied("worker") | copied("devstack")
+def test_dockerignore_admits_exactly_the_copied_files() -> None:
+    """.dockerignore excludes everything that no stage copies."""
+    admitted = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert admitted == copied("worker") | copied("devstack")
 
 
-def test_the_worker_runs_from_what_is_copied(tmp_path: Path) -> None:
-    """With nothing else of the repository around, both programs start: no module was forgotten."""
+def test_both_programs_start_from_the_copied_files_alone(tmp_path: Path) -> None:
+    """worker.py and starter.py start in a folder that has only the copied files."""
     for name in copied("worker"):
         (tmp_path / name).symlink_to(ROOT / name)
     for program in ("worker.py", "starter.py"):
@@ -59,40 +55,40 @@ def test_the_worker_runs_from_what_is_copied(tmp_path: Path) -> None:
             f"import runpy, sys; sys.argv = ['{program}', '--help']; sys.path.insert(0, '.'); "
             f"runpy.run_path('{program}', run_name='__main__')"
         )
-        answer = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        assert (answer.returncode, answer.stdout[:6]) == (0, "usage:"), answer.stderr
+        assert (completed.returncode, completed.stdout[:6]) == (0, "usage:"), completed.stderr
 
 
-def test_only_the_lock_file_says_what_is_installed() -> None:
-    """The worker's stage installs requirements.lock and nothing besides."""
+def test_the_worker_image_installs_only_the_lock_file() -> None:
+    """The worker's stage installs requirements.lock and nothing else."""
     installed = [line for line in stages()["worker"] if "pip install" in line]
     assert installed == ["RUN pip install --requirement requirements.lock"]
 
 
-def test_every_stage_ends_as_somebody_else_than_root() -> None:
-    """By number, which Kubernetes can check."""
+def test_no_stage_ends_as_root() -> None:
+    """Every stage ends as a user other than root, named by a number, which Kubernetes can check."""
     for name, lines in stages().items():
         users = [line.split()[1] for line in lines if line.startswith("USER ")]
         assert (users[-1] if users else "10001:10001") == "10001:10001", name
     assert stages()["last"] == ["FROM worker"]
 
 
-def test_python_is_the_oldest_that_the_project_supports() -> None:
-    """What runs in production is what the types were checked for."""
+def test_the_image_has_the_oldest_supported_python() -> None:
+    """The image has the Python version for which mypy checks the types."""
     assert re.search(r"FROM python:(\S+)-slim", DOCKERFILE)[1] == PROJECT["tool"]["mypy"]["python_version"]  # type: ignore[index]
 
 
-def test_it_stops_and_answers_as_the_worker_does() -> None:
-    """SIGTERM lets activities finish; the health check asks Temporal."""
+def test_the_image_starts_stops_and_checks_the_worker() -> None:
+    """The image runs worker.py, stops it by SIGTERM, and its health check is `worker.py check`."""
     worker = stages()["worker"]
     assert "STOPSIGNAL SIGTERM" in worker
     assert 'CMD ["python", "worker.py"]' in worker
     assert any(line.startswith("HEALTHCHECK") and '["python", "worker.py", "check"]' in line for line in worker)
 
 
-def test_no_secret_is_baked_in() -> None:
-    """Neither as a variable nor as an argument of the build."""
+def test_the_dockerfile_contains_no_secret() -> None:
+    """The Dockerfile has no secret, neither as a variable nor as a build argument."""
     assert not re.search(r"(?i)(password|secret|token|api_key)\s*=", DOCKERFILE)
     assert not re.search(r"^ARG ", DOCKERFILE, re.MULTILINE)
