@@ -16,17 +16,13 @@ import pytest
 from temporalio.client import Client
 
 from audit.table import AuditTable
-from devstack.aws import Durations
 from devstack.demo_environment import USERS
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch, Server
 from devstack.stack import Stack
+from tests.rigs.durations import SECONDS
 from tests.rigs.restores import TIMERS_AT_ONCE
 
-QUICK = Durations(
-    snapshot=1, copy=4, cluster_create=1, cluster_restore=3, cluster_modify=1, cluster_delete=1, instance_create=2,
-    instance_delete=1, instance_modify=1, master_password=1,
-)  # fmt: skip
 BIN = Path(sys.executable).parent
 EXAMPLE = ROOT / "examples" / "restore.json"
 TARGET_WORKFLOW = "aurora-restore:111122223333:eu-central-1:orders-staging"
@@ -89,7 +85,7 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[Operator]:
-    with Stack(durations=QUICK, dynamic_config_values=[TIMERS_AT_ONCE]) as stack, Scratch("acceptance") as scratch:
+    with Stack(durations=SECONDS, dynamic_config_values=[TIMERS_AT_ONCE]) as stack, Scratch("acceptance") as scratch:
         operator = Operator(stack, scratch)
         operator.starter("setup")
         yield operator

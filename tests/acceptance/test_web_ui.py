@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from devstack.aws import Durations
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
 from tests.rigs.cli import ROOT, run
+from tests.rigs.durations import SLOW_COPY
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium")
@@ -25,11 +25,6 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-SLOW_COPY = Durations(
-    snapshot=0.2, copy=120, cluster_create=0.2, cluster_restore=0.5, cluster_modify=0.2, cluster_delete=0.2,
-    instance_create=0.2, instance_delete=0.2, instance_modify=0.2, master_password=0.2,
-)  # fmt: skip
-"""The copy is to be looked at for as long as the browser needs."""
 EXAMPLE = ROOT / "examples" / "restore.json"
 WORKFLOW = "aurora-restore:111122223333:eu-central-1:orders-staging"
 SHADES = 100

@@ -37,17 +37,15 @@ from devstack.pipeline import ROOT, start_worker
 from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
 from models.identifiers import copy_identifier
-from tests.rigs.restores import TIMERS_AT_ONCE, request_json
+from tests.rigs.durations import TENTHS
+from tests.rigs.requests import every_wait, request_json
+from tests.rigs.restores import TIMERS_AT_ONCE
 
 AUDIT_TABLE, OPERATIONS_TABLE, TASK_QUEUE = "aurora-restore-audit", "aurora-restore-operations", "aurora-restore"
 UNRELATED_CLUSTER = "orders-staging-reports"
 """A cluster that no request names, though its name begins with the target's and it has the opt-in tag."""
 MANUAL_SNAPSHOT = {"DBClusterSnapshotIdentifier": "by-hand"}
 """A manual snapshot in the target's region that belongs to no restore."""
-SHORT_DURATIONS = Durations(
-    snapshot=0.1, copy=0.5, cluster_create=0.1, cluster_restore=0.4, cluster_modify=0.1, cluster_delete=0.3,
-    instance_create=0.4, instance_delete=0.3, instance_modify=0.1, master_password=0.2,
-)  # fmt: skip
 SHORT_WAIT = {"deadline": "PT90S", "first_interval": "PT0.1S", "maximum_interval": "PT0.4S"}
 MAX_WORKER_STARTS = 15
 """A worker ends after 10 s without Temporal, and the longest fault stops Temporal for two minutes."""
@@ -73,7 +71,7 @@ class CampaignEnvironment:
             self.scratch = starting.enter_context(Scratch("faults"))
             self.stack = starting.enter_context(
                 Stack(
-                    durations=SHORT_DURATIONS, headless=True, db_filename=self.scratch.path / "temporal.db",
+                    durations=TENTHS, headless=True, db_filename=self.scratch.path / "temporal.db",
                     search_attributes=SEARCH_ATTRIBUTES, dynamic_config_values=[TIMERS_AT_ONCE],
                 )
             )  # fmt: skip
@@ -146,7 +144,7 @@ class CampaignEnvironment:
 
     # Clusters and data
 
-    def prepare_restore(self, durations: Durations = SHORT_DURATIONS) -> str:
+    def prepare_restore(self, durations: Durations = TENTHS) -> str:
         """Remove every fault, add a row to the source and take an automated snapshot; returns the snapshot's name."""
         self.emulator.faults.clear()
         self.emulator._state.durations = durations
@@ -202,9 +200,8 @@ class CampaignEnvironment:
 
     def request(self, **waits: dict[str, str]) -> dict[str, Any]:
         """The request of a restore, with waits as short as the emulator's durations."""
-        target = {**request_json()["target"], "instances": [{"instance_class": "db.r6g.large"}] * 2}
-        every = dict.fromkeys(("copy_snapshot", "delete_rds", "restore_snapshot"), SHORT_WAIT)
-        return request_json(target=target, archive={"keep": 2}, waits=every | waits)
+        target = {"instances": [{"instance_class": "db.r6g.large"}] * 2}
+        return request_json(target=target, archive={"keep": 2}, waits=every_wait(SHORT_WAIT) | waits)
 
     def create_mismatched_snapshot(self, snapshot: str) -> None:
         """Create a snapshot of another cluster under the name that the copy of `snapshot` will get."""
@@ -246,4 +243,4 @@ def _without_times(cluster: Any) -> dict[str, Any]:
 
 def longer_durations(**seconds: float) -> Durations:
     """The short durations, but for those that are given: longer than the request allows."""
-    return replace(SHORT_DURATIONS, **seconds)
+    return replace(TENTHS, **seconds)

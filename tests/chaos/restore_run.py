@@ -17,10 +17,11 @@ from temporalio.service import RPCError
 
 from devstack.pipeline import ROOT, own_environment
 from models.workflow_names import RESTORE_WORKFLOW
-from tests.chaos.environment import SHORT_DURATIONS, TASK_QUEUE, CampaignEnvironment
+from tests.chaos.environment import TASK_QUEUE, CampaignEnvironment
 from tests.chaos.observation import Clusters, Observation, observe
 from tests.chaos.observed_restore import RPC_TIMEOUT, WORKFLOW_ID, MomentMissed, ObservedRestore
 from tests.chaos.plans import PlannedFault
+from tests.rigs.durations import TENTHS
 
 OTHER_WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders-elsewhere"
 STUCK_AFTER = 330.0
@@ -36,7 +37,7 @@ OUTCOMES = {
 
 async def run_restore(environment: CampaignEnvironment, faults: Sequence[PlannedFault], random: Random) -> Observation:
     """Prepare the environment, run a restore while the faults are injected, and observe what it leaves."""
-    durations = next((fault.durations for fault in faults if fault.durations), SHORT_DURATIONS)
+    durations = next((fault.durations for fault in faults if fault.durations), TENTHS)
     snapshot = await asyncio.to_thread(environment.prepare_restore, durations)
     client = await environment.connect()
     restore = ObservedRestore(environment, client, random, snapshot)

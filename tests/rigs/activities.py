@@ -25,7 +25,7 @@ from activities.snapshots import SnapshotActivities
 from audit.intents import TrailIntents
 from audit.table import AuditTable
 from clients.aws import AwsClients
-from devstack.aws import Durations, Emulator
+from devstack.aws import Emulator
 from devstack.aws.journal import RecordedCall
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.configuration import merged
@@ -48,18 +48,6 @@ TRAIL = "aurora-restore-audit"
 CLOCK_START = datetime(2024, 3, 20, 22, 0, tzinfo=UTC)
 MOMENT = timedelta(minutes=3)
 """Longer than any one transition of the emulator takes here."""
-DURATIONS = Durations(
-    snapshot=60,
-    copy=100,
-    cluster_create=60,
-    cluster_restore=100,
-    cluster_modify=40,
-    cluster_delete=60,
-    instance_create=60,
-    instance_delete=40,
-    instance_modify=40,
-    master_password=40,
-)
 CHANGING = ("Copy", "Create", "Delete", "Modify", "Restore", "AddTags", "RemoveTags", "Start", "Stop")
 NUMBERS = itertools.count(1)
 

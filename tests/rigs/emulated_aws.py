@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
-from devstack.aws import Durations, Emulator
+from devstack.aws import Emulator
 from devstack.aws.rds.errors import COMMON_CODES
 from devstack.aws.rds.protocol import NAMESPACE, modelled_codes
 
@@ -23,18 +23,6 @@ ACCOUNT, OTHER_ACCOUNT = "111111111111", "222222222222"
 ENGINE = "aurora-postgresql"
 MASTER = {"Engine": ENGINE, "MasterUsername": "boss", "MasterUserPassword": "long-enough"}
 """What CreateDBCluster requires besides the identifier."""
-DURATIONS = Durations(
-    snapshot=100,
-    copy=100,
-    cluster_create=100,
-    cluster_restore=100,
-    cluster_modify=100,
-    cluster_delete=100,
-    instance_create=100,
-    instance_delete=100,
-    instance_modify=100,
-    master_password=100,
-)
 
 Client = Any
 Clients = Callable[..., Client]

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tests.integration.audit.test_bad_input import ACCOUNT, GOOD, PLANTED
+from devstack.demo_environment import ACCOUNT
+from tests.integration.audit.test_bad_input import GOOD, PLANTED
 
 settings.register_profile(
     "requests",

@@ -1,16 +1,15 @@
-"""A night under test: the real Temporal server, whose time may be skipped, the emulator on the same time, real PostgreSQL."""
+"""A whole restore under test: the real Temporal server, a worker, and the emulator on Temporal's clock."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from temporalio import activity
@@ -20,26 +19,32 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from audit.plugin import AuroraRestorePlugin
+from audit.report import report_rows
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
 from clients.aws import AwsClients
-from devstack.demo_environment import ACCOUNT, SOURCE_REGION, TARGET_REGION, USERS, DemoEnvironment, environment
+from devstack.demo_environment import TARGET_REGION, DemoEnvironment, environment
 from models import search_attributes
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from settings import Settings, load_settings
+from tests.rigs.emulator import environment_variables
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 WITHOUT_CACHE: dict[str, Any] = {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}
-"""A worker that replays the history at every task, as one does that has just been started.
+"""A worker that replays the history at every task, as a worker does that has just been started.
 
-Two workflow tasks at a time without a cache keep each other's local activities waiting until they time out.
+Without a cache, two workflow tasks at a time keep each other's local activities waiting until they time out.
 """
 WORKER_OPTIONS = WITHOUT_CACHE if os.environ.get("TESTS_WITHOUT_CACHE") else {}
-"""What every worker under test is built with, unless the test says something else."""
+"""The options of every worker under test, unless the test sets others."""
 TIMERS_AT_ONCE = 'history.timerProcessorMaxTimeShift="10ms"'
 """For a Temporal server under test, which would let each timer wait for up to a second more."""
 TEMPORAL_BINARY = str(Path(sys.executable).parent / "temporal")
+
+TrailRow = tuple[str, str, str]
+"""The step, the status and the details of a row of the report."""
+ERROR_NOTIFICATION_SENT: TrailRow = ("sns-notification", "SUCCESS", "Error notification sent")
 
 
 def dynamic_config(*values: str) -> list[str]:
@@ -47,143 +52,56 @@ def dynamic_config(*values: str) -> list[str]:
     return [word for value in values for word in ("--dynamic-config-value", value)]
 
 
-def request_json(**changed: Any) -> dict[str, Any]:
-    """The request of the devstack's world; top-level fields may be replaced."""
-    grants = {"orders_app": "read-write", "orders_report": "read-only"}
-    users = [
-        {"name": user, "secret_id": secret, "grants": [{"database": "orders", "access": grants[user]}]}
-        for user, secret in USERS.items()
-    ]
-    request = {
-        "source": {"account_id": ACCOUNT, "region": SOURCE_REGION, "cluster": "orders"},
-        "target": {
-            "account_id": ACCOUNT,
-            "region": TARGET_REGION,
-            "cluster": "orders-staging",
-            "instances": [{"instance_class": "db.r6g.large"}],
-            "db_subnet_group_name": "staging",
-            "vpc_security_group_ids": ["sg-0123456789abcdef0"],
-            "kms_key_id": "alias/staging",
-        },
-        "users": users,
-        "notification": {"topic_arn": f"arn:aws:sns:{TARGET_REGION}:{ACCOUNT}:aurora-restore"},
-    }
-    if changed.get("users") == []:
-        changed.setdefault("other_logins", "keep")  # then nothing is asked of a database, which not every world has
-    return request | changed
-
-
-def request(**changed: Any) -> RestoreRequest:
-    """As `request_json`, validated as the workflow does it."""
-    return RestoreRequest.model_validate_json(json.dumps(request_json(**changed)))
-
-
-@contextmanager
-def environment_variables(variables: dict[str, str]) -> Iterator[None]:
-    """Set them, and put back what was there."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 @dataclass
-class Between(Interceptor):
-    """What happens in the world after a step is done, and what time it is there.
+class ActivityHooks(Interceptor):
+    """Sets the emulator's clock to Temporal's, records each activity that ends, and runs what a test hooks in.
 
-    The emulator's clock follows Temporal's, so that a copy of ten minutes takes ten of the skipped minutes.
+    On Temporal's clock a copy of ten minutes takes ten of the skipped minutes.
     """
 
     demo: DemoEnvironment
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
-    seen: list[str] = field(default_factory=list)
+    """By activity type: runs once, when the activity is done."""
+    ended: list[str] = field(default_factory=list)
+    """The types of the activities that returned, polls included."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Between(next, self)
+        return _HookedActivity(next, self)
 
 
-class _Between(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, between: Between) -> None:
+class _HookedActivity(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, hooks: ActivityHooks) -> None:
         super().__init__(next)
-        self._between = between
+        self._hooks = hooks
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         if not info.is_local:  # a local activity's times are not on the skipped clock
-            self._between.demo.emulator.clock.set(info.current_attempt_scheduled_time)
+            self._hooks.demo.emulator.clock.set(info.current_attempt_scheduled_time)
         result = await self.next.execute_activity(input)
-        self._between.seen.append(info.activity_type)
-        if getattr(result, "done", True) and (happening := self._between.after.pop(info.activity_type, None)):
-            happening()
+        self._hooks.ended.append(info.activity_type)
+        if getattr(result, "done", True) and (hook := self._hooks.after.pop(info.activity_type, None)):
+            hook()
         return result
 
 
-@dataclass
-class Bench:
-    """Temporal, the world, and a worker that takes work."""
+class WorkerParts(NamedTuple):
+    """What a worker is built from."""
 
-    client: Client
-    demo: DemoEnvironment
-    settings: Settings
-    table: AuditTable
-    between: Between
     plugin: AuroraRestorePlugin
-
-    async def start(self, asked: RestoreRequest, *, workflow_id: str | None = None, at: datetime | None = None) -> Any:
-        """Start a night at a time that is to come; by default just after whatever happened in the world before.
-
-        Every workflow has a clock of its own, which begins at the real time: without the delay the world would go back.
-        """
-        at = at or self.demo.emulator.clock.now() + timedelta(minutes=1)
-        delay = max(at - datetime.now(UTC), timedelta(0))
-        return await self.client.start_workflow(
-            AuroraRestoreWorkflow.run,
-            asked,
-            id=workflow_id or asked.target.workflow_id,
-            task_queue=self.settings.task_queue,
-            start_delay=delay or None,
-        )
-
-    async def state(self, handle: WorkflowHandle[Any, Any]) -> RestoreState:
-        """How a night stands or stood."""
-        state = await handle.query(AuroraRestoreWorkflow.state)
-        assert state is not None
-        return state
+    table: AuditTable
+    settings: Settings
+    aws: AwsClients
 
 
-@asynccontextmanager
-async def bench(
-    client: Client,
-    demo: DemoEnvironment,
-    plugin_settings: tuple[Any, AuditTable, Settings, AwsClients],
-    **worker_options: Any,
-) -> AsyncIterator[Bench]:
-    """A worker on this client."""
-    # To where a command that runs in this process too, with its streams redirected, does not look for its own answer.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
-    plugin, table, settings, aws = plugin_settings
-    between = Between(demo)
-    built = worker.build_worker(
-        client, settings, aws, table, extra_interceptors=[between], **(WORKER_OPTIONS | worker_options)
-    )
-    async with built:
-        yield Bench(client, demo, settings, table, between, plugin)
-
-
-def parts(demo: DemoEnvironment, tables: str) -> tuple[AuroraRestorePlugin, AuditTable, Settings, AwsClients]:
-    """Plugin, trail, settings and clients on tables of their own."""
+def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
+    """The parts of a worker with a trail, a counter of operations and a task queue of its own."""
     variables = {
         **environment(demo.emulator.endpoint_url),
         "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
-        "AURORA_RESTORE_AUDIT_TABLE": f"{tables}-audit",
-        "AURORA_RESTORE_OPERATIONS_TABLE": f"{tables}-operations",
-        "AURORA_RESTORE_TASK_QUEUE": tables,
+        "AURORA_RESTORE_AUDIT_TABLE": f"{table_prefix}-audit",
+        "AURORA_RESTORE_OPERATIONS_TABLE": f"{table_prefix}-operations",
+        "AURORA_RESTORE_TASK_QUEUE": table_prefix,
         "AURORA_RESTORE_DATABASE_TLS": "disable",
         "AURORA_RESTORE_DATABASE_CONNECT_SECONDS": "2",
     }
@@ -194,14 +112,84 @@ def parts(demo: DemoEnvironment, tables: str) -> tuple[AuroraRestorePlugin, Audi
     create_audit_table(dynamodb, settings.audit_table)
     create_operations_table(dynamodb, settings.operations_table)
     plugin, table = worker.plugin(settings, aws)
-    return plugin, table, settings, aws
+    return WorkerParts(plugin, table, settings, aws)
+
+
+@dataclass
+class RestoreRig:
+    """A Temporal client, the demo environment, and a worker that runs."""
+
+    client: Client
+    demo: DemoEnvironment
+    parts: WorkerParts
+    hooks: ActivityHooks
+
+    @property
+    def settings(self) -> Settings:
+        """The worker's settings."""
+        return self.parts.settings
+
+    @property
+    def table(self) -> AuditTable:
+        """The trail."""
+        return self.parts.table
+
+    async def start(
+        self, request: RestoreRequest, *, workflow_id: str | None = None, at: datetime | None = None
+    ) -> WorkflowHandle[Any, Any]:
+        """Start a restore at a time in the future; by default a minute after the emulator's present.
+
+        Every workflow has a clock of its own, which begins at the real time: without the delay the emulator's clock
+        would go back.
+        """
+        at = at or self.demo.emulator.clock.now() + timedelta(minutes=1)
+        delay = max(at - datetime.now(UTC), timedelta(0))
+        return await self.client.start_workflow(
+            AuroraRestoreWorkflow.run,
+            request,
+            id=workflow_id or request.target.workflow_id,
+            task_queue=self.settings.task_queue,
+            start_delay=delay or None,
+        )
+
+    async def state(self, handle: WorkflowHandle[Any, Any]) -> RestoreState:
+        """The state of a restore."""
+        state = await handle.query(AuroraRestoreWorkflow.state)
+        assert state is not None
+        return state
+
+    def trail(self, operation_id: str = "op-001") -> list[TrailRow]:
+        """The rows of the report."""
+        rows = report_rows(self.table.list_rows(operation_id))
+        return [(row.step.value, row.status.value, row.details) for row in rows]
 
 
 @asynccontextmanager
-async def skipped_time(plugin: AuroraRestorePlugin, *, real_databases: bool = False) -> AsyncIterator[Client]:
-    """The real server with a clock of each workflow's own, which jumps over waits.
+async def run_worker(
+    client: Client, demo: DemoEnvironment, parts: WorkerParts, **worker_options: Any
+) -> AsyncIterator[RestoreRig]:
+    """A rig whose worker runs on this client."""
+    # Not to stdout: a command that runs in this process would find the worker's log among its own results.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    hooks = ActivityHooks(demo)
+    built = worker.build_worker(
+        client,
+        parts.settings,
+        parts.aws,
+        parts.table,
+        extra_interceptors=[hooks],
+        **(WORKER_OPTIONS | worker_options),
+    )
+    async with built:
+        yield RestoreRig(client, demo, parts, hooks)
 
-    Real databases start in real time: for them each wait leaves a second, or a slow start would look like an hour's restore.
+
+@asynccontextmanager
+async def time_skipping_client(plugin: AuroraRestorePlugin, *, real_databases: bool = False) -> AsyncIterator[Client]:
+    """A client of the real server, on which each workflow has a clock of its own that skips waits.
+
+    Real databases start in real time. For them each timer takes a second, or a slow start would look like a restore
+    of an hour.
     """
     timers = () if real_databases else (TIMERS_AT_ONCE,)
     async with await WorkflowEnvironment.start_time_skipping_v2(
@@ -210,5 +198,5 @@ async def skipped_time(plugin: AuroraRestorePlugin, *, real_databases: bool = Fa
         search_attributes=list(search_attributes.ALL),
         dev_server_extra_args=dynamic_config("frontend.WorkflowTimeSkippingEnabled=true", *timers),
         plugins=[plugin],
-    ) as environment_:
-        yield environment_.client
+    ) as server:
+        yield server.client

@@ -1,11 +1,10 @@
-"""Nights that fail and go on: a world without waits, the real Temporal server in real time, starter.py inside."""
+"""Restores that fail and are retried, in real time: RDS works at once, and the operator is `starter.py` in this process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import io
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,50 +13,52 @@ from typing import Any
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 import starter
-from audit.report import report_rows
 from audit.rows import AuditRow
+from models.decisions import Decision
 from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.steps import Step
 from models.workflow_names import STATE_QUERY
-from tests.rigs.restores import Bench, environment_variables, request
+from tests.rigs.cli import Said
+from tests.rigs.emulator import environment_variables
+from tests.rigs.failing_calls import fail_step
+from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig, TrailRow
 
-FAULTS = {
-    "copy-snapshot": ("rds", "CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault"),
-    "restore-snapshot": ("rds", "RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault"),
-    "archive-snapshot": ("rds", "AddTagsToResource", "AccessDenied"),
-    "sns-notification": ("sns", "Publish", "NotFound"),
-}
-TOLD = ("sns-notification", "SUCCESS", "Error notification sent")
-REST = [
+SUCCESSES: list[TrailRow] = [
+    ("copy-snapshot", "SUCCESS", "Started copy to target region"),
+    ("check-copy-status", "SUCCESS", "Copy completed"),
+    ("delete-rds", "SUCCESS", "Deleted existing cluster"),
+    ("restore-snapshot", "SUCCESS", "Started restore process"),
     ("check-restore-status", "SUCCESS", "Restore completed"),
     ("setup-db-users", "SUCCESS", "Users configured"),
     ("archive-snapshot", "SUCCESS", "Snapshot archived"),
     ("sns-notification", "SUCCESS", "Notification sent"),
 ]
-Row = tuple[str, str, str]
+"""The rows of a restore that succeeds, after the one of snapshot-check, whose text names the snapshot."""
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
+def successes_before(step: Step) -> list[TrailRow]:
+    """The rows of the steps that succeed before this one."""
+    return [row for row in SUCCESSES if Step(row[0]).number < step.number]
 
-    code: int
-    out: str
-    err: str
+
+def successes_from(step: Step) -> list[TrailRow]:
+    """The rows of this step and the later ones, if they succeed."""
+    return [row for row in SUCCESSES if Step(row[0]).number >= step.number]
 
 
 @dataclass
-class GoingOn:
-    """A bench whose nights fail as told, and its operator."""
+class ResumedRestores:
+    """A rig whose restores fail on request, and its operator."""
 
-    bench: Bench
+    rig: RestoreRig
     variables: Mapping[str, str]
 
     async def operator(self, *arguments: str) -> Said:
-        """starter.py, inside this process, in a thread of its own."""
-        return await asyncio.to_thread(self._operator, arguments)
+        """Run `starter.py` with these arguments inside this process, in a thread of its own."""
+        return await asyncio.to_thread(self._run_starter, arguments)
 
-    def _operator(self, arguments: tuple[str, ...]) -> Said:
+    def _run_starter(self, arguments: tuple[str, ...]) -> Said:
         out, err = io.StringIO(), io.StringIO()
         with (
             environment_variables(dict(self.variables)),
@@ -66,96 +67,84 @@ class GoingOn:
         ):
             try:
                 code = starter.main(arguments)
-            except SystemExit as ended:  # argparse's way
-                code = int(str(ended.code))
+            except SystemExit as exited:  # argparse exits by itself
+                code = int(str(exited.code))
         return Said(code, out.getvalue(), err.getvalue())
 
-    def failing(self, step: str, times: int = 1) -> None:
+    def fail_step(self, step: Step, count: int = 1) -> None:
         """Let a step fail for good, so many times."""
-        service, operation, code = FAULTS[step]
-        self.bench.demo.emulator.faults.add(
-            service, operation, "error", code=code, message="as AWS says it", status=400, count=times
-        )
+        fail_step(self.rig.demo.emulator.faults, step, count)
 
-    async def start(self, asked: RestoreRequest, workflow_id: str | None = None) -> WorkflowHandle[Any, RestoreState]:
-        """Start a night now."""
-        handle: WorkflowHandle[Any, RestoreState] = await self.bench.start(
-            asked, workflow_id=workflow_id, at=datetime.now(UTC)
-        )
-        return handle
+    async def start(self, request: RestoreRequest, workflow_id: str | None = None) -> WorkflowHandle[Any, RestoreState]:
+        """Start a restore now."""
+        return await self.rig.start(request, workflow_id=workflow_id, at=datetime.now(UTC))
 
-    async def failed(self, asked: RestoreRequest) -> str:
-        """A night that fails; its operation."""
-        handle = await self.start(asked)
-        await ended(handle)
+    async def run_to_failure(self, request: RestoreRequest) -> str:
+        """Run a restore that fails; returns its operation."""
+        handle = await self.start(request)
+        await wait_for_failure(handle)
         return await self.operation(handle)
 
     async def operation(self, handle: WorkflowHandle[Any, Any]) -> str:
-        """The operation of a night."""
-        operation_id = (await self.bench.state(handle)).operation_id
+        """The operation of a restore."""
+        operation_id = (await self.rig.state(handle)).operation_id
         assert operation_id is not None
         return operation_id
 
-    async def waiting(self, asked: RestoreRequest) -> tuple[WorkflowHandle[Any, RestoreState], str]:
-        """A night that waits for its operator, who has been told; its operation."""
-        handle = await self.start(asked)
-        await self.until(handle, lambda state: state.waiting_until is not None and told(state))
+    async def run_until_waiting(self, request: RestoreRequest) -> tuple[WorkflowHandle[Any, RestoreState], str]:
+        """Run a restore until it waits for its operator and has notified; returns its operation too."""
+        handle = await self.start(request)
+        await wait_for_state(handle, is_waiting)
         return handle, await self.operation(handle)
 
-    async def until(self, handle: WorkflowHandle[Any, Any], there: Callable[[RestoreState], bool]) -> None:
-        """Until the night stands so."""
-        for _ in range(400):
-            state = await handle.query(STATE_QUERY, result_type=RestoreState)
-            if there(state):
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"it did not come so far: {state}")
+    async def decide(self, operation_id: str, decision: Decision, *options: str) -> Said:
+        """Let the operator decide, as kim@ops."""
+        return await self.operator(decision.value, operation_id, "--by", "kim@ops", *options)
 
     def rows(self, operation_id: str) -> list[AuditRow]:
         """Every row of an operation."""
-        return self.bench.table.list_rows(operation_id)
+        return self.rig.table.list_rows(operation_id)
 
-    def trail(self, operation_id: str) -> list[Row]:
-        """As the report shows it."""
-        return [(row.step.value, row.status.value, row.details) for row in report_rows(self.rows(operation_id))]
-
-    def changes(self, operation: str) -> int:
-        """How often an operation of RDS took effect since the test began."""
-        return sum(call.operation == operation and call.outcome == "OK" for call in self.bench.demo.emulator.calls)
+    def effects(self, operation: str) -> int:
+        """How many calls of an RDS operation took effect since the test began."""
+        return sum(call.operation == operation and call.outcome == "OK" for call in self.rig.demo.emulator.calls)
 
 
-def told(state: RestoreState) -> bool:
-    """Whether the notification that a step failed has gone out."""
-    return bool(state.steps) and (state.steps[-1].step.value, state.steps[-1].status.value) == TOLD[:2]
+def is_waiting(state: RestoreState) -> bool:
+    """Whether the restore waits for its operator, and the notification of the failure is sent."""
+    return state.waiting_until is not None and is_failure_notified(state)
 
 
-async def ended(handle: WorkflowHandle[Any, Any]) -> BaseException:
-    """How a night failed."""
+def is_failure_notified(state: RestoreState) -> bool:
+    """Whether the last step that ran is the notification, and it is sent."""
+    return (
+        bool(state.steps) and (state.steps[-1].step.value, state.steps[-1].status.value) == ERROR_NOTIFICATION_SENT[:2]
+    )
+
+
+def is_at(step: Step) -> Callable[[RestoreState], bool]:
+    """Whether the restore has polled in this step, and is still in it."""
+
+    def polled(state: RestoreState) -> bool:
+        return bool(state.steps) and state.steps[-1].step is step and state.steps[-1].details != "Started"
+
+    return polled
+
+
+async def wait_for_state(handle: WorkflowHandle[Any, Any], expected: Callable[[RestoreState], bool]) -> RestoreState:
+    """Wait until the restore is in the expected state; returns the state."""
+    for _ in range(400):
+        state: RestoreState | None = await handle.query(STATE_QUERY, result_type=RestoreState)
+        if state and expected(state):
+            return state
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the expected state was not reached: {state}")
+
+
+async def wait_for_failure(handle: WorkflowHandle[Any, Any]) -> BaseException:
+    """Wait for the end of a run; returns the error that it fails with."""
     try:
         await handle.result(follow_runs=False)
     except WorkflowFailureError as error:
         return error.cause
-    raise AssertionError("the night did not fail")
-
-
-def asked(wait: str | None = None, **changed: Any) -> RestoreRequest:
-    """A request without users, whose waits are short; `wait` is how long it waits for an operator."""
-    plain = json.loads(request(users=[]).model_dump_json(exclude_none=True))
-    short = {"deadline": "PT1M", "first_interval": "PT0.2S", "maximum_interval": "PT0.2S"}
-    plain["waits"] = dict.fromkeys(("copy_snapshot", "delete_rds", "restore_snapshot"), short)
-    plain["waits"] |= changed.pop("waits", {})
-    plain |= {"on_failure": {"wait_for_operator": wait}} if wait else {}
-    return RestoreRequest.model_validate_json(json.dumps(plain | changed))
-
-
-def through(*, failed_at: str) -> list[Row]:
-    """The rows of the steps that went well before the one that fails."""
-    steps = [
-        ("copy-snapshot", "SUCCESS", "Started copy to target region"),
-        ("check-copy-status", "SUCCESS", "Copy completed"),
-        ("delete-rds", "SUCCESS", "Deleted existing cluster"),
-        ("restore-snapshot", "SUCCESS", "Started restore process"),
-        *REST,
-    ]
-    names = [step for step, _, _ in steps]
-    return steps[: names.index(failed_at)]
+    raise AssertionError("the restore did not fail")

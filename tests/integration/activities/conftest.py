@@ -13,7 +13,6 @@ from devstack.aws import Emulator, NoDatabases
 from tests.rigs.activities import (
     ACCOUNT,
     CLOCK_START,
-    DURATIONS,
     KEY_ALIAS,
     MOMENT,
     SUBNET_GROUP,
@@ -24,12 +23,13 @@ from tests.rigs.activities import (
     owner,
     session_of,
 )
+from tests.rigs.durations import ACTIVITIES
 
 
 @pytest.fixture(scope="package")
 def shared() -> Iterator[Shared]:
     """The emulator with what no test changes: tables, key, network."""
-    with Emulator(NoDatabases(), durations=DURATIONS) as emulator, pytest.MonkeyPatch.context() as patch:
+    with Emulator(NoDatabases(), durations=ACTIVITIES) as emulator, pytest.MonkeyPatch.context() as patch:
         emulator.clock.freeze(CLOCK_START)
         patch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")

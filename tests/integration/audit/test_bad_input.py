@@ -19,23 +19,11 @@ from audit.plugin import AuroraRestorePlugin
 from devstack.temporal_server import TemporalServer
 from models.request import RestoreRequest
 from models.workflow_names import RESTORE_WORKFLOW
+from tests.rigs.requests import request_json
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 PLANTED = "hunter2-planted-secret"
-ACCOUNT = "111122223333"
-GOOD: dict[str, Any] = {
-    "source": {"account_id": ACCOUNT, "region": "eu-west-1", "cluster": "orders"},
-    "target": {
-        "account_id": ACCOUNT,
-        "region": "eu-central-1",
-        "cluster": "orders-staging",
-        "instances": [{"instance_class": "db.r6g.large"}],
-        "db_subnet_group_name": "staging",
-        "vpc_security_group_ids": ["sg-0123456789abcdef0"],
-        "kms_key_id": "alias/staging",
-    },
-    "notification": {"topic_arn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:aurora-restore"},
-}
+GOOD = request_json(users=None)
 
 
 def _with(section: str, **changes: Any) -> dict[str, Any]:

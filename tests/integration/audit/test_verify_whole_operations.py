@@ -20,35 +20,38 @@ from audit.verify.verifier import Verifier
 from clients.aws import AwsClients
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Status, Step
-from tests.rigs.emulator import MINUTES, another_evening, clusters_alone
-from tests.rigs.restores import Bench, bench, parts, request, skipped_time
+from tests.rigs.durations import MINUTES
+from tests.rigs.emulator import demo_without_databases, prepare_next_restore
+from tests.rigs.failing_calls import fail_step
+from tests.rigs.requests import request
+from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
 from tests.rigs.verification import note_kinds, wait_for_end
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[DemoEnvironment]:
-    with clusters_alone(MINUTES) as demo:
+    with demo_without_databases(MINUTES) as demo:
         yield demo
 
 
 @pytest.fixture
-async def on(demo: DemoEnvironment) -> AsyncIterator[Bench]:
+async def rig(demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
     """A worker with new tables and both sides of the interceptor, and a target to restore."""
-    another_evening(demo)
-    made = parts(demo, f"verify-{uuid.uuid4().hex[:6]}")
-    async with skipped_time(made[0]) as client, bench(client, demo, made) as built:
-        yield built
+    prepare_next_restore(demo)
+    parts = worker_parts(demo, f"verify-{uuid.uuid4().hex[:6]}")
+    async with time_skipping_client(parts.plugin) as client, run_worker(client, demo, parts) as rig:
+        yield rig
 
 
-def verifier(on: Bench) -> Verifier:
+def verifier(rig: RestoreRig) -> Verifier:
     """The verifier that the command line makes."""
-    dynamodb, settings = AwsClients().dynamodb(on.settings.audit_region), on.settings
+    dynamodb, settings = AwsClients().dynamodb(rig.settings.audit_region), rig.settings
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
     chains = SealChains(dynamodb, settings.audit_table, settings.operations_table)
-    return Verifier(on.client, on.table, numbers, chains)
+    return Verifier(rig.client, rig.table, numbers, chains)
 
 
-async def reset_to_after(on: Bench, handle: WorkflowHandle[Any, Any], step: Step) -> WorkflowHandle[Any, Any]:
+async def reset_to_after(rig: RestoreRig, handle: WorkflowHandle[Any, Any], step: Step) -> WorkflowHandle[Any, Any]:
     """Reset a workflow to the workflow task that received the end of a step."""
     events = [event async for event in handle.fetch_history_events()]
     scheduled = {
@@ -65,16 +68,16 @@ async def reset_to_after(on: Bench, handle: WorkflowHandle[Any, Any], step: Step
     task = next(
         event.event_id for event in events if event.workflow_task_completed_event_attributes.started_event_id > end
     )
-    answer = await on.client.workflow_service.reset_workflow_execution(
+    answer = await rig.client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
-            namespace=on.client.namespace,
+            namespace=rig.client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=(await handle.describe()).run_id),
             reason="a test",
             request_id=str(uuid.uuid4()),
             workflow_task_finish_event_id=task,
         )
     )
-    return on.client.get_workflow_handle(handle.id, run_id=answer.run_id)
+    return rig.client.get_workflow_handle(handle.id, run_id=answer.run_id)
 
 
 def assert_verified(verification: Verification, seals: int) -> None:
@@ -83,56 +86,49 @@ def assert_verified(verification: Verification, seals: int) -> None:
     assert (verification.state, verification.seals) == (State.ENDED, seals), as_plain(verification)
 
 
-async def test_a_cancelled_restore_has_no_finding(on: Bench) -> None:
+async def test_a_cancelled_restore_has_no_finding(rig: RestoreRig) -> None:
     """Cancelled during a wait, which ends with the step's final poll."""
-    handle = await on.start(request(users=[]))
-    await wait_for_copy(on)
+    handle = await rig.start(request(users=[]))
+    await wait_for_copy(rig)
     await handle.cancel()
     await wait_for_end(handle)
-    assert_verified(await verifier(on).verify("op-001"), 2)
+    assert_verified(await verifier(rig).verify("op-001"), 2)
 
 
-async def test_a_failed_restore_has_no_finding_before_and_after_its_reset(on: Bench) -> None:
+async def test_a_failed_restore_has_no_finding_before_and_after_its_reset(rig: RestoreRig) -> None:
     """Each success has one row, of the run that scheduled its activity; each run adds two seals."""
-    on.demo.emulator.faults.add("rds", "CopyDBClusterSnapshot", "throttle", count=5)
-    on.demo.emulator.faults.add(
-        "rds",
-        "RestoreDBClusterFromSnapshot",
-        "error",
-        code="InvalidVPCNetworkStateFault",
-        message="a message of AWS",
-        count=1,
-    )
-    handle = await on.start(request(users=[]))
+    rig.demo.emulator.faults.add("rds", "CopyDBClusterSnapshot", "throttle", count=5)
+    fail_step(rig.demo.emulator.faults, Step.RESTORE_SNAPSHOT)
+    handle = await rig.start(request(users=[]))
     await wait_for_end(handle)
-    assert_verified(await verifier(on).verify("op-001"), 2)
+    assert_verified(await verifier(rig).verify("op-001"), 2)
     first_run = (await handle.describe()).run_id
-    new_run = await reset_to_after(on, handle, Step.DELETE_RDS)
+    new_run = await reset_to_after(rig, handle, Step.DELETE_RDS)
     await wait_for_end(new_run)
-    verification = await verifier(on).verify("op-001")
+    verification = await verifier(rig).verify("op-001")
     assert_verified(verification, 4)
     assert len(verification.runs) == 2
-    rows = [row for row in on.table.list_rows("op-001") if row.phase is Phase.OUTCOME]
+    rows = [row for row in rig.table.list_rows("op-001") if row.phase is Phase.OUTCOME]
     successes = [(row.step, row.run_id) for row in rows if row.status is Status.SUCCESS]
     before = [step for step, run_id in successes if run_id == first_run]
     assert before == [*list(Step)[:4], Step.SNS_NOTIFICATION]
     assert [step for step, run_id in successes if run_id != first_run] == list(Step)[4:]
 
 
-async def test_a_terminated_restore_has_no_finding_after_its_repair(on: Bench) -> None:
+async def test_a_terminated_restore_has_no_finding_after_its_repair(rig: RestoreRig) -> None:
     """Terminated while it waits for the copy."""
-    handle = await on.start(request(users=[]))
-    on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "no-response", count=1, skip=6)
-    await wait_for_copy(on)
+    handle = await rig.start(request(users=[]))
+    rig.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "no-response", count=1, skip=6)
+    await wait_for_copy(rig)
     await handle.terminate("a test")
-    verification = await verifier(on).verify("op-001")
+    verification = await verifier(rig).verify("op-001")
     assert FindingKind.MISSING_SEAL in {finding.kind for finding in verification.findings}
-    repaired = await verifier(on).repair("op-001")
+    repaired = await verifier(rig).repair("op-001")
     assert_verified(repaired, 1)
     assert set(note_kinds(repaired)) <= {FindingKind.ADDED_ROW, FindingKind.LATE_ROW}
 
 
-async def wait_for_copy(on: Bench) -> None:
+async def wait_for_copy(rig: RestoreRig) -> None:
     """Wait until copy-snapshot has run."""
-    while Step.COPY_SNAPSHOT not in on.between.seen:  # noqa: ASYNC110 - a worker's interceptor adds it
+    while Step.COPY_SNAPSHOT not in rig.hooks.ended:  # noqa: ASYNC110 - a worker's interceptor adds it
         await asyncio.sleep(0.02)

@@ -11,19 +11,16 @@ from pathlib import Path
 import pytest
 
 import starter
-from devstack.aws import Durations
 from devstack.pipeline import own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
 from tests.rigs.cli import Said, run
+from tests.rigs.durations import COMMANDS
 from tests.rigs.restores import TIMERS_AT_ONCE
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
 IN_MEMORY = Path("/dev/shm")
-QUICK = Durations(
-    **dict.fromkeys(Durations.__dataclass_fields__, 0.2) | {"cluster_restore": 3.0, "visibility_lag": 0.0}
-)
 
 
 @pytest.fixture(scope="package")
@@ -31,7 +28,7 @@ def stack() -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
         if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK):
             patch.setattr(tempfile, "tempdir", str(IN_MEMORY))
-        with Stack(durations=QUICK, dynamic_config_values=[TIMERS_AT_ONCE]) as stack:
+        with Stack(durations=COMMANDS, dynamic_config_values=[TIMERS_AT_ONCE]) as stack:
             yield stack
 
 

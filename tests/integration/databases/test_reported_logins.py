@@ -28,7 +28,8 @@ from heartbeat import HeartbeatInterceptor
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from tests.rigs.activities import temporal_environment
 from tests.rigs.databases import Database, Postgres
-from tests.rigs.restores import environment_variables, parts
+from tests.rigs.emulator import environment_variables
+from tests.rigs.restores import worker_parts
 from workflows.policies import DATABASE_CALL
 
 WELL_BEFORE_THE_TIMEOUT = 6
@@ -183,7 +184,7 @@ def test_temporal_has_the_locked_logins_while_the_attempt_still_runs(
         return str(pending[0].heartbeat_details.payloads) if pending else ""
 
     async def run_and_read_heartbeat(address: str) -> str:
-        plugin, table, settings, aws = parts(DemoEnvironment(postgres.rig.emulator), postgres.unique("killed"))
+        plugin, table, settings, aws = worker_parts(DemoEnvironment(postgres.rig.emulator), postgres.unique("killed"))
         client = await Client.connect(address, plugins=[plugin])
         built = worker.build_worker(client, settings, aws, table)
         runner = UnsandboxedWorkflowRunner()

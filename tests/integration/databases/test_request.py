@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,13 +9,7 @@ from pydantic import ValidationError
 
 from models.request import RestoreRequest
 from models.users import DatabaseUser, OtherLogins, SqlFile, belongs_to_the_service
-from tests.rigs.documents import text
-
-EXAMPLE = json.loads(text("examples", "restore.json"))
-
-
-def request(**fields: Any) -> RestoreRequest:
-    return RestoreRequest.model_validate_json(json.dumps(EXAMPLE | fields))
+from tests.rigs.requests import request
 
 
 def test_other_logins_are_locked_by_default() -> None:

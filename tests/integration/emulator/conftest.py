@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import DURATIONS, EmulatedAws
+from tests.rigs.durations import EMULATOR
+from tests.rigs.emulated_aws import EmulatedAws
 
 
 @pytest.fixture
 def aws() -> Iterator[EmulatedAws]:
     """A fresh emulator; the test fails if one of its calls ended in a defect of the emulator."""
-    with Emulator(NoDatabases(), durations=DURATIONS) as emulator:
+    with Emulator(NoDatabases(), durations=EMULATOR) as emulator:
         yield EmulatedAws(emulator)
         defects = [call for call in emulator.calls if call.outcome == "InternalFailure"]
         injected = [fault for fault in emulator.faults if fault.kind == "http500"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from devstack.aws import Address, Emulator
-from tests.rigs.emulated_aws import DURATIONS, ENGINE, TARGET, EmulatedAws
+from tests.rigs.durations import AT_ONCE
+from tests.rigs.emulated_aws import ENGINE, TARGET, EmulatedAws
 
 
 class RecordingHost:
@@ -63,7 +63,7 @@ def host() -> RecordingHost:
 @pytest.fixture
 def aws(host: RecordingHost) -> Iterator[EmulatedAws]:
     """An emulator whose transitions take no time; only the host's tasks do."""
-    none = replace(DURATIONS, **dict.fromkeys(vars(DURATIONS), 0.0))
+    none = AT_ONCE
     with Emulator(host, durations=none) as emulator:
         yield EmulatedAws(emulator)
 

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import DURATIONS, MASTER, EmulatedAws
+from tests.rigs.durations import EMULATOR
+from tests.rigs.emulated_aws import MASTER, EmulatedAws
 
 
 def test_an_identifier_is_stored_in_lower_case_and_found_in_any_case(aws: EmulatedAws) -> None:
@@ -110,7 +111,7 @@ def test_a_cluster_is_deleted_only_when_all_its_instances_are_deleting(aws: Emul
 
 def test_a_deleting_cluster_ends_after_its_slowest_instance() -> None:
     """A cluster that is being deleted remains `deleting` until its last instance is deleted."""
-    with Emulator(NoDatabases(), durations=replace(DURATIONS, instance_delete=500)) as emulator:
+    with Emulator(NoDatabases(), durations=replace(EMULATOR, instance_delete=500)) as emulator:
         aws = EmulatedAws(emulator)
         aws.create_cluster()
         aws.create_instance("prod-1")

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.emulated_aws import DURATIONS, ENGINE, MASTER, SOURCE, START, TARGET, EmulatedAws
+from tests.rigs.durations import EMULATOR
+from tests.rigs.emulated_aws import ENGINE, MASTER, SOURCE, START, TARGET, EmulatedAws
 
 
 def test_a_target_is_replaced_from_a_copied_snapshot(aws: EmulatedAws) -> None:
@@ -109,7 +110,7 @@ def test_an_assumed_role_acts_in_its_own_account(aws: EmulatedAws) -> None:
 
 def test_with_a_visibility_lag_a_new_cluster_is_not_found_at_first() -> None:
     """During the visibility lag a new cluster is NotFound, though its name is taken."""
-    with Emulator(NoDatabases(), durations=replace(DURATIONS, visibility_lag=5)) as emulator:
+    with Emulator(NoDatabases(), durations=replace(EMULATOR, visibility_lag=5)) as emulator:
         aws = EmulatedAws(emulator)
         rds = aws.client()
         rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)

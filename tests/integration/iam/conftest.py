@@ -10,7 +10,8 @@ from botocore.retries.standard import ExponentialBackoff
 
 from clients import read_guard
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.activities import CLOCK_START, DURATIONS
+from tests.rigs.activities import CLOCK_START
+from tests.rigs.durations import ACTIVITIES
 from tests.rigs.iam.deployments import ONE_ACCOUNT, SEPARATE_ACCOUNTS, Deployment, deploy
 from tests.rigs.iam.gateway import IamState, install_gateway
 from tests.rigs.iam.owners import create_source
@@ -28,7 +29,7 @@ def emulator(iam: IamState) -> Iterator[Emulator]:
     """The emulator behind IAM; its clock shows the same time until a test advances it."""
     with (
         install_gateway(iam),
-        Emulator(NoDatabases(), durations=DURATIONS) as emulator,
+        Emulator(NoDatabases(), durations=ACTIVITIES) as emulator,
         pytest.MonkeyPatch.context() as patch,
     ):
         emulator.clock.freeze(CLOCK_START)

@@ -1,47 +1,56 @@
-"""One world for all nights, and one for nights that fail and go on."""
+"""The rigs of whole restores: in skipped time, in real time with an operator, and with real databases."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from audit.plugin import AuroraRestorePlugin
-from devstack.aws import Durations, Emulator
+from devstack.aws import Emulator
 from devstack.demo_environment import DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from models import search_attributes
-from tests.rigs.emulator import AT_ONCE, another_evening, clusters_alone, tables_of
-from tests.rigs.restores import TEMPORAL_BINARY, TIMERS_AT_ONCE, bench, dynamic_config, environment_variables, parts
-from tests.rigs.resumed_restores import GoingOn
-
-MINUTE = 60.0
-
-DURATIONS = Durations(
-    snapshot=2 * MINUTE,
-    copy=9 * MINUTE,
-    cluster_create=MINUTE,
-    cluster_restore=16 * MINUTE,
-    cluster_modify=MINUTE,
-    cluster_delete=40,
-    instance_create=6 * MINUTE,
-    instance_delete=20,
-    instance_modify=MINUTE,
-    master_password=MINUTE,
+from tests.rigs.durations import AT_ONCE, MINUTES, REFERENCE
+from tests.rigs.emulator import demo_without_databases, environment_variables, prepare_next_restore, table_prefix
+from tests.rigs.requests import quick_request
+from tests.rigs.restores import (
+    TEMPORAL_BINARY,
+    TIMERS_AT_ONCE,
+    RestoreRig,
+    dynamic_config,
+    run_worker,
+    time_skipping_client,
+    worker_parts,
 )
-"""As the reference has it: a copy takes about ten minutes, a restore about thirty."""
+from tests.rigs.resumed_restores import ResumedRestores
+
+# In skipped time, without databases: a restore of 45 minutes takes seconds.
+
+
+@pytest.fixture(scope="module")
+async def temporal() -> AsyncIterator[Client]:
+    async with time_skipping_client(AuroraRestorePlugin()) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[DemoEnvironment]:
-    with (
-        PostgresHost() as postgres,
-        Emulator(postgres, durations=DURATIONS) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        demo = DemoEnvironment(emulator)
-        demo.build()
+    with demo_without_databases(MINUTES) as demo:
         yield demo
+
+
+@pytest.fixture
+async def rig(temporal: Client, demo: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[RestoreRig]:
+    """With a target, a new snapshot, tables of its own, and no fault."""
+    prepare_next_restore(demo)
+    async with run_worker(temporal, demo, worker_parts(demo, table_prefix(request))) as rig:
+        yield rig
+
+
+# In real time, without databases, with an operator: RDS works at once.
 
 
 @pytest.fixture(scope="module")
@@ -58,26 +67,43 @@ async def temporal_in_real_time() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture(scope="module")
 def demo_at_once() -> Iterator[DemoEnvironment]:
-    with clusters_alone(AT_ONCE) as demo:
+    with demo_without_databases(AT_ONCE) as demo:
         yield demo
 
 
 @pytest.fixture
-async def on(
+async def resumed(
     temporal_in_real_time: WorkflowEnvironment, demo_at_once: DemoEnvironment, request: pytest.FixtureRequest
-) -> AsyncIterator[GoingOn]:
+) -> AsyncIterator[ResumedRestores]:
     """With a target, a new snapshot, tables of its own, and no fault."""
     demo, address = demo_at_once, temporal_in_real_time.client.service_client.config.target_host
-    another_evening(demo)
-    made = parts(demo, tables_of(request))
-    settings = made[2]
+    demo.emulator.durations = AT_ONCE
+    prepare_next_restore(demo)
+    parts = worker_parts(demo, table_prefix(request))
     variables = {
         "TEMPORAL_ADDRESS": address,
-        "AURORA_RESTORE_AUDIT_REGION": settings.audit_region,
-        "AURORA_RESTORE_AUDIT_TABLE": settings.audit_table,
-        "AURORA_RESTORE_OPERATIONS_TABLE": settings.operations_table,
-        "AURORA_RESTORE_TASK_QUEUE": settings.task_queue,
+        "AURORA_RESTORE_AUDIT_REGION": parts.settings.audit_region,
+        "AURORA_RESTORE_AUDIT_TABLE": parts.settings.audit_table,
+        "AURORA_RESTORE_OPERATIONS_TABLE": parts.settings.operations_table,
+        "AURORA_RESTORE_TASK_QUEUE": parts.settings.task_queue,
     }
-    # With the plugin that has the table, as a worker's client has: both sides of the trail are written.
-    async with bench(await Client.connect(address, plugins=[made[0]]), demo, made) as built:
-        yield GoingOn(built, variables)
+    # The plugin has the table, as in a worker: both sides of the interceptor write to the trail.
+    async with run_worker(await Client.connect(address, plugins=[parts.plugin]), demo, parts) as rig:
+        yield ResumedRestores(rig, variables)
+        with suppress(RPCError):  # a restore that a failed test left running would fail the next test too
+            await rig.client.get_workflow_handle(quick_request().target.workflow_id).terminate("the test is over")
+
+
+# With a real PostgreSQL behind each cluster.
+
+
+@pytest.fixture(scope="module")
+def demo_with_databases() -> Iterator[DemoEnvironment]:
+    with (
+        PostgresHost() as postgres,
+        Emulator(postgres, durations=REFERENCE) as emulator,
+        environment_variables(environment(emulator.endpoint_url)),
+    ):
+        demo = DemoEnvironment(emulator)
+        demo.build()
+        yield demo

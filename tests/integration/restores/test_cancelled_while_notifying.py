@@ -1,4 +1,4 @@
-"""A good night that somebody cancels while nobody can be told of it yet."""
+"""A restore that succeeded and is cancelled while SNS is unavailable."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.rigs.resumed_restores import GoingOn, asked
+from tests.rigs.requests import quick_request
+from tests.rigs.resumed_restores import ResumedRestores
 
-BOTOCORES_ATTEMPTS = 3
+BOTOCORE_ATTEMPTS = 3
 
 
-async def test_it_tells_and_has_succeeded(on: GoingOn) -> None:
-    """All is done and SNS is away: a cancellation between two attempts of the message keeps nobody from being told."""
-    demo = on.bench.demo
+async def test_the_notification_is_sent_and_the_restore_succeeds(resumed: ResumedRestores) -> None:
+    """A cancellation between two attempts of sns-notification, when all else is done, does not suppress the message."""
+    demo = resumed.rig.demo
     outage = demo.emulator.faults.add("sns", "Publish", "http500", count=None)
-    handle = await on.start(asked())
-    while outage.fired < BOTOCORES_ATTEMPTS:  # noqa: ASYNC110 - it watches another thread
+    handle = await resumed.start(quick_request())
+    while outage.fired < BOTOCORE_ATTEMPTS:  # noqa: ASYNC110 - it watches another thread
         await asyncio.sleep(0.02)
     # The attempt ends now; the next one is two seconds away.
     await asyncio.sleep(0.5)
@@ -25,6 +26,6 @@ async def test_it_tells_and_has_succeeded(on: GoingOn) -> None:
     demo.emulator.faults.remove(outage)
     assert (await handle.result()).outcome == "succeeded"
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-    assert on.trail("op-001")[-1] == ("sns-notification", "SUCCESS", "Notification sent")
+    assert resumed.rig.trail()[-1] == ("sns-notification", "SUCCESS", "Notification sent")
     [message] = demo.receive_notifications()
     assert "succeeded" in message["Subject"]

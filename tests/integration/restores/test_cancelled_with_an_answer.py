@@ -1,4 +1,4 @@
-"""A cancellation that reaches a night in the same workflow task as an activity's answer."""
+"""A cancellation that reaches a restore in the same workflow task as an activity's result."""
 
 from __future__ import annotations
 
@@ -16,134 +16,126 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 import worker
 from activities.operations import OPEN_OPERATION
 from audit.activities import OutcomeActivities
-from audit.plugin import AuroraRestorePlugin
-from audit.report import report_rows
 from audit.writer import TrailWriter
-from devstack.aws import Durations
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Step
-from tests.rigs.emulator import clusters_alone
-from tests.rigs.restores import Bench, Between, parts, request, skipped_time
+from tests.rigs.durations import MINUTES
+from tests.rigs.emulator import demo_without_databases
+from tests.rigs.requests import request
+from tests.rigs.restores import ERROR_NOTIFICATION_SENT, ActivityHooks, RestoreRig, worker_parts
 
-CANCELLED_IN_COPY = ("check-copy-status", "FAILED", "Cancelled: copy at copying")
 FOUND = ("snapshot-check", "SUCCESS")
-TOLD = ("sns-notification", "SUCCESS", "Error notification sent")
+COPY_STARTED = ("copy-snapshot", "SUCCESS")
+CANCELLED_IN_COPY = ("check-copy-status", "FAILED", "Cancelled: copy at copying")
 
 
-class Held(Interceptor):
-    """Holds back the first answer of one activity."""
+class HeldResult(Interceptor):
+    """Holds back the first result of one activity type."""
 
     def __init__(self, activity_type: str) -> None:
         self.activity_type = activity_type
         self.ready = asyncio.Event()
-        self.let_go = asyncio.Event()
+        self.release = asyncio.Event()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Held(next, self)
+        return _HeldResult(next, self)
 
 
-class _Held(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, held: Held) -> None:
+class _HeldResult(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, held: HeldResult) -> None:
         super().__init__(next)
         self._held = held
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        answer = await self.next.execute_activity(input)
+        result = await self.next.execute_activity(input)
         if activity.info().activity_type == self._held.activity_type and not self._held.ready.is_set():
             self._held.ready.set()
-            await self._held.let_go.wait()
-        return answer
+            await self._held.release.wait()
+        return result
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[DemoEnvironment]:
-    with clusters_alone(Durations(snapshot=60, copy=540)) as demo:
+    with demo_without_databases(MINUTES) as demo:
         yield demo
 
 
-@pytest.fixture(scope="module")
-async def temporal() -> AsyncIterator[Client]:
-    async with skipped_time(AuroraRestorePlugin()) as client:
-        yield client
-
-
 @asynccontextmanager
-async def activity_worker(temporal: Client, demo: DemoEnvironment, name: str, held: Held) -> AsyncIterator[Bench]:
-    """A worker that takes activities alone, so that its answers wait for a worker that takes workflows."""
-    plugin, table, settings, aws = parts(demo, name)
-    between = Between(demo)
+async def activity_worker(
+    temporal: Client, demo: DemoEnvironment, name: str, held: HeldResult
+) -> AsyncIterator[RestoreRig]:
+    """A worker that runs activities only: their results wait for a worker that runs workflows."""
+    parts, hooks = worker_parts(demo, name), ActivityHooks(demo)
     with ThreadPoolExecutor(4) as threads:
-        taking = Worker(
+        activities_only = Worker(
             temporal,
-            task_queue=settings.task_queue,
-            activities=worker.activities(settings, aws, table),
+            task_queue=parts.settings.task_queue,
+            activities=worker.activities(parts.settings, parts.aws, parts.table),
             activity_executor=threads,
             max_concurrent_activities=4,
-            interceptors=[between, held],
+            interceptors=[hooks, held],
         )
-        async with taking:
-            yield Bench(temporal, demo, settings, table, between, plugin)
+        async with activities_only:
+            yield RestoreRig(temporal, demo, parts, hooks)
 
 
-def workflow_worker(on: Bench) -> Worker:
-    """A worker that takes workflows alone, and forgets them after each task."""
+def workflow_worker(rig: RestoreRig) -> Worker:
+    """A worker that runs workflows only, and evicts them from its cache after each task."""
     return Worker(
-        on.client,
-        task_queue=on.settings.task_queue,
+        rig.client,
+        task_queue=rig.settings.task_queue,
         workflows=worker.WORKFLOWS,
-        activities=[OutcomeActivities(TrailWriter(on.table)).record_outcome],
+        activities=[OutcomeActivities(TrailWriter(rig.table)).record_outcome],
         no_remote_activities=True,
         max_cached_workflows=0,
     )
 
 
-async def answer_is_in(handle: WorkflowHandle[Any, Any], activity_type: str) -> None:
-    """Wait until Temporal has the answer."""
+async def wait_for_result_in_history(handle: WorkflowHandle[Any, Any], activity_type: str) -> None:
+    """Wait until Temporal has the result of the activity."""
     while True:
         events = [event async for event in handle.fetch_history_events()]
-        scheduled = {
-            event.event_id: event.activity_task_scheduled_event_attributes.activity_type.name for event in events
-        }
-        ended = {event.activity_task_completed_event_attributes.scheduled_event_id for event in events}
-        if activity_type in {name for number, name in scheduled.items() if number in ended}:
+        types = {event.event_id: event.activity_task_scheduled_event_attributes.activity_type.name for event in events}
+        completed = {event.activity_task_completed_event_attributes.scheduled_event_id for event in events}
+        if activity_type in {types.get(event_id) for event_id in completed}:
             return
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("cancelled_first", [True, False], ids=["cancelled-first", "answered-first"])
+@pytest.mark.parametrize("cancelled_first", [True, False], ids=["cancelled-first", "result-first"])
 @pytest.mark.parametrize(
-    ("activity_type", "rows"),
+    ("activity_type", "expected"),
     [
-        (OPEN_OPERATION, [TOLD]),
-        (Step.SNAPSHOT_CHECK, [FOUND, TOLD]),
-        (Step.COPY_SNAPSHOT, [FOUND, ("copy-snapshot", "SUCCESS"), TOLD]),
-        (Step.CHECK_COPY_STATUS, [FOUND, ("copy-snapshot", "SUCCESS"), CANCELLED_IN_COPY, TOLD]),
+        (OPEN_OPERATION, [ERROR_NOTIFICATION_SENT]),
+        (Step.SNAPSHOT_CHECK, [FOUND, ERROR_NOTIFICATION_SENT]),
+        (Step.COPY_SNAPSHOT, [FOUND, COPY_STARTED, ERROR_NOTIFICATION_SENT]),
+        (Step.CHECK_COPY_STATUS, [FOUND, COPY_STARTED, CANCELLED_IN_COPY, ERROR_NOTIFICATION_SENT]),
     ],
     ids=["open-operation", "snapshot-check", "copy-snapshot", "check-copy-status"],
 )
 async def test_neither_is_lost(
-    temporal: Client, demo: DemoEnvironment, activity_type: str, rows: list[tuple[str, ...]], cancelled_first: bool
+    temporal: Client, demo: DemoEnvironment, activity_type: str, expected: list[tuple[str, ...]], cancelled_first: bool
 ) -> None:
-    """What the answer says stands in the trail under the night's number, and the night ends as cancelled, and told."""
+    """The trail has the result under the operation's number, and the restore ends as cancelled, with a notification."""
     demo.take_automated_snapshot()
     demo.receive_notifications()
-    held = Held(activity_type)
-    name = f"both-{activity_type}-{'cancelled' if cancelled_first else 'answered'}"
-    async with activity_worker(temporal, demo, name, held) as on:
-        async with workflow_worker(on):
-            handle = await on.start(request(users=[]))
+    held = HeldResult(activity_type)
+    name = f"both-{activity_type}-{'cancelled' if cancelled_first else 'result'}"
+    async with activity_worker(temporal, demo, name, held) as rig:
+        async with workflow_worker(rig):
+            handle = await rig.start(request(users=[]))
             await held.ready.wait()
         if cancelled_first:
             await handle.cancel()
-        held.let_go.set()
-        await answer_is_in(handle, activity_type)
+        held.release.set()
+        await wait_for_result_in_history(handle, activity_type)
         if not cancelled_first:
             await handle.cancel()
-        async with workflow_worker(on):
+        async with workflow_worker(rig):
             with pytest.raises(WorkflowFailureError):
                 await handle.result()
         assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
-        found = [(row.step.value, row.status.value, row.details) for row in report_rows(on.table.list_rows("op-001"))]
-        assert [row[: len(wanted)] for row, wanted in zip(found, rows, strict=True)] == rows
+        rows = rig.trail()
+        assert [row[: len(cells)] for row, cells in zip(rows, expected, strict=True)] == expected
         [message] = demo.receive_notifications()
         assert message["Subject"].startswith("op-001 cancelled")

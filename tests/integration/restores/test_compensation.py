@@ -1,288 +1,257 @@
-"""A night that ends without success: what it removes is what its request says, and people learn all of it at once."""
+"""A restore that ends without success removes what its request says, and one message reports all of it."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from audit.plugin import AuroraRestorePlugin
 from audit.rows import Phase
 from clients.rds import find_cluster
 from commands.following import ending_text
-from devstack.demo_environment import REPLACED_BY, DemoEnvironment
+from devstack.aws.fault_injection import InjectedFault
+from devstack.demo_environment import REPLACED_BY
 from models.operation import RestoreState
 from models.request import RestoreRequest
-from models.steps import Outcome
+from models.steps import Outcome, Step
 from runs.endings import Ending
-from tests.integration.restores.test_whole_restore import changes, failure, reaches, trail
-from tests.rigs.emulator import MINUTES, another_evening, clusters_alone, tables_of
-from tests.rigs.restores import Bench, bench, parts, request, skipped_time
+from tests.integration.restores.test_whole_restore import PAST_ITS_DEADLINE, changes, wait_for_activity
+from tests.rigs.emulator import copies, delete_copies, opt_in, set_status
+from tests.rigs.failing_calls import fail_step, refuse
+from tests.rigs.requests import every_wait, request, wait
+from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig
+from tests.rigs.resumed_restores import wait_for_failure
 
-TOLD = ("sns-notification", "SUCCESS", "Error notification sent")
 REMOVED = ("remove-leftovers", "SUCCESS", "Leftovers removed")
+CREATE_INSTANCE_DENIED = ("check-restore-status", "FAILED", "Access denied")
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoEnvironment]:
-    with clusters_alone(MINUTES) as demo:
-        yield demo
+@pytest.fixture(autouse=True)
+def _no_copy_and_opted_in(rig: RestoreRig) -> None:
+    """Each test begins without copies, with a target that has opted in."""
+    delete_copies(rig.demo)
+    opt_in(rig.demo)
+    rig.demo.emulator.calls.clear()
 
 
-@pytest.fixture(scope="module")
-async def temporal() -> AsyncIterator[Client]:
-    async with skipped_time(AuroraRestorePlugin()) as client:
-        yield client
+def removing(*, waits: dict[str, dict[str, str]] | None = None, **on_failure: str) -> RestoreRequest:
+    """A request without users that says what becomes of leftovers."""
+    waits = every_wait(wait("PT2H", "PT1M", "PT5M")) | (waits or {})
+    return request(users=[], waits=waits, on_failure=on_failure)
 
 
-@pytest.fixture
-async def on(temporal: Client, demo: DemoEnvironment, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """With a target that has opted in, a new snapshot, no copy, tables of its own, and no fault."""
-    another_evening(demo)
-    rds = demo.client("rds")
-    for copy in copies(demo):
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
-    opt_in = {"Key": REPLACED_BY, "Value": demo.source_arn}
-    rds.add_tags_to_resource(ResourceName=demo.target_arn, Tags=[opt_in])
-    demo.emulator.calls.clear()
-    async with bench(temporal, demo, parts(demo, tables_of(request))) as built:
-        yield built
+TARGET_ARN = removing().target.arn
 
 
-def asked(*, deletion: str = "PT1H", **on_failure: str) -> RestoreRequest:
-    """A request without users, which says what becomes of what is half-done."""
-    plain = json.loads(request(users=[]).model_dump_json(exclude_none=True))
-    waits = {"copy_snapshot": "PT2H", "delete_rds": deletion, "restore_snapshot": "PT2H"}
-    plain["waits"] = {
-        name: {"deadline": deadline, "first_interval": "PT1M", "maximum_interval": "PT5M"}
-        for name, deadline in waits.items()
-    }
-    return RestoreRequest.model_validate_json(json.dumps(plain | {"on_failure": on_failure}))
-
-
-def copies(demo: DemoEnvironment) -> dict[str, str]:
-    """The copies that there are, and their statuses."""
-    found = demo.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
-    return {each["DBClusterSnapshotIdentifier"]: each["Status"] for each in found}
-
-
-def target(on: Bench) -> str | None:
-    """The status of the target."""
-    found = find_cluster(on.demo.client("rds"), "orders-staging")
+def target_status(rig: RestoreRig) -> str | None:
+    """The status of the target; None if it does not exist."""
+    found = find_cluster(rig.demo.client("rds"), "orders-staging")
     return found["Status"] if found else None
 
 
-def fails(on: Bench, operation: str) -> None:
-    """AWS refuses this once and for all."""
-    on.demo.emulator.faults.add("rds", operation, "error", code="AccessDenied", message="no", status=400)
+def only_message(rig: RestoreRig) -> str:
+    """The text of the one notification."""
+    [message] = rig.demo.receive_notifications()
+    return str(message["Message"])
 
 
-def message(on: Bench) -> str:
-    [told] = on.demo.receive_notifications()
-    return str(told["Message"])
+async def run_to_failure(rig: RestoreRig, restore_request: RestoreRequest) -> RestoreState:
+    """Run a restore that fails; returns its final state."""
+    handle = await rig.start(restore_request)
+    await wait_for_failure(handle)
+    return await rig.state(handle)
 
 
-async def ended(on: Bench, handle: WorkflowHandle[Any, Any]) -> RestoreState:
-    """The night failed; how it stood then."""
-    await failure(handle)
-    return await on.state(handle)
+async def cancel_in(rig: RestoreRig, step: Step, restore_request: RestoreRequest) -> WorkflowHandle[Any, Any]:
+    """Run a restore, cancel it after the first poll of a step, and wait for its end."""
+    handle = await rig.start(restore_request)
+    await wait_for_activity(rig, step)
+    await handle.cancel()
+    assert isinstance(await wait_for_failure(handle), CancelledError)
+    return handle
 
 
-async def test_by_default_everything_stays(on: Bench) -> None:
-    """The half-restored cluster and its copy are there, and the message says in which state each is and how to go on."""
-    fails(on, "CreateDBInstance")
-    state = await ended(on, await on.start(asked()))
-    assert trail(on)[-2:] == [("check-restore-status", "FAILED", "Access denied"), TOLD]
+@pytest.fixture
+def create_instance_denied(rig: RestoreRig) -> InjectedFault:
+    """check-restore-status fails for good, after the cluster itself is restored."""
+    return fail_step(rig.demo.emulator.faults, Step.CHECK_RESTORE_STATUS)
+
+
+@pytest.mark.usefixtures("create_instance_denied")
+async def test_by_default_everything_stays(rig: RestoreRig) -> None:
+    """The half-restored cluster and the copy stay; the message lists them and how to continue."""
+    state = await run_to_failure(rig, removing())
+    assert rig.trail()[-2:] == [CREATE_INSTANCE_DENIED, ERROR_NOTIFICATION_SENT]
     assert state.removed_arns == ()
-    assert (target(on), list(copies(on.demo).values())) == ("available", ["available"])
-    told = message(on)
-    assert re.search(r"- copy aurora-restore-orders-staging-\d{8}-\w{10}: available", told)
-    assert "- target cluster orders-staging: available, restored by this operation" in told
-    assert "- instances of orders-staging: none" in told
-    assert "python starter.py retry op-001\n" in told
+    assert (target_status(rig), list(copies(rig.demo).values())) == ("available", ["available"])
+    text = only_message(rig)
+    assert re.search(r"- copy aurora-restore-orders-staging-\d{8}-\w{10}: available", text)
+    assert "- target cluster orders-staging: available, restored by this operation" in text
+    assert "- instances of orders-staging: none" in text
+    assert "python starter.py retry op-001\n" in text
 
 
-async def test_a_half_restored_target_is_removed_if_asked_for(on: Bench) -> None:
-    """Before people are told, with its intent and its outcome in the trail; the copy stays, and the next night goes on."""
-    fails(on, "CreateDBInstance")
-    state = await ended(on, await on.start(asked(half_restored_target="remove")))
-    assert trail(on)[-3:] == [("check-restore-status", "FAILED", "Access denied"), REMOVED, TOLD]
-    assert state.removed_arns == (asked().target.arn,)
-    assert (target(on), list(copies(on.demo).values())) == (None, ["available"])
-    told = message(on)
-    assert f"- removed by this operation: {asked().target.arn}" in told
-    assert "- target cluster orders-staging: gone" in told
-    assert "python starter.py retry op-001 --from restore-snapshot\n" in told
-    [intent] = [row for row in on.table.list_rows("op-001") if row.phase is Phase.INTENT and not row.step.number]
-    assert intent.resource_arns == (asked().target.arn,)
+@pytest.mark.usefixtures("create_instance_denied")
+async def test_a_half_restored_target_is_removed_on_request(rig: RestoreRig) -> None:
+    """It goes before the notification, with intent and outcome in the trail; the copy stays, and the next restore works."""
+    state = await run_to_failure(rig, removing(half_restored_target="remove"))
+    assert rig.trail()[-3:] == [CREATE_INSTANCE_DENIED, REMOVED, ERROR_NOTIFICATION_SENT]
+    assert state.removed_arns == (TARGET_ARN,)
+    assert (target_status(rig), list(copies(rig.demo).values())) == (None, ["available"])
+    text = only_message(rig)
+    assert f"- removed by this operation: {TARGET_ARN}" in text
+    assert "- target cluster orders-staging: gone" in text
+    assert "python starter.py retry op-001 --from restore-snapshot\n" in text
+    [intent] = [row for row in rig.table.list_rows("op-001") if row.phase is Phase.INTENT and not row.step.number]
+    assert intent.resource_arns == (TARGET_ARN,)
 
-    said = ending_text(Ending(Outcome.FAILED, state, state.fault), "a night")
-    assert f"Removed: {asked().target.arn}" in said
-    assert "UTC: target cluster orders-staging: gone" in said
-    assert "After fixing the cause:\n    python starter.py retry op-001 --from restore-snapshot" in said
+    printed = ending_text(Ending(Outcome.FAILED, state, state.fault), "a restore")
+    assert f"Removed: {TARGET_ARN}" in printed
+    assert "UTC: target cluster orders-staging: gone" in printed
+    assert "After fixing the cause:\n    python starter.py retry op-001 --from restore-snapshot" in printed
 
-    following = await (await on.start(asked())).result()
-    assert (following.outcome, target(on)) == ("succeeded", "available")
+    next_state = await (await rig.start(removing())).result()
+    assert (next_state.outcome, target_status(rig)) == ("succeeded", "available")
 
 
-async def test_an_unfinished_copy_is_removed_although_the_night_was_cancelled(on: Bench) -> None:
-    """A cancelled workflow finishes what its request asks for, and ends as cancelled."""
-    handle = await on.start(asked(unfinished_copy="remove"))
-    await reaches(on, handle, "check-copy-status")
-    await handle.cancel()
-    assert isinstance(await failure(handle), CancelledError)
+async def test_a_cancelled_restore_removes_its_unfinished_copy(rig: RestoreRig) -> None:
+    """A cancelled workflow still does what its request says, and ends as cancelled."""
+    handle = await cancel_in(rig, Step.CHECK_COPY_STATUS, removing(unfinished_copy="remove"))
     assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
-    assert trail(on)[-2:] == [REMOVED, TOLD]
-    assert copies(on.demo) == {}
-    state = await on.state(handle)
+    assert rig.trail()[-2:] == [REMOVED, ERROR_NOTIFICATION_SENT]
+    assert copies(rig.demo) == {}
+    state = await rig.state(handle)
     assert state.removed_arns == (state.snapshot_copy_arn,)
-    assert "python starter.py retry op-001 --from copy-snapshot\n" in message(on)
-    assert target(on) == "available"
+    assert "python starter.py retry op-001 --from copy-snapshot\n" in only_message(rig)
+    assert target_status(rig) == "available"
 
 
-async def test_a_cancelled_nights_removal_waits_until_the_cluster_is_gone(on: Bench) -> None:
-    """The cancellation ended the step's wait; it does not end the removal's, which has one of its own."""
-    handle = await on.start(asked(half_restored_target="remove"))
-    await reaches(on, handle, "check-restore-status")
+async def test_the_removal_of_a_cancelled_restore_waits_until_the_cluster_is_gone(rig: RestoreRig) -> None:
+    """The cancellation ended the step's wait; it does not end the removal's own."""
+    await cancel_in(rig, Step.CHECK_RESTORE_STATUS, removing(half_restored_target="remove"))
+    assert rig.trail()[-2:] == [REMOVED, ERROR_NOTIFICATION_SENT]
+    assert target_status(rig) is None
+
+
+@pytest.mark.usefixtures("create_instance_denied")
+async def test_a_cancellation_during_the_removal_does_not_end_it(rig: RestoreRig) -> None:
+    """A failed restore that is cancelled while it removes its cluster removes it all the same."""
+    handle = await rig.start(removing(half_restored_target="remove"))
+    await wait_for_activity(rig, "remove-leftovers")
     await handle.cancel()
-    assert isinstance(await failure(handle), CancelledError)
-    assert trail(on)[-2:] == [REMOVED, TOLD]
-    assert target(on) is None
+    await wait_for_failure(handle)
+    assert rig.trail()[-2:] == [REMOVED, ERROR_NOTIFICATION_SENT]
+    assert target_status(rig) is None
 
 
-async def test_a_cancellation_during_the_removal_does_not_end_it(on: Bench) -> None:
-    """A night that failed and is cancelled then has the cluster removed all the same, until it is gone."""
-    fails(on, "CreateDBInstance")
-    handle = await on.start(asked(half_restored_target="remove"))
-    await reaches(on, handle, "remove-leftovers")
-    await handle.cancel()
-    await failure(handle)
-    assert trail(on)[-2:] == [REMOVED, TOLD]
-    assert target(on) is None
+async def test_a_copy_past_its_deadline_is_removed(rig: RestoreRig) -> None:
+    """The deadline ended the wait, not the copy: the removal ends the copy too."""
+    await run_to_failure(rig, removing(waits={"copy_snapshot": PAST_ITS_DEADLINE}, unfinished_copy="remove"))
+    assert rig.trail()[-2:] == [REMOVED, ERROR_NOTIFICATION_SENT]
+    assert copies(rig.demo) == {}
 
 
-async def test_a_copy_past_its_deadline_is_removed(on: Bench) -> None:
-    """The wait ended, not the copy: it is ended too."""
-    plain = json.loads(asked(unfinished_copy="remove").model_dump_json(exclude_none=True))
-    plain["waits"]["copy_snapshot"] |= {"deadline": "PT3M", "first_interval": "PT1M", "maximum_interval": "PT1M"}
-    await ended(on, await on.start(RestoreRequest.model_validate_json(json.dumps(plain))))
-    assert trail(on)[-2:] == [REMOVED, TOLD]
-    assert copies(on.demo) == {}
+async def test_an_adopted_copy_is_not_removed(rig: RestoreRig) -> None:
+    """The copy of an earlier operation stays, however the restore ends that adopted it."""
+    await cancel_in(rig, Step.CHECK_COPY_STATUS, removing())
+    rig.hooks.ended.clear()
+    second = await cancel_in(rig, Step.CHECK_COPY_STATUS, removing(unfinished_copy="remove"))
+    assert rig.trail("op-002")[-2:] == [("remove-leftovers", "SUCCESS", "Nothing to remove"), ERROR_NOTIFICATION_SENT]
+    assert len(copies(rig.demo)) == 1
+    assert (await rig.state(second)).removed_arns == ()
 
 
-async def test_what_a_night_adopted_is_not_its_own(on: Bench) -> None:
-    """The copy of an earlier night stays, whatever becomes of the night that adopted it."""
-    first = await on.start(asked())
-    await reaches(on, first, "check-copy-status")
-    await first.cancel()
-    await failure(first)
-    on.between.seen.clear()
-    second = await on.start(asked(unfinished_copy="remove"))
-    await reaches(on, second, "check-copy-status")
-    await second.cancel()
-    await failure(second)
-    assert trail(on, "op-002")[-2:] == [("remove-leftovers", "SUCCESS", "Nothing to remove"), TOLD]
-    assert len(copies(on.demo)) == 1
-    assert (await on.state(second)).removed_arns == ()
+async def test_before_the_copy_begins_there_is_nothing_to_remove(rig: RestoreRig) -> None:
+    """A restore that fails at its first read calls no removal and changes nothing."""
+    refuse(rig.demo.emulator.faults, "rds", "DescribeDBClusterSnapshots", "AccessDenied")
+    await run_to_failure(rig, removing(unfinished_copy="remove", half_restored_target="remove"))
+    assert [row[0] for row in rig.trail()] == ["snapshot-check", "sns-notification"]
+    assert changes(rig) == []
 
 
-async def test_before_a_copy_is_begun_there_is_nothing_to_remove(on: Bench) -> None:
-    """A night that failed at its first look removes nothing, and asks for nothing."""
-    on.demo.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code="AccessDenied", message="no")
-    await ended(on, await on.start(asked(unfinished_copy="remove", half_restored_target="remove")))
-    assert [row[0] for row in trail(on)] == ["snapshot-check", "sns-notification"]
-    assert changes(on) == []
+async def test_a_cluster_whose_users_are_set_up_is_not_removed(rig: RestoreRig) -> None:
+    """A failure after setup-db-users is no reason to remove a cluster that is ready for use."""
+    fail_step(rig.demo.emulator.faults, Step.ARCHIVE_SNAPSHOT, count=9)
+    await run_to_failure(rig, removing(unfinished_copy="remove", half_restored_target="remove"))
+    assert [row[0] for row in rig.trail()[-2:]] == ["archive-snapshot", "sns-notification"]
+    assert target_status(rig) == "available"
 
 
-async def test_a_night_whose_users_were_set_keeps_its_cluster(on: Bench) -> None:
-    """What fails after that is no reason to remove a cluster that is ready."""
-    on.demo.emulator.faults.add("rds", "AddTagsToResource", "error", code="AccessDenied", message="no", skip=0, count=9)
-    handle = await on.start(asked(unfinished_copy="remove", half_restored_target="remove"))
-    await ended(on, handle)
-    assert [row[0] for row in trail(on)[-2:]] == ["archive-snapshot", "sns-notification"]
-    assert target(on) == "available"
-
-
-async def test_a_guard_refuses_a_removal_and_the_night_ends_with_its_own_error(on: Bench) -> None:
-    """The owner took the opt-in away: the cluster stays, a warning says why, and what failed is what is told."""
-    rds = on.demo.client("rds")
-    on.between.after["restore-snapshot"] = lambda: rds.remove_tags_from_resource(
-        ResourceName=asked().target.arn, TagKeys=[REPLACED_BY]
+@pytest.mark.usefixtures("create_instance_denied")
+async def test_a_refused_removal_does_not_hide_the_failed_step(rig: RestoreRig) -> None:
+    """The owner removed the opt-in tag: the cluster stays, a warning says why, and the step's error is reported."""
+    rds = rig.demo.client("rds")
+    rig.hooks.after["restore-snapshot"] = lambda: rds.remove_tags_from_resource(
+        ResourceName=TARGET_ARN, TagKeys=[REPLACED_BY]
     )
-    fails(on, "CreateDBInstance")
-    handle = await on.start(asked(half_restored_target="remove"))
-    error = await failure(handle)
+    error = await wait_for_failure(await rig.start(removing(half_restored_target="remove")))
     assert isinstance(error, ApplicationError)
     assert error.message.startswith("check-restore-status: Access denied")
-    assert trail(on)[-2:] == [("remove-leftovers", "FAILED", "Target has not opted in"), TOLD]
-    assert target(on) == "available"
-    assert "Leftovers were not removed: Target has not opted in" in message(on)
+    assert rig.trail()[-2:] == [("remove-leftovers", "FAILED", "Target has not opted in"), ERROR_NOTIFICATION_SENT]
+    assert target_status(rig) == "available"
+    assert "Leftovers were not removed: Target has not opted in" in only_message(rig)
 
 
-async def test_a_removal_has_a_deadline(on: Bench) -> None:
-    """RDS does not let go of the cluster: people are told so, within the request's wait for a deletion."""
-    fails(on, "CreateDBInstance")
-    busy = on.demo.emulator.faults.add(
-        "rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy", count=None, skip=1
-    )
-    state = await ended(on, await on.start(asked(deletion="PT10M", half_restored_target="remove")))
-    on.demo.emulator.faults.remove(busy)
-    assert trail(on)[-2][0:2] == ("remove-leftovers", "FAILED")
+@pytest.mark.usefixtures("create_instance_denied")
+async def test_a_removal_has_a_deadline(rig: RestoreRig) -> None:
+    """If RDS does not delete the cluster within the request's wait for a deletion, the message says so."""
+    busy = refuse(rig.demo.emulator.faults, "rds", "DeleteDBCluster", "InvalidDBClusterStateFault", count=None, skip=1)
+    ten_minutes = {"delete_rds": wait("PT10M", "PT1M", "PT5M")}
+    state = await run_to_failure(rig, removing(waits=ten_minutes, half_restored_target="remove"))
+    rig.demo.emulator.faults.remove(busy)
+    assert rig.trail()[-2][0:2] == ("remove-leftovers", "FAILED")
     assert "Leftovers were not removed: Leftovers not removed: orders-staging (available)" in state.warnings[-1]
-    assert "WARNINGS\nLeftovers were not removed" in message(on)
+    assert "WARNINGS\nLeftovers were not removed" in only_message(rig)
 
 
-async def test_an_aws_that_is_away_keeps_nobody_from_being_told(on: Bench) -> None:
-    """Neither removal nor survey hold back the message for longer than their time; it says what is not known."""
-    handle = await on.start(asked(unfinished_copy="remove"))
-    await reaches(on, handle, "check-copy-status")
-    outage = on.demo.emulator.faults.add("rds", "*", "error", code="AccessDenied", message="no", count=None)
+async def test_an_unavailable_aws_does_not_suppress_the_notification(rig: RestoreRig) -> None:
+    """Neither the removal nor the inventory delay the message beyond their time; it says what is unknown."""
+    handle = await rig.start(removing(unfinished_copy="remove"))
+    await wait_for_activity(rig, Step.CHECK_COPY_STATUS)
+    outage = refuse(rig.demo.emulator.faults, "rds", "*", "AccessDenied", count=None)
     await handle.cancel()
-    await failure(handle)
-    on.demo.emulator.faults.remove(outage)
-    told = message(on)
-    assert "Unknown: Access denied; check in AWS." in told
-    assert "- target cluster orders-staging: unknown: Access denied" in told
-    assert "Leftovers were not removed: Access denied" in told
+    await wait_for_failure(handle)
+    rig.demo.emulator.faults.remove(outage)
+    text = only_message(rig)
+    assert "Unknown: Access denied; check in AWS." in text
+    assert "- target cluster orders-staging: unknown: Access denied" in text
+    assert "Leftovers were not removed: Access denied" in text
 
 
-async def test_orphans_are_reported_every_night(on: Bench) -> None:
-    """Also by one that went well; tonight's own copy is none."""
-    first = await on.start(asked())
-    await reaches(on, first, "check-copy-status")
-    await first.cancel()
-    await failure(first)
-    [orphan] = copies(on.demo)
-    assert "ORPHANS OF EARLIER" not in message(on)
-    on.demo.control(
-        "POST", "/_devstack/rds/status", {"arn": (await on.state(first)).snapshot_copy_arn, "status": "failed"}
-    )
-    on.demo.take_automated_snapshot()
-
-    for fault in (True, False):
-        if fault:
-            fails(on, "CopyDBClusterSnapshot")
-            await failure(await on.start(asked()))
-        else:
-            state = await (await on.start(asked())).result()
-            assert state.outcome == "succeeded"
-        told = message(on)
-        assert f"ORPHANS OF EARLIER RESTORES\n- {orphan}: failed (failed), of op-001" in told
-        assert "python starter.py cleanup REQUEST_FILE" in told
+@pytest.fixture
+async def orphan(rig: RestoreRig) -> str:
+    """The identifier of a failed copy that op-001 left."""
+    handle = await cancel_in(rig, Step.CHECK_COPY_STATUS, removing())
+    [identifier] = copies(rig.demo)
+    assert "ORPHANS OF EARLIER" not in only_message(rig)
+    set_status(rig.demo, str((await rig.state(handle)).snapshot_copy_arn), "failed")
+    rig.demo.take_automated_snapshot()
+    return identifier
 
 
-async def test_a_night_that_waits_removes_nothing_yet(on: Bench) -> None:
-    """Its operator may go on with what is there; when the time is over it is removed."""
-    fails(on, "CreateDBInstance")
-    handle = await on.start(asked(half_restored_target="remove", wait_for_operator="PT4H"))
-    await failure(handle)
-    first, last = (str(each["Message"]) for each in on.demo.receive_notifications())
+async def test_every_message_lists_the_orphans(rig: RestoreRig, orphan: str) -> None:
+    """Of a failed restore and of a successful one; the operation's own copy is no orphan."""
+    fail_step(rig.demo.emulator.faults, Step.COPY_SNAPSHOT)
+    await run_to_failure(rig, removing())
+    texts = [only_message(rig)]
+    state = await (await rig.start(removing())).result()
+    assert state.outcome == "succeeded"
+    texts.append(only_message(rig))
+    for text in texts:
+        assert f"ORPHANS OF EARLIER RESTORES\n- {orphan}: failed (failed), of op-001" in text
+        assert "python starter.py cleanup REQUEST_FILE" in text
+
+
+@pytest.mark.usefixtures("create_instance_denied")
+async def test_nothing_is_removed_while_an_operator_may_decide(rig: RestoreRig) -> None:
+    """The operator may continue with what exists; it is removed when the time is over."""
+    handle = await rig.start(removing(half_restored_target="remove", wait_for_operator="PT4H"))
+    await wait_for_failure(handle)
+    first, last = (str(message["Message"]) for message in rig.demo.receive_notifications())
     assert "waits for a decision" in first
     assert "- target cluster orders-staging: available, restored by this operation" in first
     assert "- target cluster orders-staging: gone" in last
-    assert trail(on)[-3:] == [TOLD, REMOVED, TOLD]
+    assert rig.trail()[-3:] == [ERROR_NOTIFICATION_SENT, REMOVED, ERROR_NOTIFICATION_SENT]

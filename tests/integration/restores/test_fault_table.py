@@ -1,8 +1,7 @@
-"""Each row of the fault table, met by a whole night: it goes on, or it ends with the row's own text."""
+"""Each row of the fault table in a whole restore: the restore goes on, or it fails with the row's own text."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -14,8 +13,10 @@ from activities.rds.aws_errors import ANY, TABLE, Action, FaultRule
 from audit.plugin import AuroraRestorePlugin
 from devstack.demo_environment import DemoEnvironment
 from models.request import RestoreRequest
-from tests.rigs.emulator import AT_ONCE, another_evening, clusters_alone
-from tests.rigs.restores import Bench, bench, parts, request, skipped_time
+from tests.rigs.durations import AT_ONCE
+from tests.rigs.emulator import demo_without_databases, prepare_next_restore
+from tests.rigs.requests import request
+from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
 
 SERVICES = {
     "DescribeKey": "kms",
@@ -25,7 +26,7 @@ SERVICES = {
     "GetTopicAttributes": "sns",
     "Publish": "sns",
 }
-MISSED = {
+PREREQUISITES = {
     "DescribeDBSubnetGroups",
     "DescribeDBClusterParameterGroups",
     "DescribeDBParameterGroups",
@@ -34,14 +35,14 @@ MISSED = {
     "DescribeSecret",
     "GetTopicAttributes",
 }
-"""What is looked for before the night and must be there: its absence ends the night."""
-ENDING = [
+"""What the preflight reads and a restore needs: its absence fails the restore."""
+FAILING = [
     rule
     for rule in TABLE
-    if rule.action in (Action.FAIL, Action.REFUSE) or (rule.action is Action.ABSENT and rule.operation in MISSED)
+    if rule.action in (Action.FAIL, Action.REFUSE) or (rule.action is Action.ABSENT and rule.operation in PREREQUISITES)
 ]
-PASSING = [rule for rule in TABLE if rule not in ENDING]
-GROUPS = {
+PASSING = [rule for rule in TABLE if rule not in FAILING]
+PASSING_BY_ACTION = {
     action.value: [rule for rule in PASSING if rule.action is action]
     for action in Action
     if any(rule.action is action for rule in PASSING)
@@ -50,7 +51,7 @@ GROUPS = {
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[DemoEnvironment]:
-    with clusters_alone(AT_ONCE) as demo:
+    with demo_without_databases(AT_ONCE) as demo:
         rds = demo.client("rds")
         family = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
         rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="tuned", **family)
@@ -60,39 +61,40 @@ def demo() -> Iterator[DemoEnvironment]:
 
 
 @pytest.fixture(scope="module")
-async def on(demo: DemoEnvironment) -> AsyncIterator[Bench]:
-    made = parts(demo, "faults")
-    async with skipped_time(AuroraRestorePlugin()) as client, bench(client, demo, made) as built:
-        # Two nights before, so that there is a copy that room can be made of.
+async def shared_rig(demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
+    """After two restores: then there is a copy that can be removed to make room."""
+    parts = worker_parts(demo, "faults")
+    async with time_skipping_client(AuroraRestorePlugin()) as client, run_worker(client, demo, parts) as rig:
         for _ in range(2):
-            another_evening(demo)
-            await (await built.start(asked())).result()
-        yield built
+            prepare_next_restore(demo)
+            await (await rig.start(every_prerequisite())).result()
+        yield rig
 
 
 @pytest.fixture(autouse=True)
-def _morning(demo: DemoEnvironment) -> Iterator[None]:
+def _next_restore(demo: DemoEnvironment) -> Iterator[None]:
     demo.emulator.clock.set(demo.emulator.clock.now() + timedelta(hours=1))
-    another_evening(demo)
+    prepare_next_restore(demo)
     yield
     demo.emulator.faults.clear()
 
 
-def asked() -> RestoreRequest:
-    plain = json.loads(request(users=[]).model_dump_json(exclude_none=True))
+def every_prerequisite() -> RestoreRequest:
+    """A request without users that needs every prerequisite: parameter groups, a key and a secret."""
     instance = {"instance_class": "db.r6g.large", "db_parameter_group_name": "tuned"}
-    plain["target"] |= {
+    target = {
         "instances": [instance],
         "db_cluster_parameter_group_name": "tuned",
         "master_user_secret_id": "master",
         "missing": "create",
     }
-    return RestoreRequest.model_validate_json(json.dumps(plain))
+    return request(users=[], target=target)
 
 
 def provoke(demo: DemoEnvironment, rule: FaultRule) -> None:
+    """Let the next call of the rule's operation fail with the rule's code and text."""
     operation = "DescribeDBClusters" if rule.operation == ANY else rule.operation
-    # The night's first look at snapshots is a list, to which AWS never answers that one is missing.
+    # The first call lists snapshots, and a list never fails with NotFound.
     skip = 1 if operation == "DescribeDBClusterSnapshots" else 0
     demo.emulator.faults.add(
         SERVICES.get(operation, "rds"),
@@ -100,35 +102,35 @@ def provoke(demo: DemoEnvironment, rule: FaultRule) -> None:
         "error",
         code=rule.code,
         message=f"As AWS says it: {rule.fragment}.",
-        # An unmodelled code needs its HTTP status said.
+        # A code that botocore's model lacks needs its HTTP status.
         status=400,
         count=1,
         skip=skip,
     )
 
 
-@pytest.mark.parametrize("rule", ENDING, ids=lambda rule: f"{rule.operation}-{rule.code}-{rule.fragment[:8]}")
-async def test_a_fault_that_ends_the_night(on: Bench, rule: FaultRule) -> None:
-    """The night fails with the row's text at the step that met it, the trail says the same, and people are told."""
-    provoke(on.demo, rule)
-    handle = await on.start(asked())
+@pytest.mark.parametrize("rule", FAILING, ids=lambda rule: f"{rule.operation}-{rule.code}-{rule.fragment[:8]}")
+async def test_a_fault_that_fails_the_restore(shared_rig: RestoreRig, rule: FaultRule) -> None:
+    """The restore fails with the row's text at the step that met the fault, and the trail has the same text."""
+    provoke(shared_rig.demo, rule)
+    handle = await shared_rig.start(every_prerequisite())
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
     cause = failed.value.cause
     assert isinstance(cause, ApplicationError)
     assert rule.short in cause.message
-    state = await on.state(handle)
+    state = await shared_rig.state(handle)
     assert state.operation_id is not None
-    rows = [row for row in on.table.list_rows(state.operation_id) if row.phase == "outcome"]
+    rows = [row for row in shared_rig.table.list_rows(state.operation_id) if row.phase == "outcome"]
     assert next(row.details for row in rows if row.status == "FAILED").startswith(rule.short)
 
 
-@pytest.mark.parametrize("group", GROUPS)
-async def test_faults_that_pass(on: Bench, group: str) -> None:
-    """All rows of one kind in one night: it waits, looks again, adopts or makes room, and succeeds."""
-    for rule in GROUPS[group]:
-        provoke(on.demo, rule)
-    state = await (await on.start(asked())).result()
+@pytest.mark.parametrize("action", PASSING_BY_ACTION)
+async def test_faults_that_pass(shared_rig: RestoreRig, action: str) -> None:
+    """All rows of one action in one restore: it waits, reads again, adopts or makes room, and succeeds."""
+    for rule in PASSING_BY_ACTION[action]:
+        provoke(shared_rig.demo, rule)
+    state = await (await shared_rig.start(every_prerequisite())).result()
     assert state.outcome == "succeeded"
-    unmet = [fault for fault in on.demo.emulator.faults if not fault.fired]
+    unmet = [fault for fault in shared_rig.demo.emulator.faults if not fault.fired]
     assert not unmet

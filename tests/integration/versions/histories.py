@@ -1,4 +1,4 @@
-"""Recorded histories: what Temporal kept of every kind of night, by the version of the code that it ran on."""
+"""Recorded histories: what Temporal kept of every kind of run, by the version of the code that it ran on."""
 
 from __future__ import annotations
 
@@ -20,72 +20,70 @@ from audit.plugin import AuroraRestorePlugin
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "tests" / "histories"
 RECORDER = "recorder"
-"""In place of the process and the host that took part in a recording."""
-UNTOLD = ("stackTrace", "workerInstanceKey", "workerControlTaskQueue", "workerVersion", "taskId", "requestId")
-"""What tells of the machine that recorded, and what no replay reads."""
+"""Replaces the process and the host that recorded."""
+OMITTED_FIELDS = ("stackTrace", "workerInstanceKey", "workerControlTaskQueue", "workerVersion", "taskId", "requestId")
+"""They describe the recording machine, and no replay reads them."""
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """One history, and where it is kept."""
+class RecordedHistory:
+    """One history and its file."""
 
     version: str
     name: str
 
     @property
     def path(self) -> Path:
-        """One file each."""
+        """The file."""
         return FOLDER / self.version / f"{self.name}.json"
 
     def read(self) -> WorkflowHistory:
-        """As Temporal had it."""
-        kept = json.loads(self.path.read_text("utf-8"))
-        return WorkflowHistory.from_json(kept["workflowId"], {"events": kept["events"]})
+        """The history as Temporal had it."""
+        content = json.loads(self.path.read_text("utf-8"))
+        return WorkflowHistory.from_json(content["workflowId"], {"events": content["events"]})
 
     def write(self, history: WorkflowHistory) -> None:
-        """An event a line, without what is of this machine alone."""
+        """Write one event a line, without what describes the recording machine."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         events = ",\n".join(
-            json.dumps(_told(event), separators=(",", ":")) for event in json.loads(history.to_json())["events"]
+            json.dumps(_without_omitted_fields(event), separators=(",", ":"))
+            for event in json.loads(history.to_json())["events"]
         )
-        # The workflow's id is no part of a history, and decides whether a run makes itself a child.
-        written = f'{{"workflowId":{json.dumps(history.workflow_id)},"events":[\n{events}\n]}}\n'
-        self.path.write_text(written.replace(_here(), RECORDER), "utf-8")
+        # A history does not contain the workflow's id, which decides whether a run starts itself as a child.
+        content = f'{{"workflowId":{json.dumps(history.workflow_id)},"events":[\n{events}\n]}}\n'
+        self.path.write_text(content.replace(_worker_identity(), RECORDER), "utf-8")
 
 
-def recorded() -> Iterator[Recorded]:
+def list_recorded() -> Iterator[RecordedHistory]:
     """Every history of every version."""
     for path in sorted(FOLDER.glob("*/*.json")):
-        yield Recorded(path.parent.name, path.stem)
+        yield RecordedHistory(path.parent.name, path.stem)
 
 
-def version() -> str:
-    """The version that the code says it is."""
+def current_version() -> str:
+    """The version in pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    found: str = project["project"]["version"]
-    return found
+    version: str = project["project"]["version"]
+    return version
 
 
-def released(of: str) -> bool:
-    """Whether a version has a section of its own in the changelog."""
-    return any(line.split()[1].strip("[]") == of for line in _changelog() if line.startswith("## "))
+def is_released(version: str) -> bool:
+    """Whether the changelog has a section for the version."""
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if line.startswith("## ")]
+    return any(heading.split()[1].strip("[]") == version for heading in headings)
 
 
-async def replayed(history: WorkflowHistory, *workflows: type) -> WorkflowReplayResult:
-    """What becomes of a history in the hands of these workflows, by default the worker's."""
+async def replay(history: WorkflowHistory, *workflows: type) -> WorkflowReplayResult:
+    """Replay a history on these workflows, by default the worker's."""
     replayer = Replayer(workflows=workflows or worker.WORKFLOWS, plugins=[AuroraRestorePlugin()])
     return await replayer.replay_workflow(history, raise_on_replay_failure=False)
 
 
-def _changelog() -> list[str]:
-    return (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
-
-
-def _here() -> str:
+def _worker_identity() -> str:
     return f"{os.getpid()}@{socket.gethostname()}"
 
 
-def _told(value: Any) -> Any:
+def _without_omitted_fields(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _told(each) for key, each in value.items() if key not in UNTOLD}
-    return [_told(each) for each in value] if isinstance(value, list) else value
+        return {key: _without_omitted_fields(each) for key, each in value.items() if key not in OMITTED_FIELDS}
+    return [_without_omitted_fields(each) for each in value] if isinstance(value, list) else value

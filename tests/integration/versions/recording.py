@@ -1,12 +1,11 @@
-"""Where nights are recorded: the real Temporal server, with time that is skipped and time that is not, and the emulator."""
+"""The rig that records histories: the real Temporal server in skipped and in real time, a worker, and the emulator."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,229 +16,179 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 import worker
 from audit.plugin import AuroraRestorePlugin
-from devstack.aws import Durations
-from devstack.demo_environment import REPLACED_BY, TARGET, DemoEnvironment
+from devstack.demo_environment import DemoEnvironment
 from models.decisions import Decision, OperatorDecision
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Step
-from models.workflow_names import RESTORE_WORKFLOW, STATE_QUERY
+from models.workflow_names import DECIDE_UPDATE, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX, STATE_QUERY
 from runs.resets import Resets
-from tests.rigs.emulator import AT_ONCE, clusters_alone
-from tests.rigs.restores import Between, parts, request, skipped_time
-from tests.rigs.resumed_restores import told
-from workflows.aurora_restore import AuroraRestoreWorkflow
+from tests.rigs.durations import AT_ONCE
+from tests.rigs.emulator import demo_without_databases, manual_snapshots, prepare_first_restore, set_status
+from tests.rigs.failing_calls import fail_step, refuse
+from tests.rigs.requests import quick_request, wait
+from tests.rigs.restores import ActivityHooks, time_skipping_client, worker_parts
 
-SHORT = {"deadline": "PT1M", "first_interval": "PT0.2S", "maximum_interval": "PT0.2S"}
-Happening = Callable[[], Awaitable[Any]]
+CANONICAL_ID = quick_request().target.workflow_id
+OTHER_ID = f"{SCHEDULED_ID_PREFIX}orders-staging-2026-11-23T00:05:00Z"
+QUARTERS = wait("PT1H", "PT15M")
+HOUR = wait("PT1H", "PT1M")
+WAITS = {
+    Step.CHECK_COPY_STATUS: ("copy_snapshot", "copy"),
+    Step.DELETE_RDS: ("delete_rds", "cluster_delete"),
+    Step.CHECK_RESTORE_STATUS: ("restore_snapshot", "cluster_restore"),
+}
+"""The wait of each step that polls, and the duration of what it waits for."""
+REMOVE = {"unfinished_copy": "remove", "half_restored_target": "remove"}
+Incident = Callable[[], Awaitable[Any]]
 
 
-class During(Interceptor):
-    """What happens while an activity runs, by its name and how often it was called."""
+class Incidents(Interceptor):
+    """Causes an incident while an activity runs, by the activity's type and the number of the call."""
 
     def __init__(self) -> None:
-        self.happenings: dict[tuple[str, int], Happening] = {}
+        self.during: dict[tuple[str, int], Incident] = {}
         self.calls: dict[str, int] = {}
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _During(next, self)
+        return _ActivityWithIncidents(next, self)
 
 
-class _During(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, during: During) -> None:
+class _ActivityWithIncidents(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, incidents: Incidents) -> None:
         super().__init__(next)
-        self._during = during
+        self._incidents = incidents
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        name = activity.info().activity_type
-        self._during.calls[name] = self._during.calls.get(name, 0) + 1
-        if happening := self._during.happenings.pop((name, self._during.calls[name]), None):
-            await happening()
-            await asyncio.sleep(0.2)  # the workflow hears of it before this activity ends
+        name, calls = activity.info().activity_type, self._incidents.calls
+        calls[name] = calls.get(name, 0) + 1
+        if incident := self._incidents.during.pop((name, calls[name]), None):
+            await incident()
+            await asyncio.sleep(0.2)  # the incident reaches the workflow before this activity ends
         return await self.next.execute_activity(input)
 
 
 @dataclass
-class Studio:
-    """A worker and a world for one scenario."""
+class ScenarioRig:
+    """A worker and a demo environment for one scenario."""
 
     skipping: Client
-    """Whose nights skip their waits."""
-    waiting: Client
-    """Whose nights wait them out."""
+    """Starts restores whose time is skipped."""
+    real_time: Client
+    """Starts restores in real time."""
     demo: DemoEnvironment
     task_queue: str
-    during: During
+    incidents: Incidents
     handles: dict[str, WorkflowHandle[Any, Any]] = field(default_factory=dict)
-    """The runs of the scenario by the name under which each is kept; "" is the scenario's own."""
+    """The runs whose histories are kept, by the suffix of the file's name; "" is the scenario's own."""
 
     async def start(
-        self, asked: Any, *more: Any, skip: bool = True, workflow_id: str = "", name: str = "", type: str = ""
+        self, *args: Any, skip: bool = True, workflow_id: str = "", name: str = "", workflow_type: str = ""
     ) -> WorkflowHandle[Any, Any]:
-        """Start a night, or a workflow of another type; it is kept under this name."""
-        client = self.skipping if skip else self.waiting
+        """Start a restore, or a workflow of another type; its history is kept under this name."""
+        client = self.skipping if skip else self.real_time
         ahead = self.demo.emulator.clock.now() + timedelta(minutes=1) - datetime.now(UTC)
         handle = await client.start_workflow(
-            type or RESTORE_WORKFLOW,
-            args=[asked, *more] if asked is not None else [],
-            id=workflow_id or request().target.workflow_id,
+            workflow_type or RESTORE_WORKFLOW,
+            args=args,
+            id=workflow_id or CANONICAL_ID,
             task_queue=self.task_queue,
             start_delay=ahead if skip and ahead > timedelta(0) else None,
         )
         self.handles[name] = handle
         return handle
 
-    async def night(self, asked: Any = None, **options: Any) -> WorkflowHandle[Any, Any]:
-        """A whole night, however it ends."""
-        return await self.ended(await self.start(asked or wish(), **options))
+    async def run(self, *args: Any, **options: Any) -> WorkflowHandle[Any, Any]:
+        """Start a workflow, by default with `quick_request`, and wait for its end."""
+        return await self.wait_for_end(await self.start(*(args or (quick_request(),)), **options))
 
-    async def ended(self, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
-        """Wait for its end."""
+    async def wait_for_end(self, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+        """Wait for the end of a run, however it ends."""
         with suppress(WorkflowFailureError):
             await handle.result(follow_runs=False)
         return handle
 
-    async def state(self, handle: WorkflowHandle[Any, Any], there: Callable[[RestoreState], bool]) -> RestoreState:
-        """Wait until a night stands so."""
-        for _ in range(400):
-            state: RestoreState | None = await handle.query(STATE_QUERY, result_type=RestoreState)
-            if state and there(state):
-                return state
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"it did not come so far: {state}")
-
-    async def waits_at(self, handle: WorkflowHandle[Any, Any], step: Step) -> None:
-        """Wait until a night has looked at this step and waits."""
-        await self.state(handle, lambda state: _looked(state, step))
-
-    async def asks(self, handle: WorkflowHandle[Any, Any]) -> None:
-        """Wait until a night waits for its operator, who has been told."""
-        await self.state(handle, lambda state: state.waiting_until is not None and told(state))
-
     async def decide(self, handle: WorkflowHandle[Any, Any], decision: Decision) -> None:
-        """What an operator says to it; a refusal is an answer too."""
-        decided = OperatorDecision(decision=decision, by="kim@ops", reason="recorded")
+        """Send an operator's decision, which the workflow may refuse."""
+        sent = OperatorDecision(decision=decision, by="kim@ops", reason="recorded")
         with suppress(WorkflowUpdateFailedError):
-            await handle.execute_update(AuroraRestoreWorkflow.decide, decided)
+            await handle.execute_update(DECIDE_UPDATE, sent)
 
-    async def goes_on(self, handle: WorkflowHandle[Any, Any], step: Step | None = None) -> None:
-        """Reset a night that ended, as `starter.py retry` does, and wait for its end."""
-        resets = Resets(self.waiting)
+    async def retry(self, handle: WorkflowHandle[Any, Any], step: Step | None = None) -> None:
+        """Reset a restore that ended, as `starter.py retry` does, and wait for its end."""
+        resets = Resets(self.real_time)
         state = await handle.query(STATE_QUERY, result_type=RestoreState)
         ended = await resets.find_ended(handle.id, state.operation_id)
         run_id = await resets.reset(ended, ended.reset_point(step), "recorded")
-        self.handles[""] = await self.ended(self.waiting.get_workflow_handle(handle.id, run_id=run_id))
+        self.handles[""] = await self.wait_for_end(self.real_time.get_workflow_handle(handle.id, run_id=run_id))
 
-    def fails(self, service: str, operation: str, code: str, *, count: int | None = 1, skip: int = 0) -> None:
-        """Let a call of AWS go wrong."""
-        faults = self.demo.emulator.faults
-        faults.add(service, operation, "error", code=code, message="as AWS says it", status=400, count=count, skip=skip)
+    def fail_step(self, step: Step, count: int | None = 1) -> None:
+        """Let a step fail for good."""
+        fail_step(self.demo.emulator.faults, step, count)
 
-    def cancels(self, activity_type: str, call: int = 1) -> None:
-        """Cancel the night while it is in this call."""
-        self.during.happenings[activity_type, call] = self._cancel
+    def refuse(self, service: str, operation: str, code: str, *, count: int | None = 1, skip: int = 0) -> None:
+        """Let a call of AWS fail for good."""
+        refuse(self.demo.emulator.faults, service, operation, code, count, skip)
 
-    async def _cancel(self) -> None:
-        await self.waiting.get_workflow_handle(request().target.workflow_id).cancel()
+    def cancel_during(self, activity_type: str) -> None:
+        """Cancel the restore while this activity runs for the first time."""
+        self.incidents.during[activity_type, 1] = self.real_time.get_workflow_handle(CANONICAL_ID).cancel
 
-    def takes(self, **seconds: float) -> None:
+    def set_durations(self, **seconds: float) -> None:
         """From now on RDS takes so long; everything else happens at once."""
-        self.demo.emulator.durations = Durations(**vars(AT_ONCE) | seconds)
+        self.demo.emulator.durations = replace(AT_ONCE, **seconds)
 
-    async def breaks_the_copy(self) -> None:
-        """The copy that is under way fails."""
-        rds = self.demo.client("rds")
-        found = await asyncio.to_thread(rds.describe_db_cluster_snapshots, SnapshotType="manual")
-        for snapshot in found["DBClusterSnapshots"]:
-            body = {"arn": snapshot["DBClusterSnapshotArn"], "status": "failed"}
-            await asyncio.to_thread(self.demo.control, "POST", "/_devstack/rds/status", body)
+    async def fail_copies(self) -> None:
+        """Let the copy fail that RDS is making."""
+        for snapshot in await asyncio.to_thread(manual_snapshots, self.demo):
+            await asyncio.to_thread(set_status, self.demo, snapshot["DBClusterSnapshotArn"], "failed")
 
 
-def wish(*, patient: bool = False, **changed: Any) -> RestoreRequest:
-    """A request without users, whose waits are short unless it is patient.
-
-    Top-level fields may be replaced, those of source, target and waits are added to.
-    """
-    plain = json.loads(request(users=[]).model_dump_json(exclude_none=True))
-    if not patient:
-        plain["waits"] = dict.fromkeys(plain["waits"], SHORT)
-    for name in ("source", "target", "waits"):
-        plain[name] |= changed.pop(name, {})
-    return RestoreRequest.model_validate_json(json.dumps(plain | changed))
+Scenario = Callable[[ScenarioRig], Awaitable[Any]]
 
 
-def _looked(state: RestoreState, step: Step) -> bool:
-    return bool(state.steps) and state.steps[-1].step is step and state.steps[-1].details != "Started"
+def add_scenario(scenarios: dict[str, Scenario], run: Scenario) -> Scenario:
+    """Keep the history of this run, under the name of the function."""
+    scenarios[run.__name__.replace("_", "-")] = run
+    return run
+
+
+def waiting_for_operator() -> RestoreRequest:
+    """A request whose failed step waits an hour for an operator."""
+    return quick_request(on_failure={"wait_for_operator": "PT1H"})
 
 
 @asynccontextmanager
-async def studios() -> AsyncIterator[Callable[[str], Any]]:
-    """The servers; each scenario gets a studio of its own from them."""
-    with clusters_alone(AT_ONCE) as demo:
-        async with skipped_time(AuroraRestorePlugin()) as skipping:
+async def scenario_rigs() -> AsyncIterator[Callable[[str], AbstractAsyncContextManager[ScenarioRig]]]:
+    """The servers, and a function that makes a rig on them for each scenario."""
+    with demo_without_databases(AT_ONCE) as demo:
+        async with time_skipping_client(AuroraRestorePlugin()) as skipping:
             address = skipping.service_client.config.target_host
-            waiting = await Client.connect(address, plugins=[AuroraRestorePlugin()])
+            real_time = await Client.connect(address, plugins=[AuroraRestorePlugin()])
 
             @asynccontextmanager
-            async def studio(name: str) -> AsyncIterator[Studio]:
-                clean(demo)
-                plugin, table, settings, aws = parts(demo, name)
-                client = await Client.connect(address, plugins=[plugin])
-                during = During()
-                extra = [Between(demo), during]
-                async with worker.build_worker(
-                    client,
-                    settings,
-                    aws,
-                    table,
-                    extra_interceptors=extra,
+            async def scenario_rig(name: str) -> AsyncIterator[ScenarioRig]:
+                demo.emulator.durations = AT_ONCE
+                prepare_first_restore(demo)
+                parts, incidents = worker_parts(demo, name), Incidents()
+                built = worker.build_worker(
+                    await Client.connect(address, plugins=[parts.plugin]),
+                    parts.settings,
+                    parts.aws,
+                    parts.table,
+                    extra_interceptors=[ActivityHooks(demo), incidents],
                     max_concurrent_workflow_tasks=5,
-                ):
+                )
+                async with built:
                     try:
-                        yield Studio(skipping, waiting, demo, settings.task_queue, during)
+                        yield ScenarioRig(skipping, real_time, demo, parts.settings.task_queue, incidents)
                     finally:
-                        await _end(waiting)
+                        await _terminate_restore(real_time)
 
-            yield studio
+            yield scenario_rig
 
 
-async def _end(client: Client) -> None:
-    """A scenario that failed leaves its night to nobody."""
+async def _terminate_restore(client: Client) -> None:
+    """A scenario that failed must not leave a running restore to the next one."""
     with suppress(RPCError):
-        await client.get_workflow_handle(request().target.workflow_id).terminate("the scenario failed")
-
-
-def clean(demo: DemoEnvironment) -> None:
-    """As on the first evening: no fault, no copy, a target that has opted in, a new snapshot of the source."""
-    demo.emulator.faults.clear()
-    demo.emulator.durations = AT_ONCE
-    remove_target(demo)
-    rds = demo.client("rds")
-    for snapshot in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]:
-        _force(demo, snapshot["DBClusterSnapshotArn"])
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"])
-    demo.make_target()
-    demo.take_automated_snapshot()
-
-
-def remove_target(demo: DemoEnvironment) -> None:
-    """There is no target."""
-    rds = demo.client("rds")
-    for cluster in rds.describe_db_clusters()["DBClusters"]:
-        if cluster["DBClusterIdentifier"] != TARGET:
-            continue
-        for member in cluster["DBClusterMembers"]:
-            rds.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"])
-        _force(demo, cluster["DBClusterArn"])
-        rds.delete_db_cluster(DBClusterIdentifier=TARGET, SkipFinalSnapshot=True)
-    demo.wait_until(lambda: all(of["DBClusterIdentifier"] != TARGET for of in rds.describe_db_clusters()["DBClusters"]))
-
-
-def opt_in_to(demo: DemoEnvironment, source_arn: str) -> None:
-    """The target may be replaced by another source."""
-    tag = {"Key": REPLACED_BY, "Value": source_arn}
-    demo.client("rds").add_tags_to_resource(ResourceName=demo.target_arn, Tags=[tag])
-
-
-def _force(demo: DemoEnvironment, arn: str) -> None:
-    demo.control("POST", "/_devstack/rds/status", {"arn": arn, "status": "available"})
+        await client.get_workflow_handle(CANONICAL_ID).terminate("the scenario failed")

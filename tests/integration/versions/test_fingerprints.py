@@ -1,4 +1,4 @@
-"""An edit that breaks the replay of running nights is seen before it is deployed: by the order of commands in the source."""
+"""An edit that breaks the replay of running restores fails here before it is deployed: it changes a fingerprint."""
 
 from __future__ import annotations
 
@@ -6,122 +6,129 @@ import difflib
 
 import pytest
 
+import worker
+from models.steps import Step
 from models.workflow_names import RESTORE_WORKFLOW
-from tests.integration.versions.fingerprints import ROOTS, committed, fingerprints, source
+from tests.integration.versions.fingerprints import ROOTS, TRAIL, committed_fingerprints, fingerprints
+from tests.integration.versions.workflow_sources import read_source
 
-WORKFLOW = "workflows.aurora_restore"
+MODULE = "workflows.aurora_restore"
 WHAT_TO_DO = """
-The commands of {name} are not those that were committed:
+The commands of {name} are not those in tests/histories/fingerprints.json:
 
 {difference}
 
-Temporal replays a night from its history whenever a worker takes it up, and compares these commands with it. A night
-that is running when this is deployed was begun by the commands before: it gets stuck with a nondeterminism error.
+When a worker continues a running restore, Temporal replays its history and compares these commands with it. A restore
+that started on the old commands and runs when this is deployed is stuck with a nondeterminism error.
 Do one of two:
 
-- Keep the old commands for nights that began before:
+- Keep the old commands for restores that started on them:
   if workflow.patched("what-is-new"): <the new> else: <the old>
-- Or deploy this as a new version of a Worker Deployment, on which no night of the old one ever goes on.
+- Or deploy this as a new version of a Worker Deployment, on which no restore of the old version ever continues.
 
-docs/upgrading.md has both. Then `make fingerprints`, and commit tests/histories/fingerprints.json with the change.
-If no worker with the old commands was ever deployed, that is all there is to do, and `make histories`.
+docs/upgrading.md describes both. Then run `make fingerprints`, and commit tests/histories/fingerprints.json with the
+change. If no worker with the old commands was ever deployed, only `make fingerprints` and `make histories` remain.
 """
 
 
 def difference(before: list[str], after: list[str]) -> str:
-    """As in a review: what went with a minus, what came with a plus."""
+    """A diff of two fingerprints, without its header, at most 60 lines."""
     lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
     return "\n".join(lines[:60] + (["…"] if len(lines) > 60 else []))
 
 
+def committed() -> list[str]:
+    """The committed fingerprint of the restore workflow."""
+    return committed_fingerprints()[RESTORE_WORKFLOW]
+
+
+def edited(old: str, new: str, module: str = MODULE) -> list[str]:
+    """The fingerprint of the restore workflow after an edit of its source."""
+    text = read_source(module)
+    assert text.count(old) >= 1, f"{module} no longer has {old!r}; this test needs another edit"
+    return fingerprints({module: text.replace(old, new)})[RESTORE_WORKFLOW]
+
+
 @pytest.mark.parametrize("name", ROOTS)
-def test_commands_are_those_that_were_committed(name: str) -> None:
-    """A change of them is a decision, and says what becomes of running nights."""
-    before, after = committed().get(name, []), fingerprints()[name]
+def test_the_commands_are_the_committed_ones(name: str) -> None:
+    """A change of the commands is a decision about running restores, and is committed with the change."""
+    before, after = committed_fingerprints().get(name, []), fingerprints()[name]
     assert before == after, WHAT_TO_DO.format(name=name, difference=difference(before, after))
 
 
 def test_every_workflow_of_the_worker_has_a_fingerprint() -> None:
     """And so has what the interceptor does in all of them."""
-    import worker
-
     assert {workflow.__name__ for workflow in worker.WORKFLOWS} < set(ROOTS)
-    assert set(committed()) == set(ROOTS)
+    assert set(committed_fingerprints()) == set(ROOTS)
 
 
-def test_the_nine_steps_are_in_it_in_order() -> None:
-    """The fingerprint of a night reads as the runbook does."""
-    from models.steps import Step
-
-    given = [line.split()[-1] for line in fingerprints()[RESTORE_WORKFLOW] if line.startswith("given ")]
-    steps = [step for step in given if step in set(Step)]
+def test_it_lists_the_nine_steps_in_order() -> None:
+    """The fingerprint of a restore reads as the runbook does."""
+    passed = [line.split()[-1] for line in fingerprints()[RESTORE_WORKFLOW] if line.startswith("given ")]
+    steps = [activity_type for activity_type in passed if activity_type in set(Step)]
     assert list(dict.fromkeys(steps)) == list(Step)
 
 
-def edited(old: str, new: str, module: str = WORKFLOW) -> list[str]:
-    """The fingerprint of a night after an edit of the source."""
-    text = source(module)
-    assert text.count(old) >= 1, f"{module} has no {old!r} any more; this test needs another edit"
-    return fingerprints({module: text.replace(old, new)})[RESTORE_WORKFLOW]
+def test_words_do_not_change_it() -> None:
+    """Docstrings, comments and the names of variables and functions are not part of a history."""
+    assert edited('"""Run one restore', '"""Run a restore') == committed()
+    assert edited("        checked = await", "        # The newest.\n        checked = await") == committed()
+    assert edited("restored = await self._runner.call(", "again = await self._runner.call(") == committed()
+    assert edited("_delete_rds", "_remove_target") == committed()
 
 
-def test_words_are_free() -> None:
-    """A docstring, a comment, a variable's and a function's name are not what a history tells of."""
-    before = committed()[RESTORE_WORKFLOW]
-    assert edited('"""Run one restore', '"""Run a restore') == before
-    assert edited("        checked = await", "        # The newest.\n        checked = await") == before
-    assert edited("restored = await self._runner.call(", "again = await self._runner.call(") == before
-    assert edited("_delete_rds", "_remove_target") == before
+SUCCEED = "        runner.progress.succeed()"
 
 
-def test_an_added_command_shows() -> None:
-    """A timer, an activity or a search attribute more."""
-    before = committed()[RESTORE_WORKFLOW]
-    timer = edited(
-        "        runner.progress.succeed()", "        await workflow.sleep(60)\n        runner.progress.succeed()"
-    )
-    assert difference(before, timer).count("+timer") == 1
-    seal = edited(
-        "        runner.progress.succeed()",
-        "        await runner.seal(request, TRAIL_CALL)\n        runner.progress.succeed()",
-    )
-    assert "+activity seal-trail" in difference(before, seal)
-    shown = edited(
-        '"""The restore begins."""', '"""The restore begins."""\n        self._update()', "workflows.progress"
-    )
-    assert shown == before
-    stage = '"""The restore begins."""\n        workflow.upsert_search_attributes([])'
-    assert "+search attributes" in difference(before, edited('"""The restore begins."""', stage, "workflows.progress"))
+@pytest.mark.parametrize(
+    ("added", "line"),
+    [
+        ("await workflow.sleep(60)", "+timer"),
+        ("await runner.seal(request, TRAIL_CALL)", "+activity seal-trail"),
+        ("workflow.upsert_search_attributes([])", "+search attributes"),
+    ],
+)
+def test_an_added_command_changes_it(added: str, line: str) -> None:
+    """Be it a timer, an activity or a search attribute."""
+    assert line in difference(committed(), edited(SUCCEED, f"        {added}\n{SUCCEED}"))
 
 
-def test_a_removed_command_shows() -> None:
-    """A wait for the trail less, in a function that the workflow calls."""
-    before = committed()[RESTORE_WORKFLOW]
-    assert "-wait" in difference(before, edited("        await trail.wait_until_written()\n", ""))
+def test_a_command_in_a_constructor_changes_it() -> None:
+    """Constructors are followed; a call that issues no command changes nothing."""
+    docstring = '"""The restore begins."""'
+    module = "workflows.progress"
+    assert edited(docstring, f"{docstring}\n        self._update()", module) == committed()
+    with_command = edited(docstring, f"{docstring}\n        workflow.upsert_search_attributes([])", module)
+    assert "+search attributes" in difference(committed(), with_command)
 
 
-def test_another_order_shows() -> None:
-    """Two steps that change places."""
-    users = "        await runner.run_step(self._setup_db_users, request, restored, endpoint)\n"
-    archive = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
-    assert edited(users + archive, archive + users) != committed()[RESTORE_WORKFLOW]
+def test_a_removed_command_changes_it() -> None:
+    """Here the wait for the trail, in a function that the workflow calls."""
+    assert "-wait" in difference(committed(), edited("        await trail.wait_until_written()\n", ""))
 
 
-def test_a_command_that_comes_to_depend_on_something_shows() -> None:
-    """Also by patched(), which stands in the history itself."""
-    step = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
-    guarded = edited(step, f'        if workflow.patched("no-archive"):\n    {step}')
-    assert {"+patched no-archive", "+if"} <= set(difference(committed()[RESTORE_WORKFLOW], guarded).splitlines())
+USERS = "        await runner.run_step(self._setup_db_users, request, restored, endpoint)\n"
+ARCHIVE = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
 
 
-def test_the_sentence_says_what_happened_and_what_to_do() -> None:
-    """Whoever reads it has never heard of determinism."""
-    told = WHAT_TO_DO.format(name=RESTORE_WORKFLOW, difference=difference(["activity a"], ["timer", "activity a"]))
-    assert "+timer" in told
-    for word in ("workflow.patched(", "Worker Deployment", "docs/upgrading.md", "make fingerprints"):
-        assert word in told
+def test_another_order_changes_it() -> None:
+    """Two steps are exchanged."""
+    assert edited(USERS + ARCHIVE, ARCHIVE + USERS) != committed()
+
+
+def test_a_new_condition_changes_it() -> None:
+    """A command that comes to depend on patched(), which is part of the history itself."""
+    guarded = edited(ARCHIVE, f'        if workflow.patched("no-archive"):\n    {ARCHIVE}')
+    assert {"+patched no-archive", "+if"} <= set(difference(committed(), guarded).splitlines())
+
+
+def test_a_failure_says_what_to_do() -> None:
+    """To a reader who does not know what determinism is."""
+    text = WHAT_TO_DO.format(name=RESTORE_WORKFLOW, difference=difference(["activity a"], ["timer", "activity a"]))
+    for words in ("+timer", "workflow.patched(", "Worker Deployment", "docs/upgrading.md", "make fingerprints"):
+        assert words in text
 
 
 def test_the_interceptors_commands_are_followed() -> None:
-    """The rows of the trail are commands of every workflow, given where a step ends."""
-    assert any("local activity record-outcome" in line for line in fingerprints()["the trail, in every workflow"])
+    """The rows of the trail are commands of every workflow, issued where a step ends."""
+    assert any("local activity record-outcome" in line for line in fingerprints()[TRAIL])

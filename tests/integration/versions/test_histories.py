@@ -1,4 +1,4 @@
-"""Nights that began on an earlier version end on this one: every recorded history is replayed."""
+"""Restores that started on an earlier version end on this one: every recorded history is replayed."""
 
 from __future__ import annotations
 
@@ -23,88 +23,100 @@ from models.request import RestoreRequest
 from models.steps import Step
 from models.workflow_names import RESTORE_WORKFLOW
 from settings import DatabaseTls, Settings
-from tests.integration.versions.histories import FOLDER, RECORDER, Recorded, recorded, released, replayed, version
+from tests.integration.versions.histories import (
+    FOLDER,
+    RECORDER,
+    RecordedHistory,
+    current_version,
+    is_released,
+    list_recorded,
+    replay,
+)
 from tests.integration.versions.scenarios import SCENARIOS
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
-HISTORIES = list(recorded())
-CURRENT = [history for history in HISTORIES if history.version == version()]
+HISTORIES = list(list_recorded())
+CURRENT = [history for history in HISTORIES if history.version == current_version()]
 WHAT_TO_DO = """
 {name}, recorded on version {version}, does not replay:
 
     {failure}
 
-Every night that was begun by that version and still runs when this one is deployed would get stuck there.
+Every restore that started on that version and runs when this one is deployed would be stuck.
 Do one of two:
 
-- Keep the commands of the old version for nights that it began:
+- Keep the commands of the old version for restores that started on it:
   if workflow.patched("what-is-new"): <the new> else: <the old>
-- Or deploy this as a new version of a Worker Deployment, on which no night of the old one ever goes on; then remove
-  tests/histories/{version} in the same change.
+- Or deploy this as a new version of a Worker Deployment, on which no restore of the old version ever continues; then
+  remove tests/histories/{version} in the same change.
 
-docs/upgrading.md has both. If no version with that history was ever released: make histories
+docs/upgrading.md describes both. If no version with that history was ever released: make histories
 """
 
 
-def name(history: Recorded) -> str:
+def history_id(history: RecordedHistory) -> str:
     return f"{history.version}-{history.name}"
 
 
-@pytest.mark.parametrize("history", HISTORIES, ids=name)
-async def test_a_recorded_night_replays(history: Recorded) -> None:
-    """This code gives the same commands that the recorded version gave."""
-    failure = (await replayed(history.read())).replay_failure
+def recorded(name: str) -> WorkflowHistory:
+    """A history of this version."""
+    return RecordedHistory(current_version(), name).read()
+
+
+@pytest.mark.parametrize("history", HISTORIES, ids=history_id)
+async def test_a_recorded_history_replays(history: RecordedHistory) -> None:
+    """This code issues the commands that the recorded version issued."""
+    failure = (await replay(history.read())).replay_failure
     assert failure is None, WHAT_TO_DO.format(name=history.name, version=history.version, failure=failure)
 
 
 def test_every_scenario_is_recorded_on_this_version() -> None:
-    """None is missing, and none is left over from a scenario that is no more."""
-    kept = {history.name for history in CURRENT}
-    assert set(SCENARIOS) <= kept, f"not recorded: {sorted(set(SCENARIOS) - kept)}; run: make histories"
-    of_children = {f"{name}-child" for name in SCENARIOS}
-    assert kept <= set(SCENARIOS) | of_children, "run: make histories"
+    """No history is missing, and none is of a scenario that no longer exists."""
+    names = {history.name for history in CURRENT}
+    assert set(SCENARIOS) <= names, f"not recorded: {sorted(set(SCENARIOS) - names)}; run: make histories"
+    assert names <= set(SCENARIOS) | {f"{name}-child" for name in SCENARIOS}, "run: make histories"
 
 
-def test_every_step_fails_in_one_and_is_cancelled_in_one() -> None:
-    """The scenarios go through all nine steps."""
+def test_every_step_fails_in_one_scenario_and_is_cancelled_in_another() -> None:
+    """The scenarios cover all nine steps."""
     for step in Step:
         assert {f"failed-at-{step}", f"cancelled-in-{step}"} <= set(SCENARIOS)
 
 
 @pytest.mark.parametrize("step", Step)
-def test_a_failure_is_one_of_its_step(step: Step) -> None:
-    """What is called a failure of a step ended as one, and what is called a cancellation was asked for."""
-    *_, end = Recorded(version(), f"failed-at-{step}").read().events
-    assert end.workflow_execution_failed_event_attributes.failure.message.startswith(f"{step}: ")
-    events = Recorded(version(), f"cancelled-in-{step}").read().events
-    assert [event for event in events if event.HasField("workflow_execution_cancel_requested_event_attributes")]
+def test_a_scenario_does_what_its_name_says(step: Step) -> None:
+    """failed-at-X ends with an error of step X, and cancelled-in-X has a cancellation."""
+    last = recorded(f"failed-at-{step}").events[-1]
+    assert last.workflow_execution_failed_event_attributes.failure.message.startswith(f"{step}: ")
+    events = recorded(f"cancelled-in-{step}").events
+    assert any(event.HasField("workflow_execution_cancel_requested_event_attributes") for event in events)
 
 
-# That a replay is a check
+# A replay notices changes
 
 
-async def test_a_night_whose_history_has_another_step_is_refused() -> None:
-    """A history in which another activity was asked for does not replay."""
-    history = Recorded(version(), "a-good-night").read()
-    scheduled = next(event for event in history.events if _asks_for(event) == Step.COPY_SNAPSHOT)
+async def test_a_history_with_another_activity_does_not_replay() -> None:
+    """The workflow calls copy-snapshot where the history has delete-rds."""
+    history = recorded("successful-restore")
+    scheduled = next(event for event in history.events if _activity_type(event) == Step.COPY_SNAPSHOT)
     scheduled.activity_task_scheduled_event_attributes.activity_type.name = Step.DELETE_RDS.value
-    failure = (await replayed(history)).replay_failure
+    failure = (await replay(history)).replay_failure
     assert isinstance(failure, workflow.NondeterminismError)
 
 
-async def test_a_night_whose_history_lacks_a_timer_is_refused() -> None:
-    """A wait that was not in the old version does not pass unnoticed."""
-    history = Recorded(version(), "a-good-night").read()
+async def test_a_history_without_a_timer_does_not_replay() -> None:
+    """The workflow waits where the history has an activity."""
+    history = recorded("successful-restore")
     event = next(event for event in history.events if event.HasField("timer_started_event_attributes"))
     event.ClearField("timer_started_event_attributes")
     event.activity_task_scheduled_event_attributes.activity_id = "99"
-    event.event_type = next(of.event_type for of in history.events if _asks_for(of))
-    assert isinstance((await replayed(history)).replay_failure, workflow.NondeterminismError)
+    event.event_type = next(other.event_type for other in history.events if _activity_type(other))
+    assert isinstance((await replay(history)).replay_failure, workflow.NondeterminismError)
 
 
 @workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
 class Unchanged(AuroraRestoreWorkflow):
-    """As it is, so that what is refused below is refused for its steps."""
+    """The workflow as it is: shows that the replay below fails for the exchanged steps, not for the subclass."""
 
     @workflow.run
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
@@ -112,35 +124,34 @@ class Unchanged(AuroraRestoreWorkflow):
 
 
 @workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
-class Swapped(AuroraRestoreWorkflow):
-    """As somebody might change it: the snapshot is archived where the users should be set."""
+class WithExchangedSteps(AuroraRestoreWorkflow):
+    """A careless change: archive-snapshot runs in the place of setup-db-users."""
 
     @workflow.run
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
         return await super().run(request)
 
     async def _setup_db_users(self, request: Any, restored: Any, endpoint: Any) -> None:
-        await self._archive_snapshot(request, *self._found)
+        await self._archive_snapshot(request, *self._checked_and_copy)
 
     async def _delete_rds(self, request: Any, checked: Any, copy: Any) -> None:
-        self._found = (checked, copy)
+        self._checked_and_copy = (checked, copy)
         await super()._delete_rds(request, checked, copy)
 
 
-async def test_a_workflow_whose_steps_are_swapped_is_refused() -> None:
-    """Two steps in another order: Temporal says so, and so would the test above, with what to do."""
-    history = Recorded(version(), "a-good-night").read()
-    assert (await replayed(history, Unchanged)).replay_failure is None
-    failure = (await replayed(history, Swapped)).replay_failure
+async def test_exchanged_steps_do_not_replay() -> None:
+    """The test above would fail too, and say what to do."""
+    assert (await replay(recorded("successful-restore"), Unchanged)).replay_failure is None
+    failure = (await replay(recorded("successful-restore"), WithExchangedSteps)).replay_failure
     assert isinstance(failure, workflow.NondeterminismError)
-    told = WHAT_TO_DO.format(name="a-good-night", version=version(), failure=failure)
-    assert "workflow.patched" in told
-    assert "docs/upgrading.md" in told
+    text = WHAT_TO_DO.format(name="successful-restore", version=current_version(), failure=failure)
+    assert "workflow.patched" in text
+    assert "docs/upgrading.md" in text
 
 
 @workflow.defn(name=RESTORE_WORKFLOW, sandboxed=False)
 class Patched(AuroraRestoreWorkflow):
-    """As docs/upgrading.md has it: what is new, only for nights that begin on it."""
+    """A change as in docs/upgrading.md: a timer only for restores that start on the new code."""
 
     @workflow.run
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
@@ -152,85 +163,92 @@ class Patched(AuroraRestoreWorkflow):
         await super()._archive_snapshot(request, checked, copy)
 
 
-@pytest.mark.parametrize("name", ["a-good-night", "failed-at-archive-snapshot-and-goes-on", "operator-skips"])
-async def test_a_change_that_is_guarded_replays(name: str) -> None:
-    """With workflow.patched() a night of the old version goes the old way."""
-    assert (await replayed(Recorded(version(), name).read(), Patched)).replay_failure is None
+@pytest.mark.parametrize("name", ["successful-restore", "failed-at-archive-snapshot-and-retried", "operator-skips"])
+async def test_a_patched_change_replays(name: str) -> None:
+    """With workflow.patched() a restore of the old version issues the old commands."""
+    assert (await replay(recorded(name), Patched)).replay_failure is None
 
 
-# What else an old night brings to a new worker
+# The activities of an old restore
 
 
-def _calls(history: WorkflowHistory) -> Iterator[tuple[str, Any]]:
-    """Every activity that was asked for, with what it was told."""
+def _scheduled_activities(history: WorkflowHistory) -> Iterator[tuple[str, Any]]:
+    """The type and the payloads of every activity."""
     for event in history.events:
-        if type_ := _asks_for(event):
-            yield type_, event.activity_task_scheduled_event_attributes.input.payloads
+        if activity_type := _activity_type(event):
+            yield activity_type, event.activity_task_scheduled_event_attributes.input.payloads
 
 
 @pytest.fixture(scope="module")
-def inputs() -> dict[str, type]:
-    """What each activity of the worker takes, by its type."""
+def input_types() -> dict[str, type]:
+    """The input type of each activity of the worker."""
     settings = Settings(audit_region=TARGET_REGION, database_tls=DatabaseTls.DISABLE)
     aws = AwsClients()
     _, table = worker.plugin(settings, aws)
-    defined = [activity._Definition.must_from_callable(each) for each in worker.activities(settings, aws, table)]
-    return {str(each.name): _input_of(each.fn) for each in defined}
+    functions = worker.activities(settings, aws, table)
+    definitions = [activity._Definition.must_from_callable(function) for function in functions]
+    return {str(definition.name): _input_type(definition.fn) for definition in definitions}
 
 
-@pytest.mark.parametrize("history", HISTORIES, ids=name)
-async def test_a_new_worker_takes_the_activities_of_an_old_night(history: Recorded, inputs: dict[str, type]) -> None:
-    """An activity that an old worker asked for is tried again by a new one: it exists there, and reads its input."""
+@pytest.mark.parametrize("history", HISTORIES, ids=history_id)
+async def test_a_new_worker_can_run_the_activities_of_an_old_restore(
+    history: RecordedHistory, input_types: dict[str, type]
+) -> None:
+    """An activity that an old worker scheduled may be retried by a new one, which must know it and read its input."""
     converter = AuroraRestorePlugin().data_converter
     assert isinstance(converter, DataConverter)
-    for type_, payloads in _calls(history.read()):
-        assert type_ in inputs, f"{type_} is gone, and a night of {history.version} may be waiting for it"
-        [value] = await converter.decode(payloads, [inputs[type_]])
-        assert isinstance(value, inputs[type_])
+    for activity_type, payloads in _scheduled_activities(history.read()):
+        assert activity_type in input_types, (
+            f"{activity_type} no longer exists, and a restore of {history.version} may wait for it"
+        )
+        [value] = await converter.decode(payloads, [input_types[activity_type]])
+        assert isinstance(value, input_types[activity_type])
 
 
-# That nothing is kept that should not be
+# What the files must not contain
 
 
-@pytest.mark.parametrize("history", HISTORIES, ids=name)
-def test_a_history_tells_nothing_of_the_machine_that_recorded_it(history: Recorded) -> None:
+@pytest.mark.parametrize("history", HISTORIES, ids=history_id)
+def test_a_history_says_nothing_about_the_machine_that_recorded_it(history: RecordedHistory) -> None:
     """No host, no process, no path, no stack trace, in plain text or in a payload."""
-    kept = json.loads(history.path.read_text("utf-8"))
-    identities = {found for key, found in _strings(kept) if key == "identity"}
-    assert {of for of in identities if of not in ("", RECORDER, "history-service", "worker-service")} == set()
+    content = json.loads(history.path.read_text("utf-8"))
+    identities = {text for key, text in _strings(content) if key == "identity"}
+    assert identities <= {"", RECORDER, "history-service", "worker-service"}
     for event in history.read().events:
-        told = re.sub(rb"\s", b" ", event.SerializeToString())
-        assert not re.search(rb"/(?:home|root|tmp|usr|opt|var)/|\.venv|site-packages|Traceback", told), event.event_id
+        data = re.sub(rb"\s", b" ", event.SerializeToString())
+        assert not re.search(rb"/(?:home|root|tmp|usr|opt|var)/|\.venv|site-packages|Traceback", data), event.event_id
 
 
 def test_a_released_version_is_not_recorded_again() -> None:
-    """Its histories are what is out there; the changelog says what is released."""
-    assert not released(version()) or CURRENT
-    assert not released("0.0.0")
+    """Its histories are those of restores out there; the changelog says what is released."""
+    assert not is_released(current_version()) or CURRENT
+    assert not is_released("0.0.0")
 
 
-def test_the_histories_stay_small() -> None:
+def test_the_histories_are_small() -> None:
     """A few megabytes a version, in files that a review can open."""
     sizes = Counter({path: path.stat().st_size for path in FOLDER.rglob("*.json")})
     assert sizes.total() < 6_000_000 * len({history.version for history in HISTORIES})
     assert max(sizes.values()) < 400_000
 
 
-def _asks_for(event: Any) -> str:
+def _activity_type(event: Any) -> str:
     return str(event.activity_task_scheduled_event_attributes.activity_type.name)
 
 
-def _input_of(function: Any) -> type:
+def _input_type(function: Any) -> type:
+    """The type of an activity's one parameter."""
     *_, last = inspect.get_annotations(inspect.unwrap(function), eval_str=True).items()
-    parameters = [found for key, found in inspect.get_annotations(function, eval_str=True).items() if key != "return"]
+    parameters = [type_ for name, type_ in inspect.get_annotations(function, eval_str=True).items() if name != "return"]
     found: type = parameters[0] if parameters else last[1]
     return found
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in a JSON value, with the key that it is under."""
     if isinstance(value, dict):
-        for inner, each in value.items():
-            yield from _strings(each, inner)
+        for name, each in value.items():
+            yield from _strings(each, name)
     elif isinstance(value, list):
         for each in value:
             yield from _strings(each, key)

@@ -20,7 +20,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 
-from devstack.aws import Durations, NoDatabases, sockets
+from devstack.aws import NoDatabases, sockets
 from devstack.aws.application import Application
 from devstack.aws.clock import Clock
 from devstack.aws.fault_injection import FaultInjector
@@ -34,23 +34,11 @@ from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.requests import AwsRequest
 from tests.properties.no_harm.in_process_services import InProcessServices
 from tests.rigs.crash_injector import WorkerCrash
+from tests.rigs.durations import NO_HARM
 
 CHANGING = ("Add", "Copy", "Create", "Delete", "Failover", "Modify", "Reboot", "Remove", "Restore", "Start", "Stop")
 EFFECTIVE_OUTCOMES = ("OK", "reset-after")
 """The journal's outcomes of calls that took effect."""
-DURATIONS = Durations(
-    snapshot=30,
-    copy=30,
-    cluster_create=30,
-    cluster_restore=30,
-    cluster_modify=30,
-    cluster_delete=30,
-    instance_create=30,
-    instance_delete=30,
-    instance_modify=30,
-    master_password=30,
-)
-"""In seconds; a restore polls once a minute."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +83,7 @@ class InProcessAws:
         self.clock = Clock()
         self.clock.freeze(now)
         self.faults, self.journal = FaultInjector(), Journal()
-        durations = replace(DURATIONS, visibility_lag=visibility_lag)
+        durations = replace(NO_HARM, visibility_lag=visibility_lag)
         self.state = RdsState(dict.fromkeys(ENGINES, NoDatabases()), self.services, self.clock, durations)
         self.application = Application(self.state, self.services, self.faults, self.journal)
         self.effects: list[Effect] = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from models.request import RestoreRequest
 from tests.properties.no_harm.emulated_resources import SECURITY_GROUP
 from tests.properties.no_harm.scenario import (
@@ -16,6 +14,7 @@ from tests.properties.no_harm.scenario import (
     Place,
     Scenario,
 )
+from tests.rigs.requests import every_wait, request, wait
 
 ROLE = f"arn:aws:iam::{TARGET_ACCOUNT}:role/aurora-restore"
 SELECTORS = {"named": {"identifier": "nightly"}, "prefix": {"prefix": "daily"}, "newest": {}}
@@ -32,15 +31,15 @@ def request_of(scenario: Scenario) -> RestoreRequest:
     """The request of a scenario; each wait has a deadline of 9 minutes and polls once a minute."""
     place = scenario.place
     has_sources_name = scenario.target_has_sources_name and place is not Place.SAME
-    wait = {"deadline": "PT9M", "first_interval": "PT1M", "maximum_interval": "PT1M"}
-    request = {
-        "source": {
+    return request(
+        users=None,
+        source={
             "account_id": SOURCE_ACCOUNT,
             "region": SOURCE_REGION,
             "cluster": SOURCE,
             "snapshot": SELECTORS[effective_selector(scenario)],
         },
-        "target": {
+        target={
             "account_id": place.account,
             "region": place.region,
             "role_arn": ROLE if place in OTHER_ACCOUNTS else None,
@@ -51,12 +50,11 @@ def request_of(scenario: Scenario) -> RestoreRequest:
             "kms_key_id": "the-one" if scenario.encrypted and place is not Place.SAME else None,
             "missing": "create" if scenario.create_missing else "fail",
         },
-        "archive": {"keep": scenario.keep},
-        "on_failure": {
+        archive={"keep": scenario.keep},
+        on_failure={
             "unfinished_copy": "remove" if scenario.remove_copy else "keep",
             "half_restored_target": "remove" if scenario.remove_target else "keep",
         },
-        "notification": {"topic_arn": f"arn:aws:sns:{SOURCE_REGION}:{SOURCE_ACCOUNT}:restores"},
-        "waits": {"copy_snapshot": wait, "delete_rds": wait, "restore_snapshot": wait},
-    }
-    return RestoreRequest.model_validate_json(json.dumps(request))
+        notification={"topic_arn": f"arn:aws:sns:{SOURCE_REGION}:{SOURCE_ACCOUNT}:restores"},
+        waits=every_wait(wait("PT9M", "PT1M")),
+    )
