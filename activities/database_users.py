@@ -112,8 +112,8 @@ class DatabaseUserActivities:
         if cluster is None:
             raise StepFailed(
                 "Restored cluster not found",
-                f"{step_input.target.arn} does not exist any more. Check who deleted or renamed it, then run the restore "
-                "again.",
+                f"{step_input.target.arn} does not exist any more. Find out who deleted or renamed it, then retry from "
+                "restore-snapshot.",
             )
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
 

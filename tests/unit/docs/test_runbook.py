@@ -10,21 +10,25 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 
-from activities.rds.aws_errors import TABLE
+from activities.rds.aws_errors import TABLE, FaultRule
 from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, retry_command
 from models.search_attributes import ALL
 from models.steps import Step
 from tests.rigs.documents import anchor, headings, modules, section, text
+from tests.rigs.messages import Message, raised_messages
 
 RUNBOOK = text("docs", "runbook.md")
 PARTS = ("> **Do this**", "**What it does.**", "**What you will see.**", "**When it fails")
 LONGEST_BOX = 5
 """Lines, the first of which is its title."""
-FIRST_IS_SHORT = {
-    "Refused", "StepFailed", "DatabaseUnreachable", "ResourceBusy", "AwsUnavailable", "TrailUnavailable",
-    "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "StaleRead",
-}  # fmt: skip
-SECOND_IS_SHORT = {"Violation", "_missing_resource", "end_wait_if_final"}
+ROWS = [
+    (details, what_to_do.replace("`", ""))
+    for details, what_to_do in re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", RUNBOOK, re.MULTILINE)
+]
+MESSAGES = list(raised_messages())
+WITHOUT_CURE = {"Invalid request": "it lists mistakes, and each of them says what was expected"}
+"""Messages that end with something else than a cure, and why."""
+CURED = [message for message in MESSAGES if message.cure and message.short not in WITHOUT_CURE]
 SERVICES = ("rds", "ec2", "kms", "secretsmanager", "sns", "sts", "dynamodb")
 NO_PERMISSION_OF_ITS_OWN = {
     "sts:GetCallerIdentity",  # needs none
@@ -66,9 +70,23 @@ def test_it_has_every_text_of_the_fault_table() -> None:
 
 def test_it_has_every_text_that_is_raised() -> None:
     """Each short text that an activity, the trail or the workflow raises is in the runbook."""
-    shorts = dict(raised_texts())
-    assert len(shorts) > 30
-    assert {short: where for short, where in shorts.items() if short not in RUNBOOK} == {}
+    assert len({message.short for message in MESSAGES}) > 30
+    assert not [f"{message.where}: {message.short}" for message in MESSAGES if message.short not in RUNBOOK]
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in TABLE if rule.advice], ids=lambda rule: f"{rule.operation}-{rule.code}"
+)
+def test_the_cure_of_a_fault_is_the_runbooks(rule: FaultRule) -> None:
+    """What the fault table advises is in the row of the same text, word for word."""
+    assert is_in_a_row(rule.short, rule.advice)
+
+
+@pytest.mark.parametrize("message", CURED, ids=lambda message: f"{message.where}-{message.short}")
+def test_the_cure_of_a_message_is_the_runbooks(message: Message) -> None:
+    """What a message says last, which is what to do, is in the row of its text, word for word."""
+    assert message.cure is not None
+    assert is_in_a_row(message.short, message.cure), message.cure
 
 
 def test_it_has_every_text_on_success() -> None:
@@ -97,7 +115,7 @@ def test_its_cures_are_those_that_the_tool_prints() -> None:
 
 def test_every_cure_is_of_a_text_that_the_step_can_show() -> None:
     """A short text that was renamed is renamed in the table of cures too."""
-    shorts = {*dict(raised_texts()), *(rule.short for rule in TABLE)}
+    shorts = {*(message.short for message in MESSAGES), *(rule.short for rule in TABLE)}
     assert {short for _, short in (*RETRY_FROM, *START_ONLY)} <= shorts
 
 
@@ -127,37 +145,15 @@ def cures(heading: str) -> Iterator[tuple[str, str]]:
         yield from ((short, cure) for short in details.split(", "))
 
 
-def raised_texts() -> Iterator[tuple[str, str]]:
-    """Each short text that is a literal in the code, and where; texts that are composed are left to the reader."""
-    for package in ("activities", "audit", "clients", "workflows"):
-        for path, tree in modules(package):
-            named = dict(constants(tree))
-            for call in calls(tree):
-                match short_of(call):
-                    case [ast.Constant(str(short))]:
-                        yield short, f"{path.name}:{call.lineno}"
-                    case [ast.Name(name)] if name in named:
-                        yield named[name], f"{path.name}:{call.lineno}"
+def is_in_a_row(short: str, cure: str) -> bool:
+    """Whether a row whose Details have the short text says the cure; an ellipsis is for what differs each time."""
+    pieces = [re.escape(piece.strip(" .:\n")) for piece in cure.split("…") if piece.strip(" .:\n")]
+    wanted = re.compile(".*?".join(pieces))
+    return any(short in details and wanted.search(what_to_do) for details, what_to_do in ROWS)
 
 
 def calls(tree: ast.Module) -> Iterator[ast.Call]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
-def constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """The names that texts have, in the module or in a function."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Name(name)], value=ast.Constant(str(value))):
-                yield name, value
-
-
-def short_of(call: ast.Call) -> list[ast.expr]:
-    """The argument of a raising call that becomes the trail's Details."""
-    name = getattr(call.func, "id", getattr(call.func, "attr", ""))
-    if name in FIRST_IS_SHORT:
-        return call.args[:1]
-    return call.args[1:2] if name in SECOND_IS_SHORT else []
 
 
 def called_operations() -> Iterator[str]:
