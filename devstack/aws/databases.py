@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Address(NamedTuple):
-    """Where a database server listens."""
+    """The address of a database server."""
 
     host: str
     port: int

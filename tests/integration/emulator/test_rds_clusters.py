@@ -1,4 +1,4 @@
-"""DB clusters: creating, describing, modifying, deleting, stopping."""
+"""DB clusters: create, describe, modify, delete, stop, start."""
 
 from __future__ import annotations
 
