@@ -97,12 +97,12 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "activities/clusters.py",
-                'if cluster["DbClusterResourceId"] != step_input.target_resource_id:',
-                "if False:",
+                "        _refuse_own_cluster(step_input, cluster)\n"
+                '        check_resource_id(cluster, step_input.target_resource_id, "as seen by snapshot-check")\n',
+                "",
             ),
-            Change("activities/clusters.py", "if _restored_here(step_input, cluster):", "if False:"),
             Change(
-                "activities/clusters.py", ' and still["DbClusterResourceId"] == step_input.target_resource_id:', ":"
+                "activities/clusters.py", ' and cluster["DbClusterResourceId"] == step_input.target_resource_id:', ":"
             ),
             Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),

@@ -80,7 +80,7 @@ def _effects(observation: Observation) -> Iterator[str]:
             yield f"{step} succeeded with {effects} effects"
     deletions = len(_effective_calls(observation, "DeleteDBCluster"))
     if "delete-rds" in succeeded and observation.before.target and deletions != 1:
-        yield "delete-rds succeeded without a deletion"
+        yield f"delete-rds succeeded with {deletions} deletions"
     if observation.outcome == "succeeded":
         yield from _replaced(observation)
 
