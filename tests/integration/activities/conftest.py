@@ -10,15 +10,15 @@ from botocore.retries.standard import ExponentialBackoff
 from audit.setup import create_audit_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.activities import (
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import (
     ACCOUNT,
     CLOCK_START,
     KEY_ALIAS,
-    MOMENT,
+    LONGER_THAN_ANY_CHANGE,
     SUBNET_GROUP,
     TARGET_REGION,
     TRAIL,
-    ActivityRig,
     Shared,
     owner,
     session_of,
@@ -61,7 +61,7 @@ def rig(shared: Shared) -> Iterator[ActivityRig]:
     yield ActivityRig(shared)
     shared.emulator.faults.clear()
     shared.emulator.quotas.copies_in_progress = 5
-    shared.emulator.clock.freeze(shared.emulator.clock.now() + MOMENT)
+    shared.emulator.clock.freeze(shared.emulator.clock.now() + LONGER_THAN_ANY_CHANGE)
     _empty(shared.emulator)
 
 

@@ -1,4 +1,4 @@
-"""A nightly refresh loses no setting of the target, and a night that ended half-way does not end the next one."""
+"""A restore loses no setting of the target, and an operation that ended half-way does not stop the next one."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def prepared(rig: ActivityRig) -> SnapshotCheckOutcome:
-    """A target with settings of its own, and snapshot-check of a request that says nothing of them."""
+def prepare(rig: ActivityRig) -> SnapshotCheckOutcome:
+    """Make a target with settings of its own, and run snapshot-check with a request that names none of them."""
     rig.make_source()
     owners = [{"Key": tags.REPLACED_BY, "Value": rig.source.arn}, {"Key": "team", "Value": "Größe"}]
     rig.make_target(Tags=owners, VpcSecurityGroupIds=[rig.shared.security_group], **SETTINGS)
     rig.make_snapshot()
-    return checked(rig)
+    return check(rig)
 
 
-def bare(rig: ActivityRig) -> Target:
+def bare_target(rig: ActivityRig) -> Target:
     return rig.target.model_copy(update=BARE)
 
 
-def checked(rig: ActivityRig, **more: object) -> SnapshotCheckOutcome:
+def check(rig: ActivityRig, **more: object) -> SnapshotCheckOutcome:
     selector = rig.source.snapshot.model_copy(update={"identifier": f"nightly-{rig.number}"})
     source = rig.source.model_copy(update={"snapshot": selector})
-    given = {"source": source, "target": bare(rig), **more}
-    return rig.run(rig.snapshots.snapshot_check, rig.check_input(**given))
+    step_input = rig.check_input(**{"source": source, "target": bare_target(rig), **more})
+    return rig.run(rig.snapshots.snapshot_check, step_input)
 
 
-def test_what_the_request_leaves_out_comes_from_the_live_target(rig: ActivityRig) -> None:
-    """Network, sizes, log exports, backups, scaling, IAM login and tags of the live target are the restored one's."""
-    found = prepared(rig)
-    configuration = found.configuration
+def test_settings_that_the_request_leaves_out_are_those_of_the_live_target(rig: ActivityRig) -> None:
+    """Network, instance classes, log exports, backups, scaling, IAM login and tags."""
+    checked = prepare(rig)
+    configuration = checked.configuration
     assert [instance.instance_class for instance in configuration.instances] == ["db.r6g.large"] * 2
     assert configuration.db_subnet_group_name == "staging"
     assert configuration.vpc_security_group_ids == (rig.shared.security_group,)
@@ -60,23 +60,22 @@ def test_what_the_request_leaves_out_comes_from_the_live_target(rig: ActivityRig
     assert configuration.tags == {"team": "Größe"}
 
 
-def test_what_the_request_says_wins(rig: ActivityRig) -> None:
-    """A setting of the request replaces the live one; the others stay."""
-    prepared(rig)
-    found = checked(rig, target=bare(rig).model_copy(update={"backup_retention_days": 7}))
-    assert found.configuration.backup_retention_days == 7
-    assert found.configuration.preferred_backup_window == "03:00-03:30"
+def test_a_setting_of_the_request_replaces_that_of_the_live_target(rig: ActivityRig) -> None:
+    """The other settings are still those of the live target."""
+    prepare(rig)
+    checked = check(rig, target=bare_target(rig).model_copy(update={"backup_retention_days": 7}))
+    assert checked.configuration.backup_retention_days == 7
+    assert checked.configuration.preferred_backup_window == "03:00-03:30"
 
 
-def test_the_restored_cluster_has_them(rig: ActivityRig) -> None:
-    """The cluster that comes out of the restore has every carried setting and the tags of its owner."""
-    found = prepared(rig)
-    copy = rig.make_copy(found.snapshot)
-    delete(rig, found)
-    given = {"target": bare(rig), "snapshot_copy": copy}
-    restore = rig.restore_input(found.snapshot, target=rig.target, snapshot_copy=copy)
-    restore = restore.model_copy(update={**given, "configuration": found.configuration})
-    rig.run(rig.clusters.restore_snapshot, restore)
+def test_the_restored_cluster_has_the_settings_of_the_live_target(rig: ActivityRig) -> None:
+    """Every carried setting and the tags of its owner."""
+    checked = prepare(rig)
+    copy = rig.make_copy(checked.snapshot)
+    delete(rig, checked)
+    step_input = rig.restore_input(checked.snapshot, target=rig.target, snapshot_copy=copy)
+    given = {"target": bare_target(rig), "configuration": checked.configuration}
+    rig.run(rig.clusters.restore_snapshot, step_input.model_copy(update=given))
     cluster = rig.cluster()
     assert cluster is not None
     assert cluster["IAMDatabaseAuthenticationEnabled"]
@@ -86,71 +85,73 @@ def test_the_restored_cluster_has_them(rig: ActivityRig) -> None:
     assert tags.tags_of(cluster["TagList"])[tags.REPLACED_BY] == rig.source.arn
 
 
-def delete(rig: ActivityRig, found: SnapshotCheckOutcome) -> None:
-    given = rig.delete_input(found.snapshot, found.target_resource_id, target_settings=found.target_settings)
-    while not rig.run(rig.clusters.delete_rds, given).done:
+def delete(rig: ActivityRig, checked: SnapshotCheckOutcome) -> None:
+    step_input = rig.delete_input(checked.snapshot, checked.target_resource_id, target_settings=checked.target_settings)
+    while not rig.run(rig.clusters.delete_rds, step_input).done:
         rig.advance_clock()
 
 
-def test_the_trail_keeps_the_settings_of_what_is_deleted(rig: ActivityRig) -> None:
-    """Before the first deletion the trail holds the live target's settings."""
-    found = prepared(rig)
-    rig.make_copy(found.snapshot)
-    delete(rig, found)
+def test_the_trail_has_the_settings_of_the_deleted_target(rig: ActivityRig) -> None:
+    """Written with the intent, before the first deletion."""
+    checked = prepare(rig)
+    rig.make_copy(checked.snapshot)
+    delete(rig, checked)
     [intent] = [row for row in rig.shared.table.list_rows(rig.operation_id) if row.phase == "intent"]
-    kept = ClusterSettings.model_validate_json(intent.facts["settings"])
-    assert kept == found.target_settings
+    settings = ClusterSettings.model_validate_json(intent.facts["settings"])
+    assert settings == checked.target_settings
     assert json.loads(intent.facts["settings"])["backup_retention_days"] == 3
 
 
-def test_a_target_that_a_night_left_deleted_is_restored_by_the_next(rig: ActivityRig) -> None:
-    """A night that ended between deletion and restore does not end the next: its settings are taken from the trail."""
-    found = prepared(rig)
-    rig.make_copy(found.snapshot)
-    delete(rig, found)
-    again = checked(rig)
-    assert again.target_resource_id is None
-    assert again.configuration == found.configuration
+def test_a_restore_after_an_operation_that_left_the_target_deleted_reads_its_settings_from_the_trail(
+    rig: ActivityRig,
+) -> None:
+    """An operation that ended between deletion and restore does not stop the next one."""
+    checked = prepare(rig)
+    rig.make_copy(checked.snapshot)
+    delete(rig, checked)
+    second = check(rig)
+    assert second.target_resource_id is None
+    assert second.configuration == checked.configuration
 
 
-def test_a_target_that_somebody_else_deleted_is_not(rig: ActivityRig) -> None:
-    """A target that no operation of ours deleted, or that was restored since, is most often a misspelt name."""
-    found = prepared(rig)
+def test_a_target_that_no_operation_deleted_is_not_found(rig: ActivityRig) -> None:
+    """Most often its name is misspelt."""
+    checked = prepare(rig)
     for number in (1, 2):
         rig.rds().delete_db_instance(DBInstanceIdentifier=f"{rig.target.cluster}-{number}", SkipFinalSnapshot=True)
     rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
     rig.advance_clock()
     with pytest.raises(Refused, match="Cluster not found"):
-        checked(rig)
-    assert found.target_settings is not None
+        check(rig)
+    assert checked.target_settings is not None
 
 
-def test_a_first_night_needs_its_settings(rig: ActivityRig) -> None:
-    """Where there is no live target the request must give what a cluster cannot do without, all of it named."""
+def test_a_first_restore_names_every_required_setting_that_is_missing(rig: ActivityRig) -> None:
+    """Without a live target the request must give what a cluster cannot do without."""
     rig.make_source()
     rig.make_snapshot()
     with pytest.raises(Refused) as refused:
-        checked(rig, target=bare(rig).model_copy(update={"missing": MissingTarget.CREATE}))
+        check(rig, target=bare_target(rig).model_copy(update={"missing": MissingTarget.CREATE}))
     for name in BARE:
         assert f"target.{name}" in refused.value.message
 
 
-def test_the_quota_is_met_by_pruning_our_own(rig: ActivityRig) -> None:
-    """With 100 manual snapshots our own oldest copies go, named in the trail first, and the copy is asked for once more."""
+def test_a_used_up_quota_prunes_our_oldest_copies_and_copies_again(rig: ActivityRig) -> None:
+    """The trail names the copies first; the newest one is kept."""
     rig.make_source()
     rig.make_target()
-    made = [rig.make_copy(rig.make_snapshot(f"nightly-{rig.number}-{count}")) for count in range(3)]
+    copies = [rig.make_copy(rig.make_snapshot(f"nightly-{rig.number}-{count}")) for count in range(3)]
     snapshot = rig.make_snapshot(f"nightly-{rig.number}-last")
-    there = rig.rds().describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
-    rig.emulator.quotas.manual_snapshots = len(there)
+    existing = rig.rds().describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    rig.emulator.quotas.manual_snapshots = len(existing)
     try:
-        given = rig.copy_input(snapshot, archive=Archive(keep=2))
-        first = rig.run(rig.snapshots.copy_snapshot, given)
+        step_input = rig.copy_input(snapshot, archive=Archive(keep=2))
+        first = rig.run(rig.snapshots.copy_snapshot, step_input)
         assert not first.done
         assert "copy-snapshot intent" in rig.rows()
-        assert rig.run(rig.snapshots.copy_snapshot, given).done
+        assert rig.run(rig.snapshots.copy_snapshot, step_input).done
     finally:
         rig.emulator.quotas.manual_snapshots = 100
-    left = rig.copies()
-    assert made[2].identifier in left
-    assert made[0].identifier not in left
+    remaining = rig.copies()
+    assert copies[2].identifier in remaining
+    assert copies[0].identifier not in remaining

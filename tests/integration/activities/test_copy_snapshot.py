@@ -1,4 +1,4 @@
-"""copy-snapshot and check-copy-status: one copy, of the right snapshot, waited for with open eyes."""
+"""copy-snapshot makes one copy of the right snapshot, and check-copy-status polls it until it is available."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FINAL = [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]
 
 @pytest.fixture
 def snapshot(rig: ActivityRig) -> SourceSnapshot:
-    """Last night's snapshot."""
+    """A snapshot of the source, not copied yet."""
     rig.make_source()
     return rig.make_snapshot()
 
@@ -27,12 +27,12 @@ def copy(rig: ActivityRig, snapshot: SourceSnapshot, **more: Any) -> Any:
     return rig.run(rig.snapshots.copy_snapshot, rig.copy_input(snapshot, **more))
 
 
-def look(rig: ActivityRig, snapshot: SourceSnapshot, **more: Any) -> Any:
+def poll(rig: ActivityRig, snapshot: SourceSnapshot, **more: Any) -> Any:
     return rig.run(rig.snapshots.check_copy_status, rig.check_copy_input(snapshot, **more))
 
 
-def make_stranger(rig: ActivityRig, identifier: str) -> None:
-    """A snapshot of another cluster under the name that the copy will have."""
+def make_other_snapshot(rig: ActivityRig, identifier: str) -> None:
+    """Make a snapshot of another cluster under this name."""
     rig.make_target(instances=0)
     rig.rds().create_db_cluster_snapshot(DBClusterSnapshotIdentifier=identifier, DBClusterIdentifier=rig.target.cluster)
     rig.advance_clock()
@@ -41,17 +41,17 @@ def make_stranger(rig: ActivityRig, identifier: str) -> None:
 # copy-snapshot
 
 
-def test_a_copy_is_started(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """One call in the target's region, with the target's key and the tags by which the copy is known as ours."""
+def test_the_copy_has_the_targets_region_key_and_tags(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """One call in the target's region; the tags mark the copy as this pipeline's."""
     rig.clear_calls()
-    answer = copy(rig, snapshot)
+    outcome = copy(rig, snapshot)
     expected = rig.copy_of(snapshot)
-    assert (answer.details, answer.snapshot_copy) == ("Started copy to target region", expected)
-    assert answer.resource_arns == (expected.arn, snapshot.arn)
-    (made,) = rig.copies().values()
-    assert made["SourceDBClusterSnapshotArn"] == snapshot.arn
-    assert made["KmsKeyId"] == rig.shared.key_arn
-    assert {tag["Key"]: tag["Value"] for tag in made["TagList"]} == {
+    assert (outcome.details, outcome.snapshot_copy) == ("Started copy to target region", expected)
+    assert outcome.resource_arns == (expected.arn, snapshot.arn)
+    (actual,) = rig.copies().values()
+    assert actual["SourceDBClusterSnapshotArn"] == snapshot.arn
+    assert actual["KmsKeyId"] == rig.shared.key_arn
+    assert {tag["Key"]: tag["Value"] for tag in actual["TagList"]} == {
         "aurora-restore:copy-for": rig.target.arn,
         "aurora-restore:operation": rig.operation_id,
         "aurora-restore:source-snapshot": snapshot.arn,
@@ -60,8 +60,8 @@ def test_a_copy_is_started(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     assert call.region == rig.target.region
 
 
-def test_a_second_run_adopts_the_copy(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Run twice, and by the next night too: one copy, the same answer."""
+def test_a_second_run_of_copy_adopts_the_copy(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Run twice, and by the next operation too: one copy, the same outcome."""
     first = copy(rig, snapshot)
     assert copy(rig, snapshot) == first
     rig.operation_id = f"{rig.operation_id}-next"
@@ -69,33 +69,35 @@ def test_a_second_run_adopts_the_copy(rig: ActivityRig, snapshot: SourceSnapshot
     assert len(rig.calls("CopyDBClusterSnapshot")) == 1
 
 
-def test_a_source_with_reserved_tags_is_copied(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Tags of AWS's own on the source snapshot must not fail the copy."""
+def test_a_snapshot_with_reserved_tags_is_copied(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """AWS's own tags on the source snapshot must not fail the copy."""
     rig.control("rds/tags", arn=snapshot.arn, tags={"aws:backup:source": "x"})
     assert copy(rig, snapshot).done
 
 
-def test_a_snapshot_made_anew_under_its_name_gets_a_copy_of_its_own(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Yesterday's copy is not taken for a copy of today's snapshot of the same name."""
+def test_a_snapshot_created_again_under_its_name_gets_a_copy_of_its_own(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """An older copy is not adopted for a newer snapshot of the same name."""
     old = rig.make_copy(snapshot)
     rig.rds("eu-west-1").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)
-    anew = rig.make_snapshot(snapshot.identifier)
-    assert copy(rig, anew).snapshot_copy != old
+    again = rig.make_snapshot(snapshot.identifier)
+    assert copy(rig, again).snapshot_copy != old
     assert len(rig.copies()) == 2
 
 
-def test_a_stranger_of_the_same_name_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A snapshot of something else is neither adopted nor overwritten."""
-    make_stranger(rig, rig.copy_of(snapshot).identifier)
+def test_another_snapshot_under_the_copys_name_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """It is neither adopted nor overwritten."""
+    make_other_snapshot(rig, rig.copy_of(snapshot).identifier)
     rig.clear_calls()
     with pytest.raises(Refused, match="Copy is of another snapshot"):
         copy(rig, snapshot)
     assert rig.calls("CopyDBClusterSnapshot", "DeleteDBClusterSnapshot") == []
 
 
-def test_a_stranger_that_comes_in_between_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """AlreadyExists is looked into, not taken for success."""
-    make_stranger(rig, rig.copy_of(snapshot).identifier)
+def test_already_exists_for_another_snapshot_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """AlreadyExists does not count as success: the snapshot is read first."""
+    make_other_snapshot(rig, rig.copy_of(snapshot).identifier)
     code = "DBClusterSnapshotNotFoundFault"
     rig.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code=code, count=1)
     rig.clear_calls()
@@ -104,54 +106,54 @@ def test_a_stranger_that_comes_in_between_is_refused(rig: ActivityRig, snapshot:
     assert [call.outcome for call in rig.calls("CopyDBClusterSnapshot")] == ["DBClusterSnapshotAlreadyExistsFault"]
 
 
-def test_no_room_for_a_sixth_copy_is_waited_out(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+def test_a_sixth_copy_into_a_region_waits_for_room(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """Five copies into a region at a time is a queue, not a failure."""
     rig.emulator.quotas.copies_in_progress = 0
     message = "Cannot copy more than 5 snapshots across regions"
     rig.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="SnapshotQuotaExceeded", message=message)
-    answer = copy(rig, snapshot)
-    assert not answer.done
-    assert answer.snapshot_copy is None
+    outcome = copy(rig, snapshot)
+    assert not outcome.done
+    assert outcome.snapshot_copy is None
     rig.emulator.quotas.copies_in_progress = 5
     assert copy(rig, snapshot).done
 
 
 @pytest.mark.parametrize(("final_poll", "error"), FINAL)
-def test_a_wait_for_room_ends_with_the_night(
+def test_the_final_poll_starts_no_copy(
     rig: ActivityRig, snapshot: SourceSnapshot, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
-    """At the deadline, and when cancelled, no copy is begun any more, and it is told so."""
+    """Neither at the deadline nor when cancelled, and the message says so."""
     rig.clear_calls()
     with pytest.raises(error, match=r"(?i)copy not started"):
         copy(rig, snapshot, final_poll=final_poll)
     assert not rig.calls("CopyDBClusterSnapshot")
 
 
-def test_too_many_snapshots_end_the_night(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """The quota of manual snapshots does not clear itself: fail, with what to do. The same code, another message."""
+def test_a_used_up_snapshot_quota_fails_the_step(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The quota of manual snapshots does not clear itself. The same code as for the queue, another message."""
     rig.emulator.quotas.manual_snapshots = 0
-    with pytest.raises(StepFailed) as failed:
+    with pytest.raises(StepFailed) as failure:
         copy(rig, snapshot)
-    assert failed.value.fault.short == "Snapshot quota exceeded"
-    assert failed.value.fault.code == "SnapshotQuotaExceeded"
-    assert "Delete manual cluster snapshots" in failed.value.fault.message
+    assert failure.value.fault.short == "Snapshot quota exceeded"
+    assert failure.value.fault.code == "SnapshotQuotaExceeded"
+    assert "Delete manual cluster snapshots" in failure.value.fault.message
 
 
-def test_a_source_snapshot_that_vanished_is_the_seeds_failure(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Deleted between snapshot-check and copy-snapshot: Invalid snapshot ID."""
+def test_a_deleted_source_snapshot_is_an_invalid_snapshot_id(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Deleted between snapshot-check and copy-snapshot: the seed's text."""
     rig.rds("eu-west-1").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)
-    with pytest.raises(StepFailed) as failed:
+    with pytest.raises(StepFailed) as failure:
         copy(rig, snapshot)
-    assert (failed.value.fault.short, failed.value.fault.code) == (
+    assert (failure.value.fault.short, failure.value.fault.code) == (
         "Invalid snapshot ID",
         "DBClusterSnapshotNotFoundFault",
     )
 
 
-def test_the_last_good_copy_makes_no_room(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Even if only tonight's is to be kept: it is not there yet. A failed one may go."""
-    failed, last = (rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}")) for name in ("failed", "last"))
-    rig.force_status(failed.arn, "failed")
+def test_the_last_good_copy_is_not_pruned_to_make_room(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Even if only one is to be kept: this operation's does not exist yet. A failed one may go."""
+    failure, last = (rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}")) for name in ("failed", "last"))
+    rig.force_status(failure.arn, "failed")
     rig.emulator.quotas.manual_snapshots = 0
     assert copy(rig, snapshot, archive=Archive(keep=1)).details == "Pruned 1 old copies to make room"
     assert set(rig.copies()) == {last.identifier}
@@ -161,34 +163,36 @@ def test_the_last_good_copy_makes_no_room(rig: ActivityRig, snapshot: SourceSnap
     assert set(rig.copies()) == {last.identifier}
 
 
-def test_a_failed_copy_is_removed_and_made_anew(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A failed copy keeps its name; it goes, and the next look copies again."""
+def test_a_failed_copy_is_deleted_and_copied_again(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """A failed copy keeps its name; it is deleted, and the next poll copies again."""
     rig.force_status(rig.make_copy(snapshot).arn, "failed")
     rig.clear_calls()
-    answer = rig.poll_until_done(rig.snapshots.copy_snapshot, rig.copy_input(snapshot))
-    assert answer.details == "Started copy to target region"
+    outcome = rig.poll_until_done(rig.snapshots.copy_snapshot, rig.copy_input(snapshot))
+    assert outcome.details == "Started copy to target region"
     assert [change.split()[0] for change in rig.changes()] == ["DeleteDBClusterSnapshot", "CopyDBClusterSnapshot"]
-    (made,) = rig.copies().values()
-    assert made["Status"] == "copying"
+    (actual,) = rig.copies().values()
+    assert actual["Status"] == "copying"
 
 
-def test_room_is_made_after_a_failed_copy_in_the_same_look(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """The attempt that removed the failed copy died; the next one declares older copies under the same look."""
+def test_an_attempt_that_makes_room_declares_more_than_the_attempt_before(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """The attempt that deleted the failed copy crashed; the next one declares older copies in the same poll."""
     older, _ = (rig.make_copy(rig.make_snapshot(f"{age}-{rig.number}")) for age in ("older", "old"))
-    failed = rig.make_copy(snapshot)
-    rig.force_status(failed.arn, "failed")
+    failure = rig.make_copy(snapshot)
+    rig.force_status(failure.arn, "failed")
     copy(rig, snapshot, archive=Archive(keep=1))
     rig.advance_clock()
     message = "Cannot create more than 100 manual snapshots"
     rig.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code="SnapshotQuotaExceeded", message=message)
-    answer = copy(rig, snapshot, archive=Archive(keep=1))
-    assert (answer.done, answer.details) == (False, "Pruned 1 old copies to make room")
+    outcome = copy(rig, snapshot, archive=Archive(keep=1))
+    assert (outcome.done, outcome.details) == (False, "Pruned 1 old copies to make room")
     declared = [row.resource_arns for row in rig.shared.table.list_rows(rig.operation_id)]
-    assert declared == [(failed.arn,), (older.arn,)]
+    assert declared == [(failure.arn,), (older.arn,)]
 
 
-def test_somebody_elses_failed_copy_is_not_removed(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A failed copy of the same snapshot that is not tagged as ours stays for its owner."""
+def test_a_failed_copy_of_someone_else_is_kept(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """A failed copy of the same snapshot without our tags stays for its owner."""
     rig.rds().copy_db_cluster_snapshot(
         SourceDBClusterSnapshotIdentifier=snapshot.arn,
         TargetDBClusterSnapshotIdentifier=rig.copy_of(snapshot).identifier,
@@ -201,87 +205,87 @@ def test_somebody_elses_failed_copy_is_not_removed(rig: ActivityRig, snapshot: S
 
 
 def test_in_one_region_nothing_is_copied(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """The snapshot is restored where it lies."""
+    """The snapshot itself is restored."""
     rig.clear_calls()
-    answer = copy(rig, snapshot, copy_needed=False)
-    assert answer.details == "No copy needed in the same region"
-    assert answer.snapshot_copy == SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
+    outcome = copy(rig, snapshot, copy_needed=False)
+    assert outcome.details == "No copy needed in the same region"
+    assert outcome.snapshot_copy == SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
     assert list(rig.emulator.calls) == []
 
 
 # check-copy-status
 
 
-def test_a_copy_is_followed_to_its_end(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """How far it is in percent, then the seed's text."""
+def test_polls_report_the_percentage_until_the_copy_is_available(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Then the seed's text."""
     copy(rig, snapshot)
     rig.advance_clock(timedelta(seconds=40))
-    half = look(rig, snapshot)
-    assert (half.done, half.details, half.percent) == (False, "copying 40 %", 40)
+    half_way = poll(rig, snapshot)
+    assert (half_way.done, half_way.details, half_way.percent) == (False, "copying 40 %", 40)
     rig.advance_clock()
-    done = look(rig, snapshot)
+    done = poll(rig, snapshot)
     assert (done.details, done.percent) == ("Copy completed", 100)
     assert done.resource_arns == (rig.copy_of(snapshot).arn,)
-    assert look(rig, snapshot) == done
+    assert poll(rig, snapshot) == done
 
 
-def test_the_snapshot_itself_needs_no_copy_to_be_ready(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """In one region the check looks at the source snapshot, and finds it to be the chosen one."""
+def test_without_a_copy_the_source_snapshot_is_polled(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """In one region the check reads the source snapshot, and finds it to be the chosen one."""
     rig.target = rig.target.model_copy(update={"region": rig.source.region})
-    there = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
-    assert look(rig, snapshot, snapshot_copy=there).details == "Copy completed"
+    source_snapshot = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
+    assert poll(rig, snapshot, snapshot_copy=source_snapshot).details == "Copy completed"
 
 
-def test_a_copy_may_be_invisible_for_some_minutes(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """RDS answers from more than one place: NotFound just after the creation is forgiven, later it is real."""
-    early = look(rig, snapshot, step_started_at=rig.now - timedelta(minutes=4))
-    assert (early.done, early.details) == (False, "not visible yet")
+def test_a_copy_that_is_not_visible_is_waited_for_five_minutes(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """RDS reads are eventually consistent: NotFound just after the creation is expected, later it is final."""
+    within_grace = poll(rig, snapshot, step_started_at=rig.now - timedelta(minutes=4))
+    assert (within_grace.done, within_grace.details) == (False, "not visible yet")
     with pytest.raises(StepFailed, match="Copy not found"):
-        look(rig, snapshot, step_started_at=rig.now - timedelta(minutes=6))
+        poll(rig, snapshot, step_started_at=rig.now - timedelta(minutes=6))
 
 
-def test_a_copy_that_was_seen_may_not_vanish(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Once seen, NotFound means that somebody deleted it."""
+def test_a_copy_that_vanishes_after_a_poll_saw_it_fails_the_step(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Then NotFound means that someone deleted it."""
     with pytest.raises(StepFailed, match="Copy not found"):
-        look(rig, snapshot, step_started_at=rig.now, resource_seen=True)
+        poll(rig, snapshot, step_started_at=rig.now, resource_seen=True)
 
 
 @pytest.mark.parametrize("status", ["failed", "deleting", "incompatible-restore"])
-def test_a_copy_that_ended_badly_ends_the_wait(rig: ActivityRig, snapshot: SourceSnapshot, status: str) -> None:
-    """From these states no copy returns."""
+def test_a_copy_in_a_terminal_status_fails_the_step(rig: ActivityRig, snapshot: SourceSnapshot, status: str) -> None:
+    """No copy leaves such a status."""
     rig.force_status(rig.make_copy(snapshot).arn, status)
     with pytest.raises(StepFailed, match="Copy failed"):
-        look(rig, snapshot)
+        poll(rig, snapshot)
 
 
-def test_an_unknown_status_is_waited_on_and_warned_of(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """What nobody has heard of is never taken for success."""
-    rig.force_status(rig.make_copy(snapshot).arn, "pondering")
-    answer = look(rig, snapshot)
-    assert not answer.done
-    assert answer.warnings == ("The copy has the status pondering, which the pipeline does not know.",)
+def test_an_unknown_copy_status_is_waited_on_with_a_warning(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """An unknown status never counts as success."""
+    rig.force_status(rig.make_copy(snapshot).arn, "unknown-status")
+    outcome = poll(rig, snapshot)
+    assert not outcome.done
+    assert outcome.warnings == ("The copy has the status unknown-status, which the pipeline does not know.",)
 
 
-def test_a_copy_of_something_else_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Also if it took the copy's name while we waited."""
-    make_stranger(rig, rig.copy_of(snapshot).identifier)
+def test_another_snapshot_that_takes_the_copys_name_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Also while the step waits for the copy."""
+    make_other_snapshot(rig, rig.copy_of(snapshot).identifier)
     with pytest.raises(Refused, match="Copy is of another snapshot"):
-        look(rig, snapshot)
+        poll(rig, snapshot)
 
 
 @pytest.mark.parametrize(("final_poll", "error"), FINAL)
-def test_the_last_look_says_how_far_the_copy_was(
+def test_the_final_poll_reports_the_copys_percentage(
     rig: ActivityRig, snapshot: SourceSnapshot, final_poll: FinalPoll, error: type[Exception]
 ) -> None:
-    """The end of the wait tells the percentage and that the copy goes on."""
+    """And that RDS continues the copy."""
     copy(rig, snapshot)
     rig.advance_clock(timedelta(seconds=70))
     with pytest.raises(error, match=r"(?i)copy at copying 70 %.*a retry adopts it"):
-        look(rig, snapshot, final_poll=final_poll)
+        poll(rig, snapshot, final_poll=final_poll)
 
 
-def test_an_answer_that_cannot_be_had_is_asked_for_again(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A copy that RDS has but does not show is transient, not a second copy and not the end."""
+def test_a_copy_that_rds_does_not_list_yet_is_transient(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Not a second copy, and not the end of the step."""
     copy(rig, snapshot)
     rig.emulator.faults.add(
         "rds", "DescribeDBClusterSnapshots", "error", code="DBClusterSnapshotNotFoundFault", count=2

@@ -1,7 +1,7 @@
-"""A worker may die at any moment, and any answer may be lost: the world ends as if nothing had happened.
+"""A worker may crash after any call, and any response may be lost: the effect is the same as if nothing had happened.
 
-For each step the moments after every single AWS call are gone through. At each the worker is killed, the step is
-run again as Temporal would, and what it did to the world is compared with a night that nothing disturbed.
+Each step is run once for each of its AWS calls. After that call the worker crashes, the step runs again as Temporal would
+run it, and its effect is compared with that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from clients.aws import AwsClients
 from errors import Transient
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.request import Archive
-from tests.rigs.activities import ActivityRig, Shared
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import Shared
 from tests.rigs.crash_injector import CrashInjector, WorkerCrash, crashing_clients
 
 Activity = Callable[[Any], Any]
@@ -60,57 +61,57 @@ def copy_snapshot(rig: ActivityRig) -> Prepared:
 
 
 def copy_snapshot_after_a_failed_one(rig: ActivityRig) -> Prepared:
-    activity, of = copy_snapshot(rig)
-    rig.force_status(rig.make_copy(of.snapshot).arn, "failed")
-    return activity, of
+    activity, step_input = copy_snapshot(rig)
+    rig.force_status(rig.make_copy(step_input.snapshot).arn, "failed")
+    return activity, step_input
 
 
 def archive_snapshot(rig: ActivityRig) -> Prepared:
     rig.make_source()
     for name in ("a", "b", "c"):
         rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}"))
-    tonight = rig.make_copy(rig.make_snapshot(f"d-{rig.number}"))
-    return rig.snapshots.archive_snapshot, rig.archive_input(tonight, keep=2)
+    current = rig.make_copy(rig.make_snapshot(f"d-{rig.number}"))
+    return rig.snapshots.archive_snapshot, rig.archive_input(current, keep=2)
 
 
 def remove_leftovers(rig: ActivityRig) -> Prepared:
-    _, of = check_restore_status(rig)
-    rig.poll_until_done(rig.restored.check_restore_status, of)
-    asked = RemoveLeftoversInput(
+    _, step_input = check_restore_status(rig)
+    rig.poll_until_done(rig.restored.check_restore_status, step_input)
+    step_input = RemoveLeftoversInput(
         operation_id=rig.operation_id,
         step_started_at=rig.now,
         source=rig.source,
         target=rig.target,
         snapshot_arn=None,
         unfinished_copy=False,
-        cluster_resource_id=of.cluster_resource_id,
+        cluster_resource_id=step_input.cluster_resource_id,
     )
-    return LeftoverActivities(rig.aws, rig.intents).remove_leftovers, asked
+    return LeftoverActivities(rig.aws, rig.intents).remove_leftovers, step_input
 
 
 def remove_an_unfinished_copy(rig: ActivityRig) -> Prepared:
-    activity, of = copy_snapshot(rig)
-    rig.run(activity, of)
-    asked = RemoveLeftoversInput(
+    activity, step_input = copy_snapshot(rig)
+    rig.run(activity, step_input)
+    step_input = RemoveLeftoversInput(
         operation_id=rig.operation_id,
         step_started_at=rig.now,
         source=rig.source,
         target=rig.target,
-        snapshot_arn=of.snapshot.arn,
+        snapshot_arn=step_input.snapshot.arn,
         unfinished_copy=True,
         cluster_resource_id=None,
     )
-    return LeftoverActivities(rig.aws, rig.intents).remove_leftovers, asked
+    return LeftoverActivities(rig.aws, rig.intents).remove_leftovers, step_input
 
 
 def remove_orphans(rig: ActivityRig) -> Prepared:
     rig.make_source()
     for name in ("a", "b", "c"):
         rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}"))
-    asked = RemoveOrphansInput(
+    step_input = RemoveOrphansInput(
         operation_id=rig.operation_id, step_started_at=rig.now, target=rig.target, archive=Archive(keep=1)
     )
-    return LeftoverActivities(rig.aws, rig.intents).remove_orphans, asked
+    return LeftoverActivities(rig.aws, rig.intents).remove_orphans, step_input
 
 
 STEPS = [
@@ -128,10 +129,10 @@ STEPS = [
 
 
 @dataclass(frozen=True)
-class Ending:
-    """What a step left behind, without what differs between any two nights."""
+class Effect:
+    """What a step left behind, without what differs between two operations."""
 
-    answer: str
+    outcome: str
     cluster: tuple[Any, ...] | None
     instances: dict[str, str]
     copies: dict[str, tuple[Any, ...]]
@@ -140,124 +141,130 @@ class Ending:
     creations: tuple[str, ...]
 
 
-def ending(rig: ActivityRig, answer: Any) -> Ending:
+def read_effect(rig: ActivityRig, outcome: Any) -> Effect:
     rig.advance_clock()
     cluster = rig.cluster()
     changes = rig.changes()
-    return Ending(
-        answer=rig.normalize(answer.details),
-        cluster=_cluster(rig, cluster) if cluster else None,
+    return Effect(
+        outcome=rig.normalize(outcome.details),
+        cluster=_describe_cluster(rig, cluster) if cluster else None,
         instances={rig.normalize(name): status for name, status in rig.instances().items()},
-        copies={_of(copy): _copy(rig, copy) for copy in rig.copies().values()},
+        copies={_origin(copy): _describe_copy(rig, copy) for copy in rig.copies().values()},
         rows=tuple(rig.rows()),
         deletions=tuple(change for change in changes if change.startswith("Delete")),
         creations=tuple(change for change in changes if change.startswith(("Copy", "Create", "Restore"))),
     )
 
 
-def _cluster(rig: ActivityRig, cluster: dict[str, Any]) -> tuple[Any, ...]:
-    return cluster["Status"], cluster["EngineVersion"], _tags(rig, cluster), "MasterUserSecret" in cluster
+def _describe_cluster(rig: ActivityRig, cluster: dict[str, Any]) -> tuple[Any, ...]:
+    return cluster["Status"], cluster["EngineVersion"], _describe_tags(rig, cluster), "MasterUserSecret" in cluster
 
 
-def _copy(rig: ActivityRig, copy: dict[str, Any]) -> tuple[Any, ...]:
-    return copy["Status"], _tags(rig, copy)
+def _describe_copy(rig: ActivityRig, copy: dict[str, Any]) -> tuple[Any, ...]:
+    return copy["Status"], _describe_tags(rig, copy)
 
 
-def _tags(rig: ActivityRig, resource: dict[str, Any]) -> tuple[str, ...]:
-    """The names and what they say, as far as no digest is in it."""
-    return tuple(sorted(f"{tag['Key']}={_short(rig.normalize(tag['Value']))}" for tag in resource["TagList"]))
+def _describe_tags(rig: ActivityRig, resource: dict[str, Any]) -> tuple[str, ...]:
+    """The tags, without the digests in their values."""
+    return tuple(sorted(f"{tag['Key']}={_without_digest(rig.normalize(tag['Value']))}" for tag in resource["TagList"]))
 
 
-def _short(value: str) -> str:
+def _without_digest(value: str) -> str:
     return value if ":cluster-snapshot:" not in value else "a snapshot"
 
 
-def _of(copy: dict[str, Any]) -> str:
+def _origin(copy: dict[str, Any]) -> str:
     return str(copy["SourceDBClusterSnapshotArn"].rpartition(":")[2].partition("-")[0])
 
 
 @pytest.fixture(scope="module")
 def crashing() -> CrashingWorker:
-    """A worker that can die, and what kills it."""
+    """A worker that can crash, and what makes it crash."""
     return crashing_clients()
 
 
-def undisturbed(
+def run_undisturbed(
     shared: Shared, prepare: Callable[[ActivityRig], Prepared], crashing: CrashingWorker
-) -> tuple[Ending, int]:
-    """How the step ends when nothing happens, and how many moments it has."""
+) -> tuple[Effect, int]:
+    """The effect of a step that nothing disturbs, and its number of AWS calls."""
     rig, crash_injector = ActivityRig(shared), crashing[1]
-    activity, of = prepare_mortal(rig, prepare, crashing)
+    activity, step_input = prepare_crashing(rig, prepare, crashing)
     rig.clear_calls()
-    crash_injector.crash_at(None)
-    answer = rig.poll_until_done(activity, of)
-    return ending(rig, answer), crash_injector.moments
+    crash_injector.crash_after(None)
+    outcome = rig.poll_until_done(activity, step_input)
+    return read_effect(rig, outcome), crash_injector.call_count
 
 
-def prepare_mortal(rig: ActivityRig, prepare: Callable[[ActivityRig], Prepared], crashing: CrashingWorker) -> Prepared:
+def prepare_crashing(
+    rig: ActivityRig, prepare: Callable[[ActivityRig], Prepared], crashing: CrashingWorker
+) -> Prepared:
     rig.aws, crash_injector = crashing
-    crash_injector.crash_at(None)
+    crash_injector.crash_after(None)
     return prepare(rig)
 
 
-def disturbed(rig: ActivityRig, activity: Activity, of: Any, crash_injector: CrashInjector, moment: int) -> Any:
-    crash_injector.crash_at(moment)
+def run_with_crash(
+    rig: ActivityRig, activity: Activity, step_input: Any, crash_injector: CrashInjector, call_number: int
+) -> Any:
+    crash_injector.crash_after(call_number)
     with pytest.raises(WorkerCrash):
-        rig.poll_until_done(activity, of)
-    return rig.poll_until_done(activity, of)
+        rig.poll_until_done(activity, step_input)
+    return rig.poll_until_done(activity, step_input)
 
 
 @pytest.mark.parametrize("prepare", STEPS)
-def test_a_death_at_any_moment_changes_nothing(
+def test_a_crash_after_any_call_leaves_the_same_effect(
     shared: Shared, rig: ActivityRig, crashing: CrashingWorker, prepare: Callable[[ActivityRig], Prepared]
 ) -> None:
-    """One copy, one deletion, one restore, the same instances, wherever the worker died."""
-    wanted, moments = undisturbed(shared, prepare, crashing)
-    for moment in range(1, moments + 1):
+    """One copy, one deletion, one restore, the same instances, wherever the worker crashed."""
+    expected, call_count = run_undisturbed(shared, prepare, crashing)
+    for call_number in range(1, call_count + 1):
         rig = ActivityRig(shared)
-        activity, of = prepare_mortal(rig, prepare, crashing)
+        activity, step_input = prepare_crashing(rig, prepare, crashing)
         rig.clear_calls()
-        found = ending(rig, disturbed(rig, activity, of, crashing[1], moment))
-        assert found == wanted, f"died at moment {moment} of {moments}"
+        actual = read_effect(rig, run_with_crash(rig, activity, step_input, crashing[1], call_number))
+        assert actual == expected, f"crashed after call {call_number} of {call_count}"
 
 
 @pytest.mark.parametrize("prepare", STEPS)
-def test_a_lost_answer_changes_nothing(
+def test_a_lost_response_leaves_the_same_effect(
     shared: Shared, rig: ActivityRig, crashing: CrashingWorker, prepare: Callable[[ActivityRig], Prepared]
 ) -> None:
-    """A call that took effect and whose answer was lost is repeated by botocore; that is no second effect."""
-    wanted, _ = undisturbed(shared, prepare, crashing)
-    changes = [change.partition(" ")[0] for change in wanted.deletions + wanted.creations]
-    for place, operation in enumerate(changes):
+    """Botocore repeats a call that took effect and whose response was lost; that has no second effect."""
+    expected, _ = run_undisturbed(shared, prepare, crashing)
+    changes = [change.partition(" ")[0] for change in expected.deletions + expected.creations]
+    for position, operation in enumerate(changes):
         rig = ActivityRig(shared)
-        activity, of = prepare(rig)
+        activity, step_input = prepare(rig)
         rig.clear_calls()
-        skip = changes[:place].count(operation)
+        skip = changes[:position].count(operation)
         fault = shared.emulator.faults.add("rds", operation, "reset-after", skip=skip)
-        assert ending(rig, persevering(rig, activity, of)) == wanted, f"lost the answer to {operation} {skip + 1}"
+        assert read_effect(rig, run_with_retries(rig, activity, step_input)) == expected, (
+            f"lost the response to {operation} {skip + 1}"
+        )
         assert fault.fired
 
 
 @pytest.mark.parametrize("prepare", STEPS)
-def test_bad_weather_is_waited_out(
+def test_transient_faults_leave_the_same_effect(
     shared: Shared, rig: ActivityRig, crashing: CrashingWorker, prepare: Callable[[ActivityRig], Prepared]
 ) -> None:
-    """An AWS that fails more often than botocore asks is a transient error, and the next attempt ends as always."""
-    wanted, _ = undisturbed(shared, prepare, crashing)
-    activity, of = prepare(rig)
+    """AWS fails more often than botocore repeats: a transient error, and a later attempt completes the step."""
+    expected, _ = run_undisturbed(shared, prepare, crashing)
+    activity, step_input = prepare(rig)
     rig.clear_calls()
-    # Three calls to botocore's one, at every second call of the step.
+    # Botocore makes three attempts of one call; this fails every second call of the step.
     kinds: tuple[Any, ...] = ("http500", "throttle", "http500")
     faults = [shared.emulator.faults.add("rds", "*", kind, count=3, skip=2 * nth) for nth, kind in enumerate(kinds)]
-    assert ending(rig, persevering(rig, activity, of)) == wanted
+    assert read_effect(rig, run_with_retries(rig, activity, step_input)) == expected
     assert faults[0].fired == 3
 
 
-def persevering(rig: ActivityRig, activity: Activity, of: Any) -> Any:
-    """What Temporal does about a transient error."""
+def run_with_retries(rig: ActivityRig, activity: Activity, step_input: Any) -> Any:
+    """Repeat a transient error, as Temporal does."""
     for _ in range(20):
         try:
-            return rig.poll_until_done(activity, of)
+            return rig.poll_until_done(activity, step_input)
         except Transient:
             continue
     raise AssertionError("still failing after 20 attempts")

@@ -14,7 +14,8 @@ from clients import read_guard
 from clients.aws import AwsClients
 from errors import StaleRead
 from models.snapshots import SourceSnapshot
-from tests.rigs.activities import ACCOUNT, ActivityRig, session_of
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import ACCOUNT, session_of
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
 TOO_LONG = read_guard.MAX_READ_AGE_SECONDS + 1

@@ -1,4 +1,4 @@
-"""restore-snapshot: one cluster under the target's name, from this night's copy, or none."""
+"""restore-snapshot restores one cluster under the target's name, from this operation's copy, or none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rigs.activities import ActivityRig
 
 @pytest.fixture
 def snapshot(rig: ActivityRig) -> SourceSnapshot:
-    """Last night's snapshot, copied."""
+    """A snapshot of the source, copied into the target's region."""
     rig.make_source()
     snapshot = rig.make_snapshot()
     rig.make_copy(snapshot)
@@ -30,17 +30,17 @@ def failure(rig: ActivityRig, snapshot: SourceSnapshot, **more: Any) -> StepFail
     return failed.value
 
 
-def test_the_cluster_is_restored_as_the_request_says(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Engine version of the snapshot, network of the request, the opt-in for the next night, no public door."""
+def test_the_restored_cluster_has_the_settings_of_the_request(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The snapshot's engine version, the request's network, the opt-in tag for the next restore, no deletion protection."""
     rig.target = rig.target.model_copy(update={"port": 5555})
     rig.clear_calls()
-    answer = restore(rig, snapshot)
+    outcome = restore(rig, snapshot)
     cluster = rig.cluster()
     assert cluster is not None
-    assert answer.details == "Started restore process"
-    assert answer.cluster_arn == rig.target.arn
-    assert answer.cluster_resource_id == cluster["DbClusterResourceId"]
-    assert answer.resource_arns == (rig.target.arn, rig.copy_of(snapshot).arn)
+    assert outcome.details == "Started restore process"
+    assert outcome.cluster_arn == rig.target.arn
+    assert outcome.cluster_resource_id == cluster["DbClusterResourceId"]
+    assert outcome.resource_arns == (rig.target.arn, rig.copy_of(snapshot).arn)
     (call,) = rig.calls("RestoreDBClusterFromSnapshot")
     assert (cluster["EngineVersion"], call.parameters["Port"]) == ("16.6", 5555)
     assert (cluster["DBSubnetGroup"], cluster["DeletionProtection"]) == ("staging", False)
@@ -53,9 +53,9 @@ def test_the_cluster_is_restored_as_the_request_says(rig: ActivityRig, snapshot:
     }
 
 
-def test_the_engine_version_is_pinned(rig: ActivityRig) -> None:
-    """Left out, RDS would take the region's default and upgrade the copy of production unasked."""
-    rig._make_cluster("eu-west-1", rig.source.cluster, StorageEncrypted=True, EngineVersion="15.4")
+def test_the_engine_version_is_the_snapshots(rig: ActivityRig) -> None:
+    """Without one, RDS would take the region's default and upgrade the data unasked."""
+    rig.make_cluster("eu-west-1", rig.source.cluster, StorageEncrypted=True, EngineVersion="15.4")
     snapshot = rig.make_snapshot()
     rig.make_copy(snapshot)
     restore(rig, snapshot)
@@ -64,16 +64,16 @@ def test_the_engine_version_is_pinned(rig: ActivityRig) -> None:
     assert cluster["EngineVersion"] == "15.4"
 
 
-def test_a_second_run_adopts_the_cluster(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Run twice: one restore, one cluster, the same answer."""
+def test_a_second_run_of_restore_adopts_the_cluster(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Run twice: one restore, one cluster, the same outcome."""
     first = restore(rig, snapshot)
     rig.clear_calls()
     assert restore(rig, snapshot) == first
     assert rig.calls("RestoreDBClusterFromSnapshot") == []
 
 
-def test_an_existing_cluster_is_not_adopted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A cluster that somebody made since the deletion is theirs."""
+def test_a_cluster_without_our_tags_is_not_adopted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Someone created it since the deletion."""
     rig.make_target(instances=0)
     rig.clear_calls()
     with pytest.raises(Refused, match="Another cluster has the target's name"):
@@ -82,15 +82,15 @@ def test_an_existing_cluster_is_not_adopted(rig: ActivityRig, snapshot: SourceSn
 
 
 def test_a_cluster_of_another_operation_is_not_adopted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Nor one that another operation restored, even from the same copy."""
+    """Even if that operation restored it from the same copy."""
     restore(rig, snapshot)
     rig.operation_id = "op-999999"
     with pytest.raises(Refused, match="op-999999 did not restore it"):
         restore(rig, snapshot)
 
 
-def test_an_old_cluster_on_its_way_out_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """RDS may show the deleted cluster once more; that is no stranger."""
+def test_an_old_cluster_that_is_being_deleted_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """RDS may list the deleted cluster once more: that is no other cluster."""
     rig.make_target(instances=0)
     rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
     with pytest.raises(ResourceBusy, match="Old cluster still being deleted"):
@@ -99,8 +99,8 @@ def test_an_old_cluster_on_its_way_out_is_waited_for(rig: ActivityRig, snapshot:
     assert restore(rig, snapshot).done
 
 
-def test_an_old_cluster_that_is_not_shown_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """AlreadyExists for a name that no cluster answers to is looked at again, not failed."""
+def test_already_exists_without_a_visible_cluster_is_transient(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The next attempt reads the cluster again."""
     rig.make_target(instances=0)
     rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
     rig.emulator.faults.add("rds", "DescribeDBClusters", "error", code="DBClusterNotFoundFault", count=2)
@@ -121,8 +121,10 @@ def test_an_old_cluster_that_is_not_shown_is_waited_for(rig: ActivityRig, snapsh
         ("DBClusterQuotaExceededFault", "Cluster quota exceeded"),
     ],
 )
-def test_a_refusal_of_rds_has_the_seeds_text(rig: ActivityRig, snapshot: SourceSnapshot, code: str, short: str) -> None:
-    """What vanished after snapshot-check shows here, under the texts of the seed, with RDS's own words."""
+def test_a_fault_of_the_restore_call_has_the_seeds_text(
+    rig: ActivityRig, snapshot: SourceSnapshot, code: str, short: str
+) -> None:
+    """What vanished after snapshot-check fails here, with RDS's own message."""
     rig.emulator.faults.add("rds", "RestoreDBClusterFromSnapshot", "error", code=code, message="RDS says so")
     error = failure(rig, snapshot)
     assert (error.fault.short, error.fault.code) == (short, code)
@@ -130,23 +132,23 @@ def test_a_refusal_of_rds_has_the_seeds_text(rig: ActivityRig, snapshot: SourceS
     assert error.fault.request_id
 
 
-def test_a_network_that_vanished_is_told(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """The real thing: a subnet group that is not there any more."""
+def test_a_deleted_subnet_group_is_an_invalid_vpc_configuration(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Without an injected fault: the subnet group does not exist."""
     target = rig.target.model_copy(update={"db_subnet_group_name": "gone"})
     assert failure(rig, snapshot, target=target).fault.short == "Invalid VPC configuration"
 
 
-def test_a_copy_that_vanished_is_told(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """The real thing: a copy that was deleted in the meantime."""
+def test_a_deleted_copy_is_an_invalid_snapshot_id(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Without an injected fault: the copy was deleted since it was checked."""
     rig.rds().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=rig.copy_of(snapshot).identifier)
     assert failure(rig, snapshot).fault.short == "Invalid snapshot ID"
 
 
-def test_a_stranger_under_the_copys_name_is_not_restored(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Data of something else never becomes staging."""
+def test_another_snapshot_under_the_copys_name_is_not_restored(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Data of another cluster never gets into the target."""
     rig.rds().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=rig.copy_of(snapshot).identifier)
     other = f"other-{rig.number}"
-    rig._make_cluster("eu-central-1", other)
+    rig.make_cluster("eu-central-1", other)
     rig.rds().create_db_cluster_snapshot(
         DBClusterSnapshotIdentifier=rig.copy_of(snapshot).identifier, DBClusterIdentifier=other
     )

@@ -1,7 +1,7 @@
-"""No secret in any error: neither in its text nor in anything else that Temporal keeps of it.
+"""No error has a secret: neither its text nor anything else that Temporal stores of it.
 
-Passwords are planted wherever a step reads one, the step is made to fail, and the failure is looked at as it goes into
-the history: message, details, causes, stack traces.
+Each test puts a password where a step reads one, makes the step fail, and searches the failure as it enters the history:
+message, details, causes, stack traces.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from tests.rigs.activities import ActivityRig
 PLANT = "plant-5up3r"
 
 
-def kept_of(error: BaseException) -> bytes:
-    """What Temporal keeps of an error."""
+def stored_failure(error: BaseException) -> bytes:
+    """What Temporal stores of an error."""
     failure = Failure()
     converter = pydantic_data_converter
     converter.failure_converter.to_failure(error, converter.payload_converter, failure)
@@ -75,8 +75,8 @@ def set_master_password(rig: ActivityRig, secret: str) -> Any:
     snapshot = rig.make_snapshot()
     rig.make_copy(snapshot)
     restored: Any = rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot))
-    of = rig.check_restore_input(restored.cluster_resource_id)
-    return rig.poll_until_done(rig.restored.check_restore_status, of)
+    step_input = rig.check_restore_input(restored.cluster_resource_id)
+    return rig.poll_until_done(rig.restored.check_restore_status, step_input)
 
 
 BAD = [
@@ -94,35 +94,35 @@ BAD = [
 @pytest.mark.parametrize("step", [set_up, set_master_password])
 @pytest.mark.parametrize("value", BAD)
 def test_a_bad_secret_is_not_quoted(rig: ActivityRig, step: Callable[[ActivityRig, str], Any], value: str) -> None:
-    """Whatever is wrong with a secret, it is not told what is in it."""
+    """Whatever is wrong with a secret, the error has nothing of its value."""
     secret = rig.make_secret("bad", value)
     error = error_of(lambda: step(rig, secret))
-    assert PLANT.encode() not in kept_of(error)
+    assert PLANT.encode() not in stored_failure(error)
 
 
 def test_a_password_that_rds_refuses_is_not_quoted(rig: ActivityRig) -> None:
-    """RDS takes 8 to 41 characters; a longer one is refused, not told."""
+    """RDS accepts 8 to 41 characters; it refuses a longer one."""
     secret = rig.make_secret("long", json.dumps({"password": PLANT * 8}))
-    assert PLANT.encode() not in kept_of(error_of(lambda: set_master_password(rig, secret)))
+    assert PLANT.encode() not in stored_failure(error_of(lambda: set_master_password(rig, secret)))
 
 
-def test_a_database_that_does_not_answer_is_told_no_password(rig: ActivityRig) -> None:
+def test_a_connection_error_has_no_password(rig: ActivityRig) -> None:
     """Neither the user's nor the master's."""
     secret = rig.make_secret("user", json.dumps({"password": PLANT}))
-    assert PLANT.encode() not in kept_of(error_of(lambda: set_up(rig, secret)))
+    assert PLANT.encode() not in stored_failure(error_of(lambda: set_up(rig, secret)))
 
 
 def test_a_value_that_botocore_refuses_is_not_quoted(rig: ActivityRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore's report quotes it; neither that nor the report as a cause is kept."""
+    """Botocore's report quotes it; neither the report nor a cause with it is kept."""
     monkeypatch.setattr("activities.restored_cluster.read_password", lambda *_: [PLANT])
     secret = rig.make_secret("master", json.dumps({"password": "fine"}))
     error = error_of(lambda: set_master_password(rig, secret))
-    assert b"MasterUserPassword" in kept_of(error)
-    assert PLANT.encode() not in kept_of(error)
+    assert b"MasterUserPassword" in stored_failure(error)
+    assert PLANT.encode() not in stored_failure(error)
 
 
 @pytest.mark.parametrize("kind", [psycopg.errors.SyntaxError, psycopg.errors.AdminShutdown])
-def test_a_statement_is_not_quoted(
+def test_a_refused_statement_is_not_quoted(
     rig: ActivityRig, monkeypatch: pytest.MonkeyPatch, kind: type[psycopg.Error]
 ) -> None:
     """PostgreSQL quotes the statement that it refuses, and with it the verifier of the password."""
@@ -132,7 +132,7 @@ def test_a_statement_is_not_quoted(
         raise kind(f"syntax error\nLINE 1: ALTER ROLE app PASSWORD '{PLANT}'")
 
     monkeypatch.setattr(PostgresConnector, "connect", connect)
-    assert PLANT.encode() not in kept_of(error_of(lambda: set_up(rig, secret)))
+    assert PLANT.encode() not in stored_failure(error_of(lambda: set_up(rig, secret)))
 
 
 def test_no_call_is_logged_with_a_password(rig: ActivityRig, caplog: pytest.LogCaptureFixture) -> None:
@@ -143,9 +143,9 @@ def test_no_call_is_logged_with_a_password(rig: ActivityRig, caplog: pytest.LogC
     assert PLANT not in caplog.text
 
 
-def test_no_outcome_holds_a_password(rig: ActivityRig) -> None:
-    """What a step answers goes into the history as it is."""
+def test_no_outcome_has_a_password(rig: ActivityRig) -> None:
+    """An outcome enters the history as it is."""
     secret = rig.make_secret("master", json.dumps({"password": PLANT}))
-    answer = set_master_password(rig, secret)
-    assert PLANT not in answer.model_dump_json()
-    assert answer.endpoint.master_user_secret_id == secret
+    outcome = set_master_password(rig, secret)
+    assert PLANT not in outcome.model_dump_json()
+    assert outcome.endpoint.master_user_secret_id == secret

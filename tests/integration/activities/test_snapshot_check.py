@@ -11,16 +11,9 @@ from clients.aws import AwsClients
 from errors import Refused, StepFailed
 from models.request import MissingTarget, RequestedInstance
 from models.users import DatabaseUser
-from tests.integration.activities.test_check_restore_status import a_renamed_cluster
-from tests.rigs.activities import (
-    ACCOUNT,
-    CHANGING,
-    OTHER_ACCOUNT,
-    SOURCE_REGION,
-    TARGET_REGION,
-    ActivityRig,
-    session_of,
-)
+from tests.integration.activities.test_check_restore_status import make_renamed_cluster
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import ACCOUNT, CHANGING, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, session_of
 
 
 def check(rig: ActivityRig, **more: Any) -> Any:
@@ -123,7 +116,7 @@ def test_a_snapshot_of_another_cluster_is_not_taken(rig: ActivityRig) -> None:
     rig.make_source()
     rig.make_target()
     other = f"invoices-{rig.number}"
-    rig._make_cluster(SOURCE_REGION, other)
+    rig.make_cluster(SOURCE_REGION, other)
     rig.make_snapshot("of-another", cluster=other)
     error = failure(rig, source=rig.named_source(identifier="of-another"))
     assert error.fault.short == "Snapshot not found"
@@ -254,11 +247,11 @@ def test_everything_that_is_missing_is_listed_at_once(rig: ActivityRig) -> None:
         assert what in text
 
 
-def test_a_renamed_cluster_whose_instances_have_the_names_is_in_the_way(rig: ActivityRig) -> None:
+def test_make_renamed_cluster_whose_instances_have_the_names_is_in_the_way(rig: ActivityRig) -> None:
     """The restore would stop at its first instance, with the old target out of the way for nothing."""
     rig.make_source()
     automated(rig)
-    kept = a_renamed_cluster(rig)
+    kept = make_renamed_cluster(rig)
     text = reasons(rig, {"missing": MissingTarget.CREATE})
     assert "Instance name is taken: " in text
     assert f"{rig.target.cluster}-1 belongs to {kept}" in text
@@ -268,7 +261,7 @@ def test_an_instance_of_another_cluster_that_is_deleting_is_not_in_the_way(rig: 
     """Its name is free long before the restore needs it."""
     rig.make_source()
     automated(rig)
-    a_renamed_cluster(rig)
+    make_renamed_cluster(rig)
     rig.rds().delete_db_instance(DBInstanceIdentifier=f"{rig.target.cluster}-1")
     assert check(rig, target=rig.target.model_copy(update={"missing": MissingTarget.CREATE})).done
 
@@ -284,7 +277,7 @@ def test_a_disabled_key_is_refused(rig: ActivityRig) -> None:
 
 def test_a_key_cannot_encrypt_an_unencrypted_snapshot(rig: ActivityRig) -> None:
     """Aurora cannot encrypt while it copies; RDS would refuse the copy."""
-    rig._make_cluster(SOURCE_REGION, rig.source.cluster)
+    rig.make_cluster(SOURCE_REGION, rig.source.cluster)
     rig.make_target()
     automated(rig)
     assert "KMS key not possible" in reasons(rig)

@@ -18,7 +18,8 @@ from models.notifications import NotificationInput
 from models.operation import OpenOperationInput, RestoreState, StepState
 from models.request import Notification
 from models.steps import Outcome, Status, Step
-from tests.rigs.activities import TARGET_REGION, ActivityRig
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import TARGET_REGION
 
 FAULT = Fault(
     type="StepFailed",

@@ -10,7 +10,7 @@ from botocore.retries.standard import ExponentialBackoff
 
 from clients import read_guard
 from devstack.aws import Emulator, NoDatabases
-from tests.rigs.activities import CLOCK_START
+from tests.rigs.activity_resources import CLOCK_START
 from tests.rigs.durations import ACTIVITIES
 from tests.rigs.iam.deployments import ONE_ACCOUNT, SEPARATE_ACCOUNTS, Deployment, deploy
 from tests.rigs.iam.gateway import IamState, install_gateway

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.activities import ENGINE
+from tests.rigs.activity_resources import ENGINE
 from tests.rigs.iam.deployments import SOURCE_CLUSTER, Deployment
 from tests.rigs.iam.owners import OPT_IN
 from tests.rigs.iam.refusals import (

@@ -15,7 +15,7 @@ from audit.setup import create_audit_table, create_operations_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator
 from models.identifiers import copy_identifier
-from tests.rigs.activities import owner, session_of
+from tests.rigs.activity_resources import owner, session_of
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.evaluation import as_list
 from tests.rigs.iam.template import DEPLOY, ROLES, TEMPLATE, deployed_document, document, placeholders, template

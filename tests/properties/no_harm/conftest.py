@@ -9,7 +9,7 @@ import pytest
 from clients.aws import AwsClients
 from tests.properties.no_harm.in_process_aws import InProcessAws, install_in_process_aws
 from tests.properties.no_harm.scenario import SOURCE_ACCOUNT
-from tests.rigs.activities import session_of
+from tests.rigs.activity_resources import session_of
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ from typing import Any
 from clients.aws import AwsClients
 from devstack.aws import Emulator
 from settings import DatabaseTls, Settings
-from tests.rigs.activities import owner, session_of
+from tests.rigs.activity_resources import owner, session_of
 from tests.rigs.iam.evaluation import statements
 from tests.rigs.iam.gateway import IamState, Role
 from tests.rigs.iam.template import ROLES, TEMPLATE

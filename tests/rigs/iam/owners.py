@@ -7,13 +7,13 @@ import urllib.request
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.rigs.activities import ENGINE, ENGINE_VERSION, MOMENT
+from tests.rigs.activity_resources import ENGINE, ENGINE_VERSION, LONGER_THAN_ANY_CHANGE
 from tests.rigs.iam.deployments import SECRET_PREFIX, SOURCE_CLUSTER, Deployment
 
 OPT_IN = "aurora-restore:replaced-by"
 
 
-def advance_clock(deployment: Deployment, by: timedelta = MOMENT) -> None:
+def advance_clock(deployment: Deployment, by: timedelta = LONGER_THAN_ANY_CHANGE) -> None:
     """Let time pass, by default enough for any one transition of the emulator."""
     clock = deployment.emulator.clock
     clock.freeze(clock.now() + by)
@@ -51,7 +51,7 @@ class Owners:
         """The time of the emulator's clock."""
         return self._deployment.emulator.clock.now()
 
-    def advance_clock(self, by: timedelta = MOMENT) -> None:
+    def advance_clock(self, by: timedelta = LONGER_THAN_ANY_CHANGE) -> None:
         """Let time pass."""
         advance_clock(self._deployment, by)
 

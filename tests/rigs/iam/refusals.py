@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from models.request import Location
-from tests.rigs.activities import ENGINE
+from tests.rigs.activity_resources import ENGINE
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.restores import AuthorizedRestore
 

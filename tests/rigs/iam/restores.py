@@ -20,7 +20,8 @@ from models.operation import OpenOperationInput, RestoreState
 from models.request import Archive, RestoreRequest, SnapshotSelector
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Step
-from tests.rigs.activities import ENGINE, temporal_environment
+from tests.rigs.activities import temporal_environment
+from tests.rigs.activity_resources import ENGINE
 from tests.rigs.iam.deployments import EXTERNAL_ID, SOURCE_CLUSTER, Deployment
 from tests.rigs.iam.owners import Owners
 

@@ -1,0 +1,264 @@
+"""delete-rds evaluates every guard before its first deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from activities.clusters import ClusterActivities
+from clients.aws import AwsClients
+from errors import Refused
+from models.snapshots import SnapshotCopy, SourceSnapshot
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, session_of
+
+DAY = timedelta(hours=24)
+DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
+
+
+@pytest.fixture
+def snapshot(rig: ActivityRig) -> SourceSnapshot:
+    """A snapshot of the source, copied into the target's region."""
+    rig.make_source()
+    snapshot = rig.make_snapshot()
+    rig.make_copy(snapshot)
+    return snapshot
+
+
+def delete(rig: ActivityRig, snapshot: SourceSnapshot, resource_id: str | None, **more: Any) -> Any:
+    return rig.run(rig.clusters.delete_rds, rig.delete_input(snapshot, resource_id, **more))
+
+
+def refusal(rig: ActivityRig, snapshot: SourceSnapshot, resource_id: str | None, **more: Any) -> str:
+    """The text of a refusal; no deletion was called and every instance is as before."""
+    before = rig.instances()
+    rig.clear_calls()
+    with pytest.raises(Refused) as refused:
+        delete(rig, snapshot, resource_id, **more)
+    assert rig.calls(*DELETIONS) == []
+    assert rig.instances() == before
+    assert not rig.rows(), "a refusal is no intent"
+    return f"{refused.value.fault.short}: {refused.value.fault.message}"
+
+
+def make_without_tag(rig: ActivityRig) -> str:
+    return rig.make_target(Tags=[])
+
+
+def make_with_tag_of_another_source(rig: ActivityRig) -> str:
+    other = rig.source.arn + "-eu"
+    return rig.make_target(Tags=[{"Key": "aurora-restore:replaced-by", "Value": other}])
+
+
+def make_protected(rig: ActivityRig) -> str:
+    return rig.make_target(DeletionProtection=True)
+
+
+def make_in_global_database(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    rig.rds().create_global_cluster(
+        GlobalClusterIdentifier=f"global-{rig.number}", SourceDBClusterIdentifier=rig.target.arn
+    )
+    return resource_id
+
+
+def make_replica(rig: ActivityRig) -> str:
+    return rig.make_target(ReplicationSourceIdentifier=rig.source.arn)
+
+
+def make_stopped(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    rig.rds().stop_db_cluster(DBClusterIdentifier=rig.target.cluster)
+    rig.advance_clock()
+    return resource_id
+
+
+def make_in_unknown_status(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    rig.force_status(rig.target.arn, "unknown-status")
+    return resource_id
+
+
+GUARDED = [
+    (make_without_tag, "opt-in-tag", "Target has not opted in"),
+    (make_with_tag_of_another_source, "opt-in-tag", "Target has not opted in"),
+    (make_protected, "deletion-protection", "Deletion protection is on"),
+    (make_in_global_database, "not-replicated", "Target is replicated"),
+    (make_replica, "not-replicated", "Target is replicated"),
+    (make_stopped, "deletable-status", "Target cannot be deleted now"),
+    (make_in_unknown_status, "deletable-status", "Target cannot be deleted now"),
+]
+
+
+@pytest.mark.parametrize(("make", "rule", "short"), GUARDED, ids=lambda case: getattr(case, "__name__", ""))
+def test_a_guard_refuses_before_the_first_deletion(
+    rig: ActivityRig, snapshot: SourceSnapshot, make: Callable[[ActivityRig], str], rule: str, short: str
+) -> None:
+    """Deletion protection of a cluster does not protect its instances."""
+    text = refusal(rig, snapshot, make(rig))
+    assert text.startswith(short)
+    assert f"[{rule}]" in text
+
+
+@pytest.mark.parametrize(("make", "rule", "short"), GUARDED, ids=lambda case: getattr(case, "__name__", ""))
+def test_a_guard_refuses_at_snapshot_check_too(
+    rig: ActivityRig, make: Callable[[ActivityRig], str], rule: str, short: str
+) -> None:
+    """Before hours of copying."""
+    rig.make_source()
+    snapshot = rig.make_snapshot()
+    make(rig)
+    source = rig.named_source(identifier=snapshot.identifier)
+    with pytest.raises(Refused, match=short) as refused:
+        rig.run(rig.snapshots.snapshot_check, rig.check_input(source=source))
+    assert f"[{rule}]" in refused.value.fault.message
+
+
+def test_a_refusal_lists_every_guard_that_refuses(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """An owner sees all reasons at once, not one a day."""
+    text = refusal(rig, snapshot, rig.make_target(Tags=[], DeletionProtection=True))
+    assert "(and 1 more)" in text
+    assert "[opt-in-tag]" in text
+    assert "[deletion-protection]" in text
+    assert f"Key=aurora-restore:replaced-by,Value={rig.source.arn}" in text
+
+
+def test_a_cluster_with_another_resource_id_is_not_deleted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Only the cluster that snapshot-check saw may be deleted: one created since under its name has another resource id."""
+    rig.make_target()
+    assert "Another cluster has the target's name" in refusal(rig, snapshot, "cluster-SEENBEFORE")
+    assert "expected no cluster" in refusal(rig, snapshot, None)
+
+
+def test_a_late_attempt_after_the_restore_deletes_nothing(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The restored cluster has another resource id."""
+    step_input = rig.delete_input(snapshot, rig.make_target())
+    rig.poll_until_done(rig.clusters.delete_rds, step_input)
+    rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot))
+    rig.advance_clock()
+    rig.clear_calls()
+    with pytest.raises(Refused, match="Another cluster has the target's name"):
+        rig.run(rig.clusters.delete_rds, step_input, attempt=2)
+    assert rig.calls(*DELETIONS) == []
+
+
+def test_the_source_is_never_deleted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Even tagged, and named by a request that was not checked."""
+    rds = rig.rds(SOURCE_REGION)
+    tag = [{"Key": "aurora-restore:replaced-by", "Value": rig.source.arn}]
+    rds.add_tags_to_resource(ResourceName=rig.source.arn, Tags=tag)
+    rig.target = rig.target.model_copy(update={"region": SOURCE_REGION, "cluster": rig.source.cluster})
+    text = refusal(rig, snapshot, snapshot.cluster_resource_id)
+    assert "[not-the-source]" in text
+
+
+def test_a_renamed_source_is_recognized_by_its_resource_id(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """A source that was renamed to the target's name and tagged is still the source."""
+    rds = rig.rds(SOURCE_REGION)
+    tag = [{"Key": "aurora-restore:replaced-by", "Value": rig.source.arn}]
+    rds.add_tags_to_resource(ResourceName=rig.source.arn, Tags=tag)
+    rds.modify_db_cluster(
+        DBClusterIdentifier=rig.source.cluster, NewDBClusterIdentifier=rig.target.cluster, ApplyImmediately=True
+    )
+    rig.advance_clock()
+    rig.target = rig.target.model_copy(update={"region": SOURCE_REGION})
+    assert "[not-the-source]" in refusal(rig, snapshot, snapshot.cluster_resource_id)
+
+
+def test_a_renamed_source_is_recognized_by_its_snapshot(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Also if no cluster had the source's name when the restore began: the snapshot has the resource id."""
+    rds = rig.rds(SOURCE_REGION)
+    tag = [{"Key": "aurora-restore:replaced-by", "Value": rig.source.arn}]
+    rds.add_tags_to_resource(ResourceName=rig.source.arn, Tags=tag)
+    rds.modify_db_cluster(
+        DBClusterIdentifier=rig.source.cluster, NewDBClusterIdentifier=rig.target.cluster, ApplyImmediately=True
+    )
+    rig.advance_clock()
+    rig.target = rig.target.model_copy(update={"region": SOURCE_REGION})
+    text = refusal(rig, snapshot, snapshot.cluster_resource_id, source_resource_id=None)
+    assert "[not-the-source]" in text
+
+
+def test_credentials_of_another_account_delete_nothing(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """There a cluster may have the same name: refused by account and by ARN."""
+    resource_id = rig.make_target()
+    rig.target = rig.target.model_copy(update={"account_id": OTHER_ACCOUNT})
+    text = refusal(rig, snapshot, resource_id)
+    assert f"[target-account] the credentials for the target belong to account {ACCOUNT}" in text
+    assert "[target-arn]" in text
+
+
+def test_a_target_missing_in_another_account_is_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """That account has no target, which does not prove that it was deleted."""
+    step_input = rig.delete_input(snapshot, rig.make_target())
+    rig.aws = AwsClients(session_of(OTHER_ACCOUNT))
+    with pytest.raises(Refused, match="Wrong AWS account"):
+        rig.run(rig.clusters.delete_rds, step_input)
+    assert rig.calls(*DELETIONS) == []
+
+
+def test_credentials_that_change_during_the_deletion_are_refused(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """With other credentials nobody can know that the target is gone."""
+    step_input = rig.delete_input(snapshot, rig.make_target())
+    rig.run(rig.clusters.delete_rds, step_input)
+    trail = rig.intents
+    rig.aws = AwsClients(session_of(OTHER_ACCOUNT))
+    with pytest.raises(Refused, match="Wrong AWS account"):
+        rig.run(ClusterActivities(rig.aws, trail).delete_rds, step_input, attempt=2)
+
+
+def break_copy(rig: ActivityRig, snapshot: SourceSnapshot, status: str) -> None:
+    copy = rig.copy_of(snapshot)
+    if status == "gone":
+        rig.rds().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy.identifier)
+    else:
+        rig.force_status(copy.arn, status)
+
+
+@pytest.mark.parametrize("status", ["gone", "copying", "failed"])
+def test_nothing_is_deleted_without_an_available_copy(rig: ActivityRig, snapshot: SourceSnapshot, status: str) -> None:
+    """The copy must be available at the moment of the deletion, not only hours before."""
+    resource_id = rig.make_target()
+    break_copy(rig, snapshot, status)
+    text = refusal(rig, snapshot, resource_id)
+    assert "[copy-available]" in text
+    assert f"is {status}, expected available" in text
+
+
+def test_another_snapshot_under_the_copys_name_is_no_replacement(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """A snapshot of another cluster that took the copy's name since."""
+    resource_id = rig.make_target()
+    copy = rig.copy_of(snapshot)
+    break_copy(rig, snapshot, "gone")
+    rig.rds().create_db_cluster_snapshot(
+        DBClusterSnapshotIdentifier=copy.identifier, DBClusterIdentifier=rig.target.cluster
+    )
+    rig.advance_clock()
+    assert "[copy-source]" in refusal(rig, snapshot, resource_id)
+
+
+def test_a_source_snapshot_created_again_is_no_replacement(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Without a copy, the snapshot itself must still be the one that snapshot-check saw."""
+    rig.target = rig.target.model_copy(update={"region": SOURCE_REGION})
+    of_target = [{"Key": "aurora-restore:replaced-by", "Value": rig.source.arn}]
+    rig.make_cluster(SOURCE_REGION, rig.target.cluster, Tags=of_target)
+    rds = rig.rds(SOURCE_REGION)
+    cluster = rds.describe_db_clusters(DBClusterIdentifier=rig.target.cluster)["DBClusters"][0]
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)
+    rig.make_snapshot(snapshot.identifier, cluster=rig.target.cluster)
+    source_snapshot = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
+    text = refusal(rig, snapshot, cluster["DbClusterResourceId"], snapshot_copy=source_snapshot)
+    assert "[copy-source]" in text
+
+
+def test_a_snapshot_that_became_too_old_replaces_nothing(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """A restore that was delayed for days refuses before its first call; the message has the ages in hours."""
+    resource_id = rig.make_target()
+    rig.advance_clock(3 * DAY)
+    text = refusal(rig, snapshot, resource_id, max_snapshot_age=DAY)
+    assert "[snapshot-age]" in text
+    assert "is 72 h old, expected at most 24 h" in text
+    assert not delete(rig, snapshot, resource_id, max_snapshot_age=4 * DAY).done
