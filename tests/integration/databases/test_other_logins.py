@@ -26,6 +26,19 @@ def test_logins_that_the_request_does_not_name_are_locked(database: Database) ->
         assert database.set_up().locked == (), "the second run finds nobody to lock"
 
 
+def test_logins_of_the_service_are_not_locked(database: Database) -> None:
+    """Its own password and open session keep working; RDS Proxy could not reach the cluster otherwise."""
+    database.make_login("rdsproxyadmin", "of-rds")
+    try:
+        session = database.session("rdsproxyadmin", "of-rds", database.login_database)
+        assert "rdsproxyadmin" not in [login.removesuffix("@%") for login in database.set_up().locked]
+        session.cursor().execute("SELECT 1")
+        session.close()
+        assert database.as_user("rdsproxyadmin", "of-rds", "SELECT 1", database.login_database) == [(1,)]
+    finally:
+        database.as_master("DROP USER rdsproxyadmin")
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_login_with_a_hostile_name_is_locked(database: Database, name: str) -> None:
     """A name that would break a statement does not keep its login open."""

@@ -63,6 +63,16 @@ def test_a_login_that_the_master_user_cannot_lock_fails_the_step(postgres: Postg
         postgres.host._execute(postgres.port, [f"DROP ROLE {name}"])
 
 
+def test_a_superuser_is_not_locked(postgres: Postgres) -> None:
+    """Only the service itself has superusers, whatever their names; the master user cannot alter them."""
+    name = postgres.unique("superuser")
+    postgres.host._execute(postgres.port, [f"CREATE ROLE {name} SUPERUSER LOGIN"])
+    try:
+        assert name not in postgres.set_up().locked
+    finally:
+        postgres.host._execute(postgres.port, [f"DROP ROLE {name}"])
+
+
 def test_a_database_name_that_postgresql_would_truncate_is_refused(postgres: Postgres) -> None:
     """The request allows 64 characters, for MySQL."""
     user = postgres.user(postgres.unique("app"), "p")
