@@ -50,6 +50,10 @@ class ScriptedOperation(Model):
     steps: tuple[ScriptedStep, ...]
     wait_after_each_step: bool = False
     """Whether the workflow waits until the trail has the step's row."""
+    decided_by: str | None = None
+    """The operator whose decision to retry the workflow records at its end; its result then says "decided" or "cancelled"."""
+    written_within: float | None = None
+    """For how many seconds the workflow waits for its rows at its end; its result then says "written" or "not written"."""
     seal_target_arn: str | None = None
     """The target in whose chain the workflow seals the operation at its end."""
 

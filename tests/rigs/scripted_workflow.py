@@ -14,8 +14,10 @@ from temporalio.workflow import ActivityCancellationType
 with workflow.unsafe.imports_passed_through():
     from audit import trail
     from audit.activities import SealActivities
+    from models.decisions import Decision, OperatorDecision
     from models.operation import StepOutcome
     from models.seal import SealInput
+    from models.steps import Step
     from tests.rigs.scripted_activities import ScriptedInput, ScriptedOperation, ScriptedStep, fails_workflow_task
 
 
@@ -26,10 +28,24 @@ class ScriptedWorkflow:
     @workflow.run
     async def run(self, operation: ScriptedOperation) -> list[str]:
         """How each step ended: "done", or the name of the error."""
+        self._asked_at = workflow.now()  # then the start of the last step, as of the notification that asks
         ends = [await self._run_step(operation, step) for step in operation.steps]
+        if operation.decided_by:
+            ends.append(await self._record_decision(operation.operation_id, operation.decided_by))
+        if operation.written_within is not None:
+            is_written = await trail.wait_until_written_within(timedelta(seconds=operation.written_within))
+            ends.append("written" if is_written else "not written")
         if operation.seal_target_arn:
             await self._seal(operation.operation_id, operation.seal_target_arn)
         return ends
+
+    async def _record_decision(self, operation_id: str, operator: str) -> str:
+        decision = OperatorDecision(decision=Decision.RETRY, by=operator)
+        try:
+            await trail.record_decision(operation_id, Step.COPY_SNAPSHOT, decision, self._asked_at)
+        except asyncio.CancelledError:
+            return "cancelled"
+        return "decided"
 
     async def _seal(self, operation_id: str, target_arn: str) -> None:
         await trail.wait_until_written()
@@ -58,7 +74,7 @@ class ScriptedWorkflow:
         return end
 
     async def _poll(self, operation: ScriptedOperation, step: ScriptedStep) -> None:
-        started_at = workflow.now()
+        started_at = self._asked_at = workflow.now()
         for poll in range(1, step.polls + 1):
             step_input = ScriptedInput(
                 operation_id=operation.operation_id,

@@ -92,11 +92,16 @@ class VerifyingWorker:
         self.verifier = Verifier(worker.client, tables.trail, tables.numbers, tables.chains)
 
     async def start(
-        self, operation_id: str, *steps: ScriptedStep, workflow_id: str | None = None, sealed: bool = True
+        self,
+        operation_id: str,
+        *steps: ScriptedStep,
+        workflow_id: str | None = None,
+        sealed: bool = True,
+        recorded_as: str | None = None,
     ) -> WorkflowHandle[Any, Any]:
-        """Start a workflow; `operation_id` must be the next number."""
+        """Start a workflow; `operation_id` must be the next number, under which its steps run unless `recorded_as`."""
         operation = ScriptedOperation(
-            operation_id=operation_id, steps=steps, seal_target_arn=TARGET_ARN if sealed else None
+            operation_id=recorded_as or operation_id, steps=steps, seal_target_arn=TARGET_ARN if sealed else None
         )
         handle = await self._worker.client.start_workflow(
             ScriptedWorkflow.run,

@@ -120,6 +120,16 @@ def test_a_query_reads_all_pages(aws: Emulator, table: AuditTable) -> None:
     assert sum(call.operation == "Query" for call in aws.calls) >= 4
 
 
+def test_reads_of_an_operation_are_strongly_consistent(dynamodb: DynamoDBClient, table: AuditTable) -> None:
+    """An intent that another worker has just written must be seen; DynamoDB's default reads may miss it."""
+    queries: list[dict[str, Any]] = []
+    dynamodb.meta.events.register("provide-client-params.dynamodb.Query", lambda params, **_: queries.append(params))
+    table.list_rows("op-001")
+    table.list_items("op-001")
+    table.find_item("op-001", "key")
+    assert [query.get("ConsistentRead") for query in queries] == [True, True, True]
+
+
 def test_without_retention_a_row_never_expires(dynamodb: DynamoDBClient, table: AuditTable, table_name: str) -> None:
     """By default a row has no time to live."""
     table.put(row())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -149,6 +149,17 @@ def test_operations_are_listed_from_the_newest_back_to_a_time(numbers: Operation
     assert numbers.list_opened_since(later(seconds=2)) == ["op-004", "op-003", "op-002"]
     assert numbers.list_opened_since(START) == ["op-004", "op-003", "op-002", "op-001"]
     assert numbers.list_opened_since(later(seconds=5)) == []
+
+
+def test_reads_are_strongly_consistent(dynamodb: DynamoDBClient, numbers: OperationNumbersTable) -> None:
+    """A number that another worker has just allocated must be seen; DynamoDB's default reads may miss it."""
+    reads: list[dict[str, Any]] = []
+    dynamodb.meta.events.register("provide-client-params.dynamodb.GetItem", lambda params, **_: reads.append(params))
+    numbers.open(request(1))
+    numbers.find("op-001")
+    numbers.list_opened_since(START)
+    assert reads
+    assert all(read.get("ConsistentRead") for read in reads)
 
 
 def test_op_1000_follows_op_999(

@@ -119,6 +119,24 @@ def test_concurrent_seals_of_one_target_form_one_chain(table: AuditTable, chains
     assert [seal.previous_digest for seal in chain] == [None, *(seal.digest for seal in chain[:-1])]
 
 
+def test_a_seal_covers_another_seal_that_was_appended_after_it_read_the_rows(
+    chains: SealChains, table: AuditTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head is read before the rows: if it has moved since, the rows are read again."""
+    table.put(row())
+    real_list_items, others = AuditTable.list_items, [seal_input("op-001", later(minutes=1))]
+
+    def list_items_then_append(self: AuditTable, operation_id: str) -> list[dict[str, Any]]:
+        items = real_list_items(self, operation_id)
+        if others:
+            chains.append(others.pop(), "another run", SEAL_TRAIL)
+        return items
+
+    monkeypatch.setattr(AuditTable, "list_items", list_items_then_append)
+    seal = append(chains, "op-001", later(minutes=2))
+    assert (seal.number, seal.row_count) == (2, 2)
+
+
 @pytest.mark.parametrize("kind", ["http500", "reset-after", "reset-before"])
 def test_a_transaction_with_a_lost_response_makes_one_seal(
     aws: Emulator,

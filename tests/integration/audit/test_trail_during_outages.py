@@ -167,6 +167,67 @@ def test_a_conflicting_row_ends_the_workflow_where_it_waits_for_its_rows(
     assert effects(operation) == 1
 
 
+def test_a_wait_with_a_timeout_says_whether_all_rows_are_written(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
+) -> None:
+    """The seal before a notification waits like this: without the rows there is no seal, but a notification."""
+    written = run_workflow(temporal, table_without_retries, ScriptedStep(), written_within=20)
+    assert written.result == ["done", "written"]
+    aws.faults.add("dynamodb", "PutItem", "http500", count=1, skip=1)
+    delayed = run_workflow(temporal, table_without_retries, ScriptedStep(), written_within=0.3)
+    assert delayed.result == ["done", "not written"]
+    assert [row.status for row in delayed.rows_of(Phase.OUTCOME)] == [Status.SUCCESS]
+
+
+def test_a_wait_with_a_timeout_says_that_a_conflicting_row_is_not_written(
+    temporal: TemporalServer, table_without_retries: AuditTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operation with a conflict is not sealed, although no write is in progress."""
+    real_put = table_without_retries.put
+
+    def refuse_outcomes(row: AuditRow) -> None:
+        if row.phase is Phase.OUTCOME:
+            raise TrailConflict("Trail holds another row", "a test wrote it")
+        real_put(row)
+
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table_without_retries) as worker:
+            monkeypatch.setattr(table_without_retries, "put", refuse_outcomes)
+            return await asyncio.wait_for(worker.run(ScriptedStep(), written_within=20), 15)
+
+    assert asyncio.run(run()).result == ["done", "not written"]
+
+
+def test_a_decision_is_written_although_the_workflow_is_cancelled_meanwhile(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
+) -> None:
+    """The cancellation ends the workflow's wait, not the write."""
+
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table_without_retries) as worker:
+            aws.faults.add("dynamodb", "PutItem", "http500", count=1)
+            aws.calls.clear()
+            handle = await worker.start(decided_by="anna")
+            await _wait_until(lambda: any(call.operation == "PutItem" for call in aws.calls))
+            await handle.cancel()
+            return await worker.wait_for_end(handle)
+
+    operation = asyncio.run(run())
+    assert operation.result == ["cancelled"]
+    assert [row.details for row in operation.rows_of(Phase.DECISION)] == ["Retry, decided by anna"]
+
+
+def test_a_decision_sorts_after_the_notification_that_asked_for_it(temporal: TemporalServer, table: AuditTable) -> None:
+    """Its place in the trail is when it was asked for, which is when the notification began."""
+    steps = (ScriptedStep(behaviour="fail"), ScriptedStep(step=Step.SNS_NOTIFICATION))
+    operation = run_workflow(temporal, table, *steps, decided_by="anna")
+    assert operation.result == ["ApplicationError", "done", "decided"]
+    assert [(row.step, row.phase) for row in operation.rows][-2:] == [
+        (Step.SNS_NOTIFICATION, Phase.OUTCOME),
+        (Step.COPY_SNAPSHOT, Phase.DECISION),
+    ]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_repeated_workflow_task_writes_no_second_row(
     temporal: TemporalServer, table_without_retries: AuditTable, times: int

@@ -13,6 +13,8 @@ import pytest
 from rich.console import Console
 
 from audit.rows import Phase
+from audit.table import AuditTable
+from audit.verify import history, verifier
 from audit.verify.findings import FIND_WRITER, FindingKind, State, Verification, as_json, as_plain, as_table
 from audit.verify.verifier import UnknownOperation
 from devstack.temporal_server import TemporalServer
@@ -139,7 +141,9 @@ def test_a_row_that_the_history_does_not_confirm_is_named(temporal: TemporalServ
             attempt.model_copy(update={"poll": 2}),
             started.model_copy(update={"phase": Phase.INTENT, "attempt": 4}),
             started.model_copy(update={"phase": Phase.INTENT, "step": Step.DELETE_RDS}),
+            started.model_copy(update={"phase": Phase.INTENT, "poll": 2, "workflow_id": "another"}),
             started.model_copy(update={"phase": Phase.DECISION, "run_id": str(uuid.uuid4())}),
+            started.model_copy(update={"phase": Phase.DECISION, "attempt": 2, "workflow_id": "another"}),
         ]
         confirmed = [
             *(started.model_copy(update={"phase": Phase.INTENT, "attempt": number}) for number in (1, 2, 3)),
@@ -228,6 +232,46 @@ def test_an_operation_whose_history_has_expired_is_compared_with_its_seals(
     assert FindingKind.HISTORY_EXPIRED in note_kinds(verification)
     assert FindingKind.CHANGED_SEAL in finding_kinds(verification)
     assert (repaired.added, repaired.findings) == ((), verification.findings)
+
+
+def test_the_history_is_read_before_the_trail(
+    temporal: TemporalServer, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that the workflow writes between the two reads is in the trail that is read, and so not missing."""
+    reads: list[str] = []
+    read_history, list_items = history.read_history, AuditTable.list_items
+
+    async def reading_history(*args: Any) -> Any:
+        reads.append("history")
+        return await read_history(*args)
+
+    def listing_items(self: AuditTable, operation_id: str) -> list[dict[str, Any]]:
+        reads.append("trail")
+        return list_items(self, operation_id)
+
+    async def scenario(worker: VerifyingWorker) -> None:
+        await worker.run("op-001", ScriptedStep())
+        monkeypatch.setattr(verifier, "read_history", reading_history)
+        monkeypatch.setattr(AuditTable, "list_items", listing_items)
+        await worker.verifier.verify("op-001")
+
+    with_worker(temporal, tables, scenario)
+    assert reads == ["history", "trail"]
+
+
+def test_activities_of_another_operation_in_the_workflow_are_not_compared(
+    temporal: TemporalServer, tables: Tables
+) -> None:
+    """A workflow that could not allocate a number runs as "unnumbered"; after a reset, it has a number."""
+
+    async def scenario(worker: VerifyingWorker) -> Verification:
+        await worker.run("op-001", ScriptedStep(), recorded_as="unnumbered", sealed=False)
+        verification: Verification = await worker.verifier.verify("op-001")
+        return verification
+
+    verification = with_worker(temporal, tables, scenario)
+    assert finding_kinds(verification) == [FindingKind.MISSING_SEAL], as_plain(verification)
+    assert verification.rows == 0
 
 
 def test_an_unknown_operation_is_refused(temporal: TemporalServer, tables: Tables) -> None:

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from audit.rows import Phase
 from audit.verify.findings import FindingKind, State, Verification, as_plain
 from devstack.temporal_server import TemporalServer
 from models.steps import Step
@@ -14,6 +15,7 @@ from tests.rigs.verification import (
     UNTIL_CANCELLED,
     Tables,
     VerifyingWorker,
+    finding_kinds,
     note_kinds,
     wait_for_effects,
     wait_for_end,
@@ -46,6 +48,38 @@ def test_all_runs_of_a_reset_workflow_are_one_operation(
     verification = with_worker(temporal, tables, scenario)
     assert verification.ok, as_plain(verification)
     assert (len(verification.runs), verification.state, verification.seals) == (3, State.ENDED, seals)
+
+
+def outcome_count(tables: Tables) -> int:
+    return sum(row.phase is Phase.OUTCOME for row in tables.trail.list_rows("op-001"))
+
+
+def test_repair_adds_nothing_while_the_new_run_of_a_reset_workflow_runs(
+    temporal: TemporalServer, tables: Tables
+) -> None:
+    """An end that both runs share may still be written by the new one; a missing end of the old run is a finding."""
+
+    async def scenario(worker: VerifyingWorker) -> Verification:
+        handle = await worker.start(
+            "op-001", ScriptedStep(), ScriptedStep(step=Step.DELETE_RDS, behaviour="fail"), UNTIL_CANCELLED
+        )
+        await wait_for_effects(3)
+        await wait_until(lambda: outcome_count(tables) == 2)
+        new_run = await worker.reset(handle, 1)
+        await wait_for_effects(5)
+        await wait_until(lambda: outcome_count(tables) == 3)
+        for item in tables.trail.list_items("op-001"):
+            if item["phase"]["S"] == Phase.OUTCOME and item["run_id"]["S"] == handle.first_execution_run_id:
+                tables.delete(item)
+        repaired = await worker.verifier.repair("op-001")
+        await new_run.terminate("a test")
+        return repaired
+
+    repaired = with_worker(temporal, tables, scenario)
+    assert (repaired.state, repaired.added) == (State.RUNNING, ())
+    assert finding_kinds(repaired) == [FindingKind.MISSING_ROW], as_plain(repaired)
+    assert repaired.findings[0].step == Step.DELETE_RDS
+    assert [note.step for note in repaired.notes if note.kind is FindingKind.PENDING_ROW] == [Step.COPY_SNAPSHOT]
 
 
 def test_a_step_that_a_reset_interrupted_is_a_note(temporal: TemporalServer, tables: Tables) -> None:
