@@ -15,7 +15,7 @@ from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
 from activities.step import named_activity, now
 from clients.aws import AwsClients
-from models.identifiers import COPY_NAME, copy_name_beginning
+from models.identifiers import COPY_NAME, copy_name_prefix
 from models.inventory import Inventory, InventoryInput, Resource
 
 if TYPE_CHECKING:
@@ -181,9 +181,9 @@ def _is_renamed_restore(inventory_input: InventoryInput, cluster: DBClusterTypeD
     """Whether the cluster was restored from a copy for this target and has another name now."""
     origin = tags.tags_of(cluster.get("TagList", [])).get(tags.RESTORED_FROM, "").partition(SNAPSHOT)[2]
     form = COPY_NAME.fullmatch(origin)
-    beginning = copy_name_beginning(inventory_input.target.arn)
+    beginning = copy_name_prefix(inventory_input.target.arn)
     # A cluster whose own name gives the same beginning is another target, whose name begins like this one's.
-    return form is not None and form["target"] == beginning != copy_name_beginning(cluster["DBClusterArn"])
+    return form is not None and form["target"] == beginning != copy_name_prefix(cluster["DBClusterArn"])
 
 
 def _renamed_resource(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> Resource:

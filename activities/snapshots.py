@@ -21,7 +21,7 @@ from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, now, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import ResourceBusy, StepFailed
-from models.configuration import merged
+from models.configuration import merge_configuration
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
 from models.snapshots import (
@@ -69,7 +69,7 @@ class SnapshotActivities:
             source_resource_id=source_resource_id,
             target_resource_id=target.resource_id,
             target_settings=target.settings,
-            configuration=merged(step_input.target, target.settings),
+            configuration=merge_configuration(step_input.target, target.settings),
         )
 
     def _sql_file_violations(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:

@@ -1,1 +1,1 @@
-"""What crosses between operator, workflow and activities. Imports nothing of ours but itself; holds no secret."""
+"""What crosses between operator, workflow and activities, and the names on the wire. Holds no secret."""

@@ -1,4 +1,4 @@
-"""What the cluster steps are asked and answer: delete-rds, restore-snapshot, check-restore-status."""
+"""The inputs and outcomes of the cluster steps: delete-rds, restore-snapshot, check-restore-status."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from models.snapshots import SnapshotCopy, SourceSnapshot
 
 
 class DeleteClusterInput(StepInput):
-    """For delete-rds: the target, and everything that proves it is not something else."""
+    """The input of delete-rds: the target, and everything that its guards compare it with."""
 
     source: Source
     target: Target
@@ -20,14 +20,14 @@ class DeleteClusterInput(StepInput):
     snapshot_copy: SnapshotCopy
     source_resource_id: str | None
     target_resource_id: str | None = Field(
-        description="Of the cluster that snapshot-check saw; only this very cluster may be deleted."
+        description="The cluster that snapshot-check found; no other cluster may be deleted."
     )
     operation_started_at: AwareDatetime | None = Field(
         default=None,
-        description="A cluster made since then under this operation's tag is its own and is never deleted.",
+        description="A cluster that was created since then with this operation's tag is never deleted.",
     )
     max_snapshot_age: timedelta | None = Field(
-        default=None, description="The age that the snapshot may have when the deletion begins; none means any."
+        default=None, description="The age that the snapshot may have when the deletion begins; None: any."
     )
     target_settings: ClusterSettings | None = Field(
         default=None, description="The target's settings; the trail keeps them before the target is deleted."
@@ -35,27 +35,24 @@ class DeleteClusterInput(StepInput):
 
 
 class RestoreClusterInput(StepInput):
-    """For restore-snapshot."""
+    """The input of restore-snapshot."""
 
     configuration: ClusterConfiguration
-    source_arn: str = Field(
-        description="The source cluster, named by the opt-in tag that the restored target carries again."
-    )
-
+    source_arn: str = Field(description="The source cluster, which the opt-in tag of the restored target names.")
     target: Target
     snapshot: SourceSnapshot
     snapshot_copy: SnapshotCopy
 
 
 class RestoreClusterOutcome(StepOutcome):
-    """Of restore-snapshot."""
+    """The outcome of restore-snapshot: RDS has accepted the restore, or it was adopted."""
 
     cluster_arn: str
     cluster_resource_id: str
 
 
 class CheckRestoreInput(StepInput):
-    """For check-restore-status."""
+    """The input of check-restore-status."""
 
     target: Target
     configuration: ClusterConfiguration
@@ -64,7 +61,7 @@ class CheckRestoreInput(StepInput):
 
 
 class Endpoint(Model):
-    """Where the restored cluster listens and where its master password is kept."""
+    """The endpoint of the restored cluster and the secret with its master password."""
 
     host: str
     port: int
@@ -72,11 +69,11 @@ class Endpoint(Model):
     master_username: str
     master_user_secret_id: str
     database_name: str | None = Field(
-        description="The database made with the source cluster; None means the engine's own."
+        description="The database that was created with the source cluster; None: the engine's default."
     )
 
 
 class CheckRestoreOutcome(StepOutcome):
-    """Of check-restore-status."""
+    """The outcome of check-restore-status; the endpoint is set when it is done."""
 
     endpoint: Endpoint | None = None

@@ -1,7 +1,7 @@
-"""How a cluster is set up: what the request says of it, and for what it leaves out, what the live target has.
+"""The settings of a restored cluster: the request's, and where it has none, those of the existing target.
 
-A restore takes none of this from the snapshot (RDS API Reference, RestoreDBClusterFromSnapshot): what is not given is
-RDS's default, and a nightly refresh would lose a setting every night.
+A snapshot has none of them (RDS API Reference, RestoreDBClusterFromSnapshot): RDS would use its defaults, and every
+restore would lose the target's settings.
 """
 
 from typing import Any, Self
@@ -12,11 +12,11 @@ from models.model import Model
 
 SERVERLESS = "db.serverless"
 SETTINGS_FACT = "settings"
-"""The fact of an intent, in the trail, that holds the settings (JSON) of the cluster that is deleted."""
+"""The name of the fact in an intent that has the settings (JSON) of the cluster to delete."""
 
 
 class ServerlessV2Scaling(Model):
-    """In Aurora capacity units; an instance of class db.serverless needs it on its cluster."""
+    """In Aurora capacity units; a cluster with an instance of the class db.serverless needs it."""
 
     min_capacity: float = Field(ge=0, le=256, multiple_of=0.5)
     max_capacity: float = Field(ge=1, le=256, multiple_of=0.5)
@@ -36,10 +36,10 @@ class Instance(Model):
 
 
 class ClusterSettings(Model):
-    """A cluster's settings as RDS has them; None means that nothing is said.
+    """A cluster's settings, by RDS's names; None: not set.
 
-    No value is doubted here: what a live cluster has is what AWS allowed. What an operator writes is held to the rules
-    in models.request.
+    The values are not validated: AWS has accepted those of an existing cluster. models.request has the rules for an
+    operator's values.
     """
 
     instances: tuple[Instance, ...] | None = None
@@ -58,7 +58,7 @@ class ClusterSettings(Model):
 
 
 class ClusterConfiguration(ClusterSettings):
-    """Everything that the restored cluster is given: the request's settings over the live target's."""
+    """The settings of the restored cluster: the request's over the existing target's."""
 
     instances: tuple[Instance, ...]
     db_subnet_group_name: str
@@ -66,26 +66,26 @@ class ClusterConfiguration(ClusterSettings):
 
 
 REQUIRED = ("instances", "db_subnet_group_name", "vpc_security_group_ids")
-"""What must come from the one or the other."""
+"""The settings that the request or the existing target must have."""
 
 
-def missing_settings(wanted: ClusterSettings, live: ClusterSettings | None) -> list[str]:
-    """The required settings that neither the request nor the live target has."""
-    return [name for name in REQUIRED if getattr(wanted, name) is None and getattr(live, name, None) is None]
+def missing_settings(requested: ClusterSettings, existing: ClusterSettings | None) -> list[str]:
+    """The required settings that neither the request nor the existing target has."""
+    return [name for name in REQUIRED if getattr(requested, name) is None and getattr(existing, name, None) is None]
 
 
-def merged(wanted: ClusterSettings, live: ClusterSettings | None) -> ClusterConfiguration:
-    """The request's settings, and for what it leaves out the live target's; nothing required may be missing."""
-    return ClusterConfiguration(**_chosen(wanted, live))
+def merge_configuration(requested: ClusterSettings, existing: ClusterSettings | None) -> ClusterConfiguration:
+    """The request's settings over the existing target's. Raises `ValidationError` if a required one is missing."""
+    return ClusterConfiguration(**_merged_values(requested, existing))
 
 
-def overlaid(wanted: ClusterSettings, live: ClusterSettings | None) -> ClusterSettings:
-    """As `merged`, where something required may be missing still."""
-    return ClusterSettings(**_chosen(wanted, live))
+def merge_settings(requested: ClusterSettings, existing: ClusterSettings | None) -> ClusterSettings:
+    """As `merge_configuration`, but a required setting may be missing."""
+    return ClusterSettings(**_merged_values(requested, existing))
 
 
-def _chosen(wanted: ClusterSettings, live: ClusterSettings | None) -> dict[str, Any]:
+def _merged_values(requested: ClusterSettings, existing: ClusterSettings | None) -> dict[str, Any]:
     names = ClusterSettings.model_fields
-    carried = {name: getattr(live, name) for name in names} if live else {}
-    said = {name: value for name in names if (value := getattr(wanted, name)) is not None}
-    return carried | said
+    carried_over = {name: getattr(existing, name) for name in names} if existing else {}
+    given = {name: value for name in names if (value := getattr(requested, name)) is not None}
+    return carried_over | given

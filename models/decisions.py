@@ -1,4 +1,4 @@
-"""What an operator may say to a failed night that waits for him: the input of the update ``decide``."""
+"""What an operator decides about a failed step that waits: the input of the update ``decide``."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,25 +10,25 @@ from models.steps import Step
 
 
 class Decision(StrEnum):
-    """How a waiting night goes on."""
+    """How an operation goes on after a failed step."""
 
     RETRY = "retry"
-    """Take the failed step again."""
+    """Run the failed step again."""
     SKIP = "skip"
-    """Go on without it."""
+    """Continue without the failed step."""
     ABORT = "abort"
-    """End as failed, now."""
+    """End the operation as failed, now."""
 
 
 SKIPPABLE = (Step.ARCHIVE_SNAPSHOT,)
-"""Without any other step there is no restored cluster, or one that production's logins still open."""
+"""Without any other step there is no restored cluster, or production's logins still work in it."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 class OperatorDecision(Model):
-    """One decision, and whose it is."""
+    """A decision and who made it."""
 
     decision: Decision
-    by: Text = Field(description="Who decided; it stands in the trail.")
-    reason: Text | None = Field(default=None, description="Why; it stands in the trail.")
+    by: Text = Field(description="Who decided; kept in the trail.")
+    reason: Text | None = Field(default=None, description="Why; kept in the trail.")

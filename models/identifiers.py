@@ -1,6 +1,6 @@
-"""Names and ARNs: their rules, and every name that is derived from a request.
+"""Names and ARNs: their forms, and every name that is derived from a request.
 
-Rules: RDS API Reference, CreateDBCluster and CopyDBClusterSnapshot (identifiers), IAM identifiers (ARNs, account ids).
+Sources: RDS API Reference, CreateDBCluster and CopyDBClusterSnapshot (identifiers); IAM identifiers (ARNs, account ids).
 """
 
 import hashlib
@@ -10,17 +10,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from models.text_forms import text_form
 from models.workflow_names import CANONICAL_ID_PREFIX
 
 _IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
 
 
 def _rds_identifier(value: str) -> str:
-    """RDS stores identifiers in lower case; so do we, since names are compared before something is deleted."""
+    """The identifier in lower case, as RDS stores it: names are compared before something is deleted."""
     lowered = value.lower()
     if not _IDENTIFIER.fullmatch(lowered):
         raise ValueError(
-            "must be 1 to 63 letters, digits or hyphens, begin with a letter, not end with a hyphen and not hold two in a row"
+            "must be 1 to 63 letters, digits and hyphens, begin with a letter, and have no hyphen at its end nor two in a row"
         )
     return lowered
 
@@ -28,14 +29,14 @@ def _rds_identifier(value: str) -> str:
 def _snapshot_identifier(value: str) -> str:
     prefix, _, name = value.lower().rpartition(":")
     if prefix not in ("", "rds", "awsbackup"):
-        raise ValueError("must be a snapshot identifier, which has no colon but that of the prefix rds: or awsbackup:")
+        raise ValueError("must be a snapshot identifier; a colon is allowed only in the prefix rds: or awsbackup:")
     return f"{prefix}:{_rds_identifier(name)}" if prefix else _rds_identifier(name)
 
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-"""An AWS account id: twelve digits, as a string, because leading zeros count."""
+AccountId = Annotated[str, text_form(r"^[0-9]{12}$", "12 digits")]
+"""An AWS account id: 12 digits, as a string, because leading zeros count."""
 
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", max_length=30)]
+Region = Annotated[str, text_form(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "an AWS region such as eu-west-1", max_length=30)]
 """An AWS region code such as eu-west-1."""
 
 ClusterIdentifier = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(_rds_identifier)]
@@ -49,25 +50,41 @@ SnapshotIdentifier = Annotated[
 SnapshotPrefix = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(_rds_identifier)]
 """The part of a snapshot's name before its date: daily-backup in daily-backup-2024-03-20."""
 
-ResourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
+ResourceName = Annotated[
+    str, text_form(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", "letters, digits, dots, underscores and hyphens")
+]
 """The name of a subnet group or a parameter group."""
 
-SecurityGroupId = Annotated[str, StringConstraints(pattern=r"^sg-[0-9a-f]{8,17}$")]
+SecurityGroupId = Annotated[str, text_form(r"^sg-[0-9a-f]{8,17}$", "a security group id such as sg-0123456789abcdef0")]
 """A VPC security group id."""
 
-InstanceClass = Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9-]+(\.[a-z0-9-]+)?$", max_length=40)]
+InstanceClass = Annotated[
+    str, text_form(r"^db\.[a-z0-9-]+(\.[a-z0-9-]+)?$", "an instance class such as db.r6g.large", max_length=40)
+]
 """A DB instance class such as db.r6g.large or db.serverless."""
 
-KmsKeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:/_-]{1,2048}$")]
+KmsKeyId = Annotated[str, text_form(r"^[A-Za-z0-9:/_-]{1,2048}$", "the id, the ARN or an alias of a KMS key")]
 """A KMS key: its id, its ARN, or an alias such as alias/staging."""
 
-SecretId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@:!-]{1,2048}$")]
-"""The name or ARN of a secret in Secrets Manager; never the secret."""
+SecretId = Annotated[str, text_form(r"^[A-Za-z0-9/_+=.@:!-]{1,2048}$", "the name or the ARN of a secret")]
+"""The name or the ARN of a secret in Secrets Manager; never the secret itself."""
 
-RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$")]
+RoleArn = Annotated[
+    str,
+    text_form(
+        r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}$",
+        "the ARN of an IAM role such as arn:aws:iam::111122223333:role/NAME",
+    ),
+]
 """The ARN of an IAM role to assume."""
 
-TopicArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")]
+TopicArn = Annotated[
+    str,
+    text_form(
+        r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+        "the ARN of a standard SNS topic such as arn:aws:sns:eu-west-1:111122223333:NAME",
+    ),
+]
 """The ARN of a standard SNS topic."""
 
 
@@ -84,10 +101,10 @@ def partition(region: str) -> str:
 
 
 def canonical_workflow_id(region: str, account_id: str, cluster: str) -> str:
-    """The one workflow id under which a target is ever restored.
+    """The one workflow id under which a target is restored, the canonical id.
 
-    Temporal lets one workflow of an id run at a time: this is what keeps two restores of one target apart,
-    however they were started.
+    Temporal runs one workflow of an id at a time, so two restores of one target never run at the same time, however
+    they were started.
     """
     return f"{CANONICAL_ID_PREFIX}{account_id}:{region}:{cluster}"
 
@@ -99,16 +116,15 @@ COPY_NAME = re.compile(r"(?P<target>aurora-restore-.+)-[0-9]{8}-[0-9a-f]{10}")
 def copy_identifier(target_arn: str, snapshot_arn: str, snapshot_created_at: datetime) -> str:
     """The name of the copy of one source snapshot for one target, at most 63 characters.
 
-    The same snapshot gives the same name every time, so that a repeated call finds the copy instead of making another;
-    the digest keeps a snapshot that was deleted and made again under its old name apart from the old one, and two
-    targets apart whose names begin alike.
+    The same snapshot always has the same name, so a repeated call finds the copy instead of making another. The digest
+    tells a snapshot from an earlier one of the same name, and two targets apart whose names begin alike.
     """
     digest = hashlib.sha256(f"{target_arn}|{snapshot_arn}|{snapshot_created_at.isoformat()}".encode()).hexdigest()[:10]
-    return f"{copy_name_beginning(target_arn)}-{snapshot_created_at:%Y%m%d}-{digest}"
+    return f"{copy_name_prefix(target_arn)}-{snapshot_created_at:%Y%m%d}-{digest}"
 
 
-def copy_name_beginning(target_arn: str) -> str:
-    """What the names of all copies for one target begin with."""
+def copy_name_prefix(target_arn: str) -> str:
+    """The beginning of the names of all copies for one target."""
     return f"aurora-restore-{target_arn.rpartition(':')[2][:26].rstrip('-')}"
 
 

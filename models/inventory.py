@@ -1,4 +1,4 @@
-"""What take-inventory is asked and answers: in what state everything is that a night worked on."""
+"""The input and the result of take-inventory: every resource of a restore and its status."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from models.request import Archive, Target
 
 
 class InventoryInput(Model):
-    """For take-inventory: what the night knows of its resources."""
+    """The input of take-inventory."""
 
     operation_id: str
     target: Target
@@ -18,12 +18,12 @@ class InventoryInput(Model):
 
 
 class Resource(Model):
-    """One resource as it was just seen."""
+    """One resource as AWS described it."""
 
     kind: str = Field(description="copy, snapshot, target cluster, instance, instances of or cluster.")
     name: str
-    state: str = Field(description="Its status and whose it is; gone; or not known, and why.")
-    command: str = Field(description="The aws command that looks at it.")
+    state: str = Field(description="Its status and which operation made it; or gone; or unknown, and why.")
+    command: str = Field(description="The aws command that describes it.")
 
 
 class OrphanReason(StrEnum):
@@ -35,27 +35,27 @@ class OrphanReason(StrEnum):
 
 
 class Orphan(Model):
-    """A copy that an earlier night left behind."""
+    """A copy that an earlier operation left behind."""
 
     arn: str
     identifier: str
     reason: OrphanReason
     status: str
-    operation_id: str | None = Field(description="Of the night that made it, as its tag says.")
+    operation_id: str | None = Field(description="The operation that made it, by its tag.")
 
     @property
     def text(self) -> str:
-        """On one line."""
+        """One line for the operator."""
         return f"{self.identifier}: {self.reason} ({self.status}), of {self.operation_id or 'an unknown operation'}"
 
 
 class Inventory(Model):
-    """Everything that was seen, as far as AWS answered."""
+    """Every resource of a restore, as far as AWS answered."""
 
     taken_at: AwareDatetime
     resources: tuple[Resource, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     renamed_clusters: tuple[Resource, ...] = Field(
-        default=(), description="Clusters that were restored for the target and have another name now. They are kept."
+        default=(), description="Clusters that were restored for the target and renamed since. They are kept."
     )
     incomplete_reason: str | None = Field(default=None, description="Why AWS did not answer for some or all of it.")

@@ -1,4 +1,4 @@
-"""What remove-leftovers and remove-orphans are asked, and what a cleanup answers."""
+"""The inputs of remove-leftovers and remove-orphans, and the state of a cleanup."""
 
 from pydantic import AwareDatetime, Field
 
@@ -10,26 +10,26 @@ from models.steps import Outcome
 
 
 class RemoveLeftoversInput(StepInput):
-    """For remove-leftovers: what of this operation's own is to go."""
+    """The input of remove-leftovers: which of this operation's own resources to remove."""
 
     source: Source
     target: Target
     snapshot_arn: str | None = Field(description="The source snapshot that snapshot-check chose.")
     unfinished_copy: bool
     cluster_resource_id: str | None = Field(
-        description="Of the half-restored cluster, as restore-snapshot answered it; None leaves whatever is there."
+        description="The half-restored cluster, as restore-snapshot returned it; None keeps every cluster."
     )
 
 
 class RemoveOrphansInput(StepInput):
-    """For remove-orphans."""
+    """The input of remove-orphans."""
 
     target: Target
     archive: Archive
 
 
 class CleanupState(Model):
-    """How a cleanup stands: the answer to its query `state` and its result."""
+    """The progress of a cleanup: the answer to its query `state`, and its result."""
 
     operation_id: str | None = None
     outcome: Outcome = Outcome.RUNNING

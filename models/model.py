@@ -4,16 +4,16 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """Immutable, refuses unknown fields and never guesses a type.
+    """Immutable and strict: refuses unknown fields and converts no type.
 
-    What travels here is stored in Temporal's history, readable by everyone who can open the Web UI:
-    a secret's id may be in it, a secret never.
+    Temporal's history keeps every value, and everyone who can open the Web UI can read it: a secret's id may be in a
+    model, a secret never.
     """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         strict=True,
-        # A refused input is quoted in Temporal's history and in logs; what was typed into it by mistake stays out.
+        # Temporal's history and logs quote the errors of a refused input: a secret in the wrong field must not be in them.
         hide_input_in_errors=True,
     )

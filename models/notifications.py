@@ -1,4 +1,4 @@
-"""What sns-notification is asked and answers."""
+"""The input and the outcome of sns-notification."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from models.request import Notification, Target
 
 
 class NotificationInput(StepInput):
-    """For sns-notification: the night as it stands, and whom to tell."""
+    """The input of sns-notification: the state to report, and the topics."""
 
     notification: Notification
     target: Target
@@ -16,6 +16,6 @@ class NotificationInput(StepInput):
 
 
 class NotificationOutcome(StepOutcome):
-    """Of sns-notification."""
+    """The outcome of sns-notification."""
 
     message_id: str = Field(description="SNS's id of the message.")

@@ -1,4 +1,4 @@
-"""One operation: what every step is told of it, and what every step answers."""
+"""One operation: what the inputs and the outcomes of all steps have in common, and the state of a restore."""
 
 from enum import StrEnum
 
@@ -9,64 +9,63 @@ from models.inventory import Inventory
 from models.model import Model
 from models.steps import Outcome, Status, Step
 
-NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
-"""The steps that cannot go on without the copy."""
+STEPS_THAT_NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
 
 
 class OpenOperationInput(Model):
-    """Asks for the operation's number. One workflow, with all its runs and resets, gets one number."""
+    """The input of open-operation. A workflow gets one number for all its runs and resets."""
 
     workflow_id: str
-    first_run_id: str = Field(description="The first run's id, which a reset or a retry of the workflow keeps.")
+    first_run_id: str = Field(description="The id of the first run, which a reset or a retry of the workflow keeps.")
     target_arn: str
     opened_at: AwareDatetime
 
 
 class Operation(Model):
-    """An operation that has its number."""
+    """An operation and its number."""
 
     operation_id: str = Field(description="op-001, op-002 …, in the order of time.")
     opened_at: AwareDatetime
 
 
 class FinalPoll(StrEnum):
-    """Why a wait looks once more and then ends, whatever it sees."""
+    """Why a poll is the last one of its step, whatever it finds."""
 
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
 
 
 class StepInput(Model):
-    """What every step is told besides its own arguments."""
+    """What the input of every step has, besides the step's own fields."""
 
     operation_id: str
-    step_started_at: AwareDatetime = Field(description="On Temporal's clock: when the workflow came to this step.")
-    poll: int = Field(default=1, ge=1, description="The number of this look; 1 is the step's first.")
+    step_started_at: AwareDatetime = Field(description="When the workflow began this run of the step, by its clock.")
+    poll: int = Field(default=1, ge=1, description="The number of this poll; 1 is the step's first call.")
     resource_seen: bool = Field(
         default=False, description="Whether an earlier poll found the resource: then a NotFound is final."
     )
-    final_poll: FinalPoll | None = Field(default=None, description="Set when nothing will look again after this.")
+    final_poll: FinalPoll | None = Field(default=None, description="Why no poll follows this one; None: one may.")
 
 
 class StepOutcome(Model):
-    """What a step answers when nothing failed."""
+    """What the activity of a step returns when nothing failed."""
 
-    done: bool = Field(default=True, description="Whether the step is over; if not, the workflow looks again later.")
-    details: str = Field(description="When done, the trail's Details; until then, how far it is.")
+    done: bool = Field(default=True, description="Whether the step is done; if not, the workflow polls again later.")
+    details: str = Field(description="When done, the trail's Details; until then, how far the step is.")
     percent: int | None = Field(default=None, ge=0, le=100)
     resource_arns: tuple[str, ...] = ()
     request_ids: tuple[str, ...] = Field(default=(), description="AWS request ids of the calls that changed something.")
-    attempt: int = Field(default=1, ge=1, description="The attempt of the activity that answered.")
+    attempt: int = Field(default=1, ge=1, description="The attempt of the activity that returned this.")
     run_id: str | None = Field(
-        default=None, description="The workflow run that asked; a reset workflow keeps its answer."
+        default=None, description="The run that scheduled the activity; after a reset not the current one."
     )
-    ended_at: AwareDatetime | None = Field(default=None, description="On Temporal's clock: when the activity answered.")
+    ended_at: AwareDatetime | None = Field(default=None, description="When the activity returned, by Temporal's clock.")
     warnings: tuple[str, ...] = ()
-    facts: dict[str, str] = Field(default={}, description="What else an auditor will ask for, by name.")
+    facts: dict[str, str] = Field(default={}, description="What else an auditor may ask for, by name.")
 
 
 class StepState(Model):
-    """How one step stands."""
+    """The progress of one step."""
 
     step: Step
     status: Status
@@ -74,11 +73,11 @@ class StepState(Model):
     percent: int | None = None
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None
-    skipped_by: str | None = Field(default=None, description="The operator who let the night go on without it.")
+    skipped_by: str | None = Field(default=None, description="The operator who decided to continue without it.")
 
 
 class RestoreState(Model):
-    """How the night stands: the answer to the query `state` and the workflow's result."""
+    """The progress of a restore: the answer to the query `state`, and the workflow's result."""
 
     operation_id: str | None = None
     outcome: Outcome = Outcome.RUNNING
@@ -100,29 +99,30 @@ class RestoreState(Model):
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
     removed_arns: tuple[str, ...] = Field(default=(), description="The leftovers that a failed restore removed.")
-    inventory: Inventory | None = Field(default=None, description="What was there just before people were told.")
+    inventory: Inventory | None = Field(default=None, description="The resources just before the last notification.")
     seal_digest: str | None = Field(default=None, description="The digest of the operation's last seal in the trail.")
     waiting_until: AwareDatetime | None = Field(
-        default=None, description="While the outcome is waiting: how long an operator may decide."
+        default=None, description="While a failed step waits: until when an operator may decide."
     )
 
     @property
     def failed_step(self) -> Step | None:
-        """Where the night came to a halt; sns-notification only if nothing did before it."""
-        unfinished = [of.step for of in self.steps if of.status is not Status.SUCCESS and of.skipped_by is None]
+        """The step at which the restore stopped; sns-notification only if no other step failed."""
+        unfinished = [state.step for state in self.steps if state.status is not Status.SUCCESS and not state.skipped_by]
         before = [step for step in unfinished if step is not Step.SNS_NOTIFICATION]
         return next(reversed(before or unfinished), None)
 
     @property
     def retry_from(self) -> Step | None:
-        """The earlier step that makes what the failed one goes on with, if that was removed or is of no use any more."""
-        if self.failed_step in NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy_arn):
+        """The earlier step from which a retry must run, because what it made is gone or of no use; None: the failed one."""
+        if self.failed_step in STEPS_THAT_NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy_arn):
             return Step.COPY_SNAPSHOT
         return Step.RESTORE_SNAPSHOT if self._is_lost("target cluster", self.cluster_arn) else None
 
-    def _is_lost(self, what: str, arn: str | None) -> bool:
+    def _is_lost(self, kind: str, arn: str | None) -> bool:
         if arn is None:
             return False
-        named = (what, arn.rpartition(":")[2])
-        seen = [of.state for of in (self.inventory.resources if self.inventory else ()) if (of.kind, of.name) == named]
-        return arn in self.removed_arns or any(each.startswith(("gone", "deleting", "failed")) for each in seen)
+        name = arn.rpartition(":")[2]
+        resources = self.inventory.resources if self.inventory else ()
+        states = [resource.state for resource in resources if (resource.kind, resource.name) == (kind, name)]
+        return arn in self.removed_arns or any(state.startswith(("gone", "deleting", "failed")) for state in states)

@@ -1,11 +1,11 @@
-"""What an operator asks for: the one input of AuroraRestoreWorkflow."""
+"""The restore request: the one input of AuroraRestoreWorkflow, written by an operator."""
 
 import datetime as dt
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from models.configuration import SERVERLESS, ClusterSettings, Instance
 from models.identifiers import (
@@ -25,57 +25,67 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.model import Model
+from models.text_forms import text_form
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
+from models.waits import OnFailure, Waits
 
 NEWEST_SNAPSHOT_MAX_AGE = timedelta(hours=26)
-"""A nightly automated snapshot is at most a day old; two hours are for a backup window that moved."""
+"""An automated snapshot is at most a day old; two hours are for a backup window that was changed."""
+
+
+ExternalId = Annotated[
+    str,
+    text_form(
+        r"^[A-Za-z0-9_+=,.@:/-]+$", "letters, digits and the characters _+=,.@:/-", min_length=2, max_length=1224
+    ),
+]
 
 
 class Location(Model):
-    """Where a cluster is and as whom to speak to it."""
+    """Where a cluster is, and the role that may access it."""
 
-    account_id: AccountId = Field(description="The account that owns it; a session of another account is refused.")
+    account_id: AccountId = Field(description="The account that owns it; the session must belong to the same account.")
     region: Region
-    role_arn: RoleArn | None = Field(default=None, description="The role to assume; none means the worker's own.")
-    external_id: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)] | None
-    ) = Field(default=None, description="The external id that the role's trust policy asks for.")
+    role_arn: RoleArn | None = Field(default=None, description="The role to assume; default: the worker's own.")
+    external_id: ExternalId | None = Field(
+        default=None, description="The external id that the role's trust policy requires."
+    )
 
 
 class SnapshotSelector(Model):
-    """Which snapshot of the source: by exact name, by prefix and date, or, with neither, the newest automated one."""
+    """Which snapshot of the source: by exact name, by prefix and date, or by default the newest automated one."""
 
     identifier: SnapshotIdentifier | None = Field(default=None, description="The snapshot's exact name.")
     prefix: SnapshotPrefix | None = Field(
-        default=None, description="The name before its date: daily-backup finds daily-backup-2024-03-20."
+        default=None, description="The part of the name before its date: daily-backup selects daily-backup-2024-03-20."
     )
     date: dt.date | None = Field(
-        default=None, description="With prefix: the date in the name; default, the UTC day on which the night starts."
+        default=None, description="With prefix: the date in the name; default: the UTC day on which the restore starts."
     )
     max_age: timedelta | None = Field(
         default=None,
         gt=timedelta(0),
-        description="Refuse a snapshot older than this (ISO 8601, such as PT26H); default PT26H for the newest "
-        "automated one, no limit for one that is named.",
+        description="A snapshot older than this is refused (ISO 8601, such as PT26H); default: PT26H for the newest "
+        "automated one, no limit for one that identifier or prefix selects.",
     )
 
     @model_validator(mode="after")
-    def _one_way_to_choose(self) -> Self:
+    def _one_way_to_select(self) -> Self:
         if self.identifier and self.prefix:
             raise ValueError("give identifier or prefix, not both")
         if self.date and not self.prefix:
-            raise ValueError("date goes with prefix")
+            raise ValueError("date needs prefix")
         return self
 
     @property
     def age_limit(self) -> timedelta | None:
-        """The oldest that the snapshot may be when the night starts."""
+        """The age that the snapshot may have when the restore starts; None: any."""
         named = self.identifier or self.prefix
         return self.max_age or (None if named else NEWEST_SNAPSHOT_MAX_AGE)
 
 
 class Source(Location):
-    """The cluster whose snapshot is restored, usually production. It is only ever read."""
+    """The cluster whose snapshot is restored, usually production. It is only read."""
 
     cluster: ClusterIdentifier
     snapshot: SnapshotSelector = SnapshotSelector()
@@ -87,32 +97,41 @@ class Source(Location):
 
 
 class MissingTarget(StrEnum):
-    """What it means that the target cluster is not there when the night starts."""
+    """What happens if the target cluster does not exist when the restore starts."""
 
     FAIL = "fail"
     CREATE = "create"
 
 
 class RequestedInstance(Instance):
-    """One DB instance, as an operator may ask for it."""
+    """One DB instance, as an operator may request it."""
 
     instance_class: InstanceClass
     db_parameter_group_name: ResourceName | None = None
 
 
-LogType = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,40}$")]
-TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:/=+@-]{1,128}$")]
-TagValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:/=+@-]{0,256}$")]
-BackupWindow = Annotated[str, StringConstraints(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")]
+LogType = Annotated[str, text_form(r"^[a-z-]{1,40}$", "a log type such as postgresql")]
+TagKey = Annotated[
+    str, text_form(r"^[A-Za-z0-9 _.:/=+@-]{1,128}$", "1 to 128 letters, digits, spaces and the characters _.:/=+@-")
+]
+TagValue = Annotated[
+    str, text_form(r"^[A-Za-z0-9 _.:/=+@-]{0,256}$", "at most 256 letters, digits, spaces and the characters _.:/=+@-")
+]
+BackupWindow = Annotated[
+    str, text_form(r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$", "a window such as 03:00-03:30")
+]
 MaintenanceWindow = Annotated[
-    str, StringConstraints(pattern=r"^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$")
+    str,
+    text_form(
+        r"^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$", "a window such as sun:04:00-sun:04:30"
+    ),
 ]
 
 
 class Target(Location, ClusterSettings):
-    """The cluster that is deleted and restored. It must carry the opt-in tag.
+    """The cluster that is deleted and restored. It must have the opt-in tag.
 
-    A setting that is left out is carried over from the live target, so that a nightly refresh loses none.
+    A setting that is left out is carried over from the existing target, so that a restore loses none.
     """
 
     cluster: ClusterIdentifier
@@ -130,32 +149,33 @@ class Target(Location, ClusterSettings):
         default=None, description="UTC, such as sun:04:00-sun:04:30."
     )
     tags: Annotated[dict[TagKey, TagValue], Field(max_length=40)] | None = Field(
-        default=None, description="Besides those of the pipeline itself."
+        default=None, description="Tags besides those of the pipeline itself."
     )
     kms_key_id: KmsKeyId | None = Field(
-        default=None, description="A key in the target's region; required where an encrypted snapshot changes region."
+        default=None,
+        description="A key in the target's region; required if an encrypted snapshot is copied to another region.",
     )
     master_user_secret_id: SecretId | None = Field(
         default=None,
-        description="The secret with the new master password; none lets RDS manage it in Secrets Manager.",
+        description="The secret with the new master password; default: RDS manages one in Secrets Manager.",
     )
     missing: MissingTarget = Field(
         default=MissingTarget.FAIL,
-        description="fail: a target that is not there is most often misspelt. create: it is the first night.",
+        description="If the target does not exist: fail, since its name is most often misspelt, or create it, for a first restore.",
     )
 
     @model_validator(mode="after")
-    def _serverless_scales(self) -> Self:
+    def _scaling_has_an_instance(self) -> Self:
         classes = {instance.instance_class for instance in self.instances or ()}
         if self.serverless_v2_scaling and classes and SERVERLESS not in classes:
-            raise ValueError(f"serverless_v2_scaling is given, but no instance has the class {SERVERLESS}")
+            raise ValueError(f"serverless_v2_scaling needs an instance of the class {SERVERLESS}")
         return self
 
     @model_validator(mode="after")
-    def _tags_are_not_ours(self) -> Self:
+    def _tags_are_not_reserved(self) -> Self:
         reserved = sorted(key for key in self.tags or {} if key.lower().startswith(("aws:", "aurora-restore:")))
         if reserved:
-            raise ValueError(f"tags: {', '.join(reserved)} is reserved, to AWS or to the pipeline itself")
+            raise ValueError(f"tags: {', '.join(reserved)} is reserved for AWS or for the pipeline itself")
         return self
 
     @property
@@ -165,108 +185,57 @@ class Target(Location, ClusterSettings):
 
     @property
     def workflow_id(self) -> str:
-        """The one workflow id under which this target is ever restored."""
+        """The canonical id: the one workflow id under which every restore of this target runs."""
         return canonical_workflow_id(self.region, self.account_id, self.cluster)
 
 
 class Archive(Model):
-    """What becomes of the copies."""
+    """How many copies are kept."""
 
     keep: int = Field(
         default=2,
         ge=1,
         le=90,
-        description="How many copies of this pipeline stay in the target region, tonight's included.",
+        description="How many of the pipeline's copies stay in the target region, including this operation's.",
     )
 
 
 class Notification(Model):
-    """Who is told."""
+    """The topics to which the outcome is published."""
 
     topic_arn: TopicArn
     success_topic_arn: TopicArn | None = Field(
-        default=None, description="A quieter topic for nights that went well; errors always go to topic_arn."
+        default=None, description="A topic for successful restores; failures always go to topic_arn."
     )
 
     @property
     def topic_arns(self) -> tuple[str, ...]:
-        """Every topic that a night may publish to."""
+        """Every topic that a restore may publish to."""
         return tuple(dict.fromkeys(topic for topic in (self.topic_arn, self.success_topic_arn) if topic))
 
 
-class Wait(Model):
-    """How long to wait and how often to look; durations are ISO 8601 (PT30S, PT12H)."""
-
-    deadline: timedelta = Field(gt=timedelta(0), le=timedelta(hours=24))
-    first_interval: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=100))
-    maximum_interval: timedelta = Field(default=timedelta(minutes=5), le=timedelta(minutes=15))
-
-    @model_validator(mode="after")
-    def _grows(self) -> Self:
-        if self.first_interval > self.maximum_interval:
-            raise ValueError("first_interval must not be longer than maximum_interval")
-        if self.deadline > 1000 * self.maximum_interval:
-            raise ValueError(
-                "deadline must not be longer than 1000 times maximum_interval: each look is kept in history"
-            )
-        return self
-
-
-class Waits(Model):
-    """One wait for each of the three things that take long."""
-
-    copy_snapshot: Wait = Wait(deadline=timedelta(hours=12))
-    delete_rds: Wait = Wait(deadline=timedelta(hours=1))
-    restore_snapshot: Wait = Wait(deadline=timedelta(hours=6))
-
-
-class Leftover(StrEnum):
-    """What becomes of something half-done when the night has ended without success."""
-
-    KEEP = "keep"
-    REMOVE = "remove"
-
-
-class OnFailure(Model):
-    """What becomes of a night whose step failed."""
-
-    wait_for_operator: timedelta | None = Field(
-        default=None,
-        gt=timedelta(0),
-        le=timedelta(hours=24),
-        description="Stay open this long (ISO 8601, such as PT4H) for starter.py retry, skip or abort, and tell so; "
-        "default, the night ends at once, and starter.py retry resets it.",
-    )
-    unfinished_copy: Leftover = Field(
-        default=Leftover.KEEP,
-        description="A copy of this night's own that is not available: keep, so that the next night adopts it when it "
-        "is, or remove.",
-    )
-    half_restored_target: Leftover = Field(
-        default=Leftover.KEEP,
-        description="A cluster that this night restored and whose users it did not set: keep, so that starter.py retry "
-        "goes on with it and the next night replaces it, or remove.",
-    )
-
-
 class RestoreRequest(Model):
-    """One night: what is restored, where to, for whom, and who is told."""
+    """One restore: from which source, to which target, for which users, and who is notified."""
 
     source: Source
     target: Target
     users: tuple[DatabaseUser, ...] = Field(default=(), max_length=200)
     other_logins: OtherLogins = Field(
         default=OtherLogins.LOCK,
-        description="lock: who came with the snapshot and is neither in users nor in keep_logins cannot log in.",
+        description="The snapshot's logins that are neither in users nor in keep_logins: lock them, or keep them.",
     )
     keep_logins: tuple[LoginName, ...] = Field(
-        default=(), max_length=200, description="Logins of the snapshot that stay as they are, password included."
+        default=(), max_length=200, description="Logins of the snapshot that are not changed, not even their passwords."
     )
     sql_files: tuple[SqlFile, ...] = Field(
-        default=(), max_length=100, description="Run once a night, in this order, after the users."
+        default=(),
+        max_length=100,
+        description="Files that run once in each restore, in this order, after the users are set up.",
     )
     checks: tuple[DataCheck, ...] = Field(
-        default=(), max_length=100, description="What must be true of the data before anything is archived."
+        default=(),
+        max_length=100,
+        description="Queries and the rows that they must return before the snapshot is archived.",
     )
     archive: Archive = Archive()
     notification: Notification
@@ -277,49 +246,49 @@ class RestoreRequest(Model):
     def _source_is_not_target(self) -> Self:
         if self.source.arn == self.target.arn:
             raise ValueError(
-                f"source and target are the same cluster, {self.source.arn}; the target is deleted every night"
+                f"source and target are the same cluster, {self.source.arn}; every restore deletes the target"
             )
         return self
 
     @model_validator(mode="after")
-    def _another_account_shares_by_name(self) -> Self:
+    def _is_shared_by_name(self) -> Self:
         selector = self.source.snapshot
         named = selector.prefix or (selector.identifier and ":" not in selector.identifier)
         if self.source.account_id != self.target.account_id and not named:
             raise ValueError(
-                "source.snapshot: another account can only share a manual snapshot, never an automated one; "
-                "name a manual one by identifier or prefix"
+                "source.snapshot: only a manual snapshot can be shared with another account; "
+                "select one by identifier or prefix"
             )
         return self
 
     @model_validator(mode="after")
-    def _each_user_once(self) -> Self:
+    def _users_are_unique(self) -> Self:
         names = [user.name for user in self.users]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"users: {', '.join(twice)} stands there more than once")
+            raise ValueError(f"users: {', '.join(twice)} is listed more than once")
         return self
 
     @model_validator(mode="after")
-    def _logins_and_files_do_not_contradict(self) -> Self:
+    def _logins_and_files_are_consistent(self) -> Self:
         if self.keep_logins and self.other_logins is OtherLogins.KEEP:
-            raise ValueError('keep_logins goes with other_logins "lock"; with "keep" all of them stay as they are')
+            raise ValueError('keep_logins needs other_logins "lock"; with "keep" every login is kept')
         if both := sorted({user.name for user in self.users} & set(self.keep_logins)):
-            raise ValueError(f"keep_logins: {', '.join(both)} stands in users too, where its password is set")
-        runs = [(of.file, of.database) for of in self.sql_files]
+            raise ValueError(f"keep_logins: {', '.join(both)} is also listed in users, where its password is set")
+        runs = [(sql_file.file, sql_file.database) for sql_file in self.sql_files]
         if twice := sorted({f"{file} in {database}" for file, database in runs if runs.count((file, database)) > 1}):
             raise ValueError(
-                f"sql_files: {', '.join(twice)} stands there more than once, and a file is run once a night"
+                f"sql_files: {', '.join(twice)} is listed more than once; a file runs once in each restore"
             )
         return self
 
     @property
     def max_snapshot_age(self) -> timedelta | None:
-        """The age that the snapshot may have when the deletion begins: at the night's start, and what a copy may take."""
+        """The age that the snapshot may have when the deletion begins: its limit at the start, and the time for a copy."""
         limit = self.source.snapshot.age_limit
         return limit + self.waits.copy_snapshot.deadline if limit else None
 
     @property
     def copy_needed(self) -> bool:
-        """Whether the snapshot must be copied; in one region of one account it is restored where it lies."""
+        """Whether the snapshot must be copied: to another region or another account."""
         return (self.source.account_id, self.source.region) != (self.target.account_id, self.target.region)

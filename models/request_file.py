@@ -1,4 +1,4 @@
-"""A request as the operator keeps it: a JSON or a TOML file."""
+"""Reads a request from a JSON or a TOML file."""
 
 import json
 import tomllib
@@ -12,13 +12,13 @@ from models.validation_errors import describe_validation_errors
 
 
 class UnreadableRequest(Exception):
-    """The file holds no request; the text names the file and every fault, one a line."""
+    """The file has no valid request; the text names the file and has a line for each error."""
 
 
 def read_request(path: Path) -> RestoreRequest:
-    """The request that a .json or .toml file holds.
+    """Read the request in a .json or .toml file.
 
-    Raises `UnreadableRequest` with every fault listed; never with a value, which might be a secret in the wrong place.
+    Raises `UnreadableRequest`, which lists every error but no value: that could be a secret in the wrong field.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -26,7 +26,7 @@ def read_request(path: Path) -> RestoreRequest:
     except OSError as error:
         raise UnreadableRequest(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UnreadableRequest(f"{path}: is not UTF-8 text; wanted JSON or TOML") from None
+        raise UnreadableRequest(f"{path}: is not UTF-8 text; expected JSON or TOML") from None
     except tomllib.TOMLDecodeError as error:
         raise UnreadableRequest(f"{path}: is not TOML: {error}") from None
     except ValidationError as error:
@@ -34,21 +34,21 @@ def read_request(path: Path) -> RestoreRequest:
     except RecursionError:
         raise UnreadableRequest(f"{path}: is nested too deeply; a restore request has a few levels") from None
     except ValueError:
-        # tomllib leaves Python's own limit on the digits of a number to its caller.
-        raise UnreadableRequest(f"{path}: has a number that is too long to be read") from None
+        # Python limits the digits of a number, and tomllib passes the error on.
+        raise UnreadableRequest(f"{path}: has a number with too many digits") from None
 
 
 def _as_json(path: Path, text: str) -> str:
-    """The models are strict, and it is in JSON that a time or a duration is a text."""
+    """The content as JSON: the models are strict, and accept a date or a duration as text only in JSON."""
     match path.suffix.lower():
         case ".json":
             return text
         case ".toml":
             return json.dumps(tomllib.loads(text), default=_as_text)
         case _:
-            raise UnreadableRequest(f"{path}: wanted a file that ends in .json or .toml")
+            raise UnreadableRequest(f"{path}: expected a name that ends in .json or .toml")
 
 
 def _as_text(value: date | time) -> str:
-    """TOML has dates and times of its own."""
+    """TOML has types of its own for dates and times."""
     return value.isoformat()

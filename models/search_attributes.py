@@ -1,12 +1,12 @@
-"""What a night can be found by in Temporal's lists; registered by `starter.py setup`."""
+"""The search attributes of a restore and a cleanup in Temporal's lists; `starter.py setup` registers them."""
 
 from temporalio.common import SearchAttributeKey
 
 OPERATION = SearchAttributeKey.for_keyword("AuroraRestoreOperation")
-"""op-001 …"""
+"""The operation number, such as op-001."""
 TARGET = SearchAttributeKey.for_keyword("AuroraRestoreTarget")
 """The target cluster's identifier."""
 STEP = SearchAttributeKey.for_keyword("AuroraRestoreStep")
-"""The step that the night is at, then its outcome: succeeded, failed or cancelled."""
+"""The current step, "waiting" while a failed step waits for an operator, and at the end the outcome."""
 
 ALL = (OPERATION, TARGET, STEP)

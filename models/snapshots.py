@@ -1,4 +1,4 @@
-"""What the snapshot steps are asked and answer: snapshot-check, copy-snapshot, check-copy-status, archive-snapshot."""
+"""The inputs and outcomes of snapshot-check, copy-snapshot, check-copy-status and archive-snapshot."""
 
 from pydantic import AwareDatetime, Field
 
@@ -10,7 +10,7 @@ from models.users import DatabaseUser, SqlFile
 
 
 class SourceSnapshot(Model):
-    """The snapshot that the night restores, as it was when the night began."""
+    """The source snapshot, as snapshot-check found it."""
 
     arn: str
     identifier: str
@@ -21,7 +21,7 @@ class SourceSnapshot(Model):
     encrypted: bool
     kms_key_id: str | None = None
     cluster_resource_id: str | None = Field(
-        default=None, description="The resource id of the cluster it was taken of, which no other cluster ever gets."
+        default=None, description="The resource id of the cluster it was taken from, which no other cluster ever gets."
     )
 
 
@@ -34,7 +34,7 @@ class SnapshotCopy(Model):
 
 
 class SnapshotCheckInput(StepInput):
-    """For snapshot-check: everything that can be known to be wrong before hours of copying."""
+    """The input of snapshot-check: everything that it can check before hours of copying."""
 
     source: Source
     target: Target
@@ -50,23 +50,25 @@ class SnapshotCheckInput(StepInput):
 
 
 class SnapshotCheckOutcome(StepOutcome):
-    """Of snapshot-check."""
+    """The outcome of snapshot-check."""
 
     snapshot: SourceSnapshot
     source_resource_id: str | None = Field(
-        description="None if the source cluster itself is gone; its snapshot is not."
+        description="None if the source cluster no longer exists; its snapshot does."
     )
-    target_resource_id: str | None = Field(description="Of the cluster that will be deleted; None if there is none.")
+    target_resource_id: str | None = Field(description="The cluster that will be deleted; None if there is none.")
     target_settings: ClusterSettings | None = Field(
         description="The target's settings before it is deleted; None if it never existed."
     )
-    configuration: ClusterConfiguration = Field(description="What the restored cluster is given.")
+    configuration: ClusterConfiguration = Field(description="The settings of the restored cluster.")
 
 
 class CopySnapshotInput(StepInput):
-    """For copy-snapshot."""
+    """The input of copy-snapshot."""
 
-    archive: Archive = Field(default=Archive(), description="How many copies stay if room must be made for this one.")
+    archive: Archive = Field(
+        default=Archive(), description="How many copies stay if older ones must be removed to make room."
+    )
     snapshot: SourceSnapshot
     source: Source
     target: Target
@@ -74,13 +76,13 @@ class CopySnapshotInput(StepInput):
 
 
 class CopySnapshotOutcome(StepOutcome):
-    """Of copy-snapshot; not done while RDS has no room for another copy between regions."""
+    """The outcome of copy-snapshot; not done while RDS allows no further copy between regions."""
 
     snapshot_copy: SnapshotCopy | None = None
 
 
 class CheckCopyInput(StepInput):
-    """For check-copy-status."""
+    """The input of check-copy-status."""
 
     snapshot: SourceSnapshot
     snapshot_copy: SnapshotCopy
@@ -88,7 +90,7 @@ class CheckCopyInput(StepInput):
 
 
 class ArchiveSnapshotInput(StepInput):
-    """For archive-snapshot."""
+    """The input of archive-snapshot."""
 
     snapshot: SourceSnapshot
     snapshot_copy: SnapshotCopy
@@ -97,7 +99,7 @@ class ArchiveSnapshotInput(StepInput):
 
 
 class ArchiveSnapshotOutcome(StepOutcome):
-    """Of archive-snapshot."""
+    """The outcome of archive-snapshot: the identifiers of the copies that stay and of those that it removed."""
 
     kept: tuple[str, ...]
     pruned: tuple[str, ...]

@@ -1,10 +1,10 @@
-"""The nine steps of a night. A step's name is the same string in the code, in Temporal, in the trail, in the runbook."""
+"""The nine steps of a restore. A step's name is the same in the code, in Temporal, in the trail and in the runbook."""
 
 from enum import StrEnum
 
 
 class Step(StrEnum):
-    """The steps in the order in which a night takes them; the value is the Temporal activity type."""
+    """The steps in the order in which a restore runs them; the value is the Temporal activity type."""
 
     SNAPSHOT_CHECK = "snapshot-check"
     COPY_SNAPSHOT = "copy-snapshot"
@@ -18,7 +18,7 @@ class Step(StrEnum):
 
     @property
     def number(self) -> int:
-        """1 to 9, the position in the night."""
+        """1 to 9, the step's position."""
         return list(Step).index(self) + 1
 
     @property
@@ -28,31 +28,31 @@ class Step(StrEnum):
 
 
 class Housekeeping(StrEnum):
-    """What deletes outside the nine steps, and therefore has rows in the trail; the value is the Temporal activity type."""
+    """What deletes outside the nine steps and therefore has rows in the trail; the value is the Temporal activity type."""
 
     REMOVE_LEFTOVERS = "remove-leftovers"
-    """What a failed night leaves half-done, if its request says so."""
+    """Removes what a failed restore leaves half-done, if its request says so."""
     REMOVE_ORPHANS = "remove-orphans"
-    """What earlier nights left behind: `starter.py cleanup`."""
+    """Removes what earlier operations left behind: `starter.py cleanup`."""
 
     @property
     def number(self) -> int:
-        """0: it has no place among the nine."""
+        """0: it has no position among the nine."""
         return 0
 
     @property
     def destructive(self) -> bool:
-        """As of a step."""
+        """As for a step."""
         return True
 
 
 AuditedStep = Step | Housekeeping
-"""Whatever the trail has rows of."""
+"""Everything that has rows in the trail."""
 
 
 def audited_step(name: str) -> AuditedStep | None:
-    """The one of this name, if the trail has rows of it."""
-    return next((one for one in (*Step, *Housekeeping) if one.value == name), None)
+    """The step of this name; None if the trail has no rows of it."""
+    return next((step for step in (*Step, *Housekeeping) if step.value == name), None)
 
 
 class Status(StrEnum):
@@ -64,11 +64,11 @@ class Status(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an operation stands or ended; also the last value of the search attribute AuroraRestoreStep."""
+    """The outcome of an operation, or that it runs; also the last value of the search attribute AuroraRestoreStep."""
 
     RUNNING = "running"
     WAITING = "waiting"
-    """A step failed, and the operation is open for an operator's decision."""
+    """A step failed and waits for an operator's decision."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"

@@ -3,15 +3,18 @@
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from models.identifiers import SecretId
 from models.model import Model
+from models.text_forms import text_form
 
-LoginName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
+WITHOUT_NUL, NO_NUL = r"^[^\x00]+$", "text without a NUL character"
+
+LoginName = Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_length=63)]
 """The name of a role or user. Further limits depend on the engine, which is known once the snapshot is."""
 
-DatabaseName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
+DatabaseName = Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_length=64)]
 """PostgreSQL allows 63 bytes, MySQL 64 characters."""
 
 SERVICE_LOGINS = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdsproxyadmin")
@@ -90,7 +93,11 @@ class SqlFile(Model):
 
     file: Annotated[
         str,
-        StringConstraints(max_length=200, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.sql$"),
+        text_form(
+            r"^([A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.sql$",
+            "a path below the SQL directory such as mask.sql",
+            max_length=200,
+        ),
     ] = Field(description="Its path below AURORA_RESTORE_SQL_DIRECTORY, such as mask.sql.")
     database: DatabaseName
 
@@ -102,7 +109,7 @@ class DataCheck(Model):
     """A query and the rows that it must return before anything is archived."""
 
     database: DatabaseName
-    query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"^[^\x00]+$")]
+    query: Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_length=10_000)]
     expected: tuple[tuple[Scalar, ...], ...] = Field(max_length=100)
 
 

@@ -17,8 +17,9 @@ with workflow.unsafe.imports_passed_through():
     from models.inventory import Inventory, InventoryInput
     from models.leftovers import RemoveLeftoversInput
     from models.operation import RestoreState, StepOutcome
-    from models.request import Leftover, RestoreRequest, Wait
+    from models.request import RestoreRequest
     from models.steps import Housekeeping, Status, Step
+    from models.waits import Leftover, Wait
 
 
 async def take_inventory(request: RestoreRequest, progress: Progress) -> Inventory:

@@ -18,8 +18,8 @@ from workflows.policies import GROWTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
     from models.operation import FinalPoll, StepInput, StepOutcome
-    from models.request import Wait
     from models.steps import AuditedStep
+    from models.waits import Wait
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)

@@ -27,8 +27,9 @@ with workflow.unsafe.imports_passed_through():
     from errors import fault_of
     from models.decisions import Decision, OperatorDecision
     from models.operation import RestoreState
-    from models.request import RestoreRequest, Wait
+    from models.request import RestoreRequest
     from models.steps import Step
+    from models.waits import Wait
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -23,7 +23,7 @@ from activities.rds.provenance import provenance_mismatch
 from activities.step import Intents
 from clients.aws import AwsClients
 from errors import PipelineError, TrailUnavailable, Transient
-from models.configuration import REQUIRED, ClusterSettings, overlaid
+from models.configuration import REQUIRED, ClusterSettings, merge_settings
 from models.identifiers import copy_identifier, partition
 from models.request import RestoreRequest, Target
 from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
@@ -256,7 +256,7 @@ def _snapshot_of_now(source: DBClusterTypeDef | None, step_input: SnapshotCheckI
 
 
 def _settings(requested: Target, target: ExistingTarget) -> list[Setting]:
-    chosen = overlaid(requested, target.settings)
+    chosen = merge_settings(requested, target.settings)
     return [
         Setting(name, getattr(chosen, name), _origin(name, requested, target)) for name in ClusterSettings.model_fields
     ]

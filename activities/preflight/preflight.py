@@ -20,7 +20,7 @@ from activities.rds.target import TargetCluster
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_cluster
-from models.configuration import ClusterSettings, missing_settings, overlaid
+from models.configuration import ClusterSettings, merge_settings, missing_settings
 from models.request import MissingTarget
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 
@@ -106,7 +106,7 @@ class Preflight:
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
-        settings = overlaid(step_input.target, target.settings)
+        settings = merge_settings(step_input.target, target.settings)
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from activities.rds import tags
 from activities.rds.statuses import BEING_DELETED
 from clients.rds import list_snapshots
-from models.identifiers import COPY_NAME, copy_name_beginning
+from models.identifiers import COPY_NAME, copy_name_prefix
 from models.request import Target
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def is_own(copy: DBClusterSnapshotTypeDef, target: Target) -> bool:
     same_location = location == target.arn.split(":")[:ARN_LOCATION_PARTS]
     form = COPY_NAME.fullmatch(copy["DBClusterSnapshotIdentifier"])
     # The name too: a user who copies one of our copies with CopyTags, to keep it, has our tags on theirs.
-    own_name = form is not None and form["target"] == copy_name_beginning(target.arn)
+    own_name = form is not None and form["target"] == copy_name_prefix(target.arn)
     return same_location and own_name and tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) == target.arn
 
 

@@ -16,7 +16,7 @@ from activities.snapshots import SnapshotActivities
 from audit.intents import TrailIntents
 from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
-from models.configuration import merged
+from models.configuration import merge_configuration
 from models.request import Archive, Notification
 from models.snapshots import (
     ArchiveSnapshotInput,
@@ -126,12 +126,12 @@ class ActivityRig(RestoreResources):
 
     def restore_input(self, snapshot: SourceSnapshot, **more: Any) -> RestoreClusterInput:
         given = {"target": self.target, "snapshot_copy": self.copy_of(snapshot), **more}
-        given["configuration"] = merged(given["target"], None)
+        given["configuration"] = merge_configuration(given["target"], None)
         return RestoreClusterInput(**self._step(), source_arn=self.source.arn, snapshot=snapshot, **given)
 
     def check_restore_input(self, resource_id: str, **more: Any) -> CheckRestoreInput:
         given = {"target": self.target, "engine": ENGINE, **self._step(), **more}
-        given["configuration"] = merged(given["target"], None)
+        given["configuration"] = merge_configuration(given["target"], None)
         return CheckRestoreInput(cluster_resource_id=resource_id, **given)
 
     def archive_input(

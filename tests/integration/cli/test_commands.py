@@ -89,9 +89,9 @@ def test_a_bad_request_file_starts_nothing(operator: Operator, tmp_path: Path) -
     said = operator("start", path)
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines()[1:] == [
-        "source: Field required",
-        "target: Field required",
-        "notification: Field required",
+        "source: is required",
+        "target: is required",
+        "notification: is required",
     ]
 
 
