@@ -128,8 +128,8 @@ class ScenarioRun:
         patch.setattr(workflow, "upsert_search_attributes", lambda _: None)
         patch.setattr(workflow, "set_current_details", lambda _: None)
         patch.setattr(workflow, "logger", logging.getLogger(__name__))
-        patch.setattr(trail, "written", _written)
-        patch.setattr(trail, "written_within", _written_within)
+        patch.setattr(trail, "wait_until_written", _written)
+        patch.setattr(trail, "wait_until_written_within", _written_within)
 
     def _info(self) -> Any:
         workflow_id = self.setup.request.target.workflow_id

@@ -42,3 +42,9 @@ def test_the_forms_can_be_read() -> None:
         front = yaml.safe_load(form.read_text("utf-8").split("---\n")[1])
         assert front["name"]
         assert front["about"]
+
+
+def test_every_rig_is_in_the_tests_readme() -> None:
+    """A contributor finds each rig in tests/README.md, with what is real in it."""
+    rigs = {path.name for path in (ROOT / "tests" / "rigs").glob("[a-z]*.py")}
+    assert not [rig for rig in sorted(rigs) if f"`tests/rigs/{rig}`" not in text("tests", "README.md")]
