@@ -73,8 +73,8 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "activities/rds/provenance.py",
-                '    arn = found["DBClusterSnapshotArn"]\n    if arn ==',
-                '    return None\n    arn = found["DBClusterSnapshotArn"]\n    if arn ==',
+                '    arn = actual["DBClusterSnapshotArn"]\n    if arn ==',
+                '    return None\n    arn = actual["DBClusterSnapshotArn"]\n    if arn ==',
             ),
         ),
         "provenance-mismatch@copy-snapshot",
