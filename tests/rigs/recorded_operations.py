@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from audit.table import AuditTable
 from audit.writer import TrailWriter
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
+from tests.rigs import scripted_activities
 from tests.rigs.restores import WORKER_OPTIONS
 from tests.rigs.scripted_activities import ACTIVITIES, ScriptedOperation, ScriptedStep
 from tests.rigs.scripted_workflow import ScriptedWorkflow
@@ -106,6 +107,30 @@ async def scripted_worker(
             **(WORKER_OPTIONS | worker_options),
         ):
             yield ScriptedWorker(client, task_queue, table)
+
+
+def run_workflow(
+    temporal: TemporalServer, table: AuditTable, *steps: ScriptedStep, **options: Any
+) -> FinishedOperation:
+    """Run one workflow on a worker of its own."""
+
+    async def run() -> FinishedOperation:
+        async with scripted_worker(temporal, table) as worker:
+            return await worker.run(*steps, **options)
+
+    return asyncio.run(run())
+
+
+def effects(operation: FinishedOperation) -> int:
+    """How often the activities of an operation took effect."""
+    return scripted_activities.effects[operation.history.workflow_id]
+
+
+async def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until a condition is true; raises `TimeoutError` after this many seconds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - other threads make it true
+            await asyncio.sleep(0.02)
 
 
 def ends_in_history(history: WorkflowHistory) -> list[RecordedEnd]:

@@ -26,7 +26,7 @@ from devstack.temporal_server import TemporalServer
 from models.operation import OpenOperationInput
 from models.steps import Step
 from tests.rigs import scripted_activities
-from tests.rigs.recorded_operations import ScriptedWorker, scripted_worker
+from tests.rigs.recorded_operations import ScriptedWorker, scripted_worker, wait_until
 from tests.rigs.scripted_activities import ScriptedOperation, ScriptedStep
 from tests.rigs.scripted_workflow import ScriptedWorkflow
 
@@ -162,13 +162,6 @@ def with_worker(temporal: TemporalServer, tables: Tables, scenario: Callable[[Ve
 async def wait_for_effects(count: int) -> None:
     """Wait until the activities of op-001 have taken effect this many times."""
     await wait_until(lambda: scripted_activities.effects["op-001"] >= count)
-
-
-async def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until a condition is true; raises `TimeoutError` after this many seconds."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - other threads make it true
-            await asyncio.sleep(0.05)
 
 
 async def start_and_terminate(worker: VerifyingWorker, effects: int, *steps: ScriptedStep) -> None:

@@ -16,12 +16,14 @@ from audit.plugin import AuroraRestorePlugin
 from audit.rows import Phase
 from audit.setup import create_audit_table
 from audit.table import AuditTable
+from devstack.aws import Emulator
 from devstack.temporal_server import TemporalServer
 from models.steps import Status, Step
 from tests.rigs.recorded_operations import (
     FinishedOperation,
     ends_in_history,
     ends_in_trail,
+    run_workflow,
     scripted_worker,
     wait_until_activity_started,
 )
@@ -156,6 +158,27 @@ def test_the_last_failed_attempt_has_a_row_too(operations: dict[str, FinishedOpe
     """It is recorded twice: as an attempt, and as the outcome of the step."""
     phases = [row.phase for row in operations["fails in every attempt"].rows]
     assert phases == [Phase.STARTED, *[Phase.ATTEMPT] * 3, Phase.OUTCOME]
+
+
+def test_a_cancelled_attempt_is_no_failed_attempt(operations: dict[str, FinishedOperation]) -> None:
+    """Its end is the step's end; an attempt row would say that Temporal may try again."""
+    assert [row.phase for row in operations["cancelled"].rows] == [Phase.STARTED, Phase.OUTCOME]
+
+
+def test_each_step_has_a_beginning_unless_it_writes_an_intent(operations: dict[str, FinishedOperation]) -> None:
+    """A step that deletes writes its intent itself, just before it deletes; the scripted one deletes nothing."""
+    steps = {step.step for step in SCENARIOS["all steps"]}
+    started = {row.step for row in operations["all steps"].rows_of(Phase.STARTED)}
+    assert started == {step for step in steps if not step.destructive}
+
+
+def test_a_poll_that_is_not_done_makes_no_write(
+    aws: Emulator, temporal: TemporalServer, table_without_retries: AuditTable
+) -> None:
+    """Not even one that DynamoDB would refuse as a repetition: a step of ten polls makes two calls."""
+    aws.calls.clear()
+    run_workflow(temporal, table_without_retries, ScriptedStep(polls=10))
+    assert [call.operation for call in aws.calls] == ["PutItem", "PutItem", "Query"]
 
 
 def test_a_poll_that_is_not_done_writes_no_row(operations: dict[str, FinishedOperation]) -> None:

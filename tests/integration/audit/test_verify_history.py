@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from audit.rows import Phase
 from audit.table import AuditTable
 from audit.verify import history, verifier
-from audit.verify.findings import FIND_WRITER, FindingKind, State, Verification, as_json, as_plain, as_table
+from audit.verify.findings import FIND_WRITER, FindingKind, State, Verification, as_plain
 from audit.verify.verifier import UnknownOperation
 from devstack.temporal_server import TemporalServer
 from models.steps import Step
 from tests.integration.audit.test_trail_agrees_with_history import SCENARIOS
-from tests.rigs.recorded_operations import wait_until_activity_started
+from tests.rigs.recorded_operations import wait_until, wait_until_activity_started
 from tests.rigs.scripted_activities import ScriptedStep
 from tests.rigs.verification import (
     UNTIL_CANCELLED,
@@ -31,7 +28,6 @@ from tests.rigs.verification import (
     only_row,
     wait_for_effects,
     wait_for_end,
-    wait_until,
     with_texts,
     with_worker,
 )
@@ -278,27 +274,3 @@ def test_an_unknown_operation_is_refused(temporal: TemporalServer, tables: Table
     """A number that was never allocated is most often a typing error."""
     with pytest.raises(UnknownOperation, match="op-999"):
         with_worker(temporal, tables, lambda worker: worker.verifier.verify("op-999"))
-
-
-def test_findings_are_printed_as_lines_as_a_table_and_as_json(temporal: TemporalServer, tables: Tables) -> None:
-    """With the same findings each; a narrow terminal wraps texts, and rich does not interpret them as markup."""
-
-    async def scenario(worker: VerifyingWorker) -> Verification:
-        await worker.run("op-001", ScriptedStep())
-        tables.overwrite(with_texts(tables.outcome_item("op-001"), details="[bold]another"))
-        verification: Verification = await worker.verifier.verify("op-001")
-        return verification
-
-    verification = with_worker(temporal, tables, scenario)
-    document = json.loads(as_json(verification))
-    assert (document["ok"], document["state"], document["operation_id"]) == (False, "ended", "op-001")
-    assert {finding["kind"] for finding in document["findings"]} == {"field mismatch", "changed row"}
-    assert {finding["message"] for finding in document["findings"]} == {
-        "A field of the row differs from Temporal's history.",
-        "The row was changed after it was sealed.",
-    }
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(as_table(verification))
-    for text in (as_plain(verification), console.export_text()):
-        assert "op-001 (ended): 2 findings (2 rows, 1 seal, 1 run)" in text
-        assert "[bold]another" in text

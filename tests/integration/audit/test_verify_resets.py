@@ -10,6 +10,7 @@ from audit.rows import Phase
 from audit.verify.findings import FindingKind, State, Verification, as_plain
 from devstack.temporal_server import TemporalServer
 from models.steps import Step
+from tests.rigs.recorded_operations import wait_until
 from tests.rigs.scripted_activities import ScriptedStep
 from tests.rigs.verification import (
     UNTIL_CANCELLED,
@@ -19,7 +20,6 @@ from tests.rigs.verification import (
     note_kinds,
     wait_for_effects,
     wait_for_end,
-    wait_until,
     with_worker,
 )
 
