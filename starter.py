@@ -7,10 +7,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from commands import abort, audit, audit_verify, cancel, cleanup, plan, retry, schedule, setup, skip, start, status
-from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, REFUSED, UNREACHABLE
+from commands.exit_codes import FINE, INTERRUPTED
 from commands.terminal import print_progress
+from version import NAME, VERSION
 
 VERBS = {
     "plan": plan,
@@ -56,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    root.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, command in VERBS.items():
         verb = verbs.add_parser(name, help=command.run.__doc__, description=command.run.__doc__)
@@ -64,72 +67,15 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _as_verbs(arguments: Sequence[str]) -> list[str]:
-    """The arguments with a verb of two words as the one that argparse knows."""
+def _join_verb(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a verb of two words joined into the one that argparse knows."""
     verb = " ".join(arguments[:2])
     return [verb, *arguments[2:]] if verb in VERBS and len(arguments) > 1 else list(arguments)
 
 
-def _exit_code(error: Exception) -> int | None:
-    """The exit code for what an operator can put right; None for what is a mistake of this program."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from temporalio.service import RPCError
-
-    from audit.verify.verifier import UnknownOperation
-    from clients.aws import WrongEndpoint
-    from clients.temporal import TemporalUnreachable
-    from errors import PipelineError
-    from models.request_file import UnreadableRequest
-    from runs.decisions import DecisionUnknown
-    from runs.restores import RestoreRefused
-    from runs.schedules import OtherSchedule
-    from runs.search_attributes import SearchAttributesRefused
-    from settings import WrongSettings
-
-    kinds: dict[int, tuple[type[Exception], ...]] = {
-        MISTAKE: (WrongSettings, WrongEndpoint, UnreadableRequest),
-        REFUSED: (RestoreRefused, OtherSchedule, UnknownOperation),
-        UNREACHABLE: (
-            TemporalUnreachable,
-            SearchAttributesRefused,
-            DecisionUnknown,
-            RPCError,
-            PipelineError,
-            ClientError,
-            BotoCoreError,
-        ),
-    }
-    return next((code for code, errors in kinds.items() if isinstance(error, errors)), None)
-
-
-def _sentence(error: Exception) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-    from temporalio.service import RPCError
-
-    from clients.aws import WrongEndpoint
-    from errors import PipelineError
-    from settings import WrongSettings
-
-    # Also where the trail was what could not be read: it is the credentials that are missing.
-    nobody = isinstance(error, PipelineError) and isinstance(error.__cause__, NoCredentialsError)
-    told = error.__cause__ if nobody else error
-    match told:
-        case PipelineError():
-            return f"{told.fault.short}: {told.fault.message}"
-        case WrongSettings() | WrongEndpoint():
-            return f"The settings are wrong:\n{told}"
-        case RPCError() if "search attribute" in told.message.lower():
-            return f"Temporal refused: {told.message}\nRegister the search attributes first: python starter.py setup"
-        case RPCError():
-            return f"Temporal refused: {told.message}"
-        case ClientError() | BotoCoreError():
-            return f"AWS: {told}. Credentials and endpoint are AWS's own: AWS_PROFILE, AWS_ENDPOINT_URL …"
-    return str(told)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; the exit codes stand in `EPILOG`."""
-    args = parser().parse_args(_as_verbs(sys.argv[1:] if arguments is None else arguments))
+    """Run a verb and return its exit code; `EPILOG` explains the codes."""
+    args = parser().parse_args(_join_verb(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = args.run(args)
         sys.stdout.flush()
@@ -137,19 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our answer has enough, as `| head` does; without this Python complains once more at its end.
+        # The reader of the pipe has closed it, as `| head` does; without this Python complains once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
     except Exception as error:
-        failed = _exit_code(error)
+        from commands.failures import describe, exit_code_for
+
+        failed = exit_code_for(error)
         if failed is None:
             raise
-        print_progress(_sentence(error))
+        print_progress(describe(error))
         return failed
 
 
-if __name__ == "__main__":
-    exit_code = main()
+def run_program() -> NoReturn:
+    """`main` as a program: the entry point of the script `aurora-restore`."""
+    code = main()
     from clients.temporal import exit_process
 
-    exit_process(exit_code)
+    exit_process(code)
+
+
+if __name__ == "__main__":
+    run_program()

@@ -1,4 +1,4 @@
-"""The worker: everything is put together here, and nowhere else."""
+"""The worker's program: the one place where settings, clients, activities, interceptors and workflows are wired."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkerDeploymentRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentRequest,
+)
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
@@ -39,24 +43,34 @@ from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
 from audit.table import AuditTable
 from audit.writer import TrailWriter
-from clients.aws import AwsClients, WrongEndpoint
+from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from clients.temporal import TemporalUnreachable, connect, exit_process
+from clients.temporal import connect, exit_process
+from commands.exit_codes import FAILED, FINE, MISTAKE
+from commands.failures import describe, exit_code_for
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
-from settings import DatabaseTls, Settings, WrongSettings, load_settings
+from settings import DatabaseTls, Settings, load_settings
+from version import NAME, VERSION
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
 
 log = structlog.stdlib.get_logger("worker")
 
+EPILOG = """\
+exit codes:
+  0  run: stopped by a signal; check: a worker is alive
+  1  Temporal is unavailable, or refused the worker; check: no worker has polled lately
+  2  a mistake in the arguments or the settings
+"""
+
 WORKFLOWS: tuple[type, ...] = (AuroraRestoreWorkflow, AuroraCleanupWorkflow)
-"""Every workflow that the worker takes."""
+"""Every workflow type that the worker runs."""
 
 
 def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[Callable[..., Any]]:
-    """Every activity with its clients."""
+    """Every activity that the worker registers, with its clients."""
     intents = TrailIntents(table)
     numbers = OperationNumbersTable(aws.dynamodb(settings.audit_region), settings.operations_table)
     postgres = PostgresConnector(
@@ -92,7 +106,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
 
 
 def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, AuditTable]:
-    """The plugin with the trail's table."""
+    """The plugin for client and worker, and the audit trail's table that it writes to."""
     table = AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table, settings.audit_retention)
     return AuroraRestorePlugin(AuditInterceptor(TrailWriter(table))), table
 
@@ -106,9 +120,9 @@ def build_worker(
     extra_interceptors: Sequence[Interceptor] = (),
     **options: Any,
 ) -> Worker:
-    """The worker on a client that was made with the same plugin.
+    """The worker on a client that was connected with the same plugin.
 
-    `extra_interceptors` come closest to the activities; `options` go to `temporalio.worker.Worker`.
+    `extra_interceptors` wrap the activities most closely; `options` are passed to `temporalio.worker.Worker`.
     """
     threads = settings.activity_threads
     return Worker(
@@ -118,7 +132,7 @@ def build_worker(
         activities=activities(settings, aws, table),
         activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
         max_concurrent_activities=threads,
-        # What an attempt says of itself stays if its worker is killed: by default it waits for most of the timeout.
+        # The default delays a heartbeat by most of its timeout, so that a killed worker's last one would be lost.
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         interceptors=[HeartbeatInterceptor(), LogInterceptor(), *extra_interceptors],
         deployment_config=deployment(settings),
@@ -129,9 +143,9 @@ def build_worker(
 
 
 def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
-    """The Worker Deployment version, to which every night stays pinned that begins on it; None if there is none.
+    """The Worker Deployment version, to which every restore that starts on it is pinned; None without versioning.
 
-    The behaviour stands here and not on the workflow: a worker without versioning would refuse such a workflow.
+    The behaviour is set here and not on the workflow, because a worker without versioning refuses such a workflow.
     """
     if settings.deployment_name is None or settings.build_id is None:
         return None
@@ -143,34 +157,36 @@ def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
 
 
 def identity() -> str:
-    """How Temporal names this process: the same as the SDK's default, said here because `check` looks for it."""
+    """This process's name in Temporal: the SDK's default, set here because `check` searches for it."""
     return f"{os.getpid()}@{socket.gethostname()}"
 
 
 async def run(settings: Settings) -> None:
-    """Take work until SIGTERM or SIGINT, then let running activities finish.
+    """Run until SIGTERM or SIGINT, then let running activities finish.
 
-    Raises `TemporalUnreachable`.
+    Raises `TemporalUnreachable`, and `RPCError` if Temporal refuses the worker.
     """
     aws = AwsClients()
     own_plugin, table = plugin(settings, aws)
     client = await connect(own_plugin)
+    # The SDK's worker asks this too, but answers with a RuntimeError, after "worker started".
+    await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     stop = asyncio.Event()
     for received in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
     async with build_worker(client, settings, aws, table):
         log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
         if version := deployment(settings):
-            await say_whether_current(client, version.version)
+            await log_whether_current(client, version.version)
         await stop.wait()
-        log.info("worker stopping", running_activities_may_take=settings.graceful_shutdown_seconds)
+        log.info("worker stopping", graceful_shutdown_seconds=settings.graceful_shutdown_seconds)
     log.info("worker stopped")
 
 
-async def say_whether_current(client: Client, version: WorkerDeploymentVersion) -> None:
-    """Log whether new nights come to this version: a worker that nobody made current waits in silence for ever.
+async def log_whether_current(client: Client, version: WorkerDeploymentVersion) -> None:
+    """Log whether new restores run on this version: a worker whose version nobody made current waits for ever.
 
-    It cannot refuse to start instead, because Temporal makes no version current that no worker has polled for.
+    It cannot refuse to start, because Temporal makes a version current only after a worker of it has polled.
     Source: Temporal docs, Worker Versioning.
     """
     name, build_id = version.deployment_name, version.build_id
@@ -179,26 +195,30 @@ async def say_whether_current(client: Client, version: WorkerDeploymentVersion) 
         answer = await client.workflow_service.describe_worker_deployment(request)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            log.warning("it is not known whether this version is current", because=error.message)
+            log.warning("unknown whether this version is current", reason=error.message)
             return
-        current = ""  # no worker of this deployment has been heard of before
+        current = ""  # no worker of this deployment has polled before
     else:
         current = answer.worker_deployment_info.routing_config.current_deployment_version.build_id
     if current == build_id:
-        log.info("new nights come to this version", deployment=name, build_id=build_id)
+        log.info("this version is current", deployment=name, build_id=build_id)
         return
     log.warning(
-        "no new night comes to this version until it is made current",
+        "this version is not current: no new restore runs on it",
         deployment=name,
         build_id=build_id,
         current=current or "none",
-        run=f"temporal worker deployment set-current-version --deployment-name {shlex.quote(name)} "
+        command=f"temporal worker deployment set-current-version --deployment-name {shlex.quote(name)} "
         f"--build-id {shlex.quote(build_id)} --yes",
     )
 
 
 async def check(settings: Settings) -> bool:
-    """Whether Temporal has heard of a worker on this host and task queue in the last minute: the health check."""
+    """The health check: whether a worker of this host and task queue has polled Temporal lately.
+
+    Raises `TemporalUnreachable`, and `RPCError` if Temporal refuses the request.
+    Source: DescribeTaskQueueRequest in the Temporal API, which lists the pollers of the last minutes.
+    """
     client = await connect(AuroraRestorePlugin())
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
@@ -211,27 +231,47 @@ async def check(settings: Settings) -> bool:
     return any(poller.identity.endswith(here) for poller in answer.pollers)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 stopped as asked, 1 not healthy or Temporal not reachable, 2 wrong settings."""
-    parser = argparse.ArgumentParser(prog="worker.py", description="Take work from Temporal until SIGTERM.")
-    parser.add_argument(
-        "verb", nargs="?", choices=["run", "check"], default="run", help="check: is a worker here alive?"
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the program."""
+    root = argparse.ArgumentParser(
+        prog="worker.py",
+        description="Run workflows and activities until SIGTERM or SIGINT.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verb = parser.parse_args(arguments).verb
+    root.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
+    root.add_argument(
+        "verb",
+        nargs="?",
+        choices=["run", "check"],
+        default="run",
+        help="run: the worker; check: exit 0 if a worker of this host has polled Temporal lately; default: run",
+    )
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker or the health check and return the exit code; `EPILOG` explains the codes."""
+    verb = parser().parse_args(arguments).verb
     try:
         settings = load_settings(Settings)
         configure_logs(settings.log_format, settings.log_level)
         if verb == "check":
-            return 0 if asyncio.run(check(settings)) else 1
+            return FINE if asyncio.run(check(settings)) else FAILED
         asyncio.run(run(settings))
-    except (WrongSettings, WrongEndpoint) as error:
-        print(f"The settings are wrong:\n{error}", file=sys.stderr)
-        return 2
-    except TemporalUnreachable as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    except Exception as error:
+        failed = exit_code_for(error)
+        if failed is None:
+            raise
+        print(describe(error), file=sys.stderr)
+        return MISTAKE if failed == MISTAKE else FAILED
+    return FINE
+
+
+def run_program() -> NoReturn:
+    """`main` as a program: the entry point of the script `aurora-restore-worker`."""
+    exit_process(main())
 
 
 if __name__ == "__main__":
-    exit_process(main())
+    run_program()

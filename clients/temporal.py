@@ -11,6 +11,24 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 CONNECT_SECONDS = 10
+TRANSPORT_REASONS = {
+    "ConnectionRefused": "connection refused, nothing listens there",
+    "dns error": "its host name cannot be resolved",
+    "invalid port number": "its port is not a number from 1 to 65535",
+    "HostUnreachable": "there is no route to the host",
+    "NetworkUnreachable": "there is no route to the network",
+    "TimedOut": "the connection timed out",
+    "ConnectionReset": "it closed the connection; see TEMPORAL_TLS",
+    "InvalidCertificate(Expired": "its TLS certificate has expired",
+    "InvalidCertificate(NotValidForName": "its TLS certificate is for another name; see TEMPORAL_TLS_SERVER_NAME",
+    "InvalidCertificate": "its TLS certificate is not trusted; see TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "PrivateKeyParseError": "the client's private key is not valid; see TEMPORAL_TLS_CLIENT_KEY_PATH",
+    "tls handshake eof": "it does not speak TLS; see TEMPORAL_TLS",
+    "code: Unauthenticated": "it refused the credentials; see TEMPORAL_API_KEY and TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "code: PermissionDenied": "it refused the credentials; see TEMPORAL_API_KEY and TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "get_system_info": "it closed the connection or is not Temporal; see TEMPORAL_TLS",
+}
+"""The transport's errors by a fragment of their text, which is Rust's and names no variable."""
 
 
 class TemporalUnreachable(Exception):
@@ -27,17 +45,30 @@ async def connect(plugin: Plugin) -> Client:
     try:
         config = ClientConfig.load_client_connect_config()
     except Exception as error:  # an unknown profile, a file that is not TOML, a missing certificate
-        raise TemporalUnreachable(f"Cannot read Temporal's configuration: {error}") from error
+        raise TemporalUnreachable(
+            f"Cannot read Temporal's configuration: {_one_line(error)}. Correct the file, or set TEMPORAL_PROFILE, "
+            "TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_…."
+        ) from error
     config.setdefault("target_host", "localhost:7233")
     address = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
     try:
         return await asyncio.wait_for(Client.connect(**config, plugins=[plugin]), CONNECT_SECONDS)
     except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
-        reason = " ".join(str(error).split()) or f"no answer within {CONNECT_SECONDS} s"
         raise TemporalUnreachable(
-            f"Cannot reach Temporal at {address}: {reason}\n"
+            f"Cannot reach Temporal at {address}: {_reason(error)}.\n"
             "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Why there is no connection, in words; an error of the transport that is not known here keeps its own text."""
+    text = _one_line(error)
+    known = (reason for fragment, reason in TRANSPORT_REASONS.items() if fragment in text)
+    return next(known, text.rstrip(".") or f"no answer within {CONNECT_SECONDS} s")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def exit_process(code: int) -> NoReturn:

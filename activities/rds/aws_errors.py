@@ -73,6 +73,13 @@ _GLOBAL_ADVICE = "Remove the target from the global database, or choose another 
 _GROUP = "Parameter group not found"
 _INTERNAL = "AWS internal error"
 _INTERNAL_ERRORS = ("InternalFailure", "InternalError", "InternalServiceError")
+_CREDENTIALS_ADVICE = "Check the access key, the secret key and the clock of the machine that made the call."
+_NOT_VALID = (
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+)
 _THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
 
 TABLE: tuple[FaultRule, ...] = (
@@ -82,6 +89,7 @@ TABLE: tuple[FaultRule, ...] = (
     FaultRule(ANY, "ServiceUnavailable", Action.RETRY, "AWS is unavailable"),
     FaultRule(ANY, "ExpiredToken", Action.RETRY, "Credentials expired"),
     FaultRule(ANY, "ExpiredTokenException", Action.RETRY, "Credentials expired"),
+    *(FaultRule(ANY, code, Action.FAIL, "Credentials not valid", _CREDENTIALS_ADVICE) for code in _NOT_VALID),
     FaultRule(ANY, "RequestExpired", Action.RETRY, "Request expired", "Check the worker's clock."),
     FaultRule(ANY, "AccessDenied", Action.FAIL, _ACCESS, _ACCESS_ADVICE),
     FaultRule(ANY, "AccessDeniedException", Action.FAIL, _ACCESS, _ACCESS_ADVICE),

@@ -42,12 +42,16 @@ COMMON = {
     "InternalError",
     "InternalFailure",
     "InternalServiceError",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
     "RequestExpired",
     "RequestLimitExceeded",
     "ServiceUnavailable",
+    "SignatureDoesNotMatch",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+    "UnrecognizedClientException",
 }
 """Codes that any service may answer to any operation, and that no model lists for RDS."""
 

@@ -88,7 +88,7 @@ def test_missing_credentials_are_said_by_every_verb(
     said = operator(*(assuming if word == "REQUEST" else word for word in verb))
     assert said.code == 5
     assert said.err.splitlines()[-1] == (
-        "AWS: Unable to locate credentials. Credentials and endpoint are AWS's own: AWS_PROFILE, AWS_ENDPOINT_URL …"
+        "No AWS credentials were found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     )
 
 

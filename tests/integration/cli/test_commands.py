@@ -99,7 +99,7 @@ def test_wrong_settings_are_listed(operator: Operator, monkeypatch: pytest.Monke
     """Exit 2, and the variable's name."""
     monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
     said = operator("audit")
-    assert (said.code, "AURORA_RESTORE_AUDIT_REGION is not set" in said.err) == (2, True)
+    assert (said.code, "AURORA_RESTORE_AUDIT_REGION: is required" in said.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,10 @@ def test_a_namespace_that_is_not_there_is_named(operator: Operator, monkeypatch:
     """Exit 5 and Temporal's own words."""
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
     said = operator("status")
-    assert (said.code, said.err) == (5, "Temporal refused: Namespace nowhere is not found.\n")
+    assert (said.code, said.err) == (
+        5,
+        "Temporal refused the request: Namespace nowhere is not found. Check TEMPORAL_NAMESPACE.\n",
+    )
 
 
 def test_aws_that_is_not_there_is_named(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +148,7 @@ def test_missing_credentials_are_said(operator: Operator, monkeypatch: pytest.Mo
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     said = operator("setup")
     assert said.code == 5
-    assert "Unable to locate credentials" in said.err
+    assert "No AWS credentials were found." in said.err
     assert "AWS_PROFILE" in said.err
 
 

@@ -165,7 +165,7 @@ def test_a_cancel_that_lacks_a_setting_cancels_nothing(
         monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
         said = operator("cancel", WORKFLOW_ID)
         assert (said.code, said.out, "Requested" in said.err) == (2, "", False)
-        assert "AURORA_RESTORE_AUDIT_REGION is not set" in said.err
+        assert "AURORA_RESTORE_AUDIT_REGION: is required" in said.err
         assert not cancel_requested(set_up)
         assert operator("cancel", WORKFLOW_ID, "--no-wait").code == 0
         assert cancel_requested(set_up)

@@ -93,9 +93,7 @@ async def test_a_version_waits_until_it_is_made_current(deployment: Deployment) 
     }
     with Scratch("deployment") as scratch:
         start_worker(scratch, variables, "first")
-        logged = await log_line(
-            scratch.path / "first.log", "no new night comes to this version until it is made current"
-        )
+        logged = await log_line(scratch.path / "first.log", "this version is not current: no new restore runs on it")
         assert (logged["level"], logged["deployment"], logged["build_id"], logged["current"]) == (
             "warning",
             deployment.name,
@@ -108,12 +106,12 @@ async def test_a_version_waits_until_it_is_made_current(deployment: Deployment) 
         events = (await handle.fetch_history()).events
         assert not [event for event in events if event.HasField("workflow_task_started_event_attributes")]
 
-        await deployment.command(logged["run"])
+        await deployment.command(logged["command"])
         assert (await handle.result()).outcome == "succeeded"
         assert await deployment.version_of(handle) == (PINNED, "0.1.0")
 
         start_worker(scratch, variables, "second")
-        logged = await log_line(scratch.path / "second.log", "new nights come to this version")
+        logged = await log_line(scratch.path / "second.log", "this version is current")
         assert (logged["level"], logged["build_id"]) == ("info", "0.1.0")
 
 
@@ -272,4 +270,4 @@ def test_half_a_version_is_refused(given: str, missing: str) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert f"needs both or neither: {PREFIX}{given} is set, {PREFIX}{missing} is not" in done.stderr
+    assert f"{PREFIX}{given} is set, but {PREFIX}{missing} is not; set both or neither" in done.stderr

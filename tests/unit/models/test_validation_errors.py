@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from models.request import RestoreRequest
 from models.validation_errors import describe_validation_errors
@@ -29,18 +30,60 @@ def describe(**changes: Any) -> list[str]:
         ({"users": [{"name": "app", "secretid": "s"}]}, "users.0.secretid: unknown field; did you mean `secret_id`?"),
         ({"source": {"xyzzy": 1}}, "source.xyzzy: unknown field"),
         ({"target": {"instances": []}}, "target.instances: list at least one instance"),
-        ({"target": {"tags": {f"key-{number}": "" for number in range(41)}}}, "target.tags: must have at most 40 entries"),
+        (
+            {"target": {"tags": {f"key-{number}": "" for number in range(41)}}},
+            "target.tags: must have at most 40 entries",
+        ),
         ({"source": {"account_id": "1"}}, "source.account_id: must be 12 digits"),
         ({"source": {"region": "Ireland"}}, "source.region: must be an AWS region such as eu-west-1"),
         ({"users": [{"name": "", "secret_id": "s"}]}, "users.0.name: must not be empty"),
         ({"target": {"port": 80}}, "target.port: must be at least 1150"),
         ({"target": {"missing": "wait"}}, "target.missing: must be 'fail' or 'create'"),
-        ({"target": {"iam_database_authentication": "yes"}}, "target.iam_database_authentication: must be true or false"),
+        (
+            {"target": {"iam_database_authentication": "yes"}},
+            "target.iam_database_authentication: must be true or false",
+        ),
         (
             {"waits": {"copy_snapshot": {"deadline": "12h"}}},
             "waits.copy_snapshot.deadline: must be an ISO 8601 duration such as PT30M",
         ),
-        ({"source": {"snapshot": {"prefix": "daily", "date": "1 May"}}}, "source.snapshot.date: must be a date such as 2024-03-20"),
+        (
+            {"source": {"snapshot": {"prefix": "daily", "date": "1 May"}}},
+            "source.snapshot.date: must be a date such as 2024-03-20",
+        ),
+        ({"source": 5}, "source: must be an object"),
+        ({"users": "app"}, "users: must be a list"),
+        ({"target": {"tags": []}}, "target.tags: must be an object"),
+        (
+            {"target": {"tags": {"%": "x"}}},
+            "target.tags: each key must be 1 to 128 letters, digits, spaces and the characters _.:/=+@-",
+        ),
+        ({"target": {"port": 5432.5}}, "target.port: must be a whole number"),
+        (
+            {"target": {"vpc_security_group_ids": []}},
+            "target.vpc_security_group_ids: list at least one vpc security group id",
+        ),
+        (
+            {"target": {"instances": [{"instance_class": "db.r6g.large", "clas": ""}]}},
+            "target.instances.0.clas: unknown field",
+        ),
+        (
+            {"target": {"serverless_v2_scaling": {"min_capacity": 0.3, "max_capacity": 1}}},
+            "target.serverless_v2_scaling.min_capacity: must be a multiple of 0.5",
+        ),
+        ({"waits": {"delete_rds": {"deadline": "PT0S"}}}, "waits.delete_rds.deadline: must be greater than 0 seconds"),
+        (
+            {"waits": {"delete_rds": {"deadline": "PT1H", "first_interval": "PT0S"}}},
+            "waits.delete_rds.first_interval: must be at least 0.1 seconds",
+        ),
+        (
+            {"waits": {"delete_rds": {"deadline": "PT1H", "maximum_interval": "PT1H"}}},
+            "waits.delete_rds.maximum_interval: must be at most 15 minutes",
+        ),
+        (
+            {"checks": [{"database": "orders", "query": "SELECT 1", "expected": [[{}]]}]},
+            "checks.0.expected.0.0: must be a string, a number, true, false or null",
+        ),
         ({"users": [{"name": "app", "secret_id": "s"}] * 2}, "request: users: app is listed more than once"),
         (
             {"keep_logins": ["orders_app"]},
@@ -48,7 +91,7 @@ def describe(**changes: Any) -> list[str]:
         ),
     ],
     ids=lambda value: value.partition(":")[0] if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_a_mistake_has_a_line_that_says_what_is_expected(changes: dict[str, Any], line: str) -> None:
     """The path of the field, and what to write there."""
     assert describe(**changes) == [line]
@@ -58,6 +101,26 @@ def test_every_mistake_has_a_line() -> None:
     """One reading of the errors is enough to fix them all."""
     lines = describe(source={"region": 1}, archive={"keep": 0}, notification=None)
     assert lines == ["source.region: must be a string", "archive.keep: must be at least 1", "notification: is required"]
+
+
+@pytest.mark.parametrize("text", ["5", '"text"', "[]", "null"])
+def test_what_is_no_object_is_refused_as_a_whole(text: str) -> None:
+    """There is no field to name."""
+    with pytest.raises(ValidationError) as refused:
+        RestoreRequest.model_validate_json(text)
+    assert describe_validation_errors(refused.value) == "request: must be an object"
+
+
+def test_an_error_of_an_unknown_type_keeps_the_text_of_pydantic() -> None:
+    """A field of a new kind is not described wrongly, only less well."""
+
+    class Price(BaseModel):
+        amount: Decimal = Field(decimal_places=2)
+
+    with pytest.raises(ValidationError) as refused:
+        Price.model_validate({"amount": "1.234"})
+    text = "amount: Decimal input should have no more than 2 decimal places"
+    assert describe_validation_errors(refused.value, Price) == text
 
 
 def test_a_value_is_never_repeated() -> None:

@@ -1,0 +1,318 @@
+"""What keeps a program from AWS or Temporal is a sentence with a cure, and never a traceback or an error of Rust's."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+import starter
+import worker
+from audit.plugin import AuroraRestorePlugin
+from clients.aws import AwsClients
+from clients.aws_problems import SETTINGS_ERRORS, describe_aws_problem
+from clients.temporal import TRANSPORT_REASONS, TemporalUnreachable, connect
+from commands.exit_codes import MISTAKE, UNREACHABLE
+from commands.failures import describe, exit_code_for
+from errors import TrailUnavailable
+from settings import PREFIX
+
+AFTER_CONNECTION = "Failed client connect: `get_system_info` call error after connection:"
+TRANSPORT = "Failed client connect: Server connection error: tonic::transport::Error(Transport, ConnectError({}))"
+SET_CREDENTIALS = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+CHECK_NETWORK = "Check the network, the region and AWS_ENDPOINT_URL."
+CHECK_KEY = "Check TEMPORAL_API_KEY, TEMPORAL_TLS_… or TEMPORAL_PROFILE."
+NO_PROFILE = "AWS profile ops does not exist."
+LOG_IN = "The AWS session has expired or does not exist. Log in again:\n    "
+NO_MAPPING = "Namespace default has no mapping defined for search attribute X"
+SET_TEMPORAL = "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's AWS and Temporal settings."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TEMPORAL_", PREFIX))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv(f"{PREFIX}AUDIT_REGION", "eu-central-1")
+    monkeypatch.setenv(f"{PREFIX}DATABASE_TLS", "disable")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            exceptions.ProfileNotFound(profile="ops"),
+            f"{NO_PROFILE} Set AWS_PROFILE to one of those that this lists:\n    aws configure list-profiles",
+        ),
+        (
+            exceptions.ConfigParseError(path="/config"),
+            "Cannot read AWS's configuration file /config. Correct it, or set AWS_CONFIG_FILE.",
+        ),
+        (
+            exceptions.ConfigNotFound(path="/config"),
+            "Cannot read AWS's configuration file /config. Correct it, or set AWS_CONFIG_FILE.",
+        ),
+        (
+            exceptions.InvalidConfigError(error_msg="No source."),
+            "AWS's configuration is invalid: No source. Correct the file, or set AWS_PROFILE.",
+        ),
+        (exceptions.NoRegionError(), "No AWS region is set. Set AWS_REGION."),
+        (
+            exceptions.InvalidRegionError(region_name="a b"),
+            "'a b' is not an AWS region; expected one such as eu-central-1.",
+        ),
+        (exceptions.NoCredentialsError(), f"No AWS credentials were found. {SET_CREDENTIALS}"),
+        (
+            exceptions.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+            f"AWS credentials are incomplete: env has no AWS_SECRET_ACCESS_KEY. {SET_CREDENTIALS}",
+        ),
+        (
+            exceptions.CredentialRetrievalError(provider="custom-process", error_msg=""),
+            f"AWS credentials could not be retrieved from custom-process. {SET_CREDENTIALS}",
+        ),
+        (exceptions.UnauthorizedSSOTokenError(), f"{LOG_IN}aws sso login"),
+        (exceptions.SSOTokenLoadError(error_msg="x"), f"{LOG_IN}aws sso login"),
+        (exceptions.LoginError(), f"{LOG_IN}aws login"),
+        (
+            exceptions.EndpointConnectionError(endpoint_url="http://x"),
+            f"Cannot reach AWS at http://x: no connection. {CHECK_NETWORK}",
+        ),
+        (
+            exceptions.ConnectTimeoutError(endpoint_url="http://x"),
+            f"Cannot reach AWS at http://x: no answer in time. {CHECK_NETWORK}",
+        ),
+        (
+            exceptions.ReadTimeoutError(endpoint_url="http://x"),
+            f"Cannot reach AWS at http://x: no answer in time. {CHECK_NETWORK}",
+        ),
+        (
+            exceptions.ConnectionClosedError(endpoint_url="http://x"),
+            f"Cannot reach AWS at http://x: the connection was closed. {CHECK_NETWORK}",
+        ),
+        (
+            exceptions.SSLError(endpoint_url="https://x", error=OSError("bad")),
+            f"Cannot reach AWS at https://x: the TLS connection failed, see AWS_CA_BUNDLE. {CHECK_NETWORK}",
+        ),
+        (
+            exceptions.ProxyConnectionError(proxy_url="http://user:secret@x"),
+            "Cannot reach AWS: the proxy does not answer. Check HTTPS_PROXY and NO_PROXY.",
+        ),
+        (
+            exceptions.UnknownServiceError(service_name="x", known_service_names="y"),
+            "AWS: Unknown service: 'x'. Valid service names are: y",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BotoCoreError) else "",
+)
+def test_an_error_of_botocore_is_a_sentence(error: BotoCoreError, sentence: str) -> None:
+    """What is wrong and what to do; a wrong setting ends with exit code 2, everything else with 5."""
+    assert describe(error) == describe_aws_problem(error) == sentence
+    assert exit_code_for(error) == (MISTAKE if isinstance(error, SETTINGS_ERRORS) else UNREACHABLE)
+
+
+def test_the_login_names_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command can be copied as it is."""
+    monkeypatch.setenv("AWS_PROFILE", "ops")
+    assert describe_aws_problem(exceptions.UnauthorizedSSOTokenError()).endswith("\n    aws sso login --profile ops")
+
+
+def test_a_trail_that_cannot_be_reached_says_why() -> None:
+    """The cause on this machine is the news, not that the trail is unavailable."""
+    error = TrailUnavailable("Audit trail unavailable", "DynamoDB table x: …")
+    error.__cause__ = exceptions.ProfileNotFound(profile="ops")
+    assert describe(error).startswith("AWS profile ops does not exist.")
+    assert exit_code_for(error) == MISTAKE
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("ExpiredTokenException", "Credentials expired: Query answered ExpiredTokenException: as AWS says it."),
+        ("UnrecognizedClientException", "Credentials not valid: Query answered UnrecognizedClientException: as AWS"),
+        (
+            "InvalidSignatureException",
+            "Credentials not valid: Query answered InvalidSignatureException: as AWS says it.",
+        ),
+        ("AccessDeniedException", "Access denied: Query answered AccessDeniedException: as AWS says it."),
+        ("UnheardOf", "Query refused: Query answered UnheardOf: as AWS says it."),
+    ],
+)
+def test_a_refusal_of_aws_is_the_fault_tables_sentence(code: str, sentence: str) -> None:
+    """The same words as in the trail and in the notification, with their cure."""
+    error = ClientError({"Error": {"Code": code, "Message": "as AWS says it"}}, "Query")
+    assert describe(error).startswith(sentence)
+    assert exit_code_for(error) == UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            (RPCStatusCode.UNAVAILABLE, "tcp connect error"),
+            "Temporal is unavailable: tcp connect error. Repeat the command.",
+        ),
+        (
+            (RPCStatusCode.PERMISSION_DENIED, "Request unauthorized."),
+            f"Temporal refused the credentials: Request unauthorized. {CHECK_KEY}",
+        ),
+        ((RPCStatusCode.UNAUTHENTICATED, "no key"), f"Temporal refused the credentials: no key. {CHECK_KEY}"),
+        (
+            (RPCStatusCode.NOT_FOUND, "Namespace x is not found."),
+            "Temporal refused the request: Namespace x is not found. Check TEMPORAL_NAMESPACE.",
+        ),
+        (
+            (RPCStatusCode.INVALID_ARGUMENT, NO_MAPPING),
+            f"Temporal refused the request: {NO_MAPPING}. Register the search attributes first:\n    python starter.py setup",
+        ),
+        ((RPCStatusCode.INTERNAL, "oh"), "Temporal refused the request: oh."),
+    ],
+)
+def test_a_refusal_of_temporal_is_a_sentence(error: tuple[RPCStatusCode, str], sentence: str) -> None:
+    """Exit code 5, what Temporal says, and which variable or command helps."""
+    status, message = error
+    assert describe(RPCError(message, status, b"")) == sentence
+    assert exit_code_for(RPCError(message, status, b"")) == UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (
+            RuntimeError(TRANSPORT.format("Os { code: 111, kind: ConnectionRefused }")),
+            TRANSPORT_REASONS["ConnectionRefused"],
+        ),
+        (
+            RuntimeError(TRANSPORT.format("Custom { kind: InvalidData, error: InvalidCertificate(UnknownIssuer) }")),
+            TRANSPORT_REASONS["InvalidCertificate"],
+        ),
+        (
+            RuntimeError(TRANSPORT.format("Custom { kind: InvalidData, error: InvalidCertificate(NotValidForName) }")),
+            TRANSPORT_REASONS["InvalidCertificate(NotValidForName"],
+        ),
+        (
+            RuntimeError(f"{AFTER_CONNECTION} Status {{ code: Unauthenticated }}"),
+            TRANSPORT_REASONS["code: Unauthenticated"],
+        ),
+        (RuntimeError("something new"), "something new"),
+        (TimeoutError(), "no answer within 10 s"),
+    ],
+)
+async def test_no_connection_to_temporal_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception, reason: str
+) -> None:
+    """The address, the namespace, the reason in words and the variables to set."""
+
+    async def refuse(**_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(Client, "connect", refuse)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal.example:7233")
+    with pytest.raises(TemporalUnreachable) as unreachable:
+        await connect(AuroraRestorePlugin())
+    assert str(unreachable.value) == (
+        f"Cannot reach Temporal at temporal.example:7233, namespace default: {reason}.\n{SET_TEMPORAL}"
+    )
+
+
+@pytest.fixture
+def closing_port() -> Iterator[int]:
+    """Something listens there, and it is not Temporal."""
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def close_every_connection() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                    connection.recv(1000)
+                    connection.close()
+                except OSError:
+                    return
+
+        threading.Thread(target=close_every_connection, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "tls", "reason"),
+    [
+        ("127.0.0.1:1", "false", TRANSPORT_REASONS["ConnectionRefused"]),
+        ("no-such-host.invalid:7233", "false", TRANSPORT_REASONS["dns error"]),
+        ("127.0.0.1:99999", "false", TRANSPORT_REASONS["invalid port number"]),
+        ("127.0.0.1:PORT", "true", TRANSPORT_REASONS["tls handshake eof"]),
+        ("127.0.0.1:PORT", "false", TRANSPORT_REASONS["get_system_info"]),
+    ],
+)
+async def test_the_sdk_still_words_it_so(
+    monkeypatch: pytest.MonkeyPatch, closing_port: int, address: str, tls: str, reason: str
+) -> None:
+    """The fragments are those of the SDK that is installed: these are real connections."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address.replace("PORT", str(closing_port)))
+    monkeypatch.setenv("TEMPORAL_TLS", tls)
+    with pytest.raises(TemporalUnreachable) as unreachable:
+        await connect(AuroraRestorePlugin())
+    assert f": {reason}.\n" in str(unreachable.value)
+
+
+def test_an_unknown_profile_of_temporal_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On one line, with what to set; exit code 5."""
+    (tmp_path / "temporal.toml").write_text('[profile.default]\naddress = "127.0.0.1:1"\n')
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
+    monkeypatch.setenv("TEMPORAL_PROFILE", "ops")
+    code, err = run(starter.main, "status")
+    assert (code, err.startswith("Cannot read Temporal's configuration: Profile 'ops' not found. ")) == (5, True)
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("program", [starter.main, worker.main], ids=["starter", "worker"])
+def test_an_unknown_profile_of_aws_is_the_operators_mistake(monkeypatch: pytest.MonkeyPatch, program: Any) -> None:
+    """Exit code 2 and a sentence from both programs."""
+    monkeypatch.setenv("AWS_PROFILE", "ops")
+    code, err = run(program, *(["audit"] if program is starter.main else []))
+    assert (code, err.startswith("AWS profile ops does not exist. ")) == (2, True)
+
+
+def test_a_worker_that_cannot_reach_temporal_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1, for run and for check."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    for verb in ("run", "check"):
+        code, err = run(worker.main, verb)
+        assert (code, err.startswith("Cannot reach Temporal at 127.0.0.1:1, namespace default: connection")) == (
+            1,
+            True,
+        )
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an operator cannot fix is reported as it is."""
+
+    def break_down(_: AwsClients, __: str) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(AwsClients, "dynamodb", break_down)
+    with pytest.raises(LookupError, match="a bug"):
+        starter.main(["audit"])
+
+
+def run(program: Any, *arguments: str) -> tuple[int, str]:
+    """A program's exit code, and its stderr."""
+    import contextlib
+    import io
+
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        code = program(list(arguments))
+    return code, err.getvalue()
