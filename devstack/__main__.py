@@ -24,8 +24,9 @@ def main() -> int:
     except (ServerError, OSError) as error:
         print(f"The devstack could not start: {error}", file=sys.stderr)
         if isinstance(error, PortTaken | OSError):
-            print("Stop the other devstack, or let this one choose its ports:", file=sys.stderr)
-            print("  python -m devstack --free-ports", file=sys.stderr)
+            print("Stop the other devstack, or start this one on other ports:", file=sys.stderr)
+            arguments = "--only-aws --port PORT" if options.only_aws else "--free-ports"
+            print(f"  python -m devstack {arguments}", file=sys.stderr)
         return 1
 
 
