@@ -188,7 +188,7 @@ async def run_worker(
 async def time_skipping_client(plugin: AuroraRestorePlugin, *, real_databases: bool = False) -> AsyncIterator[Client]:
     """A client of the real server, on which each workflow has a clock of its own that skips waits.
 
-    Real databases start in real time. For them each timer takes a second, or a slow start would look like a restore
+    Real databases start in real time. For them each timer takes a second, or a slow start would seem to be a restore
     of an hour.
     """
     timers = () if real_databases else (TIMERS_AT_ONCE,)

@@ -48,8 +48,8 @@ TARGET_ARN = removing().target.arn
 
 def target_status(rig: RestoreRig) -> str | None:
     """The status of the target; None if it does not exist."""
-    found = find_cluster(rig.demo.client("rds"), "orders-staging")
-    return found["Status"] if found else None
+    cluster = find_cluster(rig.demo.client("rds"), "orders-staging")
+    return cluster["Status"] if cluster else None
 
 
 def only_message(rig: RestoreRig) -> str:

@@ -66,9 +66,14 @@ async def rig(demo: DemoEnvironment, tmp_path: Path) -> AsyncIterator[RestoreRig
 
 def session(demo: DemoEnvironment, region: str, cluster: str, user: str, password: str) -> Any:
     """A connection to a cluster."""
-    found = demo.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
+    described = demo.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
     return pymysql.connect(
-        host=found["Endpoint"], port=found["Port"], user=user, password=password, database="orders", autocommit=True
+        host=described["Endpoint"],
+        port=described["Port"],
+        user=user,
+        password=password,
+        database="orders",
+        autocommit=True,
     )
 
 

@@ -86,7 +86,7 @@ async def test_skip_continues_without_the_step(resumed: ResumedRestores) -> None
 
 
 async def test_abort_ends_the_restore_with_the_steps_error(resumed: ResumedRestores) -> None:
-    """The workflow fails as if nobody had been asked, and the trail has the decision."""
+    """The workflow fails as it does without a wait, and the trail has the decision."""
     resumed.fail_step(Step.RESTORE_SNAPSHOT)
     handle, operation = await resumed.run_until_waiting(waiting_for_operator())
     assert (await resumed.decide(operation, Decision.ABORT)).code == 1

@@ -57,9 +57,9 @@ def rows_after_retry(failed: TrailRow, step: Step) -> list[TrailRow]:
 
 def target_resource_id(resumed: ResumedRestores) -> str:
     """The resource id of the target: another cluster has another one."""
-    found = find_cluster(resumed.rig.demo.client("rds"), "orders-staging")
-    assert found is not None
-    return found["DbClusterResourceId"]
+    cluster = find_cluster(resumed.rig.demo.client("rds"), "orders-staging")
+    assert cluster is not None
+    return cluster["DbClusterResourceId"]
 
 
 async def test_it_continues_at_the_failed_restore(resumed: ResumedRestores) -> None:

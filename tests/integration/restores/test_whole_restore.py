@@ -209,8 +209,8 @@ async def test_transient_faults_do_not_fail_a_restore(rig: RestoreRig, kind: Kin
 
 def seals(rig: RestoreRig, operation_id: str = "op-001") -> list[SealRow]:
     """The seals of an operation, in their order."""
-    found = (from_seal_item(item) for item in rig.table.list_items(operation_id) if is_seal(item))
-    return [seal for seal in found if seal is not None]
+    rows = (from_seal_item(item) for item in rig.table.list_items(operation_id) if is_seal(item))
+    return [seal for seal in rows if seal is not None]
 
 
 async def test_an_operation_ends_sealed(rig: RestoreRig) -> None:

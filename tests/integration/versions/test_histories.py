@@ -240,8 +240,8 @@ def _input_type(function: Any) -> type:
     """The type of an activity's one parameter."""
     *_, last = inspect.get_annotations(inspect.unwrap(function), eval_str=True).items()
     parameters = [type_ for name, type_ in inspect.get_annotations(function, eval_str=True).items() if name != "return"]
-    found: type = parameters[0] if parameters else last[1]
-    return found
+    input_type: type = parameters[0] if parameters else last[1]
+    return input_type
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
