@@ -17,6 +17,7 @@ from audit.intents import TrailIntents
 from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.configuration import merge_configuration
+from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.request import Archive, Notification
 from models.snapshots import (
     ArchiveSnapshotInput,
@@ -45,6 +46,21 @@ def temporal_environment(now: datetime, attempt: int = 1) -> ActivityEnvironment
         workflow_run_id="run-1",
     )
     return environment
+
+
+class ActingTrail:
+    """A trail; right after it has written an intent, someone else acts."""
+
+    def __init__(self, intents: TrailIntents, action: Callable[[], object]) -> None:
+        self._intents = intents
+        self._action = action
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._intents, name)
+
+    def declare(self, *args: Any) -> None:
+        self._intents.declare(*args)
+        self._action()
 
 
 @dataclass
@@ -139,3 +155,18 @@ class ActivityRig(RestoreResources):
     ) -> ArchiveSnapshotInput:
         given = {"snapshot": snapshot or self.snapshot_of(copy), "target": self.target, "archive": Archive(keep=keep)}
         return ArchiveSnapshotInput(**(self._step() | given), snapshot_copy=copy)
+
+    def leftovers_input(self, **more: Any) -> RemoveLeftoversInput:
+        """For remove-leftovers, which begins now and has nothing to remove unless `more` says otherwise."""
+        given = {
+            "source": self.source,
+            "target": self.target,
+            "snapshot_arn": None,
+            "unfinished_copy": False,
+            "cluster_resource_id": None,
+        }
+        return RemoveLeftoversInput(**(self._step() | {"step_started_at": self.now} | given | more))
+
+    def orphans_input(self, keep: int = 1, **more: Any) -> RemoveOrphansInput:
+        given = {"target": self.target, "archive": Archive(keep=keep), **self._step(), **more}
+        return RemoveOrphansInput(**given)

@@ -34,6 +34,16 @@ TRAIL = "aurora-restore-audit"
 CLOCK_START = datetime(2024, 3, 20, 22, 0, tzinfo=UTC)
 LONGER_THAN_ANY_CHANGE = timedelta(minutes=3)
 """Longer than any of `durations.ACTIVITIES`."""
+UNUSABLE_SECRETS = [
+    "no JSON",
+    '{"password": 12345678}',
+    '{"password": ""}',
+    '{"pass": "word"}',
+    '["password"]',
+    '{"password": "nul\\u0000nul"}',
+    '{"password": "\\ud800broken"}',
+]
+"""Secrets without a password that a database accepts."""
 CHANGING = ("Copy", "Create", "Delete", "Modify", "Restore", "AddTags", "RemoveTags", "Start", "Stop")
 NUMBERS = itertools.count(1)
 
@@ -229,6 +239,13 @@ class RestoreResources:
             DBClusterIdentifier=self.target.cluster, NewDBClusterIdentifier=new_name, ApplyImmediately=True
         )
         self.advance_clock()
+
+    def make_renamed_target(self) -> str:
+        """Make a target that its owner renamed to keep it; its instance keeps its name. Returns the new name."""
+        self.make_target(instances=1)
+        new_name = f"{self.target.cluster}-kept"
+        self.rename_target(new_name)
+        return new_name
 
     def make_snapshot(self, name: str | None = None, cluster: str | None = None) -> SourceSnapshot:
         """Make a manual snapshot of the source, available."""

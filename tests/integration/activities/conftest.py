@@ -10,6 +10,7 @@ from botocore.retries.standard import ExponentialBackoff
 from audit.setup import create_audit_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
+from devstack.postgres import PostgresHost
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import (
     ACCOUNT,
@@ -24,6 +25,7 @@ from tests.rigs.activity_resources import (
     session_of,
 )
 from tests.rigs.durations import ACTIVITIES
+from tests.rigs.users_database import MASTER, MASTER_PASSWORD, UsersDatabase
 
 
 @pytest.fixture(scope="package")
@@ -35,12 +37,12 @@ def shared() -> Iterator[Shared]:
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        # botocore repeats a failed call after up to a second; how long it waits is not what is tested here.
+        # Botocore waits up to a second before it repeats a failed call; no test here is about that wait.
         patch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0)
-        yield Shared(emulator, AwsClients(session_of(ACCOUNT)), *_furnish(emulator))
+        yield Shared(emulator, AwsClients(session_of(ACCOUNT)), *_prepare(emulator))
 
 
-def _furnish(emulator: Emulator) -> tuple[str, str]:
+def _prepare(emulator: Emulator) -> tuple[str, str]:
     kms, ec2, rds, dynamodb = (
         owner(emulator, service, ACCOUNT, TARGET_REGION) for service in ("kms", "ec2", "rds", "dynamodb")
     )
@@ -55,7 +57,7 @@ def _furnish(emulator: Emulator) -> tuple[str, str]:
 
 @pytest.fixture
 def rig(shared: Shared) -> Iterator[ActivityRig]:
-    """A night with names of its own; no fault, quota or copy under way outlives the test."""
+    """A rig with cluster names of its own; no fault, quota or copy under way outlives the test."""
     shared.emulator.calls.clear()
     shared.emulator.quotas.manual_snapshots = shared.emulator.quotas.clusters = 10_000
     yield ActivityRig(shared)
@@ -66,7 +68,7 @@ def rig(shared: Shared) -> Iterator[ActivityRig]:
 
 
 def _empty(emulator: Emulator) -> None:
-    """What one test made would be in every list of the next ones, to be read and dropped."""
+    """Delete what the test made; it would be in every list that the next tests read."""
     state = emulator._state
     with state.lock:
         state._transitions.clear()
@@ -74,3 +76,24 @@ def _empty(emulator: Emulator) -> None:
         for region in state.regions():
             for resources in (region.clusters, region.instances, region.snapshots, region.events):
                 resources.clear()
+
+
+@pytest.fixture(scope="package")
+def postgres_host() -> Iterator[PostgresHost]:
+    """Starts PostgreSQL servers."""
+    with PostgresHost() as postgres_host:
+        yield postgres_host
+
+
+@pytest.fixture(scope="package")
+def postgres_port(postgres_host: PostgresHost) -> int:
+    """The port of the restored cluster's server, which logs every statement."""
+    port = postgres_host.create("restored", MASTER, MASTER_PASSWORD, "orders").port
+    postgres_host._execute(port, ["ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()"])
+    return port
+
+
+@pytest.fixture
+def database(rig: ActivityRig, postgres_port: int) -> UsersDatabase:
+    """A restored database with one table."""
+    return UsersDatabase(rig, postgres_port)

@@ -1,8 +1,7 @@
-"""The fault table says nothing that AWS could not answer, and each answer is understood by its wire code."""
+"""The fault table has only faults that AWS can answer, and identifies each by its wire code."""
 
 from __future__ import annotations
 
-import itertools
 from functools import cache
 from typing import Any
 
@@ -17,6 +16,7 @@ from botocore.exceptions import (
 )
 from temporalio.exceptions import ApplicationError, ServerError, TimeoutError  # noqa: A004 - Temporal's
 
+from activities.rds import statuses
 from activities.rds.aws_errors import ANY, ENDS_A_STEP, TABLE, Action, FaultRule, pipeline_error_for, rule_for
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning, snapshot_meaning
 from clients.aws import WrongEndpoint
@@ -57,8 +57,8 @@ COMMON = {
 
 
 @cache
-def modelled(operation: str) -> frozenset[str] | None:
-    """The wire codes that the service with this operation lists for it; None if there is no such operation."""
+def codes_in_model(operation: str) -> frozenset[str] | None:
+    """The wire codes that botocore's model lists for this operation; None if no service has the operation."""
     session = botocore.session.get_session()
     for service in SERVICES:
         model = session.get_service_model(service)
@@ -68,35 +68,35 @@ def modelled(operation: str) -> frozenset[str] | None:
     return None
 
 
-def answer(operation: str, code: str, message: str = "", status: int = 400) -> ClientError:
+def client_error(operation: str, code: str, message: str = "", status: int = 400) -> ClientError:
     metadata = {"HTTPStatusCode": status, "RequestId": "r-1", "HostId": "", "HTTPHeaders": {}, "RetryAttempts": 0}
     return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, operation)  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: f"{rule.operation}-{rule.code}")
-def test_a_rule_is_about_something_that_aws_answers(rule: FaultRule) -> None:
-    """Each row's code is one that botocore's model lists for its operation, or a known unmodelled one."""
+def test_each_rule_has_an_operation_and_a_code_of_botocores_model(rule: FaultRule) -> None:
+    """Or a known code that no model lists."""
     if rule.operation == ANY:
         assert rule.code in COMMON
         return
-    codes = modelled(rule.operation)
+    codes = codes_in_model(rule.operation)
     assert codes is not None, f"there is no operation {rule.operation}"
     assert rule.code in codes or (rule.operation, rule.code) in UNMODELLED
 
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: f"{rule.operation}-{rule.code}")
-def test_a_rule_that_ends_a_step_says_what_to_do(rule: FaultRule) -> None:
-    """A rule that fails or refuses has one cure, printed after AWS's own message."""
+def test_a_rule_that_ends_a_step_has_an_advice(rule: FaultRule) -> None:
+    """The error prints it after AWS's own message."""
     assert rule.advice or rule.action not in ENDS_A_STEP
     if rule.advice:
-        error = pipeline_error_for(answer(rule.operation, rule.code, f"AWS says: {rule.fragment}."))
+        error = pipeline_error_for(client_error(rule.operation, rule.code, f"AWS says: {rule.fragment}."))
         assert error.fault.message.endswith(f". {rule.advice}")
 
 
-def test_every_rule_can_be_reached() -> None:
-    """No row stands behind one that takes all of its answers."""
+def test_no_rule_is_hidden_by_an_earlier_one() -> None:
+    """Each rule is the first one that matches its own fault."""
     for rule in TABLE:
-        assert rule_for(answer(rule.operation, rule.code, f"… {rule.fragment} …")) is rule
+        assert rule_for(client_error(rule.operation, rule.code, f"… {rule.fragment} …")) is rule
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_every_rule_can_be_reached() -> None:
         ("DescribeDBClusters", "SomethingNew", "", "fail"),
     ],
 )
-def test_one_code_may_mean_several_things(operation: str, code: str, message: str, action: str) -> None:
-    """The message decides where the code does not."""
-    assert rule_for(answer(operation, code, message)).action is Action(action)
+def test_the_message_decides_between_meanings_of_one_code(operation: str, code: str, message: str, action: str) -> None:
+    """SnapshotQuotaExceeded, for example, is a queue or a quota that is used up."""
+    assert rule_for(client_error(operation, code, message)).action is Action(action)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-def test_an_unknown_fault_of_aws_itself_is_retried(status: int) -> None:
-    """HTTP says that AWS is at fault."""
-    error = pipeline_error_for(answer("DescribeDBClusters", "NeverHeardOf", status=status))
+def test_an_unknown_fault_with_a_server_status_is_retried(status: int) -> None:
+    """HTTP 5xx and 429 say that AWS is at fault."""
+    error = pipeline_error_for(client_error("DescribeDBClusters", "NeverHeardOf", status=status))
     assert isinstance(error, AwsUnavailable)
     assert not error.non_retryable
 
@@ -144,9 +144,9 @@ def test_an_unknown_fault_of_aws_itself_is_retried(status: int) -> None:
         ("Publish", "AuthorizationError", "", StepFailed),
     ],
 )
-def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: str, kind: type[Exception]) -> None:
-    """With the code, the request id for the support case, and RDS's own words."""
-    error = pipeline_error_for(answer(operation, code, message))
+def test_a_fault_becomes_a_pipeline_error(operation: str, code: str, message: str, kind: type[Exception]) -> None:
+    """With its code, AWS's message, and the request id for a support case."""
+    error = pipeline_error_for(client_error(operation, code, message))
     assert type(error) is kind
     assert (error.fault.code, error.fault.request_id) == (code, "r-1")
     assert message in error.fault.message
@@ -161,29 +161,32 @@ def test_an_answer_becomes_an_error_of_ours(operation: str, code: str, message: 
         WrongEndpoint(variable="AWS_ENDPOINT_URL", reason="Invalid endpoint: x"),
     ],
 )
-def test_an_aws_that_cannot_be_reached_is_waited_for(error: Exception) -> None:
-    """No answer at all is weather."""
+def test_an_aws_that_cannot_be_reached_is_transient(error: Exception) -> None:
+    """No response at all is an outage, not a refusal."""
     assert isinstance(pipeline_error_for(error), AwsUnavailable)  # type: ignore[arg-type]  # each is a BotoCoreError
 
 
-def test_an_error_that_says_more_is_the_same_otherwise() -> None:
-    """Class, code, request id and whether it is tried again."""
+def test_an_error_with_more_text_keeps_everything_else() -> None:
+    """Class, code, request id and whether it is retried."""
     error = AwsUnavailable("Throttled", "Slow down.", code="Throttling", request_id="r-1")
-    more = error.with_more("And this.")
-    assert more.fault == error.fault.model_copy(update={"message": "Slow down. And this."})
-    assert (type(more), more.non_retryable) == (AwsUnavailable, False)
+    longer = error.with_more("And this.")
+    assert longer.fault == error.fault.model_copy(update={"message": "Slow down. And this."})
+    assert (type(longer), longer.non_retryable) == (AwsUnavailable, False)
 
 
-def test_an_error_that_was_too_long_for_temporal_is_found_behind_the_servers() -> None:
-    """What is tried again is kept up to 4 KiB; of a longer one the server keeps the type and the message, as a cause."""
-    kept = ApplicationError("AWS unavailable: Throttled.", type="AwsUnavailable")
-    kept_by, ended = ServerError("Failure exceeds size limit."), TimeoutError("-", type=None, last_heartbeat_details=[])
-    kept_by.__cause__, ended.__cause__ = kept, kept_by
-    told = fault_of(ended)
-    assert (told.type, told.message) == ("AwsUnavailable", "AWS unavailable: Throttled.")
+def test_an_error_that_was_too_long_for_temporal_is_found_in_the_causes() -> None:
+    """Temporal keeps 4 KiB of a retried failure; of a longer one it keeps type and message, as a cause of its own error."""
+    stored = ApplicationError("AWS unavailable: Throttled.", type="AwsUnavailable")
+    server_error, timeout = (
+        ServerError("Failure exceeds size limit."),
+        TimeoutError("-", type=None, last_heartbeat_details=[]),
+    )
+    server_error.__cause__, timeout.__cause__ = stored, server_error
+    fault = fault_of(timeout)
+    assert (fault.type, fault.message) == ("AwsUnavailable", "AWS unavailable: Throttled.")
 
 
-def test_a_request_that_botocore_refuses_quotes_no_value() -> None:
+def test_a_request_that_botocore_refuses_is_reported_without_values() -> None:
     """Botocore's report quotes the value, which can be a password."""
     client: Any = botocore.session.get_session().create_client(
         "rds", region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-"
@@ -196,12 +199,12 @@ def test_a_request_that_botocore_refuses_quotes_no_value() -> None:
     assert "31337" not in str(error)
 
 
-def test_a_status_means_one_thing() -> None:
-    """No status is waited for and terminal at once, and none but available is ready."""
-    for meaning, (status, kind) in itertools.product(
-        (cluster_meaning, instance_meaning), (("available", Meaning.READY),)
-    ):
-        assert meaning(status) is kind
-    assert snapshot_meaning("available") is Meaning.READY
+def test_each_status_has_one_meaning() -> None:
+    """No status is both waited for and terminal, and none but available is ready."""
+    assert not statuses.CLUSTER_WAIT & statuses.CLUSTER_TERMINAL
+    assert not statuses.INSTANCE_WAIT & statuses.INSTANCE_TERMINAL
+    assert not statuses.SNAPSHOT_WAIT & statuses.SNAPSHOT_TERMINAL
+    for meaning in (cluster_meaning, instance_meaning, snapshot_meaning):
+        assert meaning("available") is Meaning.READY
     assert snapshot_meaning("AVAILABLE") is Meaning.UNKNOWN
     assert instance_meaning("configuring-enhanced-monitoring") is Meaning.WAIT

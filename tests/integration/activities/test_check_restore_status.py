@@ -11,16 +11,7 @@ from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.operation import FinalPoll
 from models.request import RequestedInstance
 from tests.rigs.activities import ActivityRig
-
-BAD_SECRETS = [
-    "no JSON",
-    '{"password": 12345678}',
-    '{"password": ""}',
-    '{"pass": "word"}',
-    '["password"]',
-    '{"password": "nul\\u0000nul"}',
-    '{"password": "\\ud800broken"}',
-]
+from tests.rigs.activity_resources import UNUSABLE_SECRETS
 
 
 @pytest.fixture
@@ -113,7 +104,7 @@ def test_the_password_of_the_requests_secret_is_set_once(rig: ActivityRig) -> No
     assert "MasterUserSecret" not in cluster
 
 
-@pytest.mark.parametrize("value", BAD_SECRETS)
+@pytest.mark.parametrize("value", UNUSABLE_SECRETS)
 def test_an_unusable_master_secret_fails_the_step(rig: ActivityRig, value: str) -> None:
     """An operator must correct it, and the message quotes nothing of it."""
     secret = rig.make_secret("master", value)
@@ -215,20 +206,9 @@ def test_the_final_poll_reports_what_the_restore_still_waits_for(
         poll(rig, resource_id, final_poll=final_poll)
 
 
-def make_renamed_cluster(rig: ActivityRig) -> str:
-    """Make a cluster that a user renamed to keep it, with instances that still have the target's names; returns its new name."""
-    rig.make_target(instances=1)
-    new_name = f"{rig.target.cluster}-kept"
-    rig.rds().modify_db_cluster(
-        DBClusterIdentifier=rig.target.cluster, NewDBClusterIdentifier=new_name, ApplyImmediately=True
-    )
-    rig.advance_clock()
-    return new_name
-
-
 def test_an_instance_name_used_by_another_cluster_fails_the_step(rig: ActivityRig) -> None:
     """It is not waited for: no poll would ever find that instance in the restored cluster."""
-    new_name = make_renamed_cluster(rig)
+    new_name = rig.make_renamed_target()
     resource_id = restore(rig)
     rig.advance_clock()
     with pytest.raises(StepFailed, match=f"Instance name is taken.*{rig.target.cluster}-1 belongs to {new_name}"):
@@ -237,7 +217,7 @@ def test_an_instance_name_used_by_another_cluster_fails_the_step(rig: ActivityRi
 
 def test_an_instance_of_another_cluster_that_is_being_deleted_is_waited_for(rig: ActivityRig) -> None:
     """Its name is free within minutes, and its owner already does what the error would ask for."""
-    new_name = make_renamed_cluster(rig)
+    new_name = rig.make_renamed_target()
     resource_id = restore(rig)
     rig.advance_clock()
     identifier = f"{rig.target.cluster}-1"

@@ -12,11 +12,8 @@ from typing import Any
 
 import pytest
 
-from activities.leftovers import LeftoverActivities
 from clients.aws import AwsClients
 from errors import Transient
-from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
-from models.request import Archive
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import Shared
 from tests.rigs.crash_injector import CrashInjector, WorkerCrash, crashing_clients
@@ -26,21 +23,21 @@ Prepared = tuple[Activity, Any]
 CrashingWorker = tuple[AwsClients, CrashInjector]
 
 
-def delete_rds(rig: ActivityRig) -> Prepared:
+def prepare_delete_rds(rig: ActivityRig) -> Prepared:
     rig.make_source()
     snapshot = rig.make_snapshot()
     rig.make_copy(snapshot)
     return rig.clusters.delete_rds, rig.delete_input(snapshot, rig.make_target())
 
 
-def restore_snapshot(rig: ActivityRig) -> Prepared:
+def prepare_restore_snapshot(rig: ActivityRig) -> Prepared:
     rig.make_source()
     snapshot = rig.make_snapshot()
     rig.make_copy(snapshot)
     return rig.clusters.restore_snapshot, rig.restore_input(snapshot)
 
 
-def check_restore_status(rig: ActivityRig) -> Prepared:
+def prepare_check_restore_status(rig: ActivityRig) -> Prepared:
     rig.make_source()
     snapshot = rig.make_snapshot()
     rig.make_copy(snapshot)
@@ -49,24 +46,24 @@ def check_restore_status(rig: ActivityRig) -> Prepared:
     return rig.restored.check_restore_status, rig.check_restore_input(restored.cluster_resource_id)
 
 
-def check_restore_status_with_own_secret(rig: ActivityRig) -> Prepared:
+def prepare_check_restore_status_with_own_secret(rig: ActivityRig) -> Prepared:
     secret = rig.make_secret("master", '{"password": "correct-horse"}')
     rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
-    return check_restore_status(rig)
+    return prepare_check_restore_status(rig)
 
 
-def copy_snapshot(rig: ActivityRig) -> Prepared:
+def prepare_copy_snapshot(rig: ActivityRig) -> Prepared:
     rig.make_source()
     return rig.snapshots.copy_snapshot, rig.copy_input(rig.make_snapshot())
 
 
-def copy_snapshot_after_a_failed_one(rig: ActivityRig) -> Prepared:
-    activity, step_input = copy_snapshot(rig)
+def prepare_copy_snapshot_after_a_failed_one(rig: ActivityRig) -> Prepared:
+    activity, step_input = prepare_copy_snapshot(rig)
     rig.force_status(rig.make_copy(step_input.snapshot).arn, "failed")
     return activity, step_input
 
 
-def archive_snapshot(rig: ActivityRig) -> Prepared:
+def prepare_archive_snapshot(rig: ActivityRig) -> Prepared:
     rig.make_source()
     for name in ("a", "b", "c"):
         rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}"))
@@ -74,57 +71,38 @@ def archive_snapshot(rig: ActivityRig) -> Prepared:
     return rig.snapshots.archive_snapshot, rig.archive_input(current, keep=2)
 
 
-def remove_leftovers(rig: ActivityRig) -> Prepared:
-    _, step_input = check_restore_status(rig)
+def prepare_remove_leftovers(rig: ActivityRig) -> Prepared:
+    _, step_input = prepare_check_restore_status(rig)
     rig.poll_until_done(rig.restored.check_restore_status, step_input)
-    step_input = RemoveLeftoversInput(
-        operation_id=rig.operation_id,
-        step_started_at=rig.now,
-        source=rig.source,
-        target=rig.target,
-        snapshot_arn=None,
-        unfinished_copy=False,
-        cluster_resource_id=step_input.cluster_resource_id,
-    )
-    return LeftoverActivities(rig.aws, rig.intents).remove_leftovers, step_input
+    resource_id = step_input.cluster_resource_id
+    return rig.leftovers.remove_leftovers, rig.leftovers_input(cluster_resource_id=resource_id)
 
 
-def remove_an_unfinished_copy(rig: ActivityRig) -> Prepared:
-    activity, step_input = copy_snapshot(rig)
+def prepare_remove_an_unfinished_copy(rig: ActivityRig) -> Prepared:
+    activity, step_input = prepare_copy_snapshot(rig)
     rig.run(activity, step_input)
-    step_input = RemoveLeftoversInput(
-        operation_id=rig.operation_id,
-        step_started_at=rig.now,
-        source=rig.source,
-        target=rig.target,
-        snapshot_arn=step_input.snapshot.arn,
-        unfinished_copy=True,
-        cluster_resource_id=None,
-    )
-    return LeftoverActivities(rig.aws, rig.intents).remove_leftovers, step_input
+    snapshot_arn = step_input.snapshot.arn
+    return rig.leftovers.remove_leftovers, rig.leftovers_input(snapshot_arn=snapshot_arn, unfinished_copy=True)
 
 
-def remove_orphans(rig: ActivityRig) -> Prepared:
+def prepare_remove_orphans(rig: ActivityRig) -> Prepared:
     rig.make_source()
     for name in ("a", "b", "c"):
         rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}"))
-    step_input = RemoveOrphansInput(
-        operation_id=rig.operation_id, step_started_at=rig.now, target=rig.target, archive=Archive(keep=1)
-    )
-    return LeftoverActivities(rig.aws, rig.intents).remove_orphans, step_input
+    return rig.leftovers.remove_orphans, rig.orphans_input(step_started_at=rig.now)
 
 
 STEPS = [
-    delete_rds,
-    restore_snapshot,
-    check_restore_status,
-    check_restore_status_with_own_secret,
-    copy_snapshot,
-    copy_snapshot_after_a_failed_one,
-    archive_snapshot,
-    remove_leftovers,
-    remove_an_unfinished_copy,
-    remove_orphans,
+    prepare_delete_rds,
+    prepare_restore_snapshot,
+    prepare_check_restore_status,
+    prepare_check_restore_status_with_own_secret,
+    prepare_copy_snapshot,
+    prepare_copy_snapshot_after_a_failed_one,
+    prepare_archive_snapshot,
+    prepare_remove_leftovers,
+    prepare_remove_an_unfinished_copy,
+    prepare_remove_orphans,
 ]
 
 

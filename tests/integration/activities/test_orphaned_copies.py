@@ -13,10 +13,9 @@ from activities.rds.orphans import find_orphans, list_orphans
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, TrailUnavailable
 from models.inventory import Orphan, OrphanReason
-from models.leftovers import RemoveOrphansInput
 from models.request import Archive, Notification, RestoreRequest
 from models.snapshots import SnapshotCopy
-from tests.rigs.activities import ActivityRig
+from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, TARGET_REGION, session_of
 
 
@@ -36,17 +35,8 @@ def identifiers(listed: list[Orphan]) -> set[str]:
     return {orphan.identifier for orphan in listed}
 
 
-def remove(rig: ActivityRig, keep: int = 1, **changed: Any) -> Any:
-    step_input = RemoveOrphansInput(
-        **{
-            "operation_id": rig.operation_id,
-            "step_started_at": rig.started_at,
-            "target": rig.target,
-            "archive": Archive(keep=keep),
-            **changed,
-        }
-    )
-    return rig.run(LeftoverActivities(rig.aws, rig.intents).remove_orphans, step_input)
+def remove(rig: ActivityRig, keep: int = 1, **more: Any) -> Any:
+    return rig.run(rig.leftovers.remove_orphans, rig.orphans_input(keep, **more))
 
 
 def test_an_old_copy_that_was_never_archived_is_an_orphan(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
@@ -247,22 +237,13 @@ def test_an_orphan_untagged_between_two_attempts_is_kept_and_not_reported(
 
 def test_an_orphan_archived_while_the_intent_is_written_is_kept(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
     """The orphans are read again after the intent, and the outcome does not name the kept one."""
-    tag = {"Key": "aurora-restore:archived-by", "Value": "op-000"}
 
-    class ArchivingTrail:
-        """A trail; while it writes an intent, someone archives the oldest copy."""
+    def archive() -> None:
+        tag = {"Key": "aurora-restore:archived-by", "Value": "op-000"}
+        rig.rds().add_tags_to_resource(ResourceName=copies[0].arn, Tags=[tag])
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(rig.intents, name)
-
-        def declare(self, *args: Any) -> None:
-            rig.intents.declare(*args)
-            rig.rds().add_tags_to_resource(ResourceName=copies[0].arn, Tags=[tag])
-
-    step_input = RemoveOrphansInput(
-        operation_id=rig.operation_id, step_started_at=rig.now, target=rig.target, archive=Archive(keep=2)
-    )
-    outcome = rig.run(LeftoverActivities(rig.aws, ArchivingTrail()).remove_orphans, step_input)
+    activities = LeftoverActivities(rig.aws, ActingTrail(rig.intents, archive))
+    outcome = rig.run(activities.remove_orphans, rig.orphans_input(2))
     rig.advance_clock()
     assert outcome.resource_arns == (copies[1].arn,)
     assert copies[0].identifier in rig.copies()

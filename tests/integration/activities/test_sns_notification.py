@@ -1,4 +1,4 @@
-"""sns-notification and open-operation: the night's last word and its number."""
+"""sns-notification publishes the outcome of a restore, and open-operation gives it its number."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ Inbox = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def topics(rig: ActivityRig) -> tuple[Notification, dict[str, Inbox]]:
-    """A topic for everything, a quieter one for success, and what their subscribers get."""
+    """A topic for errors, one for successes, and what their subscribers get."""
     sns = rig.aws.sns(rig.target, "owner", f"arn:aws:sns:{TARGET_REGION}:1:x")
     arns, inboxes = {}, {}
     for name in ("errors", "success"):
         arns[name] = sns.create_topic(Name=f"{name}-{rig.number}")["TopicArn"]
-        inboxes[name] = subscribed(rig, sns, arns[name])
+        inboxes[name] = subscribe(rig, sns, arns[name])
     return Notification(topic_arn=arns["errors"], success_topic_arn=arns["success"]), inboxes
 
 
-def subscribed(rig: ActivityRig, sns: Any, topic: str) -> Inbox:
+def subscribe(rig: ActivityRig, sns: Any, topic: str) -> Inbox:
     sqs = rig.aws._client("sqs", TARGET_REGION, None, None, "owner")
     name = topic.rpartition(":")[2]
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -57,7 +57,7 @@ def subscribed(rig: ActivityRig, sns: Any, topic: str) -> Inbox:
     return inbox
 
 
-def told(rig: ActivityRig, outcome: Outcome, *steps: StepState, fault: Fault | None = None) -> RestoreState:
+def restore_state(rig: ActivityRig, outcome: Outcome, *steps: StepState, fault: Fault | None = None) -> RestoreState:
     return RestoreState(
         operation_id=rig.operation_id,
         outcome=outcome,
@@ -66,7 +66,7 @@ def told(rig: ActivityRig, outcome: Outcome, *steps: StepState, fault: Fault | N
         started_at=rig.now,
         steps=steps,
         fault=fault,
-        warnings=("The copy has the status pondering.",),
+        warnings=("The copy has the status unknown-status.",),
     )
 
 
@@ -87,53 +87,56 @@ def notify(rig: ActivityRig, notification: Notification, state: RestoreState) ->
 
 
 def success(rig: ActivityRig) -> RestoreState:
-    done = step(rig, Step.SNAPSHOT_CHECK, Status.SUCCESS, "Found snapshot: nightly")
-    return told(rig, Outcome.SUCCEEDED, done)
+    completed = step(rig, Step.SNAPSHOT_CHECK, Status.SUCCESS, "Found snapshot: nightly")
+    return restore_state(rig, Outcome.SUCCEEDED, completed)
 
 
 def failure(rig: ActivityRig) -> RestoreState:
-    done = step(rig, Step.SNAPSHOT_CHECK, Status.SUCCESS, "Found snapshot: nightly")
+    completed = step(rig, Step.SNAPSHOT_CHECK, Status.SUCCESS, "Found snapshot: nightly")
     failed = step(rig, Step.COPY_SNAPSHOT, Status.FAILED, "Invalid snapshot ID")
-    return told(rig, Outcome.FAILED, done, failed, fault=FAULT)
+    return restore_state(rig, Outcome.FAILED, completed, failed, fault=FAULT)
 
 
-def test_success_goes_to_the_quieter_topic(rig: ActivityRig, topics: Any) -> None:
-    """With a topic for success, the one for errors stays silent."""
+def test_success_goes_to_its_own_topic(rig: ActivityRig, topics: Any) -> None:
+    """The topic for errors gets nothing."""
     notification, inboxes = topics
-    answer = notify(rig, notification, success(rig))
-    assert (answer.details, answer.resource_arns) == (
+    published = notify(rig, notification, success(rig))
+    assert (published.details, published.resource_arns) == (
         "Success notification sent",
         (notification.success_topic_arn,),
     )
     (message,) = inboxes["success"]()
-    assert message["MessageId"] == answer.message_id
+    assert message["MessageId"] == published.message_id
     assert message["Subject"] == f"{rig.operation_id} succeeded: restore of {rig.target.cluster}"
     assert inboxes["errors"]() == []
 
 
-def test_success_goes_to_the_one_topic_there_is(rig: ActivityRig, topics: Any) -> None:
-    """Without one, both go to the same."""
+def test_success_goes_to_the_only_topic(rig: ActivityRig, topics: Any) -> None:
+    """If the request names no topic for success."""
     notification, inboxes = topics
     notification = notification.model_copy(update={"success_topic_arn": None})
-    answer = notify(rig, notification, success(rig))
-    assert (answer.details, answer.resource_arns) == ("Notification sent", (notification.topic_arn,))
+    published = notify(rig, notification, success(rig))
+    assert (published.details, published.resource_arns) == ("Notification sent", (notification.topic_arn,))
     assert len(inboxes["errors"]()) == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED])
-def test_what_went_wrong_goes_to_the_topic_for_errors(rig: ActivityRig, topics: Any, outcome: Outcome) -> None:
-    """Also a cancellation: somebody waits for a staging that will not come."""
+def test_failure_and_cancellation_go_to_the_topic_for_errors(rig: ActivityRig, topics: Any, outcome: Outcome) -> None:
+    """Somebody may wait for a target that will not come."""
     notification, inboxes = topics
     state = failure(rig).model_copy(update={"outcome": outcome})
-    answer = notify(rig, notification, state)
-    assert (answer.details, answer.resource_arns) == ("Error notification sent", (notification.topic_arn,))
+    published = notify(rig, notification, state)
+    assert (published.details, published.resource_arns) == (
+        "Error notification sent",
+        (notification.topic_arn,),
+    )
     assert inboxes["success"]() == []
     (message,) = inboxes["errors"]()
     assert message["Subject"] == (f"{rig.operation_id} {outcome} at copy-snapshot: restore of {rig.target.cluster}")
 
 
-def test_the_message_says_what_to_do(rig: ActivityRig, topics: Any) -> None:
-    """Fault, code and request id, every step, the runbook's section, and where the trail is; see test_message.py."""
+def test_the_message_has_fault_steps_runbook_and_commands(rig: ActivityRig, topics: Any) -> None:
+    """test_notification_text.py has the whole text."""
     notification, inboxes = topics
     notify(rig, notification, failure(rig))
     (message,) = inboxes["errors"]()
@@ -144,7 +147,7 @@ def test_the_message_says_what_to_do(rig: ActivityRig, topics: Any) -> None:
         FAULT.message,
         "docs/runbook.md, section copy-snapshot",
         "snapshot-check: SUCCESS, Found snapshot: nightly",
-        "WARNINGS\nThe copy has the status pondering.",
+        "WARNINGS\nThe copy has the status unknown-status.",
         f"python starter.py audit {rig.operation_id}",
         rig.target.workflow_id,
     ):
@@ -156,12 +159,12 @@ def test_the_message_says_what_to_do(rig: ActivityRig, topics: Any) -> None:
     }
 
 
-def test_a_subject_is_what_sns_takes(rig: ActivityRig, topics: Any) -> None:
+def test_the_subject_keeps_to_the_limits_of_sns(rig: ActivityRig, topics: Any) -> None:
     """ASCII, one line, at most 100 characters, also for the longest cluster name and the longest step."""
     notification, _ = topics
     rig.target = rig.target.model_copy(update={"cluster": "x" * 63})
     late = step(rig, Step.CHECK_RESTORE_STATUS, Status.FAILED, "…")
-    notify(rig, notification, told(rig, Outcome.CANCELLED, late, fault=FAULT))
+    notify(rig, notification, restore_state(rig, Outcome.CANCELLED, late, fault=FAULT))
     (call,) = rig.calls("Publish")
     subject = call.parameters["Subject"]
     assert len(subject) == 100
@@ -170,7 +173,7 @@ def test_a_subject_is_what_sns_takes(rig: ActivityRig, topics: Any) -> None:
 
 
 def test_a_message_that_is_too_long_is_cut(rig: ActivityRig, topics: Any) -> None:
-    """A fault of any length is told; SNS takes 256 KiB."""
+    """SNS accepts 256 KiB."""
     notification, _ = topics
     long = FAULT.model_copy(update={"message": "ä" * 300_000})
     notify(rig, notification, failure(rig).model_copy(update={"fault": long}))
@@ -178,8 +181,8 @@ def test_a_message_that_is_too_long_is_cut(rig: ActivityRig, topics: Any) -> Non
     assert len(call.parameters["Message"].encode()) <= 200_000
 
 
-def test_run_twice_it_is_told_twice(rig: ActivityRig, topics: Any) -> None:
-    """SNS delivers at least once and knows no condition; both messages carry the operation's id."""
+def test_a_second_run_publishes_again_with_the_same_operation_id(rig: ActivityRig, topics: Any) -> None:
+    """SNS delivers at least once and has no condition."""
     notification, inboxes = topics
     for _ in range(2):
         notify(rig, notification, success(rig))
@@ -187,16 +190,16 @@ def test_run_twice_it_is_told_twice(rig: ActivityRig, topics: Any) -> None:
     assert ids == [rig.operation_id] * 2
 
 
-def test_a_topic_that_is_not_there_is_told(rig: ActivityRig, topics: Any) -> None:
-    """The operator learns which topic is missing."""
+def test_a_missing_topic_fails_the_step(rig: ActivityRig, topics: Any) -> None:
+    """The operator reads which one."""
     notification, _ = topics
-    gone = notification.model_copy(update={"success_topic_arn": None, "topic_arn": notification.topic_arn + "-gone"})
+    missing = notification.model_copy(update={"success_topic_arn": None, "topic_arn": notification.topic_arn + "-gone"})
     with pytest.raises(StepFailed, match="Topic not found"):
-        notify(rig, gone, success(rig))
+        notify(rig, missing, success(rig))
 
 
-def test_bad_weather_is_transient(rig: ActivityRig, topics: Any) -> None:
-    """An SNS that fails inside is asked again by Temporal."""
+def test_an_internal_error_of_sns_is_transient(rig: ActivityRig, topics: Any) -> None:
+    """Temporal repeats the activity."""
     notification, _ = topics
     rig.emulator.faults.add("sns", "Publish", "http500", count=3)
     with pytest.raises(AwsUnavailable):
@@ -208,50 +211,50 @@ def test_bad_weather_is_transient(rig: ActivityRig, topics: Any) -> None:
 
 @pytest.fixture
 def numbers(rig: ActivityRig) -> OperationActivities:
-    """A table of numbers of the test's own."""
+    """An operations table of the test's own."""
     dynamodb = rig.aws.dynamodb(TARGET_REGION)
     table = f"operations-{rig.number}"
     create_operations_table(dynamodb, table)
     return OperationActivities(OperationNumbersTable(dynamodb, table))
 
 
-def wanted(rig: ActivityRig, run: str) -> OpenOperationInput:
+def open_input(rig: ActivityRig, run: str) -> OpenOperationInput:
     return OpenOperationInput(
         workflow_id=rig.target.workflow_id, first_run_id=run, target_arn=rig.target.arn, opened_at=rig.now
     )
 
 
 def test_operations_are_numbered_in_order(rig: ActivityRig, numbers: OperationActivities) -> None:
-    """op-001, op-002 …; run twice for one workflow, it is the same number and the same time."""
-    first = rig.run(numbers.open_operation, wanted(rig, "run-a"))
+    """op-001, op-002 …; run twice for one workflow: the same number and the same time."""
+    first = rig.run(numbers.open_operation, open_input(rig, "run-a"))
     rig.advance_clock()
-    second = rig.run(numbers.open_operation, wanted(rig, "run-b"))
-    again = rig.run(numbers.open_operation, wanted(rig, "run-a"))
+    second = rig.run(numbers.open_operation, open_input(rig, "run-b"))
+    repeated = rig.run(numbers.open_operation, open_input(rig, "run-a"))
     assert (first.operation_id, second.operation_id) == ("op-001", "op-002")
-    assert again == first
+    assert repeated == first
 
 
 @pytest.mark.parametrize("kind", ["reset-before", "reset-after", "http500"])
-def test_a_lost_answer_takes_no_second_number(rig: ActivityRig, numbers: OperationActivities, kind: Any) -> None:
-    """No gap and no double, whatever becomes of the answer."""
+def test_a_lost_response_allocates_no_second_number(rig: ActivityRig, numbers: OperationActivities, kind: Any) -> None:
+    """No gap and no duplicate, whatever happens to the response."""
     rig.emulator.faults.add("dynamodb", "TransactWriteItems", kind)
-    first = rig.run(numbers.open_operation, wanted(rig, "run-a"))
+    first = rig.run(numbers.open_operation, open_input(rig, "run-a"))
     assert first.operation_id == "op-001"
-    assert rig.run(numbers.open_operation, wanted(rig, "run-b")).operation_id == "op-002"
+    assert rig.run(numbers.open_operation, open_input(rig, "run-b")).operation_id == "op-002"
 
 
-def test_many_at_once_get_one_number_each(rig: ActivityRig, numbers: OperationActivities) -> None:
-    """Six nights that begin in one moment have six numbers without a gap."""
+def test_restores_that_start_at_once_get_one_number_each(rig: ActivityRig, numbers: OperationActivities) -> None:
+    """Six restores have six numbers without a gap."""
     with ThreadPoolExecutor(6) as threads:
         opened = threads.map(
-            lambda run: rig.run(numbers.open_operation, wanted(rig, run)).operation_id,
-            [f"run-{place}" for place in range(6)],
+            lambda run: rig.run(numbers.open_operation, open_input(rig, run)).operation_id,
+            [f"run-{number}" for number in range(6)],
         )
-    assert sorted(opened) == [f"op-{place:03d}" for place in range(1, 7)]
+    assert sorted(opened) == [f"op-{number:03d}" for number in range(1, 7)]
 
 
-def test_without_the_table_no_night_begins(rig: ActivityRig, numbers: OperationActivities) -> None:
-    """A DynamoDB that does not answer is transient; the night waits for its number."""
+def test_without_the_operations_table_no_operation_opens(rig: ActivityRig, numbers: OperationActivities) -> None:
+    """A DynamoDB that does not answer is transient; the restore waits for its number."""
     rig.emulator.faults.add("dynamodb", "*", "http500", count=None)
     with pytest.raises(TrailUnavailable):
-        rig.run(numbers.open_operation, wanted(rig, "run-a"))
+        rig.run(numbers.open_operation, open_input(rig, "run-a"))
