@@ -21,9 +21,9 @@ from activities.databases.mysql.errors import translated_error
 from activities.databases.mysql.password_hashes import Plugin, authentication_string, sha256_crypt
 from clients.mysql import MysqlConnector
 from devstack.processes import free_port
-from errors import DatabaseUnreachable, StepFailed
+from errors import DatabaseUnreachable, PipelineError, StepFailed
 from models.users import Access, Grant
-from tests.rigs.databases import Mysql
+from tests.rigs.databases import MASTER, MASTER_PASSWORD, Mysql
 
 GRANTS = (Grant(database="my_db", access=Access.READ_ONLY), Grant(database="other", access=Access.READ_WRITE))
 
@@ -41,7 +41,8 @@ class QuotingConnection:
 def test_every_account_of_a_users_name_is_the_user(mysql: Mysql) -> None:
     """MySQL prefers the most specific host, so another account of that name would keep the source's password."""
     name = mysql.unique("app")
-    mysql.host.as_rdsadmin("restored", "CREATE USER %s@'127.0.0.1' IDENTIFIED BY 'of-production'", name)
+    for host in ("127.0.0.1", "%"):
+        mysql.host.as_rdsadmin("restored", "CREATE USER %s@%s IDENTIFIED BY 'of-production'", name, host)
     outcome = mysql.set_up(mysql.user(name, "p"))
     assert (outcome.created, outcome.altered) == ((), (name,))
     assert mysql.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]
@@ -84,6 +85,39 @@ def test_sessions_are_ended_with_rds_kill_if_the_server_has_it(mysql: Mysql) -> 
     finally:
         mysql.host.as_rdsadmin("restored", "DROP PROCEDURE mysql.rds_kill")
     assert "CALL mysql.rds_kill(" in mysql.host.log("restored")
+
+
+def test_a_session_that_has_ended_by_itself_is_no_error(mysql: Mysql) -> None:
+    """It may end between the list of sessions and the KILL."""
+    with closing(mysql.session(MASTER, MASTER_PASSWORD)) as ended:
+        [(session_id,)] = accounts.execute(ended, "SELECT CONNECTION_ID()")
+    with closing(mysql.session(MASTER, MASTER_PASSWORD)) as connection:
+        accounts.end_session(connection, session_id)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "reason"),
+    [
+        (1227, StepFailed, "Logins not locked: .*{login}@%.*revoke SYSTEM_USER.*list {login} in keep_logins"),
+        (1396, StepFailed, "Logins not locked: .*{login}@%.*revoke SYSTEM_USER.*list {login} in keep_logins"),
+        (1205, DatabaseUnreachable, "Database busy: MySQL answered 1205"),
+    ],
+)
+def test_an_account_that_the_master_user_cannot_lock_is_named(
+    mysql: Mysql, monkeypatch: pytest.MonkeyPatch, number: int, error: type[PipelineError], reason: str
+) -> None:
+    """MySQL refuses with 1227 or 1396 for an account with SYSTEM_USER, a privilege that MariaDB does not have."""
+    login, execute = mysql.unique("production"), accounts.execute
+    mysql.make_login(login, "of-production")
+
+    def refuse_the_lock(connection: Any, statement: str, *values: str) -> Any:
+        if f"'{login}'@'%' ACCOUNT LOCK" in statement:
+            raise OperationalError(number, "as MySQL says it")
+        return execute(connection, statement, *values)
+
+    monkeypatch.setattr(accounts, "execute", refuse_the_lock)
+    with pytest.raises(error, match=reason.format(login=login)):
+        mysql.set_up()
 
 
 def test_a_reader_is_transient(mysql: Mysql) -> None:
