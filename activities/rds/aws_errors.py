@@ -240,7 +240,7 @@ TABLE: tuple[FaultRule, ...] = (
 
 
 UNKNOWN_ADVICE = (
-    "The pipeline does not know this fault: look it up in the API Reference of the operation, and report it."
+    "The pipeline does not know this fault: find it in the API Reference of the operation, and report it."
 )
 
 

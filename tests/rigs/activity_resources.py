@@ -1,6 +1,6 @@
 """The resources of one restore in an emulator that all tests of the activities share.
 
-Every AWS call goes over HTTP to the emulator, whose clock stands still until a test advances it. Cluster names are
+Every AWS call goes over HTTP to the emulator, whose clock only a test advances. Cluster names are
 numbered, so that tests share the server and nothing else.
 """
 

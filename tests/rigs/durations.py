@@ -39,7 +39,7 @@ ACTIVITIES = Durations(
     snapshot=60, copy=100, cluster_create=60, cluster_restore=100, cluster_modify=40, cluster_delete=60,
     instance_create=60, instance_delete=40, instance_modify=40, master_password=40,
 )  # fmt: skip
-"""For single activities, on a clock that stands still until a test moves it."""
+"""For single activities, on a clock that only a test moves."""
 EMULATOR = uniform(100)
 """For the emulator's own tests."""
 NO_HARM = uniform(30)

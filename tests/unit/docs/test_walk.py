@@ -19,7 +19,7 @@ MOST_CALLS, MOST_ROOMS = 12, 4
 
 
 def test_it_is_short() -> None:
-    """A stranger finds the way in twelve calls and four rooms."""
+    """A newcomer finds the way in twelve calls and four rooms."""
     assert list(CALLS) == [str(number) for number in range(1, len(CALLS) + 1)]
     assert 10 <= len(CALLS) <= MOST_CALLS
     assert len({Path(path).parts[0] for _, path, _, _ in CALLS.values()}) <= MOST_ROOMS
