@@ -239,9 +239,7 @@ TABLE: tuple[FaultRule, ...] = (
 )
 
 
-UNKNOWN_ADVICE = (
-    "The pipeline does not know this fault: find it in the API Reference of the operation, and report it."
-)
+UNKNOWN_ADVICE = "The pipeline does not know this fault: find it in the API Reference of the operation, and report it."
 
 
 def rule_for(error: ClientError) -> FaultRule:
