@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from models.decisions import Decision, OperatorDecision
 from models.request import RestoreRequest
 from models.steps import Outcome, Step
+from tests.rigs.durations import AT_ONCE
 from tests.rigs.requests import quick_request
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT, TrailRow
 from tests.rigs.resumed_restores import (
     ResumedRestores,
+    is_at,
     is_waiting,
     successes_before,
     successes_from,
@@ -147,3 +150,14 @@ async def test_a_restore_that_is_cancelled_while_it_waits(resumed: ResumedRestor
     ]
     subjects = [message["Subject"] for message in resumed.rig.demo.receive_notifications()]
     assert "cancelled" in subjects[-1]
+
+
+async def test_a_cancelled_step_does_not_wait_for_an_operator(resumed: ResumedRestores) -> None:
+    """The operator who cancelled has decided: the restore ends at once, with one notification."""
+    resumed.rig.demo.emulator.durations = replace(AT_ONCE, copy=60.0)
+    handle = await resumed.start(waiting_for_operator())
+    await wait_for_state(handle, is_at(Step.CHECK_COPY_STATUS))
+    await handle.cancel()
+    assert isinstance(await wait_for_failure(handle), CancelledError)
+    [message] = resumed.rig.demo.receive_notifications()
+    assert "cancelled" in message["Subject"]

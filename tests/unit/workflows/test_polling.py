@@ -1,0 +1,162 @@
+"""When a step polls, and how its wait ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.operation import FinalPoll, StepInput, StepOutcome
+from models.steps import Step
+from models.waits import Wait
+from tests.unit.workflows.conftest import FakeTemporal
+from workflows.polling import Pause, poll_until_done
+
+FIRST_POLL = StepInput(operation_id="op-001", step_started_at=datetime(2024, 3, 20, 0, 5, tzinfo=UTC))
+NOT_DONE = StepOutcome(done=False, details="copying")
+SECONDS = timedelta(seconds=1)
+WAIT = Wait(deadline=600 * SECONDS, first_interval=30 * SECONDS, maximum_interval=100 * SECONDS)
+
+
+class DeadlinePassed(Exception):
+    """What the activity raises on a final poll."""
+
+
+class Activity:
+    """The activity of a step; records its inputs, and raises on a final poll as every activity that waits does."""
+
+    def __init__(self, *, done_at: int = 0, outcome: Callable[[StepInput], StepOutcome] | None = None) -> None:
+        """Done at this poll; 0: never."""
+        self.inputs: list[StepInput] = []
+        self._done_at = done_at
+        self._outcome = outcome
+
+    async def __call__(self, step_input: StepInput) -> StepOutcome:
+        self.inputs.append(step_input)
+        if step_input.poll == self._done_at:
+            return StepOutcome(details="Copy completed")
+        if self._outcome is not None:
+            return self._outcome(step_input)
+        if step_input.final_poll is not None:
+            raise DeadlinePassed
+        return NOT_DONE
+
+    @property
+    def final_polls(self) -> list[FinalPoll | None]:
+        """`final_poll` of every input."""
+        return [step_input.final_poll for step_input in self.inputs]
+
+
+async def poll(activity: Activity, pause: Pause | None = None) -> StepOutcome:
+    return await poll_until_done(activity, FIRST_POLL, WAIT, pause or Pause(), Step.CHECK_COPY_STATUS)
+
+
+async def test_the_intervals_grow_to_the_maximum(temporal: FakeTemporal) -> None:
+    """Each is half as long again as the one before, and none is longer than maximum_interval."""
+    activity = Activity(done_at=7)
+    assert (await poll(activity)).details == "Copy completed"
+    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5, 100, 100, 100)]
+    assert [step_input.poll for step_input in activity.inputs] == [1, 2, 3, 4, 5, 6, 7]
+    assert activity.final_polls == [None] * 7
+
+
+async def test_a_step_that_is_done_at_once_does_not_wait(temporal: FakeTemporal) -> None:
+    """The first call is enough."""
+    await poll(Activity(done_at=1))
+    assert temporal.waits == []
+
+
+async def test_the_final_poll_is_at_the_deadline(temporal: FakeTemporal) -> None:
+    """The last pause is shortened to end there, and only the poll after it is final."""
+    activity = Activity()
+    with pytest.raises(DeadlinePassed):
+        await poll(activity)
+    assert sum(temporal.waits, timedelta(0)) == WAIT.deadline
+    assert activity.final_polls == [*[None] * (len(activity.inputs) - 1), FinalPoll.DEADLINE]
+
+
+async def test_a_final_poll_that_is_done_succeeds(temporal: FakeTemporal) -> None:
+    """A copy that becomes available in the last moment is not too late."""
+    activity = Activity(done_at=9)
+    assert (await poll(activity)).done
+    assert activity.final_polls[-1] is FinalPoll.DEADLINE
+
+
+async def test_a_final_poll_must_end_the_wait(temporal: FakeTemporal) -> None:
+    """An activity that neither is done nor raises is a defect; the workflow must not wait forever."""
+    with pytest.raises(RuntimeError, match="check-copy-status: the final poll"):
+        await poll(Activity(outcome=lambda _: NOT_DONE))
+
+
+async def test_a_requested_poll_ends_one_pause(temporal: FakeTemporal) -> None:
+    """The next poll follows at once, and the pause after it has its full length again."""
+    pause = Pause()
+    temporal.during_wait[2] = pause.end_early
+    await poll(Activity(done_at=4), pause)
+    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5)]
+    assert temporal.time == FIRST_POLL.step_started_at + 97.5 * SECONDS
+
+
+async def test_a_requested_poll_is_not_the_final_one(temporal: FakeTemporal) -> None:
+    """Although the pause that it ends would have ended at the deadline."""
+    pause = Pause()
+    temporal.during_wait[8] = pause.end_early
+    activity = Activity()
+    with pytest.raises(DeadlinePassed):
+        await poll(activity, pause)
+    assert activity.final_polls[8:] == [None, FinalPoll.DEADLINE]
+    assert temporal.time == FIRST_POLL.step_started_at + WAIT.deadline
+
+
+async def test_a_cancellation_during_a_pause_polls_once_more(temporal: FakeTemporal) -> None:
+    """At once, so that the step can report how far it was."""
+    temporal.during_wait[2] = temporal.cancel
+    activity = Activity()
+    with pytest.raises(DeadlinePassed):
+        await poll(activity)
+    assert activity.final_polls == [None, None, FinalPoll.CANCELLED]
+    assert temporal.time == FIRST_POLL.step_started_at + 30 * SECONDS
+
+
+async def test_a_cancellation_during_a_call_polls_once_more(temporal: FakeTemporal) -> None:
+    """Without another pause."""
+
+    def cancelled_meanwhile(step_input: StepInput) -> StepOutcome:
+        if step_input.final_poll is not None:
+            raise DeadlinePassed
+        temporal.cancel()
+        return NOT_DONE
+
+    activity = Activity(outcome=cancelled_meanwhile)
+    with pytest.raises(DeadlinePassed):
+        await poll(activity)
+    assert (activity.final_polls, temporal.waits) == ([None, FinalPoll.CANCELLED], [])
+
+
+async def test_the_removal_of_leftovers_polls_on_in_a_cancelled_workflow(temporal: FakeTemporal) -> None:
+    """Its pauses last although the workflow was cancelled before."""
+
+    async def wait_in_a_cancelled_workflow(*_: object, timeout: timedelta, **__: object) -> None:
+        temporal.waits.append(timeout)
+        raise TimeoutError
+
+    temporal.cancel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("temporalio.workflow.wait_condition", wait_in_a_cancelled_workflow)
+        activity = Activity(done_at=3)
+        await poll(activity, Pause(ignore_cancellation=True))
+    assert activity.final_polls == [None, None, None]
+
+
+async def test_a_resource_that_was_seen_stays_seen(temporal: FakeTemporal) -> None:
+    """From the poll after the one that names it, although later ones do not: then NotFound is no delay of AWS."""
+
+    def seen_once(step_input: StepInput) -> StepOutcome:
+        if step_input.final_poll is not None:
+            raise DeadlinePassed
+        return NOT_DONE.model_copy(update={"resource_arns": ("arn",) if step_input.poll == 2 else ()})
+
+    activity = Activity(done_at=5, outcome=seen_once)
+    await poll(activity)
+    assert [step_input.resource_seen for step_input in activity.inputs] == [False, False, True, True, True]
