@@ -15,8 +15,9 @@ from temporalio.client import Client, WorkflowHandle
 from devstack.aws.fault_injection import InjectedFault
 from devstack.processes import Server
 from tests.chaos.environment import CampaignEnvironment
+from tests.rigs.requests import CANONICAL_ID
 
-WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders-staging"
+WORKFLOW_ID = CANONICAL_ID
 RPC_TIMEOUT = timedelta(seconds=3)
 
 

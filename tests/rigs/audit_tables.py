@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from audit.rows import AuditRow, Phase
 from errors import Fault
 from models.steps import Status, Step
+from tests.rigs.requests import CANONICAL_ID
 
 START = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
 """When the operations of these rows begin."""
@@ -24,7 +25,7 @@ def row(**changes: Any) -> AuditRow:
         "status": Status.SUCCESS,
         "details": "Started copy to target region",
         "timestamp": START,
-        "workflow_id": "aurora-restore:111122223333:eu-central-1:orders-staging",
+        "workflow_id": CANONICAL_ID,
         "run_id": "0190e8b0-0000-7000-8000-000000000001",
     }
     fields |= changes

@@ -61,6 +61,10 @@ def request(**changes: Any) -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(request_json(**changes)))
 
 
+CANONICAL_ID = request().target.workflow_id
+"""The workflow id of every restore of the default target."""
+
+
 def quick_request(**changes: Any) -> RestoreRequest:
     """A request without users, whose waits are `QUICK_WAIT` unless the changes say otherwise."""
     return request(**merge({"users": [], "waits": every_wait(QUICK_WAIT)}, changes))

@@ -20,6 +20,7 @@ from errors import TrailUnavailable
 from models.seal import Seal, SealInput
 from models.steps import Step
 from tests.rigs.audit_tables import START, later, row
+from tests.rigs.requests import CANONICAL_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
 OTHER_TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:analytics"
-WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders-staging"
+WORKFLOW_ID = CANONICAL_ID
 
 
 def seal_input(operation_id: str = "op-001", at: datetime = START, target_arn: str = TARGET_ARN) -> SealInput:

@@ -23,10 +23,11 @@ from temporalio.client import Client
 from devstack.pipeline import own_environment
 from devstack.stack import Stack
 from tests.rigs.cli import ROOT, Said, command, run
+from tests.rigs.requests import CANONICAL_ID
 
 Operator = Callable[..., Said]
 TARGET = "orders-staging"
-WORKFLOW_ID = "aurora-restore:111122223333:eu-central-1:orders-staging"
+WORKFLOW_ID = CANONICAL_ID
 
 
 def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:

@@ -15,7 +15,7 @@ from devstack.postgres import PostgresHost
 from models import search_attributes
 from tests.rigs.durations import AT_ONCE, MINUTES, REFERENCE
 from tests.rigs.emulator import demo_without_databases, environment_variables, prepare_next_restore, table_prefix
-from tests.rigs.requests import quick_request
+from tests.rigs.requests import CANONICAL_ID
 from tests.rigs.restores import (
     TEMPORAL_BINARY,
     TIMERS_AT_ONCE,
@@ -91,7 +91,7 @@ async def resumed(
     async with run_worker(await Client.connect(address, plugins=[parts.plugin]), demo, parts) as rig:
         yield ResumedRestores(rig, variables)
         with suppress(RPCError):  # a restore that a failed test left running would fail the next test too
-            await rig.client.get_workflow_handle(quick_request().target.workflow_id).terminate("the test is over")
+            await rig.client.get_workflow_handle(CANONICAL_ID).terminate("the test is over")
 
 
 # With a real PostgreSQL behind each cluster.

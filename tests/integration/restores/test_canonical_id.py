@@ -12,11 +12,9 @@ from temporalio.exceptions import CancelledError
 from models.steps import Step
 from models.workflow_names import SCHEDULED_ID_PREFIX
 from tests.rigs.durations import AT_ONCE
-from tests.rigs.requests import quick_request
+from tests.rigs.requests import CANONICAL_ID, quick_request
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT
 from tests.rigs.resumed_restores import ResumedRestores, is_at, wait_for_failure, wait_for_state
-
-CANONICAL_ID = quick_request().target.workflow_id
 
 
 def scheduled_id(day: int) -> str:

@@ -18,10 +18,9 @@ from tests.rigs.cli import Said
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.emulator import copies, delete_copies, set_status
 from tests.rigs.failing_calls import refuse
-from tests.rigs.requests import quick_request
+from tests.rigs.requests import CANONICAL_ID, quick_request
 from tests.rigs.resumed_restores import ResumedRestores, is_at, wait_for_failure, wait_for_state
 
-CANONICAL_ID = quick_request().target.workflow_id
 TARGET_ARN = quick_request().target.arn
 CHANGING = ("Delete", "Restore", "Create", "Copy", "Modify", "AddTags", "RemoveTags")
 

@@ -18,7 +18,7 @@ from runs.restores import RestoreRefused
 from tests.rigs.cli import Said
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.failing_calls import refuse
-from tests.rigs.requests import quick_request, wait
+from tests.rigs.requests import CANONICAL_ID, quick_request, wait
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT, TrailRow
 from tests.rigs.resumed_restores import (
     ResumedRestores,
@@ -30,7 +30,6 @@ from tests.rigs.resumed_restores import (
 )
 
 NOW = datetime.now(UTC)
-CANONICAL_ID = quick_request().target.workflow_id
 RESTORE_FAILED: TrailRow = ("restore-snapshot", "FAILED", "Invalid VPC configuration")
 
 

@@ -26,10 +26,9 @@ from runs.resets import Resets
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.emulator import demo_without_databases, manual_snapshots, prepare_first_restore, set_status
 from tests.rigs.failing_calls import fail_step, refuse
-from tests.rigs.requests import quick_request, wait
+from tests.rigs.requests import CANONICAL_ID, quick_request, wait
 from tests.rigs.restores import ActivityHooks, time_skipping_client, worker_parts
 
-CANONICAL_ID = quick_request().target.workflow_id
 OTHER_ID = f"{SCHEDULED_ID_PREFIX}orders-staging-2026-11-23T00:05:00Z"
 QUARTERS = wait("PT1H", "PT15M")
 HOUR = wait("PT1H", "PT1M")

@@ -9,7 +9,6 @@ from models.decisions import Decision
 from models.steps import Step
 from models.workflow_names import CLEANUP_WORKFLOW, POLL_NOW_SIGNAL
 from tests.integration.versions.recording import (
-    CANONICAL_ID,
     HOUR,
     OTHER_ID,
     WAITS,
@@ -18,7 +17,7 @@ from tests.integration.versions.recording import (
     add_scenario,
     waiting_for_operator,
 )
-from tests.rigs.requests import quick_request
+from tests.rigs.requests import CANONICAL_ID, quick_request
 from tests.rigs.resumed_restores import is_at, is_waiting, wait_for_state
 
 SCENARIOS: dict[str, Scenario] = {}

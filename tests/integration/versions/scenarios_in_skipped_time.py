@@ -9,7 +9,6 @@ from devstack.demo_environment import ACCOUNT, SUBNET_GROUP, TARGET_REGION
 from models.identifiers import cluster_arn
 from models.steps import Step
 from tests.integration.versions.recording import (
-    CANONICAL_ID,
     OTHER_ID,
     QUARTERS,
     REMOVE,
@@ -22,7 +21,7 @@ from tests.integration.versions.recording import (
 from tests.rigs.durations import MINUTES
 from tests.rigs.emulator import delete_target, opt_in
 from tests.rigs.failing_calls import FAILING_CALLS
-from tests.rigs.requests import every_wait, quick_request, request, request_json
+from tests.rigs.requests import CANONICAL_ID, every_wait, quick_request, request, request_json
 
 SCENARIOS: dict[str, Scenario] = {}
 scenario = partial(add_scenario, SCENARIOS)
