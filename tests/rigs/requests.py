@@ -61,10 +61,6 @@ def request(**changes: Any) -> RestoreRequest:
     return RestoreRequest.model_validate_json(json.dumps(request_json(**changes)))
 
 
-CANONICAL_ID = request().target.workflow_id
-"""The workflow id of every restore of the default target."""
-
-
 def quick_request(**changes: Any) -> RestoreRequest:
     """A request without users, whose waits are `QUICK_WAIT` unless the changes say otherwise."""
     return request(**merge({"users": [], "waits": every_wait(QUICK_WAIT)}, changes))
@@ -81,3 +77,7 @@ def merge(default: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[name] = change
     return merged
+
+
+CANONICAL_ID = request().target.workflow_id
+"""The workflow id of every restore of the default target."""
