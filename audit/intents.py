@@ -42,8 +42,8 @@ class TrailIntents:
 
         A run of the step begins at `step_started_at`. After a retry the step declares again, because the same name may
         be another resource by then. An attempt that finds more to delete than the previous one writes a row of its own.
-        Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, `TrailConflict` if a row that nobody declared
-        has the intent's key.
+        Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, `TrailConflict` if a row that is no intent of
+        this run has the intent's key.
         """
         for conflicts in range(1, MAX_CONFLICTS + 1):
             existing = self._list_intents_of_run(step, step_input)

@@ -50,7 +50,10 @@ def create_operations_table(dynamodb: DynamoDBClient, table: str) -> bool:
 
 
 def _create(dynamodb: DynamoDBClient, **definition: Any) -> bool:
-    """Create a table with on-demand billing, deletion protection and point-in-time recovery; wait until it is ACTIVE."""
+    """Create a table, unless it exists, and wait until it is ACTIVE; return whether it was created.
+
+    It has on-demand billing, deletion protection and point-in-time recovery.
+    """
     table = definition["TableName"]
     try:
         dynamodb.create_table(BillingMode="PAY_PER_REQUEST", DeletionProtectionEnabled=True, **definition)

@@ -68,7 +68,10 @@ class Verifier:
     def _find(self, operation_id: str) -> OpenedOperation:
         operation = self._numbers.find(operation_id)
         if operation is None:
-            raise UnknownOperation(f"The operations table has no operation {operation_id}.")
+            raise UnknownOperation(
+                f"There is no operation {operation_id}: its number was never allocated. To list the operations of the past "
+                "ten days:\npython starter.py audit"
+            )
         return operation
 
     async def _compare(self, operation: OpenedOperation) -> _Comparison:

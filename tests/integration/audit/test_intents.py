@@ -136,7 +136,7 @@ def test_an_intent_is_not_declared_after_too_many_conflicts(table: AuditTable) -
 
 
 def test_a_changed_intent_is_a_conflict(dynamodb: DynamoDBClient, table: AuditTable, table_name: str) -> None:
-    """A row that was changed is not taken for a declaration, and not counted around."""
+    """A changed row does not count as a declaration, and the declaration does not get another number instead."""
     changed = {**to_item(intent()), "step_started_at": {"S": "2024-03-21T00:05:00.000Z"}}
     dynamodb.put_item(TableName=table_name, Item=changed)
     with pytest.raises(TrailConflict, match="the row was changed"):
@@ -235,9 +235,9 @@ def test_settings_of_a_deleted_target_are_found_unless_it_was_restored(
     assert TrailIntents(table).find_deleted_settings(TARGET_ARN, later(hours=20)) == settings
 
 
-@pytest.mark.parametrize(("days", "found"), [(SETTINGS_DAYS - 1, True), (SETTINGS_DAYS, False)])
-def test_settings_of_a_deleted_target_are_searched_for_in_45_days(table: AuditTable, days: int, found: bool) -> None:
+@pytest.mark.parametrize(("days", "expected"), [(SETTINGS_DAYS - 1, True), (SETTINGS_DAYS, False)])
+def test_settings_of_a_deleted_target_are_searched_for_in_45_days(table: AuditTable, days: int, expected: bool) -> None:
     """Counted in calendar days (UTC), the current one included."""
     table.put(deletion())
     settings = TrailIntents(table).find_deleted_settings(TARGET_ARN, START + timedelta(days=days))
-    assert (settings is not None) is found
+    assert (settings is not None) is expected

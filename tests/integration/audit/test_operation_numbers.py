@@ -36,11 +36,11 @@ def request(run: int, workflow_id: str = WORKFLOW_ID) -> OpenOperationInput:
     )
 
 
-def open_with_retries(numbers: OperationNumbersTable, wanted: OpenOperationInput) -> Operation:
+def open_with_retries(numbers: OperationNumbersTable, operation: OpenOperationInput) -> Operation:
     """Open the operation as Temporal does: retry while the error is transient."""
     while True:
         try:
-            return numbers.open(wanted)
+            return numbers.open(operation)
         except TrailUnavailable as error:
             assert not error.non_retryable
 

@@ -181,7 +181,7 @@ def test_lists_of_rows_do_not_contain_seals(table: AuditTable, chains: SealChain
 def test_with_retention_a_seal_expires_and_records_when_its_rows_do(
     dynamodb: DynamoDBClient, table_name: str, operations_table: str
 ) -> None:
-    """It also records when the previous seal expires, so that `audit verify` can tell expiry from deletion."""
+    """It also records when the previous seal expires, so that `audit verify` does not report an expired seal as deleted."""
     retention = timedelta(days=30)
     table = AuditTable(dynamodb, table_name, retention)
     chains = SealChains(dynamodb, table_name, operations_table, retention)

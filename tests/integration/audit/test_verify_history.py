@@ -47,9 +47,11 @@ def test_an_untouched_trail_has_no_finding_however_the_steps_ended(temporal: Tem
         return {name: await verify(f"op-{number:03d}") for number, name in enumerate(handles, start=1)}
 
     verifications = with_worker(temporal, tables, scenario)
-    found = {name: finding_kinds(verification) for name, verification in verifications.items() if not verification.ok}
+    findings = {
+        name: finding_kinds(verification) for name, verification in verifications.items() if not verification.ok
+    }
     # The scripted workflow seals at its end only, so that one that fails before has no seal.
-    assert found == {"fails the workflow": [FindingKind.MISSING_SEAL]}, [*map(as_plain, verifications.values())]
+    assert findings == {"fails the workflow": [FindingKind.MISSING_SEAL]}, [*map(as_plain, verifications.values())]
     assert {verification.state for verification in verifications.values()} == {State.ENDED}
 
 
