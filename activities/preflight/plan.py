@@ -180,13 +180,11 @@ class _Planner:
                 self._pass_unless_failed(rule)
 
     def _check_target(self, target: ExistingTarget) -> None:
-        is_known = self._plan.target is not None
-        # If AWS did not describe the target, target-exists has failed already, and the absence is not proven.
-        checks = self._preflight.target_checks(target)
-        self._run_checks(check for check in checks if is_known or check.rules != ("target-exists",))
+        self._run_checks(self._preflight.target_checks(target))
         if target.observed is None:
+            is_absent = self._plan.target is not None
             self._skip(
-                guards.GUARDS, "there is no cluster to delete" if is_known else "AWS did not describe the target"
+                guards.GUARDS, "there is no cluster to delete" if is_absent else "AWS did not describe the target"
             )
 
     def _check_restore(self, source: DBClusterTypeDef | None, target: ExistingTarget) -> None:

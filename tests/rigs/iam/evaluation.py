@@ -1,7 +1,7 @@
 """Whether IAM allows a request: an evaluator of identity policies that raises on what it does not model.
 
 Source: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements: Condition operators" and "Multivalued
-context keys". A condition operator that is not modelled raises `KeyError`, so that no condition is ever ignored.
+context keys". What is not modelled raises `NotModelled`, so that no condition is ever ignored.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from typing import Any
 
 Context = Mapping[str, tuple[str, ...]]
 """The request context: condition keys with their values; a key that the request does not have is absent."""
+
+
+class NotModelled(Exception):
+    """The evaluator cannot judge a condition."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,13 @@ def _key_holds(operator: str, expected: list[str], actual: tuple[str, ...]) -> b
     quantifier, _, name = operator.rpartition(":")
     if not actual and name.endswith("IfExists"):
         return True
-    compare, negated = OPERATORS[name.removesuffix("IfExists")]
+    if (base := name.removesuffix("IfExists")) not in OPERATORS:
+        raise NotModelled(f"the condition operator {operator}: add it to OPERATORS")
+    compare, negated = OPERATORS[base]
     results = [any(compare(each, value) for each in expected) is not negated for value in actual]
     if quantifier:
         return {"ForAllValues": all, "ForAnyValue": any}[quantifier](results)
+    if len(results) > 1:
+        raise NotModelled(f"{operator} on a key with several values: it needs ForAllValues or ForAnyValue")
     # An absent key equals nothing: the negated operators hold for it, the others do not.
     return results[0] if results else negated

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.iam.evaluation import AccessRequest, Context, Decision, evaluate, statements
+from tests.rigs.iam.evaluation import AccessRequest, Context, Decision, NotModelled, evaluate, statements
 
 ARN = "arn:aws:rds:eu-central-1:610000000003:cluster:staging"
 DELETE = AccessRequest("rds:DeleteDBCluster", ARN)
-TAG, KEYS = "aws:ResourceTag/team", "aws:TagKeys"
+TAG, KEYS, PRINCIPAL = "aws:ResourceTag/team", "aws:TagKeys", "aws:PrincipalArn"
+ROLE = "arn:aws:iam::610000000001:role/"
 
 
 def allows(condition: dict[str, Any], context: Context) -> bool:
@@ -60,6 +61,11 @@ def test_actions_and_resources_match_patterns(elements: dict[str, Any], expected
         ({"StringEquals": {TAG: ["a", "b"]}}, {TAG: ("b",)}, True),
         ({"StringEquals": {TAG: "a*"}}, {TAG: ("ab",)}, False),
         ({"StringLike": {TAG: "a*"}}, {TAG: ("ab",)}, True),
+        ({"StringLike": {TAG: "a.b"}}, {TAG: ("a.b",)}, True),
+        ({"StringLike": {TAG: "a.b"}}, {TAG: ("axb",)}, False),
+        ({"ArnEquals": {PRINCIPAL: f"{ROLE}worker"}}, {PRINCIPAL: (f"{ROLE}worker",)}, True),
+        ({"ArnEquals": {PRINCIPAL: f"{ROLE}*"}}, {PRINCIPAL: (f"{ROLE}worker",)}, True),
+        ({"ArnEquals": {PRINCIPAL: f"{ROLE}worker"}}, {PRINCIPAL: (f"{ROLE}worker-2",)}, False),
         ({"StringEquals": {TAG: "a"}}, {}, False),
         ({"StringEqualsIfExists": {TAG: "a"}}, {}, True),
         ({"StringEqualsIfExists": {TAG: "a"}}, {TAG: ("b",)}, False),
@@ -83,7 +89,14 @@ def test_every_condition_must_hold(condition: dict[str, Any], context: Context, 
     assert allows(condition, context) is expected
 
 
-def test_an_operator_that_is_not_modelled_raises() -> None:
+@pytest.mark.parametrize("operator", ["IpAddress", "IpAddressIfExists", "ForAnyValue:NumericEquals"])
+def test_an_operator_that_is_not_modelled_raises(operator: str) -> None:
     """A condition that the evaluator cannot judge must not count as one that holds."""
-    with pytest.raises(KeyError):
-        allows({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:SourceIp": ("10.0.0.1",)})
+    with pytest.raises(NotModelled, match=operator):
+        allows({operator: {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:SourceIp": ("10.0.0.1",)})
+
+
+def test_several_values_without_a_set_operator_raise() -> None:
+    """IAM's result would depend on their order. Source: IAM User Guide, "Multivalued context keys"."""
+    with pytest.raises(NotModelled, match="ForAllValues or ForAnyValue"):
+        allows({"StringEquals": {KEYS: "a"}}, {KEYS: ("a", "b")})

@@ -1,0 +1,41 @@
+"""AWS for tests of one module: every client, and the target, with the responses that a test writes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ScriptedAws:
+    """Every client of `AwsClients` at once, and a `TargetCluster`; a describing call finds an existing resource."""
+
+    def __init__(self, account: str, **responses: Any) -> None:
+        """`responses` by the name of a client's method; one that is an exception is raised."""
+        self.responses: dict[str, Any] = {
+            "get_caller_identity": {"Account": account},
+            "describe_db_engine_versions": {"DBEngineVersions": [{"DBParameterGroupFamily": "aurora-postgresql16"}]},
+            "describe_orderable_db_instance_options": {"OrderableDBInstanceOptions": [{}]},
+            "describe_key": {"KeyMetadata": {"KeyState": "Enabled", "KeyManager": "CUSTOMER"}},
+        } | responses
+        self.instances: list[dict[str, str]] = []
+        """What `find_instances` finds."""
+
+    @property
+    def reader(self) -> ScriptedAws:
+        """See `TargetCluster`."""
+        return self
+
+    def find_instances(self, identifiers: list[str]) -> list[dict[str, str]]:
+        """See `TargetCluster`."""
+        return [instance for instance in self.instances if instance["DBInstanceIdentifier"] in identifiers]
+
+    def __getattr__(self, name: str) -> Any:
+        """A client by the name of its service, or a client's method."""
+        if name in ("rds", "ec2", "kms", "secretsmanager", "sns", "sts"):
+            return lambda *_: self
+        return lambda **_: self._respond(self.responses.get(name, {}))
+
+    @staticmethod
+    def _respond(response: Any) -> Any:
+        if isinstance(response, Exception):
+            raise response
+        return response

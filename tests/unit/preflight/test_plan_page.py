@@ -1,0 +1,193 @@
+"""The page of a plan says what the plan holds, and "unknown" for what AWS did not return."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from activities.preflight.guards import ObservedTarget
+from activities.preflight.plan import CheckResult, CheckStatus, Plan, Setting
+from activities.preflight.preflight import ExistingTarget
+from commands.plan_page import page, verdict
+from models.configuration import Instance, ServerlessV2Scaling
+from models.request import RestoreRequest
+from models.snapshots import SnapshotCopy, SourceSnapshot
+
+ACCOUNT = "111122223333"
+TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:restores"
+NOW = datetime(2024, 3, 20, 22, tzinfo=UTC)
+REQUEST: dict[str, Any] = {
+    "source": {"account_id": ACCOUNT, "region": "eu-west-1", "cluster": "orders"},
+    "target": {"account_id": ACCOUNT, "region": "eu-central-1", "cluster": "staging", "kms_key_id": "alias/staging"},
+    "notification": {"topic_arn": TOPIC},
+}
+SNAPSHOT = SourceSnapshot(
+    arn=f"arn:aws:rds:eu-west-1:{ACCOUNT}:cluster-snapshot:nightly",
+    identifier="nightly",
+    created_at=NOW - timedelta(hours=25, minutes=7),
+    engine="aurora-postgresql",
+    engine_version="16.6",
+    encrypted=False,
+)
+COPY = SnapshotCopy(
+    arn=f"arn:aws:rds:eu-central-1:{ACCOUNT}:cluster-snapshot:the-copy", identifier="the-copy", copied=True
+)
+
+
+def a_plan(request: dict[str, Any] | None = None, **fields: Any) -> Plan:
+    return Plan(RestoreRequest.model_validate_json(json.dumps({**REQUEST, **(request or {})})), NOW, **fields)
+
+
+def lines_of(plan: Plan) -> list[str]:
+    """The page's lines, with one blank between cells."""
+    out = io.StringIO()
+    Console(file=out, width=300, color_system=None).print(page(plan))
+    return [" ".join(line.split()) for line in out.getvalue().splitlines()]
+
+
+def test_an_empty_plan_knows_nothing_and_says_so() -> None:
+    """Nothing that AWS did not return is called absent: the owner must not read "nothing to delete"."""
+    lines = lines_of(a_plan())
+    for title in ("Source snapshot", "Copy", "Cluster to delete"):
+        assert lines[lines.index(title) + 1] == "unknown see the failed checks"
+    assert "copies to delete unknown, see the failed checks" in lines
+
+
+def test_the_age_of_the_snapshot_counts_hours_and_minutes() -> None:
+    """Also beyond a day; the owner compares it with the time of the backup."""
+    assert "created 2024-03-19 20:53 UTC, 25 h 7 min ago" in lines_of(a_plan(snapshot=SNAPSHOT))
+
+
+def test_the_page_names_every_instance_of_the_cluster_to_delete() -> None:
+    """Each is deleted before the cluster."""
+    plan = a_plan()
+    cluster: Any = {"DBClusterArn": plan.request.target.arn, "DbClusterResourceId": "cluster-1", "Status": "available"}
+    instances: Any = tuple(
+        {"DBInstanceIdentifier": name, "DBInstanceClass": "db.r6g.large", "DBInstanceStatus": "available"}
+        for name in ("writer", "reader")
+    )
+    observed = ObservedTarget(plan.request.source, plan.request.target, cluster, frozenset(), ACCOUNT)
+    plan.target = ExistingTarget(observed, instances)
+    lines = lines_of(plan)
+    assert f"cluster {plan.request.target.arn}" in lines
+    assert "resource id cluster-1" in lines
+    assert [line for line in lines if line.startswith("instance ")] == [
+        "instance writer (db.r6g.large, available)",
+        "instance reader (db.r6g.large, available)",
+    ]
+
+
+def test_a_target_that_does_not_exist_is_not_deleted() -> None:
+    """The page names the ARN, so that the owner sees a misspelt name."""
+    plan = a_plan(target=ExistingTarget())
+    assert f"none {plan.request.target.arn} does not exist" in lines_of(plan)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("available", "exists yes (available); the restore would adopt it"),
+        ("copying", "exists yes (copying); the restore would adopt it"),
+        (None, "exists no; the restore would make it"),
+    ],
+)
+def test_a_copy_that_exists_is_adopted(status: str | None, expected: str) -> None:
+    """Whatever its status is."""
+    lines = lines_of(a_plan(snapshot=SNAPSHOT, copy=COPY, copy_status=status))
+    assert "name the-copy" in lines
+    assert expected in lines
+
+
+def test_in_one_region_no_copy_is_named() -> None:
+    """The restore uses the source snapshot itself."""
+    source_itself = SnapshotCopy(arn=SNAPSHOT.arn, identifier="nightly", copied=False)
+    lines = lines_of(a_plan(snapshot=SNAPSHOT, copy=source_itself))
+    assert lines[lines.index("Copy") + 1].startswith("none the target is in the source's account and region")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "–"),
+        (True, "yes"),
+        (False, "no"),
+        (0, "0"),
+        ((), "none"),
+        (("sg-1", "sg-2"), "sg-1, sg-2"),
+        ({"team": "shop"}, "team=shop"),
+        (Instance(instance_class="db.x", db_parameter_group_name="tuned"), "db.x with tuned"),
+        (ServerlessV2Scaling(min_capacity=0.5, max_capacity=16), "0.5 to 16 ACU"),
+    ],
+)
+def test_a_setting_is_formatted(value: object, expected: str) -> None:
+    """With where it comes from."""
+    assert f"a_setting {expected} from the request" in lines_of(
+        a_plan(settings=[Setting("a_setting", value, "from the request")])
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, "other logins locked"),
+        ({"keep_logins": ["reporting", "etl"]}, "other logins locked, except reporting, etl"),
+        ({"other_logins": "keep"}, "other logins unchanged, as in the source"),
+    ],
+)
+def test_the_page_says_who_may_still_log_in(request_: dict[str, Any], expected: str) -> None:
+    """Whether production's logins are locked is what the owner signs for."""
+    assert expected in lines_of(a_plan(request_))
+
+
+def test_success_has_its_own_topic_only_if_the_request_names_one() -> None:
+    """Failures always go to the first topic."""
+    quiet = f"{TOPIC}-quiet"
+    lines = lines_of(a_plan({"notification": {"topic_arn": TOPIC, "success_topic_arn": quiet}}))
+    assert {f"notified of success {quiet}", f"notified of failure {TOPIC}"} <= set(lines)
+    assert f"notified of success {TOPIC}" in lines_of(a_plan())
+
+
+def test_a_missing_key_and_a_named_secret_are_shown() -> None:
+    """The key is missing only if its check failed."""
+    location = {"account_id": ACCOUNT, "region": "eu-central-1", "cluster": "staging"}
+    plan = a_plan({"target": {**location, "master_user_secret_id": "staging/master"}})
+    assert "kms_key_id – as in the snapshot" in lines_of(plan)
+    assert "master password from the secret staging/master from the request" in lines_of(plan)
+    plan.results = [CheckResult("kms-key", CheckStatus.FAILED, "no key")]
+    assert "kms_key_id – missing" in lines_of(plan)
+
+
+def test_every_check_has_a_line_with_its_mark() -> None:
+    """Passed, failed and skipped checks differ without colours too."""
+    results = [
+        CheckResult("snapshot"),
+        CheckResult("opt-in-tag", CheckStatus.FAILED, "no tag"),
+        CheckResult("kms-key", CheckStatus.SKIPPED, "there is no source snapshot"),
+    ]
+    lines = lines_of(a_plan(results=results))
+    assert lines[lines.index("Checks") + 1 :][:3] == [
+        "✓ snapshot",
+        "✗ opt-in-tag: no tag",
+        "– kms-key: skipped, because there is no source snapshot",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        (0, "No check failed. The restore would run."),
+        (1, "1 check failed. The restore would stop."),
+        (2, "2 checks failed. The restore would stop."),
+    ],
+)
+def test_the_verdict_counts_the_failed_checks(failed: int, expected: str) -> None:
+    """It is the last line of the page; skipped checks do not count."""
+    skipped = CheckResult("kms-key", CheckStatus.SKIPPED, "-")
+    plan = a_plan(results=[skipped, *[CheckResult("topic", CheckStatus.FAILED, "-")] * failed])
+    assert verdict(plan) == expected
+    assert lines_of(plan)[-1] == expected
