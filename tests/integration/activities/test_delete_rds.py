@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from activities.clusters import ClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
 from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
-from tests.rigs.activities import ActivityRig
+from tests.rigs.activities import ActingTrail, ActivityRig
+from tests.rigs.activity_resources import TARGET_REGION
 
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
 
@@ -74,6 +76,32 @@ def test_the_intent_to_delete_is_written_before_the_first_deletion(rig: Activity
     (row,) = rig.shared.table.list_rows(rig.operation_id)
     assert row.details == f"Deleting {rig.target.cluster} ({resource_id})"
     assert row.resource_arns == (rig.target.arn,)
+
+
+def test_a_cluster_that_takes_the_name_during_the_intent_is_not_deleted(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """The cluster is read again after the intent, and its resource id compared."""
+    step_input = rig.delete_input(snapshot, rig.make_target(instances=1))
+
+    def replace_target() -> None:
+        rig.rename_target(f"{rig.target.cluster}-kept")
+        rig.make_cluster(TARGET_REGION, rig.target.cluster)
+        rig.clear_calls()
+
+    rig.run(ClusterActivities(rig.aws, ActingTrail(rig.intents, replace_target)).delete_rds, step_input)
+    assert rig.calls(*DELETIONS) == []
+
+
+def test_an_instance_that_is_being_deleted_is_not_deleted_again(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The second poll calls DeleteDBCluster alone."""
+    step_input = rig.delete_input(snapshot, rig.make_target())
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
+    rig.run(rig.clusters.delete_rds, step_input)
+    assert set(rig.instances().values()) == {"deleting"}
+    rig.clear_calls()
+    rig.run(rig.clusters.delete_rds, step_input)
+    assert [call.operation for call in rig.calls(*DELETIONS)] == ["DeleteDBCluster"]
 
 
 @pytest.mark.parametrize("operation", ["Query", "PutItem"])

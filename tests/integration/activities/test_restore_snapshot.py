@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from errors import Refused, ResourceBusy, StepFailed
-from models.snapshots import SourceSnapshot
+from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import KEY_ALIAS, SOURCE_REGION
 
 
 @pytest.fixture
@@ -87,6 +88,26 @@ def test_a_cluster_of_another_operation_is_not_adopted(rig: ActivityRig, snapsho
     rig.operation_id = "op-999999"
     with pytest.raises(Refused, match="op-999999 did not restore it"):
         restore(rig, snapshot)
+
+
+def test_a_cluster_restored_from_another_snapshot_is_not_adopted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Even if this operation restored it."""
+    restore(rig, snapshot)
+    tag = {"Key": "aurora-restore:restored-from", "Value": f"{rig.copy_of(snapshot).arn}-2"}
+    rig.rds().add_tags_to_resource(ResourceName=rig.target.arn, Tags=[tag])
+    with pytest.raises(Refused, match="Another cluster has the target's name"):
+        restore(rig, snapshot)
+
+
+def test_without_a_copy_the_restore_gets_the_kms_key(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """In one region the restore is what encrypts with the request's key; a copy has that key already."""
+    restore(rig, snapshot)
+    rig.target = rig.target.model_copy(update={"region": SOURCE_REGION, "cluster": f"{rig.target.cluster}-2"})
+    source_snapshot = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
+    with pytest.raises(StepFailed):  # the key is in the other region
+        restore(rig, snapshot, snapshot_copy=source_snapshot)
+    keys = [call.parameters.get("KmsKeyId") for call in rig.calls("RestoreDBClusterFromSnapshot")]
+    assert keys == [None, KEY_ALIAS]
 
 
 def test_an_old_cluster_that_is_being_deleted_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
