@@ -1,20 +1,23 @@
-"""What can go wrong, sorted by the one question of a night shift: wait, or wake someone?
+"""The errors of the pipeline, sorted by the one question of the operator on call: wait, or wake someone?
 
-    PipelineError               what the operator reads: found, wanted, what to do
-    ├── Transient               WAIT: Temporal repeats the step's call, the night goes on
-    │   ├── AwsUnavailable      throttled, HTTP 5xx, connection lost, token expired
-    │   ├── ResourceBusy        RDS is still busy with the resource
-    │   ├── StaleRead          the worker stood still between its look and a deletion
-    │   ├── DatabaseUnreachable the restored database does not take the connection
-    │   └── TrailUnavailable    the audit trail did not take a row that must be there first
-    └── Final                   WAKE SOMEONE: the night ends, the error notification goes out
-        ├── Refused             a guard said no, nothing was changed by this step
-        ├── StepFailed          AWS or the database said no
-        ├── DeadlinePassed      a wait took longer than the request allows
-        └── Cancelled           an operator cancelled while the step was waiting
+    PipelineError                 has a text for the operator: what happened, what was expected, what to do
+    ├── Transient                 WAIT: Temporal repeats the activity, the restore continues
+    │   ├── AwsUnavailable        AWS throttled, answered with HTTP 5xx, or could not be reached; a token expired
+    │   ├── ResourceBusy          RDS is still busy with the resource
+    │   ├── StaleRead             the worker stood still between a read and the deletion that is based on it
+    │   ├── DatabaseUnreachable   the restored database does not accept the connection
+    │   └── TrailUnavailable      the audit trail did not accept a row that must be written first
+    └── Final                     WAKE SOMEONE: the restore ends, the error notification is sent
+        ├── Refused               a guard refused; this step changed nothing
+        ├── StepFailed            AWS or the database refused the call
+        ├── DeadlinePassed        a wait took longer than the request allows
+        ├── Cancelled             an operator cancelled while the step was waiting
+        ├── InvalidRequest        the workflow's input is not a restore request
+        ├── RestoreAlreadyRunning another restore of the target is running
+        └── TrailConflict         the audit trail has another row under the key of this one
 
-Both branches are Temporal ``ApplicationError``s, so that the type, the text and the `Fault` reach the history,
-the Web UI, the trail and the notification without translation. Nothing secret may be put into one.
+Both branches are Temporal ``ApplicationError``s, so that type, text and `Fault` reach the history, the Web UI, the trail
+and the notification unchanged. Never put a secret into one.
 Source: Temporal docs, Failure detection, "Application Failure".
 """
 
@@ -32,24 +35,24 @@ from temporalio.exceptions import (
 
 
 class Fault(BaseModel):
-    """One failure as it is told everywhere: trail, notification, Web UI, exit of the starter."""
+    """One failure, in the same words in the trail, the notification, the Web UI and on the terminal."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str
-    """The name of the class in this module, also the failure's type in Temporal."""
+    """The name of the class in this module, and the failure's type in Temporal."""
     short: str
     """The text of the trail's Details column, such as "Invalid snapshot ID"."""
     message: str
-    """What was found, what was wanted, what to do."""
+    """What happened, to which resource, what was expected, what to do."""
     code: str | None = None
-    """The wire code of the AWS fault or the SQLSTATE, if one was behind it."""
+    """The code of the AWS error or the SQLSTATE that caused it, if there is one."""
     request_id: str | None = None
     """The AWS request id, for a support case."""
 
 
 class PipelineError(ApplicationError):
-    """The root: an error that an operator can act on."""
+    """The base class: an error that an operator can act on."""
 
     retryable = False
 
@@ -61,7 +64,7 @@ class PipelineError(ApplicationError):
         code: str | None = None,
         request_id: str | None = None,
     ) -> None:
-        """`short` is the trail's Details; `message` says what was found, what was wanted and what to do."""
+        """`short` is the text of the trail's Details column; the other arguments are those of `Fault`."""
         self.fault = Fault(type=type(self).__name__, short=short, message=message, code=code, request_id=request_id)
         super().__init__(
             f"{short}: {message}",
@@ -71,7 +74,7 @@ class PipelineError(ApplicationError):
         )
 
     def with_more(self, text: str) -> Self:
-        """The same error, whose message goes on with this text."""
+        """The same error with this text appended to its message."""
         fault = self.fault
         return type(self)(
             fault.short,
@@ -82,29 +85,29 @@ class PipelineError(ApplicationError):
 
 
 class Transient(PipelineError):
-    """Wait: the same call may go through later."""
+    """Wait: the same call may succeed later."""
 
     retryable = True
 
 
 class AwsUnavailable(Transient):
-    """AWS throttled, failed inside or could not be reached."""
+    """AWS throttled, had an internal error, or could not be reached."""
 
 
 class ResourceBusy(Transient):
-    """RDS refuses for now, because it is busy with the resource."""
+    """RDS refuses the call while it is busy with the resource."""
 
 
 class StaleRead(Transient):
-    """A deletion was held back, because what it was based on may have changed since."""
+    """A deletion was not sent, because what it is based on may have changed since it was read."""
 
 
 class DatabaseUnreachable(Transient):
-    """The restored database does not take the connection."""
+    """The restored database does not accept the connection."""
 
 
 class TrailUnavailable(Transient):
-    """The audit trail could not be written, and nothing is deleted without it."""
+    """The audit trail cannot be written, and nothing is deleted without it."""
 
 
 class Final(PipelineError):
@@ -116,7 +119,7 @@ class Refused(Final):
 
 
 class StepFailed(Final):
-    """AWS or the database refused the step's call, or a resource ended in a state from which it does not return."""
+    """AWS or the database refused the step's call, or a resource is in a status from which it does not recover."""
 
 
 class DeadlinePassed(Final):
@@ -124,7 +127,7 @@ class DeadlinePassed(Final):
 
 
 class Cancelled(Final):
-    """The operator cancelled while the step was waiting; the text says how far it was."""
+    """An operator cancelled while the step was waiting; the text has the progress."""
 
 
 class InvalidRequest(Final):
@@ -136,21 +139,21 @@ class RestoreAlreadyRunning(Final):
 
 
 class TrailConflict(Final):
-    """The trail holds another row under the key of this one: somebody changed it, or two operations share a number."""
+    """The trail has another row under the key of this one: it was changed, or two operations share a number."""
 
 
-_AROUND = (ActivityError, ChildWorkflowError, TimeoutError, ServerError)
+_WRAPPERS = (ActivityError, ChildWorkflowError, TimeoutError, ServerError)
 
 
 def fault_of(error: BaseException) -> Fault:
-    """The fault behind any error that a workflow can catch from an activity or a child.
+    """The fault of any error that a workflow can catch from an activity or a child workflow.
 
-    Timeouts and cancellations are Temporal's own failures and have no text of ours; they get one here.
+    Timeouts and cancellations are failures of Temporal's own without a text of ours; they get one here.
     """
     cause: BaseException = error
-    # A schedule-to-close timeout between two attempts carries the last attempt's failure: that is what the operator needs.
-    # Should that be too long for Temporal to keep while it is tried again, it stands behind an error of the server's.
-    while isinstance(cause, _AROUND) and cause.__cause__ is not None:
+    # A schedule-to-close timeout between two attempts has the last attempt's failure as its cause: the operator needs that.
+    # If that failure is too long for Temporal to keep between two attempts, it is the cause of an error of the server.
+    while isinstance(cause, _WRAPPERS) and cause.__cause__ is not None:
         cause = cause.__cause__
     if is_cancelled_exception(cause):
         return Fault(type="Cancelled", short="Cancelled", message="The operation was cancelled.")
@@ -171,8 +174,8 @@ def _application_fault(error: ApplicationError) -> Fault:
 def _timeout_fault(error: TimeoutError) -> Fault:
     kind = error.type.name if error.type else "TIMEOUT"
     advice = (
-        "No worker took the call: is one running on this task queue?"
+        "No worker started the call. Check that a worker polls this task queue."
         if kind == "SCHEDULE_TO_START"
-        else "The worker did not answer in time; the call may have taken effect. The next attempt or night looks first."
+        else "The worker did not answer in time; its call may have taken effect. The next attempt reads first."
     )
     return Fault(type="Timeout", short=f"Timed out ({kind})", message=advice)
