@@ -184,7 +184,7 @@ async def run(settings: Settings) -> None:
 
 
 async def log_whether_current(client: Client, version: WorkerDeploymentVersion) -> None:
-    """Log whether new restores run on this version: a worker whose version nobody made current waits for ever.
+    """Log whether new restores run on this version: a worker whose version is not current waits for ever.
 
     It cannot refuse to start, because Temporal makes a version current only after a worker of it has polled.
     Source: Temporal docs, Worker Versioning.

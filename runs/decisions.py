@@ -26,7 +26,7 @@ class DecisionUnknown(Exception):
 
 
 async def send_decision(run: RestoreRun, decided: OperatorDecision) -> None:
-    """Tell a restore whose failed step waits for its operator how to continue. Sent twice, it counts once.
+    """Send the decision to a restore whose failed step waits for one. Sent twice, it counts once.
 
     Raises `RestoreRefused` if the restore does not wait, if the step does not allow this decision, or if no worker
     answers. Raises `DecisionUnknown` if after sending no worker answers, Temporal becomes unavailable, or the task is

@@ -30,7 +30,7 @@ STEPS = 9
 
 
 class Operator:
-    """Somebody at a terminal."""
+    """An operator at a terminal."""
 
     def __init__(self, stack: Stack, scratch: Scratch) -> None:
         self.stack, self.scratch, self.workers = stack, scratch, 0
@@ -64,10 +64,10 @@ class Operator:
         answer = json.loads(
             self.temporal("workflow", "query", "--workflow-id", TARGET_WORKFLOW, "--type", "state", "--output", "json")
         )
-        found: dict[str, Any] = answer["queryResult"][0] or {}
-        return found
+        state: dict[str, Any] = answer["queryResult"][0] or {}
+        return state
 
-    def until_step(self, step: str) -> None:
+    def wait_for_step(self, step: str) -> None:
         for _ in range(300):
             state = self.run(
                 BIN / "temporal", "workflow", "query", "--workflow-id", TARGET_WORKFLOW, "--type", "state", "--output", "json",
@@ -76,10 +76,10 @@ class Operator:
             if step in state:
                 return
             time.sleep(0.1)
-        raise AssertionError(f"the night did not come to {step}")
+        raise AssertionError(f"the restore did not reach {step}")
 
-    def changes(self, operation: str) -> int:
-        """How often an operation that changes something took effect."""
+    def count_calls(self, operation: str) -> int:
+        """How many calls of an AWS operation succeeded."""
         return sum(call.operation == operation and call.outcome == "OK" for call in self.stack.emulator.calls)
 
 
@@ -91,8 +91,8 @@ def operator() -> Iterator[Operator]:
         yield operator
 
 
-def test_a_night_from_the_starter(operator: Operator) -> None:
-    """`starter.py start` follows a night to its end; the trail has nine rows, and a user that the night made reads the data."""
+def test_starter_runs_a_restore(operator: Operator) -> None:
+    """`starter.py start` follows it to its end; the trail has nine rows, and a user that the restore set reads the data."""
     operator.stack.demo.write_to_source("INSERT INTO orders VALUES (77, 'Margaret', 10)")
     operator.stack.demo.take_automated_snapshot()
     worker = operator.worker()
@@ -108,34 +108,37 @@ def test_a_night_from_the_starter(operator: Operator) -> None:
 
 
 def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
-    """A worker killed in mid-night and started again: the night ends well, with one copy, one restore, a whole trail."""
+    """After a worker is killed twice and started again, the restore succeeds with one copy, one restore and a whole trail."""
     operator.stack.demo.take_automated_snapshot()
-    copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
+    copies, restores = (
+        operator.count_calls("CopyDBClusterSnapshot"),
+        operator.count_calls("RestoreDBClusterFromSnapshot"),
+    )
     killed = operator.worker()
     operator.temporal(
         "workflow", "start", "--type", "AuroraRestoreWorkflow", "--task-queue", "aurora-restore", "--workflow-id", "by-cli",
         "--input-file", EXAMPLE,
     )  # fmt: skip
-    operator.until_step("check-copy-status")
+    operator.wait_for_step("check-copy-status")
     killed.kill()
     running = operator.worker()
-    operator.until_step("delete-rds")
+    operator.wait_for_step("delete-rds")
     running.kill()
     running = operator.worker()
     operator.temporal("workflow", "result", "--workflow-id", "by-cli")
     assert [status for _, status in operator.outcomes("op-002")] == ["SUCCESS"] * STEPS
-    assert operator.changes("CopyDBClusterSnapshot") == copies + 1
-    assert operator.changes("RestoreDBClusterFromSnapshot") == restores + 1
+    assert operator.count_calls("CopyDBClusterSnapshot") == copies + 1
+    assert operator.count_calls("RestoreDBClusterFromSnapshot") == restores + 1
     running.stop()
 
 
-def test_a_night_from_the_schedule(operator: Operator) -> None:
-    """The schedule that starter.py makes runs a night when triggered; a second start meanwhile is refused by name."""
+def test_the_schedule_runs_a_restore(operator: Operator) -> None:
+    """The schedule of starter.py runs a restore when triggered; a second start is refused and names the running one."""
     operator.stack.demo.take_automated_snapshot()
     worker = operator.worker()
     operator.starter("schedule", EXAMPLE, "--time-zone", "Europe/Berlin", "--paused")
     operator.temporal("schedule", "trigger", "--schedule-id", "aurora-restore-orders-staging")
-    operator.until_step("op-003")
+    operator.wait_for_step("op-003")
     refused = operator.starter("start", EXAMPLE, code=3)
     assert TARGET_WORKFLOW in refused.stderr
     assert "op-003" in refused.stderr
@@ -151,15 +154,18 @@ def test_a_night_from_the_schedule(operator: Operator) -> None:
     worker.stop()
 
 
-def test_a_night_goes_on_once_its_database_is_mended(operator: Operator, tmp_path: Path) -> None:
-    """It fails at setup-db-users, somebody mends the data, retry: no second copy, and the trail tells all of it."""
+def test_a_failed_restore_is_retried_after_its_data_is_fixed(operator: Operator, tmp_path: Path) -> None:
+    """A check fails, the data is fixed, `retry` succeeds: no second copy, and the trail has every step of it."""
     demo = operator.stack.demo
-    demo.write_to_source("INSERT INTO orders VALUES (78, 'Nobody', -1)")
+    demo.write_to_source("INSERT INTO orders VALUES (78, 'Unknown', -1)")
     demo.take_automated_snapshot()
     none_below_zero = {"database": "orders", "query": "SELECT count(*) FROM orders WHERE total < 0", "expected": [[0]]}
     checked = tmp_path / "checked.json"
     checked.write_text(json.dumps(json.loads(EXAMPLE.read_text()) | {"checks": [none_below_zero]}))
-    copies, restores = operator.changes("CopyDBClusterSnapshot"), operator.changes("RestoreDBClusterFromSnapshot")
+    copies, restores = (
+        operator.count_calls("CopyDBClusterSnapshot"),
+        operator.count_calls("RestoreDBClusterFromSnapshot"),
+    )
     worker = operator.worker()
     operator.starter("start", checked, code=1)
     assert demo.read_from_target("orders_app", "DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
@@ -174,15 +180,15 @@ def test_a_night_goes_on_once_its_database_is_mended(operator: Operator, tmp_pat
         ("archive-snapshot", "SUCCESS", "Snapshot archived"),
         ("sns-notification", "SUCCESS", "Notification sent"),
     ]
-    assert operator.changes("CopyDBClusterSnapshot") == copies + 1
-    assert operator.changes("RestoreDBClusterFromSnapshot") == restores + 1
+    assert operator.count_calls("CopyDBClusterSnapshot") == copies + 1
+    assert operator.count_calls("RestoreDBClusterFromSnapshot") == restores + 1
     operator.starter("audit", "verify", "op-004")
     demo.write_to_source("DELETE FROM orders WHERE total < 0")
     worker.stop()
 
 
 def test_no_secret_was_left_anywhere(operator: Operator) -> None:
-    """After all those nights no password stands in a history, a row, a message or a log."""
+    """After these restores no password is in a history, a row, a message or a log."""
     demo = operator.stack.demo
     manager = demo.client("secretsmanager")
     planted = [
@@ -197,8 +203,8 @@ def test_no_secret_was_left_anywhere(operator: Operator) -> None:
     places["messages"] = json.dumps(demo.receive_notifications())
     places["logs"] = "".join(path.read_text() for path in operator.scratch.path.glob("*.log"))
     assert all(len(text) > 1000 for text in places.values())
-    found = {place for place, text in places.items() for password in planted if password in text}
-    assert not found
+    exposed = {place for place, text in places.items() for password in planted if password in text}
+    assert not exposed
 
 
 async def histories(address: str) -> str:

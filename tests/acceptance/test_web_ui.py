@@ -1,4 +1,4 @@
-"""A night in Temporal's Web UI, in a real browser: where it stands and why it failed can be read off the page."""
+"""A restore in Temporal's Web UI, in a real browser: its page shows the step, the progress and the fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
-from tests.rigs.cli import ROOT, run
+from tests.rigs.cli import ROOT, run_command
 from tests.rigs.durations import SLOW_COPY
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -34,7 +34,7 @@ SHADES = 100
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     with Stack(durations=SLOW_COPY) as stack, Scratch("web-ui") as scratch:
-        assert run(stack, "setup").code == 0
+        assert run_command(stack, "setup").code == 0
         start_worker(scratch, stack.environment)
         yield stack
 
@@ -57,18 +57,18 @@ def shades(png: bytes) -> int:
     return len(set(zlib.decompress(data)))
 
 
-def pictured(page: Page, path: Path) -> int:
-    """Take a picture to look at; how much is on it."""
+def take_picture(page: Page, path: Path) -> int:
+    """Take a picture and return how many shades it has."""
     return shades(page.screenshot(path=path))
 
 
-def test_the_page_of_a_night_says_where_it_stands_and_why_it_failed(stack: Stack, page: Page, tmp_path: Path) -> None:
-    """While it copies, the pending timer has step and percentage; once it failed, the fault stands on the page."""
+def test_the_page_of_a_restore_shows_its_step_and_its_fault(stack: Stack, page: Page, tmp_path: Path) -> None:
+    """While it copies, the pending timer has step and percentage; after the failure, the page has the fault."""
     url = f"{stack.temporal.ui_url}/namespaces/default/workflows/{WORKFLOW}"
-    assert run(stack, "start", EXAMPLE, "--no-wait").code == 0
+    assert run_command(stack, "start", EXAMPLE, "--no-wait").code == 0
     page.goto(url)
     expect(page.get_by_text(re.compile(r"check-copy-status: copying \d+ ?%")).first).to_be_visible(timeout=30_000)
-    assert pictured(page, tmp_path / "running.png") > SHADES
+    assert take_picture(page, tmp_path / "running.png") > SHADES
 
     stack.emulator.faults.add(
         "rds",
@@ -83,4 +83,4 @@ def test_the_page_of_a_night_says_where_it_stands_and_why_it_failed(stack: Stack
     page.goto(url)
     expect(page.get_by_text("Invalid VPC configuration").first).to_be_visible(timeout=60_000)
     expect(page.get_by_text(re.compile("^Failed$", re.IGNORECASE)).first).to_be_visible(timeout=30_000)
-    assert pictured(page, tmp_path / "failed.png") > SHADES
+    assert take_picture(page, tmp_path / "failed.png") > SHADES

@@ -19,7 +19,7 @@ from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Step
 from models.workflow_names import STATE_QUERY
-from tests.rigs.cli import Said
+from tests.rigs.cli import CommandResult
 from tests.rigs.emulator import environment_variables
 from tests.rigs.failing_calls import fail_step
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig, TrailRow
@@ -54,11 +54,11 @@ class ResumedRestores:
     rig: RestoreRig
     variables: Mapping[str, str]
 
-    async def operator(self, *arguments: str) -> Said:
+    async def operator(self, *arguments: str) -> CommandResult:
         """Run `starter.py` with these arguments inside this process, in a thread of its own."""
         return await asyncio.to_thread(self._run_starter, arguments)
 
-    def _run_starter(self, arguments: tuple[str, ...]) -> Said:
+    def _run_starter(self, arguments: tuple[str, ...]) -> CommandResult:
         out, err = io.StringIO(), io.StringIO()
         with (
             environment_variables(dict(self.variables)),
@@ -69,7 +69,7 @@ class ResumedRestores:
                 code = starter.main(arguments)
             except SystemExit as exited:  # argparse exits by itself
                 code = int(str(exited.code))
-        return Said(code, out.getvalue(), err.getvalue())
+        return CommandResult(code, out.getvalue(), err.getvalue())
 
     def fail_step(self, step: Step, count: int = 1) -> None:
         """Let a step fail for good, so many times."""
@@ -97,7 +97,7 @@ class ResumedRestores:
         await wait_for_state(handle, is_waiting)
         return handle, await self.operation(handle)
 
-    async def decide(self, operation_id: str, decision: Decision, *options: str) -> Said:
+    async def decide(self, operation_id: str, decision: Decision, *options: str) -> CommandResult:
         """Let the operator decide, as kim@ops."""
         return await self.operator(decision.value, operation_id, "--by", "kim@ops", *options)
 

@@ -1,4 +1,4 @@
-"""AWS's own variables, wrong or missing: every verb says it with one sentence, and none with a traceback."""
+"""AWS's own variables, wrong or missing: every verb prints a sentence, and none a traceback."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from clients.aws import AwsClients, WrongEndpoint
-from devstack.pipeline import ROOT, own_environment
+from devstack.pipeline import own_environment
 from devstack.stack import Stack
 from models.request import Location
-from tests.rigs.cli import Said
+from tests.rigs.cli import ROOT, CommandResult
 
-Operator = Callable[..., Said]
+Operator = Callable[..., CommandResult]
 ROLE = "arn:aws:iam::111122223333:role/aurora-restore"
 WITH_A_ROLE = Location(account_id="111122223333", region="eu-central-1", role_arn=ROLE)
 VERBS = (["setup"], ["audit"], ["audit", "verify"], ["plan", "REQUEST"], ["cleanup", "REQUEST"])
 
 
 @pytest.fixture
-def assuming(request_file: Path) -> Path:
+def request_with_roles(request_file: Path) -> Path:
     """The request, with a role in both accounts."""
     request = json.loads(request_file.read_text())
     for side in ("source", "target"):
@@ -35,30 +35,30 @@ def assuming(request_file: Path) -> Path:
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 @pytest.mark.parametrize("address", ["127.0.0.1:4566", "http://127.0.0.1:45x6"], ids=["no-scheme", "no-port"])
-def test_an_endpoint_that_is_no_address_is_the_users_mistake(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, assuming: Path, verb: list[str], address: str
+def test_an_invalid_endpoint_is_a_mistake_in_the_settings(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, request_with_roles: Path, verb: list[str], address: str
 ) -> None:
-    """Exit 2, and the variable's name: botocore has a bare ValueError for it, at once or at the first call."""
+    """Exit code 2, and the variable's name; botocore raises a bare ValueError, at once or at the first call."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    said = operator(*(assuming if word == "REQUEST" else word for word in verb))
-    assert (said.code, said.out) == (2, "")
-    assert said.err.splitlines()[-2] == "The settings are wrong:"
-    assert said.err.splitlines()[-1].startswith("AWS_ENDPOINT_URL: ")
-    assert said.err.endswith("expected an address with its scheme, such as http://127.0.0.1:4566\n")
+    result = operator(*(request_with_roles if word == "REQUEST" else word for word in verb))
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-2] == "The settings are wrong:"
+    assert result.err.splitlines()[-1].startswith("AWS_ENDPOINT_URL: ")
+    assert result.err.endswith("expected an address with its scheme, such as http://127.0.0.1:4566\n")
 
 
 @pytest.mark.parametrize("service", ["RDS", "STS"])
-def test_the_variable_of_one_service_is_named(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, assuming: Path, service: str
+def test_the_variable_of_a_single_service_is_named(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, request_with_roles: Path, service: str
 ) -> None:
-    """As botocore, which takes it before the general one; also that of STS, which only a role needs."""
+    """It goes before the general one, as in botocore; so does that of STS, which only a role needs."""
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", "localhost:4566")
-    said = operator("plan", assuming)
-    assert (said.code, f"\nAWS_ENDPOINT_URL_{service}: Invalid endpoint: localhost:4566; " in said.err) == (2, True)
+    result = operator("plan", request_with_roles)
+    assert (result.code, f"\nAWS_ENDPOINT_URL_{service}: Invalid endpoint: localhost:4566; " in result.err) == (2, True)
 
 
-def test_a_worker_does_not_start_with_an_endpoint_that_is_no_address(set_up: Stack) -> None:
-    """As with every wrong setting: exit 2 and what is wrong."""
+def test_a_worker_does_not_start_with_an_invalid_endpoint(set_up: Stack) -> None:
+    """Exit code 2 and the sentence, as for every wrong setting."""
     variables = own_environment(set_up.environment) | {"AWS_ENDPOINT_URL": "127.0.0.1:4566"}
     done = subprocess.run(
         [sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60, check=False
@@ -68,10 +68,10 @@ def test_a_worker_does_not_start_with_an_endpoint_that_is_no_address(set_up: Sta
     assert "Traceback" not in done.stderr
 
 
-def test_an_endpoint_of_the_configuration_file_is_said_to_be_one(
+def test_an_invalid_endpoint_in_the_configuration_file_names_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No variable is named that nobody has set."""
+    """No variable is named that is not set."""
     (tmp_path / "config").write_text("[default]\nendpoint_url = localhost:4566\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -80,20 +80,20 @@ def test_an_endpoint_of_the_configuration_file_is_said_to_be_one(
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-def test_missing_credentials_are_said_by_every_verb(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, assuming: Path, verb: list[str]
+def test_every_verb_reports_missing_credentials(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, request_with_roles: Path, verb: list[str]
 ) -> None:
-    """The same sentence and exit 5, with a role to assume and without, and not as the trail's trouble."""
+    """The same sentence and exit code 5, with a role to assume and without, and not as a problem of the trail."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    said = operator(*(assuming if word == "REQUEST" else word for word in verb))
-    assert said.code == 5
-    assert said.err.splitlines()[-1] == (
+    result = operator(*(request_with_roles if word == "REQUEST" else word for word in verb))
+    assert result.code == 5
+    assert result.err.splitlines()[-1] == (
         "No AWS credentials were found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     )
 
 
-def test_credentials_that_come_later_are_found(set_up: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker whose credentials were missing for a moment assumes its roles once they are there."""
+def test_credentials_are_found_once_they_exist(set_up: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose credentials were missing for a moment assumes its roles afterwards."""
     for name, value in set_up.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

@@ -1,4 +1,4 @@
-"""What the commands answer when nothing runs: help, mistakes, set-up, and services that are not there."""
+"""The commands when nothing runs: help, mistakes, setup, and services that are unavailable."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from devstack.stack import Stack
 from models.search_attributes import ALL
 from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW, STATE_QUERY
 from settings import PREFIX, Settings
-from tests.rigs.cli import ROOT, Said, run
+from tests.rigs.cli import EXAMPLE, ROOT, CommandResult, run_command
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
 
-Operator = Callable[..., Said]
-EXAMPLE = ROOT / "examples" / "restore.json"
+Operator = Callable[..., CommandResult]
 NOWHERE = "127.0.0.1:1"
 
 
-def test_help_answers_before_anything_heavy_is_loaded() -> None:
-    """Neither Temporal's nor AWS's library is needed to say what the verbs are."""
+def test_help_loads_no_large_library() -> None:
+    """It needs neither Temporal's nor AWS's library, nor pydantic and rich."""
     script = (
         "import sys, starter\n"
         "try: starter.main(['--help'])\n"
@@ -40,8 +39,8 @@ def test_help_answers_before_anything_heavy_is_loaded() -> None:
     assert time.monotonic() - began < 2  # 0.15 s on an idle machine
 
 
-def test_help_names_settings_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """A variable that was renamed is renamed in the help too."""
+def test_help_names_only_settings_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting that is renamed has to be renamed in the help."""
     with pytest.raises(SystemExit):
         starter.main(["--help"])
     named = re.findall(rf"{PREFIX}(\w+)", capsys.readouterr().out)
@@ -49,8 +48,8 @@ def test_help_names_settings_that_exist(capsys: pytest.CaptureFixture[str]) -> N
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
 
-def test_the_workflows_are_called_by_their_own_names() -> None:
-    """The command line knows them by name alone, and so must be told when a name changes."""
+def test_the_workflows_have_the_names_that_the_commands_use() -> None:
+    """The commands know the workflows by name alone."""
     for workflow_class, name in ((AuroraRestoreWorkflow, RESTORE_WORKFLOW), (AuroraCleanupWorkflow, CLEANUP_WORKFLOW)):
         definition = workflow._Definition.must_from_class(workflow_class)
         assert (definition.name, STATE_QUERY in definition.queries) == (name, True)
@@ -75,20 +74,20 @@ def test_the_workflows_are_called_by_their_own_names() -> None:
     ],
     ids=lambda arguments: " ".join(map(str, arguments[:1] + arguments[2:])),
 )
-def test_mistyped_arguments_are_the_users_mistake(operator: Operator, arguments: list[str]) -> None:
-    """Exit 2, usage on stderr, nothing on stdout."""
-    said = operator(*arguments)
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("usage: starter.py")
+def test_mistyped_arguments_print_the_usage(operator: Operator, arguments: list[str]) -> None:
+    """Exit code 2, usage on stderr, nothing on stdout."""
+    result = operator(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("usage: starter.py")
 
 
-def test_a_bad_request_file_starts_nothing(operator: Operator, tmp_path: Path) -> None:
-    """Exit 2, every fault listed."""
-    path = tmp_path / "night.json"
+def test_an_invalid_request_file_starts_nothing(operator: Operator, tmp_path: Path) -> None:
+    """Exit code 2, and every mistake is listed."""
+    path = tmp_path / "restore.json"
     path.write_text("{}")
-    said = operator("start", path)
-    assert (said.code, said.out) == (2, "")
-    assert said.err.splitlines()[1:] == [
+    result = operator("start", path)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[1:] == [
         "source: is required",
         "target: is required",
         "notification: is required",
@@ -96,10 +95,10 @@ def test_a_bad_request_file_starts_nothing(operator: Operator, tmp_path: Path) -
 
 
 def test_wrong_settings_are_listed(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 2, and the variable's name."""
+    """Exit code 2, and the variable's name."""
     monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
-    said = operator("audit")
-    assert (said.code, "AURORA_RESTORE_AUDIT_REGION: is required" in said.err) == (2, True)
+    result = operator("audit")
+    assert (result.code, "AURORA_RESTORE_AUDIT_REGION: is required" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -113,71 +112,73 @@ def test_wrong_settings_are_listed(operator: Operator, monkeypatch: pytest.Monke
         ["cleanup", EXAMPLE, "--delete"],
     ],
 )
-def test_temporal_that_is_not_there_is_named(
+def test_an_unreachable_temporal_is_named(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    """Exit 5, where it was looked for and what to set."""
+    """Exit code 5, the address that was tried, and what to set."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", NOWHERE)
-    said = operator(*arguments)
-    assert (said.code, said.out) == (5, "")
-    assert NOWHERE in said.err
-    assert "TEMPORAL_ADDRESS" in said.err
+    result = operator(*arguments)
+    assert (result.code, result.out) == (5, "")
+    assert NOWHERE in result.err
+    assert "TEMPORAL_ADDRESS" in result.err
 
 
-def test_a_namespace_that_is_not_there_is_named(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 5 and Temporal's own words."""
+def test_a_namespace_that_does_not_exist_is_named(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 5, Temporal's own words, and the variable to check."""
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
-    said = operator("status")
-    assert (said.code, said.err) == (
+    result = operator("status")
+    assert (result.code, result.err) == (
         5,
         "Temporal refused the request: Namespace nowhere is not found. Check TEMPORAL_NAMESPACE.\n",
     )
 
 
-def test_aws_that_is_not_there_is_named(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 5, and the address that did not answer."""
+def test_an_unreachable_aws_is_named(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 5, and the address that did not answer."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{NOWHERE}")
     for verb in ("audit", "setup"):
-        said = operator(verb)
-        assert (said.code, said.out) == (5, "")
-        assert NOWHERE in said.err
+        result = operator(verb)
+        assert (result.code, result.out) == (5, "")
+        assert NOWHERE in result.err
 
 
-def test_missing_credentials_are_said(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 5, and which variables hold them."""
+def test_missing_credentials_are_reported(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 5, and the variables that hold them."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    said = operator("setup")
-    assert said.code == 5
-    assert "No AWS credentials were found." in said.err
-    assert "AWS_PROFILE" in said.err
+    result = operator("setup")
+    assert result.code == 5
+    assert "No AWS credentials were found." in result.err
+    assert "AWS_PROFILE" in result.err
 
 
-def test_a_trail_that_was_never_made_says_how_to_make_it(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 5, the table and the command."""
-    monkeypatch.setenv("AURORA_RESTORE_AUDIT_TABLE", "never-made")
-    said = operator("audit")
-    assert said.code == 5
-    assert "never-made" in said.err
-    assert "starter.py setup" in said.err
+def test_a_missing_audit_table_names_the_command_that_creates_it(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5, the table and the command."""
+    monkeypatch.setenv("AURORA_RESTORE_AUDIT_TABLE", "never-created")
+    result = operator("audit")
+    assert result.code == 5
+    assert "never-created" in result.err
+    assert "starter.py setup" in result.err
 
 
-def test_what_is_not_there_is_refused(operator: Operator) -> None:
-    """Exit 3 for a night, an operation or a target that nobody knows."""
+def test_what_does_not_exist_is_refused(operator: Operator) -> None:
+    """Exit code 3 for a restore, an operation or a target that does not exist."""
     for arguments in (
         ["status", "op-999"],
         ["status", "nothing-here"],
         ["cancel", "nothing-here"],
         ["audit", "op-999"],
     ):
-        said = operator(*arguments)
-        assert (said.code, said.out) == (3, "")
-        assert arguments[1] in said.err
+        result = operator(*arguments)
+        assert (result.code, result.out) == (3, "")
+        assert arguments[1] in result.err
 
 
-def test_setup_twice_makes_everything_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what it made, and the second time that everything was there."""
+def test_setup_run_twice_creates_everything_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It prints what it created, and the second time that everything exists."""
     own = {"AURORA_RESTORE_AUDIT_TABLE": "twice-audit", "AURORA_RESTORE_OPERATIONS_TABLE": "twice-operations"}
-    first, second = (run(stack, "setup", **own) for _ in range(2))
+    first, second = (run_command(stack, "setup", **own) for _ in range(2))
     assert (first.code, second.code) == (0, 0)
     assert "table twice-audit: created" in first.out
     assert "table twice-operations: created" in first.out
@@ -186,7 +187,7 @@ def test_setup_twice_makes_everything_once(stack: Stack, monkeypatch: pytest.Mon
 
 
 async def test_search_attributes_of_another_type_are_refused(set_up: Stack) -> None:
-    """Nothing is found by an attribute that holds numbers; better to say so at once."""
+    """Restores cannot be found by an attribute that holds numbers, so setup refuses it."""
     from temporalio.api.enums.v1 import IndexedValueType
     from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
     from temporalio.common import SearchAttributeKey

@@ -1,4 +1,4 @@
-"""A decision whose answer does not come: the worker that was asked a moment ago is gone when it is sent."""
+"""A decision that is not answered: the worker answered a query a moment ago, and is gone when the decision is sent."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from models.steps import Status, Step
 from runs import decisions
 from runs.restores import RestoreRun
 from tests.integration.cli.test_restores import WORKFLOW_ID, terminate
-from tests.rigs.cli import Said
+from tests.rigs.cli import CommandResult
 
-Operator = Callable[..., Said]
+Operator = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def waiting(
     set_up: Stack, operator: Operator, monkeypatch: pytest.MonkeyPatch, request_file: Path
 ) -> Iterator[RestoreState]:
-    """How a night waited for its operator when a worker last answered; none takes its updates."""
-    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "nobody-decides")
+    """The state of a restore that waits for a decision, as the worker last reported it; no worker accepts the update."""
+    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "no-worker")
     assert operator("start", request_file, "--no-wait").code == 0
     now = datetime.now(UTC)
     failed = StepState(step=Step.ARCHIVE_SNAPSHOT, status=Status.FAILED, details="Access denied", started_at=now)
@@ -44,57 +44,57 @@ def waiting(
 
 
 @pytest.mark.parametrize("verb", ["retry", "skip", "abort"])
-def test_a_decision_without_an_answer_is_not_known(
+def test_a_decision_without_an_answer_is_unknown(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, waiting: RestoreState, verb: str
 ) -> None:
-    """It does not hang; exit 5, and what may be done: to say it again."""
+    """The command does not hang; exit code 5, and the sentence says that it is safe to repeat."""
 
-    async def state(_night: RestoreRun) -> RestoreState:
+    async def query_state(_run: RestoreRun) -> RestoreState:
         return waiting
 
-    monkeypatch.setattr(RestoreRun, "query_state", state)
+    monkeypatch.setattr(RestoreRun, "query_state", query_state)
     monkeypatch.setattr(decisions, "UPDATE_TIMEOUT", timedelta(seconds=0.5))
     for _ in range(2):
-        said = operator(verb, WORKFLOW_ID, "--by", "kim@ops")
-        assert (said.code, said.out) == (5, "")
-        assert said.err == (
+        result = operator(verb, WORKFLOW_ID, "--by", "kim@ops")
+        assert (result.code, result.out) == (5, "")
+        assert result.err == (
             f"Unknown whether {WORKFLOW_ID} received the decision to {verb}: no answer within 0.5 s. The command is safe "
             f"to repeat. See the state of the operation:\n    python starter.py status {WORKFLOW_ID}\n"
         )
 
 
 @pytest.mark.parametrize("status", [RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED])
-def test_a_decision_is_not_known_either_if_temporal_goes_away(
+def test_a_decision_is_unknown_if_temporal_becomes_unavailable(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, waiting: RestoreState, status: RPCStatusCode
 ) -> None:
-    """It may have taken the decision before it went: nothing was refused. Exit 5, and the same may be done."""
+    """Temporal may have accepted the decision before, so it counts neither as sent nor as refused; exit code 5."""
 
-    async def state(_night: RestoreRun) -> RestoreState:
+    async def query_state(_run: RestoreRun) -> RestoreState:
         return waiting
 
-    async def away(*_: Any, **__: Any) -> Any:
+    async def unavailable(*_: Any, **__: Any) -> Any:
         raise RPCError("tcp connect error", status, b"")
 
-    monkeypatch.setattr(RestoreRun, "query_state", state)
-    monkeypatch.setattr(WorkflowService, "update_workflow_execution", away)
-    said = operator("skip", WORKFLOW_ID, "--by", "kim@ops")
-    assert (said.code, said.out) == (5, "")
-    assert said.err == (
+    monkeypatch.setattr(RestoreRun, "query_state", query_state)
+    monkeypatch.setattr(WorkflowService, "update_workflow_execution", unavailable)
+    result = operator("skip", WORKFLOW_ID, "--by", "kim@ops")
+    assert (result.code, result.out) == (5, "")
+    assert result.err == (
         f"Unknown whether {WORKFLOW_ID} received the decision to skip: no answer from Temporal (tcp connect error). The "
         f"command is safe to repeat. See the state of the operation:\n    python starter.py status {WORKFLOW_ID}\n"
     )
 
 
-def test_ctrl_c_while_a_decision_is_sent(
+def test_a_decision_is_unknown_after_ctrl_c(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, waiting: RestoreState
 ) -> None:
-    """Exit 130 as always; whether the night was told is not known, and that is said."""
+    """Exit code 130 as always, and the sentence that the decision may have arrived."""
 
-    async def state(_night: RestoreRun) -> RestoreState:
+    async def query_state(_run: RestoreRun) -> RestoreState:
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         return waiting
 
-    monkeypatch.setattr(RestoreRun, "query_state", state)
-    said = operator("retry", WORKFLOW_ID)
-    assert (said.code, said.out) == (130, "")
-    assert f"Unknown whether {WORKFLOW_ID} received the decision to retry: interrupted." in said.err
+    monkeypatch.setattr(RestoreRun, "query_state", query_state)
+    result = operator("retry", WORKFLOW_ID)
+    assert (result.code, result.out) == (130, "")
+    assert f"Unknown whether {WORKFLOW_ID} received the decision to retry: interrupted." in result.err

@@ -17,9 +17,9 @@ from activities.rds.tags import COPY_FOR
 from devstack.demo_environment import REPLACED_BY, TARGET
 from devstack.stack import Stack
 from tests.integration.cli.test_restores import wait_until
-from tests.rigs.cli import ROOT, Said, run
+from tests.rigs.cli import ROOT, CommandResult, run_command
 
-Operator = Callable[..., Said]
+Operator = Callable[..., CommandResult]
 READS = re.compile(r"(Describe|List|Get)\w+|AssumeRole|Query")
 CLOSED_PORT = "http://127.0.0.1:1"
 
@@ -258,7 +258,7 @@ def test_without_aws_there_is_no_plan(operator: Operator, request_file: Path, mo
 
 def test_in_a_pipe_a_plan_is_plain_text(target: str, set_up: Stack, request_file: Path) -> None:
     """No colours and no folded lines: the page can be searched, mailed and compared with last week's."""
-    said = run(set_up, "plan", request_file)
+    said = run_command(set_up, "plan", request_file)
     assert (said.code, "\x1b" in said.out) == (0, False)
     assert max(map(len, said.out.splitlines())) < 300
 

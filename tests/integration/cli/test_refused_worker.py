@@ -1,4 +1,4 @@
-"""worker.py and what Temporal refuses it: a sentence and exit code 1, in time for whoever started it to read it."""
+"""A worker that Temporal refuses ends with a sentence and exit code 1."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from devstack.pipeline import ROOT, own_environment
+from devstack.pipeline import own_environment
 from devstack.stack import Stack
+from tests.rigs.cli import ROOT
 
 
 @pytest.mark.parametrize("verb", ["run", "check"])
 def test_a_namespace_that_does_not_exist_is_named(set_up: Stack, verb: str) -> None:
-    """Temporal's own words, and the variable to check."""
+    """The sentence has Temporal's own words, and the variable to check."""
     variables = own_environment(set_up.environment) | {"TEMPORAL_NAMESPACE": "nowhere"}
     done = subprocess.run(
         [sys.executable, ROOT / "worker.py", verb],

@@ -1,4 +1,4 @@
-"""The trail as a table: what each reader gets to see of it."""
+"""`starter.py audit`: which rows the report has, and its formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from commands.terminal import console
 from errors import Fault
 from models.steps import Status, Step
 
-NIGHT = datetime(2026, 3, 20, 0, 5, tzinfo=UTC)
+BEGAN = datetime(2026, 3, 20, 0, 5, tzinfo=UTC)
 
 
 def row(
@@ -25,30 +25,30 @@ def row(
     minutes: float = 0,
     phase: Phase = Phase.OUTCOME,
     status: Status = Status.SUCCESS,
-    lasted: float = 0,
+    minutes_taken: float = 0,
     **facts: Any,
 ) -> AuditRow:
-    began = NIGHT + timedelta(minutes=minutes)
+    began = BEGAN + timedelta(minutes=minutes)
     plain: dict[str, object] = {
         "operation_id": "op-007",
         "step": step,
         "phase": phase,
         "status": status,
-        "details": "as it was",
+        "details": "done",
         "step_started_at": began,
-        "timestamp": began + timedelta(minutes=lasted),
-        "workflow_id": "night",
+        "timestamp": began + timedelta(minutes=minutes_taken),
+        "workflow_id": "workflow",
         "run_id": "run",
     }
     return AuditRow.model_validate(plain | facts)
 
 
-def begun(step: Step, minutes: float, **facts: Any) -> AuditRow:
+def started(step: Step, minutes: float, **facts: Any) -> AuditRow:
     return row(step, minutes, Phase.STARTED, Status.IN_PROGRESS, details="Started", **facts)
 
 
-def test_markdown_is_the_given_table_to_the_byte() -> None:
-    """Columns, their order, the rule under them and the times are as the reference has them."""
+def test_markdown_has_exactly_the_reference_table() -> None:
+    """Columns, their order, the rule under them and the times are those of the reference, byte by byte."""
     rows = report_rows([row(operation_id="op-001", details="Found snapshot: daily-backup-2026-03-20")])
     assert as_markdown(rows) == (
         "| Date | Operation ID | Step | Status | Details | Timestamp |\n"
@@ -58,8 +58,8 @@ def test_markdown_is_the_given_table_to_the_byte() -> None:
     )
 
 
-def test_the_newest_operation_comes_first_and_its_steps_in_order() -> None:
-    """What happened last night is at the top, and is read downwards."""
+def test_the_newest_operation_comes_first_with_its_steps_in_order() -> None:
+    """The last restore is at the top, and its steps are read downwards."""
     day = timedelta(days=1).total_seconds() / 60
     rows = [
         row(Step.COPY_SNAPSHOT, day + 1, operation_id="op-002"),
@@ -75,33 +75,33 @@ def test_the_newest_operation_comes_first_and_its_steps_in_order() -> None:
     ]
 
 
-def test_a_step_that_ended_has_one_row_and_one_that_goes_on_is_in_progress() -> None:
-    """Beginnings and failed attempts are left out once the step has ended; a step under way is not hidden."""
+def test_a_step_has_one_row() -> None:
+    """Its outcome, without its start and its failed attempts; or IN_PROGRESS while it runs."""
     failed_once = row(phase=Phase.ATTEMPT, status=Status.FAILED)
-    rows = [begun(Step.SNAPSHOT_CHECK, 0), failed_once, row(lasted=1), begun(Step.COPY_SNAPSHOT, 1)]
-    shown = [(line.step.value, line.status.value) for line in report_rows(rows)]
-    assert shown == [("snapshot-check", "SUCCESS"), ("copy-snapshot", "IN_PROGRESS")]
+    rows = [started(Step.SNAPSHOT_CHECK, 0), failed_once, row(minutes_taken=1), started(Step.COPY_SNAPSHOT, 1)]
+    reported = [(line.step.value, line.status.value) for line in report_rows(rows)]
+    assert reported == [("snapshot-check", "SUCCESS"), ("copy-snapshot", "IN_PROGRESS")]
 
 
-def test_a_step_that_a_reset_workflow_began_again_is_in_progress_once() -> None:
-    """The first beginning, which nothing ended, is history; the second is how it stands."""
-    rows = [begun(Step.COPY_SNAPSHOT, 1, run_id="a"), begun(Step.COPY_SNAPSHOT, 9, run_id="b")]
-    assert [line.timestamp for line in report_rows(rows)] == [NIGHT + timedelta(minutes=9)]
+def test_a_step_that_a_reset_repeats_is_in_progress_once() -> None:
+    """The first start never ended; only the second one is the present state."""
+    rows = [started(Step.COPY_SNAPSHOT, 1, run_id="a"), started(Step.COPY_SNAPSHOT, 9, run_id="b")]
+    assert [line.timestamp for line in report_rows(rows)] == [BEGAN + timedelta(minutes=9)]
 
 
-def test_a_failed_attempt_alone_is_not_a_failed_step() -> None:
-    """Temporal makes another attempt: the step is under way until its outcome stands in the trail."""
-    rows = [begun(Step.COPY_SNAPSHOT, 0), row(Step.COPY_SNAPSHOT, phase=Phase.ATTEMPT, status=Status.FAILED)]
+def test_a_failed_attempt_is_not_a_failed_step() -> None:
+    """Temporal makes another attempt; the step is in progress until the trail has its outcome."""
+    rows = [started(Step.COPY_SNAPSHOT, 0), row(Step.COPY_SNAPSHOT, phase=Phase.ATTEMPT, status=Status.FAILED)]
     assert [line.status for line in report_rows(rows)] == [Status.IN_PROGRESS]
 
 
-def test_with_attempts_every_row_is_shown_with_its_fault() -> None:
-    """Whoever asks why sees each attempt, its number, the wire code and the message."""
+def test_with_attempts_every_row_is_reported_with_its_fault() -> None:
+    """Each attempt with its number, and the code and the message of its fault."""
     fault = Fault(type="AwsUnavailable", short="AWS unavailable", message="Rate exceeded", code="Throttling")
     rows = [
-        begun(Step.COPY_SNAPSHOT, 0),
+        started(Step.COPY_SNAPSHOT, 0),
         row(Step.COPY_SNAPSHOT, 0, Phase.ATTEMPT, Status.FAILED, 1, attempt=1, fault=fault),
-        row(Step.COPY_SNAPSHOT, 0, lasted=2, attempt=2),
+        row(Step.COPY_SNAPSHOT, 0, minutes_taken=2, attempt=2),
     ]
     lines = as_markdown(report_rows(rows, attempts=True), attempts=True).splitlines()
     assert lines[0].endswith("| Timestamp | Attempt | Fault |")
@@ -109,7 +109,7 @@ def test_with_attempts_every_row_is_shown_with_its_fault() -> None:
 
 
 def test_details_cannot_break_the_table() -> None:
-    """A message of AWS may hold pipes, line breaks and square brackets."""
+    """A message of AWS may contain pipes, line breaks and square brackets."""
     rows = report_rows([row(details="a|b\nc [bold]d[/bold]")])
     assert as_markdown(rows).splitlines()[2].count(" | ") == 5
     printed = io.StringIO()
@@ -118,20 +118,20 @@ def test_details_cannot_break_the_table() -> None:
 
 
 def test_a_piped_table_is_never_folded_or_cut() -> None:
-    """What is searched with grep stands in one line, whole."""
+    """Grep finds a whole row on one line."""
     printed = io.StringIO()
     console(printed).print(as_table(report_rows([row(details="long " * 100 + "end")])))
     assert any("long " * 100 + "end" in line for line in printed.getvalue().splitlines())
 
 
 def test_json_has_exact_times_and_plain_names() -> None:
-    """A program gets ISO 8601, not a table's text."""
+    """ISO 8601, and the values of the enums."""
     [line] = json.loads(as_json(report_rows([row()])))
     assert (line["timestamp"], line["step"], line["status"]) == ("2026-03-20T00:05:00Z", "snapshot-check", "SUCCESS")
 
 
-def test_days_count_by_the_day_on_which_an_operation_began(operator: object) -> None:
-    """A night over midnight is shown whole or not at all: half of it would look like one that went wrong."""
+def test_an_operation_belongs_to_the_day_on_which_it_started(operator: object) -> None:
+    """One that runs past midnight is reported whole or not at all; half of it would read like a failure."""
     table = AuditTable(AwsClients().dynamodb("eu-central-1"), "aurora-restore-audit")
     over_midnight = 23 * 60
     for written in (
@@ -141,10 +141,10 @@ def test_days_count_by_the_day_on_which_an_operation_began(operator: object) -> 
     ):
         table.put(written)
 
-    def shown(first: date, last: date) -> list[tuple[str, str]]:
-        return [(found.operation_id, found.step.value) for found in rows_of_days(table, first, last)]
+    def reported(first: date, last: date) -> list[tuple[str, str]]:
+        return [(each.operation_id, each.step.value) for each in rows_of_days(table, first, last)]
 
     first, second = date(2026, 3, 20), date(2026, 3, 21)
-    night = [("op-902", "snapshot-check"), ("op-902", "copy-snapshot")]
-    assert shown(first, first) == [("op-901", "snapshot-check"), *night]
-    assert shown(second, second) == []
+    past_midnight = [("op-902", "snapshot-check"), ("op-902", "copy-snapshot")]
+    assert reported(first, first) == [("op-901", "snapshot-check"), *past_midnight]
+    assert reported(second, second) == []

@@ -1,4 +1,4 @@
-"""A night as its operator sees it: worker.py and starter.py as processes, against the whole world."""
+"""A restore as its operator sees it: worker.py and starter.py as processes against the devstack."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from temporalio.client import Client
 
 from devstack.pipeline import own_environment
 from devstack.stack import Stack
-from tests.rigs.cli import ROOT, Said, command, run
+from tests.rigs.cli import ROOT, CommandResult, run_command, start_command
 from tests.rigs.requests import CANONICAL_ID
 
-Operator = Callable[..., Said]
+Operator = Callable[..., CommandResult]
 TARGET = "orders-staging"
 WORKFLOW_ID = CANONICAL_ID
 
@@ -38,35 +38,35 @@ def wait_until(ready: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def read_until(stream: IO[str] | None, words: str) -> str:
-    """Everything up to the line with the words."""
+    """Read up to the line with the words."""
     assert stream is not None
     read = ""
     for line in stream:
         read += line
         if words in line:
             return read
-    raise AssertionError(f"{words!r} did not come: {read}")
+    raise AssertionError(f"{words!r} was not printed: {read}")
 
 
 @pytest.fixture
-def quiet(worker: Stack, operator: Operator) -> Iterator[Stack]:
-    """No night is running when the test begins, and none is when it has ended."""
+def idle(worker: Stack, operator: Operator) -> Iterator[Stack]:
+    """No restore is running when the test starts, and none when it has ended."""
     yield worker
     operator("cancel", TARGET)
 
 
-def test_a_night_is_followed_line_by_line_to_its_end(quiet: Stack, operator: Operator, request_file: Path) -> None:
-    """Without a terminal: a line for every step, never two seconds of silence, the outcome on stdout, exit 0."""
-    night = command(quiet, "start", request_file)
+def test_a_restore_is_followed_line_by_line_to_its_end(idle: Stack, operator: Operator, request_file: Path) -> None:
+    """Without a terminal: a line for every step, never two seconds of silence, the outcome on stdout, exit code 0."""
+    following = start_command(idle, "start", request_file)
     arrivals = [time.monotonic()]
     lines = []
-    assert night.stderr
-    for line in night.stderr:
+    assert following.stderr
+    for line in following.stderr:
         arrivals.append(time.monotonic())
         lines.append(line)
-    assert night.wait(30) == 0
-    assert night.stdout
-    answer = night.stdout.read()
+    assert following.wait(30) == 0
+    assert following.stdout
+    answer = following.stdout.read()
     assert re.fullmatch(r"op-\d{3} succeeded after 0:00:\d\d: 127\.0\.0\.1:\d+\n", answer), answer
     assert lines[0] == f"Started {WORKFLOW_ID}\n"
     done = [found[1] for line in lines if (found := re.search(r"(\d)/9 [a-z-]+  SUCCESS", line))]
@@ -79,17 +79,17 @@ def test_a_night_is_followed_line_by_line_to_its_end(quiet: Stack, operator: Ope
     assert len(table) == 2 + 9
     assert {line.split(" | ")[3] for line in table[2:]} == {"SUCCESS"}
     for name in (TARGET, operation, WORKFLOW_ID, "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"):
-        said = operator("status", name)
-        assert (said.code, f"{operation} succeeded" in said.out) == (0, True)
+        result = operator("status", name)
+        assert (result.code, f"{operation} succeeded" in result.out) == (0, True)
     assert operator("status", "--request", request_file).out == operator("status").out
     refused = operator("cancel", operation)
     assert (refused.code, "is not running" in refused.err) == (3, True)
 
 
-def test_a_second_start_is_refused_and_names_the_running_night(
-    quiet: Stack, operator: Operator, request_file: Path
+def test_a_second_start_is_refused_and_names_the_running_restore(
+    idle: Stack, operator: Operator, request_file: Path
 ) -> None:
-    """Exit 3, the workflow, its operation and its step; cancelled, it ends with its notification and exit 4."""
+    """Exit code 3, the workflow, its operation and its step. After `cancel` the status has the notification and exit code 4."""
     assert operator("start", request_file, "--no-wait").code == 0
     wait_until(lambda: "at step 6 of 9" in operator("status", "--request", request_file).out)
     second = operator("start", request_file)
@@ -100,38 +100,38 @@ def test_a_second_start_is_refused_and_names_the_running_night(
 
     cancelled = operator("cancel", TARGET, "--reason", "a test")
     assert (cancelled.code, " was cancelled after " in cancelled.out) == (0, True)
-    stands = operator("status", TARGET)
-    assert (stands.code, "Error notification sent" in stands.out) == (4, True)
+    status = operator("status", TARGET)
+    assert (status.code, "Error notification sent" in status.out) == (4, True)
 
 
-def test_a_failed_night_says_what_failed_and_where_to_read_on(
-    quiet: Stack, operator: Operator, request_file: Path, tmp_path: Path
+def test_a_failed_restore_prints_the_fault_and_the_runbooks_section(
+    idle: Stack, operator: Operator, request_file: Path, tmp_path: Path
 ) -> None:
-    """Exit 1; the step, what was wrong, and the runbook's section."""
+    """Exit code 1, the step, the fault, and the section of the runbook."""
     request = json.loads(request_file.read_text())
     request["source"]["snapshot"] = {"identifier": "never-taken"}
     path = tmp_path / "failing.json"
     path.write_text(json.dumps(request))
-    said = operator("start", path)
-    assert said.code == 1
-    headline, *others = said.out.splitlines()
+    result = operator("start", path)
+    assert result.code == 1
+    headline, *others = result.out.splitlines()
     assert re.fullmatch(r"op-\d{3} failed after 0:00:\d\d at snapshot-check", headline)
     assert "never-taken" in others[0]
     assert others[1] == "What to do: docs/runbook.md#snapshot-check"
     assert operator("status", TARGET).code == 1
 
 
-def test_ctrl_c_ends_the_following_and_not_the_night(quiet: Stack, operator: Operator, request_file: Path) -> None:
-    """It says so, and with which words to go on or to cancel."""
+def test_ctrl_c_stops_following_and_not_the_restore(idle: Stack, operator: Operator, request_file: Path) -> None:
+    """It prints the commands that show the state and that cancel."""
     request = json.loads(request_file.read_text())
-    # The night must not be over before the signal comes, however busy the machine is.
+    # The restore must not end before the signal arrives, however busy the machine is.
     request["waits"]["restore_snapshot"] |= {"first_interval": "PT1M", "maximum_interval": "PT1M"}
     request_file.write_text(json.dumps(request))
-    night = command(quiet, "start", request_file)
-    read_until(night.stderr, "snapshot-check")
-    night.send_signal(signal.SIGINT)
-    _, err = night.communicate(timeout=30)
-    assert night.returncode == 130
+    following = start_command(idle, "start", request_file)
+    read_until(following.stderr, "snapshot-check")
+    following.send_signal(signal.SIGINT)
+    _, err = following.communicate(timeout=30)
+    assert following.returncode == 130
     assert "Traceback" not in err
     assert "the restore continues" in err
     assert f"starter.py status {WORKFLOW_ID}" in err
@@ -139,34 +139,34 @@ def test_ctrl_c_ends_the_following_and_not_the_night(quiet: Stack, operator: Ope
     assert " is running, " in operator("status", TARGET).out
 
 
-def test_without_a_worker_it_says_so_and_goes_on_when_one_comes(set_up: Stack, request_file: Path) -> None:
-    """A night without a worker waits; whoever follows it learns why nothing happens."""
-    queue = {"AURORA_RESTORE_TASK_QUEUE": "nobody-here"}
-    night = command(set_up, "start", request_file, **queue)
+def test_a_restore_without_a_worker_says_why_it_waits(set_up: Stack, request_file: Path) -> None:
+    """`start`, `status` and a second `start` all report that no worker answers."""
+    queue = {"AURORA_RESTORE_TASK_QUEUE": "no-worker"}
+    following = start_command(set_up, "start", request_file, **queue)
     try:
-        read_until(night.stderr, "no worker answers on task queue nobody-here")
-        stands = run(set_up, "status", TARGET, **queue)
-        assert (stands.code, "No worker answers" in stands.out) == (0, True)
-        second = run(set_up, "start", request_file, **queue)
+        read_until(following.stderr, "no worker answers on task queue no-worker")
+        status = run_command(set_up, "status", TARGET, **queue)
+        assert (status.code, "No worker answers" in status.out) == (0, True)
+        second = run_command(set_up, "start", request_file, **queue)
         assert (second.code, "No worker answers, so its step is unknown" in second.err) == (3, True)
     finally:
         terminate(set_up)
-    out, _ = night.communicate(timeout=30)
-    assert night.returncode == 1
+    out, _ = following.communicate(timeout=30)
+    assert following.returncode == 1
     assert "no notification was sent" in out
 
 
-def test_a_cancel_that_lacks_a_setting_cancels_nothing(
+def test_a_cancel_without_a_required_setting_cancels_nothing(
     set_up: Stack, operator: Operator, monkeypatch: pytest.MonkeyPatch, request_file: Path
 ) -> None:
-    """Exit 2 before anything was asked; `--no-wait` needs no setting, and asks."""
-    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "nobody-cancels")
+    """Exit code 2 before anything is cancelled; with `--no-wait` the setting is not needed."""
+    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "no-worker")
     assert operator("start", request_file, "--no-wait").code == 0
     try:
         monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
-        said = operator("cancel", WORKFLOW_ID)
-        assert (said.code, said.out, "Requested" in said.err) == (2, "", False)
-        assert "AURORA_RESTORE_AUDIT_REGION: is required" in said.err
+        result = operator("cancel", WORKFLOW_ID)
+        assert (result.code, result.out, "Requested" in result.err) == (2, "", False)
+        assert "AURORA_RESTORE_AUDIT_REGION: is required" in result.err
         assert not cancel_requested(set_up)
         assert operator("cancel", WORKFLOW_ID, "--no-wait").code == 0
         assert cancel_requested(set_up)
@@ -174,12 +174,12 @@ def test_a_cancel_that_lacks_a_setting_cancels_nothing(
         terminate(set_up)
 
 
-def test_a_night_that_ended_otherwise_was_not_cancelled(set_up: Stack, request_file: Path) -> None:
-    """Exit 3, how it ended, and no word on what it was at when the request came."""
-    queue = {"AURORA_RESTORE_TASK_QUEUE": "nobody-cancels"}
-    assert run(set_up, "start", request_file, "--no-wait", **queue).code == 0
+def test_a_restore_that_ends_before_its_cancellation_was_not_cancelled(set_up: Stack, request_file: Path) -> None:
+    """Exit code 3, and how it ended."""
+    queue = {"AURORA_RESTORE_TASK_QUEUE": "no-worker"}
+    assert run_command(set_up, "start", request_file, "--no-wait", **queue).code == 0
     try:
-        cancelling = command(set_up, "cancel", WORKFLOW_ID, **queue)
+        cancelling = start_command(set_up, "cancel", WORKFLOW_ID, **queue)
         read_until(cancelling.stderr, "Requested")
     finally:
         terminate(set_up)
@@ -191,12 +191,12 @@ def test_a_night_that_ended_otherwise_was_not_cancelled(set_up: Stack, request_f
 def cancel_requested(stack: Stack) -> bool:
     import asyncio
 
-    async def seen() -> bool:
+    async def is_requested() -> bool:
         handle = (await Client.connect(stack.temporal.address)).get_workflow_handle(WORKFLOW_ID)
         types = {event.event_type async for event in handle.fetch_history_events()}
         return EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED in types
 
-    return asyncio.run(seen())
+    return asyncio.run(is_requested())
 
 
 def terminate(stack: Stack) -> None:
@@ -204,14 +204,14 @@ def terminate(stack: Stack) -> None:
 
     async def end() -> None:
         client = await Client.connect(stack.temporal.address)
-        await client.get_workflow_handle(WORKFLOW_ID).terminate("a test is over")
+        await client.get_workflow_handle(WORKFLOW_ID).terminate("the test has ended")
 
     asyncio.run(end())
 
 
-def test_on_a_terminal_the_nine_steps_are_redrawn_in_place(quiet: Stack, request_file: Path) -> None:
-    """All nine, from the beginning, with what each one found."""
-    drawn = on_a_terminal(quiet, "start", request_file)
+def test_on_a_terminal_the_nine_steps_are_redrawn_in_place(idle: Stack, request_file: Path) -> None:
+    """All nine from the start, with their details."""
+    drawn = on_a_terminal(idle, "start", request_file)
     assert "9" in drawn
     assert "sns-notification" in drawn
     assert "Notification sent" in drawn
@@ -219,7 +219,7 @@ def test_on_a_terminal_the_nine_steps_are_redrawn_in_place(quiet: Stack, request
 
 
 def on_a_terminal(stack: Stack, *arguments: str | Path) -> str:
-    """What a command writes to a terminal of 120 columns until it ends."""
+    """What a command writes to a terminal until it ends."""
     ours, theirs = pty.openpty()
     environment = own_environment(stack.environment) | {"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"}
     process = subprocess.Popen(
@@ -230,7 +230,7 @@ def on_a_terminal(stack: Stack, *arguments: str | Path) -> str:
     while select.select([ours], [], [], 30)[0]:
         try:
             read = os.read(ours, 65536)
-        except OSError:  # how Linux says that nobody has the terminal open any more
+        except OSError:  # how Linux reports that no process has the terminal open
             break
         if not read:
             break
@@ -240,9 +240,9 @@ def on_a_terminal(stack: Stack, *arguments: str | Path) -> str:
     return drawn.decode()
 
 
-def test_a_reader_that_has_enough_is_no_error(set_up: Stack, operator: Operator) -> None:
-    """`audit | head -1` ends in silence."""
-    process = command(set_up, "audit", "--attempts")
+def test_a_closed_pipe_is_no_error(set_up: Stack, operator: Operator) -> None:
+    """`audit | head -1` ends without a message, with exit code 0."""
+    process = start_command(set_up, "audit", "--attempts")
     assert process.stdout
     process.stdout.close()
     assert process.stderr

@@ -1,4 +1,4 @@
-"""The nightly schedule: made once, changed only if asked for something else, and honest about the clocks."""
+"""`starter.py schedule`: creates the schedule once, updates it only where it differs, and warns of clock changes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleDescr
 
 from devstack.stack import Stack
 from runs.schedules import Nightly, clock_changes
-from tests.rigs.cli import ROOT, Said
+from tests.rigs.cli import EXAMPLE, ROOT, CommandResult
 
-Operator = Callable[..., Said]
-EXAMPLE = ROOT / "examples" / "restore.json"
+Operator = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def schedule_id(set_up: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A schedule's id of the test's own; what it made is deleted."""
+    """An id of the test's own; the schedule is deleted afterwards."""
     name = f"s-{abs(hash(request.node.name))}"
     yield name
 
@@ -40,36 +39,36 @@ def described(stack: Stack, schedule_id: str) -> ScheduleDescription:
     return asyncio.run(describe())
 
 
-def test_it_is_what_was_asked_for(set_up: Stack, operator: Operator, schedule_id: str) -> None:
-    """Time and zone, no overlap, a catch-up window, and no workflow id that the target's own could be."""
-    said = operator(
+def test_the_schedule_has_the_options_of_the_command(set_up: Stack, operator: Operator, schedule_id: str) -> None:
+    """Time and zone, no overlap, the catch-up window, and a workflow id that is not the target's own."""
+    result = operator(
         "schedule", EXAMPLE, "--id", schedule_id, "--at", "04:05", "--time-zone", "Europe/Berlin", "--catch-up", "2h"
     )
-    assert (said.code, said.err) == (0, "")
-    assert said.out.startswith(f"created schedule {schedule_id}: daily at 04:05 Europe/Berlin, next ")
-    there = described(set_up, schedule_id)
-    next_night = there.info.next_action_times[0].astimezone(ZoneInfo("Europe/Berlin"))
-    assert (next_night.hour, next_night.minute) == (4, 5)
-    assert there.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
-    assert there.schedule.policy.catchup_window == timedelta(hours=2)
-    assert there.schedule.spec.jitter is None
-    action = there.schedule.action
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"created schedule {schedule_id}: daily at 04:05 Europe/Berlin, next ")
+    description = described(set_up, schedule_id)
+    next_start = description.info.next_action_times[0].astimezone(ZoneInfo("Europe/Berlin"))
+    assert (next_start.hour, next_start.minute) == (4, 5)
+    assert description.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert description.schedule.policy.catchup_window == timedelta(hours=2)
+    assert description.schedule.spec.jitter is None
+    action = description.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
     assert (action.workflow, action.id) == ("AuroraRestoreWorkflow", "aurora-restore-nightly-orders-staging")
     assert action.static_summary
 
 
-def test_without_options_it_is_five_past_midnight_utc(set_up: Stack, operator: Operator, schedule_id: str) -> None:
-    """And an hour to catch up: not Temporal's own default, which is a year."""
+def test_the_default_is_five_past_midnight_utc(set_up: Stack, operator: Operator, schedule_id: str) -> None:
+    """With an hour to catch up; Temporal's own default is a year."""
     operator("schedule", EXAMPLE, "--id", schedule_id)
-    there = described(set_up, schedule_id)
-    next_night = there.info.next_action_times[0].astimezone(UTC)
-    assert (next_night.hour, next_night.minute) == (0, 5)
-    assert there.schedule.policy.catchup_window == timedelta(hours=1)
+    description = described(set_up, schedule_id)
+    next_start = description.info.next_action_times[0].astimezone(UTC)
+    assert (next_start.hour, next_start.minute) == (0, 5)
+    assert description.schedule.policy.catchup_window == timedelta(hours=1)
 
 
-def test_twice_is_once_and_a_change_is_a_change(set_up: Stack, operator: Operator, schedule_id: str) -> None:
-    """It may run in every deployment: created, unchanged, updated."""
+def test_the_command_can_run_in_every_deployment(set_up: Stack, operator: Operator, schedule_id: str) -> None:
+    """Run again it changes nothing, and run with another time it updates."""
     asked = ("schedule", EXAMPLE, "--id", schedule_id, "--time-zone", "Europe/Berlin")
     words = [operator(*asked).out.split()[0] for _ in range(2)]
     assert [*words, operator(*asked, "--at", "05:00").out.split()[0]] == ["created", "unchanged", "updated"]
@@ -77,18 +76,20 @@ def test_twice_is_once_and_a_change_is_a_change(set_up: Stack, operator: Operato
     assert calendar.hour[0].start == 5
 
 
-def test_a_changed_request_is_a_change(operator: Operator, schedule_id: str, tmp_path: Path) -> None:
-    """The request is part of the schedule."""
+def test_a_changed_request_updates_the_schedule(operator: Operator, schedule_id: str, tmp_path: Path) -> None:
+    """The request is the input of the scheduled workflow."""
     request = json.loads(EXAMPLE.read_text())
-    path = tmp_path / "night.json"
+    path = tmp_path / "restore.json"
     path.write_text(json.dumps(request | {"archive": {"keep": 3}}))
     asked = ("--id", schedule_id)
-    said = [operator("schedule", file, *asked).out.split()[0] for file in (EXAMPLE, path, path)]
-    assert said == ["created", "updated", "unchanged"]
+    result = [operator("schedule", file, *asked).out.split()[0] for file in (EXAMPLE, path, path)]
+    assert result == ["created", "updated", "unchanged"]
 
 
-def test_a_paused_schedule_stays_paused_until_asked(set_up: Stack, operator: Operator, schedule_id: str) -> None:
-    """A deployment does not wake what an operator has put to sleep; and the operator's note stays."""
+def test_a_paused_schedule_stays_paused_until_it_is_unpaused(
+    set_up: Stack, operator: Operator, schedule_id: str
+) -> None:
+    """An update leaves it paused; only `--unpaused` starts restores again."""
     asked = ("schedule", EXAMPLE, "--id", schedule_id)
     assert operator(*asked, "--paused").out.endswith(", paused\n")
     assert operator(*asked, "--at", "03:00").out.startswith("updated")
@@ -99,19 +100,19 @@ def test_a_paused_schedule_stays_paused_until_asked(set_up: Stack, operator: Ope
 
 
 def test_a_schedule_never_moves_to_another_target(operator: Operator, schedule_id: str) -> None:
-    """Clusters of two accounts may have one name: what is deleted every night must not change by accident."""
+    """Clusters of two accounts may have one name; the cluster that is deleted must not change by accident."""
     operator("schedule", EXAMPLE, "--id", schedule_id)
-    said = operator("schedule", ROOT / "examples" / "restore-production.toml", "--id", schedule_id)
-    assert (said.code, said.out) == (3, "")
-    assert "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging" in said.err
-    assert "--id" in said.err
+    result = operator("schedule", ROOT / "examples" / "restore-production.toml", "--id", schedule_id)
+    assert (result.code, result.out) == (3, "")
+    assert "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging" in result.err
+    assert "--id" in result.err
 
 
-def test_days_without_the_hour_and_with_two_of_it_are_warned_of(operator: Operator, schedule_id: str) -> None:
-    """02:30 in Berlin is missing once a year and comes twice once a year; the operator hears it when choosing it."""
-    said = operator("schedule", EXAMPLE, "--id", schedule_id, "--time-zone", "Europe/Berlin", "--at", "02:30")
-    assert said.code == 0
-    assert said.err.count("does not exist") == said.err.count("occurs twice") == 1
+def test_days_on_which_the_clocks_change_are_warned_of(operator: Operator, schedule_id: str) -> None:
+    """02:30 in Berlin does not exist on one day of the year and occurs twice on another."""
+    result = operator("schedule", EXAMPLE, "--id", schedule_id, "--time-zone", "Europe/Berlin", "--at", "02:30")
+    assert result.code == 0
+    assert result.err.count("does not exist") == result.err.count("occurs twice") == 1
 
 
 @pytest.mark.parametrize(
@@ -126,26 +127,24 @@ def test_days_without_the_hour_and_with_two_of_it_are_warned_of(operator: Operat
         ("UTC", "02:30", []),
     ],
 )
-def test_the_days_are_the_right_ones(zone: str, at: str, warnings: list[str]) -> None:
-    """As the time zone database has them for the year to come."""
+def test_clock_changes_are_those_of_the_time_zone_database(zone: str, at: str, warnings: list[str]) -> None:
+    """In four zones for the coming year; UTC has none."""
     when = Nightly(time.fromisoformat(at), ZoneInfo(zone), timedelta(hours=1))
     found = clock_changes(when, date(2027, 1, 1))
     assert [sentence.split(f" in {zone}")[0] for sentence in found] == warnings
 
 
-def test_the_schedules_next_nights_are_what_the_warning_says(
-    set_up: Stack, operator: Operator, schedule_id: str
-) -> None:
-    """Temporal itself skips the hour that does not exist: the warning is not theory."""
+def test_temporal_starts_as_often_as_the_warning_says(set_up: Stack, operator: Operator, schedule_id: str) -> None:
+    """Temporal skips a time that does not exist, and starts twice at one that occurs twice."""
     operator("schedule", EXAMPLE, "--id", schedule_id, "--time-zone", "Europe/Berlin", "--at", "02:30")
     [gap, *_] = clock_changes(
         Nightly(time(2, 30), ZoneInfo("Europe/Berlin"), timedelta(hours=1)), datetime.now(UTC).date()
     )
     day = date.fromisoformat(gap.split(":")[0])
-    assert nights_of(set_up, schedule_id, day) == (0 if "does not exist" in gap else 2)
+    assert starts_on(set_up, schedule_id, day) == (0 if "does not exist" in gap else 2)
 
 
-def nights_of(stack: Stack, schedule_id: str, day: date) -> int:
+def starts_on(stack: Stack, schedule_id: str, day: date) -> int:
     from google.protobuf.timestamp_pb2 import Timestamp
     from temporalio.api.workflowservice.v1 import ListScheduleMatchingTimesRequest
 

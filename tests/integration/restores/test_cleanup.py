@@ -14,7 +14,7 @@ from audit.report import report_rows
 from models.request import RestoreRequest
 from models.steps import Step
 from models.workflow_names import CLEANUP_WORKFLOW, SCHEDULED_ID_PREFIX
-from tests.rigs.cli import Said
+from tests.rigs.cli import CommandResult
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.emulator import copies, delete_copies, set_status
 from tests.rigs.failing_calls import refuse
@@ -53,7 +53,7 @@ def snapshot_arn(identifier: str) -> str:
     return f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:{identifier}"
 
 
-def results(said: Said) -> list[str]:
+def results(said: CommandResult) -> list[str]:
     """The lines that a command printed, without what the worker in the same process logs to stdout."""
     return [line for line in said.out.splitlines() if "attempt " not in line]
 

@@ -15,7 +15,7 @@ from models.steps import Step
 from models.workflow_names import RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
 from runs.resets import Resets
 from runs.restores import RestoreRefused
-from tests.rigs.cli import Said
+from tests.rigs.cli import CommandResult
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.failing_calls import refuse
 from tests.rigs.requests import CANONICAL_ID, quick_request, wait
@@ -39,7 +39,7 @@ def slow_copies(resumed: ResumedRestores) -> None:
     resumed.rig.demo.emulator.durations = replace(AT_ONCE, copy=4.0)
 
 
-async def retry(resumed: ResumedRestores, operation: str, *options: str) -> Said:
+async def retry(resumed: ResumedRestores, operation: str, *options: str) -> CommandResult:
     """Retry as kim@ops."""
     return await resumed.decide(operation, Decision.RETRY, *options)
 
@@ -283,7 +283,7 @@ async def test_a_restore_without_a_first_step_is_refused(resumed: ResumedRestore
     assert is_refused(said, f"{CANONICAL_ID} ended before its first step")
 
 
-def is_refused(said: Said, text: str) -> bool:
+def is_refused(said: CommandResult, text: str) -> bool:
     """Exit code 3, nothing on stdout, and the text on stderr."""
     assert (said.code, said.out) == (3, ""), said
     assert text in said.err, said.err

@@ -1,4 +1,4 @@
-"""The operator's request files: the examples are valid, and everything wrong with another is said at once."""
+"""The operator's request files: the examples are valid, and every mistake in another is listed at once."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
 def test_every_example_is_a_request(path: Path) -> None:
-    """Whoever copies an example begins with one that works."""
+    """A copy of an example works."""
     assert read_request(path).target.cluster == "orders-staging"
 
 
-def test_json_and_toml_say_the_same() -> None:
-    """The two forms are a matter of taste."""
+def test_the_json_and_the_toml_example_are_equal() -> None:
+    """An operator may choose either."""
     assert read_request(EXAMPLES / "restore.json") == read_request(EXAMPLES / "restore.toml")
 
 
-def test_the_example_is_of_the_devstacks_world() -> None:
-    """`make demo` and the README's commands restore what is really there."""
+def test_the_example_names_what_the_devstack_creates() -> None:
+    """`make demo` and the commands of the documents can restore it."""
     request = read_request(EXAMPLES / "restore.json")
     assert (request.source.account_id, request.source.region, request.source.cluster) == (
         demo_environment.ACCOUNT,
@@ -42,8 +42,8 @@ def test_the_example_is_of_the_devstacks_world() -> None:
     assert {user.name: user.secret_id for user in request.users} == demo_environment.USERS
 
 
-def test_the_commented_lines_of_the_production_example_are_fields_too() -> None:
-    """A line that the operator uncomments is accepted: fields that were renamed do not linger in a comment."""
+def test_the_commented_lines_of_the_production_example_are_fields() -> None:
+    """An operator can remove the # of each; a field that is renamed has to be renamed in the comments."""
     text = (EXAMPLES / "restore-production.toml").read_text()
     commented = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and " = " in line]
     names = {line.split(" = ")[0] for line in commented}
@@ -55,22 +55,22 @@ def test_the_commented_lines_of_the_production_example_are_fields_too() -> None:
 
 
 def test_the_production_example_has_the_default_waits() -> None:
-    """It says that it does."""
+    """Its comment says so."""
     assert read_request(EXAMPLES / "restore-production.toml").waits == Waits()
 
 
-def test_a_date_of_toml_is_a_date(tmp_path: Path) -> None:
-    """TOML has dates of its own; nobody has to quote them."""
+def test_a_toml_date_needs_no_quotes(tmp_path: Path) -> None:
+    """TOML has a type for dates."""
     text = (EXAMPLES / "restore.toml").read_text()
-    path = tmp_path / "night.toml"
+    path = tmp_path / "restore.toml"
     path.write_text(f'{text}\n[source.snapshot]\nprefix = "daily-backup"\ndate = 2024-03-20\nmax_age = "PT26H"\n')
     snapshot = read_request(path).source.snapshot
     assert (snapshot.date, snapshot.max_age) == (date(2024, 3, 20), timedelta(hours=26))
 
 
-def test_every_fault_is_listed_with_its_place_and_without_its_value(tmp_path: Path) -> None:
-    """One look at the file is enough to put all of it right; a password in the wrong field is not repeated."""
-    path = tmp_path / "night.json"
+def test_every_mistake_is_listed_with_its_field_and_without_its_value(tmp_path: Path) -> None:
+    """One edit of the file can fix all of them; a password in the wrong field is not repeated."""
+    path = tmp_path / "restore.json"
     path.write_text(
         '{"source": {"account_id": "hunter2", "region": "eu-west-1", "cluster": "orders"}, "users": "hunter2"}'
     )
@@ -83,24 +83,24 @@ def test_every_fault_is_listed_with_its_place_and_without_its_value(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "sentence"),
     [
-        ("night.json", b'{"source": ', "is not valid JSON"),
-        ("night.toml", b"source = ", "is not TOML"),
-        ("night.toml", b"\xff\xfe", "is not UTF-8"),
-        ("night.yaml", b"source: {}", "ends in .json or .toml"),
-        ("night.json", b"", "is not valid JSON"),
-        ("night.json", b"[]", "night.json is not a restore request"),
-        ("night.toml", b"a = 1979-05-27T07:32:00Z\nb = 07:32:00\nc = nan\nd = inf", "a: unknown field"),
+        ("restore.json", b'{"source": ', "is not valid JSON"),
+        ("restore.toml", b"source = ", "is not TOML"),
+        ("restore.toml", b"\xff\xfe", "is not UTF-8"),
+        ("restore.yaml", b"source: {}", "ends in .json or .toml"),
+        ("restore.json", b"", "is not valid JSON"),
+        ("restore.json", b"[]", "restore.json is not a restore request"),
+        ("restore.toml", b"a = 1979-05-27T07:32:00Z\nb = 07:32:00\nc = nan\nd = inf", "a: unknown field"),
     ],
 )
-def test_a_file_that_is_no_request_is_refused_with_a_sentence(
-    tmp_path: Path, name: str, content: bytes, said: str
+def test_a_file_that_is_not_a_request_is_refused_with_a_sentence(
+    tmp_path: Path, name: str, content: bytes, sentence: str
 ) -> None:
-    """Whatever is in the file, the operator gets a sentence about it."""
+    """Whatever the file contains, the operator reads a sentence."""
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(UnreadableRequest, match=said):
+    with pytest.raises(UnreadableRequest, match=sentence):
         read_request(path)
 
 

@@ -46,7 +46,7 @@ def test_both_programs_have_a_script() -> None:
 
 
 def test_the_wheel_has_every_module_and_package() -> None:
-    """What the programs import is what setuptools is told to ship."""
+    """Setuptools ships every module and package of the repository but the tests."""
     shipped = PROJECT["tool"]["setuptools"]
     assert set(shipped["py-modules"]) == {path.stem for path in ROOT.glob("*.py")}
     rooms = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
