@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Iterator
@@ -68,9 +69,13 @@ def current_version() -> str:
 
 
 def is_released(version: str) -> bool:
-    """Whether the changelog has a section for the version."""
-    headings = [line for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if line.startswith("## ")]
-    return any(heading.split()[1].strip("[]") == version for heading in headings)
+    """Whether the changelog has a section for the version that says on which day it was released."""
+    return version in released_versions((ROOT / "CHANGELOG.md").read_text("utf-8"))
+
+
+def released_versions(changelog: str) -> list[str]:
+    """The versions whose section has a date."""
+    return re.findall(r"^## \[?([0-9.]+)\]? - \d{4}-\d{2}-\d{2}$", changelog, re.MULTILINE)
 
 
 async def replay(history: WorkflowHistory, *workflows: type) -> WorkflowReplayResult:

@@ -30,6 +30,7 @@ from tests.integration.versions.histories import (
     current_version,
     is_released,
     list_recorded,
+    released_versions,
     replay,
 )
 from tests.integration.versions.scenarios import SCENARIOS
@@ -223,6 +224,12 @@ def test_a_released_version_is_not_recorded_again() -> None:
     """Its histories are those of restores out there; the changelog says what is released."""
     assert not is_released(current_version()) or CURRENT
     assert not is_released("0.0.0")
+
+
+def test_a_version_is_released_on_a_day() -> None:
+    """A section of the changelog without a date is of a version that is still being made."""
+    changelog = "## 0.2.0 - not released yet\n\n### Added\n\n## 0.1.0 - 2026-11-26\n\n## [0.0.9] - 2026-11-25\n"
+    assert released_versions(changelog) == ["0.1.0", "0.0.9"]
 
 
 def test_the_histories_are_small() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import yaml
 
-from tests.rigs.documents import DOCUMENTS, ROOT, text
+from tests.rigs.documents import DOCUMENTS, ROOT, headings, text
 
 MAKEFILE = text("Makefile")
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
@@ -48,3 +49,9 @@ def test_every_rig_is_in_the_tests_readme() -> None:
     """A contributor finds each rig in tests/README.md, with what is real in it."""
     rigs = {path.name for path in (ROOT / "tests" / "rigs").glob("[a-z]*.py")}
     assert not [rig for rig in sorted(rigs) if f"`tests/rigs/{rig}`" not in text("tests", "README.md")]
+
+
+def test_the_newest_section_of_the_changelog_is_of_this_version() -> None:
+    """A change of this version is written under its number."""
+    version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    assert headings(text("CHANGELOG.md"))[0].split(" - ")[0] == version
