@@ -50,7 +50,7 @@ class AuroraRestoreWorkflow:
     @workflow.run
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
         """Run one restore and return its final state. Raises the error of the step that failed."""
-        request = request or _missing_request()
+        request = _require_request(request)
         if not has_canonical_id(request):
             return await run_under_canonical_id(request)
         self._runner.start(request)
@@ -62,7 +62,8 @@ class AuroraRestoreWorkflow:
 
     async def _run_nine_steps(self, request: RestoreRequest) -> RestoreState:
         runner = self._runner
-        runner.progress.number(await open_operation(request.target.arn))
+        operation = await open_operation(request.target.arn)
+        runner.progress.set_operation(operation)
         checked = await runner.run_step(self._snapshot_check, request)
         copy = await runner.run_step(self._copy_snapshot, request, checked)
         await runner.run_step(self._check_copy_status, request, checked, copy)
@@ -180,8 +181,10 @@ class AuroraRestoreWorkflow:
         self._runner.pause.end_early()
 
 
-def _missing_request() -> RestoreRequest:
-    """Raises `InvalidRequest`, which lists everything that a request needs."""
+def _require_request(request: RestoreRequest | None) -> RestoreRequest:
+    """Raises `InvalidRequest` if there is no request; the error lists everything that a request needs."""
+    if request is not None:
+        return request
     try:
         return RestoreRequest.model_validate({})
     except ValidationError as error:

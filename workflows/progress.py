@@ -51,7 +51,7 @@ class Progress:
         """The operation number, or "unnumbered" until it is allocated."""
         return self.state.operation_id or "unnumbered"
 
-    def number(self, operation: Operation) -> None:
+    def set_operation(self, operation: Operation) -> None:
         """Record the operation number."""
         self._update(operation_id=operation.operation_id)
         workflow.upsert_search_attributes([search_attributes.OPERATION.value_set(operation.operation_id)])

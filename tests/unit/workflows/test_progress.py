@@ -18,7 +18,7 @@ FAULT = Fault(type="StepFailed", short="Invalid VPC configuration", message="Inv
 def failed_progress(temporal: FakeTemporal) -> Progress:
     """A restore whose restore-snapshot has failed and waits until 01:05 for an operator."""
     progress = Progress(request())
-    progress.number(Operation(operation_id="op-007", opened_at=temporal.time))
+    progress.set_operation(Operation(operation_id="op-007", opened_at=temporal.time))
     progress.begin_step(Step.SNAPSHOT_CHECK)
     temporal.time += MINUTE
     progress.record_poll(StepOutcome(details="Found snapshot: daily-backup-2024-03-20"))
