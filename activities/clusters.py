@@ -100,7 +100,7 @@ class ClusterActivities:
         text = (
             f"{step_input.snapshot.arn} is {age.total_seconds() / 3600:.0f} h old, expected at most "
             f"{max_age.total_seconds() / 3600:.0f} h when the deletion begins: the age limit of the request and the time "
-            f"that the copy may take. The target was not deleted. Start a new restore."
+            "that the copy may take. The target was not deleted. Start a new restore."
         )
         return [Violation("snapshot-age", "Snapshot too old", text)]
 

@@ -78,7 +78,7 @@ class _InventoryReader:
         )
 
     def _read(self, read: Callable[[], T]) -> T | None:
-        """The answer, or None and a failure noted. After a connection failure AWS is not asked again: each call is slow."""
+        """The answer, or None and a failure noted. After a connection failure AWS is not called again: each call is slow."""
         if self._connection_failure:
             return None
         try:

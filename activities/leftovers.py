@@ -1,4 +1,4 @@
-"""remove-leftovers and remove-orphans: delete what operations leave half-done, where an operator asked for it."""
+"""remove-leftovers and remove-orphans: delete what operations leave half-done, where an operator wants it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class LeftoverActivities:
 
     @named_activity(Housekeeping.REMOVE_LEFTOVERS.value)
     def remove_leftovers(self, step_input: RemoveLeftoversInput) -> StepOutcome:
-        """Delete this operation's unfinished copy and half-restored cluster, as far as the request asks for it.
+        """Delete this operation's unfinished copy and half-restored cluster, as far as the request wants it.
 
         The copy has this operation's tag, a name of the pipeline and the chosen snapshot as its origin; the cluster has
         the resource id that restore-snapshot returned, and every guard of delete-rds holds. A cluster whose users this

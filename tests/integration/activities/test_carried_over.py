@@ -102,7 +102,7 @@ def test_the_trail_has_the_settings_of_the_deleted_target(rig: ActivityRig) -> N
     assert json.loads(intent.facts["settings"])["backup_retention_days"] == 3
 
 
-def test_a_restore_after_an_operation_that_left_the_target_deleted_reads_its_settings_from_the_trail(
+def test_the_settings_of_a_target_that_was_left_deleted_come_from_the_trail(
     rig: ActivityRig,
 ) -> None:
     """An operation that ended between deletion and restore does not stop the next one."""

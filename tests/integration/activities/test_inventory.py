@@ -100,9 +100,9 @@ def test_the_state_of_a_half_restored_target_names_its_operation(rig: ActivityRi
     rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot))
     rig.advance_clock()
     name = rig.target.cluster
-    inventory = states(take_inventory(rig))
-    assert inventory[f"target cluster {name}"] == "available, restored by this operation"
-    assert inventory[f"instances of {name}"] == "none"
+    seen_by_this = states(take_inventory(rig))
+    assert seen_by_this[f"target cluster {name}"] == "available, restored by this operation"
+    assert seen_by_this[f"instances of {name}"] == "none"
     seen_by_other = states(take_inventory(rig, operation_id="op-000"))
     assert seen_by_other[f"target cluster {name}"] == f"available, restored by {rig.operation_id}"
     rig.rds().delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
@@ -114,9 +114,9 @@ def test_without_a_copy_the_source_snapshot_is_reported(rig: ActivityRig, snapsh
     rig.target = rig.target.model_copy(update={"region": SOURCE_REGION})
     assert states(take_inventory(rig, snapshot.arn))[f"snapshot {snapshot.identifier}"] == "available"
     automated = take_inventory(rig, snapshot.arn.replace(snapshot.identifier, "rds:orders-2024-03-20"))
-    [inventory] = [resource for resource in automated.resources if resource.kind == "snapshot"]
-    assert inventory.state == "gone"
-    assert "--snapshot-type automated" in inventory.command
+    [resource] = [resource for resource in automated.resources if resource.kind == "snapshot"]
+    assert resource.state == "gone"
+    assert "--snapshot-type automated" in resource.command
 
 
 def test_a_copy_of_an_earlier_operation_is_reported_as_an_orphan(rig: ActivityRig, snapshot: SourceSnapshot) -> None:

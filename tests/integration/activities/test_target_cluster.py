@@ -1,0 +1,75 @@
+"""The target as the pipeline may touch it: every change checks the account first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from activities.rds.target import TargetCluster
+from errors import Refused
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import ACCOUNT, CHANGING, OTHER_ACCOUNT
+
+CHANGES: dict[str, Callable[[TargetCluster], object]] = {
+    "start_copy": lambda target: target.start_copy(),
+    "restore": lambda target: target.restore(),
+    "create_instance": lambda target: target.create_instance(),
+    "modify": lambda target: target.modify(),
+    "add_tags": lambda target: target.add_tags("arn", {}),
+    "delete_members": lambda target: target.delete_members({}),
+    "delete_cluster": lambda target: target.delete_cluster(),
+    "delete_copy": lambda target: target.delete_copy("copy"),
+    "delete_copy_unless_busy": lambda target: target.delete_copy_unless_busy("copy"),
+}
+
+
+def target_cluster(rig: ActivityRig, **changed: Any) -> TargetCluster:
+    return TargetCluster(rig.aws, rig.target.model_copy(update=changed), rig.operation_id)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_no_change_is_sent_to_another_account(rig: ActivityRig, change: Callable[[TargetCluster], object]) -> None:
+    """RDS is not even called."""
+    target = target_cluster(rig, account_id=OTHER_ACCOUNT)
+    with pytest.raises(Refused) as refused:
+        change(target)
+    assert refused.value.fault.short == "Wrong AWS account"
+    assert refused.value.fault.message == (
+        f"[target-account] the credentials for the target belong to account {ACCOUNT}, but the request names account "
+        f"{OTHER_ACCOUNT}. Correct target.account_id or target.role_arn."
+    )
+    assert [call.operation for call in rig.emulator.calls] == ["GetCallerIdentity"]
+
+
+def test_every_method_that_changes_something_is_tested_here() -> None:
+    """The reads have names that say so."""
+    reads = ("caller_account", "check_account", "reader", "find", "list")
+    methods = {name for name in vars(TargetCluster) if not name.startswith("_")}
+    assert {name for name in methods if not name.startswith(reads)} == set(CHANGES)
+
+
+def test_the_account_is_read_once(rig: ActivityRig) -> None:
+    """Before the first change, and not again for the next one."""
+    rig.make_target(instances=0)
+    target = target_cluster(rig)
+    rig.clear_calls()
+    assert target.find() is not None
+    target.add_tags(rig.target.arn, {"a": "1"})
+    target.add_tags(rig.target.arn, {"b": "2"})
+    assert [call.operation for call in rig.emulator.calls] == [
+        "DescribeDBClusters",
+        "GetCallerIdentity",
+        "AddTagsToResource",
+        "AddTagsToResource",
+    ]
+
+
+def test_reads_need_no_account(rig: ActivityRig) -> None:
+    """A plan or an inventory of a wrong account says what it finds there."""
+    target = target_cluster(rig, account_id=OTHER_ACCOUNT)
+    rig.clear_calls()
+    assert target.find() is None
+    assert target.list_own_copies() == []
+    assert not any(call.operation.startswith((*CHANGING, "GetCallerIdentity")) for call in rig.emulator.calls)
