@@ -151,7 +151,7 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
     }
 
 
-def test_without_a_snapshot_the_source_cluster_stands_in(rig: Rig) -> None:
+def test_without_a_snapshot_the_source_cluster_is_read_instead(rig: Rig) -> None:
     """Only the snapshot's own properties are skipped; the missing key is reported."""
     rig.snapshot = StepFailed("Snapshot not found", "-")
     plan = rig.plan(account_id=OTHER_ACCOUNT, kms_key_id=None)
