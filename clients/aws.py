@@ -3,6 +3,7 @@
 Credentials and endpoints come from botocore's own chain (environment, profile, ``AWS_ENDPOINT_URL``).
 Timeouts: botocore makes at most 3 attempts of 5 s to connect and 20 s to read, so one call ends within 90 s, well
 inside an activity's start-to-close timeout. Temporal retries what is still failing then.
+No client believes an answer that is not AWS's, those of credentials included (clients/answer_check.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from botocore.session import Session as BotocoreSession
 from botocore.session import get_session
 
 from clients import read_guard
+from clients.answer_check import refuse_foreign_answers
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -75,6 +77,7 @@ class AwsClients:
     def __init__(self, session: BotocoreSession | None = None) -> None:
         """`session` has the worker's own credentials, with which roles are assumed; default: botocore's chain."""
         self._session = session or get_session()
+        refuse_foreign_answers(self._session)
         self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
         self._create_cached = lru_cache(maxsize=256)(self._create_client)
 
@@ -158,6 +161,7 @@ class AwsClients:
             extra_args=arguments,
         )
         session = get_session()
+        refuse_foreign_answers(session)
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )

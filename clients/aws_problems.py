@@ -10,6 +10,8 @@ import os
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError
 
+from clients.answer_check import NotAwsAnswer
+
 SETTINGS_ERRORS: tuple[type[BotoCoreError], ...] = (
     exceptions.ProfileNotFound,
     exceptions.ConfigParseError,
@@ -70,6 +72,8 @@ def _credentials_problem(error: BotoCoreError) -> str | None:
 
 def _network_problem(error: BotoCoreError) -> str | None:
     match error:
+        case NotAwsAnswer():
+            return f"Cannot reach AWS: {error}"
         case exceptions.SSLError():
             problem = "the TLS connection failed, see AWS_CA_BUNDLE"
         case exceptions.ProxyConnectionError():

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from clients.answer_check import NotAwsAnswer
 from errors import AwsUnavailable, PipelineError, Refused, ResourceBusy, StepFailed
 
 
@@ -265,6 +266,8 @@ def pipeline_error_for(error: ClientError | BotoCoreError) -> PipelineError:
         return _error_for_answer(error)
     if isinstance(error, ParamValidationError):
         return _error_for_parameters(error)
+    if isinstance(error, NotAwsAnswer):
+        return AwsUnavailable("Answer is not from AWS", str(error), code=type(error).__name__)
     return AwsUnavailable("AWS not reachable", f"{type(error).__name__}: {error}", code=type(error).__name__)
 
 

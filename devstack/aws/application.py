@@ -19,7 +19,8 @@ from werkzeug.wrappers import Response
 from devstack.aws import rds, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_responses import error_response, fault_response
-from devstack.aws.fault_injection import FaultInjector, InjectedFault
+from devstack.aws.fault_injection import FOREIGN_ANSWERS, FaultInjector, InjectedFault
+from devstack.aws.foreign_answers import foreign_answer
 from devstack.aws.journal import Journal, RecordedCall, redact
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.protocol import parse
@@ -70,6 +71,10 @@ class Application:
             response = self._carry_out(request)
             time.sleep(fault.seconds)
             return response
+        if fault.kind in FOREIGN_ANSWERS:
+            answer = self._dispatch(request) if fault.kind.endswith("-after") else None
+            self._record(request, fault.kind, carried_out=answer is not None and _outcome(answer) == OK)
+            return foreign_answer(fault.kind, request.caller.service, request.operation, answer)
         if fault.kind not in ("reset-before", "reset-after", "no-response"):
             response = fault_response(fault)
             self._record(request, _outcome(response), carried_out=False)

@@ -24,14 +24,14 @@ def fault_response(fault: InjectedFault) -> Response:
     if fault.kind == "throttle":
         code = fault.code or _throttling_code(fault.service)
         return error_response(fault.service, code, fault.message or "Rate exceeded", 400)
-    code = fault.code or ("InternalServerError" if _is_json(fault.service) else "InternalFailure")
+    code = fault.code or ("InternalServerError" if is_json(fault.service) else "InternalFailure")
     return error_response(fault.service, code, fault.message or "An internal error occurred.", 500)
 
 
 def error_response(service: str, code: str, message: str, status: int) -> Response:
     """An error as the service sends it: XML for the query protocols and S3, JSON otherwise."""
     request_id = str(uuid.uuid4())
-    if _is_json(service):
+    if is_json(service):
         return _json_error(code, message, status, request_id)
     body = _xml_error(service, code, message, status, request_id)
     return Response(body, status, {"x-amzn-RequestId": request_id}, content_type="text/xml")
@@ -57,10 +57,11 @@ def _xml_error(service: str, code: str, message: str, status: int, request_id: s
 
 
 def _throttling_code(service: str) -> str:
-    return _THROTTLING.get(service, "ThrottlingException" if _is_json(service) else "Throttling")
+    return _THROTTLING.get(service, "ThrottlingException" if is_json(service) else "Throttling")
 
 
-def _is_json(service: str) -> bool:
+def is_json(service: str) -> bool:
+    """Whether the service speaks JSON; one that botocore does not know is taken for such a service."""
     return "json" in _protocol(service)
 
 

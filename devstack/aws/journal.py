@@ -36,7 +36,7 @@ class RecordedCall:
     operation: str
     parameters: Mapping[str, Any]
     outcome: str
-    """`OK`, the wire code of the returned error, `reset-before`, `reset-after` or `no-response`."""
+    """`OK`, the wire code of the returned error, or the kind of the fault that took the answer's place."""
     carried_out: bool = False
     """Whether it took effect, also if the client did not learn of it."""
 

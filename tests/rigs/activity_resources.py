@@ -154,7 +154,7 @@ class RestoreResources:
         return [
             f"{call.operation} {self.normalize(_name_in(call))}"
             for call in self.emulator.calls
-            if call.service == "rds" and call.operation.startswith(CHANGING) and call.outcome in ("OK", "reset-after")
+            if call.service == "rds" and call.operation.startswith(CHANGING) and call.carried_out
         ]
 
     def normalize(self, text: str) -> str:

@@ -37,8 +37,6 @@ from tests.rigs.crash_injector import WorkerCrash
 from tests.rigs.durations import NO_HARM
 
 CHANGING = ("Add", "Copy", "Create", "Delete", "Failover", "Modify", "Reboot", "Remove", "Restore", "Start", "Stop")
-EFFECTIVE_OUTCOMES = ("OK", "reset-after")
-"""The journal's outcomes of calls that took effect."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class InProcessAws:
         try:
             response: AWSResponse = self._answer(prepared, request)
         finally:
-            if effect and next(reversed(list(self.journal))).outcome in EFFECTIVE_OUTCOMES:
+            if effect and next(reversed(list(self.journal))).carried_out:
                 self.effects.append(self._with_result(effect))
         self.calls += 1
         if self.calls in self.crashes:

@@ -30,7 +30,8 @@ class InProcessServices(OtherServices):
         assert caller is not None
         if environ["HTTP_X_AMZ_TARGET"]:
             body = json.dumps(self.call(caller, environ["HTTP_X_AMZ_TARGET"], request.parameters))
-            return Response(body, content_type="application/x-amz-json-1.1")
+            headers = {"x-amzn-RequestId": "-"}
+            return Response(body, headers=headers, content_type="application/x-amz-json-1.1")
         return Response(_XML[request.operation](caller, request.form), content_type="text/xml")
 
     def call(self, caller: Caller, target: str, parameters: Mapping[str, Any]) -> Answer:

@@ -47,7 +47,7 @@ settings.register_profile("scenarios", max_examples=38, **_COMMON)
 settings.register_profile("scenarios-ci", max_examples=520, **_COMMON)
 PROFILE = settings.get_profile("scenarios-ci" if os.environ.get("CI") == "true" else "scenarios")
 
-FAULT_KINDS = ("throttle", "http500", "reset-before", "reset-after")
+FAULT_KINDS = ("throttle", "http500", "reset-before", "reset-after", "html-page-before", "html-page-after")
 FAULTED_OPERATIONS = (
     "*",
     "CopyDBClusterSnapshot",
