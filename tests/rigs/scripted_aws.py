@@ -13,6 +13,7 @@ class ScriptedAws:
         self.responses: dict[str, Any] = {
             "get_caller_identity": {"Account": account},
             "describe_db_engine_versions": {"DBEngineVersions": [{"DBParameterGroupFamily": "aurora-postgresql16"}]},
+            "describe_db_cluster_snapshot_attributes": {"DBClusterSnapshotAttributesResult": {}},
             "describe_orderable_db_instance_options": {"OrderableDBInstanceOptions": [{}]},
             "describe_key": {"KeyMetadata": {"KeyState": "Enabled", "KeyManager": "CUSTOMER"}},
         } | responses
