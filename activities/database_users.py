@@ -18,11 +18,11 @@ from activities.databases.restored_database import LockedSession, RestoredDataba
 from activities.databases.sql_files import SqlScript, read_sql_file
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.provenance import check_resource_id
+from activities.rds.target import TargetCluster
 from activities.step import step_activity
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from clients.rds import find_cluster
 from errors import PipelineError, StepFailed, Transient
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
@@ -108,7 +108,7 @@ class DatabaseUserActivities:
         """Raise if the target's name, and so its endpoint, does not belong to the restored cluster any more."""
         if step_input.cluster_resource_id is None:
             return
-        cluster = find_cluster(self._aws.rds(step_input.target, step_input.operation_id), step_input.target.cluster)
+        cluster = TargetCluster(self._aws, step_input.target, step_input.operation_id).find()
         if cluster is None:
             raise StepFailed(
                 "Restored cluster not found",

@@ -58,6 +58,7 @@ ANY = "*"
 
 SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429
 
+_COPY, _RESTORE = "CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot"
 _VPC = "Invalid VPC configuration"
 _VPC_ADVICE = "Correct the network, or db_subnet_group_name and vpc_security_group_ids of the request."
 _SNAPSHOT = "Invalid snapshot ID"
@@ -114,37 +115,37 @@ TABLE: tuple[FaultRule, ...] = (
         "Create the secret, or correct its name in the request.",
     ),
     # copy-snapshot
-    FaultRule("CopyDBClusterSnapshot", "DBClusterSnapshotAlreadyExistsFault", Action.ADOPT),
+    FaultRule(_COPY, "DBClusterSnapshotAlreadyExistsFault", Action.ADOPT),
     FaultRule(
-        "CopyDBClusterSnapshot",
+        _COPY,
         "DBClusterSnapshotNotFoundFault",
         Action.FAIL,
         _SNAPSHOT,
         "Find out who deleted the snapshot, then start a new restore, which chooses another.",
     ),
     FaultRule(
-        "CopyDBClusterSnapshot",
+        _COPY,
         "InvalidDBClusterSnapshotStateFault",
         Action.FAIL,
         "Snapshot not available",
         "Read the snapshot's status in RDS, then retry.",
     ),
-    FaultRule("CopyDBClusterSnapshot", "InvalidDBClusterStateFault", Action.WAIT, "Source cluster is busy"),
+    FaultRule(_COPY, "InvalidDBClusterStateFault", Action.WAIT, "Source cluster is busy"),
     FaultRule(
-        "CopyDBClusterSnapshot",
+        _COPY,
         "SnapshotQuotaExceeded",
         Action.WAIT,
         "5 copies are running into the region",
         fragment="more than 5 snapshots",
     ),
     FaultRule(
-        "CopyDBClusterSnapshot",
+        _COPY,
         "SnapshotQuotaExceeded",
         Action.PRUNE,
         "Snapshot quota exceeded",
         "Delete manual cluster snapshots that nobody needs in the target's region, or ask AWS for a higher quota.",
     ),
-    FaultRule("CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
+    FaultRule(_COPY, "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
     # delete-rds
     FaultRule("DeleteDBInstance", "DBInstanceNotFound", Action.ABSENT),
     FaultRule("DeleteDBInstance", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
@@ -167,13 +168,7 @@ TABLE: tuple[FaultRule, ...] = (
         fragment="global cluster",
     ),
     FaultRule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
-    FaultRule(
-        "DeleteDBCluster",
-        "InvalidGlobalClusterStateFault",
-        Action.REFUSE,
-        _GLOBAL,
-        _GLOBAL_ADVICE,
-    ),
+    FaultRule("DeleteDBCluster", "InvalidGlobalClusterStateFault", Action.REFUSE, _GLOBAL, _GLOBAL_ADVICE),
     FaultRule(
         "DeleteDBCluster",
         "InvalidParameterCombination",
@@ -183,35 +178,31 @@ TABLE: tuple[FaultRule, ...] = (
         fragment="protected",
     ),
     # restore-snapshot
-    FaultRule("RestoreDBClusterFromSnapshot", "DBClusterAlreadyExistsFault", Action.ADOPT),
-    FaultRule("RestoreDBClusterFromSnapshot", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _COPY_ADVICE),
-    FaultRule("RestoreDBClusterFromSnapshot", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _COPY_ADVICE),
-    FaultRule("RestoreDBClusterFromSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
-    FaultRule("RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault", Action.FAIL, _VPC, _VPC_ADVICE),
-    FaultRule("RestoreDBClusterFromSnapshot", "InvalidSubnet", Action.FAIL, _VPC, _VPC_ADVICE),
-    FaultRule("RestoreDBClusterFromSnapshot", "DBSubnetGroupNotFoundFault", Action.FAIL, _VPC, _VPC_ADVICE),
-    FaultRule("RestoreDBClusterFromSnapshot", "DBSubnetGroupDoesNotCoverEnoughAZs", Action.FAIL, _VPC, _VPC_ADVICE),
-    FaultRule("RestoreDBClusterFromSnapshot", "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
+    FaultRule(_RESTORE, "DBClusterAlreadyExistsFault", Action.ADOPT),
+    FaultRule(_RESTORE, "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _COPY_ADVICE),
+    FaultRule(_RESTORE, "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _COPY_ADVICE),
+    FaultRule(_RESTORE, "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
+    FaultRule(_RESTORE, "InvalidVPCNetworkStateFault", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule(_RESTORE, "InvalidSubnet", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule(_RESTORE, "DBSubnetGroupNotFoundFault", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule(_RESTORE, "DBSubnetGroupDoesNotCoverEnoughAZs", Action.FAIL, _VPC, _VPC_ADVICE),
+    FaultRule(_RESTORE, "KMSKeyNotAccessibleFault", Action.FAIL, _KMS, _KMS_ADVICE),
     FaultRule(
-        "RestoreDBClusterFromSnapshot",
+        _RESTORE,
         "DBClusterParameterGroupNotFound",
         Action.FAIL,
         _GROUP,
         "Create it in the target's region, or correct db_cluster_parameter_group_name of the request.",
     ),
     FaultRule(
-        "RestoreDBClusterFromSnapshot",
+        _RESTORE,
         "DBClusterQuotaExceededFault",
         Action.FAIL,
         "Cluster quota exceeded",
         "Delete clusters that nobody needs in the target's region, or ask AWS for a higher quota.",
     ),
-    FaultRule(
-        "RestoreDBClusterFromSnapshot", "InsufficientDBClusterCapacityFault", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE
-    ),
-    FaultRule(
-        "RestoreDBClusterFromSnapshot", "InsufficientStorageClusterCapacity", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE
-    ),
+    FaultRule(_RESTORE, "InsufficientDBClusterCapacityFault", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE),
+    FaultRule(_RESTORE, "InsufficientStorageClusterCapacity", Action.RETRY, _CAPACITY, _CAPACITY_ADVICE),
     # check-restore-status
     FaultRule("CreateDBInstance", "DBInstanceAlreadyExists", Action.ADOPT),
     FaultRule("CreateDBInstance", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
