@@ -269,7 +269,7 @@ def test_a_restore_behind_a_proxy_that_spoils_a_fifth_of_the_answers_ends_right(
     assert (cluster["Status"], cluster["DbClusterResourceId"]) == ("available", restored.cluster_resource_id)
     assert list(rig.instances().values()) == ["available"] * 2
     assert [copy["Status"] for copy in rig.copies().values()] == ["available"]
-    assert rig.rows() == ["delete-rds INTENT"]
+    assert rig.rows() == ["delete-rds intent"]
     counts = [change.partition(" ")[0] for change in rig.changes()]
     for operation in ("CopyDBClusterSnapshot", "DeleteDBCluster", "RestoreDBClusterFromSnapshot"):
         assert counts.count(operation) == 1, counts
