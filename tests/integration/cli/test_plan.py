@@ -35,6 +35,9 @@ def target(set_up: Stack) -> Iterator[str]:
         "Tags": [{"Key": REPLACED_BY, "Value": demo.source_arn}],
     }
     rds.add_tags_to_resource(**opt_in)
+    # Another file's restores may have left copies in this process's stack.
+    for copy in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]:
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy["DBClusterSnapshotIdentifier"])
     yield demo.target_arn
     rds.add_tags_to_resource(**opt_in)
 
