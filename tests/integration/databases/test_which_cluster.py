@@ -45,7 +45,7 @@ def test_a_cluster_that_replaced_the_restored_one_is_not_changed(database: Datab
     restored = database.rig.make_target(instances=0)
     replace_target(database)
     user = database.user(database.unique("app"), "p")
-    with pytest.raises(Refused, match="Another cluster has the target's name.*this operation restored"):
+    with pytest.raises(Refused, match="Another cluster has the target's name.*restored by this operation"):
         database.set_up(user, cluster_resource_id=restored, endpoint=closed_endpoint(database))
 
 
