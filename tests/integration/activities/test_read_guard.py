@@ -142,6 +142,38 @@ def test_a_deletion_without_its_own_kind_of_read_is_never_sent(rig: ActivityRig,
     assert rig.calls(*DELETIONS) == []
 
 
+def test_a_read_of_exactly_the_maximum_age_is_fresh_enough(rig: ActivityRig, clocks: Clocks) -> None:
+    """The limit itself is allowed."""
+    rig.make_target(instances=0)
+    rds = AwsClients(session_of(ACCOUNT)).rds(rig.target, "op-001")
+
+    def read_and_delete() -> None:
+        rds.describe_db_clusters()
+        clocks.advance(wall=read_guard.MAX_READ_AGE_SECONDS)
+        rds.delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
+
+    run_in_own_context(read_and_delete)
+    assert len(rig.calls("DeleteDBCluster")) == 1
+
+
+def test_a_read_of_one_activity_does_not_count_for_another(rig: ActivityRig, clocks: Clocks) -> None:
+    """Both activities run in copies of one context, in which there was a read before."""
+    rig.make_target(instances=0)
+    rds = AwsClients(session_of(ACCOUNT)).rds(rig.target, "op-001")
+
+    def read_in_one_and_delete_in_another() -> None:
+        rds.describe_db_clusters()
+        clocks.advance(wall=TOO_LONG)
+        run_in_own_context(rds.describe_db_clusters)
+        run_in_own_context(
+            lambda: rds.delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
+        )
+
+    with pytest.raises(StaleRead):
+        run_in_own_context(read_in_one_and_delete_in_another)
+    assert rig.calls(*DELETIONS) == []
+
+
 def test_a_list_is_as_old_as_its_first_page(rig: ActivityRig, snapshot: SourceSnapshot, clocks: Clocks) -> None:
     """A worker that froze between two pages has an old first page."""
     rds = AwsClients(session_of(ACCOUNT)).rds(rig.target, "op-001")
