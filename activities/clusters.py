@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -11,12 +11,13 @@ from activities.preflight.guards import ObservedTarget, Violation
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for
 from activities.rds.provenance import check_provenance, check_resource_id, provenance_mismatch
+from activities.rds.restore_parameters import restore_parameters
 from activities.rds.target import TargetCluster
 from activities.step import Intents, end_wait_if_final, now, step_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
-from models.configuration import SETTINGS_FACT, ClusterConfiguration
+from models.configuration import SETTINGS_FACT
 from models.operation import StepOutcome
 from models.steps import Step
 
@@ -198,7 +199,7 @@ def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBCluste
     if copy:
         check_provenance(copy, step_input.snapshot)
     try:
-        return target.restore(**_restore_parameters(step_input))
+        return target.restore(**restore_parameters(step_input))
     except ClientError as error:
         if action_for(error) is not Action.ADOPT:
             raise
@@ -223,36 +224,3 @@ def _check_restored_by(step_input: RestoreClusterInput, cluster: DBClusterTypeDe
         f"{step_input.snapshot_copy.arn}. Find out who created it since the deletion. If it may be replaced, its owner "
         f"gives it the tag {tags.REPLACED_BY}; then start a new restore.",
     )
-
-
-def _restore_parameters(step_input: RestoreClusterInput) -> dict[str, Any]:
-    target, configuration = step_input.target, step_input.configuration
-    own_tags = {
-        tags.REPLACED_BY: step_input.source_arn,
-        tags.OPERATION: step_input.operation_id,
-        tags.RESTORED_FROM: step_input.snapshot_copy.arn,
-    }
-    parameters = {
-        "SnapshotIdentifier": step_input.snapshot_copy.arn,
-        "Engine": step_input.snapshot.engine,
-        "EngineVersion": step_input.snapshot.engine_version,
-        "DBSubnetGroupName": configuration.db_subnet_group_name,
-        "VpcSecurityGroupIds": list(configuration.vpc_security_group_ids),
-        "DBClusterParameterGroupName": configuration.db_cluster_parameter_group_name,
-        "KmsKeyId": target.kms_key_id if not step_input.snapshot_copy.copied else None,
-        "Port": configuration.port,
-        "DeletionProtection": False,
-        "EnableIAMDatabaseAuthentication": configuration.iam_database_authentication,
-        "EnableCloudwatchLogsExports": list(configuration.cloudwatch_logs_exports or ()) or None,
-        "BackupRetentionPeriod": configuration.backup_retention_days,
-        "PreferredBackupWindow": configuration.preferred_backup_window,
-        "CopyTagsToSnapshot": configuration.copy_tags_to_snapshot is not False,
-        "ServerlessV2ScalingConfiguration": _scaling(configuration),
-        "Tags": tags.tag_list((configuration.tags or {}) | own_tags),
-    }
-    return {name: value for name, value in parameters.items() if value is not None}
-
-
-def _scaling(configuration: ClusterConfiguration) -> dict[str, float] | None:
-    scaling = configuration.serverless_v2_scaling
-    return {"MinCapacity": scaling.min_capacity, "MaxCapacity": scaling.max_capacity} if scaling else None

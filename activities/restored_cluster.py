@@ -14,15 +14,17 @@ from botocore.exceptions import ClientError
 from activities.databases.passwords import read_password
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, pipeline_error_for
+from activities.rds.completion import put_back
+from activities.rds.differences import find_differences, summarize_differences
 from activities.rds.provenance import check_resource_id
+from activities.rds.restore_parameters import identifier_of, instance_parameters, modification_parameters
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import StepFailed
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
-from models.configuration import Instance
-from models.identifiers import instance_identifier
+from models.configuration import Instance, OnDifference
 from models.steps import Step
 
 if TYPE_CHECKING:
@@ -55,11 +57,15 @@ class RestoredClusterActivities:
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
         waiting_for = self._advance(step_input, target, cluster)
         if waiting_for is None:
+            differences = _compare(step_input, target, cluster)
             return CheckRestoreOutcome(
                 details="Restore completed",
                 percent=100,
                 resource_arns=(cluster["DBClusterArn"],),
                 endpoint=_endpoint(step_input, cluster),
+                differences=differences,
+                facts={"changed": "; ".join(differences)} if differences else {},
+                warnings=tuple(f"Changed: {difference}" for difference in differences),
             )
         advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
         end_wait_if_final(step_input, f"Restore at: {waiting_for}", advice)
@@ -73,6 +79,13 @@ class RestoredClusterActivities:
             return waiting_for
         if waiting_for := _create_missing_instances(step_input, target):
             return waiting_for
+        if waiting_for := self._replace_master_password(step_input, target, cluster):
+            return waiting_for
+        return put_back(target, cluster, step_input.configuration, step_input.operation_id)
+
+    def _replace_master_password(
+        self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
+    ) -> str | None:
         secret_id = step_input.target.master_user_secret_id
         if secret_id is None:
             return _let_rds_manage_password(step_input, target, cluster)
@@ -89,6 +102,18 @@ class RestoredClusterActivities:
             return
         # Tagged only after RDS accepted the password: a crash in between sets the same password once more.
         target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: step_input.operation_id})
+
+
+def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> tuple[str, ...]:
+    """In what the restored cluster differs from its configuration. Raises `StepFailed` if the request wants that."""
+    actual = target.read_settings(cluster, target.list_instances())
+    differences = summarize_differences(find_differences(step_input.configuration, actual, step_input.target.cluster))
+    if differences and step_input.on_difference is OnDifference.FAIL:
+        raise StepFailed(
+            "Restored cluster differs",
+            f"{cluster['DBClusterArn']} is not as configured: {'; '.join(differences)}. Change it in AWS, then retry.",
+        )
+    return differences
 
 
 def _wait_until_visible(step_input: CheckRestoreInput) -> CheckRestoreOutcome:
@@ -113,7 +138,7 @@ def _create_missing_instances(step_input: CheckRestoreInput, target: TargetClust
     existing = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
     waits: list[str] = []
     for number, configured in enumerate(step_input.configuration.instances, start=1):
-        instance = existing.get(instance_identifier(step_input.target.cluster, number))
+        instance = existing.get(identifier_of(step_input.target.cluster, number, configured))
         if instance is None:
             waiting_for: str | None = _create_instance(step_input, target, number, configured)
         else:
@@ -142,18 +167,9 @@ def _restore_failed(resource: str, status: str) -> StepFailed:
 
 def _create_instance(step_input: CheckRestoreInput, target: TargetCluster, number: int, configured: Instance) -> str:
     """Create the instance; returns what the step waits for."""
-    identifier = instance_identifier(step_input.target.cluster, number)
-    group = {"DBParameterGroupName": configured.db_parameter_group_name} if configured.db_parameter_group_name else {}
+    identifier = identifier_of(step_input.target.cluster, number, configured)
     try:
-        target.create_instance(
-            DBInstanceIdentifier=identifier,
-            DBInstanceClass=configured.instance_class,
-            Engine=step_input.engine,
-            PubliclyAccessible=False,
-            PromotionTier=min(number - 1, 15),
-            Tags=tags.tag_list({tags.OPERATION: step_input.operation_id}),
-            **group,
-        )
+        target.create_instance(**instance_parameters(step_input, number, configured))
     except ClientError as error:
         action = action_for(error)
         if action is Action.WAIT:
@@ -187,7 +203,10 @@ def _let_rds_manage_password(
     """Have RDS create the master password's secret; returns what the step waits for, None if the secret is active."""
     secret = cluster.get("MasterUserSecret")
     if not secret:
-        _modify_unless_busy(step_input, target, ManageMasterUserPassword=True)
+        # The key can be chosen only now: RDS changes the key of no secret that it manages already.
+        key = step_input.configuration.master_user_secret_kms_key_id
+        managed = {"ManageMasterUserPassword": True} | ({"MasterUserSecretKmsKeyId": key} if key else {})
+        _modify_unless_busy(step_input, target, **managed)
         return SETTING_PASSWORD
     status = secret.get("SecretStatus", "creating")
     if status == "impaired":
@@ -201,11 +220,10 @@ def _let_rds_manage_password(
 
 def _modify_unless_busy(step_input: CheckRestoreInput, target: TargetCluster, **change: object) -> bool:
     """Modify the cluster; returns False if RDS is busy with it and refuses for now."""
-    # A restore has no parameter for the maintenance window; it goes along with the change that every cluster needs.
-    window = step_input.configuration.preferred_maintenance_window
-    settings = change | ({"PreferredMaintenanceWindow": window} if window else {})
+    # What a restore has no parameter for goes along with the change that every cluster needs.
+    settings = modification_parameters(step_input.configuration)
     try:
-        target.modify(**settings)
+        target.modify(**settings, **change)
     except ClientError as error:
         if action_for(error) is not Action.WAIT:
             raise

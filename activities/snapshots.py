@@ -242,7 +242,9 @@ def _copy_parameters(step_input: CopySnapshotInput, identifier: str) -> dict[str
         "Tags": tags.tag_list(own_tags),
         "SourceRegion": step_input.source.region,
     }
-    key = step_input.target.kms_key_id
+    # Aurora encrypts no copy of an unencrypted snapshot; RestoreDBClusterFromSnapshot does (Aurora User Guide,
+    # "Encrypting Amazon Aurora resources").
+    key = step_input.kms_key_id if step_input.snapshot.encrypted else None
     return parameters | ({"KmsKeyId": key} if key else {})
 
 

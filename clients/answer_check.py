@@ -148,13 +148,18 @@ def _mismatch_of_json(operation_model: OperationModel, response: dict[str, Any])
     if checksum and not headers.get("content-encoding") and checksum != str(zlib.crc32(body)):
         return _Mismatch(f"{_describe_body(body)} that does not have the checksum of x-amz-crc32", "the whole body")
     output = operation_model.output_shape
-    if not body and (output is None or not output.members):
+    says_nothing = output is None or not output.members
+    if not body and says_nothing:
         return None
     try:
         content = json.loads(body)
     except ValueError:
         return _Mismatch(_describe_body(body), "a JSON object")
-    return None if isinstance(content, dict) else _Mismatch(_describe_body(body), "a JSON object")
+    return (
+        None
+        if isinstance(content, dict) or (content is None and says_nothing)
+        else _Mismatch(_describe_body(body), "a JSON object")
+    )
 
 
 def _mismatch_of_error(operation_model: OperationModel, response: dict[str, Any]) -> _Mismatch | None:

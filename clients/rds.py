@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
-    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef, DBInstanceTypeDef
+    from mypy_boto3_rds.type_defs import (
+        DBClusterEndpointTypeDef,
+        DBClusterSnapshotTypeDef,
+        DBClusterTypeDef,
+        DBInstanceTypeDef,
+        TagTypeDef,
+    )
 
 
 def find_cluster(rds: RDSClient, identifier: str) -> DBClusterTypeDef | None:
@@ -70,6 +76,19 @@ def list_snapshots(rds: RDSClient, snapshot_type: str, cluster: str | None = Non
 def list_instances(rds: RDSClient, cluster: str) -> list[DBInstanceTypeDef]:
     """The instances of a cluster as DescribeDBInstances returns them, with each instance's own status."""
     return _filtered_instances(rds, "db-cluster-id", [cluster])
+
+
+def list_custom_endpoints(rds: RDSClient, cluster: str) -> list[DBClusterEndpointTypeDef]:
+    """The custom endpoints of a cluster. Source: RDS API Reference, DescribeDBClusterEndpoints."""
+    pages = rds.get_paginator("describe_db_cluster_endpoints").paginate(
+        DBClusterIdentifier=cluster, Filters=[{"Name": "db-cluster-endpoint-type", "Values": ["custom"]}]
+    )
+    return [endpoint for page in pages for endpoint in page["DBClusterEndpoints"]]
+
+
+def list_tags(rds: RDSClient, arn: str) -> list[TagTypeDef]:
+    """The tags of a resource whose Describe call does not return them."""
+    return rds.list_tags_for_resource(ResourceName=arn)["TagList"]
 
 
 def find_instances(rds: RDSClient, identifiers: list[str]) -> list[DBInstanceTypeDef]:

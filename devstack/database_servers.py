@@ -13,14 +13,14 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from devstack.aws.databases import Address
-from devstack.processes import LOOPBACK, Scratch, Server, remove_tree, with_free_ports
+from devstack.processes import LOOPBACK, PortTaken, Scratch, Server, remove_tree, with_free_ports
 
 T = TypeVar("T")
 
@@ -104,11 +104,11 @@ class DatabaseServers(ABC):
             self._base_backup(self._running(cluster), directory)
             self._backups[backup] = directory
 
-    def restore(self, backup: str, cluster: str) -> Address:
-        """Create a cluster with the backup's data, users and passwords."""
+    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:
+        """Create a cluster with the backup's data, users and passwords, on this port if it is free."""
         with self._locked("cluster", cluster), self._locked("backup", backup):
             _refuse_taken("cluster", cluster, self._clusters)
-            self._clusters[cluster] = self._run_copy_of(_find("backup", backup, self._backups))
+            self._clusters[cluster] = self._run_copy_of(_find("backup", backup, self._backups), port)
             return self.address(cluster)
 
     def address(self, cluster: str) -> Address:
@@ -162,11 +162,14 @@ class DatabaseServers(ABC):
     ) -> None:
         self.close()
 
-    def _run_copy_of(self, source: Path) -> RunningServer:
+    def _run_copy_of(self, source: Path, port: int | None = None) -> RunningServer:
         directory = self._new_directory("cluster")
         try:
             # By `cp`, not by shutil: it runs as the user that must own the copy.
             self._scratch.run(f"{directory.name}-copy", ["cp", "-R", source, directory])
+            if port is not None:
+                with suppress(PortTaken):
+                    return self._start(directory, port)
             return with_free_ports(lambda: self._start(directory))
         except BaseException:
             remove_tree(directory)

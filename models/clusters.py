@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import AwareDatetime, Field
 
-from models.configuration import ClusterConfiguration, ClusterSettings
+from models.configuration import ClusterConfiguration, ClusterSettings, OnDifference
 from models.model import Model
 from models.operation import StepInput, StepOutcome
 from models.request import Source, Target
@@ -58,6 +58,7 @@ class CheckRestoreInput(StepInput):
     configuration: ClusterConfiguration
     cluster_resource_id: str
     engine: str
+    on_difference: OnDifference = OnDifference.WARN
 
 
 class Endpoint(Model):
@@ -77,3 +78,6 @@ class CheckRestoreOutcome(StepOutcome):
     """The outcome of check-restore-status; the endpoint is set when it is done."""
 
     endpoint: Endpoint | None = None
+    differences: tuple[str, ...] = Field(
+        default=(), description="In what the restored cluster is not what the request and the old target say."
+    )

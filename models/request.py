@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from models.configuration import SERVERLESS, ClusterSettings, Instance
+from models.configuration import SERVERLESS, ClusterSettings, Instance, OnDifference
 from models.identifiers import (
     AccountId,
     ClusterIdentifier,
@@ -240,6 +240,11 @@ class RestoreRequest(Model):
     archive: Archive = Archive()
     notification: Notification
     waits: Waits = Waits()
+    on_difference: OnDifference = Field(
+        default=OnDifference.WARN,
+        description="warn: a setting of the restored cluster that is not as it was to be is reported. "
+        "fail: it fails check-restore-status.",
+    )
     on_failure: OnFailure = OnFailure()
 
     @model_validator(mode="after")

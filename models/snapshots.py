@@ -73,6 +73,9 @@ class CopySnapshotInput(StepInput):
     source: Source
     target: Target
     copy_needed: bool
+    kms_key_id: str | None = Field(
+        default=None, description="The key of the restored cluster; an encrypted copy is made with it at once."
+    )
 
 
 class CopySnapshotOutcome(StepOutcome):

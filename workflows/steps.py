@@ -58,6 +58,7 @@ def copy_snapshot_input(start: StepStart, request: RestoreRequest, checked: Snap
         target=request.target,
         copy_needed=request.copy_needed,
         archive=request.archive,
+        kms_key_id=checked.configuration.kms_key_id,
     )
 
 
@@ -111,6 +112,7 @@ def check_restore_status_input(
     return CheckRestoreInput(
         **start,
         target=request.target,
+        on_difference=request.on_difference,
         configuration=checked.configuration,
         cluster_resource_id=restored.cluster_resource_id,
         engine=checked.snapshot.engine,

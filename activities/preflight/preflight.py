@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
-from activities.preflight.configuration import live_settings
 from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
 from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.selection import select_snapshot
@@ -76,7 +75,7 @@ class Preflight:
         caller = self.target.caller_account()
         instances = self.target.list_instances()
         observed = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
-        return ExistingTarget(observed, tuple(instances), live_settings(cluster, instances))
+        return ExistingTarget(observed, tuple(instances), self.target.read_settings(cluster, instances))
 
     def _missing_target(self) -> ExistingTarget:
         """The name is misspelt, it is the first restore, or an operation ended between deletion and restore."""

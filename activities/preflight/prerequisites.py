@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.aws_errors import Action, action_for
+from activities.rds.restore_parameters import identifier_of
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
 from models.configuration import SERVERLESS, ClusterSettings
-from models.identifiers import instance_identifier
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.users import secret_ids
 
@@ -122,8 +122,8 @@ class Prerequisites:
     def _check_instance_names(self) -> Iterator[Violation]:
         """An instance keeps its name when its cluster is renamed; one that is being deleted frees its name in time."""
         target = self._step_input.target
-        numbers = range(1, len(self._settings.instances or ()) + 1)
-        names = [instance_identifier(target.cluster, number) for number in numbers]
+        instances = enumerate(self._settings.instances or (), start=1)
+        names = [identifier_of(target.cluster, number, instance) for number, instance in instances]
         for instance in self._target.find_instances(names):
             cluster = instance.get("DBClusterIdentifier")
             if cluster != target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
@@ -135,7 +135,7 @@ class Prerequisites:
                 )
 
     def _check_kms_key(self) -> Iterator[Violation]:
-        key = self._step_input.target.kms_key_id
+        key = self._settings.kms_key_id
         copy_needed = self._step_input.copy_needed
         if self._snapshot.encrypted and copy_needed and key is None:
             yield Violation(
@@ -144,12 +144,12 @@ class Prerequisites:
                 f"the snapshot {self._snapshot.identifier} is encrypted, and its copy is made in another region or "
                 "account. Name a key of the target's region in target.kms_key_id.",
             )
-        if not self._snapshot.encrypted and copy_needed and key is not None:
+        if self._settings.storage_encrypted and not self._snapshot.encrypted and key is None:
             yield Violation(
                 "kms-key",
-                "KMS key not possible",
-                f"the snapshot {self._snapshot.identifier} is not encrypted, and Aurora cannot encrypt a copy of it. "
-                "Remove target.kms_key_id, or encrypt the source.",
+                "Target would become unencrypted",
+                f"the snapshot {self._snapshot.identifier} is not encrypted, but the target is, with a key that RDS does "
+                "not name. Name a key in target.kms_key_id; to give up encryption, set target.storage_encrypted to false.",
             )
         if key is not None:
             yield from self._check_key_is_usable(key)

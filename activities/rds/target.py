@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from activities.rds import copies, deletion, tags
+from activities.rds import copies, deletion, settings, tags
 from clients import rds as reads
 from clients.aws import AwsClients
 from errors import Refused
+from models.configuration import AssociatedRole, ClusterSettings, CustomEndpoint
 from models.request import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
-    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef, DBInstanceTypeDef
+    from mypy_boto3_rds.type_defs import (
+        DBClusterEndpointTypeDef,
+        DBClusterSnapshotTypeDef,
+        DBClusterTypeDef,
+        DBInstanceTypeDef,
+    )
 
 
 def describe_wrong_account(target: Target, caller_account: str) -> str | None:
@@ -81,6 +87,17 @@ class TargetCluster:
         """The instances of the cluster that has the target's name."""
         return reads.list_instances(self._rds, self._target.cluster)
 
+    def list_custom_endpoints(self) -> list[DBClusterEndpointTypeDef]:
+        """The custom endpoints of the cluster that has the target's name."""
+        return reads.list_custom_endpoints(self._rds, self._target.cluster)
+
+    def read_settings(self, cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) -> ClusterSettings:
+        """The settings of the cluster and its instances as they were just read, with its custom endpoints."""
+        endpoints = self.list_custom_endpoints()
+        arns = [endpoint["DBClusterEndpointArn"] for endpoint in endpoints if "DBClusterEndpointArn" in endpoint]
+        endpoint_tags = {arn: tags.tags_of(reads.list_tags(self._rds, arn)) for arn in arns}
+        return settings.read_settings(cluster, instances, endpoints, endpoint_tags)
+
     def find_instances(self, identifiers: list[str]) -> list[DBInstanceTypeDef]:
         """The instances that have one of these names, in any cluster."""
         return reads.find_instances(self._rds, identifiers)
@@ -116,6 +133,34 @@ class TargetCluster:
     def modify(self, **parameters: Any) -> None:
         """ModifyDBCluster of the target, applied immediately."""
         self._checked().modify_db_cluster(DBClusterIdentifier=self._target.cluster, ApplyImmediately=True, **parameters)
+
+    def add_role(self, role: AssociatedRole) -> None:
+        """AddRoleToDBCluster."""
+        feature = {"FeatureName": role.feature_name} if role.feature_name else {}
+        self._checked().add_role_to_db_cluster(
+            DBClusterIdentifier=self._target.cluster,
+            RoleArn=role.role_arn,
+            **feature,
+        )
+
+    def enable_http_endpoint(self, arn: str) -> None:
+        """EnableHttpEndpoint of the target."""
+        self._checked().enable_http_endpoint(ResourceArn=arn)
+
+    def create_custom_endpoint(self, endpoint: CustomEndpoint, own_tags: Mapping[str, str]) -> None:
+        """CreateDBClusterEndpoint of the target. RDS takes static or excluded members, not both."""
+        members = (
+            {"StaticMembers": list(endpoint.static_members)}
+            if endpoint.static_members
+            else {"ExcludedMembers": list(endpoint.excluded_members)}
+        )
+        self._checked().create_db_cluster_endpoint(
+            DBClusterIdentifier=self._target.cluster,
+            DBClusterEndpointIdentifier=endpoint.identifier,
+            EndpointType=endpoint.endpoint_type,
+            Tags=tags.tag_list(own_tags),
+            **members,
+        )
 
     def add_tags(self, arn: str, added: Mapping[str, str]) -> None:
         """AddTagsToResource: to the target or to one of its copies."""

@@ -36,8 +36,8 @@ class DatabaseHost(Protocol):
         """Store a consistent copy of a running server's data under the key `backup`."""
         ...
 
-    def restore(self, backup: str, cluster: str) -> Address:
-        """Start a new server from a backup."""
+    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:
+        """Start a new server from a backup, on this port if it is free."""
         ...
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
@@ -73,7 +73,7 @@ class NoDatabases:
     def back_up(self, cluster: str, backup: str) -> None:
         """Store nothing."""
 
-    def restore(self, backup: str, cluster: str) -> Address:  # noqa: ARG002
+    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:  # noqa: ARG002
         """Start nothing."""
         return self.address(cluster)
 

@@ -123,7 +123,13 @@ class ActivityRig(RestoreResources):
         return SnapshotCheckInput(**(self._step() | given))
 
     def copy_input(self, snapshot: SourceSnapshot, **more: Any) -> CopySnapshotInput:
-        given = {"source": self.source, "target": self.target, "copy_needed": True, **more}
+        given = {
+            "source": self.source,
+            "target": self.target,
+            "copy_needed": True,
+            "kms_key_id": self.target.kms_key_id,
+            **more,
+        }
         return CopySnapshotInput(**self._step(), snapshot=snapshot, **given)
 
     def check_copy_input(self, snapshot: SourceSnapshot, **more: Any) -> CheckCopyInput:

@@ -202,9 +202,14 @@ class RestoreResources:
         """Let time pass in the emulator."""
         self.emulator.clock.freeze(self.now + by)
 
+    def begin_next_operation(self) -> None:
+        """Go on with the same target under another operation, as the next restore does."""
+        self.operation_id = f"op-{self.number * 1000 + next(NUMBERS):03d}"
+        self.started_at = self.now
+
     def make_source(self, **options: Any) -> None:
         """Make an encrypted source cluster."""
-        self.make_cluster(SOURCE_REGION, self.source.cluster, StorageEncrypted=True, **options)
+        self.make_cluster(SOURCE_REGION, self.source.cluster, **{"StorageEncrypted": True, **options})
 
     def make_target(self, instances: int = 2, **options: Any) -> str:
         """Make a target, which has the opt-in tag unless `Tags` says otherwise; returns its resource id."""

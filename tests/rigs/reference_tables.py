@@ -11,10 +11,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from models.request import RestoreRequest
 from settings import PREFIX, Settings
 from starter import EPILOG, parser
@@ -171,12 +172,27 @@ def _limits(bare: dict[str, Any]) -> str:
     return f", {least} to {most}" if least else f", at most {most}"
 
 
+def _members(table: Mapping[str, Member]) -> Callable[[str], str]:
+    """A row for each member of RDS's answer: what becomes of it, by which field of the request, and why."""
+
+    def written(_: str) -> str:
+        lines = ["| member | what becomes of it | in the request | by which call, or why |", "|---|---|---|---|"]
+        for name, member in sorted(table.items(), key=lambda row: (list(Fate).index(row[1].fate), row[0])):
+            setting = f"`{member.setting}`" if member.setting else "–"
+            lines.append(f"| `{name}` | {member.fate} | {setting} | {member.reason} |")
+        return "\n".join(lines) + "\n"
+
+    return written
+
+
 GENERATED: dict[str, Callable[[str], str]] = {
     "settings": _settings,
     "help": _help,
     "exit codes": _exit_codes,
     "options": _options,
     "request": _request,
+    "kept of a cluster": _members(CLUSTER),
+    "kept of an instance": _members(INSTANCE),
 }
 """What writes each block, given the block that is there."""
 

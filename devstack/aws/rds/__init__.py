@@ -15,11 +15,13 @@ from devstack.aws.caller import Caller
 from devstack.aws.rds import (  # noqa: F401 - imported for the operations that they register
     cluster_changes,
     copies,
+    endpoints,
     engine_versions,
     global_clusters,
     instances,
     protocol,
     restores,
+    roles,
     sharing,
     tagging,
 )

@@ -80,6 +80,11 @@ def _change_at_once(call: Call, cluster: Cluster) -> None:
     cluster.deletion_protection = parameters.get("DeletionProtection", cluster.deletion_protection)
     cluster.copy_tags_to_snapshot = parameters.get("CopyTagsToSnapshot", cluster.copy_tags_to_snapshot)
     cluster.settings.update(requests.select(parameters, clusters.STORED_PARAMETERS))
+    if "EnableLocalWriteForwarding" in parameters:
+        wanted = parameters["EnableLocalWriteForwarding"]
+        cluster.settings["LocalWriteForwardingStatus"] = "enabled" if wanted else "disabled"
+    if "EnablePerformanceInsights" in parameters:
+        cluster.settings["PerformanceInsightsEnabled"] = parameters["EnablePerformanceInsights"]
 
 
 # Passwords

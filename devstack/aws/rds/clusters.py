@@ -11,7 +11,7 @@ from devstack.aws.rds import events, groups, keys, lookup, master_passwords, req
 from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.resources import Cluster
+from devstack.aws.rds.resources import Cluster, DomainMembership
 from devstack.aws.rds.snapshots import (
     delete_automated_snapshots,
     new_snapshot_identifier,
@@ -37,6 +37,8 @@ DELETABLE_STATUSES = frozenset(
 """Statuses in which DeleteDBCluster is accepted (Aurora User Guide, "Viewing DB cluster status")."""
 
 STORED_PARAMETERS = (
+    "AutoMinorVersionUpgrade",
+    "BacktrackWindow",
     "DatabaseInsightsMode",
     "EngineLifecycleSupport",
     "EngineMode",
@@ -104,9 +106,28 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         copy_tags_to_snapshot=parameters.get("CopyTagsToSnapshot", False),
         iam_authentication=parameters.get("EnableIAMDatabaseAuthentication", False),
         log_exports=parameters.get("EnableCloudwatchLogsExports", []),
-        scaling=parameters.get("ServerlessV2ScalingConfiguration"),
+        scaling=_scaling(parameters.get("ServerlessV2ScalingConfiguration")),
+        domain=_domain(parameters),
         settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS)},
     )
+
+
+def _scaling(wanted: dict[str, Any] | None) -> dict[str, Any] | None:
+    """With MinCapacity 0 a cluster pauses, after five minutes unless another time is given.
+
+    Source: RDS API Reference, ServerlessV2ScalingConfiguration, SecondsUntilAutoPause.
+    """
+    if wanted is None or wanted.get("MinCapacity") != 0:
+        return wanted
+    return {"SecondsUntilAutoPause": 300, **wanted}
+
+
+def _domain(parameters: dict[str, Any]) -> DomainMembership | None:
+    if "Domain" not in parameters:
+        return None
+    if "DomainIAMRoleName" not in parameters:
+        raise RdsError("InvalidParameterCombination", "DomainIAMRoleName is required with Domain.")
+    return DomainMembership(parameters["Domain"], parameters["DomainIAMRoleName"])
 
 
 def add_cluster(call: Call, cluster: Cluster, seconds: float) -> dict[str, Any]:

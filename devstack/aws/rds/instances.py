@@ -136,8 +136,23 @@ def _new_instance(call: Call, identifier: str, cluster: Cluster) -> Instance:
         tags=requests.tags(parameters),
         publicly_accessible=parameters.get("PubliclyAccessible", False),
         promotion_tier=parameters.get("PromotionTier", 1),
-        settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS)},
+        settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS), **_insights(parameters)},
     )
+
+
+def _insights(parameters: dict[str, Any]) -> dict[str, Any]:
+    """What an instance shows of Performance Insights; a key and a retention make no sense without it."""
+    enabled = parameters.get("EnablePerformanceInsights", False)
+    others = ("PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod")
+    if not enabled and any(name in parameters for name in others):
+        raise RdsError("InvalidParameterCombination", f"{' and '.join(others)} need EnablePerformanceInsights.")
+    if not enabled:
+        return {}
+    return {
+        "PerformanceInsightsEnabled": True,
+        "PerformanceInsightsRetentionPeriod": 7,
+        **requests.select(parameters, others),
+    }
 
 
 @serves("DescribeDBInstances")

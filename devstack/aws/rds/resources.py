@@ -35,6 +35,37 @@ class ManagedSecret:
 
 
 @dataclass
+class AssociatedRole:
+    """An IAM role that a cluster may use."""
+
+    arn: str
+    feature: str | None
+    status: str = "PENDING"
+
+
+@dataclass
+class CustomEndpoint:
+    """A custom endpoint of a cluster."""
+
+    identifier: str
+    arn: str
+    resource_id: str
+    endpoint_type: str
+    static_members: list[str]
+    excluded_members: list[str]
+    tags: Tags
+    status: str = "creating"
+
+
+@dataclass(frozen=True)
+class DomainMembership:
+    """The directory that a cluster's Kerberos authentication uses."""
+
+    directory: str
+    role: str
+
+
+@dataclass
 class Cluster:
     """An Aurora DB cluster."""
 
@@ -70,6 +101,12 @@ class Cluster:
     members: list[str] = field(default_factory=list)
     """Instance identifiers; the first is the writer."""
     secret: ManagedSecret | None = None
+    roles: list[AssociatedRole] = field(default_factory=list)
+    endpoints: dict[str, CustomEndpoint] = field(default_factory=dict)
+    """The custom endpoints by identifier."""
+    http_endpoint: bool = False
+    """Whether the RDS Data API is on."""
+    domain: DomainMembership | None = None
     global_cluster: str | None = None
     replication_source: str | None = None
     read_replicas: list[str] = field(default_factory=list)

@@ -7,6 +7,7 @@ from typing import Any
 
 from devstack.aws.rds import servers
 from devstack.aws.rds.resources import (
+    AssociatedRole,
     Cluster,
     Event,
     GlobalCluster,
@@ -27,13 +28,18 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
     restorable = cluster.restorable_from
     return {
         **cluster.settings,
+        # Not returned for aurora. Source: RDS API Reference, CreateDBCluster, StorageType.
+        "StorageType": None if cluster.settings.get("StorageType") == "aurora" else cluster.settings.get("StorageType"),
         "AllocatedStorage": 1,
-        "AssociatedRoles": [],
+        "AssociatedRoles": [_role(role) for role in cluster.roles],
         "AvailabilityZones": availability_zones(cluster.region),
         "BackupRetentionPeriod": cluster.backup_retention_days,
         "ClusterCreateTime": cluster.created,
         "CopyTagsToSnapshot": cluster.copy_tags_to_snapshot,
         "CrossAccountClone": False,
+        "CustomEndpoints": [
+            f"{name}.cluster-custom-emulated.{cluster.region}.rds.amazonaws.com" for name in cluster.endpoints
+        ],
         "DatabaseName": cluster.database_name,
         "DBClusterArn": cluster.arn,
         "DBClusterIdentifier": cluster.identifier,
@@ -42,7 +48,7 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
         "DbClusterResourceId": cluster.resource_id,
         "DBSubnetGroup": cluster.subnet_group,
         "DeletionProtection": cluster.deletion_protection,
-        "DomainMemberships": [],
+        "DomainMemberships": _domains(cluster),
         "EarliestRestorableTime": restorable,
         "LatestRestorableTime": state.clock.now() if restorable else None,
         "EnabledCloudwatchLogsExports": cluster.log_exports or None,
@@ -53,7 +59,7 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
         "EngineVersion": cluster.engine_version,
         "GlobalClusterIdentifier": cluster.global_cluster,
         "HostedZoneId": "Z0000000EMULATED",
-        "HttpEndpointEnabled": False,
+        "HttpEndpointEnabled": cluster.http_endpoint,
         "IAMDatabaseAuthenticationEnabled": cluster.iam_authentication,
         "KmsKeyId": cluster.kms_key,
         "MasterUsername": cluster.master_username,
@@ -77,6 +83,15 @@ def _member(state: RdsState, cluster: Cluster, name: str) -> Response:
         "DBClusterParameterGroupStatus": "in-sync",
         "PromotionTier": state.region_of(cluster).instances[name].promotion_tier,
     }
+
+
+def _role(role: AssociatedRole) -> Response:
+    return {"RoleArn": role.arn, "FeatureName": role.feature, "Status": role.status}
+
+
+def _domains(cluster: Cluster) -> list[Response]:
+    domain = cluster.domain
+    return [{"Domain": domain.directory, "IAMRoleName": domain.role, "Status": "joined"}] if domain else []
 
 
 def _secret(cluster: Cluster) -> Response | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack.aws.rds import clusters, keys, lookup
+from devstack.aws.rds import clusters, keys, lookup, roles
 from devstack.aws.rds.engine_versions import EngineVersion, check_engine, order_of, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
@@ -32,7 +32,10 @@ def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
     cluster.kms_key = kms_key
     cluster.port = parameters.get("Port", snapshot.port)
     cluster.backup_retention_days = clusters.retention(parameters, default=snapshot.backup_retention_days)
-    cluster.settings = {**snapshot.settings, **cluster.settings}
+    # The window comes with the snapshot, the storage type does not: left out it is aurora.
+    # Source: RDS API Reference, RestoreDBClusterFromSnapshot, StorageType.
+    cluster.settings = {**snapshot.settings, "StorageType": "aurora", **cluster.settings}
+    roles.associate(call, cluster, parameters.get("AssociatedRoles", []))
     cluster.origin = retain_backup(call.state, snapshot.backup)
     return clusters.add_cluster(call, cluster, call.state.durations.cluster_restore)
 

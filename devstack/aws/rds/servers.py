@@ -10,6 +10,7 @@ import secrets
 from concurrent.futures import Future
 
 from devstack.aws.databases import Address, DatabaseHost
+from devstack.aws.rds.engine_versions import ENGINES
 from devstack.aws.rds.resources import Backup, Cluster
 from devstack.aws.rds.state import RdsState
 from devstack.aws.sockets import SilentPort, refusing_port
@@ -40,10 +41,12 @@ def _restore(state: RdsState, cluster: Cluster, origin: Backup) -> Future[Addres
     host = database_host(state, cluster.engine)
     user, password = cluster.master_username, cluster.master_password
     cluster.master_password = cluster.origin = None
+    # A live cluster's port is a real server's, and its successor is to have it again; 5432 itself is left to others.
+    port = cluster.port if cluster.port != ENGINES[cluster.engine] else None
 
     def restore() -> Address:
         try:
-            address = host.restore(origin.key, cluster.resource_id)
+            address = host.restore(origin.key, cluster.resource_id, port)
             if password is not None:
                 host.set_master_password(cluster.resource_id, user, password)
         finally:

@@ -13,6 +13,7 @@ from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import (
     Cluster,
+    CustomEndpoint,
     GlobalCluster,
     Instance,
     ParameterGroup,
@@ -22,7 +23,7 @@ from devstack.aws.rds.resources import (
 )
 from devstack.aws.rds.state import Call, Region
 
-Tagged = Cluster | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
+Tagged = Cluster | CustomEndpoint | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
 MAX_TAGS = 50
 
 
@@ -67,6 +68,9 @@ def tags_of(region: Region, name: str) -> Tags:
 def _resources(region: Region, kind: str) -> Mapping[str, Tagged]:
     kinds: dict[str, Mapping[str, Tagged]] = {
         "cluster": region.clusters,
+        "cluster-endpoint": {
+            name: each for cluster in region.clusters.values() for name, each in cluster.endpoints.items()
+        },
         "cluster-pg": region.cluster_parameter_groups,
         "cluster-snapshot": region.snapshots,
         "db": region.instances,

@@ -107,13 +107,15 @@ def test_a_disabled_key_is_refused(rig: ActivityRig) -> None:
     assert "is Disabled, expected Enabled" in reasons(rig, {"kms_key_id": key})
 
 
-def test_a_key_for_an_unencrypted_snapshot_is_refused(rig: ActivityRig) -> None:
-    """Aurora cannot encrypt while it copies; RDS would refuse the copy."""
+def test_an_encrypted_target_is_not_replaced_by_an_unencrypted_one(rig: ActivityRig) -> None:
+    """With a key Aurora encrypts at restore; without one the restore is refused, unless the request asks for it by name."""
     rig.make_cluster(SOURCE_REGION, rig.source.cluster)
     rig.make_target()
     make_automated_snapshot(rig)
-    assert "KMS key not possible" in reasons(rig)
-    assert check(rig, target=rig.target.model_copy(update={"kms_key_id": None})).done
+    assert check(rig).done
+    bare = rig.target.model_copy(update={"kms_key_id": None, "storage_encrypted": True})
+    assert "Target would become unencrypted" in reasons(rig, {"kms_key_id": None, "storage_encrypted": True})
+    assert check(rig, target=bare.model_copy(update={"storage_encrypted": False})).done
 
 
 def test_in_one_region_no_key_is_needed(rig: ActivityRig) -> None:

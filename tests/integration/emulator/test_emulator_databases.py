@@ -35,7 +35,7 @@ class RecordingHost:
     def back_up(self, cluster: str, backup: str) -> None:
         self._record("back_up", cluster, backup)
 
-    def restore(self, backup: str, cluster: str) -> Address:
+    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:
         self._record("restore", backup, cluster)
         return self.address(cluster)
 

@@ -70,7 +70,8 @@ def test_no_statement_allows_a_whole_service(role: str) -> None:
 
 def test_every_policy_is_within_iams_limit() -> None:
     """Even with the longest names that RDS, DynamoDB and Secrets Manager accept."""
-    longest = {"SourceCluster": 63, "TargetCluster": 63, "SecretPrefix": 64, "AuditTable": 64, "OperationsTable": 64}
+    clusters = {"SourceCluster": 63, "TargetCluster": 63, "OtherInstances": 63, "PassedRoles": 64}
+    longest = {**clusters, "SecretPrefix": 64, "AuditTable": 64, "OperationsTable": 64}
     others = {"AWS::Partition": 10, "AWS::Region": 14, "SourceKeyArn": 90, "TargetKeyArn": 90, "TopicName": 64}
     lengths = {**dict.fromkeys(placeholders(), 14), **longest, **others}
     for role in ROLES:

@@ -105,6 +105,10 @@ def _restore_cluster(call: Call) -> Iterator[AccessRequest]:
     yield from _create_with_tags(call, call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     yield call.request(call.rds_arn("cluster-snapshot", call.parameters["SnapshotIdentifier"]))
     yield from _groups(call, ("subgrp", "DBSubnetGroupName"), ("cluster-pg", "DBClusterParameterGroupName"))
+    for role in call.parameters.get("AssociatedRoles", []):
+        yield _pass_role(call, role["RoleArn"], "rds.amazonaws.com")
+    if name := call.parameters.get("DomainIAMRoleName"):
+        yield _pass_role(call, f"arn:aws:iam::{call.account}:role/{name}", "rds.amazonaws.com")
 
 
 def _create_instance(call: Call) -> Iterator[AccessRequest]:
@@ -112,6 +116,23 @@ def _create_instance(call: Call) -> Iterator[AccessRequest]:
     yield from _create_with_tags(call, call.rds_arn("db", call.parameters["DBInstanceIdentifier"]), more=public)
     yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]), more=public)
     yield from _groups(call, ("pg", "DBParameterGroupName"), more=public)
+    if role := call.parameters.get("MonitoringRoleArn"):
+        yield _pass_role(call, role, "monitoring.rds.amazonaws.com")
+
+
+def _add_role(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+    yield _pass_role(call, call.parameters["RoleArn"], "rds.amazonaws.com")
+
+
+def _create_endpoint(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+    yield from _create_with_tags(call, call.rds_arn("cluster-endpoint", call.parameters["DBClusterEndpointIdentifier"]))
+
+
+def _pass_role(call: Call, role: str, service: str) -> AccessRequest:
+    """IAM User Guide, "Granting a user permissions to pass a role to an AWS service"."""
+    return call.request(role, "iam:PassRole", more={"iam:PassedToService": (service,)})
 
 
 def _modify_cluster(call: Call) -> Iterator[AccessRequest]:
@@ -212,12 +233,16 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "dynamodb:ExecuteStatement": _partiql,
     "dynamodb:TransactWriteItems": _transaction,
     "ec2:DescribeSecurityGroups": _any_resource,
+    "rds:AddRoleToDBCluster": _add_role,
     "rds:AddTagsToResource": _rds_resource("", "ResourceName"),
     "rds:CopyDBClusterSnapshot": _copy_snapshot,
+    "rds:CreateDBClusterEndpoint": _create_endpoint,
     "rds:CreateDBInstance": _create_instance,
     "rds:DeleteDBCluster": _delete_cluster,
     "rds:DeleteDBClusterSnapshot": _rds_resource("cluster-snapshot", "DBClusterSnapshotIdentifier"),
     "rds:DeleteDBInstance": _rds_resource("db", "DBInstanceIdentifier"),
+    "rds:EnableHttpEndpoint": _rds_resource("cluster", "ResourceArn"),
+    "rds:ListTagsForResource": _rds_resource("", "ResourceName"),
     "rds:ModifyDBCluster": _modify_cluster,
     "rds:RemoveTagsFromResource": _rds_resource("", "ResourceName"),
     "rds:RestoreDBClusterFromSnapshot": _restore_cluster,

@@ -118,6 +118,7 @@ def stack_parameters(layout: Layout, keys: dict[str, str]) -> dict[str, str]:
         "TargetAccountId": layout.target,
         "TargetRegion": layout.target_region,
         "TargetCluster": "staging-*",
+        "OtherInstances": "blue-*",
         "TargetKeyArn": keys["target"],
         "SecretPrefix": SECRET_PREFIX,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.rigs.activity_resources import ENGINE, ENGINE_VERSION, LONGER_THAN_ANY_CHANGE
 from tests.rigs.iam.deployments import SECRET_PREFIX, SOURCE_CLUSTER, Deployment
+from tests.rigs.rich_target import ROLE, create_rich_target
 
 OPT_IN = "aurora-restore:replaced-by"
 
@@ -77,6 +78,35 @@ class Owners:
         )
         self.advance_clock()
         return str(created["DBCluster"]["DbClusterResourceId"])
+
+    def create_rich_target(self) -> None:
+        """Create the target with every setting unusual, and a reader that Application Auto Scaling added."""
+        deployment = self._deployment
+        rds = deployment.owner("rds")
+        create_rich_target(
+            rds,
+            self.cluster,
+            self._source_arn,
+            deployment.security_group,
+            deployment.keys["target"],
+            self.advance_clock,
+        )
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"application-autoscaling-{self._number}",
+            DBClusterIdentifier=self.cluster,
+            DBInstanceClass="db.r6g.large",
+            Engine=ENGINE,
+            Tags=[{"Key": "application-autoscaling:resourceId", "Value": f"cluster:{self.cluster}"}],
+        )
+        self.advance_clock()
+
+    def remove_role(self) -> None:
+        """Take the role for S3 away from the target."""
+        self._deployment.owner("rds").remove_role_from_db_cluster(
+            DBClusterIdentifier=self.cluster,
+            RoleArn=ROLE.format(self._deployment.layout.target, "rds-import"),
+            FeatureName="s3Import",
+        )
 
     def delete_target(self) -> None:
         """Delete the target and its instance."""

@@ -108,6 +108,7 @@ class AuthorizedRestore:
             target=request.target,
             snapshot=checked.snapshot,
             copy_needed=request.copy_needed,
+            kms_key_id=checked.configuration.kms_key_id,
         )
 
     def delete_target(self, checked: Any, copy: Any) -> None:
@@ -135,7 +136,18 @@ class AuthorizedRestore:
             snapshot_copy=copy,
         )
         self._restored_id = self._run(Step.RESTORE_SNAPSHOT, restore_input).cluster_resource_id
-        check_input = CheckRestoreInput(**self._step(), **target, engine=ENGINE, cluster_resource_id=self._restored_id)
+        return self.complete_target(checked)
+
+    def complete_target(self, checked: Any) -> Any:
+        """check-restore-status; returns the endpoint."""
+        target: dict[str, Any] = {"target": self.request.target, "configuration": checked.configuration}
+        assert self._restored_id is not None
+        check_input = CheckRestoreInput(
+            **self._step(),
+            **target,
+            engine=ENGINE,
+            cluster_resource_id=self._restored_id,
+        )
         return self._run_until_done(Step.CHECK_RESTORE_STATUS, check_input).endpoint
 
     def set_up_users(self, endpoint: Any) -> None:

@@ -54,6 +54,17 @@ def run_two_restores(deployment: Deployment) -> None:
     run_all_steps(restore)
 
 
+def restore_a_rich_target(deployment: Deployment) -> None:
+    """Two restores of a target whose every setting is unusual, with names, tags, roles and endpoints of its owner."""
+    restore = AuthorizedRestore(deployment, instances=None, kms_key_id=None)
+    restore.owners.create_rich_target()
+    run_all_steps(restore)
+    run_all_steps(restore)
+    checked = restore.check_snapshot()
+    restore.owners.remove_role()
+    restore.complete_target(checked)
+
+
 def run_one_restore(deployment: Deployment) -> None:
     """Nothing goes wrong."""
     run_all_steps(_with_target(deployment))
@@ -204,6 +215,7 @@ def _with_target(deployment: Deployment) -> AuthorizedRestore:
 
 SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "two restores in a row": ("separate_accounts", run_two_restores),
+    "a rich target": ("separate_accounts", restore_a_rich_target),
     "a restore in one account and region": ("one_account", run_one_restore),
     "the first restore": ("separate_accounts", run_first_restore),
     "responses are lost": ("separate_accounts", lose_responses),

@@ -1,4 +1,4 @@
-"""Each rule by which an answer of AWS is told from another's, in a real client whose answers are made here."""
+"""Each rule by which an answer of AWS is distinguished from any other, in a real client whose answers are made here."""
 
 from __future__ import annotations
 

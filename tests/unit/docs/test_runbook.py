@@ -161,7 +161,7 @@ def called_operations() -> Iterator[str]:
     session = get_session()
     known = {
         xform_name(operation): f"{service}:{operation}"
-        for service in SERVICES
+        for service in reversed(SERVICES)  # the first wins where two services have an operation of one name
         for operation in session.get_service_model(service).operation_names
     }
     for package in ("activities", "audit", "clients"):

@@ -10,7 +10,7 @@ import pytest
 from activities.preflight.guards import find_violations
 from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.sharing import Sharing
-from models.configuration import ClusterSettings, Instance
+from models.configuration import ClusterSettings, Instance, merge_settings
 from models.request import Notification, Source, Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from tests.rigs.scripted_aws import ScriptedAws
@@ -44,7 +44,8 @@ def step_input(**target: Any) -> SnapshotCheckInput:
 def violations(aws: ScriptedAws, settings: ClusterSettings | None = None, **target: Any) -> list[tuple[str, str]]:
     """The rules and the messages of every violated prerequisite."""
     clients: Any = aws
-    checks = Prerequisites(clients, clients, step_input(**target), SNAPSHOT, settings or ClusterSettings()).checks()
+    asked = step_input(**target)
+    checks = Prerequisites(clients, clients, asked, SNAPSHOT, merge_settings(asked.target, settings)).checks()
     return [(violation.rule, violation.message) for violation in find_violations(checks)]
 
 

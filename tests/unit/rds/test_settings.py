@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from activities.preflight.configuration import live_settings
+from activities.rds.settings import read_settings
 
 
 def settings_of(instances: list[Any] | None = None, **cluster: Any) -> Any:
     described: Any = {"DBClusterIdentifier": "staging", **cluster}
-    return live_settings(described, instances or [])
+    return read_settings(described, instances or [], [], {})
 
 
 def an_instance(name: str, *groups: str, instance_class: str = "db.r6g.large") -> Any:
     return {
         "DBInstanceIdentifier": name,
         "DBInstanceClass": instance_class,
+        "DBInstanceStatus": "available",
         "DBParameterGroups": [{"DBParameterGroupName": group} for group in groups],
     }
 
@@ -53,9 +54,9 @@ def test_reserved_tags_are_not_copied() -> None:
 
 
 def test_a_setting_that_the_cluster_does_not_have_is_none() -> None:
-    """None is left to RDS; an empty list or tag set counts as none."""
+    """None is left to RDS; an empty list or tag set counts as none. RDS does not return the storage type aurora."""
     settings = settings_of(VpcSecurityGroups=[], TagList=[], EnabledCloudwatchLogsExports=[])
-    assert settings.model_dump(exclude_none=True) == {}
+    assert settings.model_dump(exclude_none=True) == {"storage_type": "aurora"}
 
 
 def test_the_scaling_of_a_serverless_cluster_is_kept() -> None:

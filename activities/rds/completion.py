@@ -1,0 +1,87 @@
+"""What a restore and its instances do not bring back by themselves: put back with calls of their own, one poll at a time.
+
+Roles that the restore did not take, the HTTP endpoint of the RDS Data API, the custom endpoints.
+Source: RDS API Reference, AddRoleToDBCluster, EnableHttpEndpoint, CreateDBClusterEndpoint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from activities.rds import tags
+from activities.rds.aws_errors import Action, action_for, pipeline_error_for
+from activities.rds.target import TargetCluster
+from models.configuration import AssociatedRole, ClusterConfiguration, CustomEndpoint
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
+
+
+def put_back(
+    target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration, operation_id: str
+) -> str | None:
+    """Make the next call that is missing; returns what is waited for, or None if everything is there.
+
+    `cluster` is available. RDS accepts one change at a time: while it is busy, the next poll asks again.
+    """
+    try:
+        return (
+            _add_roles(target, cluster, configuration)
+            or _enable_http_endpoint(target, cluster, configuration)
+            or _create_custom_endpoints(target, configuration, operation_id)
+        )
+    except ClientError as error:
+        if action_for(error) is Action.WAIT:
+            return pipeline_error_for(error).fault.short
+        raise
+
+
+def _add_roles(target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration) -> str | None:
+    existing = {
+        AssociatedRole(role_arn=role["RoleArn"], feature_name=role.get("FeatureName") or None): role.get("Status")
+        for role in cluster.get("AssociatedRoles", [])
+        if "RoleArn" in role
+    }
+    for role in configuration.associated_roles or ():
+        if role not in existing:
+            target.add_role(role)
+            return f"adding the role {role.role_arn}"
+        if existing[role] == "PENDING":
+            return f"role {role.role_arn} pending"
+    return None
+
+
+def _enable_http_endpoint(
+    target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration
+) -> str | None:
+    if configuration.http_endpoint and not cluster.get("HttpEndpointEnabled"):
+        target.enable_http_endpoint(cluster["DBClusterArn"])
+        return "enabling the HTTP endpoint"
+    return None
+
+
+def _create_custom_endpoints(
+    target: TargetCluster, configuration: ClusterConfiguration, operation_id: str
+) -> str | None:
+    if not configuration.custom_endpoints:
+        return None
+    existing = {
+        endpoint["DBClusterEndpointIdentifier"]: endpoint.get("Status") for endpoint in target.list_custom_endpoints()
+    }
+    for endpoint in configuration.custom_endpoints:
+        if endpoint.identifier not in existing:
+            _create_custom_endpoint(target, endpoint, operation_id)
+            return f"creating the custom endpoint {endpoint.identifier}"
+        if existing[endpoint.identifier] in ("creating", "modifying"):
+            return f"custom endpoint {endpoint.identifier} {existing[endpoint.identifier]}"
+    return None
+
+
+def _create_custom_endpoint(target: TargetCluster, endpoint: CustomEndpoint, operation_id: str) -> None:
+    try:
+        target.create_custom_endpoint(endpoint, endpoint.tags | {tags.OPERATION: operation_id})
+    except ClientError as error:
+        if action_for(error) is not Action.ADOPT:
+            raise

@@ -1,0 +1,132 @@
+"""Endpoints of a cluster: its writer's and its readers', which come with it, and custom ones, which are made and go with it.
+
+Source: RDS API Reference, CreateDBClusterEndpoint, DescribeDBClusterEndpoints, DeleteDBClusterEndpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from devstack.aws.rds import lookup, requests, servers
+from devstack.aws.rds.clusters import new_resource_id
+from devstack.aws.rds.errors import RdsError
+from devstack.aws.rds.operations import serves
+from devstack.aws.rds.resources import Cluster, CustomEndpoint
+from devstack.aws.rds.state import Call, RdsState
+
+MAX_CUSTOM_ENDPOINTS = 5
+"""Of one cluster. Source: Aurora User Guide, "Quotas and constraints"."""
+TYPES = ("READER", "WRITER", "ANY")
+
+
+@serves("CreateDBClusterEndpoint")
+def create_db_cluster_endpoint(call: Call) -> dict[str, Any]:
+    """A custom endpoint of a cluster that is available; its members must be instances of the cluster."""
+    parameters = call.parameters
+    identifier = requests.identifier(parameters, "DBClusterEndpointIdentifier")
+    cluster = lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])
+    lookup.require_cluster_available(cluster)
+    endpoint_type = parameters["EndpointType"].upper()
+    if endpoint_type not in TYPES:
+        raise RdsError("InvalidParameterValue", f"EndpointType must be one of {', '.join(TYPES)}, not {endpoint_type}.")
+    if any(identifier in each.endpoints for each in call.region.clusters.values()):
+        raise RdsError("DBClusterEndpointAlreadyExistsFault", f"DB cluster endpoint already exists: {identifier}")
+    if len(cluster.endpoints) >= MAX_CUSTOM_ENDPOINTS:
+        raise RdsError(
+            "DBClusterEndpointQuotaExceededFault", "The cluster has as many custom endpoints as it can have."
+        )
+    static, excluded = parameters.get("StaticMembers", []), parameters.get("ExcludedMembers", [])
+    if static and excluded:
+        raise RdsError("InvalidParameterCombination", "StaticMembers and ExcludedMembers cannot both be given.")
+    for name in (*static, *excluded):
+        if name not in cluster.members:
+            raise RdsError("DBInstanceNotFound", f"DBInstance {name} not found in {cluster.identifier}.")
+    endpoint = CustomEndpoint(
+        identifier=identifier,
+        arn=call.region.arn("cluster-endpoint", identifier),
+        resource_id=new_resource_id("cluster-endpoint"),
+        endpoint_type=endpoint_type,
+        static_members=static,
+        excluded_members=excluded,
+        tags=requests.tags(parameters),
+    )
+    cluster.endpoints[identifier] = endpoint
+
+    def become_available(_: datetime) -> None:
+        endpoint.status = "available"
+
+    call.state.schedule(cluster, call.state.durations.cluster_modify, become_available)
+    return _custom(cluster, endpoint)
+
+
+@serves("DescribeDBClusterEndpoints")
+def describe_db_cluster_endpoints(call: Call) -> dict[str, Any]:
+    """Of one cluster or of all; NotFound only for an exact cluster."""
+    parameters = call.parameters
+    filters = requests.filters(
+        parameters,
+        (
+            "db-cluster-endpoint-type",
+            "db-cluster-endpoint-custom-type",
+            "db-cluster-endpoint-id",
+            "db-cluster-endpoint-status",
+        ),
+    )
+    clusters = list(call.region.clusters.values())
+    if "DBClusterIdentifier" in parameters:
+        clusters = [lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])]
+    wanted = parameters.get("DBClusterEndpointIdentifier", "").lower()
+    matching = [
+        each
+        for each in (endpoint for cluster in clusters for endpoint in _endpoints(call.state, cluster))
+        if (not wanted or each.get("DBClusterEndpointIdentifier") == wanted)
+        and requests.matches_filter(filters, "db-cluster-endpoint-type", each["EndpointType"].lower())
+        and requests.matches_filter(
+            filters, "db-cluster-endpoint-custom-type", each.get("CustomEndpointType", "").lower()
+        )
+        and requests.matches_filter(filters, "db-cluster-endpoint-id", each.get("DBClusterEndpointIdentifier"))
+        and requests.matches_filter(filters, "db-cluster-endpoint-status", each["Status"])
+    ]
+    page, marker = requests.page(
+        parameters,
+        matching,
+        key=lambda each: f"{each['DBClusterIdentifier']}/{each['EndpointType']}/{each['Endpoint']}",
+    )
+    return {"DBClusterEndpoints": page, "Marker": marker}
+
+
+@serves("DeleteDBClusterEndpoint")
+def delete_db_cluster_endpoint(call: Call) -> dict[str, Any]:
+    """Delete a custom endpoint; it is gone at once."""
+    identifier = call.parameters["DBClusterEndpointIdentifier"].lower()
+    for cluster in call.region.clusters.values():
+        if endpoint := cluster.endpoints.pop(identifier, None):
+            endpoint.status = "deleting"
+            return _custom(cluster, endpoint)
+    raise RdsError("DBClusterEndpointNotFoundFault", f"DB cluster endpoint {identifier} not found.")
+
+
+def _endpoints(state: RdsState, cluster: Cluster) -> Iterator[dict[str, Any]]:
+    address = servers.address(state, cluster)
+    common = {"DBClusterIdentifier": cluster.identifier, "Status": "available"}
+    yield {**common, "EndpointType": "WRITER", "Endpoint": address.host}
+    yield {**common, "EndpointType": "READER", "Endpoint": address.host}
+    yield from (_custom(cluster, endpoint) for endpoint in cluster.endpoints.values())
+
+
+def _custom(cluster: Cluster, endpoint: CustomEndpoint) -> dict[str, Any]:
+    """DBClusterEndpoint."""
+    return {
+        "CustomEndpointType": endpoint.endpoint_type,
+        "DBClusterEndpointArn": endpoint.arn,
+        "DBClusterEndpointIdentifier": endpoint.identifier,
+        "DBClusterEndpointResourceIdentifier": endpoint.resource_id,
+        "DBClusterIdentifier": cluster.identifier,
+        "Endpoint": f"{endpoint.identifier}.cluster-custom-emulated.{cluster.region}.rds.amazonaws.com",
+        "EndpointType": "CUSTOM",
+        "ExcludedMembers": endpoint.excluded_members,
+        "StaticMembers": endpoint.static_members,
+        "Status": endpoint.status,
+    }

@@ -1,0 +1,125 @@
+"""What comes back is what was there: a target whose every setting is unusual, restored again and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from errors import StepFailed
+from models.clusters import CheckRestoreOutcome
+from models.configuration import ClusterSettings, OnDifference
+from models.snapshots import SnapshotCheckOutcome
+from tests.integration.activities.test_carried_over import BARE, bare_target, delete
+from tests.rigs.activities import ActivityRig
+from tests.rigs.rich_target import create_rich_target
+
+
+def make_rich_target(rig: ActivityRig) -> None:
+    """The rig's target, with every setting unusual."""
+    create_rich_target(
+        rig.rds(), rig.target.cluster, rig.source.arn, rig.shared.security_group, rig.shared.key_arn, rig.advance_clock
+    )
+
+
+def check(rig: ActivityRig) -> SnapshotCheckOutcome:
+    """snapshot-check of a request that names only the two clusters."""
+    selector = rig.source.snapshot.model_copy(update={"identifier": f"nightly-{rig.number}"})
+    source = rig.source.model_copy(update={"snapshot": selector})
+    target = bare_target(rig).model_copy(update={"kms_key_id": None, "master_user_secret_id": None})
+    return rig.run(rig.snapshots.snapshot_check, rig.check_input(source=source, target=target))
+
+
+def restore(rig: ActivityRig, checked: SnapshotCheckOutcome, **changed: Any) -> CheckRestoreOutcome:
+    """Delete the target and restore it from a copy of the snapshot, up to the comparison."""
+    copy = rig.copy_of(checked.snapshot)
+    if copy.identifier not in rig.copies():
+        rig.make_copy(checked.snapshot)
+    delete(rig, checked)
+    target = rig.target.model_copy(update=BARE | {"kms_key_id": None, "master_user_secret_id": None})
+    given = rig.restore_input(checked.snapshot, target=rig.target, snapshot_copy=copy)
+    given = given.model_copy(update={"target": target, "configuration": checked.configuration})
+    restored = rig.run(rig.clusters.restore_snapshot, given)
+    waited = rig.check_restore_input(restored.cluster_resource_id)
+    waited = waited.model_copy(update={"target": target, "configuration": checked.configuration, **changed})
+    return rig.poll_until_done(rig.restored.check_restore_status, waited)
+
+
+def test_a_rich_target_comes_back_as_it_was_three_times(rig: ActivityRig) -> None:
+    """Every setting that can be kept is the same after one, two and three restores, and nothing is reported changed."""
+    rig.make_source()
+    rig.make_snapshot()
+    make_rich_target(rig)
+    before = check(rig).target_settings
+    assert before is not None
+    for _ in range(3):
+        outcome = restore(rig, check(rig))
+        assert outcome.differences == ()
+        assert check(rig).target_settings == before
+        rig.begin_next_operation()
+
+
+def test_the_rich_target_says_something_in_every_setting(rig: ActivityRig) -> None:
+    """A setting that this target leaves at None would be kept by nobody and noticed by nobody."""
+    rig.make_source()
+    rig.make_snapshot()
+    make_rich_target(rig)
+    settings = check(rig).target_settings
+    assert settings is not None
+    left_out = {name for name in ClusterSettings.model_fields if getattr(settings, name) is None}
+    assert left_out == {"db_cluster_parameter_group_name", "backtrack_window_seconds"}
+
+
+def test_autoscaled_readers_are_not_restored(rig: ActivityRig) -> None:
+    """Application Auto Scaling adds readers by itself: a restore that made them again would have more after every restore."""
+    rig.make_source()
+    rig.make_snapshot()
+    make_rich_target(rig)
+    rig.rds().create_db_instance(
+        DBInstanceIdentifier=f"application-autoscaling-{rig.number}",
+        DBClusterIdentifier=rig.target.cluster,
+        DBInstanceClass="db.r6g.large",
+        Engine="aurora-postgresql",
+    )
+    rig.advance_clock()
+    names = [instance.identifier for instance in check(rig).configuration.instances]
+    assert names == [f"blue-{rig.target.cluster}-blue", f"blue-{rig.target.cluster}-green"]
+
+
+def test_what_is_not_as_it_was_to_be_is_reported(rig: ActivityRig) -> None:
+    """A setting that RDS did not take is named with both values, in the outcome, its warnings and the trail's facts."""
+    outcome = restore_with_a_difference(rig, OnDifference.WARN)
+    expected = "tags is {'team': 'orders'}, expected {'team': 'payments'}"
+    assert outcome.differences == (expected,)
+    assert outcome.facts == {"changed": expected}
+    assert outcome.warnings == (f"Changed: {expected}",)
+
+
+def test_a_request_may_want_a_difference_to_fail_the_step(rig: ActivityRig) -> None:
+    """With on_difference fail the cluster stays as it is, and the step says what differs."""
+    with pytest.raises(StepFailed, match="Restored cluster differs") as failed:
+        restore_with_a_difference(rig, OnDifference.FAIL)
+    assert "expected {'team': 'payments'}" in failed.value.message
+
+
+def restore_with_a_difference(rig: ActivityRig, on_difference: OnDifference) -> CheckRestoreOutcome:
+    """Restore, and let check-restore-status expect a tag that the restore was not asked for."""
+    rig.make_source()
+    rig.make_snapshot()
+    make_rich_target(rig)
+    checked = check(rig)
+    other = checked.configuration.model_copy(update={"tags": {"team": "payments"}})
+    return restore(rig, checked, configuration=other, on_difference=on_difference)
+
+
+def test_an_unencrypted_snapshot_is_restored_with_the_targets_key(rig: ActivityRig) -> None:
+    """A target that was encrypted is never restored unencrypted: Aurora encrypts at restore, if it is given the key."""
+    rig.make_source(StorageEncrypted=False)
+    rig.make_snapshot()
+    make_rich_target(rig)
+    checked = check(rig)
+    assert not checked.snapshot.encrypted
+    assert restore(rig, checked).differences == ()
+    cluster = rig.cluster()
+    assert cluster is not None
+    assert (cluster["StorageEncrypted"], cluster["KmsKeyId"]) == (True, rig.shared.key_arn)

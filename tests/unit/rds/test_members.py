@@ -1,0 +1,49 @@
+"""The tables of members and parameters are whole: a botocore that knows more than they do makes this red."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.session import get_session
+
+from activities.rds.members import CLUSTER, INSTANCE, Fate
+from activities.rds.parameters import CALLS
+from models.configuration import ClusterSettings, Instance
+
+RDS = get_session().get_service_model("rds")
+HELD_ELSEWHERE = {"domain_iam_role_name"}
+"""A second field for one member, DomainMemberships."""
+
+
+@pytest.mark.parametrize(("shape", "table"), [("DBCluster", CLUSTER), ("DBInstance", INSTANCE)])
+def test_every_member_that_rds_answers_has_a_row(shape: str, table: dict[str, object]) -> None:
+    """A member that botocore knows and the table does not is one that AWS has added: decide what becomes of it."""
+    assert set(RDS.shape_for(shape).members) == set(table)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_every_parameter_of_a_call_is_sent_or_left_out_with_a_reason(operation: str) -> None:
+    """A parameter that botocore knows and the table does not is one that AWS has added: decide whether to send it."""
+    call = CALLS[operation]
+    shape = RDS.operation_model(operation).input_shape
+    assert shape is not None
+    assert set(shape.members) == call.sent | set(call.left_out)
+    assert not call.sent & set(call.left_out)
+
+
+def test_every_kept_member_of_a_cluster_has_its_setting() -> None:
+    """The table and the settings name each other."""
+    kept = {member.setting for member in CLUSTER.values() if member.fate is Fate.KEPT}
+    assert kept == set(ClusterSettings.model_fields) - HELD_ELSEWHERE
+
+
+def test_every_kept_member_of_an_instance_has_its_setting() -> None:
+    """The table and the settings name each other."""
+    kept = {member.setting for member in INSTANCE.values() if member.fate is Fate.KEPT}
+    assert kept == set(Instance.model_fields)
+
+
+@pytest.mark.parametrize("table", [CLUSTER, INSTANCE])
+def test_a_kept_member_names_a_call_that_the_pipeline_makes(table: dict[str, object]) -> None:
+    """Its reason is the operation that carries it."""
+    carriers = {member.reason for member in table.values() if member.fate is Fate.KEPT}  # type: ignore[attr-defined]
+    assert carriers <= set(CALLS)
