@@ -14,7 +14,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """End an operation that waits for a decision, as failed."""
+    """End a waiting operation as failed."""
     from models.decisions import Decision
 
     return asyncio.run(decide(args, Decision.ABORT))

@@ -17,7 +17,9 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--days", type=number_of_days, default=10, metavar="N", help="operations of the past N days; default: 10"
     )
-    verb.add_argument("--format", choices=["table", "markdown", "json"], default="table", help="default: table")
+    verb.add_argument(
+        "--format", choices=["table", "markdown", "json"], default="table", help="output format; default: table"
+    )
     verb.add_argument(
         "--attempts",
         action="store_true",

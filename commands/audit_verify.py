@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which operations, and whether to add what is missing."""
     which = verb.add_mutually_exclusive_group()
-    which.add_argument("operation_ids", nargs="*", metavar="OPERATION_ID", default=[], help="such as op-005")
+    which.add_argument("operation_ids", nargs="*", metavar="OPERATION_ID", default=[], help="operations such as op-005")
     which.add_argument(
         "--days", type=number_of_days, default=10, metavar="N", help="every operation of the past N days; default: 10"
     )
@@ -29,7 +29,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add the rows that Temporal's history has and the trail lacks, each marked as added, and seal them",
     )
-    verb.add_argument("--format", choices=["table", "json"], default="table", help="default: table")
+    verb.add_argument("--format", choices=["table", "json"], default="table", help="output format; default: table")
 
 
 def run(args: argparse.Namespace) -> int:

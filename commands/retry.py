@@ -35,7 +35,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Retry a failed operation from the step that failed, under its number."""
+    """Retry a failed operation, under its number, from the step that failed."""
     return asyncio.run(_retry(args))
 
 

@@ -22,9 +22,15 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     """Which request, when it runs, and whether the schedule is paused."""
     request_argument(verb)
     verb.add_argument("--id", metavar="ID", help=f"the schedule's id; default: {SCHEDULE_ID_PREFIX}CLUSTER")
-    verb.add_argument("--at", type=time_of_day, default=time(0, 5), metavar="HH:MM", help="default: 00:05")
     verb.add_argument(
-        "--time-zone", type=time_zone, default="UTC", metavar="ZONE", help="such as Europe/Berlin; default: UTC"
+        "--at", type=time_of_day, default=time(0, 5), metavar="HH:MM", help="when it starts every day; default: 00:05"
+    )
+    verb.add_argument(
+        "--time-zone",
+        type=time_zone,
+        default="UTC",
+        metavar="ZONE",
+        help="the time zone of --at, such as Europe/Berlin; default: UTC",
     )
     verb.add_argument(
         "--catch-up",
@@ -38,7 +44,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         "--paused",
         action="store_true",
         default=None,
-        help="start no restores; default: a new schedule is not paused, an existing one stays as it is",
+        help="start no restores; default: an existing schedule stays as it is, a new one is not paused",
     )
     paused.add_argument("--unpaused", action="store_false", dest="paused", default=None, help="start restores again")
 

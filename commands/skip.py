@@ -14,7 +14,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Continue an operation that waits for a decision without its failed step, where that is safe."""
+    """Continue a waiting operation without its failed step, where that is safe."""
     from models.decisions import Decision
 
     return asyncio.run(decide(args, Decision.SKIP))
