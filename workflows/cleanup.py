@@ -114,6 +114,6 @@ def _require_request(request: RestoreRequest | None) -> RestoreRequest:
         raise InvalidRequest(
             "Invalid request",
             f"the workflow id is {workflow.info().workflow_id}; a cleanup of this target runs under the id "
-            f"{request.target.workflow_id}. Start it with: starter.py cleanup",
+            f"{request.target.workflow_id}. Start it with: python starter.py cleanup REQUEST_FILE --delete",
         )
     return request

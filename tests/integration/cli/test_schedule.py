@@ -11,9 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleDescription, ScheduleOverlapPolicy
+from temporalio.common import TypedSearchAttributes
 
+from audit.plugin import AuroraRestorePlugin
 from devstack.stack import Stack
-from runs.schedules import Nightly, clock_changes
+from models.request_file import read_request
+from runs.restores import DisplayMetadata
+from runs.schedules import Nightly, apply_schedule, clock_changes, nightly_schedule
 from tests.rigs.cli import EXAMPLE, ROOT, CommandResult
 
 Operator = Callable[..., CommandResult]
@@ -84,6 +88,44 @@ def test_a_changed_request_updates_the_schedule(operator: Operator, schedule_id:
     asked = ("--id", schedule_id)
     result = [operator("schedule", file, *asked).out.split()[0] for file in (EXAMPLE, path, path)]
     assert result == ["created", "updated", "unchanged"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--at", "04:05"], ["--time-zone", "Europe/Berlin"], ["--catch-up", "2h"], ["--paused"]],
+    ids=lambda options: options[0],
+)
+def test_every_option_updates_the_schedule(operator: Operator, schedule_id: str, options: list[str]) -> None:
+    """A change of any of them is noticed, and made once."""
+    asked = ("schedule", EXAMPLE, "--id", schedule_id)
+    words = [operator(*asked, *more).out.split()[0] for more in ([], options, options)]
+    assert words == ["created", "updated", "unchanged"]
+
+
+def test_another_task_queue_updates_the_schedule(
+    operator: Operator, schedule_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restores that it starts must reach the workers."""
+    asked = ("schedule", EXAMPLE, "--id", schedule_id)
+    operator(*asked)
+    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "another")
+    assert operator(*asked).out.split()[0] == "updated"
+
+
+async def test_another_summary_updates_the_schedule(
+    set_up: Stack, operator: Operator, schedule_id: str, request_file: Path
+) -> None:
+    """A new version of the pipeline may describe the same request in other words."""
+    client = await Client.connect(set_up.temporal.address, plugins=[AuroraRestorePlugin()])
+    when = Nightly(time(0, 5), ZoneInfo("UTC"), timedelta(hours=1))
+    request = read_request(request_file)
+    applied = []
+    for summary in ("old", "new", "new"):
+        display = DisplayMetadata(summary, "details", TypedSearchAttributes.empty)
+        applied.append(
+            await apply_schedule(client, schedule_id, nightly_schedule(request, when, "queue", display), paused=None)
+        )
+    assert applied == ["created", "updated", "unchanged"]
 
 
 def test_a_paused_schedule_stays_paused_until_it_is_unpaused(
