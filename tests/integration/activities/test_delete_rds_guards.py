@@ -145,6 +145,28 @@ def test_a_late_attempt_after_the_restore_deletes_nothing(rig: ActivityRig, snap
     assert rig.calls(*DELETIONS) == []
 
 
+def make_restored_target(rig: ActivityRig) -> str:
+    """Make a target that has the tag of this operation; returns its resource id."""
+    own_tags = {"aurora-restore:replaced-by": rig.source.arn, "aurora-restore:operation": rig.operation_id}
+    return rig.make_target(Tags=[{"Key": key, "Value": value} for key, value in own_tags.items()])
+
+
+def test_a_retry_deletes_no_cluster_that_its_own_operation_restored(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Even if snapshot-check, retried too, saw that very cluster."""
+    resource_id = make_restored_target(rig)
+    text = refusal(rig, snapshot, resource_id, operation_started_at=rig.started_at)
+    assert text.startswith("Restored by this operation: ")
+
+
+def test_a_cluster_from_before_the_operation_is_deleted_whatever_operation_its_tag_names(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """The operations of another trail have the same numbers."""
+    resource_id = make_restored_target(rig)
+    delete(rig, snapshot, resource_id, operation_started_at=rig.now)
+    assert rig.calls("DeleteDBCluster")
+
+
 def test_the_source_is_never_deleted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """Even tagged, and named by a request that was not checked."""
     rds = rig.rds(SOURCE_REGION)
