@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from botocore.exceptions import NoCredentialsError
@@ -90,6 +93,44 @@ def test_every_verb_reports_missing_credentials(
     assert result.err.splitlines()[-1] == (
         "No AWS credentials were found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     )
+
+
+class SignInPage(BaseHTTPRequestHandler):
+    """A proxy that answers every call with its own page."""
+
+    def do_POST(self) -> None:
+        """As a captive portal does: status 200, and well-formed XML."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        page = b"<html><head><title>Sign in</title></head></html>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing among the command's results."""
+
+
+@pytest.fixture
+def proxy(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS's endpoint is a proxy's page, for the operator too."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SignInPage) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.usefixtures("proxy")
+def test_every_verb_reports_that_a_proxy_answers(operator: Operator, request_with_roles: Path, verb: list[str]) -> None:
+    """One sentence that names the call and the cure, and exit code 5; nothing is believed, and there is no traceback."""
+    result = operator(*(request_with_roles if word == "REQUEST" else word for word in verb))
+    assert (result.code, result.out) == (5, "")
+    sentence = result.err.splitlines()[-1]
+    assert re.match(r"Cannot reach AWS: \w+ got HTTP 200 with .*, expected ", sentence)
+    assert sentence.endswith("Check the proxy and the network.")
+    assert "Sign in" not in result.err
 
 
 def test_credentials_are_found_once_they_exist(set_up: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

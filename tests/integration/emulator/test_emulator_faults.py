@@ -8,13 +8,16 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 
 from devstack.aws import Clock, Emulator, NoDatabases
+from devstack.aws.fault_injection import FOREIGN_ANSWERS, FaultInjector, ForeignAnswer, Kind
 from tests.rigs.emulated_aws import ACCOUNT, MASTER, SOURCE, TARGET, EmulatedAws
 
 
@@ -137,6 +140,61 @@ def test_a_call_with_no_response_has_no_effect(aws: EmulatedAws) -> None:
         aws.client().create_db_cluster(DBClusterIdentifier="prod", **MASTER)
     assert time.monotonic() - began >= 0.3
     assert aws.client().describe_db_clusters()["DBClusters"] == []
+
+
+@pytest.mark.parametrize("kind", FOREIGN_ANSWERS)
+def test_a_foreign_answer_takes_the_place_of_the_services(aws: EmulatedAws, kind: ForeignAnswer) -> None:
+    """With status 200 and a Content-Length that is right for its own body; -after has its effect, -before has none."""
+    aws.emulator.faults.add("rds", "CreateDBCluster", kind)
+    rds = aws.new_client("rds", SOURCE, ACCOUNT)
+    raw: list[Any] = []
+    rds.meta.events.register("before-parse", lambda response_dict, **_: raw.append(response_dict))
+    # botocore alone believes the page, or fails with a parser's error that is no BotoCoreError.
+    with suppress(ResponseParserError, KeyError):
+        rds.create_db_cluster(DBClusterIdentifier="prod", **MASTER)
+    [answer] = raw
+    assert (answer["status_code"], int(answer["headers"]["Content-Length"])) == (200, len(answer["body"]))
+    page, is_empty = b"Sign in" in answer["body"], answer["body"] == b""
+    assert (page, is_empty) == (kind.startswith("html"), kind.startswith("empty"))
+    assert ("x-amzn-requestid" in answer["headers"]) != page
+    exists = bool(aws.client().describe_db_clusters()["DBClusters"])
+    assert exists == kind.endswith("-after")
+    [call] = aws.emulator.calls.of("CreateDBCluster")
+    assert (call.outcome, call.carried_out) == (kind, exists)
+
+
+def test_an_answer_that_is_cut_short_is_half_of_the_services(aws: EmulatedAws) -> None:
+    """In the service's own protocol, moto's services included."""
+    client = aws.new_client("dynamodb", SOURCE, ACCOUNT)
+    raw: list[Any] = []
+    client.meta.events.register("before-parse", lambda response_dict, **_: raw.append(response_dict["body"]))
+    client.list_tables()
+    aws.emulator.faults.add("dynamodb", "ListTables", "truncated-body-after")
+    client.list_tables()
+    whole, half = raw
+    assert half == whole[: len(whole) // 2] != b""
+
+
+def test_a_share_of_the_calls_fails_by_chance() -> None:
+    """In the same way for the same seed."""
+    injector = FaultInjector()
+    injector.add("*", "*", "html-page-before", count=None, share=0.2)
+
+    def fired(seed: int) -> list[bool]:
+        injector.seed(seed)
+        return [bool(injector.fire("rds", "DescribeDBClusters", SOURCE)) for _ in range(200)]
+
+    assert fired(1) == fired(1) != fired(2)
+    assert 20 <= sum(fired(1)) <= 60
+
+
+def test_a_fault_of_every_service_has_a_form_that_every_service_has() -> None:
+    """An error, throttling and an internal failure are each service's own."""
+    injector = FaultInjector()
+    kinds: tuple[Kind, ...] = ("error", "throttle", "http500")
+    for kind in kinds:
+        with pytest.raises(ValueError, match="needs a service"):
+            injector.add("*", "*", kind, code="X")
 
 
 def test_the_journal_records_which_calls_took_effect(aws: EmulatedAws) -> None:
