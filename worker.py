@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings(Settings)
         configure_logs(settings.log_format, settings.log_level)
         if verb == "check":
-            return FINE if asyncio.run(check(settings)) else FAILED
+            return _report_health(settings, healthy=asyncio.run(check(settings)))
         asyncio.run(run(settings))
     except Exception as error:
         failed = exit_code_for(error)
@@ -266,6 +266,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(describe(error), file=sys.stderr)
         return MISTAKE if failed == MISTAKE else FAILED
     return FINE
+
+
+def _report_health(settings: Settings, *, healthy: bool) -> int:
+    if not healthy:
+        here, queue = socket.gethostname(), settings.task_queue
+        print(f"No worker of host {here} has polled task queue {queue} lately. Start one:", file=sys.stderr)
+        print("    python worker.py", file=sys.stderr)
+    return FINE if healthy else FAILED
 
 
 def run_program() -> NoReturn:
