@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="run the plan of this seed and print everything about it")
     parser.add_argument("--plan", help="run this plan: fault@place, several with ' + ' between them")
     parser.add_argument("--list", action="store_true", help="print every fault at every place, with its seed")
-    parser.add_argument("--restores", type=int, default=500, help="how many seeds to run (default 500)")
+    parser.add_argument("--restores", type=int, default=650, help="how many seeds to run (default 650)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--environments", type=int, default=4, help="how many environments run in parallel (default 4)")
     parser.add_argument(

@@ -32,6 +32,8 @@ PLANS = (
     "database-crashes@setup-db-users + reset-before-effect@rds.DeleteDBInstance#2",
     "throttled@rds.CopyDBClusterSnapshot + expired@rds.CreateDBInstance + reset-after-effect@rds.DeleteDBCluster",
     "concurrent-operation@open-operation + reset-after-effect@dynamodb.PutItem#4",
+    "html-page-before-effect@dynamodb.PutItem#8 + truncated-body-after-effect@rds.DeleteDBCluster",
+    "spoiled-answers@proxy-0",
     "denied@rds.RestoreDBClusterFromSnapshot",
     "cancelled@delete-rds",
     "terminated@delete-rds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from devstack.aws.fault_injection import FOREIGN_ANSWERS
 from tests.chaos.aws_operations import AWS_OPERATIONS
 from tests.chaos.campaign_fault import (
     FAILED,
@@ -30,6 +31,21 @@ EXPIRED_CODES = {
 }  # fmt: skip
 """The code of an expired token, where it is not `ExpiredToken`."""
 ALL_OPERATIONS = tuple(AWS_OPERATIONS)
+DECISIVE_OPERATIONS = (
+    "dynamodb.GetItem", "dynamodb.TransactWriteItems", "dynamodb.PutItem", "dynamodb.Query",
+    "rds.DescribeDBClusterSnapshots", "rds.DescribeDBClusters", "rds.DescribeDBInstances", "rds.CopyDBClusterSnapshot",
+    "rds.DeleteDBInstance", "rds.DeleteDBCluster", "rds.RestoreDBClusterFromSnapshot", "rds.CreateDBInstance",
+    "secretsmanager.GetSecretValue", "sns.Publish",
+)  # fmt: skip
+"""The reads that decide and the writes that count: where a false answer could do harm."""
+DESCRIPTIONS = {
+    "html-page-before": "four answers are a proxy's page, before", "html-page-after": "one answer is a proxy's page, after",
+    "empty-body-before": "four answers are empty, before", "empty-body-after": "one answer is empty, after",
+    "truncated-body-before": "four answers are cut short, before", "truncated-body-after": "one answer is cut short, after",
+}  # fmt: skip
+PROXY = "proxy-"
+PROXIES = tuple(f"{PROXY}{seed}" for seed in range(50))
+SPOILED_SHARE = 0.2
 
 
 def _fail_for_a_while(kind: Any, seconds: float = ERROR_SECONDS) -> Injector:
@@ -71,6 +87,18 @@ def _outcome_after_denial(place: str) -> frozenset[str]:
     return SUCCEEDED if place.startswith("dynamodb") else FAILED
 
 
+async def _spoil_answers(restore: ObservedRestore, place: str) -> None:
+    """A proxy spoils a fifth of all answers until the restore has ended; the place is the seed of its chance."""
+    faults = restore.environment.emulator.faults
+    faults.seed(int(place.removeprefix(PROXY)))
+    spoiling = [
+        restore.add_fault("*", "*", kind, count=None, share=SPOILED_SHARE / len(FOREIGN_ANSWERS))
+        for kind in FOREIGN_ANSWERS
+    ]
+    await restore.wait_until(lambda: any(fault.fired for fault in spoiling))
+    restore.record_injection()
+
+
 def _stop_service(service: str) -> Injector:
     async def inject(restore: ObservedRestore, place: str) -> None:
         delayed = delay_step_call(restore, place, 0.3)
@@ -109,6 +137,14 @@ FAULTS = (
         "timeout-after-effect", "the call has its effect and no response within the read timeout", ALL_OPERATIONS,
         _fail_calls("late-response", past_read_timeout=True),
     ),
+    *(
+        CampaignFault(
+            f"{kind}-effect", f"{DESCRIPTIONS[kind]} the effect", DECISIVE_OPERATIONS,
+            _fail_calls(kind, 4 if kind.endswith("-before") else 1),
+        )
+        for kind in FOREIGN_ANSWERS
+    ),
+    CampaignFault("spoiled-answers", "a proxy spoils a fifth of all answers", PROXIES, _spoil_answers),
     CampaignFault("dynamodb-down", "DynamoDB is down for 10 s from this step on", STEPS, _stop_service("dynamodb")),
     CampaignFault("sns-down", "SNS is down for 10 s", ("sns.Publish",), _fail_for_a_while("http500", OUTAGE_SECONDS)),
 )  # fmt: skip
