@@ -8,7 +8,8 @@ AWS_OPERATIONS: dict[str, int] = {
     "rds.DescribeDBSubnetGroups": 1, "rds.DescribeOrderableDBInstanceOptions": 1, "rds.DescribeDBEngineVersions": 1,
     "rds.CopyDBClusterSnapshot": 1, "rds.DeleteDBInstance": 2, "rds.DeleteDBCluster": 1,
     "rds.RestoreDBClusterFromSnapshot": 1, "rds.CreateDBInstance": 2, "rds.ModifyDBCluster": 1, "rds.AddTagsToResource": 1,
-    "rds.DeleteDBClusterSnapshot": 1, "sts.GetCallerIdentity": 3, "ec2.DescribeSecurityGroups": 1, "kms.DescribeKey": 1,
+    "rds.DeleteDBClusterSnapshot": 1, "rds.DescribeDBClusterEndpoints": 2, "sts.GetCallerIdentity": 3,
+    "ec2.DescribeSecurityGroups": 1, "kms.DescribeKey": 1,
     "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 3, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
 }  # fmt: skip
 """Every AWS operation of a restore, and how many calls a restore makes at least."""
