@@ -155,11 +155,9 @@ def _mismatch_of_json(operation_model: OperationModel, response: dict[str, Any])
         content = json.loads(body)
     except ValueError:
         return _Mismatch(_describe_body(body), "a JSON object")
-    return (
-        None
-        if isinstance(content, dict) or (content is None and says_nothing)
-        else _Mismatch(_describe_body(body), "a JSON object")
-    )
+    if isinstance(content, dict) or (content is None and says_nothing):
+        return None
+    return _Mismatch(_describe_body(body), "a JSON object")
 
 
 def _mismatch_of_error(operation_model: OperationModel, response: dict[str, Any]) -> _Mismatch | None:

@@ -121,6 +121,7 @@ def with_checksum(body: bytes, checksum_of: bytes) -> Answer:
         (get_row, with_checksum(ROW, ROW)),
         (describe_key, json_answer(b'{"KeyMetadata": {"KeyId": "k"}}')),
         (enable_key, json_answer(b"")),
+        (enable_key, json_answer(b"null")),
     ],
 )
 def test_an_answer_of_aws_is_believed(call: Call, answer: Answer) -> None:
