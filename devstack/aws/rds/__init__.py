@@ -23,6 +23,7 @@ from devstack.aws.rds import (  # noqa: F401 - imported for the operations that 
     restores,
     roles,
     sharing,
+    stops,
     tagging,
 )
 from devstack.aws.rds.errors import RdsError

@@ -29,7 +29,7 @@ NUMBERS = itertools.count(1)
 MAX_POLLS = 39
 
 
-class AuthorizedRestore:
+class AuthorizedSteps:
     """One operation with a target of its own. Each method runs one step; a step that waits is polled until it is done."""
 
     def __init__(self, deployment: Deployment, **target: Any) -> None:
@@ -127,10 +127,9 @@ class AuthorizedRestore:
 
     def restore_target(self, checked: Any, copy: Any) -> Any:
         """restore-snapshot and check-restore-status; returns the endpoint."""
-        target: dict[str, Any] = {"target": self.request.target, "configuration": checked.configuration}
         restore_input = RestoreClusterInput(
             **self._step(),
-            **target,
+            **self._configured(checked),
             source_arn=self.request.source.arn,
             snapshot=checked.snapshot,
             snapshot_copy=copy,
@@ -140,15 +139,17 @@ class AuthorizedRestore:
 
     def complete_target(self, checked: Any) -> Any:
         """check-restore-status; returns the endpoint."""
-        target: dict[str, Any] = {"target": self.request.target, "configuration": checked.configuration}
         assert self._restored_id is not None
         check_input = CheckRestoreInput(
             **self._step(),
-            **target,
+            **self._configured(checked),
             engine=ENGINE,
             cluster_resource_id=self._restored_id,
         )
         return self._run_until_done(Step.CHECK_RESTORE_STATUS, check_input).endpoint
+
+    def _configured(self, checked: Any) -> dict[str, Any]:
+        return {"target": self.request.target, "configuration": checked.configuration}
 
     def set_up_users(self, endpoint: Any) -> None:
         """setup-db-users. Raises `DatabaseUnreachable`, since no database listens at the endpoint."""
@@ -190,7 +191,27 @@ class AuthorizedRestore:
         )
         self._run(Step.SNS_NOTIFICATION, step_input)
 
-    # Housekeeping
+    # In place of the workflow
+
+    def _step(self) -> dict[str, Any]:
+        return {"operation_id": self.operation_id, "step_started_at": self.owners.now}
+
+    def _run(self, name: str, step_input: Any) -> Any:
+        """One attempt of one poll."""
+        return temporal_environment(self.owners.now).run(self._activities[name], step_input)
+
+    def _run_until_done(self, name: str, step_input: Any) -> Any:
+        """Poll once a minute, as the workflow does."""
+        for poll in range(1, MAX_POLLS + 1):
+            outcome = self._run(name, step_input.model_copy(update={"poll": poll}))
+            if outcome.done:
+                return outcome
+            self.owners.advance_clock(timedelta(minutes=1))
+        raise AssertionError(f"{name} is not done after {MAX_POLLS} polls: {outcome.details}")
+
+
+class AuthorizedRestore(AuthorizedSteps):
+    """One operation, and the housekeeping that follows it."""
 
     def take_inventory(self, copy: Any) -> Any:
         """take-inventory; returns the inventory."""
@@ -218,24 +239,6 @@ class AuthorizedRestore:
         """remove-orphans; returns its outcome."""
         step_input = RemoveOrphansInput(**self._step(), target=self.request.target, archive=Archive(keep=keep))
         return self._run(Housekeeping.REMOVE_ORPHANS, step_input)
-
-    # In place of the workflow
-
-    def _step(self) -> dict[str, Any]:
-        return {"operation_id": self.operation_id, "step_started_at": self.owners.now}
-
-    def _run(self, name: str, step_input: Any) -> Any:
-        """One attempt of one poll."""
-        return temporal_environment(self.owners.now).run(self._activities[name], step_input)
-
-    def _run_until_done(self, name: str, step_input: Any) -> Any:
-        """Poll once a minute, as the workflow does."""
-        for poll in range(1, MAX_POLLS + 1):
-            outcome = self._run(name, step_input.model_copy(update={"poll": poll}))
-            if outcome.done:
-                return outcome
-            self.owners.advance_clock(timedelta(minutes=1))
-        raise AssertionError(f"{name} is not done after {MAX_POLLS} polls: {outcome.details}")
 
 
 def _request(deployment: Deployment, owners: Owners, target: dict[str, Any]) -> RestoreRequest:
