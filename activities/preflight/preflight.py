@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
+from activities.preflight import restorable as restorable_kind
 from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
 from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.selection import select_snapshot
@@ -99,8 +100,15 @@ class Preflight:
         return [
             PreflightCheck(("source-account",), self._check_source_account),
             PreflightCheck(("target-exists",), lambda: [target.violation] if target.violation else []),
-            *(guards.guard_checks(target.observed) if target.observed else []),
+            *(self._observed_checks(target.observed) if target.observed else []),
         ]
+
+    @staticmethod
+    def _observed_checks(observed: ObservedTarget) -> list[PreflightCheck]:
+        restorable = PreflightCheck(
+            (restorable_kind.RULE,), lambda: restorable_kind.find_what_cannot_come_back(observed.cluster)
+        )
+        return [*guards.guard_checks(observed), restorable]
 
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""

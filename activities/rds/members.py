@@ -141,7 +141,7 @@ CLUSTER: Mapping[str, Member] = {
     ),
     **_all(
         Fate.REFUSED,
-        "an activity stream ends with the cluster, and AWS deletes its Kinesis stream; the request can accept that",
+        "an activity stream ends with the cluster, and AWS deletes its Kinesis stream",
         "ActivityStreamStatus ActivityStreamMode ActivityStreamKmsKeyId ActivityStreamKinesisStreamName",
     ),
     **_all(
