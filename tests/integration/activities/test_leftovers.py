@@ -10,6 +10,7 @@ from activities.leftovers import LeftoverActivities
 from models.leftovers import RemoveLeftoversInput
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ActingTrail, ActivityRig
+from tests.rigs.activity_resources import KEY_ALIAS
 
 
 @pytest.fixture
@@ -77,6 +78,31 @@ def test_a_copy_that_becomes_available_during_the_intent_is_kept(
     outcome = remove(rig, step_input)
     assert (outcome.details, outcome.resource_arns) == ("Nothing to remove", ())
     assert copy.identifier in rig.copies()
+
+
+def test_a_copy_that_appears_during_the_intent_is_not_deleted(
+    rig: ActivityRig, copied: tuple[SourceSnapshot, SnapshotCopy]
+) -> None:
+    """Only what the trail names is deleted; the next poll declares the rest."""
+    snapshot, copy = copied
+    last = "0" if copy.identifier[-1] != "0" else "1"
+    other_name = f"{copy.identifier[:-1]}{last}"
+
+    def start_other_copy() -> None:
+        rig.rds().copy_db_cluster_snapshot(
+            SourceDBClusterSnapshotIdentifier=snapshot.arn,
+            TargetDBClusterSnapshotIdentifier=other_name,
+            Tags=rig.copies()[copy.identifier]["TagList"],
+            KmsKeyId=KEY_ALIAS,
+        )
+
+    step_input = rig.leftovers_input(snapshot_arn=snapshot.arn, unfinished_copy=True)
+    remove(rig, step_input, ActingTrail(rig.intents, start_other_copy))
+    assert [call.parameters["DBClusterSnapshotIdentifier"] for call in rig.calls("DeleteDBClusterSnapshot")] == [
+        copy.identifier
+    ]
+    outcome = remove_until_done(rig, step_input)
+    assert {arn.rpartition(":")[2] for arn in outcome.resource_arns} == {copy.identifier, other_name}
 
 
 @pytest.mark.parametrize("changed", ["operation", "snapshot", "nothing asked for"])

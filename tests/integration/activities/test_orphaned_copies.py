@@ -249,6 +249,18 @@ def test_an_orphan_archived_while_the_intent_is_written_is_kept(rig: ActivityRig
     assert copies[0].identifier in rig.copies()
 
 
+def test_an_orphan_that_appears_while_the_intent_is_written_is_not_deleted(
+    rig: ActivityRig, copies: list[SnapshotCopy]
+) -> None:
+    """Only what the trail names is deleted; the failed copy makes room among the kept for one that it names."""
+    activities = LeftoverActivities(
+        rig.aws, ActingTrail(rig.intents, lambda: rig.force_status(copies[3].arn, "failed"))
+    )
+    outcome = rig.run(activities.remove_orphans, rig.orphans_input(2))
+    assert outcome.resource_arns == (copies[0].arn,)
+    assert copies[3].identifier in rig.copies()
+
+
 def restore_request(rig: ActivityRig) -> RestoreRequest:
     notification = Notification(topic_arn=f"arn:aws:sns:{TARGET_REGION}:{ACCOUNT}:outcomes")
     request = RestoreRequest(source=rig.source, target=rig.target, notification=notification, archive=Archive(keep=1))
