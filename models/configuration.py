@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from models.model import Model
+from models.model import Model, SparseModel
 
 SERVERLESS = "db.serverless"
 SETTINGS_FACT = "settings"
@@ -61,7 +61,7 @@ class CustomEndpoint(Model):
     tags: dict[str, str] = Field(default={}, description="The tags of the endpoint.")
 
 
-class Instance(Model):
+class Instance(SparseModel):
     """One DB instance of the restored cluster; None means that RDS chooses."""
 
     identifier: str | None = Field(default=None, description="Its name; default, the cluster's with -1, -2 …")
@@ -88,7 +88,7 @@ class Instance(Model):
     tags: dict[str, str] | None = Field(default=None, description="The tags of the instance.")
 
 
-class ClusterSettings(Model):
+class ClusterSettings(SparseModel):
     """A cluster's settings, by RDS's names; None: not set.
 
     The values are not validated: AWS has accepted those of an existing cluster. models.request has the rules for an

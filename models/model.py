@@ -1,6 +1,8 @@
 """The base of everything that crosses between operator, workflow and activities."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 
 class Model(BaseModel):
@@ -17,3 +19,12 @@ class Model(BaseModel):
         # Temporal's history and logs quote the errors of a refused input: a secret in the wrong field must not be in them.
         hide_input_in_errors=True,
     )
+
+
+class SparseModel(Model):
+    """A model most of whose fields are not set: what is None is not written, since Temporal keeps every input."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = serialize(self)
+        return {name: value for name, value in written.items() if value is not None}
