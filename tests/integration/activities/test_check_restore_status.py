@@ -104,6 +104,17 @@ def test_the_password_of_the_requests_secret_is_set_once(rig: ActivityRig) -> No
     assert "MasterUserSecret" not in cluster
 
 
+def test_a_password_that_another_operation_set_is_set_again(rig: ActivityRig) -> None:
+    """The tag counts only for the operation that it names."""
+    secret = rig.make_secret("master", '{"password": "correct-horse"}')
+    rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
+    resource_id = restore(rig)
+    tag = {"Key": "aurora-restore:master-password-set-by", "Value": "op-000"}
+    rig.rds().add_tags_to_resource(ResourceName=rig.target.arn, Tags=[tag])
+    poll_until_done(rig, resource_id)
+    assert len(rig.calls("ModifyDBCluster")) == 1
+
+
 @pytest.mark.parametrize("value", UNUSABLE_SECRETS)
 def test_an_unusable_master_secret_fails_the_step(rig: ActivityRig, value: str) -> None:
     """An operator must correct it, and the message quotes nothing of it."""
