@@ -102,7 +102,7 @@ class AuroraRestoreWorkflow:
         await self._runner.poll(Step.CHECK_COPY_STATUS, SnapshotActivities.check_copy_status, step_input, wait)
 
     async def _delete_rds(self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy) -> None:
-        start, operation_started_at = self._runner.begin(Step.DELETE_RDS), self._runner.progress.state.started_at
+        start, operation_started_at = self._runner.begin(Step.DELETE_RDS), self._runner.progress.operation_opened_at
         step_input = steps.delete_rds_input(start, request, checked, copy, operation_started_at)
         # No trail, no deletion: the trail must hold every outcome so far.
         await trail.wait_until_written()

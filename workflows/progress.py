@@ -44,7 +44,13 @@ class Progress:
         self.state = RestoreState(
             source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
         )
+        self._operation_opened_at: datetime | None = None
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
+
+    @property
+    def operation_opened_at(self) -> datetime:
+        """When the operation got its number; a reset run has the number of its first run, and so this time too."""
+        return self._operation_opened_at or self.state.started_at
 
     @property
     def operation_id(self) -> str:
@@ -53,6 +59,7 @@ class Progress:
 
     def set_operation(self, operation: Operation) -> None:
         """Record the operation number."""
+        self._operation_opened_at = operation.opened_at
         self._update(operation_id=operation.operation_id)
         workflow.upsert_search_attributes([search_attributes.OPERATION.value_set(operation.operation_id)])
 
