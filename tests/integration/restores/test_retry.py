@@ -189,7 +189,7 @@ async def test_an_operation_never_deletes_the_cluster_that_it_restored(resumed: 
 
 
 async def test_a_reset_to_the_first_task_deletes_nothing_that_the_operation_restored(resumed: ResumedRestores) -> None:
-    """Whoever may reset a workflow (`temporal workflow reset --type FirstWorkflowTask`) runs every step again."""
+    """`temporal workflow reset --type FirstWorkflowTask` runs every step again under the same number."""
     handle = await resumed.start(quick_request())
     assert (await handle.result()).outcome == "succeeded"
     operation, restored = await resumed.operation(handle), target_resource_id(resumed)
