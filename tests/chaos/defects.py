@@ -17,7 +17,7 @@ from devstack.processes import Scratch
 from tests.chaos.campaign import NEXT_RESTORE
 
 PIPELINE = (
-    "activities", "audit", "clients", "commands", "models", "workflows",
+    "activities", "audit", "clients", "commands", "models", "runs", "workflows",
     "errors.py", "heartbeat.py", "logs.py", "settings.py", "worker.py",
 )  # fmt: skip
 """The folders and modules that the worker needs."""
