@@ -7,6 +7,7 @@ campaign is unchanged.
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from devstack.pipeline import ROOT
 from devstack.processes import Scratch
 from tests.chaos.campaign import NEXT_RESTORE
 
+_SHIPPED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
 PIPELINE = (
-    "activities", "audit", "clients", "commands", "models", "runs", "workflows",
-    "errors.py", "heartbeat.py", "logs.py", "settings.py", "worker.py",
-)  # fmt: skip
-"""The folders and modules that the worker needs."""
+    *sorted({package.partition(".")[0] for package in _SHIPPED["packages"]} - {"devstack"}),
+    *(f"{module}.py" for module in _SHIPPED["py-modules"]),
+)
+"""Everything that is shipped and that a worker may import."""
 
 
 @dataclass(frozen=True)
