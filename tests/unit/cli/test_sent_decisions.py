@@ -12,7 +12,6 @@ from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from models.workflow_names import DECIDE_UPDATE
 from runs.decisions import send_decision
-from runs.resets import EndedRun, StartedStep
 from runs.restores import NoAnswer, RestoreRefused
 
 AT = datetime(2026, 11, 25, 3, 2, 11, tzinfo=UTC)
@@ -116,26 +115,3 @@ async def test_a_decision_that_no_restore_waits_for_is_not_sent(run: Any, refusa
         await send_decision(run, RETRY)
     assert str(refused.value) == refusal
     assert run.update_ids == []
-
-
-def ended_run(*steps: Step) -> EndedRun:
-    """A run that started these steps."""
-    started = tuple(StartedStep(step, 10 * number) for number, step in enumerate(steps, start=1))
-    return EndedRun("workflow", "run", "op-007", AT, "run", started)
-
-
-def test_a_retry_continues_at_the_last_step_or_at_an_earlier_one() -> None:
-    """The default is the step that failed or was running."""
-    ended = ended_run(Step.SNAPSHOT_CHECK, Step.COPY_SNAPSHOT, Step.CHECK_COPY_STATUS)
-    assert ended.reset_point(None) == StartedStep(Step.CHECK_COPY_STATUS, 30)
-    assert ended.reset_point(Step.COPY_SNAPSHOT) == StartedStep(Step.COPY_SNAPSHOT, 20)
-
-
-def test_a_step_that_never_started_cannot_be_retried() -> None:
-    """The refusal lists the steps that can; without any it names the command that starts a new restore."""
-    with pytest.raises(RestoreRefused, match="^op-007 did not reach delete-rds. Its steps: snapshot-check.$"):
-        ended_run(Step.SNAPSHOT_CHECK).reset_point(Step.DELETE_RDS)
-    with pytest.raises(
-        RestoreRefused, match=r"(?s)ended before its first step.*\n    python starter.py start REQUEST_FILE$"
-    ):
-        ended_run().reset_point(None)
