@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-import starter
-import worker
 from audit.plugin import AuroraRestorePlugin
-from clients.aws import AwsClients
 from clients.aws_problems import SETTINGS_ERRORS, describe_aws_problem
 from clients.temporal import TRANSPORT_REASONS, TemporalUnreachable, connect
 from commands.exit_codes import MISTAKE, UNREACHABLE
 from commands.failures import describe, exit_code_for
 from errors import TrailUnavailable
-from settings import PREFIX
 
 AFTER_CONNECTION = "Failed client connect: `get_system_info` call error after connection:"
 TRANSPORT = "Failed client connect: Server connection error: tonic::transport::Error(Transport, ConnectError({}))"
@@ -36,17 +30,7 @@ NO_MAPPING = "Namespace default has no mapping defined for search attribute X"
 SET_TEMPORAL = "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of this machine's AWS and Temporal settings."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "TEMPORAL_", PREFIX))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv(f"{PREFIX}AUDIT_REGION", "eu-central-1")
-    monkeypatch.setenv(f"{PREFIX}DATABASE_TLS", "disable")
+pytestmark = pytest.mark.usefixtures("isolated_environment")
 
 
 @pytest.mark.parametrize(
@@ -265,54 +249,3 @@ async def test_the_sdk_still_words_it_so(
     with pytest.raises(TemporalUnreachable) as unreachable:
         await connect(AuroraRestorePlugin())
     assert f": {reason}.\n" in str(unreachable.value)
-
-
-def test_an_unknown_profile_of_temporal_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """On one line, with what to set; exit code 5."""
-    (tmp_path / "temporal.toml").write_text('[profile.default]\naddress = "127.0.0.1:1"\n')
-    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
-    monkeypatch.setenv("TEMPORAL_PROFILE", "ops")
-    code, err = run(starter.main, "status")
-    assert (code, err.startswith("Cannot read Temporal's configuration: Profile 'ops' not found. ")) == (5, True)
-    assert len(err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("program", [starter.main, worker.main], ids=["starter", "worker"])
-def test_an_unknown_profile_of_aws_is_the_operators_mistake(monkeypatch: pytest.MonkeyPatch, program: Any) -> None:
-    """Exit code 2 and a sentence from both programs."""
-    monkeypatch.setenv("AWS_PROFILE", "ops")
-    code, err = run(program, *(["audit"] if program is starter.main else []))
-    assert (code, err.startswith("AWS profile ops does not exist. ")) == (2, True)
-
-
-def test_a_worker_that_cannot_reach_temporal_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 1, for run and for check."""
-    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    for verb in ("run", "check"):
-        code, err = run(worker.main, verb)
-        assert (code, err.startswith("Cannot reach Temporal at 127.0.0.1:1, namespace default: connection")) == (
-            1,
-            True,
-        )
-
-
-def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an operator cannot fix is reported as it is."""
-
-    def break_down(_: AwsClients, __: str) -> None:
-        raise LookupError("a bug")
-
-    monkeypatch.setattr(AwsClients, "dynamodb", break_down)
-    with pytest.raises(LookupError, match="a bug"):
-        starter.main(["audit"])
-
-
-def run(program: Any, *arguments: str) -> tuple[int, str]:
-    """A program's exit code, and its stderr."""
-    import contextlib
-    import io
-
-    err = io.StringIO()
-    with contextlib.redirect_stderr(err):
-        code = program(list(arguments))
-    return code, err.getvalue()
