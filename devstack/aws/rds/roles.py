@@ -21,11 +21,15 @@ MAX_ROLES = 5
 @serves("AddRoleToDBCluster")
 def add_role_to_db_cluster(call: Call) -> dict[str, Any]:
     """Associate a role, which is PENDING at first and ACTIVE after a while."""
-    cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
+    parameters = call.parameters
+    cluster = lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])
     lookup.require_cluster_available(cluster)
-    associate(
-        call, cluster, [{name: call.parameters[name] for name in ("RoleArn", "FeatureName") if name in call.parameters}]
-    )
+    key = (parameters["RoleArn"], parameters.get("FeatureName"))
+    if any((role.arn, role.feature) == key for role in cluster.roles):
+        raise RdsError("DBClusterRoleAlreadyExists", f"{key[0]} is already associated with {cluster.identifier}.")
+    if len(cluster.roles) >= MAX_ROLES:
+        raise RdsError("DBClusterRoleQuotaExceeded", f"{cluster.identifier} has as many roles as it can have.")
+    associate(call, cluster, [{"RoleArn": key[0], "FeatureName": key[1]}])
     return {}
 
 
@@ -55,14 +59,9 @@ def disable_http_endpoint(call: Call) -> dict[str, Any]:
 
 
 def associate(call: Call, cluster: Cluster, roles: list[dict[str, Any]]) -> None:
-    """Associate roles with a cluster. Raises RdsError for one that it has, or one too many."""
+    """Associate roles with a cluster; each is PENDING at first and ACTIVE after a while."""
     for role in roles:
-        key = (role["RoleArn"], role.get("FeatureName"))
-        if any((each.arn, each.feature) == key for each in cluster.roles):
-            raise RdsError("DBClusterRoleAlreadyExists", f"{key[0]} is already associated with {cluster.identifier}.")
-        if len(cluster.roles) >= MAX_ROLES:
-            raise RdsError("DBClusterRoleQuotaExceeded", f"{cluster.identifier} has as many roles as it can have.")
-        associated = AssociatedRole(*key)
+        associated = AssociatedRole(role["RoleArn"], role.get("FeatureName"))
         cluster.roles.append(associated)
         call.state.schedule(cluster, call.state.durations.cluster_modify, _activate(associated))
 

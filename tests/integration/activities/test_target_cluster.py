@@ -9,6 +9,7 @@ import pytest
 
 from activities.rds.target import TargetCluster
 from errors import Refused
+from models.configuration import AssociatedRole, CustomEndpoint
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, CHANGING, OTHER_ACCOUNT
 
@@ -17,6 +18,9 @@ CHANGES: dict[str, Callable[[TargetCluster], object]] = {
     "restore": lambda target: target.restore(),
     "create_instance": lambda target: target.create_instance(),
     "modify": lambda target: target.modify(),
+    "add_role": lambda target: target.add_role(AssociatedRole(role_arn="role")),
+    "enable_http_endpoint": lambda target: target.enable_http_endpoint("arn"),
+    "create_custom_endpoint": lambda target: target.create_custom_endpoint(CustomEndpoint(identifier="reports"), {}),
     "add_tags": lambda target: target.add_tags("arn", {}),
     "delete_members": lambda target: target.delete_members({}),
     "delete_cluster": lambda target: target.delete_cluster(),
@@ -45,7 +49,7 @@ def test_no_change_is_sent_to_another_account(rig: ActivityRig, change: Callable
 
 def test_every_method_that_changes_something_is_tested_here() -> None:
     """The reads have names that say so."""
-    reads = ("caller_account", "check_account", "reader", "find", "list")
+    reads = ("caller_account", "check_account", "read", "find", "list")
     methods = {name for name in vars(TargetCluster) if not name.startswith("_")}
     assert {name for name in methods if not name.startswith(reads)} == set(CHANGES)
 
