@@ -216,6 +216,12 @@ TABLE: tuple[FaultRule, ...] = (
     ),
     FaultRule("ModifyDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
     FaultRule("ModifyDBCluster", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
+    FaultRule("AddRoleToDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("AddRoleToDBCluster", "DBClusterRoleAlreadyExists", Action.ADOPT),
+    FaultRule("EnableHttpEndpoint", "InvalidResourceStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("CreateDBClusterEndpoint", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("CreateDBClusterEndpoint", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
+    FaultRule("CreateDBClusterEndpoint", "DBClusterEndpointAlreadyExistsFault", Action.ADOPT),
     # archive-snapshot
     FaultRule("AddTagsToResource", "DBClusterSnapshotNotFoundFault", Action.FAIL, _SNAPSHOT, _ARCHIVE_ADVICE),
     FaultRule("AddTagsToResource", "DBSnapshotNotFound", Action.FAIL, _SNAPSHOT, _ARCHIVE_ADVICE),

@@ -6,12 +6,14 @@ Source: RDS API Reference, AddRoleToDBCluster, EnableHttpEndpoint, CreateDBClust
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for, pipeline_error_for
+from activities.rds.restore_parameters import identifier_of
 from activities.rds.target import TargetCluster
 from models.configuration import AssociatedRole, ClusterConfiguration, CustomEndpoint
 
@@ -30,11 +32,14 @@ def put_back(
         return (
             _add_roles(target, cluster, configuration)
             or _enable_http_endpoint(target, cluster, configuration)
-            or _create_custom_endpoints(target, configuration, operation_id)
+            or _create_custom_endpoints(target, cluster, configuration, operation_id)
         )
     except ClientError as error:
-        if action_for(error) is Action.WAIT:
+        action = action_for(error)
+        if action is Action.WAIT:
             return pipeline_error_for(error).fault.short
+        if action is Action.ADOPT:
+            return "RDS to list what an earlier call made"
         raise
 
 
@@ -63,25 +68,31 @@ def _enable_http_endpoint(
 
 
 def _create_custom_endpoints(
-    target: TargetCluster, configuration: ClusterConfiguration, operation_id: str
+    target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration, operation_id: str
 ) -> str | None:
     if not configuration.custom_endpoints:
         return None
     existing = {
         endpoint["DBClusterEndpointIdentifier"]: endpoint.get("Status") for endpoint in target.list_custom_endpoints()
     }
-    for endpoint in configuration.custom_endpoints:
+    for endpoint in _restorable_endpoints(cluster, configuration):
         if endpoint.identifier not in existing:
-            _create_custom_endpoint(target, endpoint, operation_id)
+            target.create_custom_endpoint(endpoint, endpoint.tags | {tags.OPERATION: operation_id})
             return f"creating the custom endpoint {endpoint.identifier}"
         if existing[endpoint.identifier] in ("creating", "modifying"):
             return f"custom endpoint {endpoint.identifier} {existing[endpoint.identifier]}"
     return None
 
 
-def _create_custom_endpoint(target: TargetCluster, endpoint: CustomEndpoint, operation_id: str) -> None:
-    try:
-        target.create_custom_endpoint(endpoint, endpoint.tags | {tags.OPERATION: operation_id})
-    except ClientError as error:
-        if action_for(error) is not Action.ADOPT:
-            raise
+def _restorable_endpoints(cluster: DBClusterTypeDef, configuration: ClusterConfiguration) -> Iterator[CustomEndpoint]:
+    """The custom endpoints with those of their members that the restored cluster has; RDS refuses any other name.
+
+    An endpoint none of whose static members comes back is left out: without members it would have every instance.
+    """
+    name = cluster["DBClusterIdentifier"]
+    instances = {identifier_of(name, number, each) for number, each in enumerate(configuration.instances, start=1)}
+    for endpoint in configuration.custom_endpoints or ():
+        static = tuple(member for member in endpoint.static_members if member in instances)
+        excluded = tuple(member for member in endpoint.excluded_members if member in instances)
+        if static or not endpoint.static_members:
+            yield endpoint.model_copy(update={"static_members": static, "excluded_members": excluded})

@@ -41,25 +41,25 @@ def summarize_differences(differences: list[Difference]) -> tuple[str, ...]:
 
 def _instances(expected: ClusterSettings, actual: ClusterSettings, cluster: str) -> Iterator[Difference]:
     named = {instance.identifier: instance for instance in actual.instances or ()}
-    for number, wanted in enumerate(expected.instances or (), start=1):
-        name = wanted.identifier or instance_identifier(cluster, number)
+    for number, expected_value in enumerate(expected.instances or (), start=1):
+        name = expected_value.identifier or instance_identifier(cluster, number)
         if name not in named:
-            yield Difference(f"instances.{name}", "there", "absent")
+            yield Difference(f"instances.{name}", "present", "absent")
         else:
-            yield from _differing(f"instances.{name}.", wanted, named[name], skip=("identifier",))
+            yield from _differing(f"instances.{name}.", expected_value, named[name], skip=("identifier",))
 
 
 def _differing(
     prefix: str, expected: ClusterSettings | Instance, actual: ClusterSettings | Instance, skip: tuple[str, ...]
 ) -> Iterator[Difference]:
     for name in type(expected).model_fields:
-        wanted = getattr(expected, name)
-        if name in skip or wanted is None or (name == "storage_encrypted" and not wanted):
+        expected_value = getattr(expected, name)
+        if name in skip or expected_value is None or (name == "storage_encrypted" and not expected_value):
             continue
-        if name.endswith("kms_key_id") and not str(wanted).startswith("arn:"):
+        if name.endswith("kms_key_id") and not str(expected_value).startswith("arn:"):
             continue  # RDS answers with the key's ARN, whatever name the request has for it
-        if _canonical(wanted) != _canonical(found := getattr(actual, name)):
-            yield Difference(f"{prefix}{name}", _shown(wanted), _shown(found))
+        if _canonical(expected_value) != _canonical(actual_value := getattr(actual, name)):
+            yield Difference(f"{prefix}{name}", _shown(expected_value), _shown(actual_value))
 
 
 def _canonical(value: object) -> object:

@@ -96,7 +96,7 @@ CALLS: Mapping[str, Parameters] = {
         tags="CopyTags",
     ),
     "DeleteDBCluster": _parameters(
-        "DBClusterIdentifier DeleteAutomatedBackups SkipFinalSnapshot", final="FinalDBSnapshotIdentifier"
+        "DBClusterIdentifier SkipFinalSnapshot", final="FinalDBSnapshotIdentifier", default="DeleteAutomatedBackups"
     ),
     "DeleteDBInstance": _parameters(
         "DBInstanceIdentifier SkipFinalSnapshot", final="FinalDBSnapshotIdentifier", cluster="DeleteAutomatedBackups"
@@ -108,10 +108,5 @@ CALLS: Mapping[str, Parameters] = {
         "DBClusterEndpointIdentifier DBClusterIdentifier EndpointType ExcludedMembers StaticMembers Tags"
     ),
     "EnableHttpEndpoint": _parameters("ResourceArn"),
-    "RegisterDBProxyTargets": _parameters(
-        "DBClusterIdentifiers DBProxyName TargetGroupName", cluster="DBInstanceIdentifiers"
-    ),
-    "StartDBCluster": _parameters("DBClusterIdentifier"),
-    "StopDBCluster": _parameters("DBClusterIdentifier"),
 }
 """By operation."""

@@ -86,6 +86,70 @@ def test_autoscaled_readers_are_not_restored(rig: ActivityRig) -> None:
     assert names == [f"blue-{rig.target.cluster}-blue", f"blue-{rig.target.cluster}-green"]
 
 
+def test_a_busy_cluster_gets_its_roles_and_endpoints_later(rig: ActivityRig) -> None:
+    """RDS refuses a change while it makes another; the target is deleted by then, so the step must not fail."""
+    checked = check_rich_target(rig)
+    restore(rig, checked)
+    cluster = rig.cluster()
+    assert cluster is not None
+    name, rds = rig.target.cluster, rig.rds()
+    role = cluster["AssociatedRoles"][0]
+    rds.remove_role_from_db_cluster(DBClusterIdentifier=name, RoleArn=role["RoleArn"], FeatureName=role["FeatureName"])
+    rds.disable_http_endpoint(ResourceArn=rig.target.arn)
+    rds.delete_db_cluster_endpoint(DBClusterEndpointIdentifier=f"{name}-reports")
+    busy = {
+        "AddRoleToDBCluster": "InvalidDBClusterStateFault",
+        "EnableHttpEndpoint": "InvalidResourceStateFault",
+        "CreateDBClusterEndpoint": "InvalidDBClusterStateFault",
+    }
+    for operation, code in busy.items():
+        rig.emulator.faults.add("rds", operation, "error", code=code)
+    step_input = rig.check_restore_input(cluster["DbClusterResourceId"])
+    target = rig.target.model_copy(update=BARE | {"kms_key_id": None})
+    given = step_input.model_copy(update={"target": target, "configuration": checked.configuration})
+    rig.clear_calls()
+    assert rig.poll_until_done(rig.restored.check_restore_status, given).differences == ()
+    assert [call.operation for call in rig.calls(*busy)] == [each for each in busy for _ in range(2)]
+
+
+def test_an_endpoint_gets_those_of_its_members_that_come_back(rig: ActivityRig) -> None:
+    """A reader of Auto Scaling does not come back: RDS would refuse its name, after the deletion. It is reported."""
+    rig.make_source()
+    rig.make_snapshot()
+    make_rich_target(rig)
+    name, reader = rig.target.cluster, f"application-autoscaling-{rig.number}"
+    rig.rds().create_db_instance(
+        DBInstanceIdentifier=reader,
+        DBClusterIdentifier=name,
+        DBInstanceClass="db.r6g.large",
+        Engine="aurora-postgresql",
+    )
+    rig.advance_clock()
+    for suffix, members in (("mixed", [f"blue-{name}-green", reader]), ("scaled", [reader])):
+        rig.rds().create_db_cluster_endpoint(
+            DBClusterIdentifier=name,
+            DBClusterEndpointIdentifier=f"{name}-{suffix}",
+            EndpointType="READER",
+            StaticMembers=members,
+        )
+    rig.advance_clock()
+    [difference] = restore(rig, check(rig)).differences
+    assert difference.startswith("custom_endpoints is ")
+    endpoints = rig.rds().describe_db_cluster_endpoints(DBClusterIdentifier=name)["DBClusterEndpoints"]
+    members_of = {
+        each["DBClusterEndpointIdentifier"]: each["StaticMembers"] for each in endpoints if "StaticMembers" in each
+    }
+    assert members_of == {f"{name}-reports": [f"blue-{name}-green"], f"{name}-mixed": [f"blue-{name}-green"]}
+
+
+def check_rich_target(rig: ActivityRig) -> SnapshotCheckOutcome:
+    """Make source, snapshot and rich target, and run snapshot-check."""
+    rig.make_source()
+    rig.make_snapshot()
+    make_rich_target(rig)
+    return check(rig)
+
+
 def test_what_is_not_as_it_was_to_be_is_reported(rig: ActivityRig) -> None:
     """A setting that RDS did not take is named with both values, in the outcome, its warnings and the trail's facts."""
     outcome = restore_with_a_difference(rig, OnDifference.WARN)

@@ -8,6 +8,7 @@ from botocore.session import get_session
 from activities.rds.members import CLUSTER, INSTANCE, Fate
 from activities.rds.parameters import CALLS
 from models.configuration import ClusterSettings, Instance
+from tests.unit.docs.test_runbook import called_operations
 
 RDS = get_session().get_service_model("rds")
 HELD_ELSEWHERE = {"domain_iam_role_name"}
@@ -28,6 +29,16 @@ def test_every_parameter_of_a_call_is_sent_or_left_out_with_a_reason(operation: 
     assert shape is not None
     assert set(shape.members) == call.sent | set(call.left_out)
     assert not call.sent & set(call.left_out)
+
+
+def test_the_table_has_exactly_the_calls_that_change_something() -> None:
+    """A call that the code makes has its row, and no row is of a call that nothing makes."""
+    reads = ("rds:Describe", "rds:List")
+    assert {f"rds:{operation}" for operation in CALLS} == {
+        operation
+        for operation in called_operations()
+        if operation.startswith("rds:") and not operation.startswith(reads)
+    }
 
 
 def test_every_kept_member_of_a_cluster_has_its_setting() -> None:
