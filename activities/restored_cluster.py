@@ -105,7 +105,7 @@ class RestoredClusterActivities:
 
 
 def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> tuple[str, ...]:
-    """In what the restored cluster differs from its configuration. Raises `StepFailed` if the request wants that."""
+    """How the restored cluster differs from its configuration. Raises `StepFailed` if the request asks for it."""
     actual = target.read_settings(cluster, target.list_instances())
     differences = summarize_differences(find_differences(step_input.configuration, actual, step_input.target.cluster))
     if differences and step_input.on_difference is OnDifference.FAIL:

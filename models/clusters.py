@@ -79,5 +79,5 @@ class CheckRestoreOutcome(StepOutcome):
 
     endpoint: Endpoint | None = None
     differences: tuple[str, ...] = Field(
-        default=(), description="In what the restored cluster is not what the request and the old target say."
+        default=(), description="How the restored cluster differs from its configuration."
     )

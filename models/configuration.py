@@ -17,7 +17,7 @@ SETTINGS_FACT = "settings"
 
 
 class OnDifference(StrEnum):
-    """What to do if the restored cluster is not what the request and the old target say."""
+    """What to do if the restored cluster differs from its configuration."""
 
     WARN = "warn"
     FAIL = "fail"
@@ -69,7 +69,10 @@ class Instance(SparseModel):
     db_parameter_group_name: str | None = None
     availability_zone: str | None = Field(default=None, description="Such as eu-central-1a.")
     promotion_tier: int | None = Field(
-        default=None, ge=0, le=15, description="Whom Aurora promotes first if the writer fails: 0 before 15."
+        default=None,
+        ge=0,
+        le=15,
+        description="The order in which Aurora promotes readers if the writer fails: 0 before 15.",
     )
     auto_minor_version_upgrade: bool | None = Field(
         default=None, description="Whether RDS upgrades minor versions itself."

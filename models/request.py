@@ -242,8 +242,8 @@ class RestoreRequest(Model):
     waits: Waits = Waits()
     on_difference: OnDifference = Field(
         default=OnDifference.WARN,
-        description="warn: a setting of the restored cluster that is not as it was to be is reported. "
-        "fail: it fails check-restore-status.",
+        description="If a setting of the restored cluster is not the configured one. warn: report it. "
+        "fail: fail check-restore-status.",
     )
     on_failure: OnFailure = OnFailure()
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
-from activities.preflight import restorable as restorable_kind
 from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
 from activities.preflight.prerequisites import Prerequisites
+from activities.preflight.restorable import RESTORABLE, find_what_cannot_come_back
 from activities.preflight.selection import select_snapshot
 from activities.preflight.sharing import Sharing
 from activities.rds.target import TargetCluster
@@ -105,9 +105,7 @@ class Preflight:
 
     @staticmethod
     def _observed_checks(observed: ObservedTarget) -> list[PreflightCheck]:
-        restorable = PreflightCheck(
-            (restorable_kind.RULE,), lambda: restorable_kind.find_what_cannot_come_back(observed.cluster)
-        )
+        restorable = PreflightCheck((RESTORABLE,), lambda: find_what_cannot_come_back(observed.cluster))
         return [*guards.guard_checks(observed), restorable]
 
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:

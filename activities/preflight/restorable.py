@@ -1,4 +1,4 @@
-"""Whether a restore can bring back a cluster of the target's kind: what it cannot, is refused before anything is deleted.
+"""Whether a restore can bring back a cluster of the target's kind. If it cannot, nothing is deleted.
 
 The members and their reasons: activities/rds/members.py, fate "refused".
 Source: RDS API Reference, DBCluster; Aurora User Guide, "Restoring from a DB cluster snapshot".
@@ -14,7 +14,8 @@ from activities.preflight.guards import Violation
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
-RULE = "restorable-kind"
+RESTORABLE = "restorable-kind"
+"""The rule of these violations."""
 SHORT = "Target cannot be brought back"
 
 
@@ -22,7 +23,7 @@ def find_what_cannot_come_back(cluster: DBClusterTypeDef) -> Iterator[Violation]
     """A violation for each property of the cluster that a restored one could not have."""
     arn = cluster["DBClusterArn"]
     for property_, advice in _properties(cluster):
-        yield Violation(RULE, SHORT, f"{arn} {property_}, and a restore cannot bring that back. {advice}")
+        yield Violation(RESTORABLE, SHORT, f"{arn} {property_}, and a restore cannot bring that back. {advice}")
 
 
 def _properties(cluster: DBClusterTypeDef) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""In what the restored cluster differs from what it was to be: read back from RDS, not believed."""
+"""How the restored cluster, as RDS describes it, differs from its configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting that is not as it was to be."""
+    """One setting whose value is not the configured one."""
 
     setting: str
     """As in the request: target.SETTING, or instances.NAME.SETTING."""
@@ -28,7 +28,7 @@ class Difference:
 
 
 def find_differences(expected: ClusterSettings, actual: ClusterSettings, cluster: str) -> list[Difference]:
-    """Each setting of `expected` that says something and that `actual` does not have."""
+    """The settings that `expected` sets and whose value in `actual` is another one."""
     return [*_differing("", expected, actual, skip=("instances",)), *_instances(expected, actual, cluster)]
 
 

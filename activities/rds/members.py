@@ -26,8 +26,6 @@ class Fate(StrEnum):
     """The pipeline gives it the same value every time, on purpose."""
     REFUSED = "refused"
     """A target that has it is not deleted: a restore could not bring it back."""
-    LOST = "lost"
-    """Ends with the old cluster; the plan says so before."""
     NOT_AURORA = "not Aurora"
     """Only other kinds of clusters and instances have it."""
 

@@ -165,10 +165,10 @@ def _is_on(status: str | None) -> bool | None:
 def _custom_endpoints(
     endpoints: list[DBClusterEndpointTypeDef], endpoint_tags: Mapping[str, dict[str, str]]
 ) -> tuple[CustomEndpoint, ...]:
-    found = [
+    restorable = [
         _endpoint(endpoint, endpoint_tags.get(endpoint.get("DBClusterEndpointArn", ""), {})) for endpoint in endpoints
     ]
-    return tuple(sorted(found, key=lambda endpoint: endpoint.identifier))
+    return tuple(sorted(restorable, key=lambda endpoint: endpoint.identifier))
 
 
 def _endpoint(endpoint: DBClusterEndpointTypeDef, found_tags: dict[str, str]) -> CustomEndpoint:
@@ -181,5 +181,5 @@ def _endpoint(endpoint: DBClusterEndpointTypeDef, found_tags: dict[str, str]) ->
     )
 
 
-def _own_tags(found: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in found.items() if not key.lower().startswith(RESERVED_TAG_PREFIXES)}
+def _own_tags(existing: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in existing.items() if not key.lower().startswith(RESERVED_TAG_PREFIXES)}

@@ -150,7 +150,7 @@ def check_rich_target(rig: ActivityRig) -> SnapshotCheckOutcome:
     return check(rig)
 
 
-def test_what_is_not_as_it_was_to_be_is_reported(rig: ActivityRig) -> None:
+def test_a_difference_from_the_configuration_is_reported(rig: ActivityRig) -> None:
     """A setting that RDS did not take is named with both values, in the outcome, its warnings and the trail's facts."""
     outcome = restore_with_a_difference(rig, OnDifference.WARN)
     expected = "tags is {'team': 'orders'}, expected {'team': 'payments'}"
