@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from audit.dynamodb_errors import code_of, is_conflict
 from audit.seal_rows import SealLink, SealRow, from_seal_item, seal_key, to_link, to_seal_item
 from audit.table import AuditTable
 from errors import TrailUnavailable
@@ -106,7 +107,7 @@ class SealChains:
         try:
             self._dynamodb.transact_write_items(TransactItems=[{"Put": put} for put in puts])
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("TransactionCanceledException", "TransactionConflictException"):
+            if is_conflict(error):
                 return None
             raise
         return row
@@ -123,7 +124,7 @@ class SealChains:
             "Audit trail unavailable",
             f"DynamoDB tables {self._audit_table} and {self._operations_table}: {error}. Check that the tables exist in "
             "the audit region and that the worker may use them. To create the tables: python starter.py setup",
-            code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
+            code=code_of(error),
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime
 
+from audit.dynamodb_errors import code_of, is_conflict
 from audit.rows import stamp
 from errors import TrailUnavailable
 from models.model import Model
@@ -119,7 +120,7 @@ class OperationNumbersTable:
                 ]
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("TransactionCanceledException", "TransactionConflictException"):
+            if is_conflict(error):
                 return None
             raise
         return Operation(operation_id=operation_id, opened_at=datetime.fromisoformat(stamp(request.opened_at)))
@@ -170,7 +171,7 @@ class OperationNumbersTable:
             "Operations table unavailable",
             f"DynamoDB table {self._table}: {error}. Check that the table exists in the audit region and that the "
             "worker may use it. To create the tables: python starter.py setup",
-            code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
+            code=code_of(error),
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from audit.dynamodb_errors import is_backup_not_ready, is_existing_table
 from audit.rows import EXPIRES_AT
 from audit.table import BY_DATE
 
@@ -59,7 +60,7 @@ def _create(dynamodb: DynamoDBClient, **definition: Any) -> bool:
         dynamodb.create_table(BillingMode="PAY_PER_REQUEST", DeletionProtectionEnabled=True, **definition)
         is_new = True
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceInUseException":
+        if not is_existing_table(error):
             raise
         is_new = False
     dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
@@ -79,8 +80,7 @@ def _enable_point_in_time_recovery(dynamodb: DynamoDBClient, table: str) -> None
             )
             return
         except ClientError as error:
-            unavailable = error.response["Error"]["Code"] == "ContinuousBackupsUnavailableException"
-            if not unavailable or not seconds_left:
+            if not is_backup_not_ready(error) or not seconds_left:
                 raise
         time.sleep(1)
 

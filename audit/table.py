@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from audit.dynamodb_errors import code_of, is_condition_failed
 from audit.rows import ADDED_AT, ADDED_BY, EXPIRES_AT, SEAL, AuditRow, from_item, to_item
 from errors import TrailConflict, TrailUnavailable
 
@@ -44,7 +45,7 @@ class AuditTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if not is_condition_failed(error):
                 raise self._unavailable(error) from error
             existing: Any = error.response.get("Item", {})
             if _comparable(existing) != _comparable(item):
@@ -127,7 +128,7 @@ class AuditTable:
             "Audit trail unavailable",
             f"DynamoDB table {self._table}: {error}. Check that the table exists in the audit region and that the "
             "worker may use it. To create the tables: python starter.py setup",
-            code=error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__,
+            code=code_of(error),
         )
 
 

@@ -1,4 +1,4 @@
-"""AWS's error codes are compared in one place, the fault table."""
+"""AWS's error codes are compared in one place of each service: RDS's and its neighbours' in the fault table."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ def test_only_the_fault_table_reads_an_error_response() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "response"
     }
     assert readers == {"aws_errors.py"}
+
+
+def test_one_module_of_the_trail_reads_an_error_code() -> None:
+    """Everything else asks it what an error of DynamoDB means."""
+    readers = {
+        path.name
+        for package in ("audit", "runs", "commands", "workflows", "models")
+        for path, tree in modules(package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == "Code"
+    }
+    assert readers == {"dynamodb_errors.py"}
 
 
 def test_no_other_module_compares_a_code() -> None:
