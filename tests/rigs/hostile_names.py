@@ -8,6 +8,7 @@ HOSTILE_NAMES = [
     "%(name)s",
     "{braces}",
     "'; DROP USER boss; --",
+    'x"; DROP ROLE boss; --',
     "Grün-ß-名前",
     "x" * 32,
     "with space",
