@@ -32,7 +32,7 @@ class FindingKind(StrEnum):
     DELETED_SEAL = "deleted seal"
     BROKEN_CHAIN = "broken chain"
 
-    # Notes, which are no fault of the trail.
+    # Notes: see NOTES.
     WORKFLOW_RUNNING = "workflow running"
     WORKFLOW_RESET = "workflow reset"
     PENDING_ROW = "pending row"
@@ -46,6 +46,19 @@ class FindingKind(StrEnum):
         """The finding in a sentence."""
         return _MESSAGES[self]
 
+
+NOTES = frozenset(
+    {
+        FindingKind.WORKFLOW_RUNNING,
+        FindingKind.WORKFLOW_RESET,
+        FindingKind.PENDING_ROW,
+        FindingKind.HISTORY_EXPIRED,
+        FindingKind.EXPIRED,
+        FindingKind.LATE_ROW,
+        FindingKind.ADDED_ROW,
+    }
+)
+"""No fault of the trail: `audit verify` prints them and still exits with 0."""
 
 _MESSAGES = {
     FindingKind.MISSING_ROW: "The trail has no row for the end of a step in Temporal's history.",

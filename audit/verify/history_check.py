@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from audit.rows import ADDED_AT, ADDED_BY, AuditRow, Phase, from_item, stamp, to_item
-from audit.verify.findings import FIND_WRITER, Finding, FindingKind
+from audit.verify.findings import FIND_WRITER, NOTES, Finding, FindingKind
 from audit.verify.history import OperationHistory, RunHistory, ScheduledActivity, StepEnd
 from errors import Fault
 from models.steps import Status
@@ -168,7 +168,7 @@ def _stored_row(**fields: Any) -> AuditRow:
 def _report_missing(comparison: HistoryComparison, outcome: ExpectedOutcome) -> None:
     """Note or report that no row records this end; unless it is only a note, repair has to add the row."""
     row, kind = outcome.rows[0], outcome.kind_if_missing
-    if kind in (FindingKind.PENDING_ROW, FindingKind.WORKFLOW_RESET):
+    if kind in NOTES:
         comparison.notes.append(_finding(kind, row, expected=_summary(row)))
     else:
         add_row = ADD_ROW.format(operation_id=row.operation_id)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
+from audit.verify.findings import NOTES, FindingKind
 from models.request import RestoreRequest
 from settings import PREFIX, Settings
 from starter import EPILOG, parser
@@ -185,12 +186,19 @@ def _members(table: Mapping[str, Member]) -> Callable[[str], str]:
     return written
 
 
+def _findings(_: str) -> str:
+    lines = ["| finding | fault | meaning |", "|---|---|---|"]
+    lines += [f"| `{kind}` | {'no' if kind in NOTES else 'yes'} | {kind.message} |" for kind in FindingKind]
+    return "\n".join(lines) + "\n"
+
+
 GENERATED: dict[str, Callable[[str], str]] = {
     "settings": _settings,
     "help": _help,
     "exit codes": _exit_codes,
     "options": _options,
     "request": _request,
+    "findings": _findings,
     "kept of a cluster": _members(CLUSTER),
     "kept of an instance": _members(INSTANCE),
 }
