@@ -12,6 +12,8 @@ from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from botocore.parsers import create_parser
+from botocore.session import get_session
 from werkzeug.test import Client, run_wsgi_app
 from werkzeug.wrappers import Response
 
@@ -69,6 +71,24 @@ class OtherServices:
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             raise ServiceError(members.get("__type", "InternalFailure"), members.get("message", ""))
         return members
+
+    def query(self, caller: Caller, operation: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+        """Call an operation of EC2 such as `DescribeSubnets`. Raises ServiceError."""
+        model = get_session().get_service_model(caller.service)
+        response = Client(self._load()).post(
+            "/",
+            data={"Action": operation, "Version": model.api_version, **parameters},
+            headers={"Authorization": _scope(caller), "X-Moto-Account-Id": caller.account},
+        )
+        shape = model.operation_model(operation).output_shape
+        if shape is None:
+            raise TypeError(f"{operation} has no output")
+        parts = {"status_code": response.status_code, "headers": dict(response.headers), "body": response.get_data()}
+        parser = create_parser(model.protocol)
+        answer: Mapping[str, Any] = parser.parse(parts, shape)
+        if error := answer.get("Error"):
+            raise ServiceError(error.get("Code", "InternalFailure"), error.get("Message", ""))
+        return answer
 
     def reset(self) -> None:
         """Reset moto's state, if moto was used at all."""

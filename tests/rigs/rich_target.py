@@ -56,7 +56,7 @@ def create_rich_target(
             PromotionTier=tier,
             AutoMinorVersionUpgrade=False,
             AvailabilityZone=f"{created['DBClusterArn'].split(':')[3]}b",
-            PreferredMaintenanceWindow="sun:02:00-sun:02:30",
+            PreferredMaintenanceWindow="sun:04:00-sun:04:30",
             CACertificateIdentifier="rds-ca-ecc384-g1",
             MonitoringInterval=15,
             MonitoringRoleArn=ROLE.format(account, "rds-monitoring"),

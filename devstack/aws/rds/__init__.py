@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from devstack.aws.caller import Caller
 from devstack.aws.rds import (  # noqa: F401 - imported for the operations that they register
+    account,
     cluster_changes,
     copies,
     endpoints,

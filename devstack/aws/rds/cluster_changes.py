@@ -12,8 +12,20 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import clusters, events, groups, keys, lookup, master_passwords, requests, responses, servers
-from devstack.aws.rds.engine_versions import resolve_version
+from devstack.aws.rds import (
+    clusters,
+    events,
+    groups,
+    keys,
+    lookup,
+    master_passwords,
+    network,
+    requests,
+    responses,
+    servers,
+    windows,
+)
+from devstack.aws.rds.engine_versions import check_log_types, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
@@ -50,7 +62,14 @@ def _check(call: Call, cluster: Cluster) -> None:
     version = resolve_version(cluster.engine, parameters.get("EngineVersion", cluster.engine_version))
     if "DBClusterParameterGroupName" in parameters:
         groups.resolve_cluster_parameter_group(call.region, parameters["DBClusterParameterGroupName"], version)
-    groups.resolve_security_groups(call.region, parameters.get("VpcSecurityGroupIds"))
+    if "VpcSecurityGroupIds" in parameters:
+        security_groups = groups.resolve_security_groups(call.region, parameters["VpcSecurityGroupIds"])
+        subnet_group = call.region.subnet_groups[cluster.subnet_group]
+        network.check_security_groups(call.state, call.region, subnet_group, security_groups)
+    logs = parameters.get("CloudwatchLogsExportConfiguration", {})
+    check_log_types(version, [*logs.get("EnableLogTypes", []), *logs.get("DisableLogTypes", [])])
+    after = {**cluster.settings, **parameters}
+    windows.check(after["PreferredBackupWindow"], after["PreferredMaintenanceWindow"])
     clusters.retention(parameters, default=cluster.backup_retention_days)
     _check_password(parameters, cluster)
 

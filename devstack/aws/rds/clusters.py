@@ -7,8 +7,20 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import events, groups, keys, lookup, master_passwords, requests, responses, servers
-from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, resolve_version
+from devstack.aws.rds import (
+    account,
+    events,
+    groups,
+    keys,
+    lookup,
+    master_passwords,
+    network,
+    requests,
+    responses,
+    servers,
+    windows,
+)
+from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, check_log_types, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, DomainMembership
@@ -57,8 +69,6 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
     "AutoMinorVersionUpgrade": True,
     "EngineMode": "provisioned",
     "NetworkType": "IPV4",
-    "PreferredBackupWindow": "03:00-03:30",
-    "PreferredMaintenanceWindow": "sun:05:00-sun:05:30",
 }
 
 
@@ -70,12 +80,6 @@ def new_identifier(call: Call, parameter: str = "DBClusterIdentifier") -> str:
     return identifier
 
 
-def check_quota(call: Call) -> None:
-    """Raise RdsError if the region already has as many clusters as the quota allows."""
-    if len(call.region.clusters) >= call.state.quotas.clusters:
-        raise RdsError("DBClusterQuotaExceededFault", "The request would exceed the number of clusters allowed.")
-
-
 def new_resource_id(kind: str) -> str:
     """A new, unique DbClusterResourceId or DbiResourceId."""
     return f"{kind}-{base64.b32encode(secrets.token_bytes(16)).decode().rstrip('=')}"
@@ -85,6 +89,10 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
     """The part of a new cluster that create and restore share. Raises RdsError if a group that it names is missing."""
     parameters, region = call.parameters, call.region
     created = call.now
+    subnet_group = groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName"))
+    security_groups = groups.resolve_security_groups(region, parameters.get("VpcSecurityGroupIds"))
+    network.check_security_groups(call.state, region, region.subnet_groups[subnet_group], security_groups)
+    check_log_types(version, parameters.get("EnableCloudwatchLogsExports", []))
     return Cluster(
         identifier=identifier,
         arn=region.arn("cluster", identifier),
@@ -94,11 +102,11 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         created=created,
         visible_from=created + timedelta(seconds=call.state.durations.visibility_lag),
         master_username=master_username,
-        subnet_group=groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName")),
+        subnet_group=subnet_group,
         parameter_group=groups.resolve_cluster_parameter_group(
             region, parameters.get("DBClusterParameterGroupName"), version
         ),
-        security_groups=groups.resolve_security_groups(region, parameters.get("VpcSecurityGroupIds")),
+        security_groups=security_groups,
         tags=requests.tags(parameters),
         port=parameters.get("Port", ENGINES[version.engine]),
         database_name=parameters.get("DatabaseName"),
@@ -108,7 +116,11 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         log_exports=parameters.get("EnableCloudwatchLogsExports", []),
         scaling=_scaling(parameters.get("ServerlessV2ScalingConfiguration")),
         domain=_domain(parameters),
-        settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS)},
+        settings={
+            **_DEFAULT_SETTINGS,
+            **requests.select(parameters, STORED_PARAMETERS),
+            **windows.cluster_windows(parameters),
+        },
     )
 
 
@@ -147,7 +159,7 @@ def create_db_cluster(call: Call) -> dict[str, Any]:
     """An empty cluster without instances."""
     parameters = call.parameters
     identifier = new_identifier(call)
-    check_quota(call)
+    account.check_cluster_quota(call)
     version = resolve_version(parameters["Engine"], parameters.get("EngineVersion"))
     master_passwords.check_master(parameters)
     cluster = new_cluster(call, identifier, version, parameters.get("MasterUsername", "postgres"))

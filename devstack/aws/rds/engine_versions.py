@@ -32,8 +32,15 @@ _DEFAULTS = {"aurora-postgresql": "16.6", "aurora-mysql": "8.0.mysql_aurora.3.08
 _DESCRIPTIONS = {"aurora-postgresql": "Aurora PostgreSQL", "aurora-mysql": "Aurora MySQL"}
 _CLASSES = [
     "db.r5.large", "db.r5.xlarge", "db.r6g.large", "db.r6g.xlarge", "db.r6g.2xlarge", "db.r7g.large",
-    "db.serverless", "db.t3.medium", "db.t4g.large", "db.t4g.medium",
+    "db.serverless", "db.t3.medium", "db.t4g.large", "db.t4g.medium", "db.x2g.large",
 ]  # fmt: skip
+_ZONES = {"db.x2g.large": "c"}
+"""The letters of the zones that have a class; every other class is in all zones. A large class is often in few."""
+_LOG_TYPES = {
+    "aurora-postgresql": ["iam-db-auth-error", "instance", "postgresql"],
+    "aurora-mysql": ["audit", "error", "general", "iam-db-auth-error", "instance", "slowquery"],
+}
+"""Source: RDS API Reference, CreateDBCluster, EnableCloudwatchLogsExports."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,23 @@ def check_class(engine: str, version: str, instance_class: str) -> None:
         )
 
 
+def check_log_types(version: EngineVersion, log_types: list[str]) -> None:
+    """Raise RdsError for a log type that the version does not export. The text is RDS's own, as users report it."""
+    unknown = [f"'{each}'" for each in log_types if each not in _LOG_TYPES[version.engine]]
+    if unknown:
+        raise RdsError(
+            "InvalidParameterCombination",
+            f"You cannot use the log types {', '.join(unknown)} with engine version {version.engine} "
+            f"{version.version}. For supported log types, see the documentation.",
+        )
+
+
+def zones_of(region: str, instance_class: str) -> list[str]:
+    """The zones of a region that have an instance class."""
+    letters = _ZONES.get(instance_class, "abc")
+    return [zone for zone in responses.availability_zones(region) if zone[-1] in letters]
+
+
 def _license(engine: str) -> str:
     return "postgresql-license" if engine == "aurora-postgresql" else "general-public-license"
 
@@ -137,6 +161,7 @@ def _version_response(version: EngineVersion) -> dict[str, Any]:
         "DBParameterGroupFamily": version.family,
         "Engine": version.engine,
         "EngineVersion": version.version,
+        "ExportableLogTypes": _LOG_TYPES[version.engine],
         "MajorEngineVersion": version.major,
         "Status": "available",
         "SupportedEngineModes": ["provisioned"],
@@ -182,7 +207,7 @@ def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
 
 def _option(region: str, version: EngineVersion, instance_class: str) -> dict[str, Any]:
     return {
-        "AvailabilityZones": [{"Name": zone} for zone in responses.availability_zones(region)],
+        "AvailabilityZones": [{"Name": zone} for zone in zones_of(region, instance_class)],
         "DBInstanceClass": instance_class,
         "Engine": version.engine,
         "EngineVersion": version.version,

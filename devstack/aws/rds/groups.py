@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from devstack.aws.rds import requests, responses
+from devstack.aws.rds import network, requests, responses
 from devstack.aws.rds.engine_versions import VERSIONS, EngineVersion
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
@@ -25,7 +25,10 @@ def add_default_groups(region: Region) -> None:
     if region.subnet_groups:
         return
     subnets = [f"subnet-{region.account[-6:]}{place:02x}" for place in range(3)]
-    add_subnet_group(region, DEFAULT_SUBNET_GROUP, "default", subnets, {})
+    vpc, zones = responses.vpc_of(region.account, region.name), responses.availability_zones(region.name)
+    arn = region.arn("subgrp", DEFAULT_SUBNET_GROUP)
+    default = SubnetGroup(DEFAULT_SUBNET_GROUP, arn, "default", subnets, vpc, {}, zones)
+    region.subnet_groups[DEFAULT_SUBNET_GROUP] = default
     for family in FAMILIES:
         name = f"default.{family}"
         region.cluster_parameter_groups[name] = _parameter_group(region, "cluster-pg", name, family)
@@ -34,16 +37,6 @@ def add_default_groups(region: Region) -> None:
 
 def _parameter_group(region: Region, kind: str, name: str, family: str) -> ParameterGroup:
     return ParameterGroup(name, region.arn(kind, name), family, f"Default parameter group for {family}", {})
-
-
-def add_subnet_group(
-    region: Region, name: str, description: str, subnets: list[str], tags: dict[str, str]
-) -> SubnetGroup:
-    """Add a subnet group to a region."""
-    vpc = responses.vpc_of(region.account, region.name)
-    group = SubnetGroup(name, region.arn("subgrp", name), description, subnets, vpc, tags)
-    region.subnet_groups[name] = group
-    return group
 
 
 def resolve_subnet_group(region: Region, name: str | None) -> str:
@@ -102,7 +95,7 @@ def resolve_security_groups(region: Region, given: list[str] | None) -> list[str
 
 @serves("CreateDBSubnetGroup")
 def create_db_subnet_group(call: Call) -> dict[str, Any]:
-    """A subnet group over at least two subnets; EC2 is not asked whether the subnets exist."""
+    """A subnet group over at least two subnets, in the VPC and the zones that EC2 says."""
     name = _group_name(call, "DBSubnetGroupName")
     subnets = call.parameters["SubnetIds"]
     for subnet in subnets:
@@ -117,7 +110,9 @@ def create_db_subnet_group(call: Call) -> dict[str, Any]:
     if name in call.region.subnet_groups:
         raise RdsError("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
     description = call.parameters["DBSubnetGroupDescription"]
-    group = add_subnet_group(call.region, name, description, subnets, requests.tags(call.parameters))
+    tags = requests.tags(call.parameters)
+    group = network.new_subnet_group(call.state, call.region, name, description, subnets, tags)
+    call.region.subnet_groups[name] = group
     return {"DBSubnetGroup": responses.subnet_group(group)}
 
 

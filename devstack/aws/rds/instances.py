@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import events, groups, lookup, requests, responses, servers
+from devstack.aws.rds import events, groups, lookup, network, requests, responses, servers, windows
+from devstack.aws.rds.account import check_instance_quota
 from devstack.aws.rds.clusters import new_resource_id
 from devstack.aws.rds.engine_versions import check_class, resolve_version
 from devstack.aws.rds.errors import RdsError
@@ -51,7 +52,6 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
     "MonitoringInterval": 0,
     "NetworkType": "IPV4",
     "PerformanceInsightsEnabled": False,
-    "PreferredMaintenanceWindow": "sun:05:00-sun:05:30",
 }
 
 
@@ -59,6 +59,7 @@ _DEFAULT_SETTINGS: dict[str, Any] = {
 def create_db_instance(call: Call) -> dict[str, Any]:
     """An instance in an available cluster; the first one starts the database server."""
     identifier = _new_identifier(call, "DBInstanceIdentifier")
+    check_instance_quota(call)
     cluster = _cluster_for(call)
     instance = _new_instance(call, identifier, cluster)
     call.region.instances[identifier] = instance
@@ -122,21 +123,29 @@ def _new_instance(call: Call, identifier: str, cluster: Cluster) -> Instance:
     parameters, region = call.parameters, call.region
     version = resolve_version(cluster.engine, cluster.engine_version)
     groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName"))
-    zones = responses.availability_zones(region.name)
+    instance_class = parameters["DBInstanceClass"]
+    zones = network.zones_for(region, cluster.subnet_group, instance_class, parameters.get("AvailabilityZone"))
+    backup = cluster.settings["PreferredBackupWindow"]
+    window = windows.instance_window(backup, parameters.get("PreferredMaintenanceWindow"))
     return Instance(
         identifier=identifier,
         arn=region.arn("db", identifier),
         resource_id=new_resource_id("db"),
         cluster=cluster,
-        instance_class=parameters["DBInstanceClass"],
+        instance_class=instance_class,
         created=call.now,
         visible_from=call.now + timedelta(seconds=call.state.durations.visibility_lag),
         parameter_group=groups.resolve_parameter_group(region, parameters.get("DBParameterGroupName"), version),
-        availability_zone=parameters.get("AvailabilityZone", zones[len(cluster.members) % len(zones)]),
+        availability_zone=zones[len(cluster.members) % len(zones)],
         tags=requests.tags(parameters),
         publicly_accessible=parameters.get("PubliclyAccessible", False),
         promotion_tier=parameters.get("PromotionTier", 1),
-        settings={**_DEFAULT_SETTINGS, **requests.select(parameters, STORED_PARAMETERS), **_insights(parameters)},
+        settings={
+            **_DEFAULT_SETTINGS,
+            **requests.select(parameters, STORED_PARAMETERS),
+            **_insights(parameters),
+            "PreferredMaintenanceWindow": window,
+        },
     )
 
 
@@ -188,6 +197,7 @@ def modify_db_instance(call: Call) -> dict[str, Any]:
         raise RdsError("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
     if "NewDBInstanceIdentifier" in parameters:
         _new_identifier(call, "NewDBInstanceIdentifier")
+    windows.check(instance.cluster.settings["PreferredBackupWindow"], parameters.get("PreferredMaintenanceWindow"))
     if "DBInstanceClass" in parameters:
         _check_class(instance.cluster, parameters["DBInstanceClass"])
     if "DBParameterGroupName" in parameters:

@@ -15,6 +15,7 @@ FilterValues = dict[str, list[str]]
 
 LONGEST_IDENTIFIER = 63
 PAGE_SIZES = range(20, 101)
+MAX_TAGS = 50
 
 _IDENTIFIER = re.compile(r"[a-z](?:-?[a-z0-9])*")
 _ARN = re.compile(r"arn:aws[a-z-]*:rds:(?P<region>[a-z0-9-]*):(?P<account>\d{12}):(?P<kind>[a-z-]+):(?P<name>.+)")
@@ -59,7 +60,17 @@ def tags(parameters: Mapping[str, Any]) -> Tags:
     """The `Tags` of a call. Raises RdsError if a key is reserved."""
     given = {tag.get("Key", ""): tag.get("Value", "") for tag in parameters.get("Tags", [])}
     refuse_reserved(given)
+    check_tag_count(given)
     return given
+
+
+def check_tag_count(keys: Iterable[str]) -> None:
+    """Raise RdsError for more tags than a resource can have.
+
+    Source: Aurora User Guide, "Tagging Amazon Aurora and Amazon RDS resources": those of AWS itself do not count.
+    """
+    if sum(not key.lower().startswith("aws:") for key in keys) > MAX_TAGS:
+        raise RdsError("InvalidParameterValue", f"A resource can have at most {MAX_TAGS} tags.")
 
 
 def refuse_reserved(keys: Iterable[str]) -> None:

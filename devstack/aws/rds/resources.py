@@ -210,6 +210,8 @@ class SubnetGroup:
     subnets: list[str]
     vpc: str
     tags: Tags
+    zones: list[str]
+    """The zone of each subnet."""
 
 
 @dataclass

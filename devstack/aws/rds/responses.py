@@ -191,7 +191,6 @@ def shared_snapshot(state: RdsState, shared: Snapshot) -> Response:
 
 def subnet_group(group: SubnetGroup) -> Response:
     """DBSubnetGroup."""
-    zones = availability_zones(group.arn.split(":")[3])
     return {
         "DBSubnetGroupArn": group.arn,
         "DBSubnetGroupDescription": group.description,
@@ -200,11 +199,11 @@ def subnet_group(group: SubnetGroup) -> Response:
         "Subnets": [
             {
                 "SubnetIdentifier": subnet,
-                "SubnetAvailabilityZone": {"Name": zones[place % len(zones)]},
+                "SubnetAvailabilityZone": {"Name": zone},
                 "SubnetOutpost": {},
                 "SubnetStatus": "Active",
             }
-            for place, subnet in enumerate(group.subnets)
+            for subnet, zone in zip(group.subnets, group.zones, strict=True)
         ],
         "SupportedNetworkTypes": ["IPV4"],
         "VpcId": group.vpc,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack.aws.rds import clusters, keys, lookup, roles
+from devstack.aws.rds import account, clusters, keys, lookup, roles
 from devstack.aws.rds.engine_versions import EngineVersion, check_engine, order_of, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
@@ -24,7 +24,7 @@ def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
     """
     parameters = call.parameters
     identifier = clusters.new_identifier(call)
-    clusters.check_quota(call)
+    account.check_cluster_quota(call)
     snapshot = _source(call)
     version = _version(call, snapshot)
     kms_key = _key(call, snapshot)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from devstack.aws.rds import events, lookup, requests, responses, servers
+from devstack.aws.rds.account import count_manual_snapshots
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Snapshot, Tags
@@ -24,7 +25,7 @@ def new_snapshot_identifier(call: Call, parameter: str) -> str:
             f"Cannot create the cluster snapshot because one with the identifier {identifier} already exists.",
         )
     limit = call.state.quotas.manual_snapshots
-    if sum(each.kind == "manual" for each in call.region.snapshots.values()) >= limit:
+    if count_manual_snapshots(call) >= limit:
         raise RdsError("SnapshotQuotaExceeded", f"Cannot create more than {limit} manual snapshots")
     return identifier
 

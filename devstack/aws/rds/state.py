@@ -41,6 +41,9 @@ class Quotas:
     copies_in_progress: int = 5
     """Cross-region copies into one region."""
     clusters: int = 40
+    instances: int = 40
+    storage_gib: int = 100_000
+    """AllocatedStorage; a cluster of the emulator counts as 1 GiB, as its AllocatedStorage says."""
 
 
 @dataclass

@@ -24,7 +24,6 @@ from devstack.aws.rds.resources import (
 from devstack.aws.rds.state import Call, Region
 
 Tagged = Cluster | CustomEndpoint | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
-MAX_TAGS = 50
 
 
 @serves("AddTagsToResource")
@@ -32,8 +31,7 @@ def add_tags_to_resource(call: Call) -> dict[str, Any]:
     """Add tags, or change the values of existing ones."""
     tags = tags_of(call.region, call.parameters["ResourceName"])
     added = requests.tags(call.parameters)
-    if len({*tags, *added}) > MAX_TAGS:
-        raise RdsError("InvalidParameterValue", f"A resource can have at most {MAX_TAGS} tags.")
+    requests.check_tag_count({*tags, *added})
     tags.update(added)
     return {}
 

@@ -59,7 +59,8 @@ def _prepare(emulator: Emulator) -> tuple[str, str]:
 def rig(shared: Shared) -> Iterator[ActivityRig]:
     """A rig with cluster names of its own; no fault, quota or copy under way outlives the test."""
     shared.emulator.calls.clear()
-    shared.emulator.quotas.manual_snapshots = shared.emulator.quotas.clusters = 10_000
+    quotas = shared.emulator.quotas
+    quotas.manual_snapshots = quotas.clusters = quotas.instances = quotas.storage_gib = 10_000
     yield ActivityRig(shared)
     shared.emulator.faults.clear()
     shared.emulator.quotas.copies_in_progress = 5
