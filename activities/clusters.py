@@ -10,7 +10,12 @@ from activities.preflight import guards
 from activities.preflight.guards import ObservedTarget, Violation
 from activities.rds import tags
 from activities.rds.aws_errors import Action, action_for
-from activities.rds.provenance import check_provenance, check_resource_id, provenance_mismatch
+from activities.rds.provenance import (
+    check_not_restored_since,
+    check_provenance,
+    check_resource_id,
+    provenance_mismatch,
+)
 from activities.rds.restore_parameters import restore_parameters
 from activities.rds.target import TargetCluster
 from activities.step import Intents, end_wait_if_final, now, step_activity
@@ -47,7 +52,7 @@ class ClusterActivities:
         cluster = target.find()
         if cluster is None:
             return self._confirm_absence(step_input, target)
-        _refuse_own_cluster(step_input, cluster)
+        check_not_restored_since(cluster, step_input.operation_id, step_input.operation_started_at)
         check_resource_id(cluster, step_input.target_resource_id, "as seen by snapshot-check")
         if cluster["Status"] == "deleting":
             end_wait_if_final(step_input, "Deletion under way", "RDS continues it; retry when the target is gone.")
@@ -146,21 +151,6 @@ class ClusterActivities:
             cluster_arn=cluster["DBClusterArn"],
             cluster_resource_id=cluster["DbClusterResourceId"],
         )
-
-
-def _refuse_own_cluster(step_input: DeleteClusterInput, cluster: DBClusterTypeDef) -> None:
-    """Raise `Refused` if this operation restored the cluster: the step was retried after the restore."""
-    tag = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
-    if tag != step_input.operation_id or step_input.operation_started_at is None:
-        return
-    # The tag alone proves nothing: the operations of another trail also count from op-001.
-    if cluster["ClusterCreateTime"] < step_input.operation_started_at:
-        return
-    raise Refused(
-        "Restored by this operation",
-        f"{cluster['DBClusterArn']} was restored by {step_input.operation_id} itself, and a retry never deletes what "
-        "its own operation restored. Start a new restore, which replaces the cluster.",
-    )
 
 
 def _copy_violations(step_input: DeleteClusterInput, target: TargetCluster) -> list[Violation]:

@@ -15,7 +15,7 @@ from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import Action, rule_for
 from activities.rds.copies import is_own, split_by_retention
-from activities.rds.provenance import check_provenance
+from activities.rds.provenance import check_not_restored_since, check_provenance
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, now, step_activity, time_in_step
@@ -60,6 +60,9 @@ class SnapshotActivities:
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
         target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
+        if target.observed:
+            cluster = target.observed.cluster
+            check_not_restored_since(cluster, step_input.operation_id, step_input.operation_started_at)
         files = PreflightCheck(("sql-files",), lambda: self._sql_file_violations(step_input))
         guards.refuse_if_any(guards.find_violations([*preflight.checks(snapshot, target), files]))
         return SnapshotCheckOutcome(

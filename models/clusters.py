@@ -24,7 +24,7 @@ class DeleteClusterInput(StepInput):
     )
     operation_started_at: AwareDatetime | None = Field(
         default=None,
-        description="A cluster that was created since then with this operation's tag is never deleted.",
+        description="A cluster that any operation restored since then is never deleted.",
     )
     max_snapshot_age: timedelta | None = Field(
         default=None, description="The age that the snapshot may have when the deletion begins; None: any."

@@ -26,6 +26,8 @@ RETRY_FROM: dict[tuple[Step, str], Step] = {
 START_ONLY: frozenset[tuple[Step, str]] = frozenset(
     {
         (Step.SNAPSHOT_CHECK, "Target is the source"),
+        (Step.SNAPSHOT_CHECK, "Restored by this operation"),
+        (Step.SNAPSHOT_CHECK, "Restored since this operation began"),
         (Step.SNAPSHOT_CHECK, "Settings missing"),
         (Step.SNAPSHOT_CHECK, "Serverless scaling needed"),
         (Step.SNAPSHOT_CHECK, "KMS key needed"),
@@ -34,6 +36,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.CHECK_COPY_STATUS, "Snapshot was replaced"),
         (Step.DELETE_RDS, "Cluster not found"),
         (Step.DELETE_RDS, "Restored by this operation"),
+        (Step.DELETE_RDS, "Restored since this operation began"),
         (Step.DELETE_RDS, "Snapshot too old"),
         (Step.DELETE_RDS, "Snapshot was replaced"),
         (Step.RESTORE_SNAPSHOT, "Snapshot was replaced"),

@@ -42,6 +42,10 @@ class SnapshotCheckInput(StepInput):
     sql_files: tuple[SqlFile, ...] = ()
     notification: Notification
     copy_needed: bool
+    operation_started_at: AwareDatetime | None = Field(
+        default=None,
+        description="A cluster that any operation restored since then is not replaced; None: a plan, or an old history.",
+    )
 
     @property
     def crosses_accounts(self) -> bool:

@@ -79,7 +79,8 @@ class AuroraRestoreWorkflow:
         return runner.progress.end()
 
     async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
-        step_input = steps.snapshot_check_input(self._runner.begin(Step.SNAPSHOT_CHECK), request)
+        start, operation_started_at = self._runner.begin(Step.SNAPSHOT_CHECK), self._runner.progress.operation_opened_at
+        step_input = steps.snapshot_check_input(start, request, operation_started_at)
         summary = f"snapshot of {request.source.cluster}"
         checked = await self._runner.call(SnapshotActivities.snapshot_check, step_input, AWS_CALL, summary)
         self._runner.progress.record(snapshot_arn=checked.snapshot.arn)

@@ -36,7 +36,9 @@ class StepStart(TypedDict):
     step_started_at: datetime
 
 
-def snapshot_check_input(start: StepStart, request: RestoreRequest) -> SnapshotCheckInput:
+def snapshot_check_input(
+    start: StepStart, request: RestoreRequest, operation_started_at: datetime
+) -> SnapshotCheckInput:
     """The input of snapshot-check."""
     return SnapshotCheckInput(
         **start,
@@ -46,6 +48,7 @@ def snapshot_check_input(start: StepStart, request: RestoreRequest) -> SnapshotC
         sql_files=request.sql_files,
         notification=request.notification,
         copy_needed=request.copy_needed,
+        operation_started_at=operation_started_at,
     )
 
 

@@ -5,6 +5,7 @@ Checked wherever a name is all that leads to it: between two steps a name can be
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
@@ -54,6 +55,39 @@ def check_resource_id(cluster: DBClusterTypeDef, expected: str | None, origin: s
         f"{cluster['DBClusterArn']} has the resource id {actual}, expected {expected or 'no cluster'} ({origin}). "
         "Find out who created this cluster; the pipeline does not touch it.",
     )
+
+
+def check_not_restored_since(cluster: DBClusterTypeDef, operation_id: str, started_at: datetime | None) -> None:
+    """Raise `Refused` if an operation restored the cluster after this one began at `started_at` (aware; None: unknown).
+
+    Then this operation was repeated, by a retry or by a reset of an older run, and what it would delete is newer than
+    itself. A number of the same size or greater proves nothing alone: the operations of another trail also count from
+    op-001. A cluster that says no time of its creation may be the newer one.
+    """
+    restored_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
+    created_at = cluster.get("ClusterCreateTime")
+    if restored_by is None or started_at is None or _number(restored_by) < _number(operation_id):
+        return
+    if created_at is not None and created_at < started_at:
+        return
+    arn = cluster["DBClusterArn"]
+    if restored_by == operation_id:
+        raise Refused(
+            "Restored by this operation",
+            f"{arn} was restored by {operation_id} itself, and a retry never deletes what its own operation restored. "
+            "Start a new restore, which replaces the cluster.",
+        )
+    raise Refused(
+        "Restored since this operation began",
+        f"{arn} was restored by {restored_by} after {operation_id} had begun, and an operation never deletes what a newer "
+        "one restored. Start a new restore, which replaces the cluster.",
+    )
+
+
+def _number(operation_id: str) -> float:
+    """The number in op-007, so that the older of two operations has the smaller one; a foreign id has the greatest."""
+    number = operation_id.removeprefix("op-")
+    return int(number) if number.isascii() and number.isdigit() else float("inf")
 
 
 def _recreation_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:

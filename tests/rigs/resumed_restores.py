@@ -79,6 +79,10 @@ class ResumedRestores:
         """Start a restore now."""
         return await self.rig.start(request, workflow_id=workflow_id, at=datetime.now(UTC))
 
+    def this_run(self, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+        """The handle of the run that was started, which no later run of the workflow id replaces."""
+        return self.rig.client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
+
     async def run_to_failure(self, request: RestoreRequest) -> str:
         """Run a restore that fails; returns its operation."""
         handle = await self.start(request)

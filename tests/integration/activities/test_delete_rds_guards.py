@@ -145,17 +145,29 @@ def test_a_late_attempt_after_the_restore_deletes_nothing(rig: ActivityRig, snap
     assert rig.calls(*DELETIONS) == []
 
 
-def make_restored_target(rig: ActivityRig) -> str:
-    """Make a target that has the tag of this operation; returns its resource id."""
-    own_tags = {"aurora-restore:replaced-by": rig.source.arn, "aurora-restore:operation": rig.operation_id}
+def make_restored_target(rig: ActivityRig, operation_id: str | None = None) -> str:
+    """Make a target that has the tag of an operation, by default this one's; returns its resource id."""
+    own_tags = {
+        "aurora-restore:replaced-by": rig.source.arn,
+        "aurora-restore:operation": operation_id or rig.operation_id,
+    }
     return rig.make_target(Tags=[{"Key": key, "Value": value} for key, value in own_tags.items()])
 
 
-def test_a_retry_deletes_no_cluster_that_its_own_operation_restored(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Even if snapshot-check, retried too, saw that very cluster."""
-    resource_id = make_restored_target(rig)
-    text = refusal(rig, snapshot, resource_id, operation_started_at=rig.started_at)
-    assert text.startswith("Restored by this operation: ")
+@pytest.mark.parametrize(
+    ("restored_by", "short"),
+    [(None, "Restored by this operation"), ("op-999999", "Restored since this operation began")],
+)
+def test_nothing_that_was_restored_since_the_operation_began_is_replaced(
+    rig: ActivityRig, snapshot: SourceSnapshot, restored_by: str | None, short: str
+) -> None:
+    """Neither by a retry from the first step, nor by the reset of an older run: snapshot-check and delete-rds refuse."""
+    resource_id = make_restored_target(rig, restored_by)
+    with pytest.raises(Refused, match=f"{short}: "):
+        source = rig.named_source(identifier=snapshot.identifier)
+        check_input = rig.check_input(source=source, operation_started_at=rig.started_at)
+        rig.run(rig.snapshots.snapshot_check, check_input)
+    assert refusal(rig, snapshot, resource_id, operation_started_at=rig.started_at).startswith(f"{short}: ")
 
 
 def test_a_cluster_from_before_the_operation_is_deleted_whatever_operation_its_tag_names(

@@ -166,7 +166,7 @@ async def test_twice_in_a_row(resumed: ResumedRestores) -> None:
 
 @pytest.mark.parametrize("step", ["snapshot-check", "copy-snapshot", "delete-rds"])
 async def test_an_operation_never_deletes_the_cluster_that_it_restored(resumed: ResumedRestores, step: str) -> None:
-    """A retry from a step before the deletion adopts the copy and is refused at delete-rds, with what to do."""
+    """A retry from a step before the deletion is refused at snapshot-check or delete-rds, twice, with what to do."""
     resumed.fail_step(Step.ARCHIVE_SNAPSHOT)
     operation = await resumed.run_to_failure(quick_request())
     restored = target_resource_id(resumed)
@@ -177,7 +177,7 @@ async def test_an_operation_never_deletes_the_cluster_that_it_restored(resumed: 
     assert target_resource_id(resumed) == restored
     assert resumed.effects("DeleteDBCluster") == resumed.effects("CopyDBClusterSnapshot") == 1
 
-    said = await retry(resumed, operation, "--from", "delete-rds")
+    said = await retry(resumed, operation)
     assert said.code == 1
     resumed.rig.demo.emulator.faults.clear()
     next_restore = await resumed.start(quick_request())

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from activities.rds import tags
-from activities.rds.provenance import check_provenance, check_resource_id, provenance_mismatch
+from activities.rds.provenance import (
+    check_not_restored_since,
+    check_provenance,
+    check_resource_id,
+    provenance_mismatch,
+)
 from errors import Refused
 from models.snapshots import SourceSnapshot
 
@@ -93,3 +99,29 @@ def test_a_cluster_with_another_resource_id_is_refused(expected: str | None, tex
     with pytest.raises(Refused) as refused:
         check_resource_id(cluster, expected, "restored by this operation")
     assert f"arn:cluster has the resource id cluster-NEW, {text} (restored by this operation)" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("restored_by", "created_after", "refused"),
+    [
+        ("op-007", timedelta(0), True),
+        ("op-007", timedelta(seconds=-1), False),
+        ("op-008", timedelta(hours=1), True),
+        ("op-1000", None, True),
+        ("op-9", timedelta(hours=-1), False),
+        ("theirs", timedelta(hours=1), True),
+        ("op-006", timedelta(hours=1), False),
+        ("op-006", None, False),
+        (None, timedelta(hours=1), False),
+    ],
+)
+def test_what_was_restored_since_the_operation_began_is_refused(
+    restored_by: str | None, created_after: timedelta | None, refused: bool
+) -> None:
+    """By the operation itself or a newer one; an older one's may be replaced, also where AWS's clock is ahead."""
+    cluster: Any = {"DBClusterArn": "arn:staging"}
+    cluster |= {"ClusterCreateTime": CREATED_AT + created_after} if created_after is not None else {}
+    cluster |= {"TagList": tags.tag_list({tags.OPERATION: restored_by})} if restored_by else {}
+    with pytest.raises(Refused, match="Start a new restore") if refused else nullcontext():
+        check_not_restored_since(cluster, "op-007", CREATED_AT)
+    check_not_restored_since(cluster, "op-007", None)
