@@ -16,7 +16,7 @@ COPY commands/ commands/
 COPY models/ models/
 COPY runs/ runs/
 COPY workflows/ workflows/
-COPY errors.py heartbeat.py logs.py settings.py starter.py version.py worker.py ./
+COPY errors.py heartbeat.py limits.py logs.py settings.py starter.py version.py worker.py ./
 # The user below cannot write here; without bytecode every health check would compile all modules.
 RUN python -m compileall -q .
 

@@ -21,9 +21,9 @@ and the notification unchanged. Never put a secret into one.
 Source: Temporal docs, Failure detection, "Application Failure".
 """
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -33,6 +33,8 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
+from limits import MAX_MESSAGE, MAX_SHORT, MAX_TRANSIENT_MESSAGE, shorten
+
 
 class Fault(BaseModel):
     """One failure, in the same words in the trail, the notification, the Web UI and on the terminal."""
@@ -41,9 +43,9 @@ class Fault(BaseModel):
 
     type: str
     """The name of the class in this module, and the failure's type in Temporal."""
-    short: str
+    short: Annotated[str, AfterValidator(lambda text: shorten(text, MAX_SHORT))]
     """The text of the trail's Details column, such as "Invalid snapshot ID"."""
-    message: str
+    message: Annotated[str, AfterValidator(lambda text: shorten(text, MAX_MESSAGE))]
     """What happened, to which resource, what was expected, what to do."""
     code: str | None = None
     """The code of the AWS error or the SQLSTATE that caused it, if there is one."""
@@ -55,6 +57,7 @@ class PipelineError(ApplicationError):
     """The base class: an error that an operator can act on."""
 
     retryable = False
+    max_message = MAX_MESSAGE
 
     def __init__(
         self,
@@ -65,20 +68,22 @@ class PipelineError(ApplicationError):
         request_id: str | None = None,
     ) -> None:
         """`short` is the text of the trail's Details column; the other arguments are those of `Fault`."""
+        message = shorten(message, self.max_message)
         self.fault = Fault(type=type(self).__name__, short=short, message=message, code=code, request_id=request_id)
         super().__init__(
-            f"{short}: {message}",
+            f"{self.fault.short}: {self.fault.message}",
             self.fault.model_dump(),
             type=self.fault.type,
             non_retryable=not self.retryable,
         )
 
     def with_more(self, text: str) -> Self:
-        """The same error with this text appended to its message."""
+        """The same error with this text appended to its message, of which only what leaves room for the text is kept."""
         fault = self.fault
+        message = shorten(fault.message, self.max_message - len(text) - 1)
         return type(self)(
             fault.short,
-            f"{fault.message} {text}",
+            f"{message} {text}",
             code=fault.code,
             request_id=fault.request_id,
         )
@@ -88,6 +93,7 @@ class Transient(PipelineError):
     """Wait: the same call may succeed later."""
 
     retryable = True
+    max_message = MAX_TRANSIENT_MESSAGE
 
 
 class AwsUnavailable(Transient):

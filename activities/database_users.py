@@ -24,14 +24,13 @@ from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from errors import PipelineError, StepFailed, Transient
+from limits import MAX_FACT, MAX_LOGINS, MAX_TRANSIENT_LOGINS, join_names
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
 from models.users import OtherLogins, RanSqlFile
 
-MAX_FACT_CHARACTERS = 4000
-"""Of the locked logins in a row of the trail: more names than anybody reads, and the row stays small."""
-MAX_TRANSIENT_CHARACTERS = 300
-"""Of the locked logins in a transient error: Temporal keeps 4 KiB of it, and of a longer one neither type nor text."""
+HEARTBEAT_EVERY = 100
+"""Of the locked logins beyond those that are named: each heartbeat has all names."""
 
 
 class DatabaseUserActivities:
@@ -88,9 +87,10 @@ class DatabaseUserActivities:
             created=tuple(changes.created),
             altered=tuple(changes.altered),
             locked=tuple(changes.locked),
+            more_locked=changes.more_locked,
             sql_files=ran,
             warnings=warnings,
-            facts=_facts(changes.locked, ran),
+            facts=_facts(changes, ran),
         )
 
     def _run_sql_files(
@@ -129,17 +129,38 @@ class DatabaseUserActivities:
 
 @dataclass
 class _LoginChanges:
-    """The logins that all attempts of this activity have changed. Each attempt passes them on in its heartbeats."""
+    """The logins that all attempts of this activity have changed. Each attempt passes them on in its heartbeats.
+
+    A snapshot may have 100,000 logins: the first `MAX_LOGINS` that were locked are named, the others counted. An attempt
+    that dies may take up to `HEARTBEAT_EVERY` of the count with it.
+    """
 
     created: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    more_locked: int = 0
 
     @classmethod
     def from_last_heartbeat(cls) -> _LoginChanges:
         """What the earlier attempts have changed; this attempt adds to it."""
         details = activity.info().heartbeat_details
         return cls(**details[0]) if details else cls()
+
+    def add_locked(self, login: str) -> None:
+        """Record that a login was locked."""
+        if login in self.locked:
+            return
+        if len(self.locked) < MAX_LOGINS:
+            self.locked.append(login)
+            self.heartbeat()
+            return
+        self.more_locked += 1
+        if self.more_locked % HEARTBEAT_EVERY == 0:
+            self.heartbeat()
+
+    def join_locked(self, max_characters: int) -> str:
+        """The names of the locked logins, and how many more there are."""
+        return join_names(self.locked, max_characters, self.more_locked)
 
     def heartbeat(self) -> None:
         """Send the changes to Temporal; called after every change, because a worker may die at any time."""
@@ -159,8 +180,8 @@ def _name_locked_logins_in_errors(changes: _LoginChanges) -> Iterator[None]:
             raise
         ours = error if isinstance(error, PipelineError) else pipeline_error_for(error)
         # Temporal keeps little of a transient error; the last error of the step has all names.
-        limit = MAX_TRANSIENT_CHARACTERS if isinstance(ours, Transient) else MAX_FACT_CHARACTERS
-        raise ours.with_more(f"Logins locked so far: {_join(changes.locked, limit)}.") from error.__cause__
+        limit = MAX_TRANSIENT_LOGINS if isinstance(ours, Transient) else MAX_FACT
+        raise ours.with_more(f"Logins locked so far: {changes.join_locked(limit)}.") from error.__cause__
 
 
 def _set_logins(
@@ -191,9 +212,7 @@ def _lock_other_logins(step_input: SetupUsersInput, session: LockedSession, chan
         return
     keep_logins = frozenset({user.name for user in step_input.users} | set(step_input.keep_logins))
     for login in session.lock_other_logins(keep_logins):
-        if login not in changes.locked:
-            changes.locked.append(login)
-            changes.heartbeat()
+        changes.add_locked(login)
 
 
 def _set_users(
@@ -217,16 +236,12 @@ def _verify_logins_again(
             yield f"{user.name} could log in before the SQL files, but not after them: {error.fault.message}"
 
 
-def _facts(locked: list[str], ran: tuple[RanSqlFile, ...]) -> dict[str, str]:
+def _facts(changes: _LoginChanges, ran: tuple[RanSqlFile, ...]) -> dict[str, str]:
     """What an auditor asks for: the logins that were locked, and the SQL that was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
-    if locked:
-        facts["locked_logins"] = _join(locked, MAX_FACT_CHARACTERS)
+    if changes.locked:
+        facts["locked_logins"] = changes.join_locked(MAX_FACT)
     return facts
-
-
-def _join(logins: list[str], max_characters: int) -> str:
-    return ", ".join(logins)[:max_characters]
 
 
 def _has_nothing_to_do(step_input: SetupUsersInput) -> bool:

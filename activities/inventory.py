@@ -15,6 +15,7 @@ from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
 from activities.step import named_activity, now
 from clients.aws import AwsClients
+from limits import MAX_INVENTORY
 from models.identifiers import COPY_NAME, copy_name_prefix
 from models.inventory import Inventory, InventoryInput, Resource
 
@@ -65,15 +66,19 @@ class _InventoryReader:
             self._target_resource(clusters),
             *self._instances(clusters),
         )
+        orphans = find_orphans(copies or [], self._input.archive.keep, in_use)
+        renamed_clusters = [
+            _renamed_resource(self._input, cluster)
+            for cluster in clusters or ()
+            if _is_renamed_restore(self._input, cluster)
+        ]
         return Inventory(
             taken_at=now(),
-            resources=resources,
-            orphans=tuple(find_orphans(copies or [], self._input.archive.keep, in_use)),
-            renamed_clusters=tuple(
-                _renamed_resource(self._input, cluster)
-                for cluster in clusters or ()
-                if _is_renamed_restore(self._input, cluster)
-            ),
+            resources=resources[:MAX_INVENTORY],
+            orphans=tuple(orphans[:MAX_INVENTORY]),
+            renamed_clusters=tuple(renamed_clusters[:MAX_INVENTORY]),
+            more_resources=sum(max(0, len(found) - MAX_INVENTORY) for found in (resources, renamed_clusters)),
+            more_orphans=max(0, len(orphans) - MAX_INVENTORY),
             incomplete_reason="; ".join(dict.fromkeys(self._failures)) or None,
         )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from activities.step import step_activity
 from clients.aws import AwsClients
+from limits import MAX_NOTIFICATION_BYTES, MAX_NOTIFIED_ORPHANS, MAX_SUBJECT, first_and_more, shorten_utf8
 from models.cures import START_COMMAND, cure_command, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.inventory import Inventory
@@ -15,15 +16,6 @@ from models.steps import Outcome, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
-
-SUBJECT_LIMIT = 100
-"""Characters, ASCII, no line breaks. Source: SNS API Reference, Publish."""
-MESSAGE_LIMIT = 200_000
-"""Bytes; SNS accepts 256 KiB, attributes included."""
-FAULT_LIMIT = 20_000
-"""Bytes of a fault's message, so that what comes after it is sent too. The audit trail has more."""
-MAX_ORPHANS = 20
-"""Orphans that are listed by name."""
 
 
 class NotificationActivities:
@@ -45,7 +37,7 @@ class NotificationActivities:
         published = sns.publish(
             TopicArn=topic,
             Subject=_subject(step_input),
-            Message=_message(step_input).encode()[:MESSAGE_LIMIT].decode(errors="ignore"),
+            Message=shorten_utf8(_message(step_input), MAX_NOTIFICATION_BYTES),
             MessageAttributes={
                 "operation_id": _text(step_input.operation_id),
                 "outcome": _text(step_input.state.outcome),
@@ -72,7 +64,7 @@ def _subject(step_input: NotificationInput) -> str:
     outcome = "waits for a decision" if state.outcome is Outcome.WAITING else state.outcome
     failed = f" at {step}" if (step := state.failed_step) else ""
     text = f"{step_input.operation_id} {outcome}{failed}: restore of {step_input.target.cluster}"
-    return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
+    return text.encode("ascii", "replace").decode()[:MAX_SUBJECT]
 
 
 def _message(step_input: NotificationInput) -> str:
@@ -112,9 +104,8 @@ def _failure_lines(step_input: NotificationInput) -> list[str]:
     if fault is None:
         return []
     code = f" ({fault.code}, request {fault.request_id})" if fault.code and fault.request_id else ""
-    message = fault.message.encode()[:FAULT_LIMIT].decode(errors="ignore")
     runbook = [f"What to do: docs/runbook.md, section {step}."] if step else []
-    return [f"{fault.short}{code}", message, *runbook]
+    return [f"{fault.short}{code}", fault.message, *runbook]
 
 
 def _commands(step_input: NotificationInput) -> list[str]:
@@ -166,6 +157,7 @@ def _resource_lines(state: RestoreState) -> list[str]:
     if inventory is None:
         return removed
     lines: list[str] = []
+    more = [f"- and {inventory.more_resources} more, which are not listed"] if inventory.more_resources else []
     commands: set[str] = set()
     for resource in (*inventory.resources, *inventory.renamed_clusters):
         lines.append(f"- {resource.kind} {resource.name}: {resource.state}")
@@ -173,7 +165,7 @@ def _resource_lines(state: RestoreState) -> list[str]:
             lines.append(f"    {resource.command}")
         commands.add(resource.command)
     unknown = [f"Unknown: {inventory.incomplete_reason}; check in AWS."] if inventory.incomplete_reason else []
-    return [f"Read from AWS at {inventory.taken_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *removed, *unknown]
+    return [f"Read from AWS at {inventory.taken_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *more, *removed, *unknown]
 
 
 def _step_lines(state: RestoreState) -> list[str]:
@@ -202,10 +194,8 @@ def _skipped(step: StepState) -> str:
 def _orphan_lines(inventory: Inventory | None) -> list[str]:
     if inventory is None or not inventory.orphans:
         return []
-    listed = [f"- {orphan.text}" for orphan in inventory.orphans[:MAX_ORPHANS]]
-    more = len(inventory.orphans) - len(listed)
+    orphans = [orphan.text for orphan in inventory.orphans]
     return [
-        *listed,
-        *([f"- and {more} more"] if more else []),
+        *(f"- {text}" for text in first_and_more(orphans, MAX_NOTIFIED_ORPHANS, inventory.more_orphans)),
         _command("list them again; with --delete the command removes them", "python starter.py cleanup REQUEST_FILE"),
     ]

@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.rds.aws_errors import pipeline_error_for
 from errors import Cancelled, DeadlinePassed
-from models.operation import FinalPoll, StepInput
+from models.operation import FinalPoll, StepInput, StepOutcome
 from models.steps import AuditedStep, Step
 
 P = ParamSpec("P")
@@ -29,18 +29,19 @@ def step_activity(step: Step) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a method an activity of this name, whose botocore errors the fault table translates."""
+    """Make a method an activity of this name: the fault table translates botocore's errors, its outcome has limits."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
         @wraps(method)
         def run_and_translate(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                return method(*args, **kwargs)
+                answer = method(*args, **kwargs)
             except ParamValidationError as error:
                 # Without its cause: a cause's text enters the history too, and botocore's quotes the values.
                 raise pipeline_error_for(error) from None
             except (ClientError, BotoCoreError) as error:
                 raise pipeline_error_for(error) from error
+            return answer.shortened() if isinstance(answer, StepOutcome) else answer
 
         defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(run_and_translate)
         return defined  # type: ignore[no-any-return]

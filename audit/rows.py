@@ -10,6 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import AwareDatetime, Field
 
 from errors import Fault
+from limits import MAX_DETAILS, shorten
 from models.model import Model
 from models.steps import AuditedStep, Status, audited_step
 
@@ -22,9 +23,6 @@ EXPIRES_AT = "expires_at"
 
 ADDED_BY, ADDED_AT = "added_by", "added_at"
 """The facts of a row that `audit verify --repair` added from Temporal's history: by what, and when."""
-
-LONGEST_TEXT, LONGEST_MESSAGE = 1_000, 20_000
-"""In characters. DynamoDB refuses an item of more than 400 KB, and Temporal would retry the refused write for ever."""
 
 
 class Phase(StrEnum):
@@ -98,13 +96,8 @@ def stamp(moment: datetime) -> str:
 def to_item(row: AuditRow) -> dict[str, Any]:
     """The row as DynamoDB stores it; long texts are cut."""
     plain = row.model_dump(mode="json", exclude_none=True, exclude={"duration_seconds"})
-    plain |= {"event_key": row.event_key, "date": row.date, "details": _cut(row.details, LONGEST_TEXT)}
+    plain |= {"event_key": row.event_key, "date": row.date, "details": shorten(row.details, MAX_DETAILS)}
     plain |= {"timestamp": stamp(row.timestamp), "step_started_at": stamp(row.step_started_at)}
-    if row.fault is not None:
-        plain["fault"] |= {
-            "short": _cut(row.fault.short, LONGEST_TEXT),
-            "message": _cut(row.fault.message, LONGEST_MESSAGE),
-        }
     if row.duration_seconds is not None:
         # DynamoDB's numbers are decimals; milliseconds as a whole number are exact everywhere.
         plain["duration_ms"] = round(row.duration_seconds * 1000)
@@ -144,7 +137,3 @@ def _to_step(name: str) -> AuditedStep:
     if step is None:
         raise ValueError(f"{name!r} is not the name of an audited step")
     return step
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}… [cut, {len(text)} characters]"

@@ -29,4 +29,5 @@ class SetupUsersOutcome(StepOutcome):
     created: tuple[str, ...]
     altered: tuple[str, ...]
     locked: tuple[str, ...] = ()
+    more_locked: int = Field(default=0, description="Locked logins that are not named.")
     sql_files: tuple[RanSqlFile, ...] = ()

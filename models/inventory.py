@@ -58,4 +58,6 @@ class Inventory(Model):
     renamed_clusters: tuple[Resource, ...] = Field(
         default=(), description="Clusters that were restored for the target and renamed since. They are kept."
     )
+    more_resources: int = Field(default=0, description="Resources and renamed clusters that are not listed.")
+    more_orphans: int = Field(default=0, description="Orphans that are not listed.")
     incomplete_reason: str | None = Field(default=None, description="Why AWS did not answer for some or all of it.")

@@ -1,10 +1,12 @@
 """One operation: what the inputs and the outcomes of all steps have in common, and the state of a restore."""
 
 from enum import StrEnum
+from typing import Self
 
 from pydantic import AwareDatetime, Field
 
 from errors import Fault
+from limits import MAX_DETAILS, MAX_FACT, MAX_FACTS, MAX_RESOURCES, MAX_WARNING, MAX_WARNINGS, first_and_more, shorten
 from models.inventory import Inventory
 from models.model import Model
 from models.steps import Outcome, Status, Step
@@ -62,6 +64,21 @@ class StepOutcome(Model):
     ended_at: AwareDatetime | None = Field(default=None, description="When the activity returned, by Temporal's clock.")
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = Field(default={}, description="What else an auditor may ask for, by name.")
+
+    def shortened(self) -> Self:
+        """The outcome with everything that AWS or a database may make long cut to its limit."""
+        warnings = [shorten(warning, MAX_WARNING) for warning in self.warnings]
+        if len(self.resource_arns) > MAX_RESOURCES:
+            warnings.append(f"{len(self.resource_arns) - MAX_RESOURCES} more resources are not listed.")
+        facts = {name: shorten(fact, MAX_FACT) for name, fact in list(self.facts.items())[:MAX_FACTS]}
+        return self.model_copy(
+            update={
+                "details": shorten(self.details, MAX_DETAILS),
+                "warnings": first_and_more(warnings, MAX_WARNINGS),
+                "resource_arns": self.resource_arns[:MAX_RESOURCES],
+                "facts": facts,
+            }
+        )
 
 
 class StepState(Model):

@@ -5,10 +5,8 @@ import tomllib
 from datetime import date, time
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from models.request import RestoreRequest
-from models.validation_errors import describe_validation_errors
+from models.request_json import NotARequest, parse_request
 
 
 class UnreadableRequest(Exception):
@@ -22,15 +20,15 @@ def read_request(path: Path) -> RestoreRequest:
     """
     try:
         text = path.read_text("utf-8-sig")
-        return RestoreRequest.model_validate_json(_as_json(path, text))
+        return parse_request(_as_json(path, text))
     except OSError as error:
         raise UnreadableRequest(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UnreadableRequest(f"{path}: is not UTF-8 text; expected JSON or TOML") from None
     except tomllib.TOMLDecodeError as error:
         raise UnreadableRequest(f"{path}: is not TOML: {error}") from None
-    except ValidationError as error:
-        raise UnreadableRequest(f"{path} is not a restore request:\n{describe_validation_errors(error)}") from None
+    except NotARequest as error:
+        raise UnreadableRequest(f"{path} is not a restore request:\n{error}") from None
     except RecursionError:
         raise UnreadableRequest(f"{path}: is nested too deeply; a restore request has a few levels") from None
     except ValueError:

@@ -1,9 +1,11 @@
 """Users, SQL files and data checks of a restored database, as a request lists them."""
 
+import math
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.identifiers import SecretId
 from models.model import Model
@@ -102,7 +104,18 @@ class SqlFile(Model):
     database: DatabaseName
 
 
-Scalar = bool | int | float | str | None
+def _one_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Without it, pydantic lists an error for each type that the value may have."""
+    try:
+        validated = validate(value)
+    except ValidationError:
+        raise PydanticCustomError("scalar", "must be a string, a number, true, false or null") from None
+    if isinstance(validated, float) and not math.isfinite(validated):
+        raise PydanticCustomError("scalar", "must be a finite number")  # Temporal's JSON has no other
+    return validated
+
+
+Scalar = Annotated[bool | int | float | str | None, WrapValidator(_one_error)]
 
 
 class DataCheck(Model):

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from limits import MAX_ERROR_TEXT, MAX_LISTED_ERRORS, MAX_PATH, first_and_more, shorten
 from models.request import RestoreRequest
 from models.text_forms import EXPECTED
 
@@ -44,44 +45,53 @@ TEXTS = {
 """By pydantic's type of the error; the placeholders are pydantic's context. Source: pydantic docs, Validation Errors."""
 
 
-_SCALARS = ("bool", "int", "float", "str")
-"""What pydantic appends to the path for each type that a value may have, if it may have several."""
-
-
 def describe_validation_errors(error: ValidationError, model: type[BaseModel] = RestoreRequest) -> str:
-    """One line for each error: the path of the field, and what is expected there. `model` is what was expected as a whole.
+    """One line for each of the first errors: the path of the field, and what is expected there; then how many follow.
 
-    Never the value, which could be a secret in the wrong field.
+    Never the value, which could be a secret in the wrong field. `model` is what was expected as a whole. An input may
+    have 100,000 errors: only those that are listed are put into words, because a workflow's task has 2 seconds for it.
     """
-    lines = [f"{'.'.join(path) or 'request'}: {text}" for path, text in describe_each(error, model)]
-    return "\n".join(dict.fromkeys(lines))
+    listed: set[tuple[str, ...]] = set()
+    lines: dict[str, None] = {}
+    all_details = _errors(error)
+    for path, text in _describe(all_details, error.title, model):
+        listed.add(path)
+        lines[f"{shorten('.'.join(path), MAX_PATH) or 'request'}: {shorten(text, MAX_ERROR_TEXT)}"] = None
+        if len(lines) == MAX_LISTED_ERRORS:
+            more = {_path(details, error.title) for details in all_details} - listed
+            return "\n".join(first_and_more(list(lines), MAX_LISTED_ERRORS, len(more)))
+    return "\n".join(lines)
 
 
 def describe_each(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Each error as the path of the field and what is expected there."""
-    all_details = error.errors(include_url=False, include_input=False)
-    paths = [_path(details, error.title) for details in all_details]
-    for details, path in zip(all_details, paths, strict=True):
-        if details["type"] == "too_short" and any(_is_below(other, path) for other in paths):
-            continue  # pydantic counts only the valid entries, so this list need not be too short
+    return _describe(_errors(error), error.title, model)
+
+
+def _describe(
+    all_details: list[ErrorDetails], title: str, model: type[BaseModel]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for details in all_details:
+        path = _path(details, title)
+        # pydantic counts only the valid entries, so such a list need not be too short.
+        if details["type"] == "too_short" and any(_is_below(_path(other, title), path) for other in all_details):
+            continue
         yield path, _text(details, path, model)
+
+
+def _errors(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False)
 
 
 def _path(details: ErrorDetails, title: str) -> tuple[str, ...]:
     path = tuple(str(part) for part in details["loc"] if part not in (RestoreRequest.__name__, title))
     if path[-1:] == ("[key]",):
         return path[:-2]
-    return path[:-1] if _is_one_of_several(details) else path
+    return path
 
 
 def _is_below(path: tuple[str, ...], parent: tuple[str, ...]) -> bool:
     return len(path) > len(parent) and path[: len(parent)] == parent
-
-
-def _is_one_of_several(details: ErrorDetails) -> bool:
-    """Whether the error is about one of the types that a scalar may have; each other one has an error too."""
-    path = details["loc"]
-    return len(path) > 1 and path[-1] in _SCALARS and isinstance(path[-2], int)
 
 
 def _text(details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel]) -> str:
@@ -89,8 +99,6 @@ def _text(details: ErrorDetails, path: tuple[str, ...], model: type[BaseModel]) 
     match details["type"]:
         case "extra_forbidden":
             text = _unknown_field(path, model)
-        case _ if _is_one_of_several(details):
-            text = "must be a string, a number, true, false or null"
         case "too_short" if context["min_length"] == 1:
             text = f"list at least one {path[-1].removesuffix('s').replace('_', ' ')}"
         case "string_too_short" if context["min_length"] == 1:
@@ -114,7 +122,7 @@ def _plain(limit: object) -> str:
 
 def _unknown_field(path: tuple[str, ...], model: type[BaseModel]) -> str:
     *parents, name = path
-    similar = get_close_matches(name, _field_names(parents, model), n=1)
+    similar = get_close_matches(name[:MAX_PATH], _field_names(parents, model), n=1)
     return f"unknown field; did you mean `{similar[0]}`?" if similar else "unknown field"
 
 

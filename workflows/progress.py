@@ -10,6 +10,7 @@ from models import search_attributes
 
 with workflow.unsafe.imports_passed_through():
     from errors import Fault
+    from limits import MAX_WARNINGS, first_and_more
     from models.inventory import Inventory
     from models.operation import Operation, RestoreState, StepOutcome, StepState
     from models.request import RestoreRequest
@@ -45,6 +46,7 @@ class Progress:
             source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
         )
         self._operation_opened_at: datetime | None = None
+        self._warnings: tuple[str, ...] = ()
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
 
     @property
@@ -76,10 +78,10 @@ class Progress:
     def record_poll(self, outcome: StepOutcome) -> None:
         """Record what the current step's activity returned: that the step is done, or how far it is."""
         status = Status.SUCCESS if outcome.done else Status.IN_PROGRESS
-        new_warnings = tuple(warning for warning in outcome.warnings if warning not in self.state.warnings)
+        new_warnings = tuple(warning for warning in outcome.warnings if warning not in self._warnings)
         for warning in new_warnings:
             workflow.logger.warning("%s", warning)
-        self._update(warnings=(*self.state.warnings, *new_warnings))
+        self._add_warnings(new_warnings)
         self._update_step(status, outcome.details, outcome.percent)
 
     def record(self, **facts: str | int | tuple[str, ...] | Inventory | None) -> None:
@@ -116,13 +118,17 @@ class Progress:
 
     def warn(self, warning: str) -> None:
         """Record something that does not change the outcome, but that the operator should know."""
-        self._update(warnings=(*self.state.warnings, warning))
+        self._add_warnings((warning,))
 
     def end(self) -> RestoreState:
         """Record the end; returns the final state, the workflow's result."""
         self._update(ended_at=workflow.now())
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(self.state.outcome.value)])
         return self.state
+
+    def _add_warnings(self, warnings: tuple[str, ...]) -> None:
+        self._warnings += warnings
+        self._update(warnings=first_and_more(self._warnings, MAX_WARNINGS))
 
     def _fail_step(self, fault: Fault) -> None:
         if self.state.steps and self.state.steps[-1].status is Status.IN_PROGRESS:

@@ -131,6 +131,17 @@ def test_a_copy_of_an_earlier_operation_is_reported_as_an_orphan(rig: ActivityRi
     assert orphan.text == f"{earlier_copy.identifier}: never archived (available), of {rig.operation_id}"
 
 
+def test_many_orphans_are_counted(rig: ActivityRig, snapshot: SourceSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inventory lists the first; a notification says how many more there are."""
+    monkeypatch.setattr("activities.inventory.MAX_INVENTORY", 1)
+    rig.make_target()
+    for name in ("b", "c", "d"):
+        rig.make_copy(rig.make_snapshot(f"{name}-{rig.number}"))
+    inventory = take_inventory(rig, operation_id="op-000")
+    assert (len(inventory.orphans), inventory.more_orphans) == (1, 1)
+    assert (len(inventory.resources), inventory.more_resources) == (1, 2), "the target and its two instances"
+
+
 def test_a_renamed_restored_cluster_is_reported(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """It was restored for the target and costs money under another name; the user who renamed it keeps it."""
     rig.make_copy(snapshot)

@@ -276,7 +276,7 @@ def test_starter_understands_every_command_of_the_message(outcome: Outcome, step
 
 def test_a_long_fault_does_not_displace_the_rest() -> None:
     """Commands and steps are in the message, however long AWS's text is."""
-    long = FAULT.model_copy(update={"message": "ä" * 300_000})
+    long = Fault.model_validate({**FAULT.model_dump(), "message": "ä" * 300_000})
     message = message_of(restore_state(fault=long, warnings=("ö" * 300_000,)))
     assert ["retry", "op-007"] in commands(message)
     assert "WHAT WAS DONE" in message

@@ -89,10 +89,10 @@ class FailedWorkflow:
         self.task_failures = task_failures
 
 
-async def wait_for_failure(handle: WorkflowHandle[Any, Any]) -> FailedWorkflow:
-    """Wait until a workflow fails; one that still runs after 10 s has no cause."""
+async def wait_for_failure(handle: WorkflowHandle[Any, Any], seconds: float = 10) -> FailedWorkflow:
+    """Wait until a workflow fails; one that still runs after these seconds has no cause."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(seconds):
             await handle.result()
     except WorkflowFailureError as error:
         events = (await handle.fetch_history()).events

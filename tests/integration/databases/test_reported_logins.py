@@ -113,6 +113,19 @@ def test_a_transient_failure_names_few_logins(database: Database, monkeypatch: p
     assert len(str(failure.value)) < 500
 
 
+def test_the_logins_of_a_large_database_are_counted(database: Database) -> None:
+    """Heartbeats, outcome, trail and failure name 500 and say how many more; Temporal would refuse 100,000 names."""
+    names = [f"named_{number}" for number in range(500)]
+    details: list[Any] = [{"created": [], "altered": [], "locked": names, "more_locked": 99_999}]
+    database.make_login(database.unique("production"), "of-production")
+    outcome = run_attempt(database, database.step_input(), details)
+    assert outcome.locked == tuple(names)
+    assert outcome.more_locked >= 100_000
+    assert outcome.facts["locked_logins"].startswith("named_0, ")
+    assert outcome.facts["locked_logins"].endswith(" more")
+    assert details[0]["more_locked"] == 100_000
+
+
 # What the next attempt knows
 
 

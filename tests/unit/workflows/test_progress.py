@@ -55,6 +55,14 @@ def test_a_waiting_restore_says_until_when(temporal: FakeTemporal) -> None:
     )
 
 
+def test_many_warnings_are_counted(temporal: FakeTemporal) -> None:
+    """Those of every step together."""
+    progress = failed_progress(temporal)
+    for number in range(60):
+        progress.warn(f"warning {number}")
+    assert progress.state.warnings[-2:] == ("warning 49", "and 10 more")
+
+
 def test_a_resumed_restore_has_no_fault(temporal: FakeTemporal) -> None:
     """Neither the fault nor the time until which it waited."""
     progress = failed_progress(temporal)
