@@ -1,7 +1,8 @@
 """The RDS service of the emulator; its only entry point is `respond`.
 
-A call is parsed by botocore's model (`protocol`), the transitions that are due are applied (`state`), the operation is
-carried out (one module per noun), and the response is written by the model (`protocol`).
+A call is parsed by botocore's model (`protocol`), refused if it has a member that the operation does not model
+(`operations`), the transitions that are due are applied (`state`), the operation is carried out (one module per noun),
+and the response is written by the model (`protocol`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from devstack.aws.rds import (  # noqa: F401 - imported for the operations that 
 )
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.groups import add_default_groups
-from devstack.aws.rds.operations import OPERATIONS
+from devstack.aws.rds.operations import OPERATIONS, WITHOUT_EFFECT, refuse_unmodelled
+from devstack.aws.rds.parameters import Parameters
 from devstack.aws.rds.state import Call, RdsState
 
 log = logging.getLogger(__name__)
@@ -66,12 +68,16 @@ def _check_operation(operation: str, version: str) -> None:
 
 
 def _carry_out(state: RdsState, caller: Caller, operation: str, form: Mapping[str, str], request_id: str) -> str:
-    parameters = protocol.parse(operation, form)
+    parameters = Parameters(protocol.parse(operation, form))
+    refuse_unmodelled(operation, parameters)
     with state.lock:
         call = Call(operation, parameters, caller, state)
         add_default_groups(call.region)
         state.apply_due_transitions()
-        return protocol.write(operation, OPERATIONS[operation](call), request_id)
+        body = protocol.write(operation, OPERATIONS[operation](call), request_id)
+    if ignored := sorted(set(parameters.unread()) - WITHOUT_EFFECT.get(operation, {}).keys()):
+        raise NotImplementedError(f"{operation} declares that it models {', '.join(ignored)}, and did not read it")
+    return body
 
 
 def _modelled_error_response(operation: str, error: RdsError, request_id: str) -> XmlResponse:

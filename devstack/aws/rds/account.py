@@ -12,7 +12,7 @@ from devstack.aws.rds.operations import serves
 from devstack.aws.rds.state import Call
 
 
-@serves("DescribeAccountAttributes")
+@serves("DescribeAccountAttributes", models="")
 def describe_account_attributes(call: Call) -> dict[str, Any]:
     """The quotas that the emulator enforces, in AWS's names."""
     quotas = call.state.quotas

@@ -7,7 +7,7 @@ Source: RDS API Reference, ModifyDBCluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
@@ -23,23 +23,32 @@ from devstack.aws.rds import (
     requests,
     responses,
     servers,
-    windows,
+    settings,
 )
-from devstack.aws.rds.engine_versions import check_log_types, resolve_version
+from devstack.aws.rds.engine_versions import EngineVersion, check_log_types, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import Call, Region
 
-CONTROL_PARAMETERS = frozenset(
-    {"AllowEngineModeChange", "AllowMajorVersionUpgrade", "ApplyImmediately", "DBClusterIdentifier"}
-)
+CONTROL_PARAMETERS = frozenset({"AllowMajorVersionUpgrade", "ApplyImmediately", "DBClusterIdentifier"})
 """Parameters that change nothing by themselves."""
 WINDOW_CHANGES = frozenset({"DBClusterIdentifier", "EngineVersion", "IAMDatabaseAuthenticationEnabled"})
 """Changes that wait for a maintenance window without ApplyImmediately; the emulator has no such window."""
 
 
-@serves("ModifyDBCluster")
+@serves(
+    "ModifyDBCluster",
+    models="""
+    AllowMajorVersionUpgrade ApplyImmediately AutoMinorVersionUpgrade BackupRetentionPeriod BacktrackWindow
+    CloudwatchLogsExportConfiguration CopyTagsToSnapshot DatabaseInsightsMode DBClusterIdentifier
+    DBClusterParameterGroupName DeletionProtection Domain DomainIAMRoleName EnableIAMDatabaseAuthentication
+    EnableLocalWriteForwarding EnablePerformanceInsights EngineLifecycleSupport EngineVersion ManageMasterUserPassword
+    MasterUserPassword MasterUserSecretKmsKeyId NetworkType NewDBClusterIdentifier PerformanceInsightsKMSKeyId
+    PerformanceInsightsRetentionPeriod Port PreferredBackupWindow PreferredMaintenanceWindow RotateMasterUserPassword
+    ServerlessV2ScalingConfiguration StorageType VpcSecurityGroupIds
+    """,
+)
 def modify_db_cluster(call: Call) -> dict[str, Any]:
     """Change an available cluster; the module's docstring says what changes when."""
     parameters = call.parameters
@@ -48,7 +57,10 @@ def modify_db_cluster(call: Call) -> dict[str, Any]:
         raise RdsError("InvalidParameterCombination", "No modifications were requested")
     lookup.require_cluster_available(cluster)
     _check(call, cluster)
-    _change_at_once(call, cluster)
+    changed = _changed_settings(call, cluster)
+    directory = settings.domain(parameters, cluster.domain)
+    _change_at_once(call, cluster, changed)
+    cluster.domain = directory
     _change_password(call, cluster)
     _change_later(call, cluster)
     return {"DBCluster": responses.cluster(call.state, cluster)}
@@ -59,7 +71,7 @@ def _check(call: Call, cluster: Cluster) -> None:
     parameters = call.parameters
     if "NewDBClusterIdentifier" in parameters:
         clusters.new_identifier(call, "NewDBClusterIdentifier")
-    version = resolve_version(cluster.engine, parameters.get("EngineVersion", cluster.engine_version))
+    version = _version(parameters, cluster)
     if "DBClusterParameterGroupName" in parameters:
         groups.resolve_cluster_parameter_group(call.region, parameters["DBClusterParameterGroupName"], version)
     if "VpcSecurityGroupIds" in parameters:
@@ -68,13 +80,37 @@ def _check(call: Call, cluster: Cluster) -> None:
         network.check_security_groups(call.state, call.region, subnet_group, security_groups)
     logs = parameters.get("CloudwatchLogsExportConfiguration", {})
     check_log_types(version, [*logs.get("EnableLogTypes", []), *logs.get("DisableLogTypes", [])])
-    after = {**cluster.settings, **parameters}
-    windows.check(after["PreferredBackupWindow"], after["PreferredMaintenanceWindow"])
     clusters.retention(parameters, default=cluster.backup_retention_days)
+    settings.scaling(parameters, cluster.scaling)
     _check_password(parameters, cluster)
 
 
-def _check_password(parameters: dict[str, Any], cluster: Cluster) -> None:
+def _changed_settings(call: Call, cluster: Cluster) -> dict[str, Any]:
+    changed = settings.of_cluster(call, cluster.engine, cluster.settings)
+    if changed.get("BacktrackWindow") and not cluster.settings.get("BacktrackWindow"):
+        raise RdsError("InvalidParameterCombination", "Backtrack can only be enabled when a cluster is created.")
+    return changed
+
+
+def _version(parameters: Mapping[str, Any], cluster: Cluster) -> EngineVersion:
+    """The version after the change. Raises RdsError for an earlier one, or for a major upgrade that is not allowed."""
+    current = resolve_version(cluster.engine, cluster.engine_version)
+    allowed = parameters.get("AllowMajorVersionUpgrade", False)
+    version = resolve_version(cluster.engine, parameters.get("EngineVersion", current.version))
+    if version.order < current.order:
+        raise RdsError(
+            "InvalidParameterCombination",
+            f"Cannot upgrade {cluster.engine} from {current.version} to {version.version}",
+        )
+    if version.major != current.major and not allowed:
+        raise RdsError(
+            "InvalidParameterCombination",
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
+        )
+    return version
+
+
+def _check_password(parameters: Mapping[str, Any], cluster: Cluster) -> None:
     master_passwords.check(parameters.get("MasterUserPassword"))
     manage = parameters.get("ManageMasterUserPassword")
     if "MasterUserPassword" in parameters and (manage or (manage is None and cluster.secret is not None)):
@@ -87,6 +123,11 @@ def _check_password(parameters: dict[str, Any], cluster: Cluster) -> None:
             "InvalidParameterCombination",
             "MasterUserPassword is required when ManageMasterUserPassword is turned off.",
         )
+    if "MasterUserSecretKmsKeyId" in parameters and not (manage and cluster.secret is None):
+        raise RdsError(
+            "InvalidParameterCombination",
+            "MasterUserSecretKmsKeyId is only valid when ManageMasterUserPassword is turned on.",
+        )
     if parameters.get("RotateMasterUserPassword") and cluster.secret is None:
         raise RdsError(
             "InvalidParameterCombination",
@@ -94,16 +135,11 @@ def _check_password(parameters: dict[str, Any], cluster: Cluster) -> None:
         )
 
 
-def _change_at_once(call: Call, cluster: Cluster) -> None:
+def _change_at_once(call: Call, cluster: Cluster, changed: dict[str, Any]) -> None:
     parameters = call.parameters
+    cluster.settings = changed
     cluster.deletion_protection = parameters.get("DeletionProtection", cluster.deletion_protection)
     cluster.copy_tags_to_snapshot = parameters.get("CopyTagsToSnapshot", cluster.copy_tags_to_snapshot)
-    cluster.settings.update(requests.select(parameters, clusters.STORED_PARAMETERS))
-    if "EnableLocalWriteForwarding" in parameters:
-        wanted = parameters["EnableLocalWriteForwarding"]
-        cluster.settings["LocalWriteForwardingStatus"] = "enabled" if wanted else "disabled"
-    if "EnablePerformanceInsights" in parameters:
-        cluster.settings["PerformanceInsightsEnabled"] = parameters["EnablePerformanceInsights"]
 
 
 # Passwords
@@ -183,9 +219,10 @@ def _change_later(call: Call, cluster: Cluster) -> None:
     _schedule_busy_phase(call, cluster, status, call.state.durations.cluster_modify, finish)
 
 
-def _requested_changes(cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
+def _requested_changes(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     new_name = parameters.get("NewDBClusterIdentifier", "").lower()
     logs = parameters.get("CloudwatchLogsExportConfiguration")
+    scaling = "ServerlessV2ScalingConfiguration" in parameters
     changes = {
         "BackupRetentionPeriod": parameters.get("BackupRetentionPeriod"),
         "DBClusterIdentifier": new_name or None,
@@ -194,7 +231,7 @@ def _requested_changes(cluster: Cluster, parameters: dict[str, Any]) -> dict[str
         "IAMDatabaseAuthenticationEnabled": parameters.get("EnableIAMDatabaseAuthentication"),
         "LogExports": _changed_exports(cluster.log_exports, logs) if logs else None,
         "Port": parameters.get("Port"),
-        "Scaling": parameters.get("ServerlessV2ScalingConfiguration"),
+        "Scaling": settings.scaling(parameters, cluster.scaling) if scaling else None,
         "VpcSecurityGroups": parameters.get("VpcSecurityGroupIds"),
     }
     return {name: value for name, value in changes.items() if value is not None}
@@ -205,7 +242,7 @@ def _changed_exports(current: list[str], change: dict[str, Any]) -> list[str]:
     return sorted({*current, *enabled} - set(disabled))
 
 
-def _pending_values(parameters: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _pending_values(parameters: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """PendingModifiedValues of these changes."""
     shown = (
         "BackupRetentionPeriod",

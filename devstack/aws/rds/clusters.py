@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,13 +18,14 @@ from devstack.aws.rds import (
     network,
     requests,
     responses,
+    roles,
     servers,
-    windows,
+    settings,
 )
 from devstack.aws.rds.engine_versions import ENGINES, EngineVersion, check_log_types, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.resources import Cluster, DomainMembership
+from devstack.aws.rds.resources import Cluster, GlobalCluster
 from devstack.aws.rds.snapshots import (
     delete_automated_snapshots,
     new_snapshot_identifier,
@@ -48,29 +50,6 @@ DELETABLE_STATUSES = frozenset(
 )
 """Statuses in which DeleteDBCluster is accepted (Aurora User Guide, "Viewing DB cluster status")."""
 
-STORED_PARAMETERS = (
-    "AutoMinorVersionUpgrade",
-    "BacktrackWindow",
-    "DatabaseInsightsMode",
-    "EngineLifecycleSupport",
-    "EngineMode",
-    "MonitoringInterval",
-    "MonitoringRoleArn",
-    "NetworkType",
-    "PerformanceInsightsKMSKeyId",
-    "PerformanceInsightsRetentionPeriod",
-    "PreferredBackupWindow",
-    "PreferredMaintenanceWindow",
-    "StorageType",
-)
-"""Parameters that are stored and shown under the same name, without other effect."""
-
-_DEFAULT_SETTINGS: dict[str, Any] = {
-    "AutoMinorVersionUpgrade": True,
-    "EngineMode": "provisioned",
-    "NetworkType": "IPV4",
-}
-
 
 def new_identifier(call: Call, parameter: str = "DBClusterIdentifier") -> str:
     """The identifier of a new cluster. Raises RdsError if it is taken, also by a cluster that is being deleted."""
@@ -93,7 +72,7 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
     security_groups = groups.resolve_security_groups(region, parameters.get("VpcSecurityGroupIds"))
     network.check_security_groups(call.state, region, region.subnet_groups[subnet_group], security_groups)
     check_log_types(version, parameters.get("EnableCloudwatchLogsExports", []))
-    return Cluster(
+    cluster = Cluster(
         identifier=identifier,
         arn=region.arn("cluster", identifier),
         resource_id=new_resource_id("cluster"),
@@ -109,37 +88,18 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         security_groups=security_groups,
         tags=requests.tags(parameters),
         port=parameters.get("Port", ENGINES[version.engine]),
-        database_name=parameters.get("DatabaseName"),
+        availability_zones=settings.zones(call),
+        database_name=settings.database_name(parameters),
         deletion_protection=parameters.get("DeletionProtection", False),
         copy_tags_to_snapshot=parameters.get("CopyTagsToSnapshot", False),
         iam_authentication=parameters.get("EnableIAMDatabaseAuthentication", False),
         log_exports=parameters.get("EnableCloudwatchLogsExports", []),
-        scaling=_scaling(parameters.get("ServerlessV2ScalingConfiguration")),
-        domain=_domain(parameters),
-        settings={
-            **_DEFAULT_SETTINGS,
-            **requests.select(parameters, STORED_PARAMETERS),
-            **windows.cluster_windows(parameters),
-        },
+        scaling=settings.scaling(parameters, None),
+        domain=settings.domain(parameters, None),
+        settings=settings.of_cluster(call, version.engine, settings.CLUSTER_DEFAULTS),
     )
-
-
-def _scaling(wanted: dict[str, Any] | None) -> dict[str, Any] | None:
-    """With MinCapacity 0 a cluster pauses, after five minutes unless another time is given.
-
-    Source: RDS API Reference, ServerlessV2ScalingConfiguration, SecondsUntilAutoPause.
-    """
-    if wanted is None or wanted.get("MinCapacity") != 0:
-        return wanted
-    return {"SecondsUntilAutoPause": 300, **wanted}
-
-
-def _domain(parameters: dict[str, Any]) -> DomainMembership | None:
-    if "Domain" not in parameters:
-        return None
-    if "DomainIAMRoleName" not in parameters:
-        raise RdsError("InvalidParameterCombination", "DomainIAMRoleName is required with Domain.")
-    return DomainMembership(parameters["Domain"], parameters["DomainIAMRoleName"])
+    roles.associate(call, cluster, parameters.get("AssociatedRoles", []))
+    return cluster
 
 
 def add_cluster(call: Call, cluster: Cluster, seconds: float) -> dict[str, Any]:
@@ -154,7 +114,20 @@ def add_cluster(call: Call, cluster: Cluster, seconds: float) -> dict[str, Any]:
     return {"DBCluster": responses.cluster(call.state, cluster)}
 
 
-@serves("CreateDBCluster")
+@serves(
+    "CreateDBCluster",
+    models="""
+    AssociatedRoles AutoMinorVersionUpgrade AvailabilityZones BackupRetentionPeriod BacktrackWindow CopyTagsToSnapshot
+    DatabaseInsightsMode DatabaseName DBClusterIdentifier DBClusterParameterGroupName DBSubnetGroupName
+    DeletionProtection Domain DomainIAMRoleName EnableCloudwatchLogsExports EnableHttpEndpoint
+    EnableIAMDatabaseAuthentication EnableLocalWriteForwarding EnablePerformanceInsights Engine EngineLifecycleSupport
+    EngineMode EngineVersion GlobalClusterIdentifier KmsKeyId ManageMasterUserPassword MasterUsername
+    MasterUserPassword MasterUserSecretKmsKeyId MonitoringInterval MonitoringRoleArn NetworkType
+    PerformanceInsightsKMSKeyId PerformanceInsightsRetentionPeriod Port PreferredBackupWindow
+    PreferredMaintenanceWindow ReplicationSourceIdentifier ServerlessV2ScalingConfiguration StorageEncrypted
+    StorageType Tags VpcSecurityGroupIds
+    """,
+)
 def create_db_cluster(call: Call) -> dict[str, Any]:
     """An empty cluster without instances."""
     parameters = call.parameters
@@ -166,13 +139,33 @@ def create_db_cluster(call: Call) -> dict[str, Any]:
     cluster.backup_retention_days = retention(parameters, default=1)
     cluster.kms_key = _encryption(call)
     cluster.replication_source = parameters.get("ReplicationSourceIdentifier")
+    cluster.http_endpoint = parameters.get("EnableHttpEndpoint", False)
     cluster.master_password = parameters.get("MasterUserPassword")
+    global_cluster = _global_cluster(call, cluster)
     if parameters.get("ManageMasterUserPassword"):
         master_passwords.manage(call.state, cluster, parameters.get("MasterUserSecretKmsKeyId"))
+    if global_cluster is not None:
+        global_cluster.members.append(cluster)
+        cluster.global_cluster = global_cluster.identifier
     return add_cluster(call, cluster, call.state.durations.cluster_create)
 
 
-def retention(parameters: dict[str, Any], default: int) -> int:
+def _global_cluster(call: Call, cluster: Cluster) -> GlobalCluster | None:
+    """The global cluster whose primary the new cluster becomes. Raises RdsError if it does not exist or does not fit."""
+    if "GlobalClusterIdentifier" not in call.parameters:
+        return None
+    group = lookup.find_global_cluster(call.state, call.region, call.parameters["GlobalClusterIdentifier"])
+    if group.members:
+        raise RdsError(
+            "InvalidParameterCombination",
+            f"{group.identifier} has a primary cluster, and the emulator does not model secondary ones.",
+        )
+    if group.engine != cluster.engine:
+        raise RdsError("InvalidParameterCombination", f"{group.identifier} is of the engine {group.engine}.")
+    return group
+
+
+def retention(parameters: Mapping[str, Any], default: int) -> int:
     """BackupRetentionPeriod in days. Raises RdsError outside of 1 to 35."""
     days: int = parameters.get("BackupRetentionPeriod", default)
     if days not in RETENTION_DAYS:
@@ -189,7 +182,7 @@ def _encryption(call: Call) -> str | None:
     return keys.key_arn(call.state, call.region, parameters.get("KmsKeyId", keys.DEFAULT_KEY))
 
 
-@serves("DescribeDBClusters")
+@serves("DescribeDBClusters", models="DBClusterIdentifier Filters MaxRecords Marker")
 def describe_db_clusters(call: Call) -> dict[str, Any]:
     """The account's clusters in the region; NotFound only for an exact identifier."""
     parameters = call.parameters
@@ -209,13 +202,20 @@ def describe_db_clusters(call: Call) -> dict[str, Any]:
         and requests.matches_filter(filters, "db-cluster-resource-id", each.resource_id)
         and requests.matches_filter(filters, "engine", each.engine)
         and requests.matches_filter(filters, "clone-group-id", None)
-        and requests.matches_filter(filters, "domain", None)
+        and requests.matches_filter(filters, "domain", _directory(each))
     ]
     page, marker = requests.page(parameters, matching, key=lambda each: each.identifier)
     return {"DBClusters": [responses.cluster(call.state, each) for each in page], "Marker": marker}
 
 
-@serves("DeleteDBCluster")
+def _directory(cluster: Cluster) -> str | None:
+    return cluster.domain.directory if cluster.domain else None
+
+
+@serves(
+    "DeleteDBCluster",
+    models="DBClusterIdentifier DeleteAutomatedBackups FinalDBSnapshotIdentifier SkipFinalSnapshot",
+)
 def delete_db_cluster(call: Call) -> dict[str, Any]:
     """Delete a cluster whose instances are all deleted or being deleted.
 

@@ -18,7 +18,10 @@ from devstack.aws.rds.snapshots import complete_after, new_snapshot_identifier
 from devstack.aws.rds.state import Call, Region
 
 
-@serves("CopyDBClusterSnapshot")
+@serves(
+    "CopyDBClusterSnapshot",
+    models="CopyTags KmsKeyId SourceDBClusterSnapshotIdentifier Tags TargetDBClusterSnapshotIdentifier",
+)
 def copy_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     """A manual copy that shares its source's data. As in AWS, no event reports its end."""
     source = lookup.find_usable_snapshot(call.state, call.region, call.parameters["SourceDBClusterSnapshotIdentifier"])

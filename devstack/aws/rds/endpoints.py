@@ -21,7 +21,10 @@ MAX_CUSTOM_ENDPOINTS = 5
 TYPES = ("READER", "WRITER", "ANY")
 
 
-@serves("CreateDBClusterEndpoint")
+@serves(
+    "CreateDBClusterEndpoint",
+    models="DBClusterEndpointIdentifier DBClusterIdentifier EndpointType ExcludedMembers StaticMembers Tags",
+)
 def create_db_cluster_endpoint(call: Call) -> dict[str, Any]:
     """A custom endpoint of a cluster that is available; its members must be instances of the cluster."""
     parameters = call.parameters
@@ -61,7 +64,10 @@ def create_db_cluster_endpoint(call: Call) -> dict[str, Any]:
     return _custom(cluster, endpoint)
 
 
-@serves("DescribeDBClusterEndpoints")
+@serves(
+    "DescribeDBClusterEndpoints",
+    models="DBClusterEndpointIdentifier DBClusterIdentifier Filters Marker MaxRecords",
+)
 def describe_db_cluster_endpoints(call: Call) -> dict[str, Any]:
     """Of one cluster or of all; NotFound only for an exact cluster."""
     parameters = call.parameters
@@ -97,7 +103,7 @@ def describe_db_cluster_endpoints(call: Call) -> dict[str, Any]:
     return {"DBClusterEndpoints": page, "Marker": marker}
 
 
-@serves("DeleteDBClusterEndpoint")
+@serves("DeleteDBClusterEndpoint", models="DBClusterEndpointIdentifier")
 def delete_db_cluster_endpoint(call: Call) -> dict[str, Any]:
     """Delete a custom endpoint; it is gone at once."""
     identifier = call.parameters["DBClusterEndpointIdentifier"].lower()

@@ -102,7 +102,7 @@ def check_class(engine: str, version: str, instance_class: str) -> None:
             "InvalidParameterCombination",
             "RDS does not support creating a DB instance with the following combination: "
             f"DBInstanceClass={instance_class}, Engine={engine}, EngineVersion={version}, "
-            f"LicenseModel={_license(engine)}. For supported combinations of instance class and database "
+            f"LicenseModel={responses.license_model(engine)}. For supported combinations of instance class and database "
             "engine version, see the documentation.",
         )
 
@@ -124,27 +124,30 @@ def zones_of(region: str, instance_class: str) -> list[str]:
     return [zone for zone in responses.availability_zones(region) if zone[-1] in letters]
 
 
-def _license(engine: str) -> str:
-    return "postgresql-license" if engine == "aurora-postgresql" else "general-public-license"
-
-
-@serves("DescribeDBEngineVersions")
+@serves(
+    "DescribeDBEngineVersions",
+    models="DBParameterGroupFamily DefaultOnly Engine EngineVersion Filters Marker MaxRecords",
+)
 def describe_db_engine_versions(call: Call) -> dict[str, Any]:
     """The versions of an engine; `EngineVersion` may also be a major version such as `16`."""
     parameters = call.parameters
     filters = requests.filters(
         parameters, ("db-parameter-group-family", "engine", "engine-mode", "engine-version", "status")
     )
+    engine, version = parameters.get("Engine"), parameters.get("EngineVersion")
+    family, default_only = parameters.get("DBParameterGroupFamily"), parameters.get("DefaultOnly", False)
     matching = [
         each
         for each in VERSIONS
-        if parameters.get("Engine", each.engine) == each.engine
-        and parameters.get("EngineVersion", each.version) in (each.version, each.major)
-        and parameters.get("DBParameterGroupFamily", each.family) == each.family
-        and (each.is_default or not parameters.get("DefaultOnly"))
+        if engine in (None, each.engine)
+        and version in (None, each.version, each.major)
+        and family in (None, each.family)
+        and (each.is_default or not default_only)
         and requests.matches_filter(filters, "engine", each.engine)
         and requests.matches_filter(filters, "engine-version", each.version)
         and requests.matches_filter(filters, "db-parameter-group-family", each.family)
+        and requests.matches_filter(filters, "engine-mode", "provisioned")
+        and requests.matches_filter(filters, "status", "available")
     ]
     page, marker = requests.page(parameters, matching, key=_sort_key)
     return {"DBEngineVersions": [_version_response(each) for each in page], "Marker": marker}
@@ -186,19 +189,26 @@ def _upgrade(version: EngineVersion, target: EngineVersion) -> dict[str, Any]:
     }
 
 
-@serves("DescribeOrderableDBInstanceOptions")
+@serves(
+    "DescribeOrderableDBInstanceOptions",
+    models="DBInstanceClass Engine EngineVersion LicenseModel Marker MaxRecords Vpc",
+)
 def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
     """The instance classes that each version supports."""
     parameters = call.parameters
     check_engine(parameters["Engine"])
-    requests.filters(parameters, ())
+    engine, license_model = parameters["Engine"], parameters.get("LicenseModel")
+    version_name, class_name = parameters.get("EngineVersion"), parameters.get("DBInstanceClass")
+    in_vpc = parameters.get("Vpc", True)
     matching = [
         (version, instance_class)
         for version in VERSIONS
         for instance_class in _CLASSES
-        if version.engine == parameters["Engine"]
-        and parameters.get("EngineVersion", version.version) == version.version
-        and parameters.get("DBInstanceClass", instance_class) == instance_class
+        if version.engine == engine
+        and version_name in (None, version.version)
+        and class_name in (None, instance_class)
+        and license_model in (None, responses.license_model(engine))
+        and in_vpc
     ]
     page, marker = requests.page(parameters, matching, key=lambda each: _sort_key(each[0]) + each[1])
     options = [_option(call.region.name, version, instance_class) for version, instance_class in page]
@@ -211,7 +221,7 @@ def _option(region: str, version: EngineVersion, instance_class: str) -> dict[st
         "DBInstanceClass": instance_class,
         "Engine": version.engine,
         "EngineVersion": version.version,
-        "LicenseModel": _license(version.engine),
+        "LicenseModel": responses.license_model(version.engine),
         "MultiAZCapable": False,
         "StorageType": "aurora",
         "SupportedEngineModes": ["provisioned"],

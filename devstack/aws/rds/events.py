@@ -28,15 +28,26 @@ def record(
     )
 
 
-@serves("DescribeEvents")
+@serves(
+    "DescribeEvents",
+    models="Duration EndTime EventCategories Marker MaxRecords SourceIdentifier SourceType StartTime",
+)
 def describe_events(call: Call) -> dict[str, Any]:
     """The events in a time window, oldest first; without a window, those of the last hour."""
     parameters = call.parameters
     if "SourceIdentifier" in parameters and "SourceType" not in parameters:
         raise RdsError("InvalidParameterCombination", "SourceType must be supplied together with SourceIdentifier.")
-    requests.filters(parameters, ())
     since, until = _window(call)
-    matching = [each for each in call.region.events if since <= each.date <= until and _matches(each, parameters)]
+    source_type, identifier = parameters.get("SourceType"), parameters.get("SourceIdentifier")
+    categories = parameters.get("EventCategories", [])
+    matching = [
+        each
+        for each in call.region.events
+        if since <= each.date <= until
+        and source_type in (None, each.source_type)
+        and (identifier is None or identifier.lower() == each.source_identifier)
+        and (not categories or any(category in each.categories for category in categories))
+    ]
     numbered = {f"{each.date.timestamp():020.6f}-{place:08d}": each for place, each in enumerate(matching)}
     page, marker = requests.page(parameters, numbered, key=str)
     return {"Events": [responses.event(numbered[key]) for key in page], "Marker": marker}
@@ -46,12 +57,3 @@ def _window(call: Call) -> tuple[datetime, datetime]:
     until = call.parameters.get("EndTime", call.now)
     since = call.parameters.get("StartTime", until - timedelta(minutes=call.parameters.get("Duration", 60)))
     return max(since, call.now - RETENTION), until
-
-
-def _matches(event: Event, parameters: dict[str, Any]) -> bool:
-    categories = parameters.get("EventCategories", [])
-    return (
-        parameters.get("SourceType", event.source_type) == event.source_type
-        and parameters.get("SourceIdentifier", event.source_identifier).lower() == event.source_identifier
-        and (not categories or any(category in event.categories for category in categories))
-    )

@@ -16,7 +16,11 @@ from devstack.aws.rds.resources import Cluster, GlobalCluster
 from devstack.aws.rds.state import Call, partition_of
 
 
-@serves("CreateGlobalCluster")
+@serves(
+    "CreateGlobalCluster",
+    models="DatabaseName DeletionProtection Engine EngineVersion GlobalClusterIdentifier SourceDBClusterIdentifier "
+    "StorageEncrypted Tags",
+)
 def create_global_cluster(call: Call) -> dict[str, Any]:
     """A global cluster, empty or with an existing cluster as its primary."""
     identifier = requests.identifier(call.parameters, "GlobalClusterIdentifier")
@@ -46,6 +50,9 @@ def _new_global_cluster(call: Call, identifier: str, primary: Cluster | None) ->
     parameters = call.parameters
     if primary is None and "Engine" not in parameters:
         raise RdsError("InvalidParameterValue", "Either Engine or SourceDBClusterIdentifier must be provided.")
+    for name in ("DatabaseName", "Engine", "EngineVersion", "StorageEncrypted"):
+        if primary is not None and name in parameters:
+            raise RdsError("InvalidParameterCombination", f"{name} comes from the SourceDBClusterIdentifier.")
     engine = primary.engine if primary else parameters["Engine"]
     version = resolve_version(engine, primary.engine_version if primary else parameters.get("EngineVersion"))
     group = GlobalCluster(
@@ -65,7 +72,7 @@ def _new_global_cluster(call: Call, identifier: str, primary: Cluster | None) ->
     return group
 
 
-@serves("DescribeGlobalClusters")
+@serves("DescribeGlobalClusters", models="Filters GlobalClusterIdentifier Marker MaxRecords")
 def describe_global_clusters(call: Call) -> dict[str, Any]:
     """The global clusters of the account, whatever region the call goes to."""
     parameters = call.parameters
@@ -85,14 +92,10 @@ def _passes(group: GlobalCluster, filters: requests.FilterValues) -> bool:
 
 
 def _find(call: Call) -> GlobalCluster:
-    name = call.parameters["GlobalClusterIdentifier"].lower()
-    group = call.state.global_clusters.get((call.region.account, name))
-    if group is None:
-        raise RdsError("GlobalClusterNotFoundFault", f"Global cluster {name} not found.")
-    return group
+    return lookup.find_global_cluster(call.state, call.region, call.parameters["GlobalClusterIdentifier"])
 
 
-@serves("RemoveFromGlobalCluster")
+@serves("RemoveFromGlobalCluster", models="DbClusterIdentifier GlobalClusterIdentifier")
 def remove_from_global_cluster(call: Call) -> dict[str, Any]:
     """Make a member a standalone cluster again."""
     group = _find(call)
@@ -105,7 +108,7 @@ def remove_from_global_cluster(call: Call) -> dict[str, Any]:
     raise RdsError("DBClusterNotFoundFault", f"DBCluster {name} is not a member of {group.identifier}.")
 
 
-@serves("DeleteGlobalCluster")
+@serves("DeleteGlobalCluster", models="GlobalClusterIdentifier")
 def delete_global_cluster(call: Call) -> dict[str, Any]:
     """Delete a global cluster that has no members left."""
     group = _find(call)

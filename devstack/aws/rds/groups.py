@@ -93,7 +93,10 @@ def resolve_security_groups(region: Region, given: list[str] | None) -> list[str
 # Subnet groups
 
 
-@serves("CreateDBSubnetGroup")
+@serves(
+    "CreateDBSubnetGroup",
+    models="DBSubnetGroupDescription DBSubnetGroupName SubnetIds Tags",
+)
 def create_db_subnet_group(call: Call) -> dict[str, Any]:
     """A subnet group over at least two subnets, in the VPC and the zones that EC2 says."""
     name = _group_name(call, "DBSubnetGroupName")
@@ -116,7 +119,7 @@ def create_db_subnet_group(call: Call) -> dict[str, Any]:
     return {"DBSubnetGroup": responses.subnet_group(group)}
 
 
-@serves("DescribeDBSubnetGroups")
+@serves("DescribeDBSubnetGroups", models="DBSubnetGroupName Marker MaxRecords")
 def describe_db_subnet_groups(call: Call) -> dict[str, Any]:
     """All subnet groups, or the named one."""
     groups = list(call.region.subnet_groups.values())
@@ -127,7 +130,7 @@ def describe_db_subnet_groups(call: Call) -> dict[str, Any]:
     return {"DBSubnetGroups": [responses.subnet_group(group) for group in page], "Marker": marker}
 
 
-@serves("DeleteDBSubnetGroup")
+@serves("DeleteDBSubnetGroup", models="DBSubnetGroupName")
 def delete_db_subnet_group(call: Call) -> dict[str, Any]:
     """Delete a subnet group that no cluster uses."""
     name = resolve_subnet_group(call.region, call.parameters["DBSubnetGroupName"])
@@ -142,7 +145,10 @@ def delete_db_subnet_group(call: Call) -> dict[str, Any]:
 # Parameter groups
 
 
-@serves("CreateDBClusterParameterGroup")
+@serves(
+    "CreateDBClusterParameterGroup",
+    models="DBClusterParameterGroupName DBParameterGroupFamily Description Tags",
+)
 def create_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
     """A cluster parameter group without parameters."""
     group = _new_parameter_group(call, "DBClusterParameterGroupName", "cluster-pg")
@@ -150,7 +156,10 @@ def create_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
     return {"DBClusterParameterGroup": responses.cluster_parameter_group(group)}
 
 
-@serves("DescribeDBClusterParameterGroups")
+@serves(
+    "DescribeDBClusterParameterGroups",
+    models="DBClusterParameterGroupName Marker MaxRecords",
+)
 def describe_db_cluster_parameter_groups(call: Call) -> dict[str, Any]:
     """All cluster parameter groups, or the named one."""
     groups = _select(call, call.region.cluster_parameter_groups, "DBClusterParameterGroupName")
@@ -159,7 +168,7 @@ def describe_db_cluster_parameter_groups(call: Call) -> dict[str, Any]:
     return {"DBClusterParameterGroups": shown, "Marker": marker}
 
 
-@serves("DeleteDBClusterParameterGroup")
+@serves("DeleteDBClusterParameterGroup", models="DBClusterParameterGroupName")
 def delete_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
     """Delete a cluster parameter group that no cluster uses."""
     used = [cluster.parameter_group for cluster in call.region.clusters.values()]
@@ -167,7 +176,7 @@ def delete_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
     return {}
 
 
-@serves("CreateDBParameterGroup")
+@serves("CreateDBParameterGroup", models="DBParameterGroupFamily DBParameterGroupName Description Tags")
 def create_db_parameter_group(call: Call) -> dict[str, Any]:
     """An instance parameter group without parameters."""
     group = _new_parameter_group(call, "DBParameterGroupName", "pg")
@@ -175,7 +184,7 @@ def create_db_parameter_group(call: Call) -> dict[str, Any]:
     return {"DBParameterGroup": responses.parameter_group(group)}
 
 
-@serves("DescribeDBParameterGroups")
+@serves("DescribeDBParameterGroups", models="DBParameterGroupName Marker MaxRecords")
 def describe_db_parameter_groups(call: Call) -> dict[str, Any]:
     """All instance parameter groups, or the named one."""
     groups = _select(call, call.region.parameter_groups, "DBParameterGroupName")
@@ -183,7 +192,7 @@ def describe_db_parameter_groups(call: Call) -> dict[str, Any]:
     return {"DBParameterGroups": [responses.parameter_group(group) for group in page], "Marker": marker}
 
 
-@serves("DeleteDBParameterGroup")
+@serves("DeleteDBParameterGroup", models="DBParameterGroupName")
 def delete_db_parameter_group(call: Call) -> dict[str, Any]:
     """Delete an instance parameter group that no instance uses."""
     used = [instance.parameter_group for instance in call.region.instances.values()]

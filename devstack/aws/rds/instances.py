@@ -5,10 +5,11 @@ Source: RDS API Reference, CreateDBInstance, ModifyDBInstance, DeleteDBInstance.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import events, groups, lookup, network, requests, responses, servers, windows
+from devstack.aws.rds import events, groups, lookup, network, requests, responses, servers, settings
 from devstack.aws.rds.account import check_instance_quota
 from devstack.aws.rds.clusters import new_resource_id
 from devstack.aws.rds.engine_versions import check_class, resolve_version
@@ -31,31 +32,18 @@ CLUSTER_PARAMETERS = (
 )
 """Parameters that belong to the cluster and are refused for an instance."""
 
-STORED_PARAMETERS = (
-    "AutoMinorVersionUpgrade",
-    "CACertificateIdentifier",
-    "CopyTagsToSnapshot",
-    "DatabaseInsightsMode",
-    "MonitoringInterval",
-    "MonitoringRoleArn",
-    "NetworkType",
-    "PerformanceInsightsKMSKeyId",
-    "PerformanceInsightsRetentionPeriod",
-    "PreferredMaintenanceWindow",
+
+@serves(
+    "CreateDBInstance",
+    models="""
+    AllocatedStorage AutoMinorVersionUpgrade AvailabilityZone BackupRetentionPeriod CACertificateIdentifier
+    CopyTagsToSnapshot DBClusterIdentifier DBInstanceClass DBInstanceIdentifier DBName DBParameterGroupName
+    DBSubnetGroupName EnablePerformanceInsights Engine KmsKeyId ManageMasterUserPassword MasterUserPassword
+    MasterUsername MonitoringInterval MonitoringRoleArn NetworkType PerformanceInsightsKMSKeyId
+    PerformanceInsightsRetentionPeriod PreferredBackupWindow PreferredMaintenanceWindow PromotionTier
+    PubliclyAccessible StorageEncrypted Tags VpcSecurityGroupIds
+    """,
 )
-"""Parameters that are stored and shown under the same name, without other effect."""
-
-_DEFAULT_SETTINGS: dict[str, Any] = {
-    "AutoMinorVersionUpgrade": True,
-    "CACertificateIdentifier": "rds-ca-rsa2048-g1",
-    "CopyTagsToSnapshot": False,
-    "MonitoringInterval": 0,
-    "NetworkType": "IPV4",
-    "PerformanceInsightsEnabled": False,
-}
-
-
-@serves("CreateDBInstance")
 def create_db_instance(call: Call) -> dict[str, Any]:
     """An instance in an available cluster; the first one starts the database server."""
     identifier = _new_identifier(call, "DBInstanceIdentifier")
@@ -122,49 +110,35 @@ def _check_class(cluster: Cluster, instance_class: str) -> None:
 def _new_instance(call: Call, identifier: str, cluster: Cluster) -> Instance:
     parameters, region = call.parameters, call.region
     version = resolve_version(cluster.engine, cluster.engine_version)
-    groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName"))
-    instance_class = parameters["DBInstanceClass"]
-    zones = network.zones_for(region, cluster.subnet_group, instance_class, parameters.get("AvailabilityZone"))
-    backup = cluster.settings["PreferredBackupWindow"]
-    window = windows.instance_window(backup, parameters.get("PreferredMaintenanceWindow"))
+    subnet_group = groups.resolve_subnet_group(region, parameters.get("DBSubnetGroupName", cluster.subnet_group))
+    if subnet_group != cluster.subnet_group:
+        raise RdsError("InvalidParameterCombination", f"The cluster is in the DB subnet group {cluster.subnet_group}.")
     return Instance(
         identifier=identifier,
         arn=region.arn("db", identifier),
         resource_id=new_resource_id("db"),
         cluster=cluster,
-        instance_class=instance_class,
+        instance_class=parameters["DBInstanceClass"],
         created=call.now,
         visible_from=call.now + timedelta(seconds=call.state.durations.visibility_lag),
         parameter_group=groups.resolve_parameter_group(region, parameters.get("DBParameterGroupName"), version),
-        availability_zone=zones[len(cluster.members) % len(zones)],
+        availability_zone=_zone(call, cluster),
         tags=requests.tags(parameters),
         publicly_accessible=parameters.get("PubliclyAccessible", False),
         promotion_tier=parameters.get("PromotionTier", 1),
-        settings={
-            **_DEFAULT_SETTINGS,
-            **requests.select(parameters, STORED_PARAMETERS),
-            **_insights(parameters),
-            "PreferredMaintenanceWindow": window,
-        },
+        settings=settings.of_instance(call, cluster, settings.INSTANCE_DEFAULTS),
     )
 
 
-def _insights(parameters: dict[str, Any]) -> dict[str, Any]:
-    """What an instance shows of Performance Insights; a key and a retention make no sense without it."""
-    enabled = parameters.get("EnablePerformanceInsights", False)
-    others = ("PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod")
-    if not enabled and any(name in parameters for name in others):
-        raise RdsError("InvalidParameterCombination", f"{' and '.join(others)} need EnablePerformanceInsights.")
-    if not enabled:
-        return {}
-    return {
-        "PerformanceInsightsEnabled": True,
-        "PerformanceInsightsRetentionPeriod": 7,
-        **requests.select(parameters, others),
-    }
+def _zone(call: Call, cluster: Cluster) -> str:
+    """The zone of a new instance; one that the call does not name is in the cluster's zones in turn."""
+    requested = call.parameters.get("AvailabilityZone")
+    zones = network.zones_for(call.region, cluster.subnet_group, call.parameters["DBInstanceClass"], requested)
+    preferred = [zone for zone in zones if zone in cluster.availability_zones] or zones
+    return preferred[len(cluster.members) % len(preferred)]
 
 
-@serves("DescribeDBInstances")
+@serves("DescribeDBInstances", models="DBInstanceIdentifier Filters Marker MaxRecords")
 def describe_db_instances(call: Call) -> dict[str, Any]:
     """The account's instances in the region; NotFound only for an exact identifier."""
     parameters = call.parameters
@@ -188,7 +162,15 @@ def describe_db_instances(call: Call) -> dict[str, Any]:
     return {"DBInstances": [responses.instance(call.state, each) for each in page], "Marker": marker}
 
 
-@serves("ModifyDBInstance")
+@serves(
+    "ModifyDBInstance",
+    models="""
+    ApplyImmediately AutoMinorVersionUpgrade CACertificateIdentifier CopyTagsToSnapshot DBInstanceClass
+    DBInstanceIdentifier DBParameterGroupName EnablePerformanceInsights MonitoringInterval MonitoringRoleArn
+    NewDBInstanceIdentifier PerformanceInsightsKMSKeyId PerformanceInsightsRetentionPeriod PreferredMaintenanceWindow
+    PromotionTier PubliclyAccessible
+    """,
+)
 def modify_db_instance(call: Call) -> dict[str, Any]:
     """Change an instance. Without ApplyImmediately a new class or name stays pending."""
     parameters = call.parameters
@@ -197,21 +179,21 @@ def modify_db_instance(call: Call) -> dict[str, Any]:
         raise RdsError("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
     if "NewDBInstanceIdentifier" in parameters:
         _new_identifier(call, "NewDBInstanceIdentifier")
-    windows.check(instance.cluster.settings["PreferredBackupWindow"], parameters.get("PreferredMaintenanceWindow"))
     if "DBInstanceClass" in parameters:
         _check_class(instance.cluster, parameters["DBInstanceClass"])
+    changed = settings.of_instance(call, instance.cluster, instance.settings)
     if "DBParameterGroupName" in parameters:
         version = resolve_version(instance.cluster.engine, instance.cluster.engine_version)
         instance.parameter_group = groups.resolve_parameter_group(
             call.region, parameters["DBParameterGroupName"], version
         )
+    instance.settings = changed
     _change_at_once(instance, parameters)
     _change_later(call, instance)
     return {"DBInstance": responses.instance(call.state, instance)}
 
 
-def _change_at_once(instance: Instance, parameters: dict[str, Any]) -> None:
-    instance.settings.update(requests.select(parameters, STORED_PARAMETERS))
+def _change_at_once(instance: Instance, parameters: Mapping[str, Any]) -> None:
     instance.promotion_tier = parameters.get("PromotionTier", instance.promotion_tier)
     instance.publicly_accessible = parameters.get("PubliclyAccessible", instance.publicly_accessible)
 
@@ -221,7 +203,8 @@ def _change_later(call: Call, instance: Instance) -> None:
     new_name = parameters.get("NewDBInstanceIdentifier", "").lower()
     changes = {"DBInstanceClass": parameters.get("DBInstanceClass"), "DBInstanceIdentifier": new_name or None}
     instance.pending.update({name: value for name, value in changes.items() if value is not None})
-    if not instance.pending or not parameters.get("ApplyImmediately", False):
+    at_once = parameters.get("ApplyImmediately", False)
+    if not instance.pending or not at_once:
         return
     seconds = call.state.durations.instance_modify
 
@@ -247,7 +230,7 @@ def _apply_pending(region: Region, instance: Instance) -> None:
         instance.cluster.members = [new if name == old else name for name in instance.cluster.members]
 
 
-@serves("DeleteDBInstance")
+@serves("DeleteDBInstance", models="DBInstanceIdentifier FinalDBSnapshotIdentifier")
 def delete_db_instance(call: Call) -> dict[str, Any]:
     """Delete an instance, also of a protected cluster; a reader replaces a deleted writer at once."""
     instance = lookup.find_instance(call.region, call.parameters["DBInstanceIdentifier"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devstack.aws.rds import requests
 from devstack.aws.rds.errors import RdsError
-from devstack.aws.rds.resources import Cluster, Instance, Snapshot
+from devstack.aws.rds.resources import Cluster, GlobalCluster, Instance, Snapshot
 from devstack.aws.rds.state import RdsState, Region
 
 
@@ -44,6 +44,14 @@ def find_usable_snapshot(state: RdsState, region: Region, name: str) -> Snapshot
     if snapshot is None or not _may_use(snapshot, region.account):
         raise snapshot_not_found(name)
     return snapshot
+
+
+def find_global_cluster(state: RdsState, region: Region, name: str) -> GlobalCluster:
+    """A global cluster of the account by identifier. Raises RdsError if there is none."""
+    group = state.global_clusters.get((region.account, name.lower()))
+    if group is None:
+        raise RdsError("GlobalClusterNotFoundFault", f"Global cluster {name.lower()} not found.")
+    return group
 
 
 def snapshot_not_found(name: str) -> RdsError:

@@ -6,6 +6,7 @@ Source: RDS API Reference, CreateDBCluster; Aurora User Guide, "Password managem
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +16,16 @@ from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import RdsState
 
 
-def check_master(parameters: dict[str, Any]) -> None:
+def check_master(parameters: Mapping[str, Any]) -> None:
     """Raise RdsError without a master user, or without exactly one way of setting its password."""
+    if "MasterUserSecretKmsKeyId" in parameters and not parameters.get("ManageMasterUserPassword"):
+        raise RdsError("InvalidParameterCombination", "MasterUserSecretKmsKeyId needs ManageMasterUserPassword.")
     if "ReplicationSourceIdentifier" in parameters:
         return
     if "MasterUsername" not in parameters:
         raise RdsError("InvalidParameterValue", "The parameter MasterUsername must be provided and must not be blank.")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", parameters["MasterUsername"]):
+        raise RdsError("InvalidParameterValue", f"MasterUsername {parameters['MasterUsername']} is not valid.")
     if ("MasterUserPassword" in parameters) == bool(parameters.get("ManageMasterUserPassword")):
         raise RdsError(
             "InvalidParameterCombination",

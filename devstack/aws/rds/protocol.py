@@ -50,17 +50,26 @@ def status_of(code: str, operation: str, service: str = "rds") -> int | None:
 
 
 def parse(operation: str, form: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a call as Python values. Raises RdsError if one is missing or of the wrong type."""
+    """The parameters of a call as Python values.
+
+    Raises RdsError if one is missing, of the wrong type, or not in botocore's model of the operation.
+    """
+    unread = {key: value for key, value in form.items() if key not in ("Action", "Version") and key[:6] != "X-Amz-"}
     shape = operation_model(operation).input_shape
-    if not isinstance(shape, StructureShape):
-        return {}
-    return _parse_structure(shape, form, prefix="")
+    parsed = _parse_structure(shape, unread, prefix="") if isinstance(shape, StructureShape) else {}
+    if unread:
+        raise RdsError(
+            "InvalidParameterValue",
+            f"Unknown parameter {', '.join(sorted(unread))}: botocore's model of {operation} does not have it.",
+        )
+    return parsed
 
 
-def _parse_structure(shape: StructureShape, form: Mapping[str, str], prefix: str) -> dict[str, Any]:
+def _parse_structure(shape: StructureShape, unread: dict[str, str], prefix: str) -> dict[str, Any]:
+    """Parse a structure, and remove from `unread` what belongs to it."""
     parsed = {}
     for name, member in shape.members.items():
-        value = _parse(member, form, prefix + str(member.serialization.get("name", name)))
+        value = _parse(member, unread, prefix + str(member.serialization.get("name", name)))
         if value is not None:
             parsed[name] = value
         elif name in shape.required_members:
@@ -68,21 +77,22 @@ def _parse_structure(shape: StructureShape, form: Mapping[str, str], prefix: str
     return parsed
 
 
-def _parse(shape: Shape, form: Mapping[str, str], key: str) -> Any:
+def _parse(shape: Shape, unread: dict[str, str], key: str) -> Any:
     if isinstance(shape, StructureShape):
-        present = any(name.startswith(f"{key}.") for name in form)
-        return _parse_structure(shape, form, prefix=f"{key}.") if present else None
+        present = any(name.startswith(f"{key}.") for name in unread)
+        return _parse_structure(shape, unread, prefix=f"{key}.") if present else None
     if isinstance(shape, ListShape):
-        return _parse_list(shape, form, key)
-    return None if key not in form else _parse_scalar(shape, form[key], key)
+        return _parse_list(shape, unread, key)
+    return None if key not in unread else _parse_scalar(shape, unread.pop(key), key)
 
 
-def _parse_list(shape: ListShape, form: Mapping[str, str], key: str) -> list[Any] | None:
+def _parse_list(shape: ListShape, unread: dict[str, str], key: str) -> list[Any] | None:
     element = shape.member.serialization.get("name", "member")
     items: list[Any] = []
-    while (item := _parse(shape.member, form, f"{key}.{element}.{len(items) + 1}")) is not None:
+    while (item := _parse(shape.member, unread, f"{key}.{element}.{len(items) + 1}")) is not None:
         items.append(item)
-    return items if items or key in form else None
+    empty = unread.pop(key, None)
+    return items if items or empty is not None else None
 
 
 def _parse_scalar(shape: Shape, text: str, key: str) -> Any:

@@ -83,6 +83,8 @@ class Cluster:
     tags: Tags
     port: int
     """The requested port; responses show the real server's."""
+    availability_zones: list[str] = field(default_factory=list)
+    """Where its instances are created, in turn."""
     status: str = "creating"
     database_name: str | None = None
     kms_key: str | None = None

@@ -114,6 +114,8 @@ def instance(state: RdsState, instance: Instance) -> Response:
         "AllocatedStorage": 1,
         "AvailabilityZone": instance.availability_zone,
         "BackupRetentionPeriod": parent.backup_retention_days,
+        # Aurora instances inherit it. Source: RDS API Reference, CreateDBInstance, DatabaseInsightsMode.
+        "DatabaseInsightsMode": parent.settings.get("DatabaseInsightsMode"),
         "DBClusterIdentifier": parent.identifier,
         "DBInstanceArn": instance.arn,
         "DBInstanceClass": instance.instance_class,
@@ -124,6 +126,7 @@ def instance(state: RdsState, instance: Instance) -> Response:
         "DBName": parent.database_name,
         "DBParameterGroups": [{"DBParameterGroupName": instance.parameter_group, "ParameterApplyStatus": "in-sync"}],
         "DBSecurityGroups": [],
+        "DomainMemberships": _domains(parent),
         "DBSubnetGroup": subnet_group(state.region_of(parent).subnet_groups[parent.subnet_group]),
         "DeletionProtection": False,
         "Endpoint": {"Address": address.host, "Port": address.port} if instance.status == "available" else None,
@@ -132,16 +135,31 @@ def instance(state: RdsState, instance: Instance) -> Response:
         "IAMDatabaseAuthenticationEnabled": parent.iam_authentication,
         "InstanceCreateTime": None if instance.status == "creating" else instance.created,
         "KmsKeyId": parent.kms_key,
+        "LicenseModel": license_model(parent.engine),
         "MasterUsername": parent.master_username,
         "MultiAZ": False,
+        "OptionGroupMemberships": [{"OptionGroupName": option_group(parent), "Status": "in-sync"}],
         "PendingModifiedValues": instance.pending,
+        "PreferredBackupWindow": parent.settings.get("PreferredBackupWindow"),
         "PromotionTier": instance.promotion_tier,
         "PubliclyAccessible": instance.publicly_accessible,
+        "ReadReplicaDBInstanceIdentifiers": [],
         "StorageEncrypted": parent.kms_key is not None,
-        "StorageType": "aurora",
+        "StorageType": parent.settings.get("StorageType", "aurora"),
         "TagList": tags(instance.tags),
         "VpcSecurityGroups": _security_groups(parent.security_groups),
     }
+
+
+def license_model(engine: str) -> str:
+    """LicenseModel of an engine."""
+    return "postgresql-license" if engine == "aurora-postgresql" else "general-public-license"
+
+
+def option_group(cluster: Cluster) -> str:
+    """The name of the default option group, which an Aurora instance always has."""
+    major = "8-0" if cluster.engine == "aurora-mysql" else cluster.engine_version.partition(".")[0]
+    return f"default:{cluster.engine}-{major}"
 
 
 def snapshot(state: RdsState, snapshot: Snapshot) -> Response:
@@ -160,10 +178,11 @@ def snapshot(state: RdsState, snapshot: Snapshot) -> Response:
         "EngineVersion": snapshot.engine_version,
         "IAMDatabaseAuthenticationEnabled": snapshot.iam_authentication,
         "KmsKeyId": snapshot.kms_key,
-        "LicenseModel": "postgresql-license" if snapshot.engine == "aurora-postgresql" else "general-public-license",
+        "LicenseModel": license_model(snapshot.engine),
         "MasterUsername": snapshot.master_username,
         "PercentProgress": percent(snapshot, state.clock.now()),
-        "Port": snapshot.port,
+        # Aurora PostgreSQL's is 0 in recordings of AWS; a restore takes the cluster's port all the same.
+        "Port": 0 if snapshot.engine == "aurora-postgresql" else snapshot.port,
         "SnapshotCreateTime": snapshot.taken,
         "SnapshotType": snapshot.kind,
         "SourceDBClusterSnapshotArn": snapshot.source_arn,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack.aws.rds import account, clusters, keys, lookup, roles
+from devstack.aws.rds import account, clusters, keys, lookup
 from devstack.aws.rds.engine_versions import EngineVersion, check_engine, order_of, resolve_version
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
@@ -16,9 +16,19 @@ from devstack.aws.rds.servers import retain_backup
 from devstack.aws.rds.state import Call
 
 
-@serves("RestoreDBClusterFromSnapshot")
+@serves(
+    "RestoreDBClusterFromSnapshot",
+    models="""
+    AssociatedRoles AvailabilityZones BackupRetentionPeriod BacktrackWindow CopyTagsToSnapshot DatabaseName
+    DBClusterIdentifier DBClusterParameterGroupName DBSubnetGroupName DeletionProtection Domain DomainIAMRoleName
+    EnableCloudwatchLogsExports EnableIAMDatabaseAuthentication EnablePerformanceInsights Engine EngineLifecycleSupport
+    EngineMode EngineVersion KmsKeyId MonitoringInterval MonitoringRoleArn NetworkType PerformanceInsightsKMSKeyId
+    PerformanceInsightsRetentionPeriod Port PreferredBackupWindow ServerlessV2ScalingConfiguration SnapshotIdentifier
+    StorageType Tags VpcSecurityGroupIds
+    """,
+)
 def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
-    """A cluster with the snapshot's data, master user and retention; the call or a default sets everything else.
+    """A cluster with the snapshot's data, port, master user and retention; the call or a default sets everything else.
 
     Without `EngineVersion` it gets the engine's default version, not the snapshot's.
     """
@@ -32,10 +42,6 @@ def restore_db_cluster_from_snapshot(call: Call) -> dict[str, Any]:
     cluster.kms_key = kms_key
     cluster.port = parameters.get("Port", snapshot.port)
     cluster.backup_retention_days = clusters.retention(parameters, default=snapshot.backup_retention_days)
-    # The window comes with the snapshot, the storage type does not: left out it is aurora.
-    # Source: RDS API Reference, RestoreDBClusterFromSnapshot, StorageType.
-    cluster.settings = {**snapshot.settings, "StorageType": "aurora", **cluster.settings}
-    roles.associate(call, cluster, parameters.get("AssociatedRoles", []))
     cluster.origin = retain_backup(call.state, snapshot.backup)
     return clusters.add_cluster(call, cluster, call.state.durations.cluster_restore)
 

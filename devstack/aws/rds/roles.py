@@ -5,6 +5,7 @@ Source: RDS API Reference, AddRoleToDBCluster, RemoveRoleFromDBCluster, EnableHt
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ MAX_ROLES = 5
 """Of one cluster. Source: Aurora User Guide, "Quotas and constraints"."""
 
 
-@serves("AddRoleToDBCluster")
+@serves("AddRoleToDBCluster", models="DBClusterIdentifier FeatureName RoleArn")
 def add_role_to_db_cluster(call: Call) -> dict[str, Any]:
     """Associate a role, which is PENDING at first and ACTIVE after a while."""
     parameters = call.parameters
@@ -27,13 +28,11 @@ def add_role_to_db_cluster(call: Call) -> dict[str, Any]:
     key = (parameters["RoleArn"], parameters.get("FeatureName"))
     if any((role.arn, role.feature) == key for role in cluster.roles):
         raise RdsError("DBClusterRoleAlreadyExists", f"{key[0]} is already associated with {cluster.identifier}.")
-    if len(cluster.roles) >= MAX_ROLES:
-        raise RdsError("DBClusterRoleQuotaExceeded", f"{cluster.identifier} has as many roles as it can have.")
     associate(call, cluster, [{"RoleArn": key[0], "FeatureName": key[1]}])
     return {}
 
 
-@serves("RemoveRoleFromDBCluster")
+@serves("RemoveRoleFromDBCluster", models="DBClusterIdentifier FeatureName RoleArn")
 def remove_role_from_db_cluster(call: Call) -> dict[str, Any]:
     """Take a role away; it is gone at once."""
     parameters = call.parameters
@@ -46,20 +45,25 @@ def remove_role_from_db_cluster(call: Call) -> dict[str, Any]:
     return {}
 
 
-@serves("EnableHttpEndpoint")
+@serves("EnableHttpEndpoint", models="ResourceArn")
 def enable_http_endpoint(call: Call) -> dict[str, Any]:
     """Turn the Data API on."""
     return _set_http_endpoint(call, enabled=True)
 
 
-@serves("DisableHttpEndpoint")
+@serves("DisableHttpEndpoint", models="ResourceArn")
 def disable_http_endpoint(call: Call) -> dict[str, Any]:
     """Turn the Data API off."""
     return _set_http_endpoint(call, enabled=False)
 
 
-def associate(call: Call, cluster: Cluster, roles: list[dict[str, Any]]) -> None:
-    """Associate roles with a cluster; each is PENDING at first and ACTIVE after a while."""
+def associate(call: Call, cluster: Cluster, roles: Sequence[Mapping[str, Any]]) -> None:
+    """Associate roles with a cluster; each is PENDING at first and ACTIVE after a while.
+
+    Raises RdsError for more roles than a cluster can have.
+    """
+    if len(cluster.roles) + len(roles) > MAX_ROLES:
+        raise RdsError("DBClusterRoleQuotaExceeded", f"{cluster.identifier} can have at most {MAX_ROLES} roles.")
     for role in roles:
         associated = AssociatedRole(role["RoleArn"], role.get("FeatureName"))
         cluster.roles.append(associated)

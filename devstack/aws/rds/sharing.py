@@ -19,7 +19,10 @@ MAX_ACCOUNTS = 20
 """How many accounts one snapshot can be shared with."""
 
 
-@serves("ModifyDBClusterSnapshotAttribute")
+@serves(
+    "ModifyDBClusterSnapshotAttribute",
+    models="AttributeName DBClusterSnapshotIdentifier ValuesToAdd ValuesToRemove",
+)
 def modify_db_cluster_snapshot_attribute(call: Call) -> dict[str, Any]:
     """Add and remove accounts that may copy or restore a manual snapshot."""
     parameters = call.parameters
@@ -64,7 +67,7 @@ def _check_encrypted(call: Call, kms_key: str, shared_with: set[str]) -> None:
         )
 
 
-@serves("DescribeDBClusterSnapshotAttributes")
+@serves("DescribeDBClusterSnapshotAttributes", models="DBClusterSnapshotIdentifier")
 def describe_db_cluster_snapshot_attributes(call: Call) -> dict[str, Any]:
     """The accounts that a snapshot is shared with."""
     return _response(lookup.find_snapshot(call.region, call.parameters["DBClusterSnapshotIdentifier"]))

@@ -102,7 +102,7 @@ def tags_for_snapshot(cluster: Cluster) -> Tags:
     return dict(cluster.tags) if cluster.copy_tags_to_snapshot else {}
 
 
-@serves("CreateDBClusterSnapshot")
+@serves("CreateDBClusterSnapshot", models="DBClusterIdentifier DBClusterSnapshotIdentifier Tags")
 def create_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     """A manual snapshot of an available cluster."""
     cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
@@ -112,7 +112,11 @@ def create_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     return {"DBClusterSnapshot": responses.snapshot(call.state, take_snapshot(call, cluster, identifier, tags))}
 
 
-@serves("DescribeDBClusterSnapshots")
+@serves(
+    "DescribeDBClusterSnapshots",
+    models="DBClusterIdentifier DBClusterSnapshotIdentifier DbClusterResourceId Filters IncludePublic IncludeShared "
+    "Marker MaxRecords SnapshotType",
+)
 def describe_db_cluster_snapshots(call: Call) -> dict[str, Any]:
     """The snapshots that the caller may see; NotFound only for an exact identifier, otherwise an empty list."""
     parameters = call.parameters
@@ -122,15 +126,26 @@ def describe_db_cluster_snapshots(call: Call) -> dict[str, Any]:
             "InvalidParameterCombination",
             "DBClusterIdentifier and DBClusterSnapshotIdentifier cannot be specified at the same time.",
         )
-    matching = [each for each in _candidates(call) if _matches(each, parameters) and _passes(each, filters)]
-    if not matching and "DBClusterSnapshotIdentifier" in parameters:
-        raise lookup.snapshot_not_found(parameters["DBClusterSnapshotIdentifier"])
+    kind, name = parameters.get("SnapshotType"), parameters.get("DBClusterSnapshotIdentifier")
+    cluster, resource_id = parameters.get("DBClusterIdentifier"), parameters.get("DbClusterResourceId")
+    matching = [
+        each
+        for each in _candidates(call)
+        if _is_of_kind(each, kind)
+        and (name is None or _is_named(each, name, kind))
+        and (cluster is None or requests.name_of(cluster, "cluster") == each.cluster_identifier)
+        and resource_id in (None, each.cluster_resource_id)
+        and _passes(each, filters)
+    ]
+    if not matching and name is not None:
+        raise lookup.snapshot_not_found(name)
     page, marker = requests.page(parameters, matching, key=lambda each: each.arn)
     return {"DBClusterSnapshots": [_response(call, each) for each in page], "Marker": marker}
 
 
 def _candidates(call: Call) -> list[Snapshot]:
     parameters, kind = call.parameters, call.parameters.get("SnapshotType")
+    shared, public = parameters.get("IncludeShared", False), parameters.get("IncludePublic", False)
     own = [] if kind in ("shared", "public") else list(call.region.snapshots.values())
     others = [
         each
@@ -138,8 +153,8 @@ def _candidates(call: Call) -> list[Snapshot]:
         if region.name == call.region.name and region.account != call.region.account
         for each in region.snapshots.values()
     ]
-    include_shared = kind == "shared" or (kind is None and parameters.get("IncludeShared", False))
-    include_public = kind == "public" or (kind is None and parameters.get("IncludePublic", False))
+    include_shared = kind == "shared" or (kind is None and shared)
+    include_public = kind == "public" or (kind is None and public)
     usable = [
         each
         for each in others
@@ -149,17 +164,8 @@ def _candidates(call: Call) -> list[Snapshot]:
     return [each for each in own + usable if each.visible_from <= call.now]
 
 
-def _matches(snapshot: Snapshot, parameters: dict[str, Any]) -> bool:
-    kind = parameters.get("SnapshotType")
-    if kind in ("automated", "manual", "awsbackup") and snapshot.kind != kind:
-        return False
-    if "DBClusterSnapshotIdentifier" in parameters:
-        return _is_named(snapshot, parameters["DBClusterSnapshotIdentifier"], kind)
-    cluster = parameters.get("DBClusterIdentifier", snapshot.cluster_identifier)
-    resource = parameters.get("DbClusterResourceId", snapshot.cluster_resource_id)
-    return (
-        requests.name_of(cluster, "cluster") == snapshot.cluster_identifier and resource == snapshot.cluster_resource_id
-    )
+def _is_of_kind(snapshot: Snapshot, kind: str | None) -> bool:
+    return kind not in ("automated", "manual", "awsbackup") or snapshot.kind == kind
 
 
 def _is_named(snapshot: Snapshot, name: str, kind: str | None) -> bool:
@@ -185,7 +191,7 @@ def _response(call: Call, snapshot: Snapshot) -> responses.Response:
     return responses.shared_snapshot(call.state, snapshot)
 
 
-@serves("DeleteDBClusterSnapshot")
+@serves("DeleteDBClusterSnapshot", models="DBClusterSnapshotIdentifier")
 def delete_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     """Delete a manual snapshot at once, or cancel an unfinished copy."""
     snapshot = lookup.find_snapshot(call.region, call.parameters["DBClusterSnapshotIdentifier"])
@@ -197,4 +203,4 @@ def delete_db_cluster_snapshot(call: Call) -> dict[str, Any]:
     if snapshot.status not in ("available", "copying", "failed"):
         lookup.require_snapshot_available(snapshot)
     remove_snapshot(call.state, call.region, snapshot)
-    return {"DBClusterSnapshot": {**responses.snapshot(call.state, snapshot), "Status": "deleted"}}
+    return {"DBClusterSnapshot": {**responses.snapshot(call.state, snapshot), "Status": "available"}}

@@ -155,7 +155,7 @@ class Call:
     """One call of an RDS operation: its parameters, its caller, and the state that it changes."""
 
     operation: str
-    parameters: dict[str, Any]
+    parameters: Mapping[str, Any]
     caller: Caller
     state: RdsState
 

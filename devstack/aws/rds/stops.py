@@ -15,7 +15,7 @@ from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import Call
 
 
-@serves("StopDBCluster")
+@serves("StopDBCluster", models="DBClusterIdentifier")
 def stop_db_cluster(call: Call) -> dict[str, Any]:
     """Stop a cluster and its instances. The database server behind it keeps running."""
     cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
@@ -23,7 +23,7 @@ def stop_db_cluster(call: Call) -> dict[str, Any]:
     return _change_status(call, cluster, "stopping", "stopped", "DB cluster stopped")
 
 
-@serves("StartDBCluster")
+@serves("StartDBCluster", models="DBClusterIdentifier")
 def start_db_cluster(call: Call) -> dict[str, Any]:
     """Start a stopped cluster."""
     cluster = lookup.find_cluster(call.region, call.parameters["DBClusterIdentifier"])
@@ -47,6 +47,8 @@ def _change_status(call: Call, cluster: Cluster, during: str, after: str, messag
         set_status(after)
         events.record(call.state, cluster, at, message, "notification")
 
+    # The response still has the previous status, as recordings of AWS show.
+    response = {"DBCluster": responses.cluster(call.state, cluster)}
     set_status(during)
     call.state.schedule(cluster, call.state.durations.cluster_modify, finish)
-    return {"DBCluster": responses.cluster(call.state, cluster)}
+    return response

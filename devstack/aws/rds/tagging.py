@@ -26,7 +26,7 @@ from devstack.aws.rds.state import Call, Region
 Tagged = Cluster | CustomEndpoint | Instance | Snapshot | SubnetGroup | ParameterGroup | GlobalCluster
 
 
-@serves("AddTagsToResource")
+@serves("AddTagsToResource", models="ResourceName Tags")
 def add_tags_to_resource(call: Call) -> dict[str, Any]:
     """Add tags, or change the values of existing ones."""
     tags = tags_of(call.region, call.parameters["ResourceName"])
@@ -36,7 +36,7 @@ def add_tags_to_resource(call: Call) -> dict[str, Any]:
     return {}
 
 
-@serves("RemoveTagsFromResource")
+@serves("RemoveTagsFromResource", models="ResourceName TagKeys")
 def remove_tags_from_resource(call: Call) -> dict[str, Any]:
     """Remove tags; missing keys are ignored."""
     tags = tags_of(call.region, call.parameters["ResourceName"])
@@ -46,7 +46,7 @@ def remove_tags_from_resource(call: Call) -> dict[str, Any]:
     return {}
 
 
-@serves("ListTagsForResource")
+@serves("ListTagsForResource", models="ResourceName")
 def list_tags_for_resource(call: Call) -> dict[str, Any]:
     """The tags of a resource."""
     return {"TagList": responses.tags(tags_of(call.region, call.parameters["ResourceName"]))}

@@ -6,6 +6,7 @@ Source: RDS API Reference, CreateDBCluster and CreateDBInstance, PreferredBackup
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from devstack.aws.rds.errors import RdsError
@@ -30,7 +31,7 @@ def check(backup: str | None, maintenance: str | None) -> None:
         raise _invalid("The backup window and maintenance window must not overlap.")
 
 
-def cluster_windows(parameters: dict[str, Any]) -> dict[str, str]:
+def cluster_windows(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Both windows of a new cluster. Raises RdsError if those that it is given are not valid."""
     backup, maintenance = parameters.get("PreferredBackupWindow"), parameters.get("PreferredMaintenanceWindow")
     check(backup, maintenance)
