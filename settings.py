@@ -9,12 +9,12 @@ what is neither Temporal's nor AWS's.
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.identifiers import Region
+from models.identifiers import DEFAULT_ENVIRONMENT, EnvironmentName, Region, environment_of_table
 from models.text_forms import text_form
 from models.validation_errors import describe_each
 
@@ -52,19 +52,38 @@ class TrailSettings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    environment: EnvironmentName = Field(
+        default=DEFAULT_ENVIRONMENT,
+        description="The name of the trail's two tables together, different for each pair of tables; it marks every copy "
+        "and cluster that the worker makes. Default: the beginning of the operations table's name.",
+    )
     task_queue: str = Field(
-        default="aurora-restore",
+        default=DEFAULT_ENVIRONMENT,
         min_length=1,
-        description="The Temporal task queue that the worker polls.",
+        description="The Temporal task queue that the worker polls. Default: the environment.",
     )
     audit_region: Region = Field(description="The region of the audit trail's tables, such as eu-central-1.")
-    audit_table: TableName = Field(default="aurora-restore-audit", description="The DynamoDB table of the trail.")
+    audit_table: TableName = Field(
+        default=f"{DEFAULT_ENVIRONMENT}-audit",
+        description="The DynamoDB table of the trail. Default: ENVIRONMENT-audit.",
+    )
     operations_table: TableName = Field(
-        default="aurora-restore-operations", description="The DynamoDB table of the operation numbers."
+        default=f"{DEFAULT_ENVIRONMENT}-operations",
+        description="The DynamoDB table of the operation numbers. Default: ENVIRONMENT-operations.",
     )
     audit_retention_days: int | None = Field(
         default=None, ge=1, description="Days after which DynamoDB may expire a row; not set means never."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_by_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is not set follows from the environment, and the environment from the operations table."""
+        table, environment = given.get("operations_table"), given.get("environment")
+        if environment is None:
+            environment = environment_of_table(table) if isinstance(table, str) else DEFAULT_ENVIRONMENT
+        names = {"task_queue": environment, "audit_table": f"{environment}-audit"}
+        return {**names, "environment": environment, "operations_table": f"{environment}-operations", **given}
 
     @property
     def audit_retention(self) -> timedelta | None:

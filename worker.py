@@ -166,7 +166,7 @@ async def run(settings: Settings) -> None:
 
     Raises `TemporalUnreachable`, and `RPCError` if Temporal refuses the worker.
     """
-    aws = AwsClients()
+    aws = AwsClients(environment=settings.environment)
     own_plugin, table = plugin(settings, aws)
     client = await connect(own_plugin)
     # The SDK's worker asks this too, but answers with a RuntimeError, after "worker started".

@@ -52,7 +52,7 @@ class ClusterActivities:
         cluster = target.find()
         if cluster is None:
             return self._confirm_absence(step_input, target)
-        check_not_restored_since(cluster, step_input.operation_id, step_input.operation_started_at)
+        check_not_restored_since(cluster, target.operation_tag, step_input.operation_started_at)
         check_resource_id(cluster, step_input.target_resource_id, "as seen by snapshot-check")
         if cluster["Status"] == "deleting":
             end_wait_if_final(step_input, "Deletion under way", "RDS continues it; retry when the target is gone.")
@@ -89,7 +89,9 @@ class ClusterActivities:
     def _check_guards(self, step_input: DeleteClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
         """Raise `Refused` with every reason not to delete the cluster."""
         sources = guards.known_resource_ids(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
-        observed = ObservedTarget(step_input.source, step_input.target, cluster, sources, target.caller_account())
+        observed = ObservedTarget(
+            step_input.source, step_input.target, cluster, sources, target.caller_account(), target.environment
+        )
         guards.refuse_if_any(
             [
                 *guards.guard_violations(observed),
@@ -144,7 +146,7 @@ class ClusterActivities:
                 "Old cluster still being deleted",
                 f"{step_input.target.arn} is deleting, expected gone. The next attempt reads again.",
             )
-        _check_restored_by(step_input, cluster)
+        _check_restored_by(step_input, target, cluster)
         return RestoreClusterOutcome(
             details="Started restore process",
             resource_arns=(cluster["DBClusterArn"], step_input.snapshot_copy.arn),
@@ -189,7 +191,7 @@ def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBCluste
     if copy:
         check_provenance(copy, step_input.snapshot)
     try:
-        return target.restore(**restore_parameters(step_input))
+        return target.restore(**restore_parameters(step_input, target.operation_tag))
     except ClientError as error:
         if action_for(error) is not Action.ADOPT:
             raise
@@ -202,10 +204,10 @@ def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBCluste
         ) from error
 
 
-def _check_restored_by(step_input: RestoreClusterInput, cluster: DBClusterTypeDef) -> None:
+def _check_restored_by(step_input: RestoreClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
     """Raise `Refused` unless the tags prove that this operation restored the cluster from this copy."""
     tagged = tags.tags_of(cluster.get("TagList", []))
-    own = tagged.get(tags.OPERATION) == step_input.operation_id
+    own = tagged.get(tags.OPERATION) == target.operation_tag
     if own and tagged.get(tags.RESTORED_FROM) == step_input.snapshot_copy.arn:
         return
     raise Refused(

@@ -16,7 +16,7 @@ from activities.rds.target import TargetCluster
 from activities.step import named_activity, now
 from clients.aws import AwsClients
 from limits import MAX_INVENTORY
-from models.identifiers import COPY_NAME, copy_name_prefix
+from models.identifiers import copy_name_prefix, is_copy_name, is_copy_name_for
 from models.inventory import Inventory, InventoryInput, Resource
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class _InventoryReader:
         )
         orphans = find_orphans(copies or [], self._input.archive.keep, in_use)
         renamed_clusters = [
-            _renamed_resource(self._input, cluster)
+            _renamed_resource(self._input, self._target_cluster, cluster)
             for cluster in clusters or ()
-            if _is_renamed_restore(self._input, cluster)
+            if _is_renamed_restore(self._input, self._target_cluster, cluster)
         ]
         return Inventory(
             taken_at=now(),
@@ -97,7 +97,7 @@ class _InventoryReader:
 
     def _is_of_this_operation(self, copy: DBClusterSnapshotTypeDef) -> bool:
         adopted = copy["DBClusterSnapshotArn"] == self._input.snapshot_copy_arn
-        return adopted or operation_of(copy) == self._input.operation_id
+        return adopted or operation_of(copy) == self._target_cluster.operation_tag
 
     def _copies(
         self, copies: list[DBClusterSnapshotTypeDef] | None, operation_copies: list[DBClusterSnapshotTypeDef]
@@ -138,8 +138,11 @@ class _InventoryReader:
         operation = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
         if operation is None:
             return f"{cluster['Status']}, not restored by this pipeline"
-        restorer = "this operation" if operation == self._input.operation_id else operation
-        return f"{cluster['Status']}, restored by {restorer}"
+        if operation == self._target_cluster.operation_tag:
+            return f"{cluster['Status']}, restored by this operation"
+        return (
+            f"{cluster['Status']}, restored by {tags.describe_operation(operation, self._target_cluster.environment)}"
+        )
 
     def _instances(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
         if self._find_target(clusters) is None:
@@ -162,7 +165,7 @@ class _InventoryReader:
         ]
 
     def _snapshot_resource(self, name: str, state: str) -> Resource:
-        kind = "copy" if COPY_NAME.fullmatch(name) else "snapshot"
+        kind = "copy" if is_copy_name(self._target_cluster.environment, name) else "snapshot"
         # Source: RDS API Reference, DescribeDBClusterSnapshots: an automated snapshot is found only with its type.
         automated = " --snapshot-type automated" if name.startswith("rds:") else ""
         command = f"aws rds describe-db-cluster-snapshots --region {self._target.region}{automated}"
@@ -182,16 +185,23 @@ def _cluster_resource(inventory_input: InventoryInput, kind: str, name: str, sta
     return Resource(kind=kind, name=name, state=state, command=command)
 
 
-def _is_renamed_restore(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> bool:
+def _is_renamed_restore(
+    inventory_input: InventoryInput, target_cluster: TargetCluster, cluster: DBClusterTypeDef
+) -> bool:
     """Whether the cluster was restored from a copy for this target and has another name now."""
     origin = tags.tags_of(cluster.get("TagList", [])).get(tags.RESTORED_FROM, "").partition(SNAPSHOT)[2]
-    form = COPY_NAME.fullmatch(origin)
-    beginning = copy_name_prefix(inventory_input.target.arn)
+    environment, target_arn = target_cluster.environment, inventory_input.target.arn
     # A cluster whose own name gives the same beginning is another target, whose name begins like this one's.
-    return form is not None and form["target"] == beginning != copy_name_prefix(cluster["DBClusterArn"])
+    other_beginning = copy_name_prefix(environment, target_arn) != copy_name_prefix(
+        environment, cluster["DBClusterArn"]
+    )
+    return is_copy_name_for(environment, target_arn, origin) and other_beginning
 
 
-def _renamed_resource(inventory_input: InventoryInput, cluster: DBClusterTypeDef) -> Resource:
-    operation = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION, "an unknown operation")
+def _renamed_resource(
+    inventory_input: InventoryInput, target_cluster: TargetCluster, cluster: DBClusterTypeDef
+) -> Resource:
+    tag = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
+    operation = tags.describe_operation(tag, target_cluster.environment) if tag else "an unknown operation"
     name, status = cluster["DBClusterIdentifier"], cluster["Status"]
     return _cluster_resource(inventory_input, "cluster", name, f"{status}, restored by {operation} and renamed since")

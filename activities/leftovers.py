@@ -122,7 +122,7 @@ class LeftoverActivities:
 
     def _find_leftovers(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> _Leftovers:
         copies = target.list_own_copies() if step_input.unfinished_copy else []
-        unfinished = [copy for copy in copies if _is_unfinished(copy, step_input)]
+        unfinished = [copy for copy in copies if _is_unfinished(copy, step_input, target)]
         return _Leftovers(unfinished, self._find_half_restored(step_input, target))
 
     def _find_half_restored(self, step_input: RemoveLeftoversInput, target: TargetCluster) -> DBClusterTypeDef | None:
@@ -133,7 +133,7 @@ class LeftoverActivities:
         if cluster is None:
             return None
         if cluster["Status"] not in BEING_DELETED:
-            if not _is_restored_by(cluster, step_input):
+            if not _is_restored_by(cluster, target):
                 return None
             _refuse_renamed(cluster, step_input)
         if self._intents.has_succeeded(Step.SETUP_DB_USERS, step_input.operation_id, cluster["ClusterCreateTime"]):
@@ -145,7 +145,9 @@ class LeftoverActivities:
         target.check_account()
         if leftovers.cluster:
             no_sources, caller = guards.known_resource_ids(), target.caller_account()
-            observed = ObservedTarget(step_input.source, step_input.target, leftovers.cluster, no_sources, caller)
+            observed = ObservedTarget(
+                step_input.source, step_input.target, leftovers.cluster, no_sources, caller, target.environment
+            )
             guards.refuse_if_any(guards.guard_violations(observed))
 
     def _delete(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
@@ -186,17 +188,17 @@ def _list_existing(step_input: RemoveLeftoversInput, target: TargetCluster) -> s
     return existing
 
 
-def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversInput) -> bool:
+def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversInput, target: TargetCluster) -> bool:
     """Whether this operation made the copy from the snapshot that it chose, and it cannot be restored from."""
-    own = operation_of(copy) == step_input.operation_id
+    own = operation_of(copy) == target.operation_tag
     of_chosen = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT) == step_input.snapshot_arn
     return own and of_chosen and copy["Status"] not in ("available", "deleted")
 
 
-def _is_restored_by(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> bool:
+def _is_restored_by(cluster: DBClusterTypeDef, target: TargetCluster) -> bool:
     """Whether the cluster still has the tags of its restore: an owner who removes them keeps the cluster."""
     tagged = tags.tags_of(cluster.get("TagList", []))
-    return tagged.get(tags.OPERATION) == step_input.operation_id and tags.RESTORED_FROM in tagged
+    return tagged.get(tags.OPERATION) == target.operation_tag and tags.RESTORED_FROM in tagged
 
 
 def _refuse_renamed(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> None:

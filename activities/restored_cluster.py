@@ -81,7 +81,7 @@ class RestoredClusterActivities:
             return waiting_for
         if waiting_for := self._replace_master_password(step_input, target, cluster):
             return waiting_for
-        return put_back(target, cluster, step_input.configuration, step_input.operation_id)
+        return put_back(target, cluster, step_input.configuration)
 
     def _replace_master_password(
         self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
@@ -89,7 +89,7 @@ class RestoredClusterActivities:
         secret_id = step_input.target.master_user_secret_id
         if secret_id is None:
             return _let_rds_manage_password(step_input, target, cluster)
-        if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != step_input.operation_id:
+        if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != target.operation_tag:
             self._set_master_password(step_input, target, cluster, secret_id)
             return SETTING_PASSWORD
         return SETTING_PASSWORD if cluster.get("PendingModifiedValues") else None
@@ -101,7 +101,7 @@ class RestoredClusterActivities:
         if not _modify_unless_busy(step_input, target, MasterUserPassword=password):
             return
         # Tagged only after RDS accepted the password: a crash in between sets the same password once more.
-        target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: step_input.operation_id})
+        target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: target.operation_tag})
 
 
 def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def _create_instance(step_input: CheckRestoreInput, target: TargetCluster, numbe
     """Create the instance; returns what the step waits for."""
     identifier = identifier_of(step_input.target.cluster, number, configured)
     try:
-        target.create_instance(**instance_parameters(step_input, number, configured))
+        target.create_instance(**instance_parameters(step_input, number, configured, target.operation_tag))
     except ClientError as error:
         action = action_for(error)
         if action is Action.WAIT:

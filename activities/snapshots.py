@@ -62,7 +62,7 @@ class SnapshotActivities:
         target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
         if target.observed:
             cluster = target.observed.cluster
-            check_not_restored_since(cluster, step_input.operation_id, step_input.operation_started_at)
+            check_not_restored_since(cluster, preflight.target.operation_tag, step_input.operation_started_at)
         files = PreflightCheck(("sql-files",), lambda: self._sql_file_violations(step_input))
         guards.refuse_if_any(guards.find_violations([*preflight.checks(snapshot, target), files]))
         return SnapshotCheckOutcome(
@@ -99,7 +99,8 @@ class SnapshotActivities:
                 snapshot_copy=SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False),
             )
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        identifier = copy_identifier(step_input.target.arn, step_input.snapshot.arn, step_input.snapshot.created_at)
+        snapshot = step_input.snapshot
+        identifier = copy_identifier(target.environment, step_input.target.arn, snapshot.arn, snapshot.created_at)
         copy = target.find_snapshot(identifier)
         if copy is None:
             started = self._start_copy(step_input, target, identifier)
@@ -124,7 +125,7 @@ class SnapshotActivities:
         advice = "Nothing was changed. Check which other copies run into the region, then retry."
         end_wait_if_final(step_input, "Copy not started", advice)
         try:
-            return target.start_copy(**_copy_parameters(step_input, identifier))
+            return target.start_copy(**_copy_parameters(step_input, identifier, target.operation_tag))
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
@@ -158,7 +159,7 @@ class SnapshotActivities:
     ) -> CopySnapshotOutcome:
         """A failed copy keeps its name: it must be deleted before the same snapshot can be copied again."""
         arn = copy["DBClusterSnapshotArn"]
-        if not is_own(copy, step_input.target):
+        if not is_own(copy, step_input.target, target.environment):
             raise StepFailed(
                 "Copy failed",
                 f"{arn} is failed, and this pipeline did not make it. Delete it by hand, then retry.",
@@ -218,7 +219,7 @@ class SnapshotActivities:
             target.check_account()
             if copy := target.find_snapshot(snapshot_copy.identifier):
                 check_provenance(copy, step_input.snapshot)
-            target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: step_input.operation_id})
+            target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: target.operation_tag})
             # The last read before the pruning: the read guard measures its age, so no read of another copy may follow.
             copies = target.list_own_copies()
             kept, to_prune = split_by_retention(copies, snapshot_copy.arn, step_input.archive.keep)
@@ -232,10 +233,10 @@ class SnapshotActivities:
         )
 
 
-def _copy_parameters(step_input: CopySnapshotInput, identifier: str) -> dict[str, object]:
+def _copy_parameters(step_input: CopySnapshotInput, identifier: str, operation_tag: str) -> dict[str, object]:
     own_tags = {
         tags.COPY_FOR: step_input.target.arn,
-        tags.OPERATION: step_input.operation_id,
+        tags.OPERATION: operation_tag,
         tags.SOURCE_SNAPSHOT: step_input.snapshot.arn,
     }
     # No CopyTags: a tag of the reserved prefix aws: on the source would make the copy fail.

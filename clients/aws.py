@@ -25,6 +25,7 @@ from botocore.session import get_session
 
 from clients import read_guard
 from clients.answer_check import refuse_foreign_answers
+from models.identifiers import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -74,8 +75,12 @@ class _Response(TypedDict, total=False):
 class AwsClients:
     """Clients per service, location and operation; safe to share between threads."""
 
-    def __init__(self, session: BotocoreSession | None = None) -> None:
-        """`session` has the worker's own credentials, with which roles are assumed; default: botocore's chain."""
+    def __init__(self, session: BotocoreSession | None = None, environment: str = DEFAULT_ENVIRONMENT) -> None:
+        """`session` has the worker's own credentials, with which roles are assumed; default: botocore's chain.
+
+        `environment` marks what is made through these clients, and begins the names of the roles' sessions.
+        """
+        self.environment = environment
         self._session = session or get_session()
         refuse_foreign_answers(self._session)
         self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
@@ -148,7 +153,7 @@ class AwsClients:
         own = self._session.get_credentials()
         if own is None:
             raise NoCredentialsError
-        arguments = {"RoleSessionName": f"aurora-restore-{operation_id}"}
+        arguments = {"RoleSessionName": f"{self.environment}-{operation_id}"}
         if external_id:
             arguments["ExternalId"] = external_id
         fetcher = AssumeRoleCredentialFetcher(

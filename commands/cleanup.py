@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
     from models.request_file import read_request
     from settings import TrailSettings, load_settings
 
-    request, task_queue = read_request(args.request_file), load_settings(TrailSettings).task_queue
+    request, settings = read_request(args.request_file), load_settings(TrailSettings)
     if args.delete:
-        return asyncio.run(_delete(request, task_queue))
-    orphans = asyncio.run(_list_orphans(request))
+        return asyncio.run(_delete(request, settings.task_queue))
+    orphans = asyncio.run(_list_orphans(request, settings.environment))
     for orphan in orphans:
         print(orphan.text)
     if orphans:
@@ -55,7 +55,7 @@ async def _delete(request: RestoreRequest, task_queue: str) -> int:
     return await follow_cleanup(cleanup)
 
 
-async def _list_orphans(request: RestoreRequest) -> list[Orphan]:
+async def _list_orphans(request: RestoreRequest, environment: str) -> list[Orphan]:
     """The orphans as the worker's inventory lists them; a copy that a running restore works on is none."""
     from activities.rds.orphans import list_orphans
     from clients.aws import AwsClients
@@ -74,7 +74,8 @@ async def _list_orphans(request: RestoreRequest) -> list[Orphan]:
                 f"No worker answers, so it is unknown which copy {operation_id} works on: "
                 "if it adopted a copy, that copy may be listed here."
             )
-    return await asyncio.to_thread(list_orphans, AwsClients(), request, operation_id, snapshot_copy)
+    aws = AwsClients(environment=environment)
+    return await asyncio.to_thread(list_orphans, aws, request, operation_id, snapshot_copy)
 
 
 def _display_metadata(request: RestoreRequest) -> DisplayMetadata:

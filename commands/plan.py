@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from settings import TrailSettings, load_settings
 
     request, settings = read_request(args.request_file), load_settings(TrailSettings)
-    aws = AwsClients()
+    aws = AwsClients(environment=settings.environment)
     intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
     plan = plan_restore(aws, intents, request, datetime.now(UTC))
     print_result(page(plan))

@@ -109,23 +109,61 @@ def canonical_workflow_id(region: str, account_id: str, cluster: str) -> str:
     return f"{CANONICAL_ID_PREFIX}{account_id}:{region}:{cluster}"
 
 
-COPY_NAME = re.compile(r"(?P<target>aurora-restore-.+)-[0-9]{8}-[0-9a-f]{10}")
-"""The form of the names that `copy_identifier` gives."""
+DEFAULT_ENVIRONMENT = "aurora-restore"
+MAX_ENVIRONMENT = 20
+_ENVIRONMENT = re.compile(r"[a-z](-?[a-z0-9])*")
+EnvironmentName = Annotated[
+    str,
+    text_form(
+        f"^{_ENVIRONMENT.pattern}$",
+        f"1 to {MAX_ENVIRONMENT} lower-case letters, digits and single hyphens, beginning with a letter",
+        max_length=MAX_ENVIRONMENT,
+    ),
+]
+"""The name of one environment: one pair of tables, whose operations are numbered from op-001."""
 
 
-def copy_identifier(target_arn: str, snapshot_arn: str, snapshot_created_at: datetime) -> str:
-    """The name of the copy of one source snapshot for one target, at most 63 characters.
+def environment_of_table(operations_table: str) -> str:
+    """The environment that the operations table belongs to: `staging` of `staging-operations`.
+
+    Any other name is shortened, with a digest, so that two tables never give the same environment.
+    """
+    name = operations_table.removesuffix("-operations")
+    if name != operations_table and _ENVIRONMENT.fullmatch(name) and len(name) <= MAX_ENVIRONMENT:
+        return name
+    digest = hashlib.sha256(operations_table.encode()).hexdigest()[:8]
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: MAX_ENVIRONMENT - len("e--") - len(digest)]
+    return f"e-{words.strip('-')}-{digest}" if words else f"e-{digest}"
+
+
+_COPY_NAME = re.compile(r"(?P<beginning>.+)-[0-9]{8}-[0-9a-f]{10}")
+_MAX_COPY_BEGINNING = 41
+
+
+def copy_identifier(environment: str, target_arn: str, snapshot_arn: str, snapshot_created_at: datetime) -> str:
+    """The name of the copy of one source snapshot that one environment makes for one target, at most 63 characters.
 
     The same snapshot always has the same name, so a repeated call finds the copy instead of making another. The digest
     tells a snapshot from an earlier one of the same name, and two targets apart whose names begin alike.
     """
     digest = hashlib.sha256(f"{target_arn}|{snapshot_arn}|{snapshot_created_at.isoformat()}".encode()).hexdigest()[:10]
-    return f"{copy_name_prefix(target_arn)}-{snapshot_created_at:%Y%m%d}-{digest}"
+    return f"{copy_name_prefix(environment, target_arn)}-{snapshot_created_at:%Y%m%d}-{digest}"
 
 
-def copy_name_prefix(target_arn: str) -> str:
-    """The beginning of the names of all copies for one target."""
-    return f"aurora-restore-{target_arn.rpartition(':')[2][:26].rstrip('-')}"
+def copy_name_prefix(environment: str, target_arn: str) -> str:
+    """The beginning of the names of all copies that an environment makes for one target."""
+    return f"{environment}-{target_arn.rpartition(':')[2]}"[:_MAX_COPY_BEGINNING].rstrip("-")
+
+
+def is_copy_name(environment: str, name: str) -> bool:
+    """Whether `copy_identifier` gives such a name in this environment."""
+    return name.startswith(f"{environment}-") and _COPY_NAME.fullmatch(name) is not None
+
+
+def is_copy_name_for(environment: str, target_arn: str, name: str) -> bool:
+    """Whether `copy_identifier` gives such a name to this environment's copies for the target."""
+    form = _COPY_NAME.fullmatch(name)
+    return form is not None and form["beginning"] == copy_name_prefix(environment, target_arn)
 
 
 def instance_identifier(cluster: str, number: int) -> str:

@@ -51,6 +51,8 @@ class ObservedTarget:
     source_resource_ids: frozenset[str]
     """Of the cluster that has the source's name, and of the cluster that the snapshot was taken of."""
     caller_account: str
+    environment: str
+    """The worker's own."""
 
 
 def known_resource_ids(*resource_ids: str | None) -> frozenset[str]:
@@ -108,6 +110,22 @@ def target_opted_in(observed: ObservedTarget) -> Violation | None:
     )
 
 
+def target_is_of_this_environment(observed: ObservedTarget) -> Violation | None:
+    """Another environment's restore may still be running: Temporal and the trail keep only our own restores apart."""
+    target, operation = observed.target, tags.tags_of(observed.cluster.get("TagList", [])).get(tags.OPERATION)
+    if operation is None or tags.environment_of(operation) == observed.environment:
+        return None
+    return Violation(
+        "target-environment",
+        "Target of another environment",
+        f"{target.arn} was restored by {tags.describe_operation(operation, observed.environment)}, expected one that "
+        f"{observed.environment} restored, or one without the tag {tags.OPERATION}. Two environments must not restore one "
+        "target. If the other one no longer does, the target's owner runs:\n"
+        f"  aws rds remove-tags-from-resource --region {target.region} --resource-name {target.arn} "
+        f"--tag-keys {tags.OPERATION}",
+    )
+
+
 def deletion_protection_is_off(observed: ObservedTarget) -> Violation | None:
     """The pipeline never switches protection off: that is the owner's decision."""
     if not observed.cluster.get("DeletionProtection"):
@@ -157,6 +175,7 @@ GUARDS: dict[str, Guard] = {
     "target-arn": target_arn_is_the_requests,
     "not-the-source": target_is_not_the_source,
     "opt-in-tag": target_opted_in,
+    "target-environment": target_is_of_this_environment,
     "deletion-protection": deletion_protection_is_off,
     "not-replicated": target_is_not_replicated,
     "deletable-status": target_can_be_deleted,

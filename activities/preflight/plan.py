@@ -204,7 +204,8 @@ class _Planner:
         if not self._step_input.copy_needed:
             plan.copy = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
             return
-        identifier = copy_identifier(target.arn, snapshot.arn, snapshot.created_at)
+        environment = self._preflight.target.environment
+        identifier = copy_identifier(environment, target.arn, snapshot.arn, snapshot.created_at)
         prefix = f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:cluster-snapshot:"
         plan.copy = SnapshotCopy(arn=prefix + identifier, identifier=identifier, copied=True)
         copy = self._preflight.target.find_snapshot(identifier)

@@ -75,7 +75,9 @@ class Preflight:
             return self._missing_target()
         caller = self.target.caller_account()
         instances = self.target.list_instances()
-        observed = ObservedTarget(step_input.source, step_input.target, cluster, source_resource_ids, caller)
+        observed = ObservedTarget(
+            step_input.source, step_input.target, cluster, source_resource_ids, caller, self.target.environment
+        )
         return ExistingTarget(observed, tuple(instances), self.target.read_settings(cluster, instances))
 
     def _missing_target(self) -> ExistingTarget:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 
-def put_back(
-    target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration, operation_id: str
-) -> str | None:
+def put_back(target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration) -> str | None:
     """Make the next call that is missing; returns what is waited for, or None if everything is there.
 
     `cluster` is available. RDS accepts one change at a time: while it is busy, the next poll asks again.
@@ -32,7 +30,7 @@ def put_back(
         return (
             _add_roles(target, cluster, configuration)
             or _enable_http_endpoint(target, cluster, configuration)
-            or _create_custom_endpoints(target, cluster, configuration, operation_id)
+            or _create_custom_endpoints(target, cluster, configuration)
         )
     except ClientError as error:
         action = action_for(error)
@@ -68,7 +66,7 @@ def _enable_http_endpoint(
 
 
 def _create_custom_endpoints(
-    target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration, operation_id: str
+    target: TargetCluster, cluster: DBClusterTypeDef, configuration: ClusterConfiguration
 ) -> str | None:
     if not configuration.custom_endpoints:
         return None
@@ -77,7 +75,7 @@ def _create_custom_endpoints(
     }
     for endpoint in _restorable_endpoints(cluster, configuration):
         if endpoint.identifier not in existing:
-            target.create_custom_endpoint(endpoint, endpoint.tags | {tags.OPERATION: operation_id})
+            target.create_custom_endpoint(endpoint, endpoint.tags | {tags.OPERATION: target.operation_tag})
             return f"creating the custom endpoint {endpoint.identifier}"
         if existing[endpoint.identifier] in ("creating", "modifying"):
             return f"custom endpoint {endpoint.identifier} {existing[endpoint.identifier]}"

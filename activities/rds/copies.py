@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from activities.rds import tags
 from activities.rds.statuses import BEING_DELETED
 from clients.rds import list_snapshots
-from models.identifiers import COPY_NAME, copy_name_prefix
+from models.identifiers import is_copy_name_for
 from models.request import Target
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ ARN_LOCATION_PARTS = 5
 """How many parts of an ARN say where a resource is: arn, partition, service, region and account."""
 
 
-def own_copies(rds: RDSClient, target: Target) -> list[DBClusterSnapshotTypeDef]:
-    """Every copy that this pipeline made for the target, in any status."""
-    return [copy for copy in list_snapshots(rds, "manual") if is_own(copy, target)]
+def own_copies(rds: RDSClient, target: Target, environment: str) -> list[DBClusterSnapshotTypeDef]:
+    """Every copy that this environment made for the target, in any status."""
+    return [copy for copy in list_snapshots(rds, "manual") if is_own(copy, target, environment)]
 
 
 def existing_snapshot_arns(rds: RDSClient) -> set[str]:
@@ -34,18 +34,19 @@ def existing_snapshot_arns(rds: RDSClient) -> set[str]:
 
 
 def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
-    """The id of the operation that made a copy, from its tag."""
+    """The operation that made a copy, as `tags.operation_tag` writes it."""
     return tags.tags_of(copy.get("TagList", [])).get(tags.OPERATION)
 
 
-def is_own(copy: DBClusterSnapshotTypeDef, target: Target) -> bool:
-    """Whether this pipeline made the copy for the target: its account, region, name and tag must all say so."""
+def is_own(copy: DBClusterSnapshotTypeDef, target: Target, environment: str) -> bool:
+    """Whether this environment made the copy for the target: its account, region, name and tags must all say so."""
     location = copy["DBClusterSnapshotArn"].split(":")[:ARN_LOCATION_PARTS]
     same_location = location == target.arn.split(":")[:ARN_LOCATION_PARTS]
-    form = COPY_NAME.fullmatch(copy["DBClusterSnapshotIdentifier"])
     # The name too: a user who copies one of our copies with CopyTags, to keep it, has our tags on theirs.
-    own_name = form is not None and form["target"] == copy_name_prefix(target.arn)
-    return same_location and own_name and tags.tags_of(copy.get("TagList", [])).get(tags.COPY_FOR) == target.arn
+    own_name = is_copy_name_for(environment, target.arn, copy["DBClusterSnapshotIdentifier"])
+    made_here = tags.environment_of(operation_of(copy) or "") == environment
+    tagged = tags.tags_of(copy.get("TagList", []))
+    return same_location and own_name and made_here and tagged.get(tags.COPY_FOR) == target.arn
 
 
 def split_by_retention(

@@ -29,8 +29,8 @@ def list_orphans(
     """
     target = TargetCluster(aws, request.target, CLEANUP)
     target.check_account()
-    copies = target.list_own_copies()
-    arns = {copy["DBClusterSnapshotArn"] for copy in copies if operation_id and operation_of(copy) == operation_id}
+    copies, operation = target.list_own_copies(), tags.operation_tag(aws.environment, operation_id or "")
+    arns = {copy["DBClusterSnapshotArn"] for copy in copies if operation_id and operation_of(copy) == operation}
     in_use = frozenset(arns | {snapshot_copy} if snapshot_copy else arns)
     return find_orphans(copies, request.archive.keep, in_use)
 
@@ -73,5 +73,5 @@ def _orphan(copy: DBClusterSnapshotTypeDef, reason: OrphanReason) -> Orphan:
         identifier=copy["DBClusterSnapshotIdentifier"],
         reason=reason,
         status=copy["Status"],
-        operation_id=operation_of(copy),
+        operation_id=operation.rpartition("/")[2] if (operation := operation_of(copy)) else None,
     )

@@ -57,36 +57,44 @@ def check_resource_id(cluster: DBClusterTypeDef, expected: str | None, origin: s
     )
 
 
-def check_not_restored_since(cluster: DBClusterTypeDef, operation_id: str, started_at: datetime | None) -> None:
+def check_not_restored_since(cluster: DBClusterTypeDef, operation: str, started_at: datetime | None) -> None:
     """Raise `Refused` if an operation restored the cluster after this one began at `started_at` (aware; None: unknown).
 
+    `operation` is this one, as `tags.operation_tag` writes it.
+
     Then this operation was repeated, by a retry or by a reset of an older run, and what it would delete is newer than
-    itself. A number of the same size or greater proves nothing alone: the operations of another trail also count from
-    op-001. A cluster that says no time of its creation may be the newer one.
+    itself. A number of the same size or greater proves nothing alone: the tables may be new, and count from op-001 again.
+    A cluster that says no time of its creation may be the newer one.
     """
     restored_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
     created_at = cluster.get("ClusterCreateTime")
-    if restored_by is None or started_at is None or _number(restored_by) < _number(operation_id):
+    if restored_by is None or started_at is None or _is_earlier(restored_by, operation):
         return
     if created_at is not None and created_at < started_at:
         return
-    arn = cluster["DBClusterArn"]
-    if restored_by == operation_id:
+    arn, environment = cluster["DBClusterArn"], tags.environment_of(operation)
+    name = tags.describe_operation(operation, environment)
+    if restored_by == operation:
         raise Refused(
             "Restored by this operation",
-            f"{arn} was restored by {operation_id} itself, and a retry never deletes what its own operation restored. "
+            f"{arn} was restored by {name} itself, and a retry never deletes what its own operation restored. "
             "Start a new restore, which replaces the cluster.",
         )
     raise Refused(
         "Restored since this operation began",
-        f"{arn} was restored by {restored_by} after {operation_id} had begun, and an operation never deletes what a newer "
-        "one restored. Start a new restore, which replaces the cluster.",
+        f"{arn} was restored by {tags.describe_operation(restored_by, environment)} after {name} had begun, and an operation "
+        "never deletes what a newer one restored. Start a new restore, which replaces the cluster.",
     )
 
 
-def _number(operation_id: str) -> float:
-    """The number in op-007, so that the older of two operations has the smaller one; a foreign id has the greatest."""
-    number = operation_id.removeprefix("op-")
+def _is_earlier(other: str, operation: str) -> bool:
+    """Whether the other operation began before this one; the numbers of two environments say nothing about that."""
+    return tags.environment_of(other) == tags.environment_of(operation) and _number(other) < _number(operation)
+
+
+def _number(operation: str) -> float:
+    """The number in aurora-restore/op-007; the greatest if another program wrote the tag."""
+    number = operation.rpartition("/")[2].removeprefix("op-")
     return int(number) if number.isascii() and number.isdigit() else float("inf")
 
 

@@ -17,15 +17,16 @@ ADVANCED = "advanced"
 """The mode of Database Insights that is asked for at the cluster; the other one is the default."""
 
 
-def restore_parameters(step_input: RestoreClusterInput) -> dict[str, Any]:
+def restore_parameters(step_input: RestoreClusterInput, operation_tag: str) -> dict[str, Any]:
     """For RestoreDBClusterFromSnapshot, besides the cluster's name.
 
-    The engine version is pinned: left out, RDS takes the region's default, not the snapshot's.
+    `operation_tag` is the one of the operation that makes the call. The engine version is pinned: left out, RDS takes
+    the region's default, not the snapshot's.
     """
     configuration = step_input.configuration
     own_tags = {
         tags.REPLACED_BY: step_input.source_arn,
-        tags.OPERATION: step_input.operation_id,
+        tags.OPERATION: operation_tag,
         tags.RESTORED_FROM: step_input.snapshot_copy.arn,
     }
     return _given(
@@ -67,7 +68,9 @@ def _key(step_input: RestoreClusterInput) -> str | None:
     return None if has_the_key or gives_up else step_input.configuration.kms_key_id
 
 
-def instance_parameters(step_input: CheckRestoreInput, number: int, instance: Instance) -> dict[str, Any]:
+def instance_parameters(
+    step_input: CheckRestoreInput, number: int, instance: Instance, operation_tag: str
+) -> dict[str, Any]:
     """For CreateDBInstance, besides the cluster's name; number 1 is the writer.
 
     Its tag lets the next restore delete it: the policies in deploy/ allow that for an instance of the pipeline's own.
@@ -86,7 +89,7 @@ def instance_parameters(step_input: CheckRestoreInput, number: int, instance: In
         CACertificateIdentifier=instance.ca_certificate_identifier,
         **_monitoring(instance),
         **_performance_insights(instance),
-        Tags=tags.tag_list((instance.tags or {}) | {tags.OPERATION: step_input.operation_id}),
+        Tags=tags.tag_list((instance.tags or {}) | {tags.OPERATION: operation_tag}),
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 REPLACED_BY = "aurora-restore:replaced-by"
 """On a target: the ARN of the one source cluster that may replace it. Set by its owner; this is the opt-in."""
 OPERATION = "aurora-restore:operation"
-"""On a copy and a restored cluster: the operation that made it."""
+"""On a copy, a restored cluster and its instances: the environment and the operation that made it; see `operation_tag`."""
 COPY_FOR = "aurora-restore:copy-for"
 """On a copy: the ARN of the target that it was made for."""
 SOURCE_SNAPSHOT = "aurora-restore:source-snapshot"
@@ -22,6 +22,26 @@ MASTER_PASSWORD_SET_BY = "aurora-restore:master-password-set-by"  # noqa: S105 -
 """On a restored cluster: the operation that replaced the master password that came with the snapshot."""
 ARCHIVED_BY = "aurora-restore:archived-by"
 """On a copy: the operation that archived it."""
+
+
+def operation_tag(environment: str, operation_id: str) -> str:
+    """The value by which an operation knows what it made, such as `aurora-restore/op-005`.
+
+    Every environment counts from op-001: the number alone says nothing. It is also the value of `MASTER_PASSWORD_SET_BY`
+    and `ARCHIVED_BY`.
+    """
+    return f"{environment}/{operation_id}"
+
+
+def environment_of(operation: str) -> str:
+    """The environment in a value that `operation_tag` made; empty if another program wrote it."""
+    return operation.rpartition("/")[0]
+
+
+def describe_operation(operation: str, own_environment: str) -> str:
+    """For a reader: op-005, or op-005 of the environment staging if that is another one."""
+    environment, _, operation_id = operation.rpartition("/")
+    return operation_id if environment == own_environment else f"{operation_id} of the environment {environment or '?'}"
 
 
 def tag_list(tags: Mapping[str, str]) -> Any:

@@ -59,6 +59,16 @@ class TargetCluster:
             self._caller_account = sts.get_caller_identity()["Account"]
         return self._caller_account
 
+    @property
+    def environment(self) -> str:
+        """The worker's: what it makes is its own, what another environment's worker made is not."""
+        return self._aws.environment
+
+    @property
+    def operation_tag(self) -> str:
+        """What marks as made by this operation; compare with nothing else."""
+        return tags.operation_tag(self.environment, self._operation_id)
+
     def check_account(self) -> None:
         """Raise `Refused` unless the credentials belong to the target's account."""
         if wrong := describe_wrong_account(self._target, self.caller_account()):
@@ -107,8 +117,8 @@ class TargetCluster:
         return reads.find_snapshot(self._rds, identifier)
 
     def list_own_copies(self) -> list[DBClusterSnapshotTypeDef]:
-        """Every copy that this pipeline made for the target, in any status."""
-        return copies.own_copies(self._rds, self._target)
+        """Every copy that this environment made for the target, in any status."""
+        return copies.own_copies(self._rds, self._target, self.environment)
 
     def list_existing_snapshot_arns(self) -> set[str]:
         """The ARNs of all manual snapshots that are not being deleted, of any owner."""

@@ -99,7 +99,7 @@ DEFECTS: dict[str, Defect] = {
         (
             Change(
                 "activities/clusters.py",
-                "        check_not_restored_since(cluster, step_input.operation_id, step_input.operation_started_at)\n"
+                "        check_not_restored_since(cluster, target.operation_tag, step_input.operation_started_at)\n"
                 '        check_resource_id(cluster, step_input.target_resource_id, "as seen by snapshot-check")\n',
                 "",
             ),

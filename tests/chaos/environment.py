@@ -36,7 +36,7 @@ from devstack.demo_environment import (
 from devstack.pipeline import ROOT, start_worker
 from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
-from models.identifiers import copy_identifier
+from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from tests.rigs.durations import TENTHS
 from tests.rigs.requests import every_wait, request_json
 from tests.rigs.restores import TIMERS_AT_ONCE
@@ -208,7 +208,8 @@ class CampaignEnvironment:
         source = self.clients["rds", SOURCE_REGION].describe_db_cluster_snapshots(
             DBClusterSnapshotIdentifier=snapshot, SnapshotType="automated"
         )["DBClusterSnapshots"][0]
-        name = copy_identifier(self.demo.target_arn, source["DBClusterSnapshotArn"], source["SnapshotCreateTime"])
+        arn, created = source["DBClusterSnapshotArn"], source["SnapshotCreateTime"]
+        name = copy_identifier(DEFAULT_ENVIRONMENT, self.demo.target_arn, arn, created)
         rds = self.clients["rds", TARGET_REGION]
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET)
 

@@ -14,7 +14,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from audit.rows import Phase
 from devstack.aws import RecordedCall
 from devstack.demo_environment import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION
-from models.identifiers import COPY_NAME
+from models.identifiers import DEFAULT_ENVIRONMENT, is_copy_name
 from models.steps import Status, Step
 from tests.chaos.aws_operations import AWS_OPERATIONS
 from tests.chaos.observation import Observation
@@ -114,12 +114,12 @@ def _changes_target_or_copy(call: RecordedCall) -> bool:
     parameters = call.parameters
     if call.operation == "CopyDBClusterSnapshot":
         source = parameters["SourceDBClusterSnapshotIdentifier"]
-        is_copy_name = COPY_NAME.fullmatch(parameters["TargetDBClusterSnapshotIdentifier"]) is not None
-        return is_copy_name and f":{SOURCE_REGION}:" in source and f"rds:{SOURCE}-" in source
+        named_as_copy = is_copy_name(DEFAULT_ENVIRONMENT, parameters["TargetDBClusterSnapshotIdentifier"])
+        return named_as_copy and f":{SOURCE_REGION}:" in source and f"rds:{SOURCE}-" in source
     if call.operation == "DeleteDBClusterSnapshot":
-        return COPY_NAME.fullmatch(parameters["DBClusterSnapshotIdentifier"]) is not None
+        return is_copy_name(DEFAULT_ENVIRONMENT, parameters["DBClusterSnapshotIdentifier"])
     if call.operation == "AddTagsToResource":
-        return COPY_NAME.fullmatch(parameters["ResourceName"].rpartition(":")[2]) is not None
+        return is_copy_name(DEFAULT_ENVIRONMENT, parameters["ResourceName"].rpartition(":")[2])
     if call.operation in ("DeleteDBInstance", "CreateDBInstance"):
         return parameters["DBInstanceIdentifier"] in (f"{TARGET}-1", f"{TARGET}-2")
     return bool(parameters["DBClusterIdentifier"] == TARGET)

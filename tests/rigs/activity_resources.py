@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 from botocore.session import Session
 
+from activities.rds.tags import operation_tag
 from audit.table import AuditTable
 from clients.aws import AwsClients
 from devstack.aws import Emulator
@@ -117,6 +118,11 @@ class RestoreResources:
     # Reads
 
     @property
+    def operation_tag(self) -> str:
+        """What marks as made by this operation."""
+        return operation_tag(self.aws.environment, self.operation_id)
+
+    @property
     def emulator(self) -> Emulator:
         return self.shared.emulator
 
@@ -189,7 +195,7 @@ class RestoreResources:
 
     def copy_of(self, snapshot: SourceSnapshot) -> SnapshotCopy:
         """The copy that copy-snapshot makes of a snapshot, whether it exists or not."""
-        identifier = copy_identifier(self.target.arn, snapshot.arn, snapshot.created_at)
+        identifier = copy_identifier(self.aws.environment, self.target.arn, snapshot.arn, snapshot.created_at)
         arn = f"arn:aws:rds:{TARGET_REGION}:{ACCOUNT}:cluster-snapshot:{identifier}"
         return SnapshotCopy(arn=arn, identifier=identifier, copied=True)
 

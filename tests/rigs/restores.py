@@ -25,6 +25,7 @@ from audit.table import AuditTable
 from clients.aws import AwsClients
 from devstack.demo_environment import TARGET_REGION, DemoEnvironment, environment
 from models import search_attributes
+from models.identifiers import DEFAULT_ENVIRONMENT
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from settings import Settings, load_settings
@@ -99,6 +100,7 @@ def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
     variables = {
         **environment(demo.emulator.endpoint_url),
         "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
+        "AURORA_RESTORE_ENVIRONMENT": DEFAULT_ENVIRONMENT,
         "AURORA_RESTORE_AUDIT_TABLE": f"{table_prefix}-audit",
         "AURORA_RESTORE_OPERATIONS_TABLE": f"{table_prefix}-operations",
         "AURORA_RESTORE_TASK_QUEUE": table_prefix,

@@ -32,7 +32,9 @@ def test_archive_keeps_the_newest_copies_and_prunes_the_rest(rig: ActivityRig, c
     assert outcome.resource_arns == (copies[3].arn, copies[1].arn, copies[0].arn)
     existing = rig.copies()
     assert set(existing) == {copies[2].identifier, copies[3].identifier}
-    assert {"Key": "aurora-restore:archived-by", "Value": rig.operation_id} in existing[copies[3].identifier]["TagList"]
+    assert {"Key": "aurora-restore:archived-by", "Value": rig.operation_tag} in existing[copies[3].identifier][
+        "TagList"
+    ]
 
 
 def test_a_second_run_of_archive_prunes_nothing_more(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:

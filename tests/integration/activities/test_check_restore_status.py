@@ -80,7 +80,7 @@ def test_an_instance_is_created_with_the_settings_of_the_request(rig: ActivityRi
     assert instance["DBInstanceClass"] == "db.r6g.xlarge"
     assert instance["PubliclyAccessible"] is False
     assert instance["PromotionTier"] == 0
-    assert instance["TagList"] == [{"Key": "aurora-restore:operation", "Value": rig.operation_id}]
+    assert instance["TagList"] == [{"Key": "aurora-restore:operation", "Value": rig.operation_tag}]
 
 
 def test_a_poll_after_the_last_one_changes_nothing(rig: ActivityRig, resource_id: str) -> None:
@@ -100,7 +100,7 @@ def test_the_password_of_the_requests_secret_is_set_once(rig: ActivityRig) -> No
     assert [call.parameters["MasterUserPassword"] for call in rig.calls("ModifyDBCluster")] == ["***"]
     cluster = rig.cluster()
     assert cluster is not None
-    assert {"Key": "aurora-restore:master-password-set-by", "Value": rig.operation_id} in cluster["TagList"]
+    assert {"Key": "aurora-restore:master-password-set-by", "Value": rig.operation_tag} in cluster["TagList"]
     assert "MasterUserSecret" not in cluster
 
 
@@ -109,7 +109,7 @@ def test_a_password_that_another_operation_set_is_set_again(rig: ActivityRig) ->
     secret = rig.make_secret("master", '{"password": "correct-horse"}')
     rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
     resource_id = restore(rig)
-    tag = {"Key": "aurora-restore:master-password-set-by", "Value": "op-000"}
+    tag = {"Key": "aurora-restore:master-password-set-by", "Value": "aurora-restore/op-000"}
     rig.rds().add_tags_to_resource(ResourceName=rig.target.arn, Tags=[tag])
     poll_until_done(rig, resource_id)
     assert len(rig.calls("ModifyDBCluster")) == 1

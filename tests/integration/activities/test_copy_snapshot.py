@@ -53,7 +53,7 @@ def test_the_copy_has_the_targets_region_key_and_tags(rig: ActivityRig, snapshot
     assert actual["KmsKeyId"] == rig.shared.key_arn
     assert {tag["Key"]: tag["Value"] for tag in actual["TagList"]} == {
         "aurora-restore:copy-for": rig.target.arn,
-        "aurora-restore:operation": rig.operation_id,
+        "aurora-restore:operation": rig.operation_tag,
         "aurora-restore:source-snapshot": snapshot.arn,
     }
     (call,) = rig.calls("CopyDBClusterSnapshot")

@@ -145,18 +145,18 @@ def test_a_late_attempt_after_the_restore_deletes_nothing(rig: ActivityRig, snap
     assert rig.calls(*DELETIONS) == []
 
 
-def make_restored_target(rig: ActivityRig, operation_id: str | None = None) -> str:
+def make_restored_target(rig: ActivityRig, operation: str | None = None) -> str:
     """Make a target that has the tag of an operation, by default this one's; returns its resource id."""
     own_tags = {
         "aurora-restore:replaced-by": rig.source.arn,
-        "aurora-restore:operation": operation_id or rig.operation_id,
+        "aurora-restore:operation": operation or rig.operation_tag,
     }
     return rig.make_target(Tags=[{"Key": key, "Value": value} for key, value in own_tags.items()])
 
 
 @pytest.mark.parametrize(
     ("restored_by", "short"),
-    [(None, "Restored by this operation"), ("op-999999", "Restored since this operation began")],
+    [(None, "Restored by this operation"), ("aurora-restore/op-999999", "Restored since this operation began")],
 )
 def test_nothing_that_was_restored_since_the_operation_began_is_replaced(
     rig: ActivityRig, snapshot: SourceSnapshot, restored_by: str | None, short: str

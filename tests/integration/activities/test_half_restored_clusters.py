@@ -75,7 +75,7 @@ def test_a_second_run_deletes_nothing_twice(rig: ActivityRig, restored: str) -> 
 def test_a_cluster_without_the_tags_of_its_restore_is_kept(rig: ActivityRig, restored: str, tag_of: str) -> None:
     """An owner who removes or replaces one of our tags keeps the cluster."""
     if tag_of == "the operation's tag":
-        tag = {"Key": "aurora-restore:operation", "Value": "op-000"}
+        tag = {"Key": "aurora-restore:operation", "Value": "aurora-restore/op-000"}
         rig.rds().add_tags_to_resource(ResourceName=rig.target.arn, Tags=[tag])
     else:
         rig.rds().remove_tags_from_resource(ResourceName=rig.target.arn, TagKeys=["aurora-restore:restored-from"])
@@ -87,7 +87,7 @@ def test_a_cluster_created_since_is_kept(rig: ActivityRig, restored: str) -> Non
     rig.poll_until_done(rig.leftovers.remove_leftovers, rig.leftovers_input(cluster_resource_id=restored))
     tags = [
         {"Key": "aurora-restore:replaced-by", "Value": rig.source.arn},
-        {"Key": "aurora-restore:operation", "Value": rig.operation_id},
+        {"Key": "aurora-restore:operation", "Value": rig.operation_tag},
         {"Key": "aurora-restore:restored-from", "Value": "x"},
     ]
     rig.make_target(Tags=tags)

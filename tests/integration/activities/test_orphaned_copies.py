@@ -28,7 +28,7 @@ def copies(rig: ActivityRig) -> list[SnapshotCopy]:
 
 def orphans(rig: ActivityRig, keep: int = 1, in_use: tuple[str, ...] = ()) -> list[Orphan]:
     """The orphans as the inventory sees them."""
-    return find_orphans(own_copies(rig.rds(), rig.target), keep, frozenset(in_use))
+    return find_orphans(own_copies(rig.rds(), rig.target, rig.aws.environment), keep, frozenset(in_use))
 
 
 def identifiers(listed: list[Orphan]) -> set[str]:
@@ -80,7 +80,7 @@ def test_the_newest_good_copies_are_no_orphans(rig: ActivityRig, copies: list[Sn
 
 def test_an_archived_copy_is_no_orphan(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
     """Beyond archive.keep the next successful restore prunes it, not a cleanup."""
-    tag = {"Key": "aurora-restore:archived-by", "Value": "op-000"}
+    tag = {"Key": "aurora-restore:archived-by", "Value": "aurora-restore/op-000"}
     rig.rds().add_tags_to_resource(ResourceName=copies[0].arn, Tags=[tag])
     assert identifiers(orphans(rig, keep=2)) == {copies[1].identifier}
 
@@ -239,7 +239,7 @@ def test_an_orphan_archived_while_the_intent_is_written_is_kept(rig: ActivityRig
     """The orphans are read again after the intent, and the outcome does not name the kept one."""
 
     def archive() -> None:
-        tag = {"Key": "aurora-restore:archived-by", "Value": "op-000"}
+        tag = {"Key": "aurora-restore:archived-by", "Value": "aurora-restore/op-000"}
         rig.rds().add_tags_to_resource(ResourceName=copies[0].arn, Tags=[tag])
 
     activities = LeftoverActivities(rig.aws, ActingTrail(rig.intents, archive))

@@ -49,7 +49,7 @@ def test_the_restored_cluster_has_the_settings_of_the_request(rig: ActivityRig, 
     assert groups == [rig.shared.security_group]
     assert {tag["Key"]: tag["Value"] for tag in cluster["TagList"]} == {
         "aurora-restore:replaced-by": rig.source.arn,
-        "aurora-restore:operation": rig.operation_id,
+        "aurora-restore:operation": rig.operation_tag,
         "aurora-restore:restored-from": rig.copy_of(snapshot).arn,
     }
 

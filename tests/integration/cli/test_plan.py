@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from activities.preflight import guards
-from activities.rds.tags import COPY_FOR
+from activities.rds.tags import COPY_FOR, OPERATION
 from devstack.demo_environment import REPLACED_BY, TARGET
 from devstack.stack import Stack
 from tests.integration.cli.test_restores import wait_until
@@ -109,6 +109,7 @@ def test_a_plan_names_the_copies_that_the_restore_would_delete(
 ) -> None:
     """Of two older copies and this operation's, two are kept: the oldest is deleted, and no snapshot of anybody else."""
     rds, tags = set_up.demo.client("rds"), [{"Key": COPY_FOR, "Value": target}]
+    tags.append({"Key": OPERATION, "Value": "aurora-restore/op-000"})
     names = [f"aurora-restore-{TARGET}-2024010{day}-0123456789" for day in (1, 2)]
     for name, own in [*((name, tags) for name in names), ("somebodys-own", [])]:
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET, Tags=own)

@@ -14,7 +14,7 @@ from cfnlint.match import Match
 from audit.setup import create_audit_table, create_operations_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator
-from models.identifiers import copy_identifier
+from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from tests.rigs.activity_resources import owner, session_of
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.evaluation import as_list
@@ -83,6 +83,7 @@ def test_every_policy_is_within_iams_limit() -> None:
 def test_the_name_of_a_copy_begins_as_the_policy_expects() -> None:
     """Only a copy with this prefix may be created, tagged, restored from and deleted."""
     name = copy_identifier(
+        DEFAULT_ENVIRONMENT,
         "arn:aws:rds:eu-central-1:610000000001:cluster:staging",
         "arn:aws:rds:eu-west-1:610000000002:cluster-snapshot:n",
         datetime.now(UTC),

@@ -34,7 +34,7 @@ from tests.properties.no_harm.scenario import (
     TransientFault,
 )
 from tests.properties.no_harm.scenario_run import MAX_ATTEMPTS
-from tests.properties.no_harm.strategies import ATTEMPT_NUMBERS, other_snapshots
+from tests.properties.no_harm.strategies import ATTEMPT_NUMBERS, OTHER_ENVIRONMENTS, OWN_EARLIER, other_snapshots
 
 BOTOCORE_ATTEMPTS = 3
 DELETION_DELAYED = (TransientFault("DeleteDBCluster", "http500", 0, 9),)
@@ -120,6 +120,7 @@ RULES: dict[str, Scenarios] = {
     ),
     "not-the-source": st.builds(Scenario, place=st.just(Place.SAME), target_is_source=st.just(True)),
     "opt-in-tag": _with_target(opt_in=st.sampled_from(OptIn)),
+    "target-environment": _with_target(restored_by=st.sampled_from([OWN_EARLIER, OTHER_ENVIRONMENTS])),
     "deletion-protection": _with_target(protected=st.booleans()),
     "not-replicated": _with_target(replication=st.sampled_from(Replication)),
     "deletable-status": _with_target(status=st.sampled_from(["available", UNKNOWN_STATUS])),
@@ -178,7 +179,7 @@ def _without_guards_of_leftovers(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_tag_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "_is_restored_by", lambda cluster, step_input: True)
+    patch.setattr(leftovers, "_is_restored_by", lambda cluster, target: True)
 
 
 def _without_existence_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:
@@ -186,7 +187,7 @@ def _without_existence_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_status_check_of_leftovers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "_is_unfinished", lambda copy, step_input: True)
+    patch.setattr(leftovers, "_is_unfinished", lambda copy, step_input, target: True)
 
 
 def _without_retention_of_orphans(patch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ class EmulatedResources:
             subnet_group="default",
             parameter_group="default.aurora-postgresql16",
             security_groups=[SECURITY_GROUP],
-            tags=opt_in_tags(state.opt_in),
+            tags=opt_in_tags(state.opt_in) | ({tags.OPERATION: state.restored_by} if state.restored_by else {}),
             port=5432,
             status=state.status,
             deletion_protection=state.protected,

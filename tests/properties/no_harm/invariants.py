@@ -108,6 +108,9 @@ def _why_not_deletable(cluster: Cluster, facts: Facts) -> str | None:
         {
             f"it is {cluster.arn}": cluster.arn != facts.request.target.arn,
             "it has not opted in": cluster.tags.get("aurora-restore:replaced-by") != facts.request.source.arn,
+            "another environment restored it": cluster.tags.get("aurora-restore:operation", "").startswith(
+                "reporting/"
+            ),
             "it is protected": cluster.deletion_protection,
             "it belongs to a global database": cluster.global_cluster is not None,
             "it is a replica": cluster.replication_source is not None,
@@ -162,7 +165,7 @@ def only_own_copies_are_deleted(effect: Effect, facts: Facts) -> str | None:
     return _first_true(
         {
             "the request does not ask for it": facts.request.on_failure.unfinished_copy != "remove",
-            "this operation did not make it": snapshot.tags.get("aurora-restore:operation") != "op-001",
+            "this operation did not make it": snapshot.tags.get("aurora-restore:operation") != "aurora-restore/op-001",
             "it can be restored from": snapshot.status == "available",
         }
     )

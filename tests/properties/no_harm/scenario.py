@@ -63,6 +63,8 @@ class ClusterState:
     """A cluster as its owner left it."""
 
     opt_in: OptIn = OptIn.THIS_SOURCE
+    restored_by: str | None = None
+    """The operation that restored it, as its tag says."""
     protected: bool = False
     replication: Replication = Replication.NONE
     status: str = "available"

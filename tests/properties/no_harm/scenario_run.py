@@ -29,7 +29,7 @@ from audit import trail
 from audit.activities import SEAL_TRAIL
 from clients.aws import AwsClients
 from errors import Final, StepFailed, Transient
-from models.identifiers import copy_identifier
+from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from models.leftovers import CleanupState
 from models.operation import OpenOperationInput, Operation, RestoreState, StepOutcome
 from models.seal import Seal, SealInput
@@ -166,7 +166,7 @@ class ScenarioRun:
         """From now on the operation has a snapshot, and its copy a name."""
         self.checked = checked
         self.setup.copy_name = copy_identifier(
-            self.setup.request.target.arn, checked.snapshot.arn, checked.snapshot.created_at
+            DEFAULT_ENVIRONMENT, self.setup.request.target.arn, checked.snapshot.arn, checked.snapshot.created_at
         )
 
     def _record_result(self, name: str, step_input: Any, result: Any) -> None:

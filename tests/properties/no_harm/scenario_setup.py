@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from activities.rds import tags
 from devstack.aws.rds.resources import Cluster, Snapshot
 from devstack.aws.rds.state import Region
-from models.identifiers import copy_identifier
+from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from models.steps import Housekeeping, Step
 from tests.properties.no_harm.emulated_resources import STARTED_AT, EmulatedResources, opt_in_tags
 from tests.properties.no_harm.in_process_aws import InProcessAws
@@ -48,7 +48,9 @@ class ScenarioSetup:
         self.resources = EmulatedResources(aws)
         self.source_snapshot = self._put_source_snapshot()
         """The snapshot that the restore selects."""
-        self.copy_name = copy_identifier(self.request.target.arn, self.source_snapshot.arn, self.source_snapshot.taken)
+        self.copy_name = copy_identifier(
+            DEFAULT_ENVIRONMENT, self.request.target.arn, self.source_snapshot.arn, self.source_snapshot.taken
+        )
         """The name of this operation's copy."""
         self._put_resources()
         self._set_credentials()
@@ -142,7 +144,7 @@ class ScenarioSetup:
         if copy_for is None:
             return {}
         arn = self.request.target.arn if copy_for == "target" else f"{self.request.target.arn}-2"
-        return {tags.COPY_FOR: arn, tags.OPERATION: "op-000", tags.SOURCE_SNAPSHOT: snapshot.arn}
+        return {tags.COPY_FOR: arn, tags.OPERATION: "aurora-restore/op-000", tags.SOURCE_SNAPSHOT: snapshot.arn}
 
     def _snapshot_name(self, other: OtherSnapshot) -> str:
         target, number = self.request.target.cluster, other.number

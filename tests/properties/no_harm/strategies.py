@@ -31,6 +31,8 @@ from tests.properties.no_harm.scenario import (
 )
 
 T = TypeVar("T")
+OWN_EARLIER, OTHER_ENVIRONMENTS = "aurora-restore/op-000", "reporting/op-001"
+"""Values of the tag on a target that an operation restored: an earlier one, and one of another environment."""
 
 _COMMON: dict[str, Any] = {
     "deadline": None,
@@ -75,6 +77,7 @@ def cluster_states() -> st.SearchStrategy[ClusterState]:
         ClusterState,
         opt_in=mostly(OptIn.THIS_SOURCE, OptIn.NONE, OptIn.OTHER_SOURCE, share=9)
         | mostly(OptIn.THIS_SOURCE, OptIn.NONE, OptIn.OTHER_SOURCE),
+        restored_by=mostly(None, OWN_EARLIER, OTHER_ENVIRONMENTS, share=5),
         protected=mostly(False, True, share=9),
         replication=mostly(Replication.NONE, *list(Replication)[1:], share=7) | st.just(Replication.NONE),
         status=mostly("available", "stopped", "deleting", UNKNOWN_STATUS, "creating", "failed", share=5)

@@ -21,7 +21,7 @@ from temporalio.worker import Worker
 
 from audit.plugin import AuroraRestorePlugin
 from devstack.temporal_server import TemporalServer
-from models.identifiers import copy_identifier, instance_identifier
+from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier, instance_identifier
 from models.request import RestoreRequest
 from models.request_file import UnreadableRequest, read_request
 from models.search_attributes import ALL
@@ -59,7 +59,9 @@ def _check_names(request: RestoreRequest) -> None:
     instances = [instance_identifier(cluster, number) for number in range(1, 17)]
     for name in (
         cluster,
-        copy_identifier(f"arn:aws:rds:eu-central-1:111122223333:cluster:{cluster}", snapshot, created),
+        copy_identifier(
+            DEFAULT_ENVIRONMENT, f"arn:aws:rds:eu-central-1:111122223333:cluster:{cluster}", snapshot, created
+        ),
         *instances,
     ):
         assert len(name) <= 63

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+import clients.aws
+import worker
+from commands import cleanup, plan
+from models.identifiers import EnvironmentName, environment_of_table
 from models.request import RestoreRequest
 from models.text_forms import EXPECTED
+from runs.restores import RestoreRuns
 from settings import PREFIX, Settings, TrailSettings, WrongSettings, load_settings
 
 PLANTED = "hunter2 planted!"
@@ -31,6 +44,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
             "x",
             "must be the name of a DynamoDB table",
         ),
+        (
+            "ENVIRONMENT",
+            "Staging",
+            "must be 1 to 20 lower-case letters, digits and single hyphens, beginning with a letter",
+        ),
         ("AUDIT_RETENTION_DAYS", "0", "must be at least 1"),
         ("AUDIT_RETENTION_DAYS", PLANTED, "must be a whole number"),
         ("ACTIVITY_THREADS", "1000", "must be at most 200"),
@@ -47,6 +65,40 @@ def test_a_wrong_setting_is_a_sentence(
     with pytest.raises(WrongSettings) as wrong:
         load_settings(Settings)
     assert str(wrong.value) == f"{PREFIX}{variable}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, ("aurora-restore", "aurora-restore", "aurora-restore-audit", "aurora-restore-operations")),
+        ({"ENVIRONMENT": "staging"}, ("staging", "staging", "staging-audit", "staging-operations")),
+        ({"OPERATIONS_TABLE": "qa-operations"}, ("qa", "qa", "qa-audit", "qa-operations")),
+        (
+            {"ENVIRONMENT": "qa", "OPERATIONS_TABLE": "numbers", "AUDIT_TABLE": "trail", "TASK_QUEUE": "queue"},
+            ("qa", "queue", "trail", "numbers"),
+        ),
+    ],
+)
+def test_the_environment_names_queue_and_tables(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], named: tuple[str, ...]
+) -> None:
+    """One setting is enough for a second environment; another operations table is another environment, too."""
+    for variable, value in variables.items():
+        environment.setenv(PREFIX + variable, value)
+    settings = load_settings(Settings)
+    assert (settings.environment, settings.task_queue, settings.audit_table, settings.operations_table) == named
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z0-9_.-]{3,255}", fullmatch=True), min_size=2, max_size=2, unique=True))
+@example(["qa-operations", "qa_operations"])
+@example(["qa-operations", "qa2"])
+@example(["x" * 255, "x" * 254])
+def test_two_operations_tables_are_two_environments(tables: list[str]) -> None:
+    """Each name is a valid environment's, and no two tables give the same."""
+    names = [environment_of_table(table) for table in tables]
+    assert len(set(names)) == 2
+    for name in names:
+        TypeAdapter(EnvironmentName).validate_python(name)
 
 
 def test_verify_full_needs_the_certificate_bundle(environment: pytest.MonkeyPatch) -> None:
@@ -85,3 +137,37 @@ def patterns(schema: object) -> Iterator[str]:
     children = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
     for child in children:
         yield from patterns(child)
+
+
+class CalledError(Exception):
+    """The clients are made."""
+
+
+@pytest.mark.parametrize(
+    ("program", "run"),
+    [
+        (worker, lambda request_file: asyncio.run(worker.run(load_settings(Settings)))),
+        (clients.aws, lambda request_file: plan.run(Namespace(request_file=request_file))),
+        (clients.aws, lambda request_file: asyncio.run(cleanup._list_orphans(request_file, "staging"))),
+    ],
+    ids=["worker", "plan", "cleanup"],
+)
+def test_everything_that_makes_or_lists_resources_knows_its_environment(
+    environment: pytest.MonkeyPatch, program: ModuleType, run: Callable[[Path], object]
+) -> None:
+    """Without it a worker of another environment would take op-001 of the default one for its own."""
+
+    def record(**given: object) -> NoReturn:
+        raise CalledError(given)
+
+    environment.setenv(f"{PREFIX}ENVIRONMENT", "staging")
+    environment.setattr(program, "AwsClients", record)
+    environment.setattr(cleanup, "temporal_client", no_temporal)
+    environment.setattr(RestoreRuns, "find_running", no_temporal)
+    with pytest.raises(CalledError) as called:
+        run(Path("examples/restore.json"))
+    assert called.value.args == ({"environment": "staging"},)
+
+
+async def no_temporal(*_: object) -> None:
+    """No restore runs."""

@@ -14,18 +14,19 @@ from models.request import Source, Target
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 SOURCE = Source(account_id=ACCOUNT, region="eu-west-1", cluster="orders")
 TARGET = Target(account_id=ACCOUNT, region="eu-central-1", cluster="staging")
+OPT_IN = {"Key": tags.REPLACED_BY, "Value": SOURCE.arn}
 CLUSTER: dict[str, Any] = {
     "DBClusterArn": TARGET.arn,
     "DbClusterResourceId": "cluster-target",
     "Status": "available",
-    "TagList": [{"Key": tags.REPLACED_BY, "Value": SOURCE.arn}],
+    "TagList": [OPT_IN],
 }
 
 
 def observe(*, source: Source = SOURCE, caller_account: str = ACCOUNT, **cluster: Any) -> ObservedTarget:
     """A target that may be deleted, but for these differences."""
     described: Any = {**CLUSTER, **cluster}
-    return ObservedTarget(source, TARGET, described, frozenset({"cluster-source"}), caller_account)
+    return ObservedTarget(source, TARGET, described, frozenset({"cluster-source"}), caller_account, "aurora-restore")
 
 
 def test_a_target_that_may_be_deleted_passes_every_guard() -> None:
@@ -43,6 +44,8 @@ def test_a_target_that_may_be_deleted_passes_every_guard() -> None:
         (observe(TagList=[]), "opt-in-tag"),
         (observe(TagList=[{"Key": tags.REPLACED_BY, "Value": f"{SOURCE.arn}-2"}]), "opt-in-tag"),
         (observe(TagList=[{"Key": tags.REPLACED_BY}]), "opt-in-tag"),
+        (observe(TagList=[OPT_IN, {"Key": tags.OPERATION, "Value": "reporting/op-001"}]), "target-environment"),
+        (observe(TagList=[OPT_IN, {"Key": tags.OPERATION, "Value": "op-001"}]), "target-environment"),
         (observe(DeletionProtection=True), "deletion-protection"),
         (observe(ReplicationSourceIdentifier="arn:another"), "not-replicated"),
         (observe(ReadReplicaIdentifiers=["arn:another"]), "not-replicated"),
@@ -100,7 +103,7 @@ def test_every_guard_names_its_own_rule() -> None:
         caller_account=OTHER_ACCOUNT,
         DBClusterArn=SOURCE.arn,
         DbClusterResourceId="cluster-source",
-        TagList=[],
+        TagList=[{"Key": tags.OPERATION, "Value": "reporting/op-001"}],
         DeletionProtection=True,
         GlobalClusterIdentifier="worldwide",
         Status="stopped",

@@ -71,7 +71,7 @@ def test_the_page_names_every_instance_of_the_cluster_to_delete() -> None:
         {"DBInstanceIdentifier": name, "DBInstanceClass": "db.r6g.large", "DBInstanceStatus": "available"}
         for name in ("writer", "reader")
     )
-    observed = ObservedTarget(plan.request.source, plan.request.target, cluster, frozenset(), ACCOUNT)
+    observed = ObservedTarget(plan.request.source, plan.request.target, cluster, frozenset(), ACCOUNT, "aurora-restore")
     plan.target = ExistingTarget(observed, instances)
     lines = lines_of(plan)
     assert f"cluster {plan.request.target.arn}" in lines

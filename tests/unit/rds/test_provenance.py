@@ -104,14 +104,15 @@ def test_a_cluster_with_another_resource_id_is_refused(expected: str | None, tex
 @pytest.mark.parametrize(
     ("restored_by", "created_after", "refused"),
     [
-        ("op-007", timedelta(0), True),
-        ("op-007", timedelta(seconds=-1), False),
-        ("op-008", timedelta(hours=1), True),
-        ("op-1000", None, True),
-        ("op-9", timedelta(hours=-1), False),
+        ("aurora-restore/op-007", timedelta(0), True),
+        ("aurora-restore/op-007", timedelta(seconds=-1), False),
+        ("aurora-restore/op-008", timedelta(hours=1), True),
+        ("aurora-restore/op-1000", None, True),
+        ("aurora-restore/op-9", timedelta(hours=-1), False),
         ("theirs", timedelta(hours=1), True),
-        ("op-006", timedelta(hours=1), False),
-        ("op-006", None, False),
+        ("reporting/op-006", timedelta(hours=1), True),
+        ("aurora-restore/op-006", timedelta(hours=1), False),
+        ("aurora-restore/op-006", None, False),
         (None, timedelta(hours=1), False),
     ],
 )
@@ -123,5 +124,5 @@ def test_what_was_restored_since_the_operation_began_is_refused(
     cluster |= {"ClusterCreateTime": CREATED_AT + created_after} if created_after is not None else {}
     cluster |= {"TagList": tags.tag_list({tags.OPERATION: restored_by})} if restored_by else {}
     with pytest.raises(Refused, match="Start a new restore") if refused else nullcontext():
-        check_not_restored_since(cluster, "op-007", CREATED_AT)
-    check_not_restored_since(cluster, "op-007", None)
+        check_not_restored_since(cluster, "aurora-restore/op-007", CREATED_AT)
+    check_not_restored_since(cluster, "aurora-restore/op-007", None)

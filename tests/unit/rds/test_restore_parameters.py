@@ -64,7 +64,7 @@ RICH = ClusterConfiguration(
 
 def test_a_restore_sends_every_parameter_that_the_table_says() -> None:
     """All that RestoreDBClusterFromSnapshot takes of a cluster's settings, in botocore's own types."""
-    sent = restore_parameters(step_input()) | {"DBClusterIdentifier": "orders-staging"}
+    sent = restore_parameters(step_input(), "aurora-restore/op-001") | {"DBClusterIdentifier": "orders-staging"}
     assert set(sent) == CALLS["RestoreDBClusterFromSnapshot"].sent
     validate("RestoreDBClusterFromSnapshot", sent)
     assert sent["ServerlessV2ScalingConfiguration"]["SecondsUntilAutoPause"] == 3600
@@ -73,7 +73,7 @@ def test_a_restore_sends_every_parameter_that_the_table_says() -> None:
 
 def test_an_instance_is_sent_every_parameter_that_the_table_says() -> None:
     """All that CreateDBInstance takes for an Aurora instance, its own name, tier and tags included."""
-    sent = instance_parameters(check_input(), 1, INSTANCE)
+    sent = instance_parameters(check_input(), 1, INSTANCE, "aurora-restore/op-001")
     assert set(sent) | {"DBClusterIdentifier"} == CALLS["CreateDBInstance"].sent
     validate("CreateDBInstance", sent)
     assert (sent["DBInstanceIdentifier"], sent["PromotionTier"]) == ("orders-blue", 15)
@@ -82,7 +82,7 @@ def test_an_instance_is_sent_every_parameter_that_the_table_says() -> None:
 def test_an_instance_without_a_name_is_named_after_its_cluster() -> None:
     """CLUSTER-1 is the writer; tiers count from 0."""
     bare = Instance(instance_class="db.r6g.large")
-    sent = instance_parameters(check_input(), 2, bare)
+    sent = instance_parameters(check_input(), 2, bare, "aurora-restore/op-001")
     assert (sent["DBInstanceIdentifier"], sent["PromotionTier"]) == ("orders-staging-2", 1)
     assert {"MonitoringInterval", "MonitoringRoleArn", "EnablePerformanceInsights"} & set(sent) == set()
 
