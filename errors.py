@@ -66,8 +66,14 @@ class PipelineError(ApplicationError):
         *,
         code: str | None = None,
         request_id: str | None = None,
+        server_text: str | None = None,
     ) -> None:
-        """`short` is the text of the trail's Details column; the other arguments are those of `Fault`."""
+        """`short` is the text of the trail's Details column; the other arguments are those of `Fault`.
+
+        `server_text` is what a database's server said. It may quote data, so Temporal, trail and notification never get
+        it; the worker's log does if a setting says so.
+        """
+        self.server_text = server_text
         message = shorten(message, self.max_message)
         self.fault = Fault(type=type(self).__name__, short=short, message=message, code=code, request_id=request_id)
         super().__init__(
@@ -86,6 +92,7 @@ class PipelineError(ApplicationError):
             f"{message} {text}",
             code=fault.code,
             request_id=fault.request_id,
+            server_text=self.server_text,
         )
 
 
@@ -148,6 +155,14 @@ class TrailConflict(Final):
     """The trail has another row under the key of this one: it was changed, or two operations share a number."""
 
 
+_DRIVERS = ("psycopg", "pymysql")
+
+
+def is_from_driver(error: BaseException) -> bool:
+    """Whether a database's driver raised the error: then its text may quote a statement or data."""
+    return type(error).__module__.partition(".")[0] in _DRIVERS
+
+
 _WRAPPERS = (ActivityError, ChildWorkflowError, TimeoutError, ServerError)
 
 
@@ -167,7 +182,8 @@ def fault_of(error: BaseException) -> Fault:
         return _timeout_fault(cause)
     if isinstance(cause, ApplicationError):
         return _application_fault(cause)
-    return Fault(type=type(cause).__name__, short="Unexpected error", message=str(cause) or type(cause).__name__)
+    text = "" if is_from_driver(cause) else str(cause)
+    return Fault(type=type(cause).__name__, short="Unexpected error", message=text or type(cause).__name__)
 
 
 def _application_fault(error: ApplicationError) -> Fault:

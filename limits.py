@@ -38,6 +38,8 @@ MAX_RESOURCES = 1_000
 MAX_INVENTORY = 100
 """Resources, orphans and renamed clusters of an inventory, of each."""
 
+MAX_QUOTED = 300
+"""Characters of a check's query or rows in a failure: enough to see which it is."""
 MAX_LOGINS = 500
 """Locked logins that heartbeats and the outcome of setup-db-users name."""
 MAX_TRANSIENT_LOGINS = 300

@@ -6,13 +6,14 @@ once per attempt of an activity, for every line that is logged during it.
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from errors import PipelineError
+from errors import PipelineError, is_from_driver
 from settings import LogFormat
 
 log = structlog.stdlib.get_logger("activity")
@@ -41,8 +42,8 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # botocore and urllib3 write request bodies at DEBUG, and a body can hold a password.
-    for name in ("botocore", "boto3", "urllib3"):
+    # botocore and urllib3 write request bodies at DEBUG, and a body can hold a password; psycopg may quote a statement.
+    for name in ("botocore", "boto3", "urllib3", "psycopg"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # The SDK logs every failed attempt with a traceback; LogInterceptor logs it once, without.
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
@@ -51,20 +52,39 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
 def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
     console = log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and sys.stderr.isatty())
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Not structlog's default: with rich installed it shows every local variable, passwords among them.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _is_caused_by_driver(error: BaseException | None) -> bool:
+    """Whether the traceback would have the text of a database's driver, which may quote a statement or data."""
+    while error is not None:
+        if is_from_driver(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class LogInterceptor(Interceptor):
     """Logs one line per attempt of an activity, and binds its operation, step and attempt."""
 
+    def __init__(self, *, log_sql_errors: bool = False) -> None:
+        """With `log_sql_errors`, a line has what a database's server said of an operator's SQL, which may quote data."""
+        self._log_sql_errors = log_sql_errors
+
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _LogInbound(next)
+        return _LogInbound(next, log_sql_errors=self._log_sql_errors)
 
 
 class _LogInbound(ActivityInboundInterceptor):
     """Logs how an attempt ended. An activity without an operation, such as open-operation, has no such key."""
+
+    def __init__(self, next: ActivityInboundInterceptor, *, log_sql_errors: bool) -> None:
+        super().__init__(next)
+        self._log_sql_errors = log_sql_errors
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
@@ -75,11 +95,16 @@ class _LogInbound(ActivityInboundInterceptor):
             try:
                 result = await self.next.execute_activity(input)
             except PipelineError as error:
-                log.warning("attempt failed", error_type=error.type, message=error.message)
+                server_text = {"server_text": error.server_text} if self._log_sql_errors and error.server_text else {}
+                log.warning("attempt failed", error_type=error.type, message=error.message, **server_text)
                 raise
-            except Exception:
+            except Exception as error:
                 # A defect of the pipeline; an operator cannot act on it, a developer needs the traceback.
-                log.exception("attempt failed unexpectedly")
+                if _is_caused_by_driver(error):
+                    frames = "".join(traceback.format_tb(error.__traceback__))
+                    log.error("attempt failed unexpectedly", error_type=type(error).__name__, frames=frames)  # noqa: TRY400 - without its text
+                else:
+                    log.exception("attempt failed unexpectedly")
                 raise
             log.info("attempt done", details=getattr(result, "details", None), done=getattr(result, "done", None))
             return result

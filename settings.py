@@ -109,6 +109,11 @@ class Settings(TrailSettings):
     sql_directory: Path | None = Field(
         default=None, description="The directory of the SQL files that requests name; not set means there are none."
     )
+    log_sql_errors: bool = Field(
+        default=False,
+        description="Whether the worker's log has what a database said of an SQL file or a check that failed. That text may "
+        "quote data; Temporal, trail and notification never have it.",
+    )
     activity_threads: int = Field(
         default=10, ge=2, le=200, description="How many activities run at the same time; each has a thread."
     )

@@ -134,7 +134,11 @@ def build_worker(
         max_concurrent_activities=threads,
         # The default delays a heartbeat by most of its timeout, so that a killed worker's last one would be lost.
         max_heartbeat_throttle_interval=timedelta(seconds=1),
-        interceptors=[HeartbeatInterceptor(), LogInterceptor(), *extra_interceptors],
+        interceptors=[
+            HeartbeatInterceptor(),
+            LogInterceptor(log_sql_errors=settings.log_sql_errors),
+            *extra_interceptors,
+        ],
         deployment_config=deployment(settings),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         identity=identity(),

@@ -20,7 +20,7 @@ from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from audit.interceptor import AuditInterceptor
-from errors import InvalidRequest
+from errors import InvalidRequest, is_from_driver
 from limits import MAX_CAUSES, MAX_MESSAGE, MAX_PATH, MAX_STACK_TRACE, shorten
 from models.request import RestoreRequest
 from models.request_json import find_refusal
@@ -75,11 +75,16 @@ class RequestPayloadConverter(PydanticPayloadConverter):
 
 
 class BoundedFailureConverter(DefaultFailureConverter):
-    """Temporal's converter of errors; cuts what Temporal would refuse, so that a failed activity or workflow ends."""
+    """Temporal's converter of errors; cuts what Temporal would refuse, so that a failed activity or workflow ends.
+
+    An error of a database's driver keeps only its name: no activity lets one escape, but if one does, its text quotes.
+    """
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """See base class."""
         super().to_failure(exception, payload_converter, failure)
+        if is_from_driver(exception):
+            failure.message = type(exception).__name__
         current = failure
         for _ in range(MAX_CAUSES):
             current.message = shorten(current.message, MAX_MESSAGE)

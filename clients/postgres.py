@@ -51,7 +51,8 @@ class PostgresConnector:
             )
         except psycopg.OperationalError as error:
             connection = f"user {user}, database {database}, {endpoint.host}:{endpoint.port}"
-            raise _connection_error(error, connection, self.connect_seconds) from error
+            # Not as its cause, as for MySQL: our error has what an operator needs of its text.
+            raise _connection_error(error, connection, self.connect_seconds) from None
 
 
 def _connection_error(error: psycopg.OperationalError, connection: str, seconds: int) -> DatabaseUnreachable:

@@ -8,10 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from errors import StepFailed
+from limits import MAX_QUOTED, shorten
 from models.users import DataCheck, Scalar
-
-MAX_QUOTED_CHARACTERS = 300
-"""Of a query or of rows in an error: enough to see what is wrong, too little to disclose the data."""
 
 
 def require_expected_rows(check: DataCheck, actual: Sequence[Sequence[Any]]) -> None:
@@ -22,9 +20,10 @@ def require_expected_rows(check: DataCheck, actual: Sequence[Sequence[Any]]) -> 
     rows = tuple(tuple(_to_json_scalar(value) for value in row) for row in actual)
     if rows != check.expected:
         text = (
-            f"In database {check.database}, {_shorten(check.query)} returned {_shorten(_format_rows(rows))}, expected "
-            f"{_shorten(_format_rows(check.expected))}. Nothing was archived. Check the data, or correct the check in the "
-            "request."
+            f"In database {check.database}, {shorten(check.query, MAX_QUOTED)} returned "
+            f"{shorten(_format_rows(_without_texts(rows)), MAX_QUOTED)}, expected "
+            f"{shorten(_format_rows(check.expected), MAX_QUOTED)}. Nothing was archived. Check the data, or correct the "
+            "check in the request."
         )
         raise StepFailed("Check failed", text)
 
@@ -48,5 +47,6 @@ def _format_rows(rows: Sequence[Sequence[Scalar]]) -> str:
     return str([list(row) for row in rows])
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"
+def _without_texts(rows: Sequence[Sequence[Scalar]]) -> list[list[Scalar]]:
+    """The rows as a failure may show them: a text may be what a person's row contains, so only its length is shown."""
+    return [[f"text of {len(value)} characters" if isinstance(value, str) else value for value in row] for row in rows]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.databases.sql_errors import OperatorSql
 from errors import StepFailed
 from models.users import SqlFile
 
@@ -22,14 +23,17 @@ MAX_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
-class SqlScript:
+class SqlScript(OperatorSql):
     """The content of one SQL file, and the database in which it runs."""
 
-    file: str
     database: str
-    text: str
     digest: str
     """SHA-256 of the file, in hexadecimal."""
+
+    @property
+    def file(self) -> str:
+        """Its path below the worker's directory, as the request names it."""
+        return self.name
 
 
 def unusable_sql_files(directory: Path | None, names: Iterable[str]) -> list[str]:
@@ -53,7 +57,7 @@ def read_sql_file(directory: Path | None, sql_file: SqlFile) -> SqlScript:
     except ValueError as error:
         raise StepFailed("SQL file not usable", f"{error}.") from None
     digest = hashlib.sha256(content).hexdigest()
-    return SqlScript(sql_file.file, sql_file.database, content.decode("utf-8-sig"), digest)
+    return SqlScript(sql_file.file, content.decode("utf-8-sig"), sql_file.database, digest)
 
 
 def _read(directory: Path | None, name: str) -> bytes:

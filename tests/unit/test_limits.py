@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+import pymysql
 import pytest
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DefaultPayloadConverter
 
 import limits
 from audit.plugin import BoundedFailureConverter
-from errors import DatabaseUnreachable, Fault, PipelineError, StepFailed
+from errors import DatabaseUnreachable, Fault, PipelineError, StepFailed, fault_of
 from models.operation import StepOutcome
 from models.request_file import UnreadableRequest, read_request
 from models.request_json import NotARequest, parse_request
@@ -76,6 +78,18 @@ def test_a_failure_that_reaches_temporal_has_a_limit() -> None:
     failure = Failure()
     BoundedFailureConverter().to_failure(error, DefaultPayloadConverter(), failure)
     assert failure.ByteSize() <= (limits.MAX_CAUSES + 1) * (limits.MAX_MESSAGE + limits.MAX_STACK_TRACE + 1_000)
+
+
+@pytest.mark.parametrize("driver_error", [psycopg.DataError, pymysql.DataError])
+def test_the_text_of_a_driver_never_reaches_temporal_or_the_trail(driver_error: Callable[[str], Exception]) -> None:
+    """It may quote a statement or data. Every activity translates it; this is for the defect of one that does not."""
+    escaped = RuntimeError("a defect")
+    escaped.__cause__ = driver_error("ada@example.com")
+    failure = Failure()
+    BoundedFailureConverter().to_failure(escaped, DefaultPayloadConverter(), failure)
+    assert failure.cause.message == "DataError"
+    assert "ada@example.com" not in str(failure)
+    assert fault_of(driver_error("ada@example.com")).message == "DataError"
 
 
 def test_an_outcome_has_limits() -> None:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import psycopg
+import pymysql
 import pytest
 import structlog
 from temporalio.testing import ActivityEnvironment
@@ -40,19 +42,19 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root, buffer = logging.getLogger(), io.StringIO()
     monkeypatch.setattr(sys, "stderr", buffer)
     monkeypatch.setattr(root, "handlers", root.handlers)
-    for logger in (root, *map(logging.getLogger, ("botocore", "boto3", "urllib3", "temporalio.activity"))):
+    for logger in (root, *map(logging.getLogger, ("botocore", "boto3", "urllib3", "psycopg", "temporalio.activity"))):
         monkeypatch.setattr(logger, "level", logger.level)
     configure_logs(LogFormat.JSON, "INFO")
     yield buffer
     structlog.reset_defaults()
 
 
-def run(function: Callable[[], Any]) -> None:
+def run(function: Callable[[], Any], **options: bool) -> None:
     """Run an attempt of copy-snapshot, of operation op-001."""
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, activity_type="copy-snapshot", attempt=2)
     step_input = SimpleNamespace(args=[SimpleNamespace(operation_id="op-001")])
-    inbound = LogInterceptor().intercept_activity(_Activity(function))
+    inbound = LogInterceptor(**options).intercept_activity(_Activity(function))
 
     async def execute() -> Any:
         return await inbound.execute_activity(cast("ExecuteActivityInput", step_input))
@@ -110,3 +112,50 @@ def test_what_an_activity_logs_itself_carries_the_same_keys(stderr: io.StringIO)
 
     run(log_and_return)
     assert [line["event"] for line in logged(stderr)] == ["copy quota reached", "retrying", "attempt done"]
+
+
+@pytest.mark.parametrize("log_sql_errors", [False, True])
+def test_a_servers_text_is_logged_only_if_the_settings_say_so(stderr: io.StringIO, log_sql_errors: bool) -> None:
+    """It may quote data."""
+
+    def fail() -> None:
+        raise StepFailed("Check failed", "PostgreSQL answered 22P02", server_text='for integer: "ada@example.com"')
+
+    with pytest.raises(StepFailed):
+        run(fail, log_sql_errors=log_sql_errors)
+    [line] = logged(stderr)
+    assert ("ada@example.com" in line.get("server_text", "")) is log_sql_errors
+    assert ("ada@example.com" in stderr.getvalue()) is log_sql_errors
+
+
+@pytest.mark.parametrize("driver_error", [psycopg.DataError, pymysql.DataError])
+def test_the_text_of_a_driver_that_escapes_is_not_logged(
+    stderr: io.StringIO, driver_error: Callable[[str], Exception]
+) -> None:
+    """Nor as what caused another error: its frames are enough for a developer."""
+
+    def fail() -> None:
+        try:
+            raise driver_error("ada@example.com")
+        except (psycopg.Error, pymysql.MySQLError) as error:
+            raise RuntimeError("a defect") from error
+
+    with pytest.raises(RuntimeError):
+        run(fail)
+    assert "ada@example.com" not in stderr.getvalue()
+    assert "in fail" in stderr.getvalue()
+
+
+def test_no_local_variable_is_shown_on_a_terminal(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Structlog shows them if rich is installed, and a local variable may be a password."""
+    monkeypatch.setattr(sys, "stderr", stderr)
+    configure_logs(LogFormat.CONSOLE, "INFO")
+
+    def fail() -> None:
+        password = "hunter2-secret".upper()
+        raise ValueError(len(password))
+
+    with pytest.raises(ValueError):
+        run(fail)
+    assert "HUNTER2-SECRET" not in stderr.getvalue()
+    assert "ValueError: 14" in stderr.getvalue()

@@ -10,6 +10,7 @@ from activities.databases.mysql.accounts import MysqlConnection, execute
 from activities.databases.mysql.errors import translate_errors
 from activities.databases.mysql.session_lock import MysqlLockedSession, session_lock
 from activities.databases.restored_database import Row, RunQuery
+from activities.databases.sql_errors import query_of_check
 from activities.databases.sql_files import SqlScript
 from clients.mysql import MysqlConnector
 from errors import StepFailed
@@ -90,7 +91,8 @@ class MysqlDatabase:
             execute(connection, "SET SESSION TRANSACTION READ ONLY")
 
             def run_query(query: str) -> list[Row]:
-                return execute(connection, query)
+                with translate_errors("Check failed", query_of_check(query, database)):
+                    return execute(connection, query)
 
             yield run_query
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from activities.databases.mysql import accounts, sql_files
 from activities.databases.mysql.accounts import MysqlConnection, end_session, execute
 from activities.databases.mysql.errors import translate_errors
+from activities.databases.mysql.sql_files import file_failed
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.users import DatabaseUser
@@ -108,7 +109,7 @@ class MysqlLockedSession:
         Raises `DatabaseUnreachable` if another attempt has taken the session lock.
         """
         with (
-            translate_errors(f"SQL file failed: {script.file}"),
+            translate_errors(file_failed(script), script),
             self._connect(script.database, script=True) as connection,
         ):
             take_lock(connection, FILE_LOCK)

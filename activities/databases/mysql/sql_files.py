@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pymysql.err import MySQLError
+
 from activities.databases.mysql.accounts import MysqlConnection, execute
+from activities.databases.mysql.errors import translated_error
 from activities.databases.sql_files import SqlScript
 
 CREATE_MARKER_TABLE = (
@@ -56,9 +59,22 @@ def _key(cluster_resource_id: str, script: SqlScript) -> tuple[str, str, str]:
     return cluster_resource_id, script.database, script.file
 
 
+def file_failed(script: SqlScript) -> str:
+    """The short text of a failure of this file."""
+    return f"SQL file failed: {script.file}"
+
+
 def _run(connection: MysqlConnection, script: SqlScript) -> None:
-    """Send the file as it is, and read every result: the error of a statement comes in place of its result."""
+    """Send the file as it is, and read every result: the error of a statement comes in place of its result.
+
+    Raises our error, with how many results came before: MySQL counts lines in the statement, not in the file.
+    """
+    results = 0
     with connection.cursor() as cursor:
-        cursor.execute(script.text)
-        while cursor.nextset():
-            pass
+        try:
+            cursor.execute(script.text)
+            results += 1
+            while cursor.nextset():
+                results += 1
+        except MySQLError as error:
+            raise translated_error(error, file_failed(script), script, f" after {results} results") from None

@@ -11,6 +11,7 @@ from activities.databases.postgres.errors import TRANSIENT_IN_CHECKS, translate_
 from activities.databases.postgres.roles import has_rds_iam
 from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresLockedSession, session_lock
 from activities.databases.restored_database import Row, RunQuery
+from activities.databases.sql_errors import query_of_check
 from activities.databases.sql_files import SqlScript
 from clients.postgres import PostgresConnector
 from errors import StepFailed
@@ -79,7 +80,10 @@ class PostgresDatabase:
             connection.execute("SET default_transaction_read_only = on")
 
             def run_query(query: str) -> list[Row]:
-                with connection.transaction():
+                with (
+                    translate_errors("Check failed", TRANSIENT_IN_CHECKS, query_of_check(query, database)),
+                    connection.transaction(),
+                ):
                     return connection.execute(query.encode(), prepare=True).fetchmany(MAX_CHECK_ROWS)
 
             yield run_query

@@ -101,7 +101,7 @@ class PostgresLockedSession:
     def run_once(self, script: SqlScript) -> str:
         """Run the file and insert its mark in one transaction: exactly once, however often the activity runs."""
         with (
-            translate_errors(f"SQL file failed: {script.file}", TRANSIENT_IN_SQL_FILES),
+            translate_errors(f"SQL file failed: {script.file}", TRANSIENT_IN_SQL_FILES, script),
             self._connect(script.database, statement_timeout=False) as connection,
         ):
             self._lock_database(connection)

@@ -25,11 +25,11 @@ def test_checks_with_the_expected_rows_pass(database: Database) -> None:
 
 
 def test_a_check_with_other_rows_fails_the_step(database: Database) -> None:
-    """The message has the actual and the expected rows, shortened."""
+    """The message has the actual and the expected rows, shortened; of a text in the database only how long it is."""
     database.as_master(f"UPDATE orders SET customer = '{'x' * 1000}'")
     with pytest.raises(StepFailed, match="Check failed") as failure:
         database.set_up(checks=(database.check("SELECT customer FROM orders", ("masked",)),))
-    assert "expected [['masked']]. Nothing was archived." in str(failure.value)
+    assert "returned [['text of 1000 characters']], expected [['masked']]. Nothing was archived." in str(failure.value)
     assert len(str(failure.value).partition("Logins locked")[0]) < 800
 
 
