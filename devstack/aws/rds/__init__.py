@@ -22,6 +22,7 @@ from devstack.aws.rds import (  # noqa: F401 - imported for the operations that 
     global_clusters,
     instances,
     protocol,
+    restarts,
     restores,
     roles,
     sharing,

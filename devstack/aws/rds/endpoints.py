@@ -31,21 +31,14 @@ def create_db_cluster_endpoint(call: Call) -> dict[str, Any]:
     identifier = requests.identifier(parameters, "DBClusterEndpointIdentifier")
     cluster = lookup.find_cluster(call.region, parameters["DBClusterIdentifier"])
     lookup.require_cluster_available(cluster)
-    endpoint_type = parameters["EndpointType"].upper()
-    if endpoint_type not in TYPES:
-        raise RdsError("InvalidParameterValue", f"EndpointType must be one of {', '.join(TYPES)}, not {endpoint_type}.")
+    endpoint_type = _type(parameters["EndpointType"])
     if any(identifier in each.endpoints for each in call.region.clusters.values()):
         raise RdsError("DBClusterEndpointAlreadyExistsFault", f"DB cluster endpoint already exists: {identifier}")
     if len(cluster.endpoints) >= MAX_CUSTOM_ENDPOINTS:
         raise RdsError(
             "DBClusterEndpointQuotaExceededFault", "The cluster has as many custom endpoints as it can have."
         )
-    static, excluded = parameters.get("StaticMembers", []), parameters.get("ExcludedMembers", [])
-    if static and excluded:
-        raise RdsError("InvalidParameterCombination", "StaticMembers and ExcludedMembers cannot both be given.")
-    for name in (*static, *excluded):
-        if name not in cluster.members:
-            raise RdsError("DBInstanceNotFound", f"DBInstance {name} not found in {cluster.identifier}.")
+    static, excluded = _members(call, cluster)
     endpoint = CustomEndpoint(
         identifier=identifier,
         arn=call.region.arn("cluster-endpoint", identifier),
@@ -57,10 +50,7 @@ def create_db_cluster_endpoint(call: Call) -> dict[str, Any]:
     )
     cluster.endpoints[identifier] = endpoint
 
-    def become_available(_: datetime) -> None:
-        endpoint.status = "available"
-
-    call.state.schedule(cluster, call.state.durations.cluster_modify, become_available)
+    _schedule_availability(call, cluster, endpoint)
     return _custom(cluster, endpoint)
 
 
@@ -103,15 +93,60 @@ def describe_db_cluster_endpoints(call: Call) -> dict[str, Any]:
     return {"DBClusterEndpoints": page, "Marker": marker}
 
 
+@serves("ModifyDBClusterEndpoint", models="DBClusterEndpointIdentifier EndpointType ExcludedMembers StaticMembers")
+def modify_db_cluster_endpoint(call: Call) -> dict[str, Any]:
+    """Change the type or the members of a custom endpoint that is available."""
+    cluster, endpoint = _find(call)
+    if endpoint.status != "available":
+        raise RdsError("InvalidDBClusterEndpointStateFault", f"{endpoint.identifier} is in {endpoint.status} state.")
+    endpoint_type = _type(call.parameters.get("EndpointType", endpoint.endpoint_type))
+    static, excluded = _members(call, cluster)
+    if static or excluded:
+        endpoint.static_members, endpoint.excluded_members = static, excluded
+    endpoint.endpoint_type, endpoint.status = endpoint_type, "modifying"
+    _schedule_availability(call, cluster, endpoint)
+    return _custom(cluster, endpoint)
+
+
 @serves("DeleteDBClusterEndpoint", models="DBClusterEndpointIdentifier")
 def delete_db_cluster_endpoint(call: Call) -> dict[str, Any]:
     """Delete a custom endpoint; it is gone at once."""
+    cluster, endpoint = _find(call)
+    del cluster.endpoints[endpoint.identifier]
+    endpoint.status = "deleting"
+    return _custom(cluster, endpoint)
+
+
+def _find(call: Call) -> tuple[Cluster, CustomEndpoint]:
     identifier = call.parameters["DBClusterEndpointIdentifier"].lower()
     for cluster in call.region.clusters.values():
-        if endpoint := cluster.endpoints.pop(identifier, None):
-            endpoint.status = "deleting"
-            return _custom(cluster, endpoint)
+        if identifier in cluster.endpoints:
+            return cluster, cluster.endpoints[identifier]
     raise RdsError("DBClusterEndpointNotFoundFault", f"DB cluster endpoint {identifier} not found.")
+
+
+def _type(requested: str) -> str:
+    if requested.upper() not in TYPES:
+        raise RdsError("InvalidParameterValue", f"EndpointType must be one of {', '.join(TYPES)}, not {requested}.")
+    return requested.upper()
+
+
+def _members(call: Call, cluster: Cluster) -> tuple[list[str], list[str]]:
+    """The static and the excluded members of a call. Raises RdsError for both, and for one of another cluster."""
+    static, excluded = call.parameters.get("StaticMembers", []), call.parameters.get("ExcludedMembers", [])
+    if static and excluded:
+        raise RdsError("InvalidParameterCombination", "StaticMembers and ExcludedMembers cannot both be given.")
+    for name in (*static, *excluded):
+        if name not in cluster.members:
+            raise RdsError("DBInstanceNotFound", f"DBInstance {name} not found in {cluster.identifier}.")
+    return static, excluded
+
+
+def _schedule_availability(call: Call, cluster: Cluster, endpoint: CustomEndpoint) -> None:
+    def become_available(_: datetime) -> None:
+        endpoint.status = "available"
+
+    call.state.schedule(cluster, call.state.durations.cluster_modify, become_available)
 
 
 def _endpoints(state: RdsState, cluster: Cluster) -> Iterator[dict[str, Any]]:

@@ -175,8 +175,7 @@ def modify_db_instance(call: Call) -> dict[str, Any]:
     """Change an instance. Without ApplyImmediately a new class or name stays pending."""
     parameters = call.parameters
     instance = lookup.find_instance(call.region, parameters["DBInstanceIdentifier"])
-    if instance.status != "available":
-        raise RdsError("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
+    lookup.require_instance_available(instance)
     if "NewDBInstanceIdentifier" in parameters:
         _new_identifier(call, "NewDBInstanceIdentifier")
     if "DBInstanceClass" in parameters:
@@ -267,16 +266,25 @@ def _promote_reader(region: Region, cluster: Cluster) -> None:
     """Replace a writer that is being deleted by the available reader of the lowest promotion tier."""
     if region.instances[cluster.members[0]].status != "deleting":
         return
-    readers = [name for name in cluster.members if region.instances[name].status == "available"]
-    if readers:
-        writer = min(readers, key=lambda name: region.instances[name].promotion_tier)
+    writer = next_writer(region, cluster)
+    if writer is not None:
         cluster.members.remove(writer)
         cluster.members.insert(0, writer)
+
+
+def next_writer(region: Region, cluster: Cluster) -> str | None:
+    """The available reader of the lowest promotion tier; None if there is none."""
+    readers = [name for name in cluster.members[1:] if region.instances[name].status == "available"]
+    return min(readers, key=lambda name: region.instances[name].promotion_tier, default=None)
 
 
 def _remove(call: Call, instance: Instance, cluster: Cluster, at: datetime) -> None:
     del call.region.instances[instance.identifier]
     cluster.members.remove(instance.identifier)
-    available = (call.region.instances[name].status == "available" for name in cluster.members)
-    cluster.reachable = any(available)
+    update_reachability(call.region, cluster)
     events.record(call.state, instance, at, "DB instance deleted", "deletion")
+
+
+def update_reachability(region: Region, cluster: Cluster) -> None:
+    """Let the cluster's endpoint lead to the server while an instance is available, and refuse otherwise."""
+    cluster.reachable = any(region.instances[name].status == "available" for name in cluster.members)

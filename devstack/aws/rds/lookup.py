@@ -77,6 +77,12 @@ def require_cluster_available(cluster: Cluster) -> None:
         )
 
 
+def require_instance_available(instance: Instance) -> None:
+    """Raise RdsError for an instance that is busy, stopped or failed."""
+    if instance.status != "available":
+        raise RdsError("InvalidDBInstanceState", f"Instance {instance.identifier} is in {instance.status} state.")
+
+
 def require_snapshot_available(snapshot: Snapshot) -> None:
     """Raise RdsError for a snapshot that is unfinished or failed."""
     if snapshot.status != "available":

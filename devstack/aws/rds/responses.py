@@ -106,7 +106,7 @@ def _security_groups(names: list[str]) -> list[Response]:
 
 
 def instance(state: RdsState, instance: Instance) -> Response:
-    """DBInstance. As in AWS the endpoint appears when the instance is available."""
+    """DBInstance. As in AWS the endpoint appears once the instance is created."""
     parent = instance.cluster
     address = servers.address(state, parent)
     return {
@@ -129,7 +129,7 @@ def instance(state: RdsState, instance: Instance) -> Response:
         "DomainMemberships": _domains(parent),
         "DBSubnetGroup": subnet_group(state.region_of(parent).subnet_groups[parent.subnet_group]),
         "DeletionProtection": False,
-        "Endpoint": {"Address": address.host, "Port": address.port} if instance.status == "available" else None,
+        "Endpoint": {"Address": address.host, "Port": address.port} if instance.status != "creating" else None,
         "Engine": parent.engine,
         "EngineVersion": parent.engine_version,
         "IAMDatabaseAuthenticationEnabled": parent.iam_authentication,

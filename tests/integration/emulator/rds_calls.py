@@ -71,6 +71,7 @@ def call_every_member(aws: EmulatedAws) -> None:
     _groups(aws)
     _clusters(aws, key, insights)
     _instances(aws, insights)
+    _restarts(aws)
     _endpoints_and_roles(aws)
     _snapshots(aws, key, insights)
     _changes(aws, key, insights)
@@ -178,6 +179,19 @@ def _instances(aws: EmulatedAws, insights: dict[str, Any]) -> None:
     )
 
 
+def _restarts(aws: EmulatedAws) -> None:
+    rds = aws.client()
+    rds.failover_db_cluster(DBClusterIdentifier="prod", TargetDBInstanceIdentifier="three")
+    aws.wait()
+    rds.reboot_db_instance(DBInstanceIdentifier="one", ForceFailover=False)
+    aws.wait()
+    rds.describe_pending_maintenance_actions(
+        ResourceIdentifier=aws.describe_cluster()["DBClusterArn"],
+        Filters=[{"Name": "db-cluster-id", "Values": ["prod"]}],
+        **PAGE,
+    )
+
+
 def _endpoints_and_roles(aws: EmulatedAws) -> None:
     rds = aws.client()
     cluster = aws.describe_cluster()
@@ -195,6 +209,10 @@ def _endpoints_and_roles(aws: EmulatedAws) -> None:
         Filters=[{"Name": "db-cluster-endpoint-type", "Values": ["custom"]}],
         **PAGE,
     )
+    aws.wait()
+    for members in ({"StaticMembers": ["three"]}, {"ExcludedMembers": ["three"]}):
+        rds.modify_db_cluster_endpoint(DBClusterEndpointIdentifier="some", EndpointType="READER", **members)
+        aws.wait()
     rds.delete_db_cluster_endpoint(DBClusterEndpointIdentifier="some")
 
 
