@@ -86,9 +86,14 @@ def check_engine(engine: str) -> None:
 
 
 def resolve_version(engine: str, version: str | None) -> EngineVersion:
-    """The requested version, or the engine's default. Raises RdsError if it does not exist."""
+    """The requested version, or the engine's default, which is MySQL's `8.0` too. Raises RdsError if it does not exist.
+
+    Source: RDS API Reference, CreateDBCluster, EngineVersion.
+    """
     check_engine(engine)
     requested = version or _DEFAULTS[engine]
+    if (engine, requested) == ("aurora-mysql", "8.0"):
+        requested = _DEFAULTS[engine]
     for each in VERSIONS:
         if (each.engine, each.version) == (engine, requested):
             return each

@@ -112,6 +112,7 @@ def instance(state: RdsState, instance: Instance) -> Response:
     return {
         **instance.settings,
         "AllocatedStorage": 1,
+        "AssociatedRoles": [],
         "AvailabilityZone": instance.availability_zone,
         "BackupRetentionPeriod": parent.backup_retention_days,
         # Aurora instances inherit it. Source: RDS API Reference, CreateDBInstance, DatabaseInsightsMode.
@@ -178,11 +179,11 @@ def snapshot(state: RdsState, snapshot: Snapshot) -> Response:
         "EngineVersion": snapshot.engine_version,
         "IAMDatabaseAuthenticationEnabled": snapshot.iam_authentication,
         "KmsKeyId": snapshot.kms_key,
-        "LicenseModel": license_model(snapshot.engine),
+        "LicenseModel": "aurora-mysql" if snapshot.engine == "aurora-mysql" else license_model(snapshot.engine),
         "MasterUsername": snapshot.master_username,
         "PercentProgress": percent(snapshot, state.clock.now()),
-        # Aurora PostgreSQL's is 0 in recordings of AWS; a restore takes the cluster's port all the same.
-        "Port": 0 if snapshot.engine == "aurora-postgresql" else snapshot.port,
+        # 0 in recordings of AWS and in the AWS CLI's examples; a restore takes the cluster's port all the same.
+        "Port": 0,
         "SnapshotCreateTime": snapshot.taken,
         "SnapshotType": snapshot.kind,
         "SourceDBClusterSnapshotArn": snapshot.source_arn,
@@ -251,9 +252,10 @@ def parameter_group(group: ParameterGroup) -> Response:
 
 def global_cluster(group: GlobalCluster) -> Response:
     """GlobalCluster."""
+    writes = {"GlobalWriteForwardingStatus": "disabled"}
     primary, *secondaries = [member.arn for member in group.members] or [""]
-    members = [{"DBClusterArn": primary, "Readers": secondaries, "IsWriter": True}] if primary else []
-    members += [{"DBClusterArn": arn, "Readers": [], "IsWriter": False} for arn in secondaries]
+    members = [{"DBClusterArn": primary, "Readers": secondaries, "IsWriter": True, **writes}] if primary else []
+    members += [{"DBClusterArn": arn, "Readers": [], "IsWriter": False, **writes} for arn in secondaries]
     return {
         "DatabaseName": group.database_name,
         "DeletionProtection": group.deletion_protection,

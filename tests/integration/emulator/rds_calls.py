@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, MASTER, OTHER_ACCOUNT, SOURCE, START, TARGET, EmulatedAws
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, START, TARGET, EmulatedAws
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/anything"
 TAGS = [{"Key": "team", "Value": "orders"}]
@@ -97,6 +97,7 @@ def _groups(aws: EmulatedAws) -> None:
         Filters=[{"Name": "status", "Values": ["available"]}],
         **PAGE,
     )
+    rds.describe_account_attributes()
     rds.describe_orderable_db_instance_options(
         Engine=ENGINE,
         EngineVersion="16.6",
@@ -138,7 +139,9 @@ def _clusters(aws: EmulatedAws, key: str, insights: dict[str, Any]) -> None:
         **insights,
     )
     aws.wait()
-    aws.create_cluster("prod", ReplicationSourceIdentifier=source["DBClusterArn"], **MASTER)
+    aws.create_cluster(
+        "prod", ReplicationSourceIdentifier=source["DBClusterArn"], DatabaseName="orders", StorageEncrypted=True
+    )
     rds.describe_db_clusters(
         DBClusterIdentifier="prod", Filters=[{"Name": "db-cluster-id", "Values": ["prod"]}], **PAGE
     )

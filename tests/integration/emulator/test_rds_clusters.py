@@ -257,7 +257,9 @@ def test_a_member_of_a_global_database_is_not_deleted(aws: EmulatedAws) -> None:
     rds.create_global_cluster(GlobalClusterIdentifier="everywhere", SourceDBClusterIdentifier=arn)
     assert aws.describe_cluster()["GlobalClusterIdentifier"] == "everywhere"
     [group] = rds.describe_global_clusters(Filters=[{"Name": "region", "Values": ["us-west-2"]}])["GlobalClusters"]
-    assert group["GlobalClusterMembers"] == [{"DBClusterArn": arn, "Readers": [], "IsWriter": True}]
+    assert group["GlobalClusterMembers"] == [
+        {"DBClusterArn": arn, "Readers": [], "IsWriter": True, "GlobalWriteForwardingStatus": "disabled"}
+    ]
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault, match="part of a global cluster"):
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     with pytest.raises(rds.exceptions.InvalidGlobalClusterStateFault):
@@ -279,6 +281,6 @@ def test_a_cluster_beyond_the_quota_is_refused(aws: EmulatedAws) -> None:
 
 def test_an_aurora_mysql_cluster_becomes_available(aws: EmulatedAws) -> None:
     """An Aurora MySQL cluster has the engine's default version and becomes available without a server."""
-    aws.create_cluster(Engine="aurora-mysql")
+    aws.create_cluster(Engine="aurora-mysql", EngineVersion="8.0")
     aws.create_instance("prod-1", Engine="aurora-mysql")
     assert aws.describe_cluster()["EngineVersion"] == "8.0.mysql_aurora.3.08.2"

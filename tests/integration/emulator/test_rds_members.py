@@ -5,17 +5,20 @@ botocore's shapes say which members there are, so that a newer botocore tells wh
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
-from botocore.model import ListShape, Shape, StructureShape
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
 from botocore.serialize import create_serializer
 
 from devstack.aws import Emulator, NoDatabases
@@ -24,7 +27,7 @@ from devstack.aws.rds.operations import MODELLED, OPERATIONS, WITHOUT_EFFECT
 from devstack.aws.rds.state import Call
 from tests.integration.emulator.rds_calls import REFUSED_BY_AWS, call_every_member
 from tests.rigs.durations import EMULATOR
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, EmulatedAws
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, SOURCE, TARGET, EmulatedAws
 
 SIGNED = f"AWS4-HMAC-SHA256 Credential={ACCOUNT}/20240320/{SOURCE}/rds/aws4_request, SignedHeaders=host, Signature=x"
 SCALARS: dict[str, object] = {
@@ -35,14 +38,74 @@ SCALARS: dict[str, object] = {
     "string": "x",
     "timestamp": "2024-03-20T00:05:00Z",
 }
+EXAMPLES = files("awscli") / "examples" / "rds"
+PLATFORM = "DBCluster.ServerlessV2PlatformVersion"
+MEMBER = "DBCluster.DBClusterMembers"
+PENDING = "PendingMaintenanceActions"
+EXCUSED: dict[str, set[str]] = {
+    # The emulator has no platforms of Serverless v2, and a new cluster has no members: the example shows a later state.
+    "CreateDBCluster": {
+        PLATFORM,
+        *(
+            f"{MEMBER}.{name}"
+            for name in (
+                "DBClusterParameterGroupStatus",
+                "DBInstanceIdentifier",
+                "IsClusterWriter",
+                "PromotionTier",
+            )
+        ),
+    },
+    # The example is of RDS for MySQL, whose password is the instance's.
+    "CreateDBInstance": {"DBInstance.PendingModifiedValues", "DBInstance.PendingModifiedValues.MasterUserPassword"},
+    # The example has the output of `--query`.
+    "DescribeDBClusters": {"DBClusterIdentifier", "Engine"},
+    # The emulator has no maintenance.
+    "DescribePendingMaintenanceActions": {
+        f"{PENDING}.{name}"
+        for name in (
+            "PendingMaintenanceActionDetails",
+            "PendingMaintenanceActionDetails.Action",
+            "PendingMaintenanceActionDetails.Description",
+            "ResourceIdentifier",
+        )
+    },
+    # The example's global cluster has another member.
+    "RemoveFromGlobalCluster": {
+        f"GlobalCluster.GlobalClusterMembers.{name}"
+        for name in (
+            "DBClusterArn",
+            "GlobalWriteForwardingStatus",
+            "IsWriter",
+            "Readers",
+        )
+    },
+}
+"""What AWS's examples have and the emulator's answers do not, with the reason."""
 SERIALIZER: Any = create_serializer("query", include_validation=False)
 
 
+class Walk(NamedTuple):
+    """An emulator after calls that have every member, and the members of its answers by operation."""
+
+    aws: EmulatedAws
+    answers: dict[str, set[str]]
+
+
 @pytest.fixture(scope="module")
-def walked() -> Iterator[EmulatedAws]:
+def walk() -> Iterator[Walk]:
     """One emulator for all operations."""
+    answers: dict[str, set[str]] = {operation: set() for operation in OPERATIONS}
+
+    def record(parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
+        answers[model.name] |= paths(parsed)
+
     with Emulator(NoDatabases(), durations=EMULATOR) as emulator:
-        yield EmulatedAws(emulator)
+        aws = EmulatedAws(emulator)
+        for region in (SOURCE, TARGET):
+            aws.client(region=region).meta.events.register("after-call.rds", record)
+        call_every_member(aws)
+        yield Walk(aws, answers)
 
 
 def members(operation: str) -> dict[str, Shape]:
@@ -67,13 +130,13 @@ def refusal_of(aws: EmulatedAws, operation: str, parameters: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
-def test_a_member_that_is_not_modelled_is_refused_by_name(walked: EmulatedAws, operation: str) -> None:
+def test_a_member_that_is_not_modelled_is_refused_by_name(walk: Walk, operation: str) -> None:
     """A call with a member that the operation does not model is refused over HTTP, and the error names the member."""
     shape = protocol.operation_model(operation).input_shape
     required = {name: example(members(operation)[name]) for name in getattr(shape, "required_members", [])}
     unknown = members(operation).keys() - MODELLED[operation] - WITHOUT_EFFECT.get(operation, {}).keys()
     for name in sorted(unknown - {"SourceRegion"}):  # botocore turns it into PreSignedUrl; it is never sent
-        error = refusal_of(walked, operation, required | {name: example(members(operation)[name])})
+        error = refusal_of(walk.aws, operation, required | {name: example(members(operation)[name])})
         assert f"The emulator does not model {name} of {operation}." in error
         assert "<Code>InvalidParameterCombination</Code>" in error
 
@@ -96,13 +159,13 @@ def test_an_operation_declares_only_members_that_its_input_has(operation: str) -
     assert all(reason.endswith(".") for reason in without_effect.values())
 
 
-def test_every_modelled_member_is_read(walked: EmulatedAws) -> None:
+def test_every_modelled_member_is_read(walk: Walk) -> None:
     """Every declared member, also each nested one, is in a call that succeeds; one that nothing reads fails the call."""
-    call_every_member(walked)
-    sent: dict[str, set[str]] = {operation: set() for operation in OPERATIONS}
-    for call in walked.emulator.calls:
+    sent: dict[str, set[str]] = {}
+    for call in walk.aws.emulator.calls:
         if call.service == "rds" and call.outcome == "OK":
-            sent[call.operation] |= paths(call.parameters)
+            sent.setdefault(call.operation, set()).update(paths(call.parameters))
+    assert sent.keys() == OPERATIONS.keys()
     expected = {
         operation: {
             path
@@ -113,6 +176,23 @@ def test_every_modelled_member_is_read(walked: EmulatedAws) -> None:
     }
     missing = {operation: expected[operation] - sent[operation] for operation in OPERATIONS}
     assert {operation: sorted(paths) for operation, paths in missing.items() if paths} == {}
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_an_answer_has_every_member_of_awss_own_example(walk: Walk, operation: str) -> None:
+    """The AWS CLI documents its commands with answers of AWS: what they have of Aurora, the emulator's answers have."""
+    document = EXAMPLES / f"{xform_name(operation, '-')}.rst"
+    text = document.read_text() if document.is_file() else ""
+    for example in map(_json, re.findall(r"Output::\n\n((?: {4}.*\n|\n)+)", text)):
+        assert paths(example) - walk.answers[operation] - EXCUSED.get(operation, set()) == set()
+
+
+def _json(text: str) -> Any:
+    """An example; nothing if it is not whole, as some are."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {}
 
 
 @pytest.mark.parametrize(
