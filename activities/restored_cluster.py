@@ -128,9 +128,10 @@ def _wait_until_visible(step_input: CheckRestoreInput) -> CheckRestoreOutcome:
 
 def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
     status = cluster["Status"]
-    if cluster_meaning(status) is Meaning.TERMINAL:
+    meaning = cluster_meaning(status)
+    if meaning is Meaning.TERMINAL:
         raise _restore_failed(cluster["DBClusterArn"], status)
-    return None if status == "available" else f"cluster {status}"
+    return None if meaning is Meaning.READY else f"cluster {status}"
 
 
 def _create_missing_instances(step_input: CheckRestoreInput, target: TargetCluster) -> str | None:

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.rds.aws_errors import pipeline_error_for
 from errors import Cancelled, DeadlinePassed
+from models.clusters import LastDeletion
 from models.operation import FinalPoll, StepInput, StepOutcome
 from models.steps import AuditedStep, Step
 
@@ -98,5 +99,5 @@ class Intents(Protocol):
     def has_succeeded(self, step: AuditedStep, operation_id: str, since: datetime) -> bool:
         """Whether this operation began the step at `since` or later and completed it."""
 
-    def find_deleted_settings(self, target_arn: str, at: datetime) -> str | None:
-        """The settings (JSON) of a target that an operation deleted and that no operation has restored since."""
+    def find_last_deletion(self, target_arn: str, at: datetime, since: datetime | None = None) -> LastDeletion | None:
+        """The newest deletion of the target that an operation declared before `at`; none before `since` counts."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
 
 from temporalio import activity
 
 from audit.rows import AuditRow, Phase, stamp
 from audit.table import AuditTable
 from errors import TrailConflict
-from models.configuration import SETTINGS_FACT
+from models.clusters import LastDeletion
+from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.operation import StepInput
 from models.steps import AuditedStep, Housekeeping, Status, Step
 
 SETTINGS_DAYS = 45
 """For how many days the settings of a deleted target are searched for in the trail."""
+FIRST_OPERATION = "op-001"
+"""Its rows are the oldest of a trail."""
+RESTORE_STEPS = (Step.RESTORE_SNAPSHOT, Step.CHECK_RESTORE_STATUS)
 MAX_CONFLICTS = 5
 """How many times in a row another attempt of the activity may write its intent first.
 
@@ -84,26 +88,42 @@ class TrailIntents:
             if row.step_started_at >= since
         )
 
-    def find_deleted_settings(self, target_arn: str, at: datetime) -> str | None:
-        """The settings (JSON) of a target that this pipeline deleted and has not restored since; None if there are none.
+    def find_last_deletion(self, target_arn: str, at: datetime, since: datetime | None = None) -> LastDeletion | None:
+        """The newest deletion of a target that an operation declared, and whether the target was restored since.
 
         A restore does not count if its operation removed the restored cluster again after a failure.
-        Searches the 45 days before `at` (aware), the newest day first. Raises `TrailUnavailable`.
+        Searches the 45 days before `at` (aware), the newest day first, but none before the day of `since` (aware; None:
+        all of them) or before the trail began. Raises `TrailUnavailable`.
         """
         removed_again: set[str] = set()
-        for days_ago in range(SETTINGS_DAYS):
-            day = (at - timedelta(days=days_ago)).date()
+        accepted_by: str | None = None
+        completed = False
+        for day in self._list_days(at, since):
             for row in reversed(self._table.list_rows_by_day(day, day)):
                 if target_arn not in row.resource_arns:
                     continue
                 if row.step is Housekeeping.REMOVE_LEFTOVERS and row.phase is Phase.INTENT:
                     removed_again.add(row.operation_id)
-                is_restore = row.step is Step.RESTORE_SNAPSHOT and row.status is Status.SUCCESS
-                if is_restore and row.operation_id not in removed_again:
-                    return None
+                if row.status is Status.SUCCESS and row.operation_id not in removed_again:
+                    completed = completed or row.step is Step.CHECK_RESTORE_STATUS
+                    accepted_by = accepted_by or (row.operation_id if row.step in RESTORE_STEPS else None)
                 if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
-                    return row.facts.get(SETTINGS_FACT)
+                    return LastDeletion(
+                        operation_id=row.operation_id,
+                        declared_at=row.timestamp,
+                        settings=_settings(row),
+                        restore_accepted_by=accepted_by,
+                        restore_completed=completed,
+                    )
         return None
+
+    def _list_days(self, at: datetime, since: datetime | None) -> Iterator[date]:
+        """The newest first."""
+        first_rows = self._table.list_rows(FIRST_OPERATION)
+        began = min((row.timestamp for row in first_rows), default=None)
+        first = max(day.date() for day in (at - timedelta(days=SETTINGS_DAYS - 1), since, began) if day is not None)
+        for days_ago in range((at.date() - first).days + 1):
+            yield at.date() - timedelta(days=days_ago)
 
     def _list_intents_of_run(self, step: AuditedStep, step_input: StepInput) -> list[AuditRow]:
         started_at = stamp(step_input.step_started_at)
@@ -138,6 +158,11 @@ def _intent_row(
         resource_arns=resource_arns,
         facts=dict(facts),
     )
+
+
+def _settings(intent: AuditRow) -> ClusterSettings | None:
+    json = intent.facts.get(SETTINGS_FACT)
+    return ClusterSettings.model_validate_json(json) if json else None
 
 
 def _list_arns(intents: Iterable[AuditRow]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ in `activities/rds/aws_errors.py` says what it means.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         DBClusterSnapshotTypeDef,
         DBClusterTypeDef,
         DBInstanceTypeDef,
+        EventTypeDef,
         TagTypeDef,
     )
 
@@ -89,6 +91,13 @@ def list_custom_endpoints(rds: RDSClient, cluster: str) -> list[DBClusterEndpoin
 def list_tags(rds: RDSClient, arn: str) -> list[TagTypeDef]:
     """The tags of a resource whose Describe call does not return them."""
     return rds.list_tags_for_resource(ResourceName=arn)["TagList"]
+
+
+def list_events(rds: RDSClient, source_type: str, identifier: str, within: timedelta) -> list[EventTypeDef]:
+    """The events of a resource in the time before now: RDS's first page, at most 100. Source: DescribeEvents."""
+    minutes = max(1, int(within / timedelta(minutes=1)))
+    answer = rds.describe_events(SourceType=source_type, SourceIdentifier=identifier, Duration=minutes)  # type: ignore[arg-type]  # a variable
+    return answer.get("Events", [])
 
 
 def find_instances(rds: RDSClient, identifiers: list[str]) -> list[DBInstanceTypeDef]:

@@ -19,14 +19,24 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     """Which request, and whether to follow the restore."""
     request_argument(verb)
     wait_argument(verb)
+    verb.add_argument(
+        "--create-target",
+        action="store_true",
+        help="go on if the target does not exist: as target.missing create, for this restore only",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Start a restore now and follow it to its end."""
+    from models.request import MissingTarget
     from models.request_file import read_request
     from settings import TrailSettings, load_settings
 
-    return asyncio.run(_start(read_request(args.request_file), load_settings(TrailSettings).task_queue, args.wait))
+    request = read_request(args.request_file)
+    if args.create_target:
+        target = request.target.model_copy(update={"missing": MissingTarget.CREATE})
+        request = request.model_copy(update={"target": target})
+    return asyncio.run(_start(request, load_settings(TrailSettings).task_queue, args.wait))
 
 
 async def _start(request: RestoreRequest, task_queue: str, wait: bool) -> int:

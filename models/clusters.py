@@ -61,6 +61,21 @@ class CheckRestoreInput(StepInput):
     on_difference: OnDifference = OnDifference.WARN
 
 
+class LastDeletion(Model):
+    """The newest deletion of a target that the trail has, with the settings that the target had."""
+
+    operation_id: str
+    declared_at: AwareDatetime
+    settings: ClusterSettings | None = Field(default=None, description="None if the intent has none.")
+    restore_accepted_by: str | None = Field(
+        default=None, description="The operation whose restore RDS has accepted since; None: none."
+    )
+    restore_completed: bool = Field(
+        default=False,
+        description="Whether such a restore has also been completed: instances, roles, endpoints and all.",
+    )
+
+
 class Endpoint(Model):
     """The endpoint of the restored cluster and the secret with its master password."""
 

@@ -9,6 +9,7 @@ from models.operation import RestoreState
 from models.steps import Step
 
 START_COMMAND = "python starter.py start REQUEST_FILE"
+CREATE_COMMAND = f"{START_COMMAND} --create-target"
 
 RETRY_FROM: dict[tuple[Step, str], Step] = {
     (Step.CHECK_COPY_STATUS, "Copy failed"): Step.COPY_SNAPSHOT,
@@ -28,6 +29,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.SNAPSHOT_CHECK, "Target is the source"),
         (Step.SNAPSHOT_CHECK, "Restored by this operation"),
         (Step.SNAPSHOT_CHECK, "Restored since this operation began"),
+        (Step.SNAPSHOT_CHECK, "Cluster not found"),
         (Step.SNAPSHOT_CHECK, "Settings missing"),
         (Step.SNAPSHOT_CHECK, "Serverless scaling needed"),
         (Step.SNAPSHOT_CHECK, "KMS key needed"),

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
-from activities.rds.statuses import Meaning, cluster_meaning
+from activities.rds.statuses import NOT_RUNNING, Meaning, cluster_meaning
 from activities.rds.target import describe_wrong_account
 from errors import Refused
 from models.request import Source, Target
@@ -159,9 +159,12 @@ def target_is_not_replicated(observed: ObservedTarget) -> Violation | None:
 
 
 def target_can_be_deleted(observed: ObservedTarget) -> Violation | None:
-    """RDS does not delete a stopped cluster, and a status that the pipeline does not know needs a person first."""
+    """RDS does not delete a stopped cluster, and a status that the pipeline does not know needs a person first.
+
+    A broken cluster is what a restore repairs.
+    """
     status = observed.cluster["Status"]
-    if status not in ("stopped", "stopping") and cluster_meaning(status) is not Meaning.UNKNOWN:
+    if status not in NOT_RUNNING and cluster_meaning(status) is not Meaning.UNKNOWN:
         return None
     return Violation(
         "deletable-status",

@@ -138,7 +138,7 @@ class _Planner:
             source["DbClusterResourceId"] if source else None,
             plan.snapshot.cluster_resource_id if plan.snapshot else None,
         )
-        plan.target = self._attempt("target-exists", lambda: self._preflight.describe_target(source_ids))
+        plan.target = self._attempt("target-exists", lambda: self._describe_target(source_ids))
         target = plan.target or ExistingTarget()
         plan.settings = _settings(plan.request.target, target)
         self._check_target(target)
@@ -150,6 +150,13 @@ class _Planner:
         self._run_checks([PreflightCheck(("trail",), self._check_trail)])
         plan.pruned = self._attempt("archive", self._copies_to_prune)
         return plan
+
+    def _describe_target(self, source_ids: frozenset[str]) -> ExistingTarget:
+        """Without the trail's settings if the trail cannot be read, which the check `trail` reports."""
+        try:
+            return self._preflight.describe_target(source_ids)
+        except TrailUnavailable:
+            return self._preflight.describe_target(source_ids, read_trail=False)
 
     def _attempt(self, rule: str, call: Callable[[], Answer]) -> Answer | None:
         """The call's answer; None if AWS refuses it, which is recorded as a failure of the rule."""
@@ -265,5 +272,6 @@ def _origin(name: str, requested: Target, target: ExistingTarget) -> str:
     if getattr(requested, name) is not None:
         return "from the request"
     if getattr(target.settings, name, None) is not None:
-        return "from the live target" if target.observed else "from the trail's record of the deleted target"
+        is_live = target.observed and getattr(target.live_settings, name, None) == getattr(target.settings, name)
+        return "from the live target" if is_live else "from the trail's record of the deleted target"
     return "missing" if name in REQUIRED else "RDS default"

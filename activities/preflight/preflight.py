@@ -11,16 +11,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
+from activities.preflight.earlier_settings import complete_settings, restored_by
 from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
 from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.restorable import RESTORABLE, find_what_cannot_come_back
 from activities.preflight.selection import select_snapshot
 from activities.preflight.sharing import Sharing
+from activities.preflight.witnesses import describe_witnesses
 from activities.rds.target import TargetCluster
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_cluster
+from models.clusters import LastDeletion
 from models.configuration import ClusterSettings, merge_settings, missing_settings
+from models.cures import CREATE_COMMAND
 from models.request import MissingTarget
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 
@@ -36,7 +40,9 @@ class ExistingTarget:
     """None if there is no such cluster."""
     instances: tuple[DBInstanceTypeDef, ...] = ()
     settings: ClusterSettings | None = None
-    """Of the live cluster, or of one that an earlier operation deleted and did not restore; None without either."""
+    """What a restore brings back: of the live cluster, and of the trail where an operation left it incomplete or deleted."""
+    live_settings: ClusterSettings | None = None
+    """Of the live cluster alone; `settings` has more if an earlier operation left it incomplete."""
     violation: Violation | None = None
     """Set if the cluster is missing and the request does not allow that."""
 
@@ -67,29 +73,43 @@ class Preflight:
         step_input = self._step_input
         return find_cluster(self._aws.rds(step_input.source, step_input.operation_id), step_input.source.cluster)
 
-    def describe_target(self, source_resource_ids: frozenset[str]) -> ExistingTarget:
-        """The cluster that the restore would delete; it must have none of the `source_resource_ids`."""
+    def describe_target(self, source_resource_ids: frozenset[str], *, read_trail: bool = True) -> ExistingTarget:
+        """The cluster that the restore would delete; it must have none of the `source_resource_ids`.
+
+        Raises `TrailUnavailable`, unless the trail is not to be read; then nothing completes what RDS shows.
+        """
         step_input = self._step_input
         cluster = self.target.find()
         if cluster is None:
-            return self._missing_target()
+            return self._missing_target(read_trail=read_trail)
         caller = self.target.caller_account()
         instances = self.target.list_instances()
         observed = ObservedTarget(
             step_input.source, step_input.target, cluster, source_resource_ids, caller, self.target.environment
         )
-        return ExistingTarget(observed, tuple(instances), self.target.read_settings(cluster, instances))
+        live = self.target.read_settings(cluster, instances)
+        last = self._find_last_deletion(cluster, live) if read_trail else None
+        settings = complete_settings(cluster, live, last, self.target.environment)
+        return ExistingTarget(observed, tuple(instances), settings, live)
 
-    def _missing_target(self) -> ExistingTarget:
+    def _find_last_deletion(self, cluster: DBClusterTypeDef, live: ClusterSettings) -> LastDeletion | None:
+        """In a cluster that its owner made, with instances, only a deletion since then can be left unfinished."""
+        by_owner = restored_by(cluster) is None and live.instances
+        since = cluster.get("ClusterCreateTime") if by_owner else None
+        return self._intents.find_last_deletion(self._step_input.target.arn, self._at, since)
+
+    def _missing_target(self, *, read_trail: bool) -> ExistingTarget:
         """The name is misspelt, it is the first restore, or an operation ended between deletion and restore."""
         target = self._step_input.target
-        if settings := self._intents.find_deleted_settings(target.arn, self._at):
-            return ExistingTarget(settings=ClusterSettings.model_validate_json(settings))
-        if target.missing is MissingTarget.CREATE:
-            return ExistingTarget()
+        last = self._intents.find_last_deletion(target.arn, self._at) if read_trail else None
+        settings = last.settings if last else None
+        if target.missing is MissingTarget.CREATE or (last and last.settings and not last.restore_accepted_by):
+            return ExistingTarget(settings=settings)
+        seen = describe_witnesses(self.target, last)
         text = (
-            f"the cluster {target.arn} does not exist, and no operation of this pipeline deleted it. "
-            "Correct target.cluster; for a first restore set target.missing to create."
+            f"the cluster {target.arn} does not exist, and the trail has no deletion of it that still waits for its "
+            f"restore{f', though {seen}' if seen else ''}. Correct target.cluster; if the cluster is gone or this is its "
+            f"first restore, create it with:\n    {CREATE_COMMAND}"
         )
         return ExistingTarget(violation=Violation("target-exists", "Cluster not found", text))
 

@@ -89,13 +89,8 @@ def check_not_restored_since(cluster: DBClusterTypeDef, operation: str, started_
 
 def _is_earlier(other: str, operation: str) -> bool:
     """Whether the other operation began before this one; the numbers of two environments say nothing about that."""
-    return tags.environment_of(other) == tags.environment_of(operation) and _number(other) < _number(operation)
-
-
-def _number(operation: str) -> float:
-    """The number in aurora-restore/op-007; the greatest if another program wrote the tag."""
-    number = operation.rpartition("/")[2].removeprefix("op-")
-    return int(number) if number.isascii() and number.isdigit() else float("inf")
+    same_environment = tags.environment_of(other) == tags.environment_of(operation)
+    return same_environment and tags.number_of(other) < tags.number_of(operation)
 
 
 def _recreation_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:

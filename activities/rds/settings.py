@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
-from activities.rds.statuses import BEING_DELETED, Meaning, instance_meaning
+from activities.rds.statuses import BEING_DELETED, INACCESSIBLE, NOT_RUNNING, Meaning, instance_meaning
 from models.configuration import (
     AssociatedRole,
     ClusterSettings,
@@ -97,10 +97,10 @@ def _instances(cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) ->
 
 
 def _is_ending(instance: DBInstanceTypeDef) -> bool:
+    """Being deleted or broken by itself; what its whole cluster shares says nothing about one instance."""
     status = instance["DBInstanceStatus"]
-    return status in BEING_DELETED or (
-        instance_meaning(status) is Meaning.TERMINAL and status not in ("stopped", "stopping")
-    )
+    shared = (*NOT_RUNNING, *INACCESSIBLE)
+    return status in BEING_DELETED or (instance_meaning(status) is Meaning.TERMINAL and status not in shared)
 
 
 def _instance(instance: DBInstanceTypeDef) -> Instance:

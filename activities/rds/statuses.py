@@ -1,7 +1,8 @@
 """What a status of RDS means for a step that waits.
 
 A status that is in no list is waited on, with a warning: it never counts as success.
-Source: Aurora User Guide, "Viewing DB cluster status" and "Viewing DB instance status".
+Source: Aurora User Guide, "Viewing DB cluster status" and "Viewing DB instance status"; the final ones also from AWS's
+CloudFormation handlers for clusters and instances.
 """
 
 from enum import StrEnum
@@ -16,7 +17,12 @@ class Meaning(StrEnum):
     UNKNOWN = "unknown"
 
 
-READY = frozenset({"available"})
+READY = frozenset({"available", "storage-optimization"})
+"""Fully operational; RDS may optimize the storage for a day and longer."""
+INACCESSIBLE = ("inaccessible-encryption-credentials", "inaccessible-encryption-credentials-recoverable")
+"""RDS cannot use the key: the state of a whole cluster, which all its instances show too."""
+NOT_RUNNING = ("stopped", "stopping")
+"""RDS deletes no cluster in these statuses."""
 BEING_DELETED = ("deleting", "deleted")
 """The statuses of a cluster, instance or snapshot that needs no further deletion."""
 
@@ -26,6 +32,7 @@ SNAPSHOT_TERMINAL = frozenset({"failed", "deleting", "deleted", "incompatible-re
 _BUSY = frozenset(
     {
         "backing-up",
+        "backtracking",
         "creating",
         "maintenance",
         "modifying",
@@ -41,15 +48,13 @@ _BROKEN = frozenset(
         "deleted",
         "deleting",
         "failed",
-        "inaccessible-encryption-credentials",
-        "inaccessible-encryption-credentials-recoverable",
+        *INACCESSIBLE,
+        *NOT_RUNNING,
         "incompatible-network",
         "incompatible-parameters",
         "incompatible-restore",
         "insufficient-capacity",
         "restore-error",
-        "stopped",
-        "stopping",
     }
 )
 CLUSTER_WAIT = _BUSY | {
@@ -62,10 +67,23 @@ CLUSTER_WAIT = _BUSY | {
     "scaling-storage",
     "update-iam-db-auth",
 }
-CLUSTER_TERMINAL = _BROKEN | {"cloning-failed", "migration-failed"}
+CLUSTER_TERMINAL = _BROKEN | {"cloning-failed", "migration-failed", "restore-failed"}
 
-INSTANCE_WAIT = _BUSY | {"storage-config-upgrade", "storage-initialization", "storage-optimization"}
-INSTANCE_TERMINAL = _BROKEN | {"incompatible-create", "incompatible-option-group", "storage-full"}
+INSTANCE_WAIT = _BUSY | {
+    "converting-to-vpc",
+    "delete-precheck",
+    "moving-to-vpc",
+    "storage-config-upgrade",
+    "storage-initialization",
+}
+INSTANCE_TERMINAL = _BROKEN | {
+    "incompatible-create",
+    "incompatible-credentials",
+    "incompatible-option-group",
+    "modify-failed",
+    "storage-full",
+    "upgrade-failed",
+}
 
 
 def snapshot_meaning(status: str) -> Meaning:

@@ -38,6 +38,12 @@ def environment_of(operation: str) -> str:
     return operation.rpartition("/")[0]
 
 
+def number_of(operation: str) -> float:
+    """The number in aurora-restore/op-007 or op-007; the greatest if another program wrote the tag."""
+    number = operation.rpartition("/")[2].removeprefix("op-")
+    return int(number) if number.isascii() and number.isdigit() else float("inf")
+
+
 def describe_operation(operation: str, own_environment: str) -> str:
     """For a reader: op-005, or op-005 of the environment staging if that is another one."""
     environment, _, operation_id = operation.rpartition("/")

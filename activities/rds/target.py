@@ -7,6 +7,7 @@ changes something in RDS goes through `TargetCluster`, which asks STS first whos
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from activities.rds import copies, deletion, settings, tags
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         DBClusterSnapshotTypeDef,
         DBClusterTypeDef,
         DBInstanceTypeDef,
+        EventTypeDef,
     )
 
 
@@ -88,6 +90,15 @@ class TargetCluster:
     def find_by_resource_id(self, resource_id: str) -> DBClusterTypeDef | None:
         """The cluster that has this resource id, under any name, or None."""
         return reads.find_cluster_by_resource_id(self._rds, resource_id)
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self._target.cluster
+
+    def list_events(self, source_type: str, identifier: str, within: timedelta) -> list[EventTypeDef]:
+        """The newest events of a cluster or an instance."""
+        return reads.list_events(self._rds, source_type, identifier, within)
 
     def list_clusters(self) -> list[DBClusterTypeDef]:
         """Every cluster of the target's account and region."""

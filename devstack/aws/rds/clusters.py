@@ -40,12 +40,15 @@ DELETABLE_STATUSES = frozenset(
         "available",
         "failed",
         "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
         "incompatible-network",
         "incompatible-parameters",
         "incompatible-restore",
         "insufficient-capacity",
         "migration-failed",
         "restore-error",
+        "restore-failed",
+        "storage-optimization",
     }
 )
 """Statuses in which DeleteDBCluster is accepted (Aurora User Guide, "Viewing DB cluster status")."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from audit.rows import AuditRow, Phase, to_item
 from audit.table import AuditTable
 from devstack.aws import Emulator
 from errors import TrailConflict, TrailUnavailable
-from models.configuration import SETTINGS_FACT
+from models.clusters import LastDeletion
+from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.operation import StepInput
 from models.steps import Housekeeping, Status, Step
 from tests.rigs.activities import temporal_environment
@@ -180,7 +181,7 @@ def deletion(**changes: Any) -> AuditRow:
             "phase": Phase.INTENT,
             "status": Status.IN_PROGRESS,
             "resource_arns": (TARGET_ARN,),
-            "facts": {SETTINGS_FACT: "settings of op-001"},
+            "facts": {SETTINGS_FACT: BACKUPS.model_dump_json()},
         }
         | changes
     )
@@ -191,6 +192,11 @@ def restore(**changes: Any) -> AuditRow:
     return row(
         **{"step": Step.RESTORE_SNAPSHOT, "timestamp": later(minutes=30), "resource_arns": (TARGET_ARN,)} | changes
     )
+
+
+def completion(**changes: Any) -> AuditRow:
+    """The outcome of completing the restored target, which succeeded."""
+    return restore(**{"step": Step.CHECK_RESTORE_STATUS, "timestamp": later(minutes=45)} | changes)
 
 
 def removal(**changes: Any) -> AuditRow:
@@ -207,37 +213,62 @@ def removal(**changes: Any) -> AuditRow:
     )
 
 
+BACKUPS, NEWER = ClusterSettings(backup_retention_days=3), ClusterSettings(backup_retention_days=7)
+NEWER_DELETION = {
+    "operation_id": "op-002", "timestamp": later(hours=2), "facts": {SETTINGS_FACT: NEWER.model_dump_json()},
+}  # fmt: skip
+
+
+def found(operation_id: str = "op-001", **changes: Any) -> LastDeletion:
+    """The deletion as it is found."""
+    given: dict[str, Any] = {"operation_id": operation_id, "declared_at": START, "settings": BACKUPS} | changes
+    return LastDeletion(**given)
+
+
 @pytest.mark.parametrize(
-    ("rows", "settings"),
+    ("rows", "expected"),
     [
         ([], None),
-        ([deletion()], "settings of op-001"),
-        ([deletion(facts={})], None),
         ([deletion(resource_arns=(A,))], None),
-        ([deletion(), restore()], None),
-        ([deletion(), restore(status=Status.FAILED)], "settings of op-001"),
-        ([deletion(), restore(resource_arns=(A,))], "settings of op-001"),
-        ([deletion(), restore(), removal()], "settings of op-001"),
-        ([deletion(), restore(), removal(operation_id="op-002")], None),
-        ([deletion(), restore(), removal(phase=Phase.OUTCOME)], None),
+        ([deletion()], found()),
+        ([deletion(facts={})], found(settings=None)),
+        ([deletion(), restore()], found(restore_accepted_by="op-001")),
+        ([deletion(), restore(operation_id="op-002")], found(restore_accepted_by="op-002")),
+        ([deletion(), restore(), completion()], found(restore_accepted_by="op-001", restore_completed=True)),
+        ([deletion(), restore(), completion(status=Status.FAILED)], found(restore_accepted_by="op-001")),
+        ([deletion(), restore(status=Status.FAILED)], found()),
+        ([deletion(), restore(resource_arns=(A,))], found()),
+        ([deletion(), restore(), completion(), removal()], found()),
+        ([deletion(), restore(), removal(operation_id="op-002")], found(restore_accepted_by="op-001")),
+        ([deletion(), restore(), removal(phase=Phase.OUTCOME)], found(restore_accepted_by="op-001")),
         (
-            [deletion(), deletion(operation_id="op-002", timestamp=later(hours=2), facts={SETTINGS_FACT: "newer"})],
-            "newer",
+            [deletion(), restore(), completion(), deletion(**NEWER_DELETION)],
+            found("op-002", declared_at=later(hours=2), settings=NEWER),
         ),
     ],
 )
-def test_settings_of_a_deleted_target_are_found_unless_it_was_restored(
-    table: AuditTable, rows: list[AuditRow], settings: str | None
+def test_the_newest_deletion_of_a_target_is_found_with_what_followed(
+    table: AuditTable, rows: list[AuditRow], expected: LastDeletion | None
 ) -> None:
-    """The newest deletion counts. A restore ends the search, unless its own operation removed the cluster again."""
+    """A restore does not count if its own operation removed the cluster again."""
     for written in rows:
         table.put(written)
-    assert TrailIntents(table).find_deleted_settings(TARGET_ARN, later(hours=20)) == settings
+    assert TrailIntents(table).find_last_deletion(TARGET_ARN, later(hours=20)) == expected
 
 
-@pytest.mark.parametrize(("days", "expected"), [(SETTINGS_DAYS - 1, True), (SETTINGS_DAYS, False)])
-def test_settings_of_a_deleted_target_are_searched_for_in_45_days(table: AuditTable, days: int, expected: bool) -> None:
-    """Counted in calendar days (UTC), the current one included."""
+@pytest.mark.parametrize(
+    ("days", "since", "expected"),
+    [
+        (SETTINGS_DAYS - 1, None, True),
+        (SETTINGS_DAYS, None, False),
+        (5, START, True),
+        (5, START + timedelta(days=1), False),
+    ],
+)
+def test_a_deletion_is_searched_for_in_45_days(
+    table: AuditTable, days: int, since: datetime | None, expected: bool
+) -> None:
+    """In calendar days (UTC), the current one included, and not before the day from which it could be."""
     table.put(deletion())
-    settings = TrailIntents(table).find_deleted_settings(TARGET_ARN, START + timedelta(days=days))
-    assert (settings is not None) is expected
+    last = TrailIntents(table).find_last_deletion(TARGET_ARN, START + timedelta(days=days), since)
+    assert (last is not None) is expected

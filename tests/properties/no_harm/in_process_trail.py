@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from models.clusters import LastDeletion
 from models.operation import StepInput
 from models.steps import AuditedStep
 from tests.properties.no_harm.in_process_aws import InProcessAws
@@ -40,5 +41,5 @@ class InProcessTrail:
         """See `Intents`."""
         return step in self._succeeded_at and self._succeeded_at[step] >= since
 
-    def find_deleted_settings(self, *_: Any) -> str | None:
+    def find_last_deletion(self, *_: Any) -> LastDeletion | None:
         """See `Intents`: there was no earlier operation."""

@@ -99,12 +99,14 @@ def replace_failed_copy(deployment: Deployment) -> None:
 
 
 def refuse_target(deployment: Deployment) -> None:
-    """The target has not opted in, and the notification says so."""
+    """The target does not exist, then it has not opted in, and the notification says so."""
     restore = AuthorizedRestore(deployment)
     restore.open_operation()
-    restore.owners.create_target(Tags=[])
     restore.owners.create_snapshot()
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="Cluster not found"):
+        restore.check_snapshot()
+    restore.owners.create_target(Tags=[])
+    with pytest.raises(Refused, match="Target has not opted in"):
         restore.check_snapshot()
     restore.notify()
 

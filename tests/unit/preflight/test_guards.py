@@ -8,6 +8,7 @@ import pytest
 
 from activities.preflight.guards import GUARDS, ObservedTarget, guard_violations, known_resource_ids, refuse_if_any
 from activities.rds import tags
+from activities.rds.statuses import INACCESSIBLE
 from errors import Refused
 from models.request import Source, Target
 
@@ -66,7 +67,18 @@ def test_the_sources_arn_is_enough_to_refuse_it() -> None:
     assert "not-the-source" in {violation.rule for violation in guard_violations(observe(source=source))}
 
 
-@pytest.mark.parametrize("status", ["available", "failed", "backing-up", "incompatible-network"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "available",
+        "failed",
+        "backing-up",
+        "incompatible-network",
+        "restore-failed",
+        "storage-optimization",
+        *INACCESSIBLE,
+    ],
+)
 def test_a_cluster_that_rds_can_delete_or_will_soon_passes(status: str) -> None:
     """RDS deletes a broken cluster, and delete-rds waits for a busy one."""
     assert guard_violations(observe(Status=status)) == []

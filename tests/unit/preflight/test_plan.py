@@ -15,6 +15,8 @@ from activities.preflight.plan import CheckStatus, Plan, plan_restore
 from activities.rds import tags
 from activities.rds.target import TargetCluster
 from errors import StepFailed, TrailUnavailable, Transient
+from models.clusters import LastDeletion
+from models.configuration import ClusterSettings, Instance
 from models.request import RestoreRequest
 from models.snapshots import SourceSnapshot
 from tests.rigs.scripted_aws import ScriptedAws
@@ -66,7 +68,7 @@ class ScriptedIntents:
     """The trail, as far as a plan reads it."""
 
     def __init__(self) -> None:
-        self.deleted_settings: str | None = None
+        self.last_deletion: LastDeletion | None = None
         self.error: Exception | None = None
 
     def has_intent(self, step: object, operation_id: str) -> bool:
@@ -74,8 +76,8 @@ class ScriptedIntents:
             raise self.error
         return False
 
-    def find_deleted_settings(self, target_arn: str, at: datetime) -> str | None:
-        return self.deleted_settings
+    def find_last_deletion(self, *_: object) -> LastDeletion | None:
+        return self.last_deletion
 
 
 class Rig:
@@ -220,13 +222,10 @@ def test_a_missing_target_is_not_blamed_for_missing_settings_as_well(rig: Rig) -
 def test_settings_of_a_deleted_target_come_from_the_trail(rig: Rig) -> None:
     """An earlier operation deleted the target and ended before its restore."""
     rig.target = None
-    rig.intents.deleted_settings = json.dumps(
-        {
-            "instances": [{"instance_class": "db.x"}],
-            "db_subnet_group_name": "staging",
-            "vpc_security_group_ids": ["sg-1"],
-        }
+    deleted = ClusterSettings(
+        instances=(Instance(instance_class="db.x"),), db_subnet_group_name="staging", vpc_security_group_ids=("sg-1",)
     )
+    rig.intents.last_deletion = LastDeletion(operation_id="op-001", declared_at=NOW, settings=deleted)
     plan = rig.plan(port=5433)
     assert rules(plan, CheckStatus.FAILED) == []
     origins = {setting.name: setting.origin for setting in plan.settings}
