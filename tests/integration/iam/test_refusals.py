@@ -92,6 +92,19 @@ def test_only_the_pipelines_copies_are_deleted(restore: AuthorizedRestore, rds: 
     assert_not_allowed(rds.delete_db_cluster_snapshot, DBClusterSnapshotIdentifier=with_copied_tag)
 
 
+def test_what_another_environment_made_is_not_deleted(restore: AuthorizedRestore, rds: Any, source_arn: str) -> None:
+    """Neither its copy under a name like ours, nor the target if it restored that; both have every other tag of ours."""
+    name, theirs = f"aurora-restore-{restore.number}", "reporting/op-001"
+    create_snapshot(restore, name, copy_for=restore.request.target.arn, operation=theirs)
+    assert_not_allowed(rds.delete_db_cluster_snapshot, DBClusterSnapshotIdentifier=name)
+    create_cluster(restore, restore.cluster, replaced_by=source_arn, operation=theirs)
+    assert_not_allowed(rds.delete_db_cluster, DBClusterIdentifier=restore.cluster, SkipFinalSnapshot=True)
+    instance = f"{restore.cluster}-1"
+    arn = f"arn:aws:rds:eu-central-1:{restore.deployment.layout.target}:db:{instance}"
+    restore.deployment.owner("rds").add_tags_to_resource(ResourceName=arn, Tags=pipeline_tags(operation=theirs))
+    assert_not_allowed(rds.delete_db_instance, DBInstanceIdentifier=instance, SkipFinalSnapshot=True)
+
+
 def test_another_users_snapshot_is_not_tagged_as_a_copy(restore: AuthorizedRestore, rds: Any) -> None:
     """The role cannot turn a snapshot into one that it may delete."""
     arn = create_snapshot(restore, f"keep-{restore.number}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +17,23 @@ from clients.aws import AwsClients
 from devstack.aws import Emulator
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from tests.rigs.activity_resources import owner, session_of
-from tests.rigs.iam.deployments import Deployment
+from tests.rigs.iam.deployments import ONE_ACCOUNT, Deployment, stack_parameters
 from tests.rigs.iam.evaluation import as_list
-from tests.rigs.iam.template import DEPLOY, ROLES, TEMPLATE, deployed_document, document, placeholders, template
+from tests.rigs.iam.template import (
+    DEPLOY,
+    ROLES,
+    TEMPLATE,
+    deployed_document,
+    document,
+    placeholders,
+    policy_files,
+    template,
+)
 
 INLINE_LIMIT = 10_240
 """Characters of all inline policies of a role, without white space. Source: IAM User Guide, IAM and STS quotas."""
+MANAGED_LIMIT = 6_144
+"""Characters of one managed policy, without white space. Source: as above."""
 
 
 def test_cfn_lint_reports_nothing() -> None:
@@ -69,15 +81,15 @@ def test_no_statement_allows_a_whole_service(role: str) -> None:
 
 
 def test_every_policy_is_within_iams_limit() -> None:
-    """Even with the longest names that RDS, DynamoDB and Secrets Manager accept."""
-    clusters = {"SourceCluster": 63, "TargetCluster": 63, "OtherInstances": 63, "PassedRoles": 64}
-    longest = {**clusters, "SecretPrefix": 64, "AuditTable": 64, "OperationsTable": 64}
-    others = {"AWS::Partition": 10, "AWS::Region": 14, "SourceKeyArn": 90, "TargetKeyArn": 90, "TopicName": 64}
+    """Even with the longest names that RDS and Secrets Manager accept."""
+    clusters = {"SourceCluster": 63, "TargetCluster": 61, "OtherInstances": 63, "PassedRoles": 64}
+    longest = {**clusters, "SecretPrefix": 64, "Environment": 20, "Pair": 21}
+    others = {"AWS::Partition": 10, "AWS::Region": 14, "SourceKeyArn": 90, "TargetKeyArn": 90}
     lengths = {**dict.fromkeys(placeholders(), 14), **longest, **others}
-    for role in ROLES:
-        text = json.dumps(document(role), separators=(",", ":"))
+    for file in (file for role in ROLES for file in policy_files(role)):
+        text = json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
         filled = re.sub(r"\$\{([^}]+)\}", lambda placeholder: "x" * lengths[placeholder[1]], text)
-        assert len(filled) <= INLINE_LIMIT, role
+        assert len(filled) <= (MANAGED_LIMIT if file.stem.endswith("-denials") else INLINE_LIMIT), file
 
 
 def test_the_name_of_a_copy_begins_as_the_policy_expects() -> None:
@@ -164,3 +176,56 @@ def test_every_parameter_is_described_and_validated() -> None:
     for name, parameter in parameters.items():
         assert parameter["Description"].endswith("."), name
         assert "AllowedPattern" in parameter or "AllowedValues" in parameter, name
+
+
+STACKS = {
+    "the first": {},
+    "a second pair": {"Pair": "-billing"},
+    "another environment": {"Environment": "reporting"},
+    "its second pair": {"Environment": "reporting", "Pair": "-billing"},
+}
+
+
+def names_of(given: dict[str, str]) -> list[str]:
+    """Every name that a stack with these parameters gives in the one account that all its parts share."""
+    found = template()
+    parameters = {name: str(parameter.get("Default", "-")) for name, parameter in found["Parameters"].items()} | given
+    names: list[str] = []
+    for resource in found["Resources"].values():
+        if resource["Condition"] == "InWorkerAccount" and parameters["Pair"]:
+            continue
+        for key in ("TableName", "TopicName", "RoleName", "ManagedPolicyName"):
+            if key in resource["Properties"]:
+                name = resource["Properties"][key]
+                names.append(re.sub(r"\$\{(\w+)\}", lambda placeholder: parameters[placeholder[1]], name))
+    return names
+
+
+def test_several_stacks_in_one_account_share_no_name() -> None:
+    """IAM's names are the account's, also across regions; a topic and a table are named as the role of their environment."""
+    names = [name for given in STACKS.values() for name in names_of(given)]
+    assert len(set(names)) == len(names)
+    assert {"aurora-restore-worker", "aurora-restore-audit", "aurora-restore"} <= set(names_of({}))
+    longest = names_of({"Environment": "e" * 20, "Pair": "-" + "p" * 20})
+    # Source: IAM User Guide, IAM and STS quotas: 64 characters for a role's name.
+    assert max(map(len, longest)) <= 64
+
+
+def test_several_stacks_deploy_into_one_account(emulator: Emulator) -> None:
+    """Each pair gets roles and a topic of its own, each environment a worker and tables; no stack fails."""
+    account = "640000000001"
+    layout = replace(ONE_ACCOUNT, worker=account, source=account, target=account)
+    key = f"arn:aws:kms:{layout.source_region}:{account}:key/1"
+    client = owner(emulator, "cloudformation", account, layout.target_region)
+    for name, given in STACKS.items():
+        parameters = stack_parameters(layout, {"source": key, "target": key}) | given
+        client.create_stack(
+            StackName=name.replace(" ", "-"),
+            TemplateBody=TEMPLATE.read_text("utf-8"),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+    roles = {role["RoleName"] for role in owner(emulator, "iam", account, "us-east-1").list_roles()["Roles"]}
+    expected = {name for given in STACKS.values() for name in names_of(given)}
+    assert roles == {name for name in expected if any(role in name for role in ROLES) and "denials" not in name}
+    assert len(roles) == 12

@@ -144,10 +144,15 @@ def _create_stack(deployment: Deployment, account: str) -> None:
     iam = owner(deployment.emulator, "iam", account, "us-east-1")
     for role in (role for role in ROLES if layout.accounts[role] == account):
         name = f"aurora-restore-{role}"
-        policy = iam.get_role_policy(RoleName=name, PolicyName=name)["PolicyDocument"]
+        policies = [iam.get_role_policy(RoleName=name, PolicyName=name)["PolicyDocument"]]
+        for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+            stored = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
+            policies.append(stored["PolicyVersion"]["Document"])
+        policy = [statement for each in policies for statement in statements(_parsed(each))]
         trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
         arn = layout.role_arn(role)
-        deployment.iam.roles[arn] = Role(arn, tuple(statements(_parsed(policy))), tuple(_parsed(trust)["Statement"]))
+        deployment.iam.roles[arn] = Role(arn, tuple(policy), tuple(_parsed(trust)["Statement"]))
 
 
 def _parsed(document: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reads deploy/template.yaml and deploy/iam, in forms that can be compared."""
+"""Reads deploy/template.yaml and deploy/iam, in forms that can be compared; as a program it writes the second from the first."""
 
 from __future__ import annotations
 
@@ -35,18 +35,42 @@ def template() -> dict[str, Any]:
 
 
 def document(role: str) -> dict[str, Any]:
-    """The policy document of a role, with its placeholders."""
-    loaded: dict[str, Any] = json.loads((DEPLOY / "iam" / f"{role}.json").read_text("utf-8"))
-    return loaded
+    """All statements of a role's policies in deploy/iam, as one document with its placeholders."""
+    documents = [json.loads(file.read_text("utf-8")) for file in policy_files(role)]
+    return {"Version": "2012-10-17", "Statement": [each for read in documents for each in read["Statement"]]}
+
+
+def policy_files(role: str) -> list[Path]:
+    """The files of a role: what it may do, and what it must never do, if that is a policy of its own."""
+    return [file for name in (role, f"{role}-denials") if (file := DEPLOY / "iam" / f"{name}.json").exists()]
+
+
+def deployed_policies(role: str) -> dict[str, dict[str, Any]]:
+    """The policy documents of a role in the template, by the name of their file."""
+    resources = template()["Resources"]
+    (inline,) = resources[f"{role.capitalize()}Role"]["Properties"]["Policies"]
+    managed = resources.get(f"{role.capitalize()}Denials")
+    denials = {f"{role}-denials": managed["Properties"]["PolicyDocument"]} if managed else {}
+    return {role: inline["PolicyDocument"], **denials}
 
 
 def deployed_document(role: str) -> dict[str, Any]:
-    """The policy document of a role in the template."""
-    (policy,) = template()["Resources"][f"{role.capitalize()}Role"]["Properties"]["Policies"]
-    deployed: dict[str, Any] = policy["PolicyDocument"]
-    return deployed
+    """All statements of a role's policies in the template, as one document."""
+    policies = deployed_policies(role).values()
+    return {"Version": "2012-10-17", "Statement": [each for policy in policies for each in policy["Statement"]]}
 
 
 def placeholders() -> set[str]:
     """The names of the template's parameters."""
     return set(template()["Parameters"])
+
+
+def write_documents() -> None:
+    """Write deploy/iam from the template, which is the source."""
+    for role in ROLES:
+        for name, policy in deployed_policies(role).items():
+            (DEPLOY / "iam" / f"{name}.json").write_text(json.dumps(policy, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write_documents()

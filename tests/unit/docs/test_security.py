@@ -13,8 +13,8 @@ SECURITY = text("SECURITY.md")
 
 def test_every_statement_that_it_names_is_in_its_policy() -> None:
     """A statement of IAM that it names has that name in the file beside it."""
-    named = re.findall(r"statements? ((?:`\w+`(?:, )?)+) of `(deploy/iam/\w+\.json)`", SECURITY)
-    named += re.findall(r", ((?:`\w+`(?:, )?)+) of `(deploy/iam/\w+\.json)`", SECURITY)
+    named = re.findall(r"statements? ((?:`\w+`(?:, )?)+) of `(deploy/iam/[\w-]+\.json)`", SECURITY)
+    named += re.findall(r", ((?:`\w+`(?:, )?)+) of `(deploy/iam/[\w-]+\.json)`", SECURITY)
     assert len(named) >= 4
     for statements, policy in named:
         actual = {statement["Sid"] for statement in json.loads((ROOT / policy).read_text("utf-8"))["Statement"]}
