@@ -11,6 +11,8 @@ from models.users import DatabaseUser
 
 Row = tuple[Any, ...]
 RunQuery = Callable[[str], list[Row]]
+MustLock = Callable[[str], bool]
+"""Whether the login of this name must not be able to log in before the database is open."""
 
 
 class LockedSession(Protocol):
@@ -24,20 +26,20 @@ class LockedSession(Protocol):
     has_run_files: bool
     """Whether any of the SQL files was run in this restored cluster; none of them is running now."""
 
-    def lock_other_logins(self, keep_logins: frozenset[str]) -> Iterator[str]:
-        """Lock every login but these, the master user and the service's own, and end their sessions.
+    def lock_logins(self, must_lock: MustLock) -> Iterator[str]:
+        """Lock every login that `must_lock` names, then end its sessions and all other sessions of the master user.
 
-        Yields each login as soon as it is locked.
+        Never locked: the master user, and the logins of RDS and of the engine. Yields each login as soon as it is locked.
         """
 
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Create or alter the users, with their passwords or with IAM.
-
-        Yields each name as soon as the user is set, and whether the user is new.
-        """
+    def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:
+        """Create the users that do not exist, locked. Yields each name, and whether the user is new."""
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give the users the grants of the request."""
+
+    def open_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> None:
+        """Set the users' passwords, or IAM, and unlock them."""
 
     def run_once(self, script: SqlScript) -> str:
         """Run a file unless it was run in this restored cluster; returns the digest of what was run."""

@@ -21,6 +21,7 @@ from activities.databases.postgres.session_lock import LOCK_CLASS, Lock, Postgre
 from activities.databases.restored_database import RestoredDatabase
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
+from devstack.database_servers import RDSADMIN
 from devstack.mariadb import MariadbHost
 from devstack.postgres import PostgresHost
 from models.clusters import Endpoint
@@ -86,6 +87,10 @@ class Database(ABC):
 
     def as_master(self, statement: str, database: str | None = None) -> list[Row]:
         return self.as_user(MASTER, MASTER_PASSWORD, statement, database)
+
+    @abstractmethod
+    def as_rdsadmin(self, statement: str) -> list[Row]:
+        """As RDS itself, whose sessions no attempt ends, while an attempt runs."""
 
     def orders(self) -> list[Row]:
         return self.as_master("SELECT customer FROM orders ORDER BY id")
@@ -159,6 +164,9 @@ class Postgres(Database):
     def session(self, user: str, password: str, database: str | None = None) -> psycopg.Connection:
         return self.postgres.connect(self.endpoint, database or self.name, user, password)
 
+    def as_rdsadmin(self, statement: str) -> list[Row]:
+        return self.as_user(RDSADMIN, self.host._password, statement)
+
     def restored_database(self) -> RestoredDatabase:
         return PostgresDatabase(self.postgres, self.endpoint, MASTER_PASSWORD)
 
@@ -185,6 +193,9 @@ class Mysql(Database):
 
     def session(self, user: str, password: str, database: str | None = None) -> Any:
         return self.mysql.connect(self.endpoint, database or self.name, user, password)
+
+    def as_rdsadmin(self, statement: str) -> list[Row]:
+        return self.host.as_rdsadmin("restored", statement)
 
     def restored_database(self) -> RestoredDatabase:
         return MysqlDatabase(self.mysql, self.endpoint, MASTER_PASSWORD)

@@ -9,6 +9,7 @@ using IAM authentication".
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +19,7 @@ from pymysql.cursors import Cursor
 from pymysql.err import MySQLError
 
 from activities.databases.mysql.password_hashes import Plugin, authentication_string
+from activities.databases.restored_database import MustLock
 from clients.mysql import error_code
 from errors import StepFailed
 from models.users import Access, Grant, belongs_to_the_service
@@ -27,6 +29,7 @@ PRIVILEGES = {
     Access.READ_WRITE: "SELECT, SHOW VIEW, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, LOCK TABLES",
 }
 ANY_HOST = "%"
+PASSWORD_BYTES = 32
 MysqlConnection: TypeAlias = "Connection[Cursor]"  # generic in the stubs only
 
 
@@ -68,20 +71,38 @@ def list_accounts(connection: MysqlConnection) -> list[Account]:
     return [Account(_text(name), _text(host)) for name, host in rows]
 
 
-def set_user(connection: MysqlConnection, name: str, password: str | None, *, require_ssl: bool) -> bool:
-    """Create or alter a user that can log in with this password, or with IAM if it is None. Returns whether it is new.
+def create_user(connection: MysqlConnection, name: str, *, uses_iam: bool) -> bool:
+    """Create a user that cannot log in yet, unless it exists. Returns whether it is new."""
+    if _accounts_of(connection, name):
+        return False
+    # Nobody knows this password; an empty one could break the server's rules of strength.
+    password = None if uses_iam else secrets.token_urlsafe(PASSWORD_BYTES)
+    account = quote_account(connection, Account(name, ANY_HOST))
+    execute(connection, creation_statement(account, _authentication(connection, password)))
+    return True
+
+
+def open_user(connection: MysqlConnection, name: str, password: str | None, *, require_ssl: bool) -> None:
+    """Let a user log in with this password, or with IAM if it is None.
 
     The passwords that came with the snapshot stop working, for every host.
     """
-    existing = [account for account in list_accounts(connection) if account.name == name]
+    authentication, needs_ssl = _authentication(connection, password), require_ssl or password is None
+    # A user that an SQL file has dropped is refused by MySQL.
+    for account in _accounts_of(connection, name) or [Account(name, ANY_HOST)]:
+        quoted = quote_account(connection, account)
+        execute(connection, opening_statement(quoted, authentication, needs_ssl))
+
+
+def _authentication(connection: MysqlConnection, password: str | None) -> str:
+    """With this password, or with IAM if it is None."""
     plugin = Plugin.IAM if password is None else password_plugin(connection)
     stored = "RDS" if password is None else authentication_string(plugin, password)
-    authentication = authentication_clause(connection, plugin, stored)
-    for account in existing or [Account(name, ANY_HOST)]:
-        quoted = quote_account(connection, account)
-        for statement in login_statements(quoted, authentication, require_ssl or plugin is Plugin.IAM):
-            execute(connection, statement)
-    return not existing
+    return authentication_clause(connection, plugin, stored)
+
+
+def _accounts_of(connection: MysqlConnection, name: str) -> list[Account]:
+    return [account for account in list_accounts(connection) if account.name == name]
 
 
 def authentication_clause(connection: MysqlConnection, plugin: Plugin, stored: str) -> str:
@@ -89,10 +110,14 @@ def authentication_clause(connection: MysqlConnection, plugin: Plugin, stored: s
     return f"IDENTIFIED WITH {plugin.value} AS {quote_literal(connection, stored)}"
 
 
-def login_statements(account: str, authentication: str, require_ssl: bool) -> Iterator[str]:
-    """CREATE does not change an existing account, even one that another attempt has just created; ALTER does."""
-    yield f"CREATE USER IF NOT EXISTS {account} {authentication}"
-    yield f"ALTER USER {account} {authentication}{' REQUIRE SSL' if require_ssl else ''} ACCOUNT UNLOCK"
+def creation_statement(account: str, authentication: str) -> str:
+    """Does not change an existing account, even one that another attempt has just created."""
+    return f"CREATE USER IF NOT EXISTS {account} {authentication} ACCOUNT LOCK"
+
+
+def opening_statement(account: str, authentication: str, require_ssl: bool) -> str:
+    """Lets an account log in, over TLS only if it must."""
+    return f"ALTER USER {account} {authentication}{' REQUIRE SSL' if require_ssl else ''} ACCOUNT UNLOCK"
 
 
 def password_plugin(connection: MysqlConnection) -> Plugin:
@@ -145,17 +170,18 @@ def authenticates_by_iam(connection: MysqlConnection, name: str) -> bool:
     return bool(rows) and all(_text(plugin) == Plugin.IAM for (plugin,) in rows)
 
 
-def lock_accounts(connection: MysqlConnection, keep_logins: frozenset[str]) -> Iterator[Account]:
-    """Lock every account except these and the service's own, then end the sessions of all but these.
+def lock_accounts(connection: MysqlConnection, master: str, must_lock: MustLock) -> Iterator[Account]:
+    """Lock every account that must be locked, then end the sessions of all of them and of the master user.
 
-    Yields each account as soon as it is locked.
+    Yields each account as soon as it is locked. The master user and RDS's own accounts are not locked.
     """
     for account in _unlocked_accounts(connection):
-        if account.name not in keep_logins:
+        if account.name != master and must_lock(account.name):
             _lock(connection, account)
             yield account
-    # Also the sessions of accounts that an earlier attempt locked before it died: a lock does not end open sessions.
-    _end_sessions(connection, keep_logins)
+    # Also the sessions of accounts that an earlier attempt locked before it died: a lock does not end open sessions. The
+    # master user's were opened with the password that came with the snapshot.
+    _end_sessions(connection, master, must_lock)
 
 
 def _lock(connection: MysqlConnection, account: Account) -> None:
@@ -180,11 +206,13 @@ def _unlocked_accounts(connection: MysqlConnection) -> list[Account]:
     return [account for account in unlocked if not belongs_to_the_service(account.name)]
 
 
-def _end_sessions(connection: MysqlConnection, keep_logins: frozenset[str]) -> None:
+def _end_sessions(connection: MysqlConnection, master: str, must_lock: MustLock) -> None:
     # Only names that have an account: the server's own threads have none.
-    names = {account.name for account in list_accounts(connection)} - keep_logins
-    for session_id, name in execute(connection, "SELECT ID, USER FROM information_schema.PROCESSLIST"):
-        if _text(name) in names and not belongs_to_the_service(_text(name)):
+    names = {account.name for account in list_accounts(connection)}
+    sessions = "SELECT ID, USER FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
+    for session_id, user in execute(connection, sessions):
+        name = _text(user)
+        if name == master or (name in names and must_lock(name) and not belongs_to_the_service(name)):
             end_session(connection, int(session_id))
 
 

@@ -14,6 +14,7 @@ from activities.databases.mysql import accounts, sql_files
 from activities.databases.mysql.accounts import MysqlConnection, end_session, execute
 from activities.databases.mysql.errors import translate_errors
 from activities.databases.mysql.sql_files import file_failed
+from activities.databases.restored_database import MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.users import DatabaseUser
@@ -84,18 +85,24 @@ class MysqlLockedSession:
         self._cluster_resource_id = cluster_resource_id
         self._require_ssl = require_ssl
 
-    def lock_other_logins(self, keep_logins: frozenset[str]) -> Iterator[str]:
+    def lock_logins(self, must_lock: MustLock) -> Iterator[str]:
         """ACCOUNT LOCK, then end the sessions; yields each account, as name@host, as soon as it is locked."""
         with translate_errors("Logins not locked"):
-            for account in accounts.lock_accounts(self._session, keep_logins | {self._master}):
+            for account in accounts.lock_accounts(self._session, self._master, must_lock):
                 yield f"{account.name}@{account.host}"
 
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Create or alter the accounts, with the hash of their password; yields each name and whether it is new."""
+    def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:
+        """Create the missing accounts, locked; yields each name and whether it is new."""
+        with translate_errors("Users not configured"):
+            for user in users:
+                yield user.name, accounts.create_user(self._session, user.name, uses_iam=user.uses_iam)
+
+    def open_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> None:
+        """Set the hash of each password and unlock the accounts."""
         with translate_errors("Users not configured"):
             for user in users:
                 password, require_ssl = passwords.get(user.name), self._require_ssl
-                yield user.name, accounts.set_user(self._session, user.name, password, require_ssl=require_ssl)
+                accounts.open_user(self._session, user.name, password, require_ssl=require_ssl)
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give each user its grants, and revoke every other that the user has directly."""

@@ -46,7 +46,7 @@ class PostgresDatabase:
         self, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
     ) -> AbstractContextManager[PostgresLockedSession]:
         """Hold the session lock while the block runs."""
-        return session_lock(self._connect_as_master, self._endpoint.master_username, cluster_resource_id, scripts)
+        return session_lock(self._connect_as_master, cluster_resource_id, scripts)
 
     def verify_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user to each database of the user's grants."""

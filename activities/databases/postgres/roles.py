@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolation
 
+from activities.databases.restored_database import MustLock
 from activities.databases.sql_files import MARKER
 from errors import StepFailed
 from models.users import Access, Grant, belongs_to_the_service
@@ -28,28 +29,32 @@ _PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralStrin
 """By access, for each kind of object: the privileges to grant, and those to revoke first."""
 
 
-def set_role(connection: psycopg.Connection, name: str, password: str | None) -> bool:
-    """Create or alter a role that can log in with this password, or with IAM if it is None. Returns whether it is new.
+def create_role(connection: psycopg.Connection, name: str) -> bool:
+    """Create a role that cannot log in yet, unless it exists. Returns whether it is new."""
+    if _exists(connection, name):
+        return False
+    try:
+        connection.execute(sql.SQL("CREATE ROLE {} WITH NOLOGIN").format(sql.Identifier(name)))
+    except (DuplicateObject, UniqueViolation):
+        return False  # another attempt has created the role since this one checked
+    return True
 
-    A role that came with the snapshot keeps its memberships, except for rds_iam.
+
+def open_role(connection: psycopg.Connection, name: str, password: str | None) -> None:
+    """Let a role log in with this password, or with IAM if it is None.
+
+    A role that came with the snapshot keeps its memberships, except for rds_iam; its password expires no more.
     """
-    created = _create_or_alter(connection, name, password)
+    connection.execute(
+        sql.SQL("ALTER ROLE {} WITH LOGIN PASSWORD {} VALID UNTIL 'infinity'").format(
+            sql.Identifier(name),
+            sql.NULL if password is None else sql.Literal(_verifier(connection, name, password)),
+        )
+    )
     if (password is None) != has_rds_iam(connection, name):
         # PostgreSQL ignores a member's password: "rds_iam takes precedence" (Aurora User Guide, IAM authentication).
         change = "GRANT rds_iam TO {}" if password is None else "REVOKE rds_iam FROM {}"
         connection.execute(sql.SQL(change).format(sql.Identifier(name)))
-    return created
-
-
-def _create_or_alter(connection: psycopg.Connection, name: str, password: str | None) -> bool:
-    if not _exists(connection, name):
-        try:
-            _login_role(connection, "CREATE", name, password)
-            return True
-        except (DuplicateObject, UniqueViolation):
-            pass  # another attempt has created the role since this one checked
-    _login_role(connection, "ALTER", name, password)
-    return False
 
 
 def _exists(connection: psycopg.Connection, name: str) -> bool:
@@ -70,34 +75,30 @@ def has_rds_iam(connection: psycopg.Connection, name: str) -> bool:
     return membership.fetchone() is not None
 
 
-def _login_role(connection: psycopg.Connection, verb: LiteralString, name: str, password: str | None) -> None:
-    connection.execute(
-        sql.SQL("{} ROLE {} WITH LOGIN PASSWORD {}").format(
-            sql.SQL(verb),  # CREATE or ALTER
-            sql.Identifier(name),
-            sql.NULL if password is None else sql.Literal(_verifier(connection, name, password)),
-        )
-    )
-
-
 def _verifier(connection: psycopg.Connection, name: str, password: str) -> str:
     return connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
 
 
-def lock_roles(connection: psycopg.Connection, keep_logins: frozenset[str]) -> Iterator[str]:
-    """Set NOLOGIN on every role except these and the service's own, then end the sessions of all locked roles.
+def lock_roles(connection: psycopg.Connection, must_lock: MustLock) -> Iterator[str]:
+    """Set NOLOGIN on every role that must be locked, then end the sessions of all locked roles and of the master user.
 
-    Yields each role as soon as it is locked. A role keeps its password, its privileges and what it owns.
+    Yields each role as soon as it is locked. A role keeps its password, its privileges and what it owns. The master user
+    and superusers, which only RDS has, are not locked.
     """
-    roles = connection.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolcanlogin AND NOT rolsuper ORDER BY 1")
+    roles = connection.execute(
+        "SELECT rolname FROM pg_catalog.pg_roles"
+        " WHERE rolcanlogin AND NOT rolsuper AND rolname <> current_user ORDER BY 1"
+    )
     for (name,) in roles.fetchall():
-        if name not in keep_logins and not belongs_to_the_service(name):
+        if must_lock(name) and not belongs_to_the_service(name):
             _lock(connection, name)
             yield name
-    # Also the sessions of roles that an earlier attempt locked before it died: NOLOGIN does not end open sessions.
+    # Also the sessions of roles that an earlier attempt locked before it died: NOLOGIN does not end open sessions. The
+    # master user's were opened with the password that came with the snapshot.
     connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
-        " JOIN pg_catalog.pg_roles ON pg_roles.oid = usesysid WHERE NOT rolcanlogin"
+        " JOIN pg_catalog.pg_roles ON pg_roles.oid = usesysid"
+        " WHERE pid <> pg_backend_pid() AND NOT rolsuper AND (NOT rolcanlogin OR rolname = current_user)"
     )
 
 

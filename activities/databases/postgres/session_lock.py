@@ -16,7 +16,8 @@ from psycopg import sql
 
 from activities.databases.postgres import sql_files
 from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
-from activities.databases.postgres.roles import grant_access, lock_roles, set_role
+from activities.databases.postgres.roles import create_role, grant_access, lock_roles, open_role
+from activities.databases.restored_database import MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.users import DatabaseUser
@@ -45,7 +46,7 @@ class ConnectAsMaster(Protocol):
 
 @contextmanager
 def session_lock(
-    connect: ConnectAsMaster, master: str, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
+    connect: ConnectAsMaster, cluster_resource_id: str, scripts: tuple[SqlScript, ...]
 ) -> Iterator[PostgresLockedSession]:
     """Hold the session lock while the block runs; the sessions of earlier attempts are ended first."""
     with translate_errors("Users not configured"):
@@ -54,7 +55,7 @@ def session_lock(
         with translate_errors("Users not configured"):
             session_id = _take_session_lock(session)
             has_run_files = _has_run_files(connect, session, cluster_resource_id, scripts)
-        yield PostgresLockedSession(connect, session, session_id, master, cluster_resource_id, has_run_files)
+        yield PostgresLockedSession(connect, session, session_id, cluster_resource_id, has_run_files)
 
 
 class PostgresLockedSession:
@@ -65,7 +66,6 @@ class PostgresLockedSession:
         connect: ConnectAsMaster,
         session: psycopg.Connection,
         session_id: int,
-        master: str,
         cluster_resource_id: str,
         has_run_files: bool,
     ) -> None:
@@ -74,19 +74,24 @@ class PostgresLockedSession:
         self._connect = connect
         self._session = session
         self._session_id = session_id
-        self._master = master
         self._cluster_resource_id = cluster_resource_id
 
-    def lock_other_logins(self, keep_logins: frozenset[str]) -> Iterator[str]:
+    def lock_logins(self, must_lock: MustLock) -> Iterator[str]:
         """Set NOLOGIN and end the sessions; yields each role as soon as it is locked."""
         with translate_errors("Logins not locked"):
-            yield from lock_roles(self._session, keep_logins | {self._master})
+            yield from lock_roles(self._session, must_lock)
 
-    def set_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """Create or alter the roles, which belong to the whole server; yields each name and whether it is new."""
+    def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:
+        """Create the missing roles, which belong to the whole server; yields each name and whether it is new."""
         with translate_errors("Users not configured"):
             for user in users:
-                yield user.name, set_role(self._session, user.name, passwords.get(user.name))
+                yield user.name, create_role(self._session, user.name)
+
+    def open_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> None:
+        """Set LOGIN and the password of each role."""
+        with translate_errors("Users not configured"):
+            for user in users:
+                open_role(self._session, user.name, passwords.get(user.name))
 
     def grant(self, users: tuple[DatabaseUser, ...]) -> None:
         """Give the grants, each in a session of its database."""

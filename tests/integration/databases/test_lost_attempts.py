@@ -43,7 +43,7 @@ def attempt_lost_in(database: Database, file: SqlFile, first: str = "", **fields
         is_asleep = (
             f"SELECT 1 FROM {activity} WHERE {query} LIKE '%{database.sleep}(60%' AND {query} NOT LIKE 'SELECT 1 FROM%'"
         )
-        wait_until(lambda: attempt.done() or database.as_master(is_asleep))
+        wait_until(lambda: attempt.done() or database.as_rdsadmin(is_asleep))
         database.file(file.file, text)
         yield attempt
 
@@ -73,7 +73,7 @@ def test_an_attempt_lost_while_it_waited_for_the_lock_is_ended_too(postgres: Pos
     ):
         holder.execute(postgres.take_file_lock.encode())
         waiting = thread.submit(queued.execute, f"{postgres.take_file_lock}, pg_sleep(60)".encode())
-        wait_until(lambda: postgres.as_master(is_waiting))
+        wait_until(lambda: postgres.as_rdsadmin(is_waiting))
         postgres.set_up(sql_files=(file,))
         with pytest.raises(psycopg.errors.AdminShutdown):
             waiting.result()

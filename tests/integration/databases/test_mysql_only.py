@@ -15,7 +15,7 @@ from activities.databases.mysql.accounts import (
     authentication_clause,
     escape_wildcards,
     grant_statements,
-    login_statements,
+    opening_statement,
 )
 from activities.databases.mysql.errors import translated_error
 from activities.databases.mysql.password_hashes import Plugin, authentication_string, sha256_crypt
@@ -219,10 +219,9 @@ def test_the_statements_for_a_user_of_iam() -> None:
     """As in the Aurora User Guide; TLS is required, because a token is sent in clear text."""
     connection: Any = QuotingConnection()
     clause = authentication_clause(connection, Plugin.IAM, "RDS")
-    assert list(login_statements("'app'@'%'", clause, require_ssl=True)) == [
-        "CREATE USER IF NOT EXISTS 'app'@'%' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS'",
-        "ALTER USER 'app'@'%' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL ACCOUNT UNLOCK",
-    ]
+    assert opening_statement("'app'@'%'", clause, require_ssl=True) == (
+        "ALTER USER 'app'@'%' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL ACCOUNT UNLOCK"
+    )
 
 
 def test_the_statements_for_grants() -> None:

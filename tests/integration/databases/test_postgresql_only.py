@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from activities.databases.postgres.errors import TRANSIENT_IN_OUR_STATEMENTS, translated_error
+from devstack.database_servers import RDSADMIN
 from errors import DatabaseUnreachable, StepFailed
 from models.users import Access
-from tests.rigs.databases import MASTER, MASTER_PASSWORD, Postgres
+from tests.rigs.databases import MASTER, Postgres
 
 
 def memberships(postgres: Postgres, name: str) -> list[tuple[Any, ...]]:
@@ -83,17 +84,24 @@ def test_a_database_name_that_postgresql_would_truncate_is_refused(postgres: Pos
 
 @contextmanager
 def conflicting_transaction(postgres: Postgres, database: str, statement: str) -> Iterator[None]:
-    """Another attempt's open transaction, which commits as soon as the statement under test waits for it."""
+    """A transaction of the master user's rights, which commits as soon as the statement under test waits for it.
+
+    It is in a session of RDS's own, because the attempt under test ends every other session of the master user.
+    """
     is_waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query NOT LIKE 'SELECT 1 FROM%'"
     ended = threading.Event()
 
     def commit_when_waited_for(connection: psycopg.Connection) -> bool:
-        while not (was_waited_for := bool(postgres.as_master(is_waiting))) and not ended.wait(0.02):
+        while not (was_waited_for := bool(postgres.as_rdsadmin(is_waiting))) and not ended.wait(0.02):
             pass
         connection.execute("COMMIT")
         return was_waited_for
 
-    with closing(postgres.session(MASTER, MASTER_PASSWORD, database)) as connection, ThreadPoolExecutor(1) as thread:
+    with (
+        closing(postgres.session(RDSADMIN, postgres.host._password, database)) as connection,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        connection.execute(f"SET ROLE {MASTER}".encode())
         connection.execute("BEGIN")
         connection.execute(statement.encode())
         committed = thread.submit(commit_when_waited_for, connection)

@@ -35,6 +35,7 @@ from workflows.policies import DATABASE_CALL
 WELL_BEFORE_THE_TIMEOUT = 6
 """Seconds; by default the SDK sends a heartbeat only after 80 % of the timeout, here twelve seconds."""
 ADA_LOCKED = {"created": [], "altered": [], "locked": ["ada"]}
+"""As a worker of an older version sent it."""
 
 
 def fail_on_call(number: int, work: Callable[..., Any], seconds: float = 0) -> Callable[..., Any]:
@@ -123,7 +124,7 @@ def test_the_logins_of_a_large_database_are_counted(database: Database) -> None:
     assert outcome.more_locked >= 100_000
     assert outcome.facts["locked_logins"].startswith("named_0, ")
     assert outcome.facts["locked_logins"].endswith(" more")
-    assert details[0]["more_locked"] == 100_000
+    assert details[0]["more_locked"] == outcome.more_locked
 
 
 # What the next attempt knows
@@ -146,7 +147,7 @@ def test_the_outcome_names_the_logins_that_an_earlier_attempt_changed(
     assert (outcome.created, outcome.altered) == ((step_input.users[0].name,), ())
 
 
-@pytest.mark.parametrize("work", ["lock_other_logins", "set_users"])
+@pytest.mark.parametrize("work", ["lock_logins", "create_users"])
 def test_each_login_is_in_the_heartbeat_before_the_next_is_changed(
     database: Database, monkeypatch: pytest.MonkeyPatch, work: str
 ) -> None:
@@ -161,8 +162,8 @@ def test_each_login_is_in_the_heartbeat_before_the_next_is_changed(
         with pytest.raises(DatabaseUnreachable):
             run_attempt(database, database.step_input(*users), details)
     locked = len(details[0]["locked"])
-    assert locked == 1 if work == "lock_other_logins" else locked > 1
-    assert details[0]["created"] == ([] if work == "lock_other_logins" else [users[0].name])
+    assert locked == 1 if work == "lock_logins" else locked > 1
+    assert details[0]["created"] == ([] if work == "lock_logins" else [users[0].name])
     outcome = run_attempt(database, database.step_input(*users), details)
     assert outcome.created == tuple(user.name for user in users)
 

@@ -30,13 +30,13 @@ def test_a_retry_after_an_sql_file_does_not_undo_its_logins_and_grants(database:
     assert (outcome.created, outcome.altered, outcome.locked, outcome.warnings) == ((), (), (), ())
 
 
-def test_a_login_that_an_sql_file_locked_is_a_warning_on_the_next_attempt(database: Database) -> None:
-    """The login worked before the file; the file may have locked it on purpose."""
-    unlocked, locked = database.user(database.unique("open"), "p"), database.user(database.unique("closed"), "p")
-    files = (database.file("close.sql", f"ALTER USER {locked.name} {database.lock_login}"),)
-    assert database.set_up(unlocked, locked, sql_files=files).warnings == ()
-    [warning] = database.set_up(unlocked, locked, sql_files=files).warnings
-    assert warning.startswith(f"{locked.name} could log in before the SQL files, but not after them: ")
+def test_a_user_of_the_request_can_log_in_whatever_a_file_did_to_it(database: Database) -> None:
+    """The request says who can log in; the users are opened after the files."""
+    user = database.user(database.unique("app"), "p")
+    files = (database.file("close.sql", f"ALTER USER {user.name} {database.lock_login}"),)
+    for _ in range(2):
+        database.set_up(user, sql_files=files)
+        assert database.as_user(user.name, "p", "SELECT 1") == [(1,)]
 
 
 def test_a_mark_that_came_with_the_snapshot_is_ignored(database: Database) -> None:

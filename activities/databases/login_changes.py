@@ -1,0 +1,89 @@
+"""The logins that setup-db-users has changed, over all its attempts: for the outcome, and for every error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+from botocore.exceptions import BotoCoreError, ClientError
+from temporalio import activity
+
+from activities.rds.aws_errors import pipeline_error_for
+from errors import PipelineError, Transient
+from limits import MAX_FACT, MAX_LOGINS, MAX_TRANSIENT_LOGINS, join_names
+
+HEARTBEAT_EVERY = 100
+"""Of the locked logins beyond those that are named: each heartbeat has all names."""
+CLOSED = "The database is closed: the users of the request cannot log in until this step succeeds."
+
+
+@dataclass
+class LoginChanges:
+    """What all attempts of this activity have changed. Each attempt passes it on in its heartbeats.
+
+    A snapshot may have 100,000 logins: the first `MAX_LOGINS` that were locked are named, the others counted. An attempt
+    that dies may take up to `HEARTBEAT_EVERY` of the count with it.
+    """
+
+    created: list[str] = field(default_factory=list)
+    altered: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+    more_locked: int = 0
+    is_closed: bool = False
+    """Whether the users of the request are locked, from before the first SQL file until after the checks."""
+
+    @classmethod
+    def from_last_heartbeat(cls) -> LoginChanges:
+        """What the earlier attempts have changed; this attempt adds to it."""
+        details = activity.info().heartbeat_details
+        return cls(**details[0]) if details else cls()
+
+    def add_locked(self, login: str) -> None:
+        """Record a locked login at once, because a worker may die at any time."""
+        if login in self.locked:
+            return
+        if len(self.locked) < MAX_LOGINS:
+            self.locked.append(login)
+            self._heartbeat()
+            return
+        self.more_locked += 1
+        if self.more_locked % HEARTBEAT_EVERY == 0:
+            self._heartbeat()
+
+    def add_user(self, name: str, is_new: bool) -> None:
+        """Record a user of the request. One that an earlier attempt has created stays a created one."""
+        if name not in (*self.created, *self.altered):
+            (self.created if is_new else self.altered).append(name)
+            self._heartbeat()
+
+    def set_closed(self, is_closed: bool) -> None:
+        """Record that the database was closed, or opened."""
+        self.is_closed = is_closed
+        self._heartbeat()
+
+    def join_locked(self, max_characters: int) -> str:
+        """The names of the locked logins, and how many more there are."""
+        return join_names(self.locked, max_characters, self.more_locked)
+
+    def _heartbeat(self) -> None:
+        activity.heartbeat(asdict(self))
+
+
+@contextmanager
+def add_login_changes_to_errors(changes: LoginChanges) -> Iterator[None]:
+    """Say in an error that leaves the block whether the database is closed, and which logins were locked.
+
+    The trail keeps only the error of a failed step, and the next run of the step finds the logins locked already.
+    """
+    try:
+        yield
+    except (PipelineError, ClientError, BotoCoreError) as error:
+        if not changes.locked and not changes.is_closed:
+            raise
+        ours = error if isinstance(error, PipelineError) else pipeline_error_for(error)
+        # Temporal keeps little of a transient error; the last error of the step has all names.
+        limit = MAX_TRANSIENT_LOGINS if isinstance(ours, Transient) else MAX_FACT
+        closed = [CLOSED] if changes.is_closed else []
+        locked = [f"Logins locked so far: {changes.join_locked(limit)}."] if changes.locked else []
+        raise ours.with_more(" ".join([*closed, *locked])) from error.__cause__
