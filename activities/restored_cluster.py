@@ -44,7 +44,7 @@ class RestoredClusterActivities:
     def check_restore_status(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
         """Poll the restored cluster, and make the next change that it needs before it can be used.
 
-        Cluster, then writer, then readers, then the master password; done when all of it is available.
+        Cluster, then writer, then the master password, then readers; done when all of it is available.
         Raises `StepFailed` if the cluster or an instance ended in a terminal status, or is gone; `Refused` if another
         cluster has the target's name.
         Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
@@ -77,9 +77,13 @@ class RestoredClusterActivities:
         """Make the next change that the cluster is ready for; returns what the step waits for, None if for nothing."""
         if waiting_for := _cluster_wait(cluster):
             return waiting_for
-        if waiting_for := _create_missing_instances(step_input, target):
+        writer, *readers = enumerate(step_input.configuration.instances, start=1)
+        if waiting_for := _create_missing_instances(step_input, target, [writer]):
             return waiting_for
+        # Before there is a reader: production's master password opens nothing for longer than it must.
         if waiting_for := self._replace_master_password(step_input, target, cluster):
+            return waiting_for
+        if waiting_for := _create_missing_instances(step_input, target, readers):
             return waiting_for
         return put_back(target, cluster, step_input.configuration)
 
@@ -134,20 +138,18 @@ def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
     return None if meaning is Meaning.READY else f"cluster {status}"
 
 
-def _create_missing_instances(step_input: CheckRestoreInput, target: TargetCluster) -> str | None:
-    """The writer first; readers only when it is available, because they copy nothing but join it."""
+def _create_missing_instances(
+    step_input: CheckRestoreInput, target: TargetCluster, numbered: list[tuple[int, Instance]]
+) -> str | None:
+    """Create those of these instances that do not exist; returns what the step waits for, None if all are available."""
     existing = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
     waits: list[str] = []
-    for number, configured in enumerate(step_input.configuration.instances, start=1):
+    for number, configured in numbered:
         instance = existing.get(identifier_of(step_input.target.cluster, number, configured))
         if instance is None:
-            waiting_for: str | None = _create_instance(step_input, target, number, configured)
-        else:
-            waiting_for = _instance_wait(instance)
-        if waiting_for:
+            waits.append(_create_instance(step_input, target, number, configured))
+        elif waiting_for := _instance_wait(instance):
             waits.append(waiting_for)
-        if waiting_for and number == 1:
-            break
     return waits[0] if waits else None
 
 

@@ -37,7 +37,7 @@ def poll_until_done(rig: ActivityRig, resource_id: str) -> Any:
     return rig.poll_until_done(rig.restored.check_restore_status, rig.check_restore_input(resource_id))
 
 
-def test_cluster_writer_readers_and_password_come_in_this_order(rig: ActivityRig, resource_id: str) -> None:
+def test_cluster_writer_password_and_readers_come_in_this_order(rig: ActivityRig, resource_id: str) -> None:
     """Each only when the one before is available; then the endpoint, and the secret that has the password."""
     progress: list[str] = []
     for _ in range(20):
@@ -57,8 +57,8 @@ def test_cluster_writer_readers_and_password_come_in_this_order(rig: ActivityRig
     assert "setting the master password" in progress
     assert rig.changes() == [
         "CreateDBInstance staging-1",
-        "CreateDBInstance staging-2",
         "ModifyDBCluster staging",
+        "CreateDBInstance staging-2",
     ]
     cluster = rig.cluster()
     assert cluster is not None
