@@ -81,12 +81,12 @@ def _check(call: Call, cluster: Cluster) -> None:
     logs = parameters.get("CloudwatchLogsExportConfiguration", {})
     check_log_types(version, [*logs.get("EnableLogTypes", []), *logs.get("DisableLogTypes", [])])
     clusters.retention(parameters, default=cluster.backup_retention_days)
-    settings.scaling(parameters, cluster.scaling)
+    settings.scaling(parameters, version, cluster.scaling)
     _check_password(parameters, cluster)
 
 
 def _changed_settings(call: Call, cluster: Cluster) -> dict[str, Any]:
-    changed = settings.of_cluster(call, cluster.engine, cluster.settings)
+    changed = settings.of_cluster(call, _version(call.parameters, cluster), cluster.settings)
     if changed.get("BacktrackWindow") and not cluster.settings.get("BacktrackWindow"):
         raise RdsError("InvalidParameterCombination", "Backtrack can only be enabled when a cluster is created.")
     return changed
@@ -222,7 +222,7 @@ def _change_later(call: Call, cluster: Cluster) -> None:
 def _requested_changes(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
     new_name = parameters.get("NewDBClusterIdentifier", "").lower()
     logs = parameters.get("CloudwatchLogsExportConfiguration")
-    scaling = "ServerlessV2ScalingConfiguration" in parameters
+    scaling = settings.scaling(parameters, _version(parameters, cluster), cluster.scaling)
     changes = {
         "BackupRetentionPeriod": parameters.get("BackupRetentionPeriod"),
         "DBClusterIdentifier": new_name or None,
@@ -231,7 +231,7 @@ def _requested_changes(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[
         "IAMDatabaseAuthenticationEnabled": parameters.get("EnableIAMDatabaseAuthentication"),
         "LogExports": _changed_exports(cluster.log_exports, logs) if logs else None,
         "Port": parameters.get("Port"),
-        "Scaling": settings.scaling(parameters, cluster.scaling) if scaling else None,
+        "Scaling": scaling if "ServerlessV2ScalingConfiguration" in parameters else None,
         "VpcSecurityGroups": parameters.get("VpcSecurityGroupIds"),
     }
     return {name: value for name, value in changes.items() if value is not None}

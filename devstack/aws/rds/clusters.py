@@ -97,9 +97,9 @@ def new_cluster(call: Call, identifier: str, version: EngineVersion, master_user
         copy_tags_to_snapshot=parameters.get("CopyTagsToSnapshot", False),
         iam_authentication=parameters.get("EnableIAMDatabaseAuthentication", False),
         log_exports=parameters.get("EnableCloudwatchLogsExports", []),
-        scaling=settings.scaling(parameters, None),
+        scaling=settings.scaling(parameters, version, None),
         domain=settings.domain(parameters, None),
-        settings=settings.of_cluster(call, version.engine, settings.CLUSTER_DEFAULTS),
+        settings=settings.of_cluster(call, version, settings.CLUSTER_DEFAULTS),
     )
     roles.associate(call, cluster, parameters.get("AssociatedRoles", []))
     return cluster

@@ -15,6 +15,8 @@ from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.state import Call
 
+MAX_CAPACITY_UNITS = 256.0
+"""The largest MaxCapacity of Serverless v2. Source: RDS API Reference, ServerlessV2ScalingConfiguration."""
 ENGINES = {"aurora-postgresql": 5432, "aurora-mysql": 3306}
 """Engine to default port."""
 
@@ -41,6 +43,11 @@ _LOG_TYPES = {
     "aurora-mysql": ["audit", "error", "general", "iam-db-auth-error", "instance", "slowquery"],
 }
 """Source: RDS API Reference, CreateDBCluster, EnableCloudwatchLogsExports."""
+_WITHOUT_AUTO_PAUSE = {"15.4", "8.0.mysql_aurora.3.04.3", "8.0.mysql_aurora.3.05.2"}
+"""Of `_VERSIONS`. Source: AWS, "Amazon Aurora Serverless v2 supports scaling to zero capacity", 20 November 2024."""
+_WITHOUT_WRITE_FORWARDING = {"13.18", "13.20", "15.4"}
+"""Of `_VERSIONS`. Source: Aurora User Guide, "Local write forwarding in Aurora PostgreSQL"."""
+CERTIFICATES = ["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,16 @@ class EngineVersion:
     def family(self) -> str:
         """DBParameterGroupFamily."""
         return f"{self.engine}{self.major}"
+
+    @property
+    def min_capacity(self) -> float:
+        """The smallest MinCapacity of Serverless v2, in ACUs; 0 if the version supports auto-pause."""
+        return 0.5 if self.version in _WITHOUT_AUTO_PAUSE else 0.0
+
+    @property
+    def forwards_writes(self) -> bool:
+        """Whether readers can forward writes to the writer."""
+        return self.version not in _WITHOUT_WRITE_FORWARDING
 
     @property
     def is_default(self) -> bool:
@@ -171,9 +188,12 @@ def _version_response(version: EngineVersion) -> dict[str, Any]:
         "EngineVersion": version.version,
         "ExportableLogTypes": _LOG_TYPES[version.engine],
         "MajorEngineVersion": version.major,
+        "ServerlessV2FeaturesSupport": {"MinCapacity": version.min_capacity, "MaxCapacity": MAX_CAPACITY_UNITS},
         "Status": "available",
+        "SupportedCACertificateIdentifiers": CERTIFICATES,
         "SupportedEngineModes": ["provisioned"],
         "SupportsGlobalDatabases": True,
+        "SupportsLocalWriteForwarding": version.forwards_writes,
         "SupportsLogExportsToCloudwatchLogs": True,
         "SupportsReadReplica": False,
         "ValidUpgradeTarget": [_upgrade(version, target) for target in VERSIONS if _can_upgrade(version, target)],

@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from devstack.aws.rds import keys, requests, responses, windows
+from devstack.aws.rds.engine_versions import CERTIFICATES, MAX_CAPACITY_UNITS, EngineVersion
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Cluster, DomainMembership
 from devstack.aws.rds.state import Call
@@ -19,7 +20,6 @@ PORTS = range(1150, 65536)
 MAX_BACKTRACK_SECONDS = 72 * 3600
 ADVANCED_RETENTION_DAYS = 465
 AUTO_PAUSE_SECONDS = range(300, 86401)
-MAX_CAPACITY_UNITS = 256
 
 CLUSTER_SETTINGS = (
     "AutoMinorVersionUpgrade",
@@ -63,12 +63,11 @@ VALID_VALUES: dict[str, Container[Any]] = {
     "Port": PORTS,
     "PromotionTier": range(16),
 }
-CERTIFICATES = ("rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1")
 
 
-def of_cluster(call: Call, engine: str, current: Mapping[str, Any]) -> dict[str, Any]:
+def of_cluster(call: Call, version: EngineVersion, current: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a cluster after a call that creates or changes it. Raises RdsError for those that AWS refuses."""
-    parameters = call.parameters
+    parameters, engine = call.parameters, version.engine
     changed = {**current, **requests.select(parameters, CLUSTER_SETTINGS)}
     _check_valid_values(parameters)
     if parameters.get("StorageType", "aurora") not in ("aurora", "aurora-iopt1"):
@@ -80,6 +79,8 @@ def of_cluster(call: Call, engine: str, current: Mapping[str, Any]) -> dict[str,
     changed.update(_windows_of_cluster(parameters, current))
     if "EnableLocalWriteForwarding" in parameters:
         enabled = parameters["EnableLocalWriteForwarding"]
+        if enabled and not version.forwards_writes:
+            raise RdsError("InvalidParameterCombination", f"{engine} {version.version} has no local write forwarding.")
         changed["LocalWriteForwardingStatus"] = "enabled" if enabled else "disabled"
     return _with_database_insights(parameters, _with_performance_insights(call, _with_monitoring(parameters, changed)))
 
@@ -163,7 +164,9 @@ def _with_database_insights(parameters: Mapping[str, Any], settings: Mapping[str
     return changed
 
 
-def scaling(parameters: Mapping[str, Any], current: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def scaling(
+    parameters: Mapping[str, Any], version: EngineVersion, current: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
     """ServerlessV2ScalingConfiguration after a call. Raises RdsError for capacities that AWS refuses.
 
     With MinCapacity 0 a cluster pauses, after five minutes unless another time is given; SecondsUntilAutoPause is
@@ -177,12 +180,12 @@ def scaling(parameters: Mapping[str, Any], current: Mapping[str, Any] | None) ->
     lowest, highest, pause = (changed.get(name) for name in names)
     if lowest is None or highest is None:
         raise RdsError("InvalidParameterCombination", "MinCapacity and MaxCapacity must both be given.")
-    in_order = 0 <= lowest <= highest and 1 <= highest <= MAX_CAPACITY_UNITS
+    in_order = version.min_capacity <= lowest <= highest and 1 <= highest <= MAX_CAPACITY_UNITS
     if not in_order or lowest * 2 % 1 or highest * 2 % 1:
         raise RdsError(
             "InvalidParameterValue",
-            f"Invalid Serverless v2 capacity {lowest:g} to {highest:g}: give half steps, 0 to {MAX_CAPACITY_UNITS}, "
-            "the minimum not above the maximum.",
+            f"Invalid Serverless v2 capacity {lowest:g} to {highest:g} for {version.engine} {version.version}: give half "
+            f"steps, {version.min_capacity:g} to {MAX_CAPACITY_UNITS:g}, the minimum not above the maximum.",
         )
     if pause not in AUTO_PAUSE_SECONDS:
         raise RdsError("InvalidParameterValue", f"Invalid SecondsUntilAutoPause {pause}: 300 to 86400.")

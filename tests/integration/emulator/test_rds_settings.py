@@ -55,6 +55,7 @@ REFUSED_FOR_A_CLUSTER: list[tuple[dict[str, Any], str]] = [
     (scaling(MinCapacity=1), COMBINATION),
 ]
 """By CreateDBCluster, RestoreDBClusterFromSnapshot and ModifyDBCluster."""
+OLD_VERSION = {"EngineVersion": "15.4"}
 REFUSED_FOR_A_NEW_CLUSTER: list[tuple[dict[str, Any], str]] = [
     ({"EngineMode": "serverless"}, VALUE),
     ({"MonitoringInterval": 7, "MonitoringRoleArn": ROLE}, VALUE),
@@ -97,6 +98,8 @@ def test_a_setting_that_aws_refuses_is_refused_for_a_cluster(
         ({"ManageMasterUserPassword": True}, COMBINATION),
         ({"MasterUserSecretKmsKeyId": "alias/aws/secretsmanager"}, COMBINATION),
         ({"MasterUsername": "1st"}, VALUE),
+        (OLD_VERSION | scaling(MinCapacity=0, MaxCapacity=1), VALUE),
+        (OLD_VERSION | {"EnableLocalWriteForwarding": True}, COMBINATION),
     ],
 )
 def test_a_setting_that_aws_refuses_is_refused_at_creation(
@@ -228,3 +231,46 @@ def test_a_new_cluster_becomes_the_primary_of_a_global_one(aws: EmulatedAws) -> 
     assert [member["DBClusterArn"] for member in group["GlobalClusterMembers"]] == [cluster["DBClusterArn"]]
     with pytest.raises(ClientError, match="does not model secondary ones"):
         aws.create_cluster("second", GlobalClusterIdentifier="everywhere")
+
+
+def test_a_version_says_which_settings_it_supports(aws: EmulatedAws) -> None:
+    """An older version can neither pause a Serverless v2 instance nor forward writes, and DescribeDBEngineVersions says so."""
+
+    def supported(version: str) -> tuple[float, bool, bool]:
+        [described] = aws.client().describe_db_engine_versions(Engine=ENGINE, EngineVersion=version)["DBEngineVersions"]
+        return (
+            described["ServerlessV2FeaturesSupport"]["MinCapacity"],
+            described["SupportsLocalWriteForwarding"],
+            "rds-ca-ecc384-g1" in described["SupportedCACertificateIdentifiers"],
+        )
+
+    assert supported("15.4") == (0.5, False, True)
+    assert supported("16.6") == (0.0, True, True)
+
+
+def test_a_new_cluster_shows_what_it_is_given(aws: EmulatedAws) -> None:
+    """What CreateDBCluster takes, DescribeDBClusters shows, under the name that DBCluster has for it."""
+    given: dict[str, Any] = {
+        "StorageType": "aurora-iopt1",
+        "NetworkType": "DUAL",
+        "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+        "AutoMinorVersionUpgrade": False,
+        "MonitoringInterval": 30,
+        "MonitoringRoleArn": ROLE,
+        "DatabaseInsightsMode": "advanced",
+        "PerformanceInsightsRetentionPeriod": 465,
+        "DatabaseName": "orders",
+    }
+    more: dict[str, Any] = {
+        "EnablePerformanceInsights": True,
+        "EnableLocalWriteForwarding": True,
+        "EnableHttpEndpoint": True,
+    }
+    cluster = aws.create_cluster(**given, **more)
+    assert {name: cluster[name] for name in given} == given
+    assert (cluster["PerformanceInsightsEnabled"], cluster["HttpEndpointEnabled"]) == (True, True)
+    assert cluster["LocalWriteForwardingStatus"] == "enabled"
+    aws.create_instance("one")
+    [instance] = aws.client().describe_db_instances()["DBInstances"]
+    inherited = ("StorageType", "DatabaseInsightsMode", "PreferredBackupWindow")
+    assert {name: instance[name] for name in inherited} == {name: cluster[name] for name in inherited}
