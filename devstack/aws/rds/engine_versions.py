@@ -235,7 +235,10 @@ def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
         and license_model in (None, responses.license_model(engine))
         and in_vpc
     ]
-    page, marker = requests.page(parameters, matching, key=lambda each: _sort_key(each[0]) + each[1])
+    # Source: RDS API Reference, DescribeOrderableDBInstanceOptions, MaxRecords.
+    page, marker = requests.page(
+        parameters, matching, key=lambda each: _sort_key(each[0]) + each[1], sizes=range(20, 1001)
+    )
     options = [_option(call.region.name, version, instance_class) for version, instance_class in page]
     return {"OrderableDBInstanceOptions": options, "Marker": marker}
 

@@ -98,15 +98,18 @@ def matches_filter(filters: FilterValues, name: str, *values: str | None) -> boo
     return name not in filters or any(value in filters[name] for value in values)
 
 
-def page(parameters: Mapping[str, Any], items: Iterable[T], key: Callable[[T], str]) -> tuple[list[T], str | None]:
-    """One page of a Describe response and the Marker of the next page.
+def page(
+    parameters: Mapping[str, Any], items: Iterable[T], key: Callable[[T], str], sizes: range = PAGE_SIZES
+) -> tuple[list[T], str | None]:
+    """One page of a Describe response and the Marker of the next page; `sizes` are those that MaxRecords may have.
 
     The Marker names the last item rather than a position: if the list changes between two pages, no unchanged item is
     repeated or skipped.
     """
     size = parameters.get("MaxRecords", 100)
-    if size not in PAGE_SIZES:
-        raise RdsError("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
+    if size not in sizes:
+        limits = f"between {sizes[0]} and {sizes[-1]}"
+        raise RdsError("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be {limits}")
     ordered = sorted(items, key=key)
     after = _read_marker(parameters.get("Marker"))
     rest = [item for item in ordered if key(item) > after] if after is not None else ordered

@@ -152,6 +152,9 @@ def test_orderable_instance_classes_are_listed(aws: EmulatedAws) -> None:
     assert "db.serverless" in [option["DBInstanceClass"] for option in options]
     bogus = rds.describe_orderable_db_instance_options(**engine, DBInstanceClass="db.bogus")
     assert bogus["OrderableDBInstanceOptions"] == []
+    every = rds.describe_orderable_db_instance_options(Engine=ENGINE, MaxRecords=1000)
+    assert len(every["OrderableDBInstanceOptions"]) > 100
+    assert rds.describe_orderable_db_instance_options(**engine, Vpc=False)["OrderableDBInstanceOptions"] == []
 
 
 # Groups and tags
