@@ -9,11 +9,13 @@ from botocore.exceptions import ClientError
 from activities.preflight import guards
 from activities.preflight.guards import ObservedTarget, Violation
 from activities.rds import tags
-from activities.rds.aws_errors import Action, action_for
+from activities.rds.aws_errors import rule_for
+from activities.rds.fault_table import Action
 from activities.rds.provenance import (
     check_not_restored_since,
     check_provenance,
     check_resource_id,
+    is_identified,
     provenance_mismatch,
 )
 from activities.rds.restore_parameters import restore_parameters
@@ -130,7 +132,8 @@ class ClusterActivities:
     def restore_snapshot(self, step_input: RestoreClusterInput) -> RestoreClusterOutcome:
         """Restore a cluster under the target's name from the copy, or adopt the one that this operation restored.
 
-        The engine version is the snapshot's; without one RDS would take the region's default.
+        Not done while AWS has no room for it, or is busy with the copy. The engine version is the snapshot's; without one
+        RDS would take the region's default.
         Raises `Refused` if another cluster has the name or the copy is of another snapshot, `ResourceBusy` (transient)
         while RDS still lists the old cluster or does not yet list the new one.
         Source: RDS API Reference, RestoreDBClusterFromSnapshot.
@@ -138,8 +141,13 @@ class ClusterActivities:
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         cluster = target.find()
+        if cluster is not None and not is_identified(cluster):
+            cluster = _read_again(step_input, target)
         if cluster is None:
-            cluster = _restore(step_input, target)
+            restored = _restore(step_input, target)
+            if isinstance(restored, RestoreClusterOutcome):
+                return restored
+            cluster = restored
         if cluster["Status"] == "deleting":
             # RDS reads are eventually consistent: the old cluster may be listed again after it was gone.
             raise ResourceBusy(
@@ -186,22 +194,35 @@ def _target_was_renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDe
     )
 
 
-def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBClusterTypeDef:
+def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBClusterTypeDef | RestoreClusterOutcome:
+    """Start the restore; returns the cluster, or an outcome that is not done while AWS has no room for it."""
+    # Before any call: a cancellation must not have the final poll start a restore.
+    advice = "The target is gone; the copy is available. Retry, or allow a longer wait."
+    end_wait_if_final(step_input, "Restore not started", advice)
     copy = target.find_snapshot(step_input.snapshot_copy.identifier)
     if copy:
         check_provenance(copy, step_input.snapshot)
     try:
-        return target.restore(**restore_parameters(step_input, target.operation_tag))
+        answer = target.restore(**restore_parameters(step_input, target.operation_tag))
     except ClientError as error:
-        if action_for(error) is not Action.ADOPT:
+        rule = rule_for(error)
+        if rule.action is Action.WAIT:
+            return RestoreClusterOutcome(done=False, details=f"Waiting: {rule.short}")
+        if rule.action is not Action.ADOPT:
             raise
-        if cluster := target.find():
-            return cluster
-        # The name is in use, but RDS does not list the cluster yet; the next attempt reads which one it is.
-        raise ResourceBusy(
-            "Cluster not visible yet",
-            f"RDS says that {step_input.target.arn} exists, but does not list it. The next attempt reads again.",
-        ) from error
+        return _read_again(step_input, target)
+    return answer if is_identified(answer) else _read_again(step_input, target)
+
+
+def _read_again(step_input: RestoreClusterInput, target: TargetCluster) -> DBClusterTypeDef:
+    """The cluster as RDS lists it. Raises `ResourceBusy` (transient) until it lists the cluster with its tags."""
+    cluster = target.find()
+    if cluster is not None and is_identified(cluster):
+        return cluster
+    raise ResourceBusy(
+        "Cluster not visible yet",
+        f"RDS says that {step_input.target.arn} exists, but does not list it with its tags. The next attempt reads again.",
+    )
 
 
 def _check_restored_by(step_input: RestoreClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:

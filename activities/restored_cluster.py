@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError
 
 from activities.databases.passwords import read_password
 from activities.rds import tags
-from activities.rds.aws_errors import Action, action_for, pipeline_error_for
+from activities.rds.aws_errors import action_for, pipeline_error_for
 from activities.rds.completion import put_back
 from activities.rds.differences import find_differences, summarize_differences
+from activities.rds.fault_table import Action
 from activities.rds.provenance import check_resource_id
 from activities.rds.restore_parameters import identifier_of, instance_parameters, modification_parameters
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning

@@ -13,9 +13,10 @@ from activities.preflight import guards
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import Preflight
 from activities.rds import tags
-from activities.rds.aws_errors import Action, rule_for
+from activities.rds.aws_errors import rule_for
 from activities.rds.copies import is_own, split_by_retention
-from activities.rds.provenance import check_not_restored_since, check_provenance
+from activities.rds.fault_table import Action
+from activities.rds.provenance import check_not_restored_since, check_provenance, is_origin_known
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, now, step_activity, time_in_step
@@ -125,7 +126,7 @@ class SnapshotActivities:
         advice = "Nothing was changed. Check which other copies run into the region, then retry."
         end_wait_if_final(step_input, "Copy not started", advice)
         try:
-            return target.start_copy(**_copy_parameters(step_input, identifier, target.operation_tag))
+            answer = target.start_copy(**_copy_parameters(step_input, identifier, target.operation_tag))
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
@@ -136,13 +137,16 @@ class SnapshotActivities:
                     return CopySnapshotOutcome(done=False, details=f"Pruned {pruned} old copies to make room")
             if rule.action is not Action.ADOPT:
                 raise
-            if copy := target.find_snapshot(identifier):
-                return copy
-            # Most likely started by a call whose answer was lost; the next attempt reads which copy it is.
-            raise ResourceBusy(
-                "Copy not visible yet",
-                f"RDS says that {identifier} exists, but does not list it. The next attempt reads again.",
-            ) from error
+            answer = None  # most likely started by a call whose answer was lost
+        if answer is not None and is_origin_known(answer) and "Status" in answer and "DBClusterSnapshotArn" in answer:
+            return answer
+        if copy := target.find_snapshot(identifier):
+            return copy
+        # The next attempt reads which copy it is.
+        raise ResourceBusy(
+            "Copy not visible yet",
+            f"RDS says that {identifier} exists, but does not list it. The next attempt reads again.",
+        )
 
     def _make_room(self, step_input: CopySnapshotInput, target: TargetCluster) -> int:
         """Prune now what archive-snapshot would prune at the end; returns how many copies that were.

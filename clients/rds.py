@@ -1,7 +1,7 @@
 """Reads from RDS: one resource or None, and whole lists through their paginators.
 
 A name that RDS does not know is None, not an error. Every other error of AWS leaves as botocore's, and the fault table
-in `activities/rds/aws_errors.py` says what it means.
+in `activities/rds/fault_table.py` says what it means.
 """
 
 from __future__ import annotations

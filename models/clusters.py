@@ -45,10 +45,10 @@ class RestoreClusterInput(StepInput):
 
 
 class RestoreClusterOutcome(StepOutcome):
-    """The outcome of restore-snapshot: RDS has accepted the restore, or it was adopted."""
+    """The outcome of restore-snapshot; when done, RDS has accepted the restore, or it was adopted."""
 
-    cluster_arn: str
-    cluster_resource_id: str
+    cluster_arn: str | None = Field(default=None, description="Set when done, as is the resource id.")
+    cluster_resource_id: str | None = None
 
 
 class CheckRestoreInput(StepInput):

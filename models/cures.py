@@ -42,6 +42,15 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.DELETE_RDS, "Snapshot too old"),
         (Step.DELETE_RDS, "Snapshot was replaced"),
         (Step.RESTORE_SNAPSHOT, "Snapshot was replaced"),
+        (Step.RESTORE_SNAPSHOT, "Restore not possible"),
+        (Step.RESTORE_SNAPSHOT, "Storage type not supported"),
+        (Step.RESTORE_SNAPSHOT, "Network type not supported"),
+        (Step.RESTORE_SNAPSHOT, "Directory not found"),
+        (Step.RESTORE_SNAPSHOT, "Role quota exceeded"),
+        (Step.CHECK_RESTORE_STATUS, "Storage type not supported"),
+        (Step.CHECK_RESTORE_STATUS, "Network type not supported"),
+        (Step.CHECK_RESTORE_STATUS, "Directory not found"),
+        (Step.CHECK_RESTORE_STATUS, "Certificate not found"),
         (Step.CHECK_RESTORE_STATUS, "Restore failed"),
     }
 )

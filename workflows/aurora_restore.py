@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.snapshots import SnapshotActivities
     from audit import trail
     from errors import InvalidRequest, fault_of
-    from models.clusters import Endpoint, RestoreClusterOutcome
+    from models.clusters import Endpoint
     from models.decisions import OperatorDecision
     from models.operation import RestoreState
     from models.request import RestoreRequest
@@ -68,9 +68,9 @@ class AuroraRestoreWorkflow:
         copy = await runner.run_step(self._copy_snapshot, request, checked)
         await runner.run_step(self._check_copy_status, request, checked, copy)
         await runner.run_step(self._delete_rds, request, checked, copy)
-        restored = await runner.run_step(self._restore_snapshot, request, checked, copy)
-        endpoint = await runner.run_step(self._check_restore_status, request, checked, restored)
-        await runner.run_step(self._setup_db_users, request, restored, endpoint)
+        resource_id = await runner.run_step(self._restore_snapshot, request, checked, copy)
+        endpoint = await runner.run_step(self._check_restore_status, request, checked, resource_id)
+        await runner.run_step(self._setup_db_users, request, resource_id, endpoint)
         await runner.run_step(self._archive_snapshot, request, checked, copy)
         runner.progress.succeed()
         # Shielded: everything is done, and a cancellation could only suppress the notification.
@@ -112,18 +112,21 @@ class AuroraRestoreWorkflow:
 
     async def _restore_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
-    ) -> RestoreClusterOutcome:
+    ) -> str:
+        """Returns the resource id of the restored cluster."""
         step_input = steps.restore_snapshot_input(self._runner.begin(Step.RESTORE_SNAPSHOT), request, checked, copy)
-        summary = f"{request.target.cluster} from {copy.identifier}"
-        restored = await self._runner.call(ClusterActivities.restore_snapshot, step_input, AWS_CALL, summary)
+        activity, wait = ClusterActivities.restore_snapshot, request.waits.restore_snapshot
+        restored = await self._runner.poll(Step.RESTORE_SNAPSHOT, activity, step_input, wait)
+        if restored.cluster_resource_id is None:
+            raise RuntimeError("restore-snapshot was done without a cluster")
         self._runner.progress.record(cluster_arn=restored.cluster_arn, cluster_resource_id=restored.cluster_resource_id)
-        return restored
+        return restored.cluster_resource_id
 
     async def _check_restore_status(
-        self, request: RestoreRequest, checked: SnapshotCheckOutcome, restored: RestoreClusterOutcome
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str
     ) -> Endpoint:
         start = self._runner.begin(Step.CHECK_RESTORE_STATUS)
-        step_input = steps.check_restore_status_input(start, request, checked, restored)
+        step_input = steps.check_restore_status_input(start, request, checked, cluster_resource_id)
         activity, wait = RestoredClusterActivities.check_restore_status, request.waits.restore_snapshot
         outcome = await self._runner.poll(Step.CHECK_RESTORE_STATUS, activity, step_input, wait)
         if outcome.endpoint is None:
@@ -131,10 +134,9 @@ class AuroraRestoreWorkflow:
         self._runner.progress.record(endpoint=outcome.endpoint.host, port=outcome.endpoint.port)
         return outcome.endpoint
 
-    async def _setup_db_users(
-        self, request: RestoreRequest, restored: RestoreClusterOutcome, endpoint: Endpoint
-    ) -> None:
-        step_input = steps.setup_db_users_input(self._runner.begin(Step.SETUP_DB_USERS), request, restored, endpoint)
+    async def _setup_db_users(self, request: RestoreRequest, cluster_resource_id: str, endpoint: Endpoint) -> None:
+        start = self._runner.begin(Step.SETUP_DB_USERS)
+        step_input = steps.setup_db_users_input(start, request, cluster_resource_id, endpoint)
         policy = DATABASE_WORK if request.sql_files or request.checks else DATABASE_CALL
         summary = f"{len(request.users)} users"
         await self._runner.call(DatabaseUserActivities.setup_db_users, step_input, policy, summary)

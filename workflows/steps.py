@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
         DeleteClusterInput,
         Endpoint,
         RestoreClusterInput,
-        RestoreClusterOutcome,
     )
     from models.database_users import SetupUsersInput
     from models.notifications import NotificationInput
@@ -109,7 +108,7 @@ def restore_snapshot_input(
 
 
 def check_restore_status_input(
-    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, restored: RestoreClusterOutcome
+    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str
 ) -> CheckRestoreInput:
     """The input of check-restore-status."""
     return CheckRestoreInput(
@@ -117,19 +116,19 @@ def check_restore_status_input(
         target=request.target,
         on_difference=request.on_difference,
         configuration=checked.configuration,
-        cluster_resource_id=restored.cluster_resource_id,
+        cluster_resource_id=cluster_resource_id,
         engine=checked.snapshot.engine,
     )
 
 
 def setup_db_users_input(
-    start: StepStart, request: RestoreRequest, restored: RestoreClusterOutcome, endpoint: Endpoint
+    start: StepStart, request: RestoreRequest, cluster_resource_id: str, endpoint: Endpoint
 ) -> SetupUsersInput:
     """The input of setup-db-users."""
     return SetupUsersInput(
         **start,
         target=request.target,
-        cluster_resource_id=restored.cluster_resource_id,
+        cluster_resource_id=cluster_resource_id,
         endpoint=endpoint,
         users=request.users,
         other_logins=request.other_logins,

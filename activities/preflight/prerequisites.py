@@ -9,7 +9,8 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 from activities.preflight.guards import PreflightCheck, Violation
-from activities.rds.aws_errors import Action, action_for
+from activities.rds.aws_errors import action_for
+from activities.rds.fault_table import Action
 from activities.rds.restore_parameters import identifier_of
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster

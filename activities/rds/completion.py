@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from activities.rds import tags
-from activities.rds.aws_errors import Action, action_for, pipeline_error_for
+from activities.rds.aws_errors import action_for, pipeline_error_for
+from activities.rds.fault_table import Action
 from activities.rds.restore_parameters import identifier_of
 from activities.rds.target import TargetCluster
 from models.configuration import AssociatedRole, ClusterConfiguration, CustomEndpoint

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities.rds.aws_errors import Action, action_for
+from activities.rds.aws_errors import action_for
+from activities.rds.fault_table import Action
 from clients.rds import list_instances
 
 if TYPE_CHECKING:

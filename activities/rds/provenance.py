@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
-from errors import Refused
+from errors import Refused, ResourceBusy
 from models.snapshots import SourceSnapshot
 
 if TYPE_CHECKING:
@@ -32,13 +32,28 @@ def provenance_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot
 
 
 def check_provenance(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> None:
-    """Raise `Refused` if `actual` is neither the chosen snapshot nor a copy of it."""
+    """Raise `Refused` if `actual` is neither the chosen snapshot nor a copy of it, `ResourceBusy` if RDS does not say."""
     mismatch = provenance_mismatch(actual, chosen)
     if mismatch is None:
         return
+    if actual["DBClusterSnapshotArn"] != chosen.arn and not is_origin_known(actual):
+        raise ResourceBusy(
+            "Copy not visible yet",
+            f"RDS's answer does not say of what {actual['DBClusterSnapshotArn']} is a copy. The next attempt reads again.",
+        )
     if actual["DBClusterSnapshotArn"] == chosen.arn:
         raise Refused("Snapshot was replaced", mismatch)
     raise Refused("Copy is of another snapshot", mismatch)
+
+
+def is_identified(cluster: DBClusterTypeDef) -> bool:
+    """Whether RDS's answer has all that tells one cluster from another: no member of its model is promised."""
+    return all(name in cluster for name in ("DBClusterArn", "DbClusterResourceId", "Status", "TagList"))
+
+
+def is_origin_known(snapshot: DBClusterSnapshotTypeDef) -> bool:
+    """Whether RDS's answer says of what the snapshot is a copy: a list of tags without ours says that it is no copy."""
+    return bool(snapshot.get("SourceDBClusterSnapshotArn")) or "TagList" in snapshot
 
 
 def check_resource_id(cluster: DBClusterTypeDef, expected: str | None, origin: str) -> None:

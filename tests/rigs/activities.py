@@ -151,7 +151,8 @@ class ActivityRig(RestoreResources):
         given["configuration"] = merge_configuration(given["target"], None)
         return RestoreClusterInput(**self._step(), source_arn=self.source.arn, snapshot=snapshot, **given)
 
-    def check_restore_input(self, resource_id: str, **more: Any) -> CheckRestoreInput:
+    def check_restore_input(self, resource_id: str | None, **more: Any) -> CheckRestoreInput:
+        assert resource_id is not None
         given = {"target": self.target, "engine": ENGINE, **self._step(), **more}
         given["configuration"] = merge_configuration(given["target"], None)
         return CheckRestoreInput(cluster_resource_id=resource_id, **given)

@@ -14,10 +14,12 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
 )
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from temporalio.exceptions import ApplicationError, ServerError, TimeoutError  # noqa: A004 - Temporal's
 
 from activities.rds import statuses
-from activities.rds.aws_errors import ANY, ENDS_A_STEP, TABLE, Action, FaultRule, pipeline_error_for, rule_for
+from activities.rds.aws_errors import pipeline_error_for, rule_for
+from activities.rds.fault_table import ANY, ENDS_A_STEP, TABLE, Action, FaultRule
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning, snapshot_meaning
 from clients.aws import WrongEndpoint
 from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed, fault_of
@@ -34,26 +36,39 @@ UNMODELLED = {
     ("AddTagsToResource", "DBClusterSnapshotNotFoundFault"),
 }
 
+RETRIED_BY_BOTOCORE: frozenset[str] = frozenset(
+    (
+        *vars(ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"],
+        *vars(TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"],
+    )
+)
 COMMON = {
+    *RETRIED_BY_BOTOCORE,
     "AccessDenied",
     "AccessDeniedException",
+    "ClientUnavailable",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IDPCommunicationError",
     "InternalError",
     "InternalFailure",
     "InternalServiceError",
     "InvalidClientTokenId",
     "InvalidSignatureException",
+    "NotAuthorized",
     "RequestExpired",
-    "RequestLimitExceeded",
     "ServiceUnavailable",
     "SignatureDoesNotMatch",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
+    "UnauthorizedOperation",
     "UnrecognizedClientException",
 }
 """Codes that any service may answer to any operation, and that no model lists for RDS."""
+NOT_RETRIED = {
+    "LimitExceededException": "KMS and Secrets Manager mean a quota that is used up",
+    "ProvisionedThroughputExceededException": "DynamoDB's own",
+    "TransactionInProgressException": "DynamoDB's own",
+}
+"""What botocore retries and the table does not."""
 
 
 @cache
@@ -93,6 +108,12 @@ def test_a_rule_that_ends_a_step_has_an_advice(rule: FaultRule) -> None:
         assert error.fault.message.endswith(f". {rule.advice}")
 
 
+def test_what_botocore_retries_is_retried() -> None:
+    """A code that the next botocore adds to its lists fails here."""
+    for code in RETRIED_BY_BOTOCORE - NOT_RETRIED.keys():
+        assert rule_for(client_error("DescribeDBClusters", code)).action is Action.RETRY, code
+
+
 def test_no_rule_is_hidden_by_an_earlier_one() -> None:
     """Each rule is the first one that matches its own fault."""
     for rule in TABLE:
@@ -103,6 +124,7 @@ def test_no_rule_is_hidden_by_an_earlier_one() -> None:
     ("operation", "code", "message", "action"),
     [
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot copy more than 5 snapshots across regions", "wait"),
+        ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot copy more than 20 snapshots across regions", "wait"),
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot copy more than 5 snapshots to regions", "wait"),
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", "prune"),
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 500 manual snapshots", "prune"),
@@ -200,11 +222,13 @@ def test_a_request_that_botocore_refuses_is_reported_without_values() -> None:
 
 
 def test_each_status_has_one_meaning() -> None:
-    """No status is both waited for and terminal, and none but available is ready."""
+    """No status is both waited for and terminal, and only available and storage-optimization are ready."""
     assert not statuses.CLUSTER_WAIT & statuses.CLUSTER_TERMINAL
     assert not statuses.INSTANCE_WAIT & statuses.INSTANCE_TERMINAL
     assert not statuses.SNAPSHOT_WAIT & statuses.SNAPSHOT_TERMINAL
     for meaning in (cluster_meaning, instance_meaning, snapshot_meaning):
         assert meaning("available") is Meaning.READY
+    assert cluster_meaning("storage-optimization") is instance_meaning("storage-optimization") is Meaning.READY
+    assert cluster_meaning("backtracking") is instance_meaning("delete-precheck") is Meaning.WAIT
     assert snapshot_meaning("AVAILABLE") is Meaning.UNKNOWN
     assert instance_meaning("configuring-enhanced-monitoring") is Meaning.WAIT

@@ -144,7 +144,8 @@ def test_an_impaired_master_secret_fails_the_step(rig: ActivityRig, resource_id:
 
 
 @pytest.mark.parametrize(
-    "status", ["incompatible-restore", "restore-error", "insufficient-capacity", "stopped", "deleting"]
+    "status",
+    ["incompatible-restore", "restore-error", "restore-failed", "insufficient-capacity", "stopped", "deleting"],
 )
 def test_a_cluster_in_a_terminal_status_fails_the_step(rig: ActivityRig, resource_id: str, status: str) -> None:
     """No restored cluster leaves such a status by itself."""
@@ -153,7 +154,10 @@ def test_a_cluster_in_a_terminal_status_fails_the_step(rig: ActivityRig, resourc
         poll(rig, resource_id)
 
 
-@pytest.mark.parametrize("status", ["failed", "incompatible-network", "storage-full"])
+@pytest.mark.parametrize(
+    "status",
+    ["failed", "incompatible-credentials", "incompatible-network", "modify-failed", "storage-full", "upgrade-failed"],
+)
 def test_an_instance_in_a_terminal_status_fails_the_step(rig: ActivityRig, resource_id: str, status: str) -> None:
     """Also a reader: the restore promises all instances."""
     poll_until_done(rig, resource_id)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from errors import Refused, ResourceBusy, StepFailed
+from errors import DeadlinePassed, Refused, ResourceBusy, StepFailed
+from models.operation import FinalPoll
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import KEY_ALIAS, SOURCE_REGION
@@ -151,6 +152,28 @@ def test_a_fault_of_the_restore_call_has_the_seeds_text(
     assert (error.fault.short, error.fault.code) == (short, code)
     assert "RDS says so" in error.fault.message
     assert error.fault.request_id
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InsufficientDBClusterCapacityFault",
+        "InsufficientDBInstanceCapacity",
+        "InsufficientStorageClusterCapacity",
+        "InvalidDBClusterSnapshotStateFault",
+    ],
+)
+def test_a_restore_without_room_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot, code: str) -> None:
+    """As long as the request allows; the final poll starts none."""
+    rig.emulator.faults.add("rds", "RestoreDBClusterFromSnapshot", "error", code=code, count=1)
+    waiting = rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot))
+    assert not waiting.done
+    assert waiting.details.startswith("Waiting: ")
+    rig.clear_calls()
+    with pytest.raises(DeadlinePassed, match="Restore not started"):
+        rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot, final_poll=FinalPoll.DEADLINE))
+    assert rig.changes() == []
+    assert rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot)).done
 
 
 def test_a_deleted_subnet_group_is_an_invalid_vpc_configuration(rig: ActivityRig, snapshot: SourceSnapshot) -> None:

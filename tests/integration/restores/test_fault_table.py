@@ -10,9 +10,9 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from activities.rds.aws_errors import ANY, TABLE, Action, FaultRule
+from activities.rds.fault_table import ANY, TABLE, Action, FaultRule
 from audit.plugin import AuroraRestorePlugin
-from devstack.aws.rds import restores
+from devstack.aws.rds import clusters, roles
 from devstack.demo_environment import DemoEnvironment
 from models.request import RestoreRequest
 from tests.rigs.durations import AT_ONCE
@@ -76,7 +76,7 @@ async def shared_rig(demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
 @pytest.fixture(autouse=True)
 def _restore_ignores_roles(monkeypatch: pytest.MonkeyPatch) -> None:
     """As RDS did before the restore took AssociatedRoles: the pipeline then adds each role with a call of its own."""
-    monkeypatch.setattr(restores, "roles", SimpleNamespace(associate=lambda *_: None))
+    monkeypatch.setattr(clusters, "roles", SimpleNamespace(**vars(roles) | {"associate": lambda *_: None}))
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,7 @@ def test_words_do_not_change_it() -> None:
     """Docstrings, comments and the names of variables and functions are not part of a history."""
     assert edited('"""Run one restore', '"""Run a restore') == committed()
     assert edited("        checked = await", "        # The newest.\n        checked = await") == committed()
-    assert edited("restored = await self._runner.call(", "again = await self._runner.call(") == committed()
+    assert edited("restored = await self._runner.poll(", "again = await self._runner.poll(") == committed()
     assert edited("_delete_rds", "_remove_target") == committed()
 
 
@@ -107,7 +107,7 @@ def test_a_removed_command_changes_it() -> None:
     assert "-wait" in difference(committed(), edited("        await trail.wait_until_written()\n", ""))
 
 
-USERS = "        await runner.run_step(self._setup_db_users, request, restored, endpoint)\n"
+USERS = "        await runner.run_step(self._setup_db_users, request, resource_id, endpoint)\n"
 ARCHIVE = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
 
 

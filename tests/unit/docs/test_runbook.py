@@ -10,7 +10,7 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 
-from activities.rds.aws_errors import TABLE, FaultRule
+from activities.rds.fault_table import TABLE, FaultRule
 from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, retry_command
 from models.search_attributes import ALL
 from models.steps import Step

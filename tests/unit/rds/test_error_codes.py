@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from activities.rds.aws_errors import TABLE
+from activities.rds.fault_table import TABLE
 from tests.rigs.documents import modules
 
 
