@@ -25,7 +25,8 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.model import Model
-from models.text_forms import text_form
+from models.setting_values import check_cluster_values, check_instance_values
+from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue, text_form
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
 from models.waits import OnFailure, Waits
 
@@ -109,23 +110,10 @@ class RequestedInstance(Instance):
     instance_class: InstanceClass
     db_parameter_group_name: ResourceName | None = None
 
-
-LogType = Annotated[str, text_form(r"^[a-z-]{1,40}$", "a log type such as postgresql")]
-TagKey = Annotated[
-    str, text_form(r"^[A-Za-z0-9 _.:/=+@-]{1,128}$", "1 to 128 letters, digits, spaces and the characters _.:/=+@-")
-]
-TagValue = Annotated[
-    str, text_form(r"^[A-Za-z0-9 _.:/=+@-]{0,256}$", "at most 256 letters, digits, spaces and the characters _.:/=+@-")
-]
-BackupWindow = Annotated[
-    str, text_form(r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$", "a window such as 03:00-03:30")
-]
-MaintenanceWindow = Annotated[
-    str,
-    text_form(
-        r"^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$", "a window such as sun:04:00-sun:04:30"
-    ),
-]
+    @model_validator(mode="after")
+    def _rds_accepts_the_values(self) -> Self:
+        check_instance_values(self)
+        return self
 
 
 class Target(Location, ClusterSettings):
@@ -169,6 +157,11 @@ class Target(Location, ClusterSettings):
         classes = {instance.instance_class for instance in self.instances or ()}
         if self.serverless_v2_scaling and classes and SERVERLESS not in classes:
             raise ValueError(f"serverless_v2_scaling needs an instance of the class {SERVERLESS}")
+        return self
+
+    @model_validator(mode="after")
+    def _rds_accepts_the_values(self) -> Self:
+        check_cluster_values(self)
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from models.request import RestoreRequest
+from models.setting_values import LIFECYCLES
 from models.validation_errors import describe_validation_errors
 from tests.rigs.requests import request_json
 
@@ -38,6 +39,36 @@ def describe(**changes: Any) -> list[str]:
         ({"source": {"region": "Ireland"}}, "source.region: must be an AWS region such as eu-west-1"),
         ({"users": [{"name": "", "secret_id": "s"}]}, "users.0.name: must not be empty"),
         ({"target": {"port": 80}}, "target.port: must be at least 1150"),
+        ({"target": {"storage_type": "gp3"}}, "target: storage_type must be aurora or aurora-iopt1"),
+        ({"target": {"network_type": "IPV6"}}, "target: network_type must be IPV4 or DUAL"),
+        ({"target": {"database_insights_mode": "x"}}, "target: database_insights_mode must be standard or advanced"),
+        (
+            {"target": {"database_insights_mode": "advanced", "performance_insights_retention_days": 93}},
+            "target: performance_insights_retention_days must be at least 465 with database_insights_mode advanced",
+        ),
+        (
+            {"target": {"performance_insights_retention_days": 94}},
+            "target: performance_insights_retention_days must be 7, 731, or 31 times 1 to 23 months",
+        ),
+        (
+            {"target": {"engine_lifecycle_support": "paid"}},
+            f"target: engine_lifecycle_support must be {' or '.join(LIFECYCLES)}",
+        ),
+        (
+            {"target": {"instances": [{"instance_class": "db.r6g.large", "monitoring_interval_seconds": 7}]}},
+            "target.instances.0: monitoring_interval_seconds must be 0, 1, 5, 10, 15, 30 or 60",
+        ),
+        (
+            {"target": {"instances": [{"instance_class": "db.r6g.large", "monitoring_interval_seconds": 60}]}},
+            "target.instances.0: monitoring_interval_seconds other than 0 and monitoring_role_arn need each other",
+        ),
+        (
+            {"target": {"instances": [{"instance_class": "db.r6g.large", "performance_insights_retention_days": 7}]}},
+            (
+                "target.instances.0: performance_insights_kms_key_id and performance_insights_retention_days need "
+                "performance_insights: true"
+            ),
+        ),
         ({"target": {"missing": "wait"}}, "target.missing: must be 'fail' or 'create'"),
         (
             {"target": {"iam_database_authentication": "yes"}},
