@@ -16,7 +16,9 @@ from activities.rds import tags
 from activities.rds.aws_errors import action_for, pipeline_error_for
 from activities.rds.completion import put_back
 from activities.rds.differences import find_differences, summarize_differences
+from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
+from activities.rds.master_password import is_pending, secret_wait, secret_warnings
 from activities.rds.provenance import check_resource_id
 from activities.rds.restore_parameters import identifier_of, instance_parameters, modification_parameters
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
@@ -56,27 +58,30 @@ class RestoredClusterActivities:
         if cluster is None:
             return _wait_until_visible(step_input)
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
+        instances = target.list_instances()
         waiting_for = self._advance(step_input, target, cluster)
-        if waiting_for is None:
+        endpoint = None if waiting_for else _endpoint(step_input, cluster)
+        if endpoint is not None:
             differences = _compare(step_input, target, cluster)
             return CheckRestoreOutcome(
                 details="Restore completed",
                 percent=100,
                 resource_arns=(cluster["DBClusterArn"],),
-                endpoint=_endpoint(step_input, cluster),
+                endpoint=endpoint,
                 differences=differences,
                 facts={"changed": "; ".join(differences)} if differences else {},
-                warnings=tuple(f"Changed: {difference}" for difference in differences),
+                warnings=(*(f"Changed: {difference}" for difference in differences), *secret_warnings(cluster)),
             )
+        waiting_for = waiting_for or "endpoint not listed yet"
         advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
-        end_wait_if_final(step_input, f"Restore at: {waiting_for}", advice)
+        end_wait_if_final(step_input, f"Restore at: {waiting_for}", advice, lambda: _quote_events(step_input, target))
         return CheckRestoreOutcome(
-            done=False, details=waiting_for, percent=_percent(cluster), warnings=_warnings(cluster)
+            done=False, details=waiting_for, percent=_percent(cluster), warnings=_warnings(cluster, instances)
         )
 
     def _advance(self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
         """Make the next change that the cluster is ready for; returns what the step waits for, None if for nothing."""
-        if waiting_for := _cluster_wait(cluster):
+        if waiting_for := _cluster_wait(step_input, target, cluster):
             return waiting_for
         writer, *readers = enumerate(step_input.configuration.instances, start=1)
         if waiting_for := _create_missing_instances(step_input, target, [writer]):
@@ -97,7 +102,7 @@ class RestoredClusterActivities:
         if tags.tags_of(cluster.get("TagList", [])).get(tags.MASTER_PASSWORD_SET_BY) != target.operation_tag:
             self._set_master_password(step_input, target, cluster, secret_id)
             return SETTING_PASSWORD
-        return SETTING_PASSWORD if cluster.get("PendingModifiedValues") else None
+        return SETTING_PASSWORD if is_pending(cluster) else None
 
     def _set_master_password(
         self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef, secret_id: str
@@ -131,11 +136,11 @@ def _wait_until_visible(step_input: CheckRestoreInput) -> CheckRestoreOutcome:
     return CheckRestoreOutcome(done=False, details="not visible yet")
 
 
-def _cluster_wait(cluster: DBClusterTypeDef) -> str | None:
+def _cluster_wait(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
     status = cluster["Status"]
     meaning = cluster_meaning(status)
     if meaning is Meaning.TERMINAL:
-        raise _restore_failed(cluster["DBClusterArn"], status)
+        raise _restore_failed(cluster["DBClusterArn"], status, _quote_events(step_input, target))
     return None if meaning is Meaning.READY else f"cluster {status}"
 
 
@@ -149,24 +154,33 @@ def _create_missing_instances(
         instance = existing.get(identifier_of(step_input.target.cluster, number, configured))
         if instance is None:
             waits.append(_create_instance(step_input, target, number, configured))
-        elif waiting_for := _instance_wait(instance):
+        elif waiting_for := _instance_wait(step_input, target, instance):
             waits.append(waiting_for)
     return waits[0] if waits else None
 
 
-def _instance_wait(instance: DBInstanceTypeDef) -> str | None:
-    status, identifier = instance["DBInstanceStatus"], instance["DBInstanceIdentifier"]
-    if instance_meaning(status) is Meaning.TERMINAL:
-        raise _restore_failed(f"the instance {identifier}", status)
-    return None if status == "available" else f"instance {identifier} {status}"
+def _instance_wait(step_input: CheckRestoreInput, target: TargetCluster, instance: DBInstanceTypeDef) -> str | None:
+    status, identifier = instance.get("DBInstanceStatus", "without a status"), instance["DBInstanceIdentifier"]
+    meaning = instance_meaning(status)
+    if meaning is Meaning.TERMINAL:
+        raise _restore_failed(f"the instance {identifier}", status, _quote_events(step_input, target, identifier))
+    return None if meaning is Meaning.READY else f"instance {identifier} {status}"
 
 
-def _restore_failed(resource: str, status: str) -> StepFailed:
+def _restore_failed(resource: str, status: str, events: str) -> StepFailed:
     return StepFailed(
         "Restore failed",
-        f"{resource} is {status}, expected available. Read its events in RDS, then start a new restore, which replaces "
-        "the cluster.",
+        f"{resource} is {status}, expected available. {events}. Read its events in RDS, then start a new restore, which "
+        "replaces the cluster.",
     )
+
+
+def _quote_events(step_input: CheckRestoreInput, target: TargetCluster, instance: str | None = None) -> str:
+    """What RDS reported since the step began, of an instance or of the cluster: why it does not come up."""
+    within = time_in_step(step_input) + NOT_FOUND_GRACE
+    if instance is not None:
+        return quote_events(target, "db-instance", instance, within)
+    return quote_events(target, "db-cluster", target.name, within)
 
 
 def _create_instance(step_input: CheckRestoreInput, target: TargetCluster, number: int, configured: Instance) -> str:
@@ -204,7 +218,7 @@ def _refuse_other_owner(step_input: CheckRestoreInput, instances: list[DBInstanc
 def _let_rds_manage_password(
     step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
 ) -> str | None:
-    """Have RDS create the master password's secret; returns what the step waits for, None if the secret is active."""
+    """Have RDS create the master password's secret; returns what the step waits for, None if it can be used."""
     secret = cluster.get("MasterUserSecret")
     if not secret:
         # The key can be chosen only now: RDS changes the key of no secret that it manages already.
@@ -212,14 +226,7 @@ def _let_rds_manage_password(
         managed = {"ManageMasterUserPassword": True} | ({"MasterUserSecretKmsKeyId": key} if key else {})
         _modify_unless_busy(step_input, target, **managed)
         return SETTING_PASSWORD
-    status = secret.get("SecretStatus", "creating")
-    if status == "impaired":
-        raise StepFailed(
-            "Master password not set",
-            f"the secret {secret.get('SecretArn')} is impaired, expected active. Check its rotation in Secrets Manager, "
-            "then retry.",
-        )
-    return None if status == "active" else f"master secret {status}"
+    return secret_wait(cluster)
 
 
 def _modify_unless_busy(step_input: CheckRestoreInput, target: TargetCluster, **change: object) -> bool:
@@ -235,13 +242,17 @@ def _modify_unless_busy(step_input: CheckRestoreInput, target: TargetCluster, **
     return True
 
 
-def _endpoint(step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> Endpoint:
-    secret_id = step_input.target.master_user_secret_id or cluster["MasterUserSecret"]["SecretArn"]
+def _endpoint(step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> Endpoint | None:
+    """None while RDS's answer lacks what one needs to log in: no member of its model is promised."""
+    secret_id = step_input.target.master_user_secret_id or cluster.get("MasterUserSecret", {}).get("SecretArn")
+    host, port, username = cluster.get("Endpoint"), cluster.get("Port"), cluster.get("MasterUsername")
+    if not (host and port and username and secret_id):
+        return None
     return Endpoint(
-        host=cluster["Endpoint"],
-        port=cluster["Port"],
-        engine=cluster["Engine"],
-        master_username=cluster["MasterUsername"],
+        host=host,
+        port=port,
+        engine=step_input.engine,
+        master_username=username,
         master_user_secret_id=secret_id,
         database_name=cluster.get("DatabaseName"),
     )
@@ -252,7 +263,13 @@ def _percent(cluster: DBClusterTypeDef) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _warnings(cluster: DBClusterTypeDef) -> tuple[str, ...]:
-    if cluster_meaning(cluster["Status"]) is not Meaning.UNKNOWN:
-        return ()
-    return (f"The cluster has the status {cluster['Status']}, which the pipeline does not know.",)
+def _warnings(cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) -> tuple[str, ...]:
+    """One for each resource in a status that is in no list: it is waited on."""
+    unknown = {
+        f"The instance {instance['DBInstanceIdentifier']} has the status {status}, which the pipeline does not know."
+        for instance in instances
+        if instance_meaning(status := instance.get("DBInstanceStatus", "")) is Meaning.UNKNOWN
+    }
+    if cluster_meaning(cluster["Status"]) is Meaning.UNKNOWN:
+        unknown.add(f"The cluster has the status {cluster['Status']}, which the pipeline does not know.")
+    return tuple(sorted(unknown))

@@ -60,16 +60,20 @@ def time_in_step(step_input: StepInput) -> timedelta:
     return now() - step_input.step_started_at
 
 
-def end_wait_if_final(step_input: StepInput, progress: str, advice: str) -> None:
+def end_wait_if_final(
+    step_input: StepInput, progress: str, advice: str, evidence: Callable[[], str] | None = None
+) -> None:
     """End the wait if this poll is its last one: raise with what the poll saw and with what to do.
 
     A deadline and a cancellation end a step through a final poll, so that the history, the trail and the notification
     all have the last state that was really observed.
+    `evidence` reads, only at a deadline, a sentence without its full stop about why nothing more happened.
     Raises `DeadlinePassed` or `Cancelled`; returns if polls follow.
     """
     if step_input.final_poll is FinalPoll.DEADLINE:
         waited = str(time_in_step(step_input)).split(".")[0]
-        raise DeadlinePassed(progress, f"The step waited {waited} h, longer than the request allows. {advice}")
+        found = f"{evidence()}. " if evidence else ""
+        raise DeadlinePassed(progress, f"The step waited {waited} h, longer than the request allows. {found}{advice}")
     if step_input.final_poll is FinalPoll.CANCELLED:
         raise Cancelled(f"Cancelled: {progress[0].lower()}{progress[1:]}", f"The operation was cancelled. {advice}")
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from devstack.aws.caller import Caller
 from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
-from devstack.aws.rds import lookup, requests, servers
+from devstack.aws.rds import events, lookup, requests, servers
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.groups import add_default_groups
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
@@ -95,6 +95,8 @@ class Control:
         resource = self._resource(body["arn"])
         self._state.cancel(resource)
         resource.status = body["status"]
+        if "event" in body:
+            events.record(self._state, resource, self._state.clock.now(), body["event"], "failure")
         return {"arn": resource.arn, "status": resource.status}
 
     def _add_reserved_tags(self, body: Body) -> Body:

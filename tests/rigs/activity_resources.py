@@ -273,9 +273,10 @@ class RestoreResources:
         manager.create_secret(Name=f"{name}-{self.number}", SecretString=value)
         return f"{name}-{self.number}"
 
-    def force_status(self, arn: str, status: str) -> None:
-        """Set a resource's status, which only AWS can do."""
-        self.control("rds/status", arn=arn, status=status)
+    def force_status(self, arn: str, status: str, event: str | None = None) -> None:
+        """Set a resource's status, which only AWS can do; `event` is the message that RDS reports with it."""
+        reported = {"event": event} if event else {}
+        self.control("rds/status", arn=arn, status=status, **reported)
 
     def control(self, path: str, **body: Any) -> Any:
         """Call the emulator's own interface."""

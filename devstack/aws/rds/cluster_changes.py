@@ -148,9 +148,11 @@ def _change_at_once(call: Call, cluster: Cluster, changed: dict[str, Any]) -> No
 def _change_password(call: Call, cluster: Cluster) -> None:
     parameters = call.parameters
     if parameters.get("ManageMasterUserPassword") and cluster.secret is None:
+        cluster.pending["MasterUserPassword"] = "****"
         master_passwords.manage(call.state, cluster, parameters.get("MasterUserSecretKmsKeyId"))
         _reset_credentials(call, cluster, servers.completed())
     elif parameters.get("RotateMasterUserPassword") and cluster.secret is not None:
+        cluster.pending["MasterUserPassword"] = "****"
         password = keys.rotate_secret(call.state, cluster, cluster.secret)
         _reset_credentials(call, cluster, servers.set_master_password(call.state, cluster, password))
     elif "MasterUserPassword" in parameters:

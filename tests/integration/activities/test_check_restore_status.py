@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -126,21 +127,89 @@ def test_an_unusable_master_secret_fails_the_step(rig: ActivityRig, value: str) 
     assert failed.value.__context__ is None
 
 
-def test_an_impaired_master_secret_fails_the_step(rig: ActivityRig, resource_id: str) -> None:
-    """RDS cannot set a password whose secret is impaired."""
+def change_answer(rig: ActivityRig, patch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:
+    """RDS describes the target with a change that only AWS can make."""
     rds = rig.aws.rds(rig.target, rig.operation_id)
+    original: Any = rds.describe_db_clusters
+
+    def describe_changed(**arguments: Any) -> Any:
+        answer = original(**arguments)
+        change(answer["DBClusters"][0])
+        return answer
+
+    patch.setattr(rds, "describe_db_clusters", describe_changed)
+
+
+def test_an_impaired_master_secret_is_usable_with_a_warning(
+    rig: ActivityRig, resource_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RDS's model: it can be used to access the database, but it cannot be rotated."""
     poll_until_done(rig, resource_id)
-    original = rds.describe_db_clusters
+    change_answer(rig, monkeypatch, lambda cluster: cluster["MasterUserSecret"].update(SecretStatus="impaired"))
+    outcome = poll(rig, resource_id)
+    assert outcome.done
+    assert "is impaired: it can be used, but RDS cannot rotate it" in outcome.warnings[0]
 
-    def describe_impaired(**arguments: Any) -> Any:
-        outcome = original(**arguments)
-        outcome["DBClusters"][0]["MasterUserSecret"]["SecretStatus"] = "impaired"
-        return outcome
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rds, "describe_db_clusters", describe_impaired)
-        with pytest.raises(StepFailed, match="Master password not set"):
-            poll(rig, resource_id)
+PENDING = {"MasterUserPassword": "****"}
+
+
+@pytest.mark.parametrize(
+    ("change", "details"),
+    [
+        (lambda cluster: cluster["MasterUserSecret"].update(SecretStatus="creating"), "master secret creating"),
+        (lambda cluster: cluster["MasterUserSecret"].update(SecretStatus="rotating"), "master secret rotating"),
+        (lambda cluster: cluster.update(PendingModifiedValues=PENDING), "master password pending"),
+        (lambda cluster: cluster.update(PendingModifiedValues={"EngineVersion": "16.8"}), "Restore completed"),
+    ],
+)
+def test_only_the_master_password_is_waited_for(
+    rig: ActivityRig,
+    resource_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[dict[str, Any]], object],
+    details: str,
+) -> None:
+    """The secret may be active before the database has its password; an upgrade may stay pending for days."""
+    poll_until_done(rig, resource_id)
+    change_answer(rig, monkeypatch, change)
+    assert poll(rig, resource_id).details == details
+
+
+INSUFFICIENT = "The DB cluster can't be created because of insufficient resource limits. No capacity."
+
+
+def test_a_failure_quotes_the_events_of_the_cluster_or_the_instance(rig: ActivityRig, resource_id: str) -> None:
+    """Why it failed, in RDS's own words."""
+    poll_until_done(rig, resource_id)
+    reader = f"{rig.target.cluster}-2"
+    arn = f"arn:aws:rds:{rig.target.region}:{rig.target.account_id}:db:{reader}"
+    rig.force_status(arn, "incompatible-network", "DB instance put into incompatible-network.")
+    with pytest.raises(StepFailed, match=f"RDS reported for {reader}: .*put into incompatible-network"):
+        poll(rig, resource_id)
+    rig.force_status(rig.target.arn, "restore-failed", INSUFFICIENT)
+    with pytest.raises(StepFailed, match=f"RDS reported for {rig.target.cluster}: .*insufficient resource limits"):
+        poll(rig, resource_id)
+
+
+def test_a_deadline_quotes_the_events(rig: ActivityRig, resource_id: str) -> None:
+    """And a denied DescribeEvents hides no failure."""
+    rig.force_status(rig.target.arn, "creating", INSUFFICIENT)
+    with pytest.raises(DeadlinePassed, match=r"insufficient resource limits.*Retry, or allow a longer wait\."):
+        poll(rig, resource_id, final_poll=FinalPoll.DEADLINE)
+    rig.emulator.faults.add("rds", "DescribeEvents", "error", code="AccessDenied", status=403)
+    with pytest.raises(DeadlinePassed, match="RDS reported no event"):
+        poll(rig, resource_id, final_poll=FinalPoll.DEADLINE)
+
+
+def test_an_unknown_instance_status_is_waited_on_with_a_warning(rig: ActivityRig, resource_id: str) -> None:
+    """As a cluster's is."""
+    poll_until_done(rig, resource_id)
+    reader = f"{rig.target.cluster}-2"
+    rig.force_status(f"arn:aws:rds:{rig.target.region}:{rig.target.account_id}:db:{reader}", "unheard-of")
+    outcome = poll(rig, resource_id)
+    assert (outcome.done, outcome.details) == (False, f"instance {reader} unheard-of")
+    assert outcome.warnings == (f"The instance {reader} has the status unheard-of, which the pipeline does not know.",)
 
 
 @pytest.mark.parametrize(
