@@ -238,11 +238,7 @@ class SnapshotActivities:
 
 
 def _copy_parameters(step_input: CopySnapshotInput, identifier: str, operation_tag: str) -> dict[str, object]:
-    own_tags = {
-        tags.COPY_FOR: step_input.target.arn,
-        tags.OPERATION: operation_tag,
-        tags.SOURCE_SNAPSHOT: step_input.snapshot.arn,
-    }
+    own_tags = tags.copy_tags(step_input.target.arn, operation_tag, step_input.snapshot.arn)
     # No CopyTags: a tag of the reserved prefix aws: on the source would make the copy fail.
     parameters: dict[str, object] = {
         "SourceDBClusterSnapshotIdentifier": step_input.snapshot.arn,

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
+    from clients.iam import IamClient
     from models.request import Location
 
 CONFIG = Config(
@@ -104,6 +105,11 @@ class AwsClients:
     def ec2(self, location: Location, operation_id: str) -> EC2Client:
         """EC2 in the location's region, to read security groups."""
         client: EC2Client = self._client_for(location, operation_id, "ec2")
+        return client
+
+    def iam(self, location: Location, operation_id: str) -> IamClient:
+        """IAM, to ask what the location's identity may do."""
+        client: IamClient = self._client_for(location, operation_id, "iam")
         return client
 
     def sts(self, location: Location, operation_id: str) -> STSClient:

@@ -8,6 +8,7 @@ Reference, DeleteDBInstance, DeletionProtection).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -31,6 +32,10 @@ class Violation:
     """The text of the trail's Details column."""
     message: str
     """What is wrong with which resource, what is expected, what to do."""
+
+
+class NotChecked(Exception):
+    """A check could not be made, which is no reason to refuse; the text says why, for the plan."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +207,12 @@ def _evaluate(guard: Guard, observed: ObservedTarget) -> list[Violation]:
 
 
 def find_violations(checks: Iterable[PreflightCheck]) -> list[Violation]:
-    """Run every check, and return the violations of all of them."""
-    return [violation for check in checks for violation in check.run()]
+    """Run every check that can be made, and return the violations of all of them."""
+    violations: list[Violation] = []
+    for check in checks:
+        with suppress(NotChecked):
+            violations += check.run()
+    return violations
 
 
 def refuse_if_any(violations: list[Violation]) -> None:

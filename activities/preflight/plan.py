@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from activities.preflight import guards
-from activities.preflight.guards import PreflightCheck, Violation
+from activities.preflight.guards import NotChecked, PreflightCheck, Violation
 from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import split_by_retention
@@ -39,6 +39,7 @@ NEEDS_SNAPSHOT = frozenset({"snapshot-type", "snapshot-share"})
 """The rules that cannot be checked without the snapshot."""
 NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "snapshot-key",
+    "permissions",
     "parameter-group",
     "parameter-group-family",
     "instance-class",
@@ -178,7 +179,11 @@ class _Planner:
 
     def _run_checks(self, checks: Iterable[PreflightCheck]) -> None:
         for check in checks:
-            violations = self._attempt(check.rules[0], partial(_violations, check))
+            try:
+                violations = self._attempt(check.rules[0], partial(_violations, check))
+            except NotChecked as reason:
+                self._skip(check.rules, str(reason))
+                continue
             if violations is None:
                 continue
             for violation in violations:

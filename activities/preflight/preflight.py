@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
+from activities.preflight.accesses import RestoreAccesses
 from activities.preflight.earlier_settings import complete_settings, restored_by
-from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
+from activities.preflight.guards import NotChecked, ObservedTarget, PreflightCheck, Violation
+from activities.preflight.permissions import PERMISSIONS, find_missing_permissions
 from activities.preflight.prerequisites import Prerequisites
 from activities.preflight.restorable import RESTORABLE, find_what_cannot_come_back
 from activities.preflight.selection import select_snapshot
@@ -23,7 +25,7 @@ from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_cluster
 from models.clusters import LastDeletion
-from models.configuration import ClusterSettings, merge_settings, missing_settings
+from models.configuration import ClusterSettings, merge_configuration, merge_settings, missing_settings
 from models.cures import CREATE_COMMAND
 from models.request import MissingTarget
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
@@ -138,6 +140,7 @@ class Preflight:
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
             *Prerequisites(self._aws, self.target, step_input, snapshot, settings).checks(),
+            PreflightCheck((PERMISSIONS,), lambda: self._check_permissions(snapshot, target)),
         ]
 
     def _check_source_account(self) -> Iterator[Violation]:
@@ -151,6 +154,19 @@ class Preflight:
             f"the credentials for the source belong to account {caller}, but the request names account "
             f"{source.account_id}. Correct source.account_id or source.role_arn.",
         )
+
+    def _check_permissions(self, snapshot: SourceSnapshot, target: ExistingTarget) -> Iterator[Violation]:
+        if missing_settings(self._step_input.target, target.settings):
+            raise NotChecked("permissions were not checked: the settings of the restored cluster are not known")
+        accesses = RestoreAccesses(
+            self._step_input,
+            snapshot,
+            merge_configuration(self._step_input.target, target.settings),
+            self.target.operation_tag,
+            target.observed.cluster if target.observed else None,
+            target.instances,
+        )
+        yield from find_missing_permissions(self._aws, self._step_input.target, self._step_input.operation_id, accesses)
 
     def _check_settings(self, target: ExistingTarget) -> Iterator[Violation]:
         """Silent if the target is missing against the request: that is one violation already, and causes this one."""

@@ -50,6 +50,11 @@ def describe_operation(operation: str, own_environment: str) -> str:
     return operation_id if environment == own_environment else f"{operation_id} of the environment {environment or '?'}"
 
 
+def copy_tags(target_arn: str, operation: str, snapshot_arn: str) -> dict[str, str]:
+    """The tags of a copy."""
+    return {COPY_FOR: target_arn, OPERATION: operation, SOURCE_SNAPSHOT: snapshot_arn}
+
+
 def tag_list(tags: Mapping[str, str]) -> Any:
     """Tags in the form that RDS expects."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.model import OperationNotFoundError
 from werkzeug.wrappers import Response
 
-from devstack.aws import rds, sockets
+from devstack.aws import iam, rds, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_responses import error_response, fault_response
 from devstack.aws.fault_injection import FOREIGN_ANSWERS, FaultInjector, InjectedFault
@@ -97,6 +97,8 @@ class Application:
             response = rds.respond(self._state, request.caller, request.form)
             headers = {"x-amzn-RequestId": response.request_id}
             return Response(response.body, response.status, headers, content_type="text/xml")
+        if (request.caller.service, request.operation) == ("iam", iam.SIMULATE):
+            return iam.simulate(request.form)
         try:
             return self._services.respond(request.environ, request.signed_by)
         except Exception:

@@ -100,7 +100,9 @@ def test_a_plan_without_failed_checks_lists_everything_that_the_restore_would_do
     assert section(page, "Database")[0] == "users | orders_app, orders_report"
     topic = "arn:aws:sns:eu-central-1:111122223333:aurora-restore"
     assert f"notified of failure | {topic}" in section(page, "Afterwards")
-    assert all(line.startswith("✓") for line in section(page, "Checks"))
+    # The devstack's identity is no role, whose policies IAM could be asked about.
+    [skipped] = [line for line in section(page, "Checks") if not line.startswith("✓")]
+    assert skipped == "– permissions: skipped, because permissions were not checked: IAM answered NoSuchEntity"
     assert "staging/orders" not in page  # names of users, not of their secrets
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from devstack.iam.evaluation import AccessRequest, evaluate, statements
 from tests.rigs.iam.deployments import Deployment
-from tests.rigs.iam.evaluation import AccessRequest, evaluate, statements
 from tests.rigs.iam.owners import OPT_IN
 from tests.rigs.iam.template import ROLES, document
 

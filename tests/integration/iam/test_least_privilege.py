@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.rigs.iam.evaluation import as_list, matches
+from devstack.iam.evaluation import as_list, matches
 from tests.rigs.iam.gateway import Evaluation, IamState
 from tests.rigs.iam.scenarios import SCENARIOS
 from tests.rigs.iam.template import ROLES, document

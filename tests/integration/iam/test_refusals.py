@@ -179,5 +179,5 @@ def test_a_call_that_is_not_modelled_is_refused(rds: Any) -> None:
     """The message names the files that a new call of the pipeline extends."""
     text = refusal_of(rds.reboot_db_instance, DBInstanceIdentifier="orders-1")
     assert "rds:RebootDBInstance is not modelled" in text
-    assert "tests/rigs/iam/authorization.py" in text
+    assert "devstack/iam/authorization.py" in text
     assert "deploy/iam" in text

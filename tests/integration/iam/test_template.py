@@ -15,10 +15,10 @@ from cfnlint.match import Match
 from audit.setup import create_audit_table, create_operations_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator
+from devstack.iam.evaluation import as_list
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from tests.rigs.activity_resources import owner, session_of
 from tests.rigs.iam.deployments import ONE_ACCOUNT, Deployment, stack_parameters
-from tests.rigs.iam.evaluation import as_list
 from tests.rigs.iam.template import (
     DEPLOY,
     ROLES,

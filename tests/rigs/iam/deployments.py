@@ -9,9 +9,9 @@ from typing import Any
 
 from clients.aws import AwsClients
 from devstack.aws import Emulator
+from devstack.iam.evaluation import statements
 from settings import DatabaseTls, Settings
 from tests.rigs.activity_resources import owner, session_of
-from tests.rigs.iam.evaluation import statements
 from tests.rigs.iam.gateway import IamState, Role
 from tests.rigs.iam.template import ROLES, TEMPLATE
 
@@ -149,13 +149,13 @@ def _create_stack(deployment: Deployment, account: str) -> None:
             version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
             stored = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
             policies.append(stored["PolicyVersion"]["Document"])
-        policy = [statement for each in policies for statement in statements(_parsed(each))]
+        policy = [statement for each in policies for statement in statements(parsed_policy(each))]
         trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
         arn = layout.role_arn(role)
-        deployment.iam.roles[arn] = Role(arn, tuple(policy), tuple(_parsed(trust)["Statement"]))
+        deployment.iam.roles[arn] = Role(arn, tuple(policy), tuple(parsed_policy(trust)["Statement"]))
 
 
-def _parsed(document: Any) -> dict[str, Any]:
+def parsed_policy(document: Any) -> dict[str, Any]:
     """A policy document as a mapping; moto returns the inline policy of a stack's role as a Python literal, not as JSON."""
     parsed: dict[str, Any] = ast.literal_eval(document) if isinstance(document, str) else document
     return parsed

@@ -21,8 +21,8 @@ from devstack.aws.journal import RecordedCall
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.tagging import tags_of
 from devstack.aws.services import ServiceError
-from tests.rigs.iam.authorization import Call, UnknownCall, access_requests
-from tests.rigs.iam.evaluation import AccessRequest, Decision, Statement, evaluate
+from devstack.iam.authorization import Call, UnknownCall, access_requests
+from devstack.iam.evaluation import AccessRequest, Decision, Statement, evaluate
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -84,7 +84,7 @@ class IamState:
     """By access key."""
     evaluations: list[Evaluation] = field(default_factory=list)
     unknown_calls: list[str] = field(default_factory=list)
-    """The calls that tests/rigs/iam/authorization.py does not model, as messages."""
+    """The calls that devstack/iam/authorization.py does not model, as messages."""
 
 
 @contextmanager

@@ -38,9 +38,9 @@ def create_source(deployment: Deployment) -> Deployment:
 class Owners:
     """The owners of one target and of the source, with names that contain the target's number."""
 
-    def __init__(self, deployment: Deployment, number: int) -> None:
-        """The target is called `staging-NUMBER`."""
-        self.cluster = f"staging-{number}"
+    def __init__(self, deployment: Deployment, number: int, name_length: int = 0) -> None:
+        """The target is called `staging-NUMBER`, with as many x as `name_length` needs."""
+        self.cluster = f"staging-{number}".ljust(name_length, "x")
         self.snapshot_prefix = f"daily-{number}"
         self._deployment = deployment
         self._number = number
@@ -78,6 +78,10 @@ class Owners:
         )
         self.advance_clock()
         return str(created["DBCluster"]["DbClusterResourceId"])
+
+    def opt_in_and(self, **owners: str) -> list[dict[str, str]]:
+        """The opt-in tag, and tags of the owner."""
+        return [{"Key": key, "Value": value} for key, value in {OPT_IN: self._source_arn, **owners}.items()]
 
     def create_rich_target(self) -> None:
         """Create the target with every setting unusual, and a reader that Application Auto Scaling added."""

@@ -32,11 +32,11 @@ MAX_POLLS = 39
 class AuthorizedSteps:
     """One operation with a target of its own. Each method runs one step; a step that waits is polled until it is done."""
 
-    def __init__(self, deployment: Deployment, **target: Any) -> None:
-        """`target` are values for the request's target."""
+    def __init__(self, deployment: Deployment, *, name_length: int = 0, **target: Any) -> None:
+        """`target` are values for the request's target, whose name has at least `name_length` characters."""
         self.deployment = deployment
         self.number = next(NUMBERS)
-        self.owners = Owners(deployment, self.number)
+        self.owners = Owners(deployment, self.number, name_length)
         self.cluster = self.owners.cluster
         self.request = _request(deployment, self.owners, target)
         self.operation_id = "none yet"

@@ -29,6 +29,8 @@ LOST_RESPONSES = {
     "sns": ("GetTopicAttributes", "Publish"),
 }
 """The calls whose response is lost once, so that they are made again."""
+LONGEST_NAME = 63
+"""Source: RDS API Reference, CreateDBCluster."""
 KEEP_ONE = {"archive": Archive(keep=1)}
 
 
@@ -63,6 +65,14 @@ def restore_a_rich_target(deployment: Deployment) -> None:
     checked = restore.check_snapshot()
     restore.owners.remove_role()
     restore.complete_target(checked)
+
+
+def restore_a_long_name(deployment: Deployment) -> None:
+    """Two restores of a target whose name leaves no room for -1: the names of its instances are shortened."""
+    restore = AuthorizedRestore(deployment, name_length=LONGEST_NAME)
+    restore.owners.create_target(Tags=restore.owners.opt_in_and(team="orders"))
+    run_all_steps(restore)
+    run_all_steps(restore)
 
 
 def run_one_restore(deployment: Deployment) -> None:
@@ -230,5 +240,6 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "orphans are removed": ("separate_accounts", remove_orphans),
     "a snapshot by age or name": ("separate_accounts", select_snapshot_by_age_or_name),
     "setup and audit": ("separate_accounts", run_setup_and_audit),
+    "the longest name": ("separate_accounts", restore_a_long_name),
 }
 """By name: the fixture of the deployment, and the function that runs the scenario."""

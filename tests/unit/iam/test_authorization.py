@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.iam.authorization import Call, UnknownCall, access_requests
+from devstack.iam.authorization import Call, UnknownCall, access_requests
 
 ACCOUNT, REGION = "610000000003", "eu-central-1"
 RDS = f"arn:aws:rds:{REGION}:{ACCOUNT}"

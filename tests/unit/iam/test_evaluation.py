@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.iam.evaluation import AccessRequest, Context, Decision, NotModelled, evaluate, statements
+from devstack.iam.evaluation import AccessRequest, Context, Decision, NotModelled, evaluate, statements
 
 ARN = "arn:aws:rds:eu-central-1:610000000003:cluster:staging"
 DELETE = AccessRequest("rds:DeleteDBCluster", ARN)

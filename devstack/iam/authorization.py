@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from tests.rigs.iam.evaluation import AccessRequest, Context
+from devstack.iam.evaluation import AccessRequest, Context
 
 TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 PARTIQL = {"INSERT": "Insert", "UPDATE": "Update", "DELETE": "Delete", "SELECT": "Select"}
@@ -80,7 +80,7 @@ def access_requests(call: Call) -> list[AccessRequest]:
         return list(requests(call))
     except KeyError as missing:
         raise UnknownCall(
-            f"{call.action} is not modelled ({missing} is unknown). Add to tests/rigs/iam/authorization.py what it is "
+            f"{call.action} is not modelled ({missing} is unknown). Add to devstack/iam/authorization.py what it is "
             "authorized on (Service Authorization Reference), then allow it in deploy/iam and deploy/template.yaml."
         ) from missing
 
@@ -217,6 +217,10 @@ def _any_resource(call: Call) -> Iterator[AccessRequest]:
     yield call.request("*")
 
 
+def _simulation(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.parameters["PolicySourceArn"])
+
+
 def _topic(call: Call) -> Iterator[AccessRequest]:
     yield call.request(call.parameters["TopicArn"])
 
@@ -233,6 +237,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "dynamodb:ExecuteStatement": _partiql,
     "dynamodb:TransactWriteItems": _transaction,
     "ec2:DescribeSecurityGroups": _any_resource,
+    "iam:SimulatePrincipalPolicy": _simulation,
     "rds:AddRoleToDBCluster": _add_role,
     "rds:AddTagsToResource": _rds_resource("", "ResourceName"),
     "rds:CopyDBClusterSnapshot": _copy_snapshot,

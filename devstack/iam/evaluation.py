@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 Context = Mapping[str, tuple[str, ...]]
@@ -74,8 +75,13 @@ def evaluate(policy: Sequence[Statement], request: AccessRequest) -> Decision:
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     """Whether a value matches a pattern in which * is any text and ? any one character."""
+    return _expression(pattern, ignore_case).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=4096)
+def _expression(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
-    return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def as_list(element: Any) -> list[str]:

@@ -1,0 +1,245 @@
+"""What a restore will ask of IAM: for each call that changes something or reads a secret, action, resource and context.
+
+The tags and names come from the functions that build the calls' own parameters. Describe calls are not here: the
+preflight has made them by then. Nor are keys: their policies decide, and a simulation does not see those.
+Source: Service Authorization Reference, the pages of RDS, IAM, Secrets Manager and SNS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from activities.rds import tags
+from activities.rds.restore_parameters import instance_parameters, restore_parameters
+from models.clusters import CheckRestoreInput, RestoreClusterInput
+from models.configuration import ClusterConfiguration
+from models.identifiers import copy_identifier, partition
+from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
+from models.users import secret_ids
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
+
+Context = Mapping[str, tuple[str, ...]]
+"""IAM's condition keys with their values."""
+READERS_OF_AUTO_SCALING = "application-autoscaling:resourceId"
+"""The tag that Application Auto Scaling gives to a reader that it adds."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One question to IAM, and the statement of deploy/iam/target.json that answers it."""
+
+    action: str
+    resource: str
+    statement: str
+    context: Context = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """For a message."""
+        return f"{self.action} on {self.resource} (statement {self.statement})"
+
+
+@dataclass(frozen=True)
+class RestoreAccesses:
+    """The accesses of one restore, in the order of its steps; all of them are the target's role's."""
+
+    step_input: SnapshotCheckInput
+    snapshot: SourceSnapshot
+    configuration: ClusterConfiguration
+    operation: str
+    """As `tags.operation_tag` writes it."""
+    cluster: DBClusterTypeDef | None = None
+    """The target to delete; None if there is none."""
+    instances: tuple[DBInstanceTypeDef, ...] = ()
+
+    def __iter__(self) -> Iterator[Access]:
+        """Every access."""
+        yield from self._copy_snapshot()
+        yield from self._delete_rds()
+        yield from self._restore_snapshot()
+        yield from self._create_instances()
+        yield from self._complete_cluster()
+        yield from self._read_secrets()
+        yield from self._archive_snapshot()
+        for topic in self.step_input.notification.topic_arns:
+            yield Access("sns:Publish", topic, "PublishNotifications")
+
+    @cached_property
+    def _copy(self) -> SnapshotCopy:
+        snapshot, target = self.snapshot, self.step_input.target
+        if not self.step_input.copy_needed:
+            return SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
+        environment = tags.environment_of(self.operation)
+        name = copy_identifier(environment, target.arn, snapshot.arn, snapshot.created_at)
+        return SnapshotCopy(arn=self._rds("cluster-snapshot", name), identifier=name, copied=True)
+
+    @cached_property
+    def _copy_tags(self) -> dict[str, str]:
+        return tags.copy_tags(self.step_input.target.arn, self.operation, self.snapshot.arn)
+
+    def _rds(self, kind: str, name: str) -> str:
+        target = self.step_input.target
+        return f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:{kind}:{name}"
+
+    def _copy_snapshot(self) -> Iterator[Access]:
+        if not self._copy.copied:
+            return
+        yield Access("rds:CopyDBClusterSnapshot", self.snapshot.arn, "UseTheSourcesSnapshots")
+        yield from _create("rds:CopyDBClusterSnapshot", self._copy.arn, "CreateTheCopy", self._copy_tags)
+        if self.step_input.source.region != self.step_input.target.region:
+            yield Access("rds:CrossRegionCommunication", "*", "CopyAcrossRegions")
+
+    def _delete_rds(self) -> Iterator[Access]:
+        if self.cluster is None:
+            return
+        for instance in self.instances:
+            tagged = tags.tags_of(instance.get("TagList", []))
+            yield Access(
+                "rds:DeleteDBInstance",
+                self._rds("db", instance["DBInstanceIdentifier"]),
+                _statement_of_deletion(tagged),
+                _resource_tags(tagged),
+            )
+        tagged = tags.tags_of(self.cluster.get("TagList", []))
+        arn = self.step_input.target.arn
+        yield Access("rds:DeleteDBCluster", arn, "ReplaceWhatOptedIn", _resource_tags(tagged))
+
+    @cached_property
+    def _restore_parameters(self) -> dict[str, Any]:
+        step_input = self.step_input
+        return restore_parameters(
+            RestoreClusterInput(
+                operation_id=step_input.operation_id,
+                step_started_at=step_input.step_started_at,
+                configuration=self.configuration,
+                source_arn=step_input.source.arn,
+                target=step_input.target,
+                snapshot=self.snapshot,
+                snapshot_copy=self._copy,
+            ),
+            self.operation,
+        )
+
+    @cached_property
+    def _restored_tags(self) -> dict[str, str]:
+        """The tags of the restored cluster."""
+        return tags.tags_of(self._restore_parameters["Tags"])
+
+    def _restore_snapshot(self) -> Iterator[Access]:
+        action, sent = "rds:RestoreDBClusterFromSnapshot", self._restore_parameters
+        yield from _create(action, self.step_input.target.arn, "RestoreTheTarget", self._restored_tags)
+        if self._copy.copied:
+            yield Access(action, self._copy.arn, "RestoreFromAndPruneCopies", _resource_tags(self._copy_tags))
+        else:
+            yield Access(action, self._copy.arn, "UseTheSourcesSnapshots")
+        yield Access(action, self._rds("subgrp", sent["DBSubnetGroupName"]), "UseNetworkAndGroups")
+        if group := sent.get("DBClusterParameterGroupName"):
+            yield Access(action, self._rds("cluster-pg", group), "UseNetworkAndGroups")
+        for role in self.configuration.associated_roles or ():
+            yield _pass_role(role.role_arn, "rds.amazonaws.com")
+        if name := self.configuration.domain_iam_role_name:
+            target = self.step_input.target
+            yield _pass_role(
+                f"arn:{partition(target.region)}:iam::{target.account_id}:role/{name}", "rds.amazonaws.com"
+            )
+
+    def _create_instances(self) -> Iterator[Access]:
+        step_input, action = self.step_input, "rds:CreateDBInstance"
+        private = {"rds:PubliclyAccessible": ("false",)}
+        check_input = CheckRestoreInput(
+            operation_id=step_input.operation_id,
+            step_started_at=step_input.step_started_at,
+            target=step_input.target,
+            configuration=self.configuration,
+            cluster_resource_id="",
+            engine=self.snapshot.engine,
+        )
+        for number, instance in enumerate(self.configuration.instances, start=1):
+            sent = instance_parameters(check_input, number, instance, self.operation)
+            arn = self._rds("db", sent["DBInstanceIdentifier"])
+            yield from _create(action, arn, "CreateInstances", tags.tags_of(sent["Tags"]), private)
+            in_cluster = _resource_tags(self._restored_tags) | private
+            yield Access(action, step_input.target.arn, "CreateInstancesInTheTarget", in_cluster)
+            if group := sent.get("DBParameterGroupName"):
+                yield Access(action, self._rds("pg", group), "UseNetworkAndGroups", private)
+            if role := sent.get("MonitoringRoleArn"):
+                yield _pass_role(role, "monitoring.rds.amazonaws.com")
+
+    def _complete_cluster(self) -> Iterator[Access]:
+        target, restored = self.step_input.target, _resource_tags(self._restored_tags)
+        actions = ["rds:ModifyDBCluster"]
+        actions += ["rds:EnableHttpEndpoint"] if self.configuration.http_endpoint else []
+        actions += ["rds:CreateDBClusterEndpoint"] if self.configuration.custom_endpoints else []
+        for action in actions:
+            yield Access(action, target.arn, "ReplaceWhatOptedIn", restored)
+        for endpoint in self.configuration.custom_endpoints or ():
+            arn = self._rds("cluster-endpoint", endpoint.identifier)
+            made = endpoint.tags | {tags.OPERATION: self.operation}
+            yield from _create("rds:CreateDBClusterEndpoint", arn, "CreateCustomEndpoints", made)
+        if target.master_user_secret_id is None:
+            managed = _secret_arn(target.region, target.account_id, "rds!cluster-0")
+            yield Access("secretsmanager:CreateSecret", managed, "LetRdsManageTheSecret")
+            yield Access("secretsmanager:TagResource", managed, "LetRdsManageTheSecret")
+            return
+        added = _request_tags({tags.MASTER_PASSWORD_SET_BY: self.operation})
+        yield Access("rds:AddTagsToResource", target.arn, "TagTheMasterPassword", restored | added)
+
+    def _read_secrets(self) -> Iterator[Access]:
+        target = self.step_input.target
+        for secret in dict.fromkeys((*secret_ids(self.step_input.users), target.master_user_secret_id)):
+            if secret is not None:
+                arn = _secret_arn(target.region, target.account_id, secret)
+                yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")
+        if target.master_user_secret_id is None:
+            arn = _secret_arn(target.region, target.account_id, "rds!cluster-0")
+            by_rds = _resource_tags({"aws:rds:primaryDBClusterArn": target.arn})
+            yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
+
+    def _archive_snapshot(self) -> Iterator[Access]:
+        if not self._copy.copied:
+            return
+        copied = _resource_tags(self._copy_tags)
+        added = _request_tags({tags.ARCHIVED_BY: self.operation})
+        yield Access("rds:AddTagsToResource", self._copy.arn, "TagTheArchivedCopy", copied | added)
+        yield Access("rds:DeleteDBClusterSnapshot", self._copy.arn, "RestoreFromAndPruneCopies", copied)
+
+
+def _create(
+    action: str, arn: str, statement: str, made_with: Mapping[str, str], more: Context | None = None
+) -> Iterable[Access]:
+    """A call that creates a resource with tags needs the permission to tag it, too."""
+    context = _request_tags(made_with)
+    return (
+        Access(action, arn, statement, context | dict(more or {})),
+        Access("rds:AddTagsToResource", arn, statement, context),
+    )
+
+
+def _pass_role(role: str, service: str) -> Access:
+    return Access("iam:PassRole", role, "PassTheTargetsRoles", {"iam:PassedToService": (service,)})
+
+
+def _statement_of_deletion(tagged: Mapping[str, str]) -> str:
+    if READERS_OF_AUTO_SCALING in tagged:
+        return "DeleteReadersOfAutoScaling"
+    return "ReplaceWhatOptedIn" if tags.REPLACED_BY in tagged else "DeleteOwnInstances"
+
+
+def _resource_tags(tagged: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {f"aws:ResourceTag/{key}": (value,) for key, value in tagged.items()}
+
+
+def _request_tags(sent: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {f"aws:RequestTag/{key}": (value,) for key, value in sent.items()} | {"aws:TagKeys": tuple(sent)}
+
+
+def _secret_arn(region: str, account_id: str, secret_id: str) -> str:
+    """The ARN of a secret; by name with some six characters, since Secrets Manager chooses them."""
+    if secret_id.startswith("arn:"):
+        return secret_id
+    return f"arn:{partition(region)}:secretsmanager:{region}:{account_id}:secret:{secret_id}-abcdef"
