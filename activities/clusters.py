@@ -19,6 +19,7 @@ from activities.rds.provenance import (
     provenance_mismatch,
 )
 from activities.rds.restore_parameters import restore_parameters
+from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.step import Intents, end_wait_if_final, now, step_activity
 from clients.aws import AwsClients
@@ -44,9 +45,10 @@ class ClusterActivities:
     def delete_rds(self, step_input: DeleteClusterInput) -> StepOutcome:
         """Delete the target: guards, intent, readers, writer, cluster. Done when RDS no longer knows the cluster.
 
+        A stopped target is started first, if the request allows it, because RDS does not delete a stopped one.
         Deletes only the cluster that snapshot-check saw, identified by its resource id.
         Raises `Refused` if a guard refuses, `StepFailed` if the target vanished without this operation.
-        Source: RDS API Reference, DeleteDBInstance, DeleteDBCluster.
+        Source: RDS API Reference, DeleteDBInstance, DeleteDBCluster, StartDBCluster.
         Run twice: a deletion under way continues, and an absent cluster is success if the trail holds this operation's
         intent; a cluster that was restored since, by this operation or another, is refused.
         """
@@ -63,6 +65,8 @@ class ClusterActivities:
         advice = "Check whether the target still has its instances; a retry deletes it."
         end_wait_if_final(step_input, "Target not deleted", advice)
         self._check_guards(step_input, target, cluster)
+        if waiting_for := start_if_stopped(target, cluster):
+            return StepOutcome(done=False, details=waiting_for, resource_arns=(step_input.target.arn,))
         self._declare(step_input)
         self._delete(step_input, target)
         return _deletion_under_way(step_input)

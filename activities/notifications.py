@@ -184,6 +184,8 @@ def _arns(state: RestoreState) -> tuple[tuple[str, str | None], ...]:
         ("Snapshot", state.snapshot_arn),
         ("Copy", state.snapshot_copy_arn),
         ("Restored cluster", state.cluster_arn),
+        ("Its new resource id", state.cluster_resource_id),
+        ("Secret of its master password", state.master_user_secret_id),
     )
 
 

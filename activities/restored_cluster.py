@@ -15,7 +15,7 @@ from activities.databases.passwords import read_password
 from activities.rds import tags
 from activities.rds.aws_errors import action_for, pipeline_error_for
 from activities.rds.completion import put_back
-from activities.rds.differences import find_differences, summarize_differences
+from activities.rds.differences import Difference, find_differences, summarize_differences
 from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
 from activities.rds.master_password import is_pending, secret_wait, secret_warnings
@@ -69,7 +69,7 @@ class RestoredClusterActivities:
                 resource_arns=(cluster["DBClusterArn"],),
                 endpoint=endpoint,
                 differences=differences,
-                facts={"changed": "; ".join(differences)} if differences else {},
+                facts=_facts(cluster, differences),
                 warnings=(*(f"Changed: {difference}" for difference in differences), *secret_warnings(cluster)),
             )
         waiting_for = waiting_for or "endpoint not listed yet"
@@ -117,13 +117,27 @@ class RestoredClusterActivities:
 def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> tuple[str, ...]:
     """How the restored cluster differs from its configuration. Raises `StepFailed` if the request asks for it."""
     actual = target.read_settings(cluster, target.list_instances())
-    differences = summarize_differences(find_differences(step_input.configuration, actual, step_input.target.cluster))
+    found = find_differences(step_input.configuration, actual, step_input.target.cluster)
+    version, requested_version = cluster.get("EngineVersion", "nothing"), step_input.target.engine_version
+    if requested_version not in (None, version):
+        found.append(Difference("engine_version", str(requested_version), version))
+    differences = summarize_differences(found)
     if differences and step_input.on_difference is OnDifference.FAIL:
         raise StepFailed(
             "Restored cluster differs",
             f"{cluster['DBClusterArn']} is not as configured: {'; '.join(differences)}. Change it in AWS, then retry.",
         )
     return differences
+
+
+def _facts(cluster: DBClusterTypeDef, differences: tuple[str, ...]) -> dict[str, str]:
+    """What is new by nature and others must follow, and what is not as configured."""
+    secret = cluster.get("MasterUserSecret", {}).get("SecretArn")
+    return {
+        "cluster_resource_id": cluster["DbClusterResourceId"],
+        **({"master_user_secret": secret} if secret else {}),
+        **({"changed": "; ".join(differences)} if differences else {}),
+    }
 
 
 def _wait_until_visible(step_input: CheckRestoreInput) -> CheckRestoreOutcome:

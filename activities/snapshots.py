@@ -18,11 +18,12 @@ from activities.rds.copies import is_own, split_by_retention
 from activities.rds.fault_table import Action
 from activities.rds.provenance import check_not_restored_since, check_provenance, is_origin_known
 from activities.rds.statuses import Meaning, snapshot_meaning
+from activities.rds.stops import stop_restored
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, now, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import ResourceBusy, StepFailed
-from models.configuration import merge_configuration
+from models.configuration import AfterRestore, merge_configuration
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
 from models.snapshots import (
@@ -210,13 +211,16 @@ class SnapshotActivities:
     def archive_snapshot(self, step_input: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
         """Tag this operation's copy as kept, and prune this pipeline's older copies beyond the number to keep.
 
+        Last, stop the restored cluster if the request asks for it, so that the notification is sent after the last change.
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives; no
-        other snapshot is touched. Raises `Refused` if the copy's name belongs to a copy of another snapshot.
+        other snapshot is touched. Raises `Refused` if the copy's name belongs to a copy of another snapshot, `StepFailed` if
+        the cluster to stop is not the restored one.
+        Source: RDS API Reference, StopDBCluster.
         Run twice: the same copies are kept, a copy that is gone is no error, and the outcome also names what an earlier
-        attempt pruned, because the trail holds what was declared.
+        attempt pruned, because the trail holds what was declared; a cluster that is stopping or stopped stays so.
         """
-        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        snapshot_copy = step_input.snapshot_copy
+        target_request, snapshot_copy = step_input.target, step_input.snapshot_copy
+        target = TargetCluster(self._aws, target_request, step_input.operation_id)
         kept: list[str] = []
         pruned: tuple[str, ...] = ()
         if snapshot_copy.copied:
@@ -229,8 +233,9 @@ class SnapshotActivities:
             kept, to_prune = split_by_retention(copies, snapshot_copy.arn, step_input.archive.keep)
             _prune(self._intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)
             pruned = _list_pruned(self._intents, step_input, target, to_prune)
+        stopped = target_request.after is AfterRestore.STOP and stop_restored(target, target_request.cluster)
         return ArchiveSnapshotOutcome(
-            details="Snapshot archived",
+            details=f"Snapshot archived, {stopped}" if stopped else "Snapshot archived",
             resource_arns=(snapshot_copy.arn, *pruned),
             kept=tuple(kept),
             pruned=pruned,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from activities.preflight.carry_over import CarryOver
 from activities.preflight.plan import CheckResult, CheckStatus, Plan
-from models.configuration import Instance, ServerlessV2Scaling
+from models.configuration import AssociatedRole, CustomEndpoint, Instance, ServerlessV2Scaling
 from models.users import OtherLogins
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def page(plan: Plan) -> RenderableType:
         ("Source snapshot", _rows(_snapshot(plan))),
         ("Copy", _rows(_copy(plan))),
         ("Cluster to delete", _rows(_deletion(plan))),
-        ("Cluster to restore", _rows(_cluster(plan))),
+        *_restored(plan),
         ("Database", _rows(_database(plan))),
         ("Afterwards", _rows(_afterwards(plan))),
         ("Checks", _checks(plan)),
@@ -49,7 +51,7 @@ def verdict(plan: Plan) -> str:
 def _title(plan: Plan) -> Text:
     source, target = plan.request.source, plan.request.target
     return Text(
-        f"Plan of a restore that starts at {plan.at:%Y-%m-%d %H:%M} UTC. This command changed nothing.\n"
+        f"Plan of a restore at {plan.at:%Y-%m-%d %H:%M} UTC. This command changed nothing.\n"
         f"The restore would replace {target.arn}\n"
         f"with a snapshot of        {source.arn}"
     )
@@ -93,6 +95,55 @@ def _deletion(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "instance", f"{instance['DBInstanceIdentifier']} ({status})"
 
 
+def _restored(plan: Plan) -> tuple[tuple[str, RenderableType], ...]:
+    """The restored cluster: compared with the live target, or, without one, every setting with its origin."""
+    carry_over = plan.carry_over
+    if carry_over is None:
+        return (("Cluster to restore", _rows(_cluster(plan))),)
+    changed = [(change.setting, f"{change.before} → {change.after}") for change in carry_over.changed]
+    return (
+        ("Kept: the restored cluster gets the live target's", _rows(_kept(carry_over))),
+        ("Changed by the request", _rows(changed or [("nothing", "the request changes no setting of the target")])),
+        ("Cannot be kept", _sentences(carry_over.cannot_be_kept)),
+    )
+
+
+def _kept(carry_over: CarryOver) -> Iterator[tuple[str, str]]:
+    for kept in carry_over.kept:
+        yield kept.setting, _format(kept.value)
+    # In lines of its own, because a table in a pipe is as wide as its widest row.
+    for number, names in enumerate(wrap(", ".join(carry_over.unset), 72)):
+        yield ("" if number else "not set, and stays so"), names
+    yield from _kept_instances(carry_over.kept_instances)
+
+
+def _kept_instances(instances: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+    """What all instances have in common once, then each with what is its own."""
+    first = next(iter(instances.values()), {})
+    shared = {
+        name: value
+        for name, value in first.items()
+        if len(instances) > 1 and all(settings.get(name) == value for settings in instances.values())
+    }
+    if shared:
+        yield f"all {len(instances)} instances", ""
+        yield from _indented(shared)
+    for identifier, settings in instances.items():
+        yield f"instance {identifier}", ""
+        yield from _indented({name: value for name, value in settings.items() if name not in shared})
+
+
+def _indented(settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    return ((f"  {name}", _format(value)) for name, value in settings.items())
+
+
+def _sentences(sentences: Iterable[str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for sentence in sentences:
+        table.add_row(Text(""), Text("•"), Text(sentence, overflow="fold"))
+    return table
+
+
 def _cluster(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for setting in plan.settings:
         yield setting.name, _format(setting.value), setting.origin
@@ -127,7 +178,8 @@ def _afterwards(plan: Plan) -> Iterator[tuple[str, str]]:
 def _rows(rows: Iterable[Sequence[str]]) -> Table:
     table = Table.grid(padding=(0, 2))
     for row in rows:
-        table.add_row(Text(""), *(Text(cell) for cell in row))
+        # Folded, never cut: the owner reads every character of a name that is deleted.
+        table.add_row(Text(""), *(Text(cell, overflow="fold") for cell in row))
     return table
 
 
@@ -154,12 +206,20 @@ def _format(value: object) -> str:
         case tuple():
             text = _joined(_format(part) for part in value)
         case dict():
-            text = _joined(f"{name}={part}" for name, part in value.items())
+            text = _joined(f"{name}={_format(part)}" for name, part in value.items())
         case Instance():
             group = value.db_parameter_group_name
             text = f"{value.instance_class} with {group}" if group else value.instance_class
         case ServerlessV2Scaling():
-            text = f"{value.min_capacity:g} to {value.max_capacity:g} ACU"
+            pause = value.seconds_until_auto_pause
+            paused = f", paused after {pause} s without connections" if pause else ""
+            text = f"{value.min_capacity:g} to {value.max_capacity:g} ACU{paused}"
+        case AssociatedRole():
+            text = f"{value.role_arn} for {value.feature_name}" if value.feature_name else value.role_arn
+        case CustomEndpoint():
+            members = ", ".join(value.static_members) or "every instance"
+            excluded = f" but {', '.join(value.excluded_members)}" if value.excluded_members else ""
+            text = f"{value.identifier} ({value.endpoint_type}: {members}{excluded})"
         case _:
             text = str(value)
     return text

@@ -23,6 +23,20 @@ class OnDifference(StrEnum):
     FAIL = "fail"
 
 
+class WhenStopped(StrEnum):
+    """What happens if the target is stopped: RDS does not delete a stopped cluster."""
+
+    REFUSE = "refuse"
+    START = "start"
+
+
+class AfterRestore(StrEnum):
+    """What happens to the restored cluster at the end."""
+
+    LEAVE = "leave"
+    STOP = "stop"
+
+
 class ServerlessV2Scaling(Model):
     """In Aurora capacity units; a cluster with an instance of the class db.serverless needs it."""
 

@@ -88,6 +88,11 @@ TopicArn = Annotated[
 """The ARN of a standard SNS topic."""
 
 
+EngineVersion = Annotated[
+    str, text_form(r"^[0-9][0-9A-Za-z._-]{0,63}$", "an engine version such as 16.8 or 8.0.mysql_aurora.3.08.2")
+]
+
+
 def cluster_arn(region: str, account_id: str, cluster: str) -> str:
     """The ARN of a DB cluster (RDS User Guide, Constructing an ARN)."""
     return f"arn:{partition(region)}:rds:{region}:{account_id}:cluster:{cluster}"

@@ -111,6 +111,10 @@ class RestoreState(Model):
     cluster_resource_id: str | None = Field(
         default=None, description="The restored cluster's resource id, which no other cluster ever gets."
     )
+    master_user_secret_id: str | None = Field(
+        default=None,
+        description="The secret of the restored cluster's master password: RDS's new one, or the request's.",
+    )
     endpoint: str | None = None
     port: int | None = None
     warnings: tuple[str, ...] = ()

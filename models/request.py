@@ -7,10 +7,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from models.configuration import SERVERLESS, ClusterSettings, Instance, OnDifference
+from models.configuration import SERVERLESS, AfterRestore, ClusterSettings, Instance, OnDifference, WhenStopped
 from models.identifiers import (
     AccountId,
     ClusterIdentifier,
+    EngineVersion,
     InstanceClass,
     KmsKeyId,
     Region,
@@ -150,6 +151,18 @@ class Target(Location, ClusterSettings):
     missing: MissingTarget = Field(
         default=MissingTarget.FAIL,
         description="If the target does not exist: fail, since its name is most often misspelt, or create it, for a first restore.",
+    )
+    when_stopped: WhenStopped = Field(
+        default=WhenStopped.REFUSE, description="If the target is stopped: refuse, or start it before it is deleted."
+    )
+    after: AfterRestore = Field(
+        default=AfterRestore.LEAVE,
+        description="leave the restored cluster running, or stop it: then it costs storage only. RDS starts it again "
+        "after seven days.",
+    )
+    engine_version: EngineVersion | None = Field(
+        default=None,
+        description="The version to restore with, one that RDS upgrades the snapshot's to; default: the snapshot's.",
     )
 
     @model_validator(mode="after")

@@ -131,7 +131,10 @@ class AuroraRestoreWorkflow:
         outcome = await self._runner.poll(Step.CHECK_RESTORE_STATUS, activity, step_input, wait)
         if outcome.endpoint is None:
             raise RuntimeError("check-restore-status was done without an endpoint")
-        self._runner.progress.record(endpoint=outcome.endpoint.host, port=outcome.endpoint.port)
+        endpoint = outcome.endpoint
+        self._runner.progress.record(
+            endpoint=endpoint.host, port=endpoint.port, master_user_secret_id=endpoint.master_user_secret_id
+        )
         return outcome.endpoint
 
     async def _setup_db_users(self, request: RestoreRequest, cluster_resource_id: str, endpoint: Endpoint) -> None:

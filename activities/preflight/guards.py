@@ -17,6 +17,7 @@ from activities.rds import tags
 from activities.rds.statuses import NOT_RUNNING, Meaning, cluster_meaning
 from activities.rds.target import describe_wrong_account
 from errors import Refused
+from models.configuration import WhenStopped
 from models.request import Source, Target
 
 if TYPE_CHECKING:
@@ -169,12 +170,20 @@ def target_can_be_deleted(observed: ObservedTarget) -> Violation | None:
     A broken cluster is what a restore repairs.
     """
     status = observed.cluster["Status"]
-    if status not in NOT_RUNNING and cluster_meaning(status) is not Meaning.UNKNOWN:
+    if status in NOT_RUNNING:
+        if observed.target.when_stopped is WhenStopped.START:
+            return None
+        text = (
+            f"{observed.target.arn} is {status}, and RDS does not delete a stopped cluster. Start it, then retry; or set "
+            "target.when_stopped to start in the request, and start a new restore."
+        )
+        return Violation("deletable-status", "Target cannot be deleted now", text)
+    if cluster_meaning(status) is not Meaning.UNKNOWN:
         return None
     return Violation(
         "deletable-status",
         "Target cannot be deleted now",
-        f"{observed.target.arn} is {status}, expected available. Start it, or wait until it is available; then retry.",
+        f"{observed.target.arn} is {status}, expected available. Wait until it is available; then retry.",
     )
 
 

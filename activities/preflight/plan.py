@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from activities.preflight import guards
+from activities.preflight.carry_over import CarryOver, describe_carry_over
 from activities.preflight.guards import NotChecked, PreflightCheck, Violation
 from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import pipeline_error_for
@@ -93,7 +94,10 @@ class Plan:
     copy_status: str | None = None
     """None if this snapshot has no copy yet."""
     target: ExistingTarget | None = None
+    carry_over: CarryOver | None = None
+    """What becomes of the live target; None without one."""
     settings: list[Setting] = field(default_factory=list)
+    """Of a restore without a live target: each setting, and where it comes from."""
     pruned: list[str] | None = None
     """The ARNs of the copies that archive-snapshot would delete."""
     results: list[CheckResult] = field(default_factory=list)
@@ -141,7 +145,12 @@ class _Planner:
         )
         plan.target = self._attempt("target-exists", lambda: self._describe_target(source_ids))
         target = plan.target or ExistingTarget()
-        plan.settings = _settings(plan.request.target, target)
+        if target.observed and target.settings:
+            plan.carry_over = describe_carry_over(
+                plan.request, target.observed.cluster, target.instances, target.settings
+            )
+        else:
+            plan.settings = _settings(plan.request.target, target)
         self._check_target(target)
         self._check_restore(source, target)
         if plan.snapshot is None:

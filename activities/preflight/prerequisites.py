@@ -15,6 +15,7 @@ from activities.rds.restore_parameters import identifier_of
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
+from limits import MAX_QUOTED, join_names
 from models.configuration import SERVERLESS, ClusterSettings
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.users import secret_ids
@@ -40,6 +41,7 @@ class Prerequisites:
         self._snapshot = snapshot
         self._settings = settings
         self._rds = target.reader
+        self._version = step_input.target.engine_version or snapshot.engine_version
 
     def checks(self) -> list[PreflightCheck]:
         """One check for each kind of resource."""
@@ -87,7 +89,7 @@ class Prerequisites:
         if not families:
             yield self._missing_resource("parameter-group", "Parameter group not found", f"{kind} {name}")
             return
-        engine, version = self._snapshot.engine, self._snapshot.engine_version
+        engine, version = self._snapshot.engine, self._version
         versions = self._rds.describe_db_engine_versions(Engine=engine, EngineVersion=version)["DBEngineVersions"]
         expected = {offered["DBParameterGroupFamily"] for offered in versions}
         if expected and not expected & set(families):
@@ -107,7 +109,7 @@ class Prerequisites:
                 "Serverless scaling needed",
                 f"an instance has the class {SERVERLESS}, but no scaling is set. Set target.serverless_v2_scaling.",
             )
-        engine, version = self._snapshot.engine, self._snapshot.engine_version
+        engine, version = self._snapshot.engine, self._version
         for name in classes:
             options = self._rds.describe_orderable_db_instance_options(
                 Engine=engine, EngineVersion=version, DBInstanceClass=name
@@ -165,15 +167,30 @@ class Prerequisites:
             yield Violation("kms-key", "KMS key not accessible", text)
 
     def _check_engine_version(self) -> Iterator[Violation]:
-        engine, version = self._snapshot.engine, self._snapshot.engine_version
-        versions = self._rds.describe_db_engine_versions(Engine=engine, EngineVersion=version)["DBEngineVersions"]
-        if not versions:
+        engine, region = self._snapshot.engine, self._step_input.target.region
+        upgrades = self._upgrades() if self._version != self._snapshot.engine_version else []
+        if self._version not in (self._snapshot.engine_version, *upgrades):
             yield Violation(
                 "engine-version",
                 "Engine version not available",
-                f"RDS does not offer {engine} {version}, the snapshot's version, in {self._step_input.target.region}. "
-                "Upgrade the source to a version that RDS offers there.",
+                f"target.engine_version is {self._version}, but RDS upgrades {engine} {self._snapshot.engine_version}, the "
+                f"snapshot's version, to {join_names(upgrades, MAX_QUOTED) or 'no other'} in {region}. Correct it.",
             )
+        elif not self._rds.describe_db_engine_versions(Engine=engine, EngineVersion=self._version)["DBEngineVersions"]:
+            yield Violation(
+                "engine-version",
+                "Engine version not available",
+                f"RDS does not offer {engine} {self._version} in {region}. Upgrade the source, or set "
+                f"target.engine_version to one that RDS upgrades it to: {join_names(self._upgrades(), MAX_QUOTED) or 'none'}.",
+            )
+
+    def _upgrades(self) -> list[str]:
+        """The versions that RDS upgrades the snapshot's to, also if RDS no longer offers that one."""
+        versions = self._rds.describe_db_engine_versions(
+            Engine=self._snapshot.engine, EngineVersion=self._snapshot.engine_version, IncludeAll=True
+        )["DBEngineVersions"]
+        upgrades = [upgrade for offered in versions for upgrade in offered.get("ValidUpgradeTarget", [])]
+        return [upgrade["EngineVersion"] for upgrade in upgrades if "EngineVersion" in upgrade]
 
     def _check_secrets(self) -> Iterator[Violation]:
         secrets = self._aws.secretsmanager(self._step_input.target, self._step_input.operation_id)

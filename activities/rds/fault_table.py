@@ -275,6 +275,11 @@ TABLE: tuple[FaultRule, ...] = (
     FaultRule("AddTagsToResource", "InvalidDBClusterStateFault", Action.RETRY, "Cluster is busy"),
     FaultRule("DeleteDBClusterSnapshot", "DBClusterSnapshotNotFoundFault", Action.ABSENT),
     FaultRule("DeleteDBClusterSnapshot", "InvalidDBClusterSnapshotStateFault", Action.WAIT, "Snapshot is busy"),
+    # a stopped target, and a restored cluster that the request has stopped
+    FaultRule("StartDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("StartDBCluster", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
+    FaultRule("StopDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    FaultRule("StopDBCluster", "InvalidDBInstanceState", Action.WAIT, "Instance is busy"),
     # sns-notification
     FaultRule(
         "Publish", "NotFound", Action.FAIL, "Topic not found", "Create the topic, or correct its ARN in the request."

@@ -39,6 +39,8 @@ class Member:
     """For a kept one the call that carries it, for the others why it has this fate."""
     setting: str | None = None
     """For a kept one: the field of `ClusterSettings` or `Instance` that holds it."""
+    is_in_plan: bool = False
+    """Whether a plan names it, because something may depend on the value that is not kept."""
 
 
 RESTORE = "RestoreDBClusterFromSnapshot"
@@ -50,8 +52,8 @@ def _kept(call: str, **settings: str) -> dict[str, Member]:
     return {member: Member(Fate.KEPT, call, setting) for member, setting in settings.items()}
 
 
-def _all(fate: Fate, reason: str, members: str) -> dict[str, Member]:
-    return {member: Member(fate, reason) for member in members.split()}
+def _all(fate: Fate, reason: str, members: str, *, is_in_plan: bool = False) -> dict[str, Member]:
+    return {member: Member(fate, reason, is_in_plan=is_in_plan) for member in members.split()}
 
 
 CLUSTER: Mapping[str, Member] = {
@@ -111,6 +113,7 @@ CLUSTER: Mapping[str, Member] = {
         Fate.NEW,
         "a restored cluster has a new one; IAM policies for rds-db:connect that name the old one must follow",
         "DbClusterResourceId",
+        is_in_plan=True,
     ),
     **_all(Fate.NEW, "made of region, account and name, which stay", "DBClusterArn HostedZoneId"),
     **_all(
@@ -124,13 +127,16 @@ CLUSTER: Mapping[str, Member] = {
         Fate.NEW,
         "a restored cluster belongs to no clone group and no recovery point",
         "CloneGroupId CrossAccountClone AwsBackupRecoveryPointArn",
+        is_in_plan=True,
     ),
     **_all(
         Fate.SET,
         "off: a target that is protected is refused, and the next restore must be able to replace it",
         "DeletionProtection",
     ),
-    **_all(Fate.SET, "off: a restored cluster is never reachable from the internet", "PubliclyAccessible"),
+    **_all(
+        Fate.SET, "off: a restored cluster is never reachable from the internet", "PubliclyAccessible", is_in_plan=True
+    ),
     **_all(
         Fate.REFUSED,
         "a member of a global database, a replica or a replication source",
@@ -198,7 +204,12 @@ INSTANCE: Mapping[str, Member] = {
         "AWS chooses it",
         "CertificateDetails LicenseModel OptionGroupMemberships UpgradeRolloutOrder BackupTarget",
     ),
-    **_all(Fate.NEW, "a new instance has a new one", "DbiResourceId EnhancedMonitoringResourceArn"),
+    **_all(
+        Fate.NEW,
+        "a new instance has a new one; policies, logs and dashboards that name the old one must follow",
+        "DbiResourceId EnhancedMonitoringResourceArn",
+        is_in_plan=True,
+    ),
     **_all(
         Fate.NEW,
         "made of region, account and name, which stay",
@@ -210,7 +221,9 @@ INSTANCE: Mapping[str, Member] = {
         "DBInstanceStatus InstanceCreateTime PendingModifiedValues PercentProgress StatusInfos AutomaticRestartTime "
         "IsStorageConfigUpgradeAvailable StorageVolumeStatus StorageOperationStatus StorageOperationPercentProgress",
     ),
-    **_all(Fate.SET, "off: a restored instance is never reachable from the internet", "PubliclyAccessible"),
+    **_all(
+        Fate.SET, "off: a restored instance is never reachable from the internet", "PubliclyAccessible", is_in_plan=True
+    ),
     **_all(
         Fate.REFUSED,
         "the cluster's activity stream; see there",

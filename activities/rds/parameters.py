@@ -107,6 +107,8 @@ CALLS: Mapping[str, Parameters] = {
     "CreateDBClusterEndpoint": _parameters(
         "DBClusterEndpointIdentifier DBClusterIdentifier EndpointType ExcludedMembers StaticMembers Tags"
     ),
+    "StartDBCluster": _parameters("DBClusterIdentifier"),
+    "StopDBCluster": _parameters("DBClusterIdentifier"),
     "EnableHttpEndpoint": _parameters("ResourceArn"),
 }
 """By operation."""

@@ -20,8 +20,8 @@ ADVANCED = "advanced"
 def restore_parameters(step_input: RestoreClusterInput, operation_tag: str) -> dict[str, Any]:
     """For RestoreDBClusterFromSnapshot, besides the cluster's name.
 
-    `operation_tag` is the one of the operation that makes the call. The engine version is pinned: left out, RDS takes
-    the region's default, not the snapshot's.
+    `operation_tag` is the one of the operation that makes the call. The engine version is pinned, to the snapshot's or
+    the request's: left out, RDS takes the region's default.
     """
     configuration = step_input.configuration
     own_tags = {
@@ -32,7 +32,7 @@ def restore_parameters(step_input: RestoreClusterInput, operation_tag: str) -> d
     return _given(
         SnapshotIdentifier=step_input.snapshot_copy.arn,
         Engine=step_input.snapshot.engine,
-        EngineVersion=step_input.snapshot.engine_version,
+        EngineVersion=step_input.target.engine_version or step_input.snapshot.engine_version,
         DBSubnetGroupName=configuration.db_subnet_group_name,
         VpcSecurityGroupIds=list(configuration.vpc_security_group_ids),
         DBClusterParameterGroupName=configuration.db_cluster_parameter_group_name,

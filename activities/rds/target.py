@@ -183,6 +183,14 @@ class TargetCluster:
             **members,
         )
 
+    def start(self) -> None:
+        """StartDBCluster of the target."""
+        self._checked().start_db_cluster(DBClusterIdentifier=self._target.cluster)
+
+    def stop(self) -> None:
+        """StopDBCluster of the target."""
+        self._checked().stop_db_cluster(DBClusterIdentifier=self._target.cluster)
+
     def add_tags(self, arn: str, added: Mapping[str, str]) -> None:
         """AddTagsToResource: to the target or to one of its copies."""
         self._checked().add_tags_to_resource(ResourceName=arn, Tags=tags.tag_list(added))

@@ -251,6 +251,8 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:ModifyDBCluster": _modify_cluster,
     "rds:RemoveTagsFromResource": _rds_resource("", "ResourceName"),
     "rds:RestoreDBClusterFromSnapshot": _restore_cluster,
+    "rds:StartDBCluster": _rds_resource("cluster", "DBClusterIdentifier"),
+    "rds:StopDBCluster": _rds_resource("cluster", "DBClusterIdentifier"),
     "sns:GetTopicAttributes": _topic,
     "sns:Publish": _topic,
     "sts:AssumeRole": _assume_role,

@@ -30,6 +30,8 @@ _VERSIONS = {
         "8.0.mysql_aurora.3.08.2", "8.0.mysql_aurora.3.10.0",
     ],
 }  # fmt: skip
+_RETIRED = {"aurora-postgresql": ["16.1", "15.2"], "aurora-mysql": []}
+"""Listed only with IncludeAll, with the status deprecated; nothing can be created with them any more."""
 _DEFAULTS = {"aurora-postgresql": "16.6", "aurora-mysql": "8.0.mysql_aurora.3.08.2"}
 _DESCRIPTIONS = {"aurora-postgresql": "Aurora PostgreSQL", "aurora-mysql": "Aurora MySQL"}
 _CLASSES = [
@@ -56,6 +58,7 @@ class EngineVersion:
 
     engine: str
     version: str
+    retired: bool = False
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -89,6 +92,9 @@ class EngineVersion:
 
 
 VERSIONS = [EngineVersion(engine, version) for engine, versions in _VERSIONS.items() for version in versions]
+RETIRED = [
+    EngineVersion(engine, version, retired=True) for engine, versions in _RETIRED.items() for version in versions
+]
 
 
 def order_of(version: str) -> tuple[int, ...]:
@@ -148,7 +154,7 @@ def zones_of(region: str, instance_class: str) -> list[str]:
 
 @serves(
     "DescribeDBEngineVersions",
-    models="DBParameterGroupFamily DefaultOnly Engine EngineVersion Filters Marker MaxRecords",
+    models="DBParameterGroupFamily DefaultOnly Engine EngineVersion Filters IncludeAll Marker MaxRecords",
 )
 def describe_db_engine_versions(call: Call) -> dict[str, Any]:
     """The versions of an engine; `EngineVersion` may also be a major version such as `16`."""
@@ -160,7 +166,7 @@ def describe_db_engine_versions(call: Call) -> dict[str, Any]:
     family, default_only = parameters.get("DBParameterGroupFamily"), parameters.get("DefaultOnly", False)
     matching = [
         each
-        for each in VERSIONS
+        for each in (VERSIONS + RETIRED if parameters.get("IncludeAll") else VERSIONS)
         if engine in (None, each.engine)
         and version in (None, each.version, each.major)
         and family in (None, each.family)
@@ -169,10 +175,14 @@ def describe_db_engine_versions(call: Call) -> dict[str, Any]:
         and requests.matches_filter(filters, "engine-version", each.version)
         and requests.matches_filter(filters, "db-parameter-group-family", each.family)
         and requests.matches_filter(filters, "engine-mode", "provisioned")
-        and requests.matches_filter(filters, "status", "available")
+        and requests.matches_filter(filters, "status", _status(each))
     ]
     page, marker = requests.page(parameters, matching, key=_sort_key)
     return {"DBEngineVersions": [_version_response(each) for each in page], "Marker": marker}
+
+
+def _status(version: EngineVersion) -> str:
+    return "deprecated" if version.retired else "available"
 
 
 def _sort_key(version: EngineVersion) -> str:
@@ -189,7 +199,7 @@ def _version_response(version: EngineVersion) -> dict[str, Any]:
         "ExportableLogTypes": _LOG_TYPES[version.engine],
         "MajorEngineVersion": version.major,
         "ServerlessV2FeaturesSupport": {"MinCapacity": version.min_capacity, "MaxCapacity": MAX_CAPACITY_UNITS},
-        "Status": "available",
+        "Status": _status(version),
         "SupportedCACertificateIdentifiers": CERTIFICATES,
         "SupportedEngineModes": ["provisioned"],
         "SupportsGlobalDatabases": True,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from devstack.aws.rds import engine_versions
 from errors import Refused
 from models.request import MissingTarget, RequestedInstance
 from models.users import DatabaseUser
@@ -122,6 +123,42 @@ def test_in_one_region_no_key_is_needed(rig: ActivityRig) -> None:
     """Without a copy the snapshot's own key is used."""
     make_source_and_target(rig)
     assert check(rig, target=rig.target.model_copy(update={"kms_key_id": None}), copy_needed=False).done
+
+
+@pytest.mark.parametrize(
+    ("version", "refusal"),
+    [
+        ("16.8", None),
+        ("17.4", None),
+        (
+            "15.4",
+            "target.engine_version is 15.4, but RDS upgrades aurora-postgresql 16.6, the snapshot's version, to 16.8",
+        ),
+        ("99.1", "target.engine_version is 99.1, but RDS upgrades aurora-postgresql 16.6"),
+    ],
+)
+def test_an_engine_version_must_be_an_upgrade_of_the_snapshots(
+    rig: ActivityRig, version: str, refusal: str | None
+) -> None:
+    """RDS restores into no earlier version, and into none that it does not upgrade the snapshot's to."""
+    make_source_and_target(rig)
+    target = {"engine_version": version}
+    if refusal is None:
+        assert check(rig, target=rig.target.model_copy(update=target)).done
+    else:
+        assert refusal in reasons(rig, target)
+
+
+def test_a_retired_version_is_restored_with_an_upgrade(rig: ActivityRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS lists a version that it no longer offers only with IncludeAll; without an upgrade the refusal names them."""
+    make_source_and_target(rig)
+    retired = engine_versions.EngineVersion("aurora-postgresql", "16.6", retired=True)
+    offered = [version for version in engine_versions.VERSIONS if version.version != "16.6"]
+    monkeypatch.setattr(engine_versions, "VERSIONS", offered)
+    monkeypatch.setattr(engine_versions, "RETIRED", [retired])
+    assert "does not offer aurora-postgresql 16.6" in (text := reasons(rig))
+    assert "set target.engine_version to one that RDS upgrades it to: 16.8, 16.9, 17.4" in text
+    assert check(rig, target=rig.target.model_copy(update={"engine_version": "16.8"})).done
 
 
 def test_a_retired_engine_version_is_refused(rig: ActivityRig) -> None:

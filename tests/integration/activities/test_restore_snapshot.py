@@ -66,6 +66,18 @@ def test_the_engine_version_is_the_snapshots(rig: ActivityRig) -> None:
     assert cluster["EngineVersion"] == "15.4"
 
 
+def test_the_engine_version_may_be_an_upgrade(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The request's; a cluster with another one differs from what was asked for."""
+    rig.target = rig.target.model_copy(update={"engine_version": "16.8"})
+    restored = restore(rig, snapshot)
+    rig.advance_clock()
+    assert (rig.cluster() or {})["EngineVersion"] == "16.8"
+    rig.target = rig.target.model_copy(update={"engine_version": "16.9"})
+    step_input = rig.check_restore_input(restored.cluster_resource_id)
+    outcome = rig.poll_until_done(rig.restored.check_restore_status, step_input)
+    assert outcome.differences == ("engine_version is 16.8, expected 16.9",)
+
+
 def test_a_second_run_of_restore_adopts_the_cluster(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """Run twice: one restore, one cluster, the same outcome."""
     first = restore(rig, snapshot)

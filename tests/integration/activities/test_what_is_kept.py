@@ -155,7 +155,12 @@ def test_a_difference_from_the_configuration_is_reported(rig: ActivityRig) -> No
     outcome = restore_with_a_difference(rig, OnDifference.WARN)
     expected = "tags is {'team': 'orders'}, expected {'team': 'payments'}"
     assert outcome.differences == (expected,)
-    assert outcome.facts == {"changed": expected}
+    cluster = rig.cluster() or {}
+    assert outcome.facts == {
+        "changed": expected,
+        "cluster_resource_id": cluster["DbClusterResourceId"],
+        "master_user_secret": cluster["MasterUserSecret"]["SecretArn"],
+    }
     assert outcome.warnings == (f"Changed: {expected}",)
 
 

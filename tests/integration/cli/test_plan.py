@@ -93,10 +93,11 @@ def test_a_plan_without_failed_checks_lists_everything_that_the_restore_would_do
     assert f"cluster | {target}" in to_delete
     assert any(line.startswith("resource id | cluster-") for line in to_delete)
     assert "instance | orders-staging-1 (db.r6g.large, available)" in to_delete
-    to_restore = section(page, "Cluster to restore")
-    assert "instances | db.r6g.large, db.r6g.large | from the request" in to_restore
-    assert "db_subnet_group_name | staging | from the live target" in to_restore
-    assert "db_cluster_parameter_group_name | – | RDS default" in to_restore
+    kept = section(page, "Kept: the restored cluster gets the live target's")
+    assert "db_subnet_group_name | staging" in kept
+    assert any(line.startswith("not set, and stays so | db_cluster_parameter_group_name") for line in kept)
+    assert "instances.orders-staging-2 | absent → present" in section(page, "Changed by the request")
+    assert any("RDS deletes them with it" in line for line in section(page, "Cannot be kept"))
     assert section(page, "Database")[0] == "users | orders_app, orders_report"
     topic = "arn:aws:sns:eu-central-1:111122223333:aurora-restore"
     assert f"notified of failure | {topic}" in section(page, "Afterwards")
@@ -164,7 +165,7 @@ def test_without_a_snapshot_the_plan_assumes_one_of_the_source_cluster(
     assert section(said.out, "Source snapshot") == ["unknown | see the failed checks"]
     assert section(said.out, "Copy") == ["unknown | see the failed checks"]
     assert "copies to delete | unknown, see the failed checks" in section(said.out, "Afterwards")
-    rows = section(said.out, "Cluster to restore")
+    rows = section(said.out, "Kept: the restored cluster gets the live target's")
     assert [row for row in rows if row.startswith("kms_key_id | arn:aws:kms:")], rows
     assert "– copy-source: skipped, because there is no source snapshot" in section(said.out, "Checks")
 

@@ -11,9 +11,10 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from activities.rds.fault_table import ANY, TABLE, Action, FaultRule
+from activities.rds.statuses import NOT_RUNNING
 from audit.plugin import AuroraRestorePlugin
 from devstack.aws.rds import clusters, roles
-from devstack.demo_environment import DemoEnvironment
+from devstack.demo_environment import TARGET, DemoEnvironment
 from models.request import RestoreRequest
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.emulator import demo_without_databases, prepare_next_restore
@@ -62,13 +63,25 @@ def demo() -> Iterator[DemoEnvironment]:
         yield demo
 
 
+def prepare(demo: DemoEnvironment) -> None:
+    """A stopped target, which the next restore must start; the last one has stopped what it restored."""
+    rds = demo.client("rds")
+    for cluster in rds.describe_db_clusters(Filters=[{"Name": "db-cluster-id", "Values": [TARGET]}])["DBClusters"]:
+        if cluster["Status"] in NOT_RUNNING:
+            rds.start_db_cluster(DBClusterIdentifier=TARGET)
+            demo.emulator.clock.set(demo.emulator.clock.now() + timedelta(minutes=1))
+    prepare_next_restore(demo)
+    rds.stop_db_cluster(DBClusterIdentifier=TARGET)
+    demo.emulator.clock.set(demo.emulator.clock.now() + timedelta(minutes=1))
+
+
 @pytest.fixture(scope="module")
 async def shared_rig(demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
     """After two restores: then there is a copy that can be removed to make room."""
     parts = worker_parts(demo, "faults")
     async with time_skipping_client(AuroraRestorePlugin()) as client, run_worker(client, demo, parts) as rig:
         for _ in range(2):
-            prepare_next_restore(demo)
+            prepare(demo)
             await (await rig.start(every_prerequisite())).result()
         yield rig
 
@@ -82,7 +95,7 @@ def _restore_ignores_roles(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _next_restore(demo: DemoEnvironment) -> Iterator[None]:
     demo.emulator.clock.set(demo.emulator.clock.now() + timedelta(hours=1))
-    prepare_next_restore(demo)
+    prepare(demo)
     yield
     demo.emulator.faults.clear()
 
@@ -98,6 +111,8 @@ def every_prerequisite() -> RestoreRequest:
         "http_endpoint": True,
         "custom_endpoints": [{"identifier": "orders-analytics"}],
         "missing": "create",
+        "when_stopped": "start",
+        "after": "stop",
     }
     return request(users=[], target=target)
 

@@ -10,6 +10,7 @@ import pytest
 from activities.rds.orphans import list_orphans
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
+from models.configuration import AfterRestore, WhenStopped
 from models.operation import FinalPoll
 from models.request import Archive, MissingTarget
 from tests.rigs.iam.deployments import Deployment
@@ -49,8 +50,11 @@ def run_all_steps(restore: AuthorizedRestore) -> None:
 
 
 def run_two_restores(deployment: Deployment) -> None:
-    """The second one deletes what the first one restored, and prunes its copy; the owner sets its master password."""
-    restore = _with_target(deployment)
+    """The second one deletes what the first one restored, and prunes its copy; the owner sets its master password.
+
+    Each stops the cluster at its end, so that the second one starts it first.
+    """
+    restore = _with_target(deployment, after=AfterRestore.STOP, when_stopped=WhenStopped.START)
     run_all_steps(restore)
     restore.set_master_secret(restore.owners.create_secret("master", "long-enough"))
     run_all_steps(restore)
@@ -219,8 +223,8 @@ def run_setup_and_audit(deployment: Deployment) -> None:
     table.list_rows_by_day(today, today)
 
 
-def _with_target(deployment: Deployment) -> AuthorizedRestore:
-    restore = AuthorizedRestore(deployment)
+def _with_target(deployment: Deployment, **target: Any) -> AuthorizedRestore:
+    restore = AuthorizedRestore(deployment, **target)
     restore.owners.create_target()
     return restore
 

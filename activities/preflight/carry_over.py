@@ -1,0 +1,170 @@
+"""What becomes of the live target: what is kept, what the request changes, what cannot be the same again.
+
+The rows are those of activities/rds/members.py, the comparison is that of activities/rds/differences.py: what is said here
+before the deletion is what check-restore-status reads after the restore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from activities.rds.differences import find_differences
+from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
+from models.configuration import ClusterSettings, Instance, merge_settings
+from models.request import RestoreRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A setting of the live target that the restored cluster gets."""
+
+    setting: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A setting that the request changes."""
+
+    setting: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class CarryOver:
+    """Everything that the target's owner signs for."""
+
+    kept: tuple[Kept, ...]
+    kept_instances: Mapping[str, Mapping[str, object]]
+    """By its name, the settings of each instance of the live target that the restored cluster has, too."""
+    unset: tuple[str, ...]
+    """Settings that neither the target nor the request has: they stay RDS's default."""
+    changed: tuple[Changed, ...]
+    cannot_be_kept: tuple[str, ...]
+    """A sentence for each thing, with what that means."""
+
+
+def describe_carry_over(
+    request: RestoreRequest,
+    cluster: DBClusterTypeDef,
+    instances: Iterable[DBInstanceTypeDef],
+    existing: ClusterSettings,
+    surroundings: Iterable[str] = (),
+) -> CarryOver:
+    """Compare the live target with what the request would make of it.
+
+    `surroundings` are sentences about what is around the cluster and cannot be kept.
+    """
+    after = merge_settings(request.target, existing)
+    differences = find_differences(after, existing, request.target.cluster)
+    changed = [Changed(each.setting, each.actual, each.expected) for each in differences]
+    changed += _changes_by_another_name(request, existing)
+    names = _kept_settings(CLUSTER, ClusterSettings)
+    different = {change.setting.partition(".")[0] for change in changed}
+    given = {name: value for name in names if (value := getattr(existing, name)) not in (None, (), {})}
+    return CarryOver(
+        kept=tuple(Kept(name, value) for name, value in given.items() if name not in (*different, "instances")),
+        kept_instances=dict(_kept_instances(after, existing, changed)),
+        unset=tuple(name for name in names if name not in given and name not in different),
+        changed=tuple(changed),
+        cannot_be_kept=(*_what_cannot_be_kept(request, cluster, list(instances), existing), *surroundings),
+    )
+
+
+def _kept_settings(table: Mapping[str, Member], model: type[ClusterSettings | Instance]) -> list[str]:
+    """The settings that the table calls kept, in the order of the request's reference."""
+    kept = {member.setting for member in table.values() if member.fate is Fate.KEPT}
+    return [name for name in model.model_fields if name in kept]
+
+
+def _changes_by_another_name(request: RestoreRequest, existing: ClusterSettings) -> Iterator[Changed]:
+    """What a comparison of two clusters does not see: a version, a key by its alias, a secret, instances left out."""
+    target = request.target
+    if target.engine_version:
+        yield Changed("engine_version", "the snapshot's", target.engine_version)
+    if target.kms_key_id and not target.kms_key_id.startswith("arn:"):
+        yield Changed("kms_key_id", existing.kms_key_id or "nothing", target.kms_key_id)
+    if target.instances is not None:
+        kept = {instance.identifier for instance in target.instances}
+        for instance in existing.instances or ():
+            if instance.identifier not in kept:
+                yield Changed(f"instances.{instance.identifier}", instance.instance_class, "not restored")
+    if target.master_user_secret_id:
+        yield Changed("master password", "as it is", f"that of the secret {target.master_user_secret_id}")
+
+
+def _kept_instances(
+    after: ClusterSettings, existing: ClusterSettings, changed: list[Changed]
+) -> Iterator[tuple[str, dict[str, object]]]:
+    live = {instance.identifier: instance for instance in existing.instances or ()}
+    for instance in after.instances or ():
+        if instance.identifier in live:
+            prefix = f"instances.{instance.identifier}."
+            different = {change.setting.removeprefix(prefix) for change in changed}
+            yield str(instance.identifier), _without(live[instance.identifier], different)
+
+
+def _without(instance: Instance, different: set[str]) -> dict[str, object]:
+    names = _kept_settings(INSTANCE, Instance)
+    values = {name: getattr(instance, name) for name in names if name not in (*different, "identifier")}
+    return {name: value for name, value in values.items() if value not in (None, (), {})}
+
+
+def _what_cannot_be_kept(
+    request: RestoreRequest, cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef], existing: ClusterSettings
+) -> Iterator[str]:
+    yield (
+        "The data of the target: the snapshot's replaces it, and everything that was written to the target since its last "
+        "restore is lost."
+    )
+    yield from _automated_backups(cluster)
+    yield from _new_members(cluster, instances)
+    iam_users = [user.name for user in request.users if user.uses_iam]
+    if iam_users:
+        yield (
+            f"The logins by IAM of {', '.join(iam_users)}: a policy for rds-db:connect that names "
+            f"{cluster['DbClusterResourceId']} must name the new resource id, or end with dbuser:*/USER."
+        )
+    secret = cluster.get("MasterUserSecret", {}).get("SecretArn")
+    if secret and request.target.master_user_secret_id is None:
+        yield (
+            f"The secret of the master password, {secret}: RDS makes another one. What reads it needs the new ARN, which "
+            "result and notification have; a rotation of your own must be set up again."
+        )
+    restored = {instance.identifier for instance in existing.instances or ()}
+    for instance in instances:
+        if instance["DBInstanceIdentifier"] not in restored:
+            yield (
+                f"The instance {instance['DBInstanceIdentifier']} ({instance['DBInstanceStatus']}): auto scaling made it, or "
+                "it is being deleted or broken, so it is not restored."
+            )
+
+
+def _automated_backups(cluster: DBClusterTypeDef) -> Iterator[str]:
+    since = cluster.get("EarliestRestorableTime")
+    if cluster.get("BackupRetentionPeriod"):
+        begin = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
+        yield (
+            f"The automated backups of the target: RDS deletes them with it, so that no point in time{begin} can be restored "
+            "any more. Take a manual snapshot first if you need its data."
+        )
+
+
+def _new_members(cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) -> Iterator[str]:
+    """The members that the tables call new or set, as far as the target has them and something depends on them."""
+    yield from _members(CLUSTER, [cluster])
+    yield from _members(INSTANCE, list(instances))
+
+
+def _members(table: Mapping[str, Member], resources: list[Any]) -> Iterator[str]:
+    for name, member in table.items():
+        if member.is_in_plan:
+            values = dict.fromkeys(str(value) for resource in resources if (value := resource.get(name)))
+            if values:
+                yield f"{name} {', '.join(values)}: {member.reason}."
