@@ -157,7 +157,7 @@ def test_a_missing_target_is_refused_unless_the_request_allows_it(rig: ActivityR
     """Most often its name is misspelt."""
     rig.make_source()
     make_automated_snapshot(rig)
-    with pytest.raises(Refused, match=r"Cluster not found.*target\.missing to create"):
+    with pytest.raises(Refused, match=r"(?s)Cluster not found.*--create-target"):
         check(rig)
     first_restore = rig.target.model_copy(update={"missing": MissingTarget.CREATE})
     assert check(rig, target=first_restore).target_resource_id is None
