@@ -81,6 +81,7 @@ class DatabaseUserActivities:
             locked=tuple(changes.locked),
             more_locked=changes.more_locked,
             sql_files=ran,
+            warnings=changes.warnings,
             facts=_facts(changes, ran),
         )
 
@@ -140,6 +141,8 @@ def _close_database(step_input: SetupUsersInput, session: LockedSession, changes
     changes.set_closed(is_closed=True)
     if session.has_run_files:
         return
+    for effect in session.disable_side_effects(users, step_input.keep_side_effects):
+        changes.add_side_effect(effect)
     for name, is_new in session.create_users(step_input.users):
         changes.add_user(name, is_new)
     session.grant(step_input.users)
@@ -160,8 +163,9 @@ def _open_database(
 
 
 def _facts(changes: LoginChanges, ran: tuple[RanSqlFile, ...]) -> dict[str, str]:
-    """What an auditor asks for: the logins that were locked, and the SQL that was run, by its digest."""
+    """What an auditor asks for: locked logins, disabled side effects, and the SQL that was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
+    facts |= changes.side_effect_facts
     if changes.locked:
         facts["locked_logins"] = changes.join_locked(MAX_FACT)
     return facts

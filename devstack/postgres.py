@@ -10,9 +10,10 @@ rights would therefore fail here, as it would on Aurora.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import LiteralString
 
 import psycopg
@@ -71,8 +72,9 @@ MASTER_USER = (
 class PostgresHost(DatabaseServers):
     """Runs PostgreSQL servers behind Aurora PostgreSQL clusters."""
 
-    def __init__(self) -> None:
-        """Find the programs and prepare the template (0.8 s). Raises ServerError."""
+    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Find the programs and prepare the template (0.8 s). `settings` go over `SETTINGS`. Raises ServerError."""
+        self._settings = {**SETTINGS, **settings}
         super().__init__("postgres")
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
@@ -125,7 +127,7 @@ class PostgresHost(DatabaseServers):
 
     def _start(self, directory: Path, port: int | None = None) -> RunningServer:
         port = port or free_port()
-        settings = [f"--{name}={value}" for name, value in (SETTINGS | {"port": str(port)}).items()]
+        settings = [f"--{name}={value}" for name, value in (self._settings | {"port": str(port)}).items()]
         server = self._scratch.start(
             directory.name,
             [self._programs.path("postgres"), "-D", directory, *settings],

@@ -5,6 +5,7 @@ from pydantic import Field
 from models.clusters import Endpoint
 from models.operation import StepInput, StepOutcome
 from models.request import Target
+from models.side_effects import KeptSideEffects
 from models.users import DatabaseUser, DataCheck, OtherLogins, RanSqlFile, SqlFile
 
 
@@ -19,6 +20,7 @@ class SetupUsersInput(StepInput):
     users: tuple[DatabaseUser, ...]
     other_logins: OtherLogins = OtherLogins.LOCK
     keep_logins: tuple[str, ...] = ()
+    keep_side_effects: KeptSideEffects = KeptSideEffects()
     sql_files: tuple[SqlFile, ...] = ()
     checks: tuple[DataCheck, ...] = ()
 

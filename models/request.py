@@ -28,6 +28,7 @@ from models.identifiers import (
 from models.model import Model
 from models.setting_values import check_cluster_values, check_instance_values
 from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue, text_form
+from models.side_effects import KeptSideEffects
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
 from models.waits import OnFailure, Waits
 
@@ -233,10 +234,13 @@ class RestoreRequest(Model):
     keep_logins: tuple[LoginName, ...] = Field(
         default=(), max_length=200, description="Logins of the snapshot that are not changed, not even their passwords."
     )
+    keep_side_effects: KeptSideEffects = Field(
+        default=KeptSideEffects(), description="What acts by itself as in production, and is not to be disabled."
+    )
     sql_files: tuple[SqlFile, ...] = Field(
         default=(),
         max_length=100,
-        description="Files that run once in each restore, in this order, after the users are set up.",
+        description="Files that run once in each restore, in this order, before any user is let in.",
     )
     checks: tuple[DataCheck, ...] = Field(
         default=(),

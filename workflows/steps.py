@@ -133,6 +133,7 @@ def setup_db_users_input(
         users=request.users,
         other_logins=request.other_logins,
         keep_logins=request.keep_logins,
+        keep_side_effects=request.keep_side_effects,
         sql_files=request.sql_files,
         checks=request.checks,
     )

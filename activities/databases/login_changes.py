@@ -11,8 +11,12 @@ from temporalio import activity
 
 from activities.rds.aws_errors import pipeline_error_for
 from errors import PipelineError, Transient
-from limits import MAX_FACT, MAX_LOGINS, MAX_TRANSIENT_LOGINS, join_names
+from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, MAX_TRANSIENT_LOGINS, join_names, shorten
+from models.side_effects import SideEffect, SideEffectKind
 
+_MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not disabled, may leave the database:"}
+MAX_SIDE_EFFECTS = 100
+"""Side effects of one kind that are named."""
 HEARTBEAT_EVERY = 100
 """Of the locked logins beyond those that are named: each heartbeat has all names."""
 CLOSED = "The database is closed: the users of the request cannot log in until this step succeeds."
@@ -30,6 +34,8 @@ class LoginChanges:
     altered: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
     more_locked: int = 0
+    side_effects: dict[str, list[str]] = field(default_factory=dict)
+    """By what was done with them: disabled_cron_jobs, kept_events, found_outgoing_calls …"""
     is_closed: bool = False
     """Whether the users of the request are locked, from before the first SQL file until after the checks."""
 
@@ -56,6 +62,27 @@ class LoginChanges:
         if name not in (*self.created, *self.altered):
             (self.created if is_new else self.altered).append(name)
             self._heartbeat()
+
+    def add_side_effect(self, effect: SideEffect) -> None:
+        """Record what would have acted by itself. One that an earlier attempt has disabled is not found again."""
+        treatment = "found" if effect.kind is SideEffectKind.OUTGOING_CALLS else "kept"
+        names = self.side_effects.setdefault(f"{'disabled' if effect.disabled else treatment}_{effect.kind.value}", [])
+        if effect.name not in names and len(names) < MAX_SIDE_EFFECTS:
+            names.append(shorten(effect.name, MAX_QUOTED))
+            self._heartbeat()
+
+    @property
+    def side_effect_facts(self) -> dict[str, str]:
+        """For the trail: what was done, and the names."""
+        return {done: join_names(names, MAX_FACT) for done, names in self.side_effects.items()}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """For the notification: a sentence for each kind of side effect that was found."""
+        return tuple(
+            f"{_MEANINGS[done.partition('_')[0]]} {done.partition('_')[2].replace('_', ' ')}: {join_names(names, MAX_QUOTED)}."
+            for done, names in self.side_effects.items()
+        )
 
     def set_closed(self, is_closed: bool) -> None:
         """Record that the database was closed, or opened."""

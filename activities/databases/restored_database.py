@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from activities.databases.sql_files import SqlScript
+from models.side_effects import KeptSideEffects, SideEffect
 from models.users import DatabaseUser
 
 Row = tuple[Any, ...]
@@ -30,6 +31,12 @@ class LockedSession(Protocol):
         """Lock every login that `must_lock` names, then end its sessions and all other sessions of the master user.
 
         Never locked: the master user, and the logins of RDS and of the engine. Yields each login as soon as it is locked.
+        """
+
+    def disable_side_effects(self, users: Iterable[str], keep: KeptSideEffects) -> Iterator[SideEffect]:
+        """Disable what would act by itself as in production, and is not kept. Yields what was found, one by one.
+
+        `users` are the users of the request, who are locked now and opened later.
         """
 
     def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:

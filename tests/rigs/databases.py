@@ -52,6 +52,7 @@ class Database(ABC):
     port: int
 
     def __init__(self, rig: ActivityRig, directory: Path) -> None:
+        self._made: list[str] = []
         self.rig = rig
         self.directory = directory
         self.name = f"orders_{rig.number}"
@@ -87,6 +88,10 @@ class Database(ABC):
 
     def as_master(self, statement: str, database: str | None = None) -> list[Row]:
         return self.as_user(MASTER, MASTER_PASSWORD, statement, database)
+
+    @abstractmethod
+    def drop_databases(self) -> None:
+        """Drop what `make_database` made: an attempt connects to every database of the server."""
 
     @abstractmethod
     def as_rdsadmin(self, statement: str) -> list[Row]:
@@ -155,6 +160,12 @@ class Postgres(Database):
     def make_database(self, name: str) -> None:
         with closing(self.session(MASTER, MASTER_PASSWORD, "postgres")) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self._made.append(name)
+
+    def drop_databases(self) -> None:
+        with closing(self.session(RDSADMIN, self.host._password, "postgres")) as connection:
+            for name in self._made:
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def make_login(self, name: str, password: str) -> None:
         with closing(self.session(MASTER, MASTER_PASSWORD)) as connection:
@@ -187,6 +198,11 @@ class Mysql(Database):
 
     def make_database(self, name: str) -> None:
         self.as_user(MASTER, MASTER_PASSWORD, f"CREATE DATABASE {quote_identifier(name)}", "information_schema")
+        self._made.append(name)
+
+    def drop_databases(self) -> None:
+        for name in self._made:
+            self.host.as_rdsadmin("restored", f"DROP DATABASE IF EXISTS {quote_identifier(name)}")
 
     def make_login(self, name: str, password: str) -> None:
         self.host.as_rdsadmin("restored", "CREATE USER %s@'%%' IDENTIFIED BY %s", name, password)

@@ -6,17 +6,19 @@ Source: MySQL Reference Manual, "Locking Functions".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from activities.databases.mysql import accounts, sql_files
 from activities.databases.mysql.accounts import MysqlConnection, end_session, execute
 from activities.databases.mysql.errors import translate_errors
+from activities.databases.mysql.side_effects import disable_side_effects
 from activities.databases.mysql.sql_files import file_failed
 from activities.databases.restored_database import MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
+from models.side_effects import KeptSideEffects, SideEffect
 from models.users import DatabaseUser
 
 SESSION_LOCK = "aurora-restore-session"
@@ -90,6 +92,15 @@ class MysqlLockedSession:
         with translate_errors("Logins not locked"):
             for account in accounts.lock_accounts(self._session, self._master, must_lock):
                 yield f"{account.name}@{account.host}"
+
+    def disable_side_effects(
+        self,
+        users: Iterable[str],  # noqa: ARG002 - only PostgreSQL's cron jobs depend on who can log in
+        keep: KeptSideEffects,
+    ) -> Iterator[SideEffect]:
+        """On the whole server, for every definer."""
+        with translate_errors("Side effects not disabled"):
+            yield from disable_side_effects(self._session, keep)
 
     def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:
         """Create the missing accounts, locked; yields each name and whether it is new."""

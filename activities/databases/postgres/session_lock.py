@@ -6,7 +6,7 @@ Source: PostgreSQL documentation, "Advisory Locks", pg_locks, pg_terminate_backe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Protocol
@@ -17,9 +17,11 @@ from psycopg import sql
 from activities.databases.postgres import sql_files
 from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
 from activities.databases.postgres.roles import create_role, grant_access, lock_roles, open_role
+from activities.databases.postgres.side_effects import disable_side_effects
 from activities.databases.restored_database import MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
+from models.side_effects import KeptSideEffects, SideEffect
 from models.users import DatabaseUser
 
 MAINTENANCE_DATABASE = "postgres"
@@ -80,6 +82,11 @@ class PostgresLockedSession:
         """Set NOLOGIN and end the sessions; yields each role as soon as it is locked."""
         with translate_errors("Logins not locked"):
             yield from lock_roles(self._session, must_lock)
+
+    def disable_side_effects(self, users: Iterable[str], keep: KeptSideEffects) -> Iterator[SideEffect]:
+        """In every database of the server."""
+        with translate_errors("Side effects not disabled"):
+            yield from disable_side_effects(self._connect, self._session, users, keep)
 
     def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:
         """Create the missing roles, which belong to the whole server; yields each name and whether it is new."""

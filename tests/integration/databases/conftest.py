@@ -33,13 +33,17 @@ def mariadb() -> Iterator[MariadbHost]:
 
 
 @pytest.fixture
-def postgres(rig: ActivityRig, postgres_host: PostgresHost, tmp_path: Path) -> Postgres:
-    return Postgres(rig, tmp_path, postgres_host)
+def postgres(rig: ActivityRig, postgres_host: PostgresHost, tmp_path: Path) -> Iterator[Postgres]:
+    database = Postgres(rig, tmp_path, postgres_host)
+    yield database
+    database.drop_databases()
 
 
 @pytest.fixture
-def mysql(rig: ActivityRig, mariadb: MariadbHost, tmp_path: Path) -> Mysql:
-    return Mysql(rig, tmp_path, mariadb)
+def mysql(rig: ActivityRig, mariadb: MariadbHost, tmp_path: Path) -> Iterator[Mysql]:
+    database = Mysql(rig, tmp_path, mariadb)
+    yield database
+    database.drop_databases()
 
 
 @pytest.fixture(params=["postgres", "mysql"])

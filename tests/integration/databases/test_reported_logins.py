@@ -208,7 +208,7 @@ def test_temporal_has_the_locked_logins_while_the_attempt_still_runs(
             )
             try:
                 async with asyncio.timeout(WELL_BEFORE_THE_TIMEOUT):
-                    while login not in (heartbeat := await read_heartbeat(handle)):  # noqa: ASYNC110 - another process
+                    while step_input.users[0].name not in (heartbeat := await read_heartbeat(handle)):  # noqa: ASYNC110 - another process
                         await asyncio.sleep(0.2)
             finally:
                 finish.set()
@@ -219,7 +219,7 @@ def test_temporal_has_the_locked_logins_while_the_attempt_still_runs(
         TemporalServer(headless=True) as server,
         environment_variables(environment(postgres.rig.emulator.endpoint_url)),
     ):
-        assert step_input.users[0].name in asyncio.run(run_and_read_heartbeat(server.address))
+        assert login in asyncio.run(run_and_read_heartbeat(server.address))
 
 
 @workflow.defn(name="UsersOnly")

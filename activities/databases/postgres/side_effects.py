@@ -1,0 +1,203 @@
+"""What a copy of a PostgreSQL database would do by itself: cron jobs, subscriptions, foreign servers, event triggers.
+
+A subscription's worker starts with the server, and pg_cron with it, before any statement of the pipeline: what happens
+until then only a network without a way out prevents.
+Sources: PostgreSQL documentation, ALTER SUBSCRIPTION, DROP USER MAPPING, ALTER EVENT TRIGGER, pg_subscription,
+pg_user_mappings; pg_cron's README; RDS User Guide, "Scheduling maintenance with the PostgreSQL pg_cron extension",
+"Invoking an AWS Lambda function from an Aurora PostgreSQL DB cluster".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
+
+from errors import StepFailed
+from models.side_effects import KeptSideEffects, SideEffect, SideEffectKind
+
+_CALLS = r"\m(aws_lambda|aws_s3|dblink\w*)\M"
+"""In a function's source: extensions through which it leaves the database. Both of AWS are schemas."""
+
+POSTGRES_16 = 160000
+PAUSE_JOB: LiteralString = "SELECT cron.alter_job(%s, active := false)"
+REMOVE_JOB: LiteralString = "SELECT cron.unschedule(%s)"
+Connect = Callable[[str], psycopg.Connection]
+
+
+def disable_side_effects(
+    connect: Connect, session: psycopg.Connection, users: Iterable[str], keep: KeptSideEffects
+) -> Iterator[SideEffect]:
+    """Disable what the request does not keep, in every database; yields each as soon as it is done.
+
+    `session` is connected to any database of the server, `users` are the roles that are locked now and opened later.
+    Raises `StepFailed` for one that the master user may not disable.
+    """
+    yield from _disable_cron_jobs(connect, session, users, keep)
+    for database in _databases(session):
+        with closing(connect(database)) as connection:
+            yield from _disable_subscriptions(connection, keep)
+            yield from _drop_user_mappings(connection, keep)
+            yield from _disable_event_triggers(connection, keep)
+            yield from _list_outgoing_calls(connection)
+
+
+def _databases(session: psycopg.Connection) -> list[str]:
+    rows = session.execute(
+        "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
+        " AND has_database_privilege(oid, 'CONNECT') ORDER BY 1"
+    )
+    return [name for (name,) in rows]
+
+
+def _disable_cron_jobs(
+    connect: Connect, session: psycopg.Connection, users: Iterable[str], keep: KeptSideEffects
+) -> Iterator[SideEffect]:
+    """Each role sees its own jobs only; a job of a role that cannot log in does not run (pg_cron's README)."""
+    [(database,)] = session.execute("SELECT current_setting('cron.database_name', true)").fetchall()
+    if not database or database not in _databases(session):
+        return
+    with closing(connect(database)) as connection:
+        if connection.execute("SELECT to_regclass('cron.job')").fetchone() == (None,):
+            return
+        for role in _roles_that_log_in(connection, users):
+            with _as_role(connection, role, SideEffectKind.CRON_JOBS, f"of {role}"):
+                jobs = connection.execute(
+                    "SELECT jobid, coalesce(jobname, jobid::text) FROM cron.job"
+                    " WHERE active AND username = current_user ORDER BY 1"
+                ).fetchall()
+                for job, name in jobs:
+                    statement = PAUSE_JOB if _may_pause_jobs(connection) else REMOVE_JOB
+                    yield _treat(SideEffectKind.CRON_JOBS, name, keep, partial(connection.execute, statement, (job,)))
+
+
+def _may_pause_jobs(connection: psycopg.Connection) -> bool:
+    """Only RDS's master user may; another role may only remove its own jobs, which the snapshot still has."""
+    pausing = "to_regprocedure('cron.alter_job(bigint, text, text, text, text, boolean)')"
+    [(may_pause,)] = connection.execute(
+        f"SELECT coalesce(has_function_privilege({pausing}::oid, 'EXECUTE'), false)"
+    ).fetchall()
+    return bool(may_pause)
+
+
+def _roles_that_log_in(connection: psycopg.Connection, users: Iterable[str]) -> list[str]:
+    rows = connection.execute(
+        "SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolsuper AND (rolcanlogin OR rolname = ANY (%s)) ORDER BY 1",
+        (list(users),),
+    )
+    return [name for (name,) in rows]
+
+
+def _disable_subscriptions(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
+    """Without its slot's name, a subscription can be dropped without touching the slot on production."""
+    subscriptions = connection.execute(
+        "SELECT subname, rolname FROM pg_catalog.pg_subscription"
+        " JOIN pg_catalog.pg_database ON pg_database.oid = subdbid JOIN pg_catalog.pg_roles ON pg_roles.oid = subowner"
+        " WHERE datname = current_database() AND (subenabled OR subslotname IS NOT NULL) ORDER BY 1"
+    ).fetchall()
+    for name, owner in subscriptions:
+        quoted = sql.Identifier(name)
+        with _as_role(connection, owner, SideEffectKind.SUBSCRIPTIONS, name):
+            change = partial(
+                _execute_all,
+                connection,
+                sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(quoted),
+                sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(quoted),
+            )
+            yield _treat(SideEffectKind.SUBSCRIPTIONS, name, keep, change)
+
+
+def _drop_user_mappings(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
+    """A foreign server cannot be disabled; without the login that a mapping holds, its tables reach nothing."""
+    mappings = connection.execute(
+        "SELECT mapping.srvname, usename, rolname FROM pg_catalog.pg_user_mappings AS mapping"
+        " JOIN pg_catalog.pg_foreign_server AS server ON server.oid = srvid"
+        " JOIN pg_catalog.pg_roles ON pg_roles.oid = srvowner ORDER BY 1, 2"
+    ).fetchall()
+    for server, user, owner in mappings:
+        mapped = sql.SQL("PUBLIC") if user == "public" else sql.Identifier(user)
+        statement = sql.SQL("DROP USER MAPPING IF EXISTS FOR {} SERVER {}").format(mapped, sql.Identifier(server))
+        with _as_role(connection, owner, SideEffectKind.USER_MAPPINGS, server):
+            yield _treat(SideEffectKind.USER_MAPPINGS, server, keep, partial(connection.execute, statement))
+
+
+def _disable_event_triggers(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
+    """Not those of a superuser: on RDS only RDS itself is one."""
+    triggers = connection.execute(
+        "SELECT evtname, rolname FROM pg_catalog.pg_event_trigger JOIN pg_catalog.pg_roles ON pg_roles.oid = evtowner"
+        " WHERE evtenabled <> 'D' AND NOT rolsuper ORDER BY 1"
+    ).fetchall()
+    for name, owner in triggers:
+        statement = sql.SQL("ALTER EVENT TRIGGER {} DISABLE").format(sql.Identifier(name))
+        with _as_role(connection, owner, SideEffectKind.EVENT_TRIGGERS, name):
+            yield _treat(SideEffectKind.EVENT_TRIGGERS, name, keep, partial(connection.execute, statement))
+
+
+def _list_outgoing_calls(connection: psycopg.Connection) -> Iterator[SideEffect]:
+    """Functions that call AWS or another database, with the tables whose triggers call them."""
+    functions = connection.execute(
+        """
+        SELECT nspname || '.' || proname, (regexp_match(prosrc, %(calls)s, 'i'))[1],
+            (SELECT string_agg(DISTINCT tgrelid::regclass::text, ', ') FROM pg_catalog.pg_trigger
+             WHERE tgfoid = pg_proc.oid AND tgenabled <> 'D')
+        FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace ON pg_namespace.oid = pronamespace
+            JOIN pg_catalog.pg_language ON pg_language.oid = prolang
+        WHERE lanname NOT IN ('internal', 'c') AND prosrc ~* %(calls)s
+            AND nspname NOT IN ('aws_lambda', 'aws_s3', 'aws_commons') ORDER BY 1
+        """,
+        {"calls": _CALLS},
+    ).fetchall()
+    for function, extension, tables in functions:
+        trigger = f", by a trigger of {tables}" if tables else ""
+        name = f"{connection.info.dbname}: {function} calls {extension}{trigger}"
+        yield SideEffect(kind=SideEffectKind.OUTGOING_CALLS, name=name, disabled=False)
+
+
+def _treat(kind: SideEffectKind, name: str, keep: KeptSideEffects, disable: Callable[[], object]) -> SideEffect:
+    if keep.keeps(kind, name):
+        return SideEffect(kind=kind, name=name, disabled=False)
+    try:
+        disable()
+    except InsufficientPrivilege as error:
+        raise _not_disabled(kind, name, error) from None
+    return SideEffect(kind=kind, name=name, disabled=True)
+
+
+def _execute_all(connection: psycopg.Connection, *statements: sql.Composed) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+@contextmanager
+def _as_role(connection: psycopg.Connection, role: str, kind: SideEffectKind, name: str) -> Iterator[None]:
+    """Have the rights of a role while the block runs: only the owner may change what it owns."""
+    quoted = sql.Identifier(role)
+    # A member may not always take the role since PostgreSQL 16.
+    privilege = "SET" if connection.info.server_version >= POSTGRES_16 else "MEMBER"
+    with connection.transaction():
+        try:
+            [(is_member,)] = connection.execute(
+                "SELECT pg_has_role(current_user, %s::name, %s)", (role, privilege)
+            ).fetchall()
+            if not is_member:
+                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(quoted))
+            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(quoted))
+        except InsufficientPrivilege as error:
+            raise _not_disabled(kind, name, error) from None
+        yield
+        connection.execute("RESET ROLE")
+        if not is_member:
+            connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(quoted))
+
+
+def _not_disabled(kind: SideEffectKind, name: str, error: InsufficientPrivilege) -> StepFailed:
+    text = (
+        f"The master user is not allowed to disable {kind.value} {name}, which would act as in production. "
+        f"At the source, grant the master user its owner, or list it in keep_side_effects.{kind.value}."
+    )
+    return StepFailed("Side effects not disabled", text, code=error.sqlstate)
