@@ -27,8 +27,8 @@ from models.identifiers import (
 )
 from models.model import Model
 from models.setting_values import check_cluster_values, check_instance_values
-from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue, text_form
 from models.side_effects import KeptSideEffects
+from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue, text_form
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
 from models.waits import OnFailure, Waits
 
