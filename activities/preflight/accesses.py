@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from activities.rds import tags
 from activities.rds.restore_parameters import instance_parameters, restore_parameters
+from activities.rds.statuses import NOT_RUNNING
 from models.clusters import CheckRestoreInput, RestoreClusterInput
-from models.configuration import ClusterConfiguration
+from models.configuration import AfterRestore, ClusterConfiguration
 from models.identifiers import copy_identifier, partition
 from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
 from models.users import secret_ids
@@ -108,6 +109,8 @@ class RestoreAccesses:
         tagged = tags.tags_of(self.cluster.get("TagList", []))
         arn = self.step_input.target.arn
         yield Access("rds:DeleteDBCluster", arn, "ReplaceWhatOptedIn", _resource_tags(tagged))
+        if self.cluster["Status"] in NOT_RUNNING:
+            yield Access("rds:StartDBCluster", arn, "ReplaceWhatOptedIn", _resource_tags(tagged))
 
     @cached_property
     def _restore_parameters(self) -> dict[str, Any]:
@@ -201,6 +204,9 @@ class RestoreAccesses:
             yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
 
     def _archive_snapshot(self) -> Iterator[Access]:
+        if self.step_input.target.after is AfterRestore.STOP:
+            restored = _resource_tags({tags.REPLACED_BY: self.step_input.source.arn})
+            yield Access("rds:StopDBCluster", self.step_input.target.arn, "ReplaceWhatOptedIn", restored)
         if not self._copy.copied:
             return
         copied = _resource_tags(self._copy_tags)
