@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from activities.databases.data_checks import require_expected_rows
-from activities.databases.login_changes import LoginChanges, add_login_changes_to_errors
+from activities.databases.login_changes import LoginChanges
 from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import read_password
 from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.restored_database import LockedSession, RestoredDatabase
 from activities.databases.sql_files import SqlScript, read_sql_file
+from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.provenance import check_resource_id
 from activities.rds.target import TargetCluster
 from activities.step import step_activity
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from errors import StepFailed
-from limits import MAX_FACT
+from errors import PipelineError, StepFailed, Transient
+from limits import MAX_FACT, MAX_TRANSIENT_LOGINS
 from models.database_users import SetupUsersInput, SetupUsersOutcome
 from models.steps import Step
 from models.users import OtherLogins, RanSqlFile
@@ -58,7 +63,7 @@ class DatabaseUserActivities:
                 details="Users configured", resource_arns=(step_input.target.arn,), created=(), altered=()
             )
         changes = LoginChanges.from_last_heartbeat()
-        with add_login_changes_to_errors(changes):
+        with _add_login_changes_to_errors(changes):
             scripts = tuple(read_sql_file(self._sql_directory, sql_file) for sql_file in step_input.sql_files)
             database = self._database(step_input)
             _require_valid_names(step_input, database)
@@ -120,6 +125,23 @@ class DatabaseUserActivities:
 
     def _password(self, step_input: SetupUsersInput, secret_id: str) -> str:
         return read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
+
+
+@contextmanager
+def _add_login_changes_to_errors(changes: LoginChanges) -> Iterator[None]:
+    """Say in an error that leaves the block whether the database is closed, and which logins were locked.
+
+    The trail keeps only the error of a failed step, and the next run of the step finds the logins locked already.
+    """
+    try:
+        yield
+    except (PipelineError, ClientError, BotoCoreError) as error:
+        ours = error if isinstance(error, PipelineError) else pipeline_error_for(error)
+        # Temporal keeps little of a transient error; the last error of the step has all names.
+        described = changes.describe(MAX_TRANSIENT_LOGINS if isinstance(ours, Transient) else MAX_FACT)
+        if not described:
+            raise
+        raise ours.with_more(described) from error.__cause__
 
 
 def _cluster_resource_id(step_input: SetupUsersInput) -> str:

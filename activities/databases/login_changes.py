@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
-from activities.rds.aws_errors import pipeline_error_for
-from errors import PipelineError, Transient
-from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, MAX_TRANSIENT_LOGINS, join_names, shorten
+from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, join_names, shorten
 from models.side_effects import SideEffect, SideEffectKind
 
 _MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not disabled, may leave the database:"}
@@ -93,24 +88,11 @@ class LoginChanges:
         """The names of the locked logins, and how many more there are."""
         return join_names(self.locked, max_characters, self.more_locked)
 
+    def describe(self, max_characters: int) -> str:
+        """What an error has to say: whether the database is closed, and which logins were locked; "" if nothing."""
+        closed = [CLOSED] if self.is_closed else []
+        locked = [f"Logins locked so far: {self.join_locked(max_characters)}."] if self.locked else []
+        return " ".join([*closed, *locked])
+
     def _heartbeat(self) -> None:
         activity.heartbeat(asdict(self))
-
-
-@contextmanager
-def add_login_changes_to_errors(changes: LoginChanges) -> Iterator[None]:
-    """Say in an error that leaves the block whether the database is closed, and which logins were locked.
-
-    The trail keeps only the error of a failed step, and the next run of the step finds the logins locked already.
-    """
-    try:
-        yield
-    except (PipelineError, ClientError, BotoCoreError) as error:
-        if not changes.locked and not changes.is_closed:
-            raise
-        ours = error if isinstance(error, PipelineError) else pipeline_error_for(error)
-        # Temporal keeps little of a transient error; the last error of the step has all names.
-        limit = MAX_TRANSIENT_LOGINS if isinstance(ours, Transient) else MAX_FACT
-        closed = [CLOSED] if changes.is_closed else []
-        locked = [f"Logins locked so far: {changes.join_locked(limit)}."] if changes.locked else []
-        raise ours.with_more(" ".join([*closed, *locked])) from error.__cause__
