@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from activities.preflight import guards
+from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget, Violation
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
@@ -21,6 +22,7 @@ from activities.rds.provenance import (
 from activities.rds.restore_parameters import restore_parameters
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
+from activities.rds.target_deletion import delete_target, with_what_is_left
 from activities.step import Intents, end_wait_if_final, now, step_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, StepFailed
@@ -93,18 +95,24 @@ class ClusterActivities:
         )
 
     def _check_guards(self, step_input: DeleteClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
-        """Raise `Refused` with every reason not to delete the cluster."""
+        """Raise `Refused` with every reason not to delete the cluster, or not to go on with its deletion."""
         sources = guards.known_resource_ids(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
         observed = ObservedTarget(
             step_input.source, step_input.target, cluster, sources, target.caller_account(), target.environment
         )
-        guards.refuse_if_any(
-            [
-                *guards.guard_violations(observed),
-                *_copy_violations(step_input, target),
-                *self._age_violations(step_input),
-            ]
-        )
+        try:
+            guards.refuse_if_any(
+                [
+                    *guards.guard_violations(observed),
+                    *guards.find_violations(blocker_checks(target.reader, cluster)),
+                    *_copy_violations(step_input, target),
+                    *self._age_violations(step_input),
+                ]
+            )
+        except Refused as refused:
+            if not self._intents.has_intent(Step.DELETE_RDS, step_input.operation_id):
+                raise
+            raise with_what_is_left(target, cluster, refused) from refused
 
     def _age_violations(self, step_input: DeleteClusterInput) -> list[Violation]:
         """A restore that was delayed for long must not delete newer data; a deletion that has begun continues."""
@@ -129,8 +137,7 @@ class ClusterActivities:
         # The guards and the trail took time: read the cluster again just before the first deletion.
         cluster = target.find()
         if cluster and cluster["DbClusterResourceId"] == step_input.target_resource_id:
-            target.delete_members(cluster)
-            target.delete_cluster()
+            delete_target(target, cluster)
 
     @step_activity(Step.RESTORE_SNAPSHOT)
     def restore_snapshot(self, step_input: RestoreClusterInput) -> RestoreClusterOutcome:

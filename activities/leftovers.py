@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
+from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
 from activities.rds.orphans import find_orphans
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
+from activities.rds.target_deletion import delete_target
 from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy
@@ -148,7 +150,8 @@ class LeftoverActivities:
             observed = ObservedTarget(
                 step_input.source, step_input.target, leftovers.cluster, no_sources, caller, target.environment
             )
-            guards.refuse_if_any(guards.guard_violations(observed))
+            blockers = guards.find_violations(blocker_checks(target.reader, leftovers.cluster))
+            guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
 
     def _delete(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
         """Write the intent, then delete: no row, no call."""
@@ -159,8 +162,7 @@ class LeftoverActivities:
             if copy["DBClusterSnapshotArn"] in leftovers.arns:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if leftovers.cluster and remaining.cluster:
-            target.delete_members(remaining.cluster)
-            target.delete_cluster()
+            delete_target(target, remaining.cluster)
 
 
 def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:

@@ -22,6 +22,7 @@ from activities.rds.master_password import is_pending, secret_wait, secret_warni
 from activities.rds.provenance import check_resource_id
 from activities.rds.restore_parameters import identifier_of, instance_parameters, modification_parameters
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
+from activities.rds.surroundings import Surroundings, put_back_surroundings
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
@@ -60,9 +61,13 @@ class RestoredClusterActivities:
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
         instances = target.list_instances()
         waiting_for = self._advance(step_input, target, cluster)
+        around = Surroundings(waiting_for)
+        if waiting_for is None:
+            around = put_back_surroundings(target, step_input.configuration)
+            waiting_for = around.waiting_for
         endpoint = None if waiting_for else _endpoint(step_input, cluster)
         if endpoint is not None:
-            differences = _compare(step_input, target, cluster)
+            differences = _compare(step_input, target, cluster, around.refusals)
             return CheckRestoreOutcome(
                 details="Restore completed",
                 percent=100,
@@ -70,7 +75,11 @@ class RestoredClusterActivities:
                 endpoint=endpoint,
                 differences=differences,
                 facts=_facts(cluster, differences),
-                warnings=(*(f"Changed: {difference}" for difference in differences), *secret_warnings(cluster)),
+                warnings=(
+                    *around.refusals,
+                    *(f"Changed: {difference}" for difference in differences),
+                    *secret_warnings(cluster),
+                ),
             )
         waiting_for = waiting_for or "endpoint not listed yet"
         advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
@@ -114,8 +123,10 @@ class RestoredClusterActivities:
         target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: target.operation_tag})
 
 
-def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> tuple[str, ...]:
-    """How the restored cluster differs from its configuration. Raises `StepFailed` if the request asks for it."""
+def _compare(
+    step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef, refusals: tuple[str, ...]
+) -> tuple[str, ...]:
+    """How it differs from its configuration; `refusals` are AWS's reasons. Raises `StepFailed` if the request says so."""
     actual = target.read_settings(cluster, target.list_instances())
     found = find_differences(step_input.configuration, actual, step_input.target.cluster)
     version, requested_version = cluster.get("EngineVersion", "nothing"), step_input.target.engine_version
@@ -125,7 +136,8 @@ def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBCl
     if differences and step_input.on_difference is OnDifference.FAIL:
         raise StepFailed(
             "Restored cluster differs",
-            f"{cluster['DBClusterArn']} is not as configured: {'; '.join(differences)}. Change it in AWS, then retry.",
+            f"{cluster['DBClusterArn']} is not as configured: {'; '.join((*differences, *refusals))}. Change it in AWS, then "
+            "retry.",
         )
     return differences
 

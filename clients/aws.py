@@ -29,6 +29,7 @@ from models.identifiers import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_kms import KMSClient
@@ -90,6 +91,11 @@ class AwsClients:
     def rds(self, location: Location, operation_id: str) -> RDSClient:
         """RDS in the location's region and account, with the read guard installed."""
         client: RDSClient = self._client_for(location, operation_id, "rds")
+        return client
+
+    def scaling(self, location: Location, operation_id: str) -> ApplicationAutoScalingClient:
+        """Application Auto Scaling in the location's region."""
+        client: ApplicationAutoScalingClient = self._client_for(location, operation_id, "application-autoscaling")
         return client
 
     def secretsmanager(self, location: Location, operation_id: str) -> SecretsManagerClient:

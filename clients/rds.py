@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_rds.type_defs import (
+        BlueGreenDeploymentTypeDef,
         DBClusterEndpointTypeDef,
         DBClusterSnapshotTypeDef,
         DBClusterTypeDef,
         DBInstanceTypeDef,
+        DBProxyTargetTypeDef,
+        DBProxyTypeDef,
+        DBShardGroupTypeDef,
+        DescribeDBShardGroupsMessageTypeDef,
         EventTypeDef,
+        IntegrationTypeDef,
         TagTypeDef,
     )
 
@@ -86,6 +92,49 @@ def list_custom_endpoints(rds: RDSClient, cluster: str) -> list[DBClusterEndpoin
         DBClusterIdentifier=cluster, Filters=[{"Name": "db-cluster-endpoint-type", "Values": ["custom"]}]
     )
     return [endpoint for page in pages for endpoint in page["DBClusterEndpoints"]]
+
+
+def list_integrations(rds: RDSClient) -> list[IntegrationTypeDef]:
+    """Every zero-ETL integration of the account in the client's region."""
+    pages = rds.get_paginator("describe_integrations").paginate()
+    return [integration for page in pages for integration in page.get("Integrations", [])]
+
+
+def list_blue_green_deployments(rds: RDSClient) -> list[BlueGreenDeploymentTypeDef]:
+    """Every blue/green deployment of the account in the client's region, of clusters and of instances."""
+    pages = rds.get_paginator("describe_blue_green_deployments").paginate()
+    return [deployment for page in pages for deployment in page.get("BlueGreenDeployments", [])]
+
+
+def list_shard_groups(rds: RDSClient) -> list[DBShardGroupTypeDef]:
+    """Every DB shard group of the account in the client's region. botocore has no paginator for them."""
+    groups: list[DBShardGroupTypeDef] = []
+    page_of: DescribeDBShardGroupsMessageTypeDef = {}
+    while True:
+        page = rds.describe_db_shard_groups(**page_of)
+        groups += page.get("DBShardGroups", [])
+        if not page.get("Marker"):
+            return groups
+        page_of = {"Marker": page["Marker"]}
+
+
+def list_proxies(rds: RDSClient) -> list[DBProxyTypeDef]:
+    """Every RDS Proxy of the account in the client's region."""
+    return [
+        proxy for page in rds.get_paginator("describe_db_proxies").paginate() for proxy in page.get("DBProxies", [])
+    ]
+
+
+def list_proxy_target_groups(rds: RDSClient, proxy: str) -> list[str]:
+    """The names of a proxy's target groups."""
+    pages = rds.get_paginator("describe_db_proxy_target_groups").paginate(DBProxyName=proxy)
+    return [group["TargetGroupName"] for page in pages for group in page.get("TargetGroups", [])]
+
+
+def list_proxy_targets(rds: RDSClient, proxy: str, target_group: str) -> list[DBProxyTargetTypeDef]:
+    """The targets of a proxy's target group."""
+    pages = rds.get_paginator("describe_db_proxy_targets").paginate(DBProxyName=proxy, TargetGroupName=target_group)
+    return [target for page in pages for target in page.get("Targets", [])]
 
 
 def list_tags(rds: RDSClient, arn: str) -> list[TagTypeDef]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from models.model import Model, SparseModel
+from models.scaling import ScalableTarget
 
 SERVERLESS = "db.serverless"
 SETTINGS_FACT = "settings"
@@ -73,6 +74,15 @@ class CustomEndpoint(Model):
     static_members: tuple[str, ...] = Field(default=(), description="Names of instances; no others belong to it.")
     excluded_members: tuple[str, ...] = Field(default=(), description="Names of instances; all others belong to it.")
     tags: dict[str, str] = Field(default={}, description="The tags of the endpoint.")
+
+
+class ProxyTarget(Model):
+    """A target group of an RDS Proxy that leads to the cluster; RDS removes the cluster from it when it is deleted."""
+
+    proxy_name: str = Field(min_length=1, max_length=63, description="The name of the proxy.")
+    target_group_name: str = Field(
+        default="default", min_length=1, max_length=63, description="Its target group; a proxy has one, `default`."
+    )
 
 
 class Instance(SparseModel):
@@ -161,6 +171,12 @@ class ClusterSettings(SparseModel):
     )
     custom_endpoints: Annotated[tuple[CustomEndpoint, ...], Field(max_length=20)] | None = Field(
         default=None, description="The custom endpoints of the cluster."
+    )
+    proxy_targets: Annotated[tuple[ProxyTarget, ...], Field(max_length=100)] | None = Field(
+        default=None, description="The RDS Proxies that lead to the cluster."
+    )
+    scalable_target: ScalableTarget | None = Field(
+        default=None, description="How many readers Application Auto Scaling may add, and when."
     )
 
 

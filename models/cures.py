@@ -32,6 +32,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.SNAPSHOT_CHECK, "Cluster not found"),
         (Step.SNAPSHOT_CHECK, "Settings missing"),
         (Step.SNAPSHOT_CHECK, "Serverless scaling needed"),
+        (Step.SNAPSHOT_CHECK, "Scaling policy not valid"),
         (Step.SNAPSHOT_CHECK, "KMS key needed"),
         (Step.SNAPSHOT_CHECK, "Instance class not available"),
         (Step.COPY_SNAPSHOT, "Invalid snapshot ID"),

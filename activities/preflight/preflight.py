@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from activities.preflight import guards
 from activities.preflight.accesses import RestoreAccesses
+from activities.preflight.blockers import blocker_checks
 from activities.preflight.earlier_settings import complete_settings, restored_by
 from activities.preflight.guards import NotChecked, ObservedTarget, PreflightCheck, Violation
 from activities.preflight.permissions import PERMISSIONS, find_missing_permissions
@@ -127,10 +128,10 @@ class Preflight:
             *(self._observed_checks(target.observed) if target.observed else []),
         ]
 
-    @staticmethod
-    def _observed_checks(observed: ObservedTarget) -> list[PreflightCheck]:
+    def _observed_checks(self, observed: ObservedTarget) -> list[PreflightCheck]:
         restorable = PreflightCheck((RESTORABLE,), lambda: find_what_cannot_come_back(observed.cluster))
-        return [*guards.guard_checks(observed), restorable]
+        blockers = blocker_checks(self.target.reader, observed.cluster)
+        return [*guards.guard_checks(observed), restorable, *blockers]
 
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""

@@ -12,6 +12,7 @@ from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.aws_errors import action_for
 from activities.rds.fault_table import Action
 from activities.rds.restore_parameters import identifier_of
+from activities.rds.scaling import find_mistake
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
@@ -53,6 +54,7 @@ class Prerequisites:
             PreflightCheck(("instance-name",), self._check_instance_names),
             PreflightCheck(("kms-key",), self._check_kms_key),
             PreflightCheck(("engine-version",), self._check_engine_version),
+            PreflightCheck(("scaling-policy",), self._check_scaling_policies),
             PreflightCheck(("secret",), self._check_secrets),
             PreflightCheck(("topic",), self._check_topics),
         ]
@@ -191,6 +193,17 @@ class Prerequisites:
         )["DBEngineVersions"]
         upgrades = [upgrade for offered in versions for upgrade in offered.get("ValidUpgradeTarget", [])]
         return [upgrade["EngineVersion"] for upgrade in upgrades if "EngineVersion" in upgrade]
+
+    def _check_scaling_policies(self) -> Iterator[Violation]:
+        """Those of the request: AWS has accepted those of an existing target."""
+        scalable = self._step_input.target.scalable_target
+        for policy in scalable.policies if scalable else ():
+            if mistake := find_mistake(policy):
+                text = (
+                    f"the configuration of the scaling policy {policy.name} is not what PutScalingPolicy takes: {mistake}. "
+                    "Correct target.scalable_target.policies."
+                )
+                yield Violation("scaling-policy", "Scaling policy not valid", text)
 
     def _check_secrets(self) -> Iterator[Violation]:
         secrets = self._aws.secretsmanager(self._step_input.target, self._step_input.operation_id)

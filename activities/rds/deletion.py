@@ -36,14 +36,14 @@ def delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
 
 
 def delete_cluster(rds: RDSClient, identifier: str) -> None:
-    """Delete the cluster without a final snapshot.
+    """Delete the cluster without a final snapshot; a cluster that is gone is no error.
 
-    RDS refuses while an instance is not yet being deleted; the next poll calls again.
+    RDS refuses while an instance is not yet being deleted.
     """
     try:
         rds.delete_db_cluster(DBClusterIdentifier=identifier, SkipFinalSnapshot=True)
     except ClientError as error:
-        if action_for(error) not in (Action.ABSENT, Action.WAIT):
+        if action_for(error) is not Action.ABSENT:
             raise
 
 

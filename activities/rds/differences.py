@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from pydantic import BaseModel
 
 from models.configuration import ClusterSettings, Instance
 from models.identifiers import instance_identifier
+from models.scaling import ScalableTarget, ScalingPolicy, ScheduledAction
+
+Compared = ClusterSettings | Instance | ScalableTarget
+Named = ScalingPolicy | ScheduledAction
 
 LONGEST_VALUE = 120
 MOST_SHOWN = 20
@@ -29,7 +35,11 @@ class Difference:
 
 def find_differences(expected: ClusterSettings, actual: ClusterSettings, cluster: str) -> list[Difference]:
     """The settings that `expected` sets and whose value in `actual` is another one."""
-    return [*_differing("", expected, actual, skip=("instances",)), *_instances(expected, actual, cluster)]
+    return [
+        *_differing("", expected, actual, skip=("instances", "scalable_target")),
+        *_instances(expected, actual, cluster),
+        *_scaling(expected.scalable_target, actual.scalable_target),
+    ]
 
 
 def summarize_differences(differences: list[Difference]) -> tuple[str, ...]:
@@ -49,9 +59,41 @@ def _instances(expected: ClusterSettings, actual: ClusterSettings, cluster: str)
             yield from _differing(f"instances.{name}.", expected_value, named[name], skip=("identifier",))
 
 
-def _differing(
-    prefix: str, expected: ClusterSettings | Instance, actual: ClusterSettings | Instance, skip: tuple[str, ...]
-) -> Iterator[Difference]:
+def _scaling(expected: ScalableTarget | None, actual: ScalableTarget | None) -> Iterator[Difference]:
+    prefix = "scalable_target"
+    if expected is None:
+        return
+    if actual is None:
+        yield Difference(prefix, "present", "absent")
+        return
+    yield from _differing(f"{prefix}.", expected, actual, skip=("policies", "scheduled_actions"))
+    yield from _named(f"{prefix}.policies", expected.policies, actual.policies)
+    yield from _named(f"{prefix}.scheduled_actions", expected.scheduled_actions, actual.scheduled_actions)
+
+
+def _named(prefix: str, expected: Sequence[Named], actual: Sequence[Named]) -> Iterator[Difference]:
+    """AWS may answer with more than it was given: with its defaults."""
+    named = {each.name: each for each in actual}
+    for each in expected:
+        found = named.get(each.name)
+        if found is None:
+            yield Difference(f"{prefix}.{each.name}", "present", "absent")
+        elif not covers(each, found):
+            yield Difference(f"{prefix}.{each.name}", _shown(each.model_dump()), _shown(found.model_dump()))
+
+
+def covers(expected: object, actual: object) -> bool:
+    """Whether `actual` has everything that `expected` says; what it does not say may be anything."""
+    if isinstance(expected, BaseModel) and isinstance(actual, BaseModel):
+        return covers(expected.model_dump(), actual.model_dump())
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return all(value is None or covers(value, actual.get(name)) for name, value in expected.items())
+    if isinstance(expected, list | tuple) and isinstance(actual, list | tuple):
+        return len(expected) == len(actual) and all(map(covers, expected, actual))
+    return expected == actual
+
+
+def _differing(prefix: str, expected: Compared, actual: Compared, skip: tuple[str, ...]) -> Iterator[Difference]:
     for name in type(expected).model_fields:
         expected_value = getattr(expected, name)
         if name in skip or expected_value is None or (name == "storage_encrypted" and not expected_value):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from activities.rds.surrounding_faults import SURROUNDING_FAULTS
+
 
 class Action(StrEnum):
     """What the pipeline does about a fault."""
@@ -67,6 +69,8 @@ _ACCESS = "Access denied"
 _ACCESS_ADVICE = 'Give the role the permission; the runbook lists all of them under "Permissions of each step".'
 _GLOBAL = "Cluster belongs to a global database"
 _GLOBAL_ADVICE = "Remove the target from the global database, or choose another target."
+_UNDELETABLE = "Cluster cannot be deleted"
+_UNDELETABLE_ADVICE = "Remove what RDS names, or choose another target."
 _GROUP = "Parameter group not found"
 INTERNAL = "AWS internal error"
 _INTERNAL_ERRORS = ("InternalFailure", "InternalError", "InternalServiceError")
@@ -191,7 +195,12 @@ TABLE: tuple[FaultRule, ...] = (
         _GLOBAL_ADVICE,
         fragment="global cluster",
     ),
-    FaultRule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy"),
+    # "… still contains DB instances in non-deleting state", "… is in modifying state", "… with status modifying"
+    *(
+        FaultRule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.WAIT, "Cluster is busy", fragment=fragment)
+        for fragment in (" state", " status", "still contains")
+    ),
+    FaultRule("DeleteDBCluster", "InvalidDBClusterStateFault", Action.REFUSE, _UNDELETABLE, _UNDELETABLE_ADVICE),
     FaultRule("DeleteDBCluster", "InvalidGlobalClusterStateFault", Action.REFUSE, _GLOBAL, _GLOBAL_ADVICE),
     FaultRule(
         "DeleteDBCluster",
@@ -286,4 +295,5 @@ TABLE: tuple[FaultRule, ...] = (
     ),
     FaultRule("Publish", "KMSThrottling", Action.RETRY, "Throttled"),
     FaultRule("Publish", "AuthorizationError", Action.FAIL, _ACCESS, "Give the role sns:Publish on the topic."),
+    *(FaultRule(operation, code, Action(action), *texts) for operation, code, action, *texts in SURROUNDING_FAULTS),
 )

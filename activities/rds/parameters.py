@@ -41,6 +41,9 @@ REASONS: Mapping[str, str] = {
     "tags": "the tags of the copy are the pipeline's own, so that nobody else's are taken for them",
     "final": "the copy of the source is what is kept; no final snapshot of the old target is taken",
     "default": "the default is right",
+    "instances": "a proxy leads to an Aurora cluster, not to its instances",
+    "linked": "Aurora has a service-linked role",
+    "predictive": "only Amazon ECS has it",
 }
 
 CALLS: Mapping[str, Parameters] = {
@@ -110,5 +113,21 @@ CALLS: Mapping[str, Parameters] = {
     "StartDBCluster": _parameters("DBClusterIdentifier"),
     "StopDBCluster": _parameters("DBClusterIdentifier"),
     "EnableHttpEndpoint": _parameters("ResourceArn"),
+    "RegisterDBProxyTargets": _parameters(
+        "DBClusterIdentifiers DBProxyName TargetGroupName", instances="DBInstanceIdentifiers"
+    ),
 }
-"""By operation."""
+"""By operation of RDS."""
+
+_PLACE = "ResourceId ScalableDimension ServiceNamespace"
+SCALING_CALLS: Mapping[str, Parameters] = {
+    "RegisterScalableTarget": _parameters(f"{_PLACE} MaxCapacity MinCapacity SuspendedState Tags", linked="RoleARN"),
+    "PutScalingPolicy": _parameters(
+        f"{_PLACE} PolicyName PolicyType StepScalingPolicyConfiguration TargetTrackingScalingPolicyConfiguration",
+        predictive="PredictiveScalingPolicyConfiguration",
+    ),
+    "PutScheduledAction": _parameters(
+        f"{_PLACE} EndTime Schedule ScalableTargetAction ScheduledActionName StartTime Timezone"
+    ),
+}
+"""By operation of Application Auto Scaling."""

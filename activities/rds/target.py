@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from activities.rds import copies, deletion, settings, tags
+from activities.rds import copies, deletion, proxies, scaling, settings, tags
 from clients import rds as reads
 from clients.aws import AwsClients
 from errors import Refused
-from models.configuration import AssociatedRole, ClusterSettings, CustomEndpoint
+from models.configuration import AssociatedRole, ClusterSettings, CustomEndpoint, ProxyTarget
 from models.request import Target
+from models.scaling import ScalableTarget
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -50,6 +51,7 @@ class TargetCluster:
         self._target = target
         self._operation_id = operation_id
         self._rds = aws.rds(target, operation_id)
+        self._scaling = aws.scaling(target, operation_id)
         self._caller_account: str | None = None
 
     # The account
@@ -113,11 +115,16 @@ class TargetCluster:
         return reads.list_custom_endpoints(self._rds, self._target.cluster)
 
     def read_settings(self, cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) -> ClusterSettings:
-        """The settings of the cluster and its instances as they were just read, with its custom endpoints."""
+        """The settings of the cluster and its instances as they were just read, with what is around the cluster."""
         endpoints = self.list_custom_endpoints()
         arns = [endpoint["DBClusterEndpointArn"] for endpoint in endpoints if "DBClusterEndpointArn" in endpoint]
         endpoint_tags = {arn: tags.tags_of(reads.list_tags(self._rds, arn)) for arn in arns}
-        return settings.read_settings(cluster, instances, endpoints, endpoint_tags)
+        read = settings.read_settings(cluster, instances, endpoints, endpoint_tags)
+        around = {
+            "proxy_targets": proxies.read_proxy_targets(self._rds, self._target.cluster) or None,
+            "scalable_target": scaling.read_scalable_target(self._scaling, self._target.cluster),
+        }
+        return read.model_copy(update=around)
 
     def find_instances(self, identifiers: list[str]) -> list[DBInstanceTypeDef]:
         """The instances that have one of these names, in any cluster."""
@@ -190,6 +197,22 @@ class TargetCluster:
     def stop(self) -> None:
         """StopDBCluster of the target."""
         self._checked().stop_db_cluster(DBClusterIdentifier=self._target.cluster)
+
+    def register_with_proxy(self, proxy: ProxyTarget) -> str | None:
+        """RegisterDBProxyTargets, unless the target is registered; returns what it makes, or None."""
+        if proxies.is_registered(self._rds, proxy, self._target.cluster):
+            return None
+        self._checked().register_db_proxy_targets(
+            DBProxyName=proxy.proxy_name,
+            TargetGroupName=proxy.target_group_name,
+            DBClusterIdentifiers=[self._target.cluster],
+        )
+        return f"registering with the proxy {proxy.proxy_name}"
+
+    def register_scalable_target(self, configured: ScalableTarget) -> str | None:
+        """The next call that the scalable target needs; see `scaling.register_missing`."""
+        self.check_account()
+        return scaling.register_missing(self._scaling, self._target.cluster, configured)
 
     def add_tags(self, arn: str, added: Mapping[str, str]) -> None:
         """AddTagsToResource: to the target or to one of its copies."""

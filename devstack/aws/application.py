@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.model import OperationNotFoundError
 from werkzeug.wrappers import Response
 
-from devstack.aws import iam, rds, sockets
+from devstack.aws import iam, rds, scaling, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_responses import error_response, fault_response
 from devstack.aws.fault_injection import FOREIGN_ANSWERS, FaultInjector, InjectedFault
@@ -99,6 +99,8 @@ class Application:
             return Response(response.body, response.status, headers, content_type="text/xml")
         if (request.caller.service, request.operation) == ("iam", iam.SIMULATE):
             return iam.simulate(request.form)
+        if request.caller.service == scaling.SERVICE:
+            return scaling.respond(self._state, request.caller, request.operation, request.parameters)
         try:
             return self._services.respond(request.environ, request.signed_by)
         except Exception:

@@ -16,6 +16,7 @@ from devstack.aws.caller import Caller
 from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
 from devstack.aws.rds import events, lookup, requests, servers
+from devstack.aws.rds.attachments import add_blue_green_deployment
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.groups import add_default_groups
 from devstack.aws.rds.resources import Cluster, Instance, Snapshot
@@ -45,6 +46,7 @@ class Control:
             "GET /_devstack/calls": lambda _: [call.as_json() for call in self._calls],
             "DELETE /_devstack/calls": lambda _: self._calls.clear(),
             "POST /_devstack/rds/automated-snapshot": self._take_automated_snapshot,
+            "POST /_devstack/rds/blue-green-deployment": self._add_blue_green_deployment,
             "POST /_devstack/rds/quotas": self._set_quotas,
             "POST /_devstack/rds/snapshot-status": self._force_status,
             "POST /_devstack/rds/status": self._force_status,
@@ -83,6 +85,12 @@ class Control:
         add_default_groups(call.region)
         snapshot = take_automated_snapshot(call, lookup.find_cluster(call.region, body["cluster"]))
         return {"identifier": snapshot.identifier, "arn": snapshot.arn}
+
+    def _add_blue_green_deployment(self, body: Body) -> Body:
+        region = self._region_of(body["arn"])
+        call = Call("", {}, Caller(region.account, region.name, "rds"), self._state)
+        added = add_blue_green_deployment(call, lookup.find_cluster(region, body["arn"]), body["name"])
+        return {"identifier": added["BlueGreenDeploymentIdentifier"]}
 
     def _set_quotas(self, body: Body) -> Body:
         for name, limit in body.items():

@@ -70,7 +70,8 @@ class Call:
     @property
     def request_tags(self) -> dict[str, str]:
         """The tags that the call sets."""
-        return {tag["Key"]: tag.get("Value", "") for tag in self.parameters.get("Tags", [])}
+        tags = self.parameters.get("Tags", [])
+        return dict(tags) if isinstance(tags, Mapping) else {tag["Key"]: tag.get("Value", "") for tag in tags}
 
 
 def access_requests(call: Call) -> list[AccessRequest]:
@@ -128,6 +129,26 @@ def _add_role(call: Call) -> Iterator[AccessRequest]:
 def _create_endpoint(call: Call) -> Iterator[AccessRequest]:
     yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     yield from _create_with_tags(call, call.rds_arn("cluster-endpoint", call.parameters["DBClusterEndpointIdentifier"]))
+
+
+def _register_with_proxy(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.rds_arn("target-group", "prx-tg-0"))
+    for cluster in call.parameters["DBClusterIdentifiers"]:
+        yield call.request(call.rds_arn("cluster", cluster))
+
+
+def _scaling(call: Call) -> Iterator[AccessRequest]:
+    """Application Auto Scaling evaluates no narrower ARN than that of all scalable targets."""
+    arn = f"arn:aws:application-autoscaling:{call.region}:{call.account}:scalable-target/*"
+    more = {"application-autoscaling:service-namespace": (call.parameters["ServiceNamespace"],)}
+    yield call.request(arn, more=more)
+    if call.parameters.get("Tags"):
+        yield call.request(arn, "application-autoscaling:TagResource", more=more)
+    if call.parameters.get("PolicyType") == "TargetTrackingScaling":
+        # Application Auto Scaling User Guide, "Permissions required": CloudWatch, with the caller's permissions.
+        alarm = f"alarm:TargetTracking-{call.parameters['ResourceId']}-AlarmHigh-0"
+        for action in ("DescribeAlarms", "PutMetricAlarm"):
+            yield call.request(f"arn:aws:cloudwatch:{call.region}:{call.account}:{alarm}", f"cloudwatch:{action}")
 
 
 def _pass_role(call: Call, role: str, service: str) -> AccessRequest:
@@ -236,6 +257,13 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "dynamodb:BatchWriteItem": _batch,
     "dynamodb:ExecuteStatement": _partiql,
     "dynamodb:TransactWriteItems": _transaction,
+    "application-autoscaling:DescribeScalableTargets": _any_resource,
+    "application-autoscaling:DescribeScalingPolicies": _any_resource,
+    "application-autoscaling:DescribeScheduledActions": _any_resource,
+    "application-autoscaling:ListTagsForResource": _any_resource,
+    "application-autoscaling:PutScalingPolicy": _scaling,
+    "application-autoscaling:PutScheduledAction": _scaling,
+    "application-autoscaling:RegisterScalableTarget": _scaling,
     "ec2:DescribeSecurityGroups": _any_resource,
     "iam:SimulatePrincipalPolicy": _simulation,
     "rds:AddRoleToDBCluster": _add_role,
@@ -249,6 +277,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:EnableHttpEndpoint": _rds_resource("cluster", "ResourceArn"),
     "rds:ListTagsForResource": _rds_resource("", "ResourceName"),
     "rds:ModifyDBCluster": _modify_cluster,
+    "rds:RegisterDBProxyTargets": _register_with_proxy,
     "rds:RemoveTagsFromResource": _rds_resource("", "ResourceName"),
     "rds:RestoreDBClusterFromSnapshot": _restore_cluster,
     "rds:StartDBCluster": _rds_resource("cluster", "DBClusterIdentifier"),

@@ -22,7 +22,7 @@ STEP_CALLS: dict[str, tuple[str, str, int]] = {
     Step.SNAPSHOT_CHECK: ("kms", "DescribeKey", 0),
     Step.COPY_SNAPSHOT: ("rds", "CopyDBClusterSnapshot", 0),
     Step.CHECK_COPY_STATUS: ("rds", "DescribeDBClusterSnapshots", 1),
-    Step.DELETE_RDS: ("rds", "DeleteDBCluster", 0),
+    Step.DELETE_RDS: ("rds", "DeleteDBCluster", 1),
     Step.RESTORE_SNAPSHOT: ("rds", "RestoreDBClusterFromSnapshot", 0),
     Step.CHECK_RESTORE_STATUS: ("rds", "CreateDBInstance", 0),
     Step.SETUP_DB_USERS: ("secretsmanager", "GetSecretValue", 0),

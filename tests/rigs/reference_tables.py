@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from activities.rds.around import AROUND
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from audit.verify.findings import NOTES, FindingKind
 from models.request import RestoreRequest
@@ -108,7 +109,8 @@ def _nested(schema: dict[str, Any], field: dict[str, Any]) -> tuple[dict[str, An
     """The table that a field holds, if it holds one, and `[]` if it holds a list of them."""
     bare = _bare(field)
     if "items" in bare and "$ref" in bare["items"]:
-        return _definition(schema, bare["items"]["$ref"]), "[]"
+        item = _definition(schema, bare["items"]["$ref"])
+        return (item, "[]") if "properties" in item else (None, "")
     found = _definition(schema, bare["$ref"]) if "$ref" in bare else None
     return (found, "") if found and "properties" in found else (None, "")
 
@@ -151,7 +153,7 @@ def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
         return " or ".join(f"`{value}`" for value in values) if values else "table"
     match bare["type"]:
         case "array":
-            return f"list of {_items(bare['items'])}{_limits(bare)}"
+            return f"list of {_items(schema, bare['items'])}{_limits(bare)}"
         case "object":
             return f"table of texts{_limits(bare)}"
         case "integer" | "number" as kind:
@@ -162,9 +164,10 @@ def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
             return str(bare.get("format", "text"))
 
 
-def _items(items: dict[str, Any]) -> str:
+def _items(schema: dict[str, Any], items: dict[str, Any]) -> str:
     if "$ref" in items:
-        return "tables"
+        values = _definition(schema, items["$ref"]).get("enum")
+        return " or ".join(f"`{value}`" for value in values) if values else "tables"
     return "rows" if "items" in items else "texts"
 
 
@@ -186,6 +189,17 @@ def _members(table: Mapping[str, Member]) -> Callable[[str], str]:
     return written
 
 
+def _around(_: str) -> str:
+    lines = [
+        "| around the cluster | what becomes of it | in the request | by which call, or why |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.what} | {row.remains} | {f'`{row.setting}`' if row.setting else '–'} | {row.text} |" for row in AROUND
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _findings(_: str) -> str:
     lines = ["| finding | fault | meaning |", "|---|---|---|"]
     lines += [f"| `{kind}` | {'no' if kind in NOTES else 'yes'} | {kind.message} |" for kind in FindingKind]
@@ -201,6 +215,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "findings": _findings,
     "kept of a cluster": _members(CLUSTER),
     "kept of an instance": _members(INSTANCE),
+    "kept around": _around,
 }
 """What writes each block, given the block that is there."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from activities.rds import tags
@@ -12,11 +13,17 @@ WINDOW = "sat:01:00-sat:01:30"
 
 
 def create_rich_target(
-    rds: Any, name: str, source_arn: str, security_group: str, key_arn: str, advance_clock: Callable[[], None]
+    rds: Any,
+    scaling: Any,
+    name: str,
+    source_arn: str,
+    security_group: str,
+    key_arn: str,
+    advance_clock: Callable[[], None],
 ) -> None:
-    """Create the cluster `name` with two instances, roles, endpoints and everything that the tables call kept.
+    """Create the cluster `name` with two instances, roles, endpoints, a proxy and everything that the tables call kept.
 
-    `rds` is its owner's client. The subnet group `staging` must exist.
+    `rds` and `scaling` are its owner's clients, the second one of Application Auto Scaling. The subnet group `staging` must exist.
     """
     owner = [{"Key": tags.REPLACED_BY, "Value": source_arn}]
     created = rds.create_db_cluster(
@@ -88,3 +95,61 @@ def create_rich_target(
         ApplyImmediately=True,
     )
     advance_clock()
+    _add_proxy(rds, name, account)
+    add_scaling(scaling, name)
+
+
+def _add_proxy(rds: Any, name: str, account: str) -> None:
+    rds.create_db_proxy(
+        DBProxyName=f"{name}-pool",
+        EngineFamily="POSTGRESQL",
+        RoleArn=ROLE.format(account, "rds-proxy"),
+        VpcSubnetIds=["subnet-01", "subnet-02"],
+    )
+    rds.register_db_proxy_targets(DBProxyName=f"{name}-pool", DBClusterIdentifiers=[name])
+
+
+def add_scaling(scaling: Any, name: str) -> None:
+    """Register the cluster with Application Auto Scaling, with a policy of each kind and a scheduled action."""
+    place = {
+        "ServiceNamespace": "rds",
+        "ResourceId": f"cluster:{name}",
+        "ScalableDimension": "rds:cluster:ReadReplicaCount",
+    }
+    scaling.register_scalable_target(
+        **place,
+        MinCapacity=0,
+        MaxCapacity=6,
+        SuspendedState={"DynamicScalingInSuspended": True},
+        Tags={"team": "orders"},
+    )
+    scaling.put_scaling_policy(
+        **place,
+        PolicyName="busy",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 60.0,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "RDSReaderAverageCPUUtilization"},
+            "ScaleInCooldown": 600,
+            "DisableScaleIn": True,
+        },
+    )
+    scaling.put_scaling_policy(
+        **place,
+        PolicyName="crowded",
+        PolicyType="StepScaling",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
+            "Cooldown": 120,
+        },
+    )
+    scaling.put_scheduled_action(
+        **place,
+        ScheduledActionName="morning",
+        Schedule="cron(0 6 ? * MON-FRI *)",
+        Timezone="Europe/Berlin",
+        StartTime=datetime(2024, 4, 1, tzinfo=UTC),
+        EndTime=datetime(2034, 4, 1, tzinfo=UTC),
+        ScalableTargetAction={"MinCapacity": 2, "MaxCapacity": 6},
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -15,6 +16,7 @@ class ScriptedAws:
             "describe_db_engine_versions": {"DBEngineVersions": [{"DBParameterGroupFamily": "aurora-postgresql16"}]},
             "describe_db_cluster_snapshot_attributes": {"DBClusterSnapshotAttributesResult": {}},
             "describe_orderable_db_instance_options": {"OrderableDBInstanceOptions": [{}]},
+            "describe_scalable_targets": {"ScalableTargets": []},
             "describe_key": {"KeyMetadata": {"KeyState": "Enabled", "KeyManager": "CUSTOMER"}},
         } | responses
         self.instances: list[dict[str, str]] = []
@@ -29,9 +31,14 @@ class ScriptedAws:
         """See `TargetCluster`."""
         return [instance for instance in self.instances if instance["DBInstanceIdentifier"] in identifiers]
 
+    def get_paginator(self, operation: str) -> Any:
+        """One page, empty unless the test has written it."""
+        pages = [self._respond(self.responses.get(operation, {}))]
+        return SimpleNamespace(paginate=lambda **_: pages)
+
     def __getattr__(self, name: str) -> Any:
         """A client by the name of its service, or a client's method."""
-        if name in ("rds", "ec2", "kms", "secretsmanager", "sns", "sts"):
+        if name in ("rds", "ec2", "kms", "scaling", "secretsmanager", "sns", "sts"):
             return lambda *_: self
         return lambda **_: self._respond(self.responses.get(name, {}))
 

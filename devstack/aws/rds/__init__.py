@@ -15,6 +15,7 @@ from typing import NamedTuple
 from devstack.aws.caller import Caller
 from devstack.aws.rds import (  # noqa: F401 - imported for the operations that they register
     account,
+    attachments,
     cluster_changes,
     copies,
     endpoints,
@@ -22,6 +23,7 @@ from devstack.aws.rds import (  # noqa: F401 - imported for the operations that 
     global_clusters,
     instances,
     protocol,
+    proxies,
     restarts,
     restores,
     roles,

@@ -276,10 +276,21 @@ def _check_deletable(region: Region, cluster: Cluster) -> None:
             "InvalidDBClusterStateFault",
             "This cluster is a part of a global cluster, please remove it from globalcluster first",
         )
+    for attachment in region.attachments:
+        if attachment.cluster_arn == cluster.arn:
+            # AWS documents the refusal, not its text.
+            raise RdsError(
+                "InvalidDBClusterStateFault",
+                f"Cluster {cluster.identifier} cannot be deleted because of its {attachment.kind} {attachment.name}.",
+            )
 
 
 def _remove(state: RdsState, region: Region, cluster: Cluster, at: datetime, *, keep_automated: bool) -> None:
     del region.clusters[cluster.identifier]
+    for proxy in region.proxies.values():
+        # RDS-EVENT-0215
+        proxy.targets = [each for each in proxy.targets if each is not cluster]
+    region.scalable_targets.pop(f"cluster:{cluster.identifier}", None)
     if not keep_automated:
         delete_automated_snapshots(state, region, cluster)
     keys.delete_secret(state, cluster)

@@ -245,6 +245,42 @@ class GlobalCluster:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A resource of another kind that depends on a cluster, and keeps RDS from deleting it."""
+
+    kind: str
+    """In words, as RDS would name it."""
+    name: str
+    cluster_arn: str
+    tags: Tags
+    shown: dict[str, Any]
+    """The members of a response, without tags."""
+
+
+@dataclass
+class Proxy:
+    """An RDS Proxy."""
+
+    name: str
+    arn: str
+    tags: Tags
+    shown: dict[str, Any]
+    """The other members of a response."""
+    targets: list[Cluster] = field(default_factory=list)
+
+
+@dataclass
+class ScalableTarget:
+    """A cluster in Application Auto Scaling."""
+
+    shown: dict[str, Any]
+    """The members of a response."""
+    tags: Tags
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    actions: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Event:
     """One entry of DescribeEvents."""
 

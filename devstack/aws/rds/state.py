@@ -19,11 +19,14 @@ from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, ServerTasks
 from devstack.aws.durations import Durations
 from devstack.aws.rds.resources import (
+    Attachment,
     Cluster,
     Event,
     GlobalCluster,
     Instance,
     ParameterGroup,
+    Proxy,
+    ScalableTarget,
     Snapshot,
     SubnetGroup,
 )
@@ -59,6 +62,10 @@ class Region:
     cluster_parameter_groups: dict[str, ParameterGroup] = field(default_factory=dict)
     parameter_groups: dict[str, ParameterGroup] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    scalable_targets: dict[str, ScalableTarget] = field(default_factory=dict)
+    """By resource id, `cluster:NAME`."""
 
     def arn(self, kind: str, identifier: str) -> str:
         """The ARN of a resource in this region; `kind` is AWS's resource type, such as `cluster-snapshot`."""

@@ -24,7 +24,9 @@ from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning, 
 from clients.aws import WrongEndpoint
 from errors import AwsUnavailable, Refused, ResourceBusy, StepFailed, fault_of
 
-SERVICES = ("rds", "sns", "secretsmanager", "kms", "ec2")
+SERVICES = ("rds", "application-autoscaling", "sns", "secretsmanager", "kms", "ec2")
+
+KINDS_OF_SOME_REGIONS = ("BlueGreenDeployments", "DBProxies", "DBShardGroups", "Integrations")
 
 UNMODELLED = {
     # EC2's model lists no errors at all. Source: EC2 API Reference, "Error codes".
@@ -32,6 +34,7 @@ UNMODELLED = {
     ("DescribeSecurityGroups", "InvalidGroupId.Malformed"),
     # RDS answers these to any operation that has such a parameter. Source: RDS API Reference, "Common Errors".
     ("DeleteDBCluster", "InvalidParameterCombination"),
+    *((f"Describe{kind}", "InvalidAction") for kind in KINDS_OF_SOME_REGIONS),
     # A cluster snapshot's own code; the model lists only that of instance snapshots.
     ("AddTagsToResource", "DBClusterSnapshotNotFoundFault"),
 }
@@ -47,12 +50,14 @@ COMMON = {
     "AccessDenied",
     "AccessDeniedException",
     "ClientUnavailable",
+    "ConcurrentUpdateException",
     "ExpiredToken",
     "ExpiredTokenException",
     "IDPCommunicationError",
     "InternalError",
     "InternalFailure",
     "InternalServiceError",
+    "InternalServiceException",
     "InvalidClientTokenId",
     "InvalidSignatureException",
     "NotAuthorized",
@@ -129,6 +134,9 @@ def test_no_rule_is_hidden_by_an_earlier_one() -> None:
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 100 manual snapshots", "prune"),
         ("CopyDBClusterSnapshot", "SnapshotQuotaExceeded", "Cannot create more than 500 manual snapshots", "prune"),
         ("DeleteDBCluster", "InvalidDBClusterStateFault", "it still contains DB instances", "wait"),
+        ("DeleteDBCluster", "InvalidDBClusterStateFault", "DbCluster staging is in modifying state", "wait"),
+        ("DeleteDBCluster", "InvalidDBClusterStateFault", "not available with status modifying", "wait"),
+        ("DeleteDBCluster", "InvalidDBClusterStateFault", "a reason that AWS has added", "refuse"),
         ("DeleteDBCluster", "InvalidDBClusterStateFault", "This cluster is a part of a Global Cluster", "refuse"),
         ("DeleteDBCluster", "InvalidParameterCombination", "Cannot delete protected Cluster", "refuse"),
         ("DeleteDBCluster", "InvalidParameterCombination", "something else", "fail"),
@@ -161,7 +169,7 @@ def test_an_unknown_fault_with_a_server_status_is_retried(status: int) -> None:
     ("operation", "code", "message", "kind"),
     [
         ("DeleteDBCluster", "InvalidParameterCombination", "protected", Refused),
-        ("DeleteDBCluster", "InvalidDBClusterStateFault", "busy", ResourceBusy),
+        ("DeleteDBCluster", "InvalidDBClusterStateFault", "is in modifying state", ResourceBusy),
         ("CopyDBClusterSnapshot", "KMSKeyNotAccessibleFault", "", StepFailed),
         ("Publish", "AuthorizationError", "", StepFailed),
     ],

@@ -14,6 +14,8 @@ from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.activity_resources import TARGET_REGION
 
+BUSY = "DbCluster staging is in modifying state"
+UNKNOWN = "a reason that AWS has added"
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
 
 
@@ -96,7 +98,7 @@ def test_a_cluster_that_takes_the_name_during_the_intent_is_not_deleted(
 def test_an_instance_that_is_being_deleted_is_not_deleted_again(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """The second poll calls DeleteDBCluster alone."""
     step_input = rig.delete_input(snapshot, rig.make_target())
-    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message=BUSY, skip=1)
     rig.run(rig.clusters.delete_rds, step_input)
     assert set(rig.instances().values()) == {"deleting"}
     rig.clear_calls()
@@ -130,7 +132,7 @@ def test_a_target_deleted_by_someone_else_is_the_seeds_failure(rig: ActivityRig,
 def test_a_target_renamed_after_the_intent_is_kept(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """It is not gone: a user who renames it wants to keep it, and nothing more of it is deleted."""
     step_input = rig.delete_input(snapshot, rig.make_target())
-    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message=BUSY, skip=1)
     assert not rig.run(rig.clusters.delete_rds, step_input).done
     new_name = f"kept-{rig.number}"
     rig.rename_target(new_name)
@@ -170,7 +172,7 @@ DAY = timedelta(hours=24)
 def test_a_deletion_that_has_begun_is_not_stopped_by_age(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """Half a target is of no use: after the intent the age limit does not count."""
     step_input = rig.delete_input(snapshot, rig.make_target(), max_snapshot_age=DAY)
-    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message="busy")
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message=BUSY, skip=1)
     assert not rig.run(rig.clusters.delete_rds, step_input).done
     rig.advance_clock(3 * DAY)
     assert rig.poll_until_done(rig.clusters.delete_rds, step_input).details == "Deleted existing cluster"
@@ -197,6 +199,77 @@ def test_protection_switched_on_during_the_deletion_is_refused(rig: ActivityRig,
     with pytest.raises(Refused, match="Deletion protection is on"):
         delete(rig, snapshot, resource_id)
     assert rig.cluster() is not None
+
+
+@pytest.mark.parametrize("code", ["InvalidDBClusterStateFault", "AccessDenied"])
+def test_a_refusal_of_the_cluster_comes_before_its_instances_are_deleted(
+    rig: ActivityRig, snapshot: SourceSnapshot, code: str
+) -> None:
+    """DeleteDBCluster is called first: what it refuses for good, a missing permission too, strands no instance."""
+    resource_id = rig.make_target()
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code=code, message=UNKNOWN)
+    rig.clear_calls()
+    with pytest.raises((Refused, StepFailed), match=UNKNOWN) as refused:
+        delete(rig, snapshot, resource_id)
+    assert "retry" not in refused.value.message
+    assert rig.calls("DeleteDBInstance") == []
+
+
+def test_a_refusal_after_the_instances_says_what_is_left_and_how_to_go_on(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """It is waited on while an instance is being deleted, which may be what RDS means; then it ends the step."""
+    step_input = rig.delete_input(snapshot, rig.make_target())
+    fault = rig.emulator.faults.add(
+        "rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message=UNKNOWN, skip=1, count=None
+    )
+    assert not rig.run(rig.clusters.delete_rds, step_input).done
+    rig.advance_clock()
+    with pytest.raises(Refused, match=UNKNOWN) as refused:
+        rig.run(rig.clusters.delete_rds, step_input)
+    assert f"{rig.target.arn} has no instances now, but its data is still there." in refused.value.message
+    rig.emulator.faults.remove(fault)
+    assert rig.poll_until_done(rig.clusters.delete_rds, step_input).details == "Deleted existing cluster"
+
+
+def test_a_refusal_half_way_names_the_instances_that_are_left(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """The reader is being deleted when RDS refuses the writer."""
+    resource_id = rig.make_target()
+    rig.emulator.faults.add("rds", "DeleteDBInstance", "error", code="AccessDenied", message=UNKNOWN, skip=1)
+    with pytest.raises(StepFailed, match=UNKNOWN) as failed:
+        delete(rig, snapshot, resource_id)
+    assert (
+        f"has only the instances {rig.target.cluster}-1 left. When the cause is removed, retry" in failed.value.message
+    )
+
+
+def test_a_blocker_made_during_the_deletion_is_reported_with_what_is_left(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """The guards run in every poll; the target is not whole any more when they refuse."""
+    step_input = rig.delete_input(snapshot, rig.make_target())
+    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message=BUSY, skip=1)
+    assert not rig.run(rig.clusters.delete_rds, step_input).done
+    rig.rds().create_db_shard_group(
+        DBShardGroupIdentifier=f"shards-{rig.number}", DBClusterIdentifier=rig.target.cluster, MaxACU=16
+    )
+    with pytest.raises(Refused, match="has no instances now"):
+        rig.run(rig.clusters.delete_rds, step_input)
+
+
+@pytest.mark.parametrize("operation", ["DescribeIntegrations", "DescribeBlueGreenDeployments", "DescribeDBShardGroups"])
+def test_a_region_without_such_resources_is_no_obstacle(
+    rig: ActivityRig, snapshot: SourceSnapshot, operation: str
+) -> None:
+    """RDS answers InvalidAction where it does not know the operation; where the role may not ask, nothing is deleted."""
+    resource_id = rig.make_target()
+    rig.clear_calls()
+    rig.emulator.faults.add("rds", operation, "error", code="AccessDenied")
+    with pytest.raises(StepFailed, match="Access denied"):
+        delete(rig, snapshot, resource_id)
+    assert rig.calls(*DELETIONS) == []
+    rig.emulator.faults.add("rds", operation, "error", code="InvalidAction")
+    assert not delete(rig, snapshot, resource_id).done
 
 
 @pytest.mark.parametrize(

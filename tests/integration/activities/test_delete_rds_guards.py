@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from clients.aws import AwsClients
 from errors import Refused
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ActivityRig
-from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, session_of
+from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, session_of
 
 DAY = timedelta(hours=24)
 DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
@@ -82,6 +84,31 @@ def make_in_unknown_status(rig: ActivityRig) -> str:
     return resource_id
 
 
+def make_with_integration(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    rig.rds().create_integration(
+        SourceArn=rig.target.arn,
+        TargetArn=f"arn:aws:redshift:{TARGET_REGION}:{ACCOUNT}:namespace:warehouse",
+        IntegrationName=f"reports-{rig.number}",
+    )
+    return resource_id
+
+
+def make_in_blue_green_deployment(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    body = json.dumps({"arn": rig.target.arn, "name": f"upgrade-{rig.number}"}).encode()
+    with urllib.request.urlopen(f"{rig.emulator.endpoint_url}/_devstack/rds/blue-green-deployment", body):
+        return resource_id
+
+
+def make_with_shard_group(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    rig.rds().create_db_shard_group(
+        DBShardGroupIdentifier=f"shards-{rig.number}", DBClusterIdentifier=rig.target.cluster, MaxACU=16
+    )
+    return resource_id
+
+
 GUARDED = [
     (make_without_tag, "opt-in-tag", "Target has not opted in"),
     (make_with_tag_of_another_source, "opt-in-tag", "Target has not opted in"),
@@ -90,6 +117,9 @@ GUARDED = [
     (make_replica, "not-replicated", "Target is replicated"),
     (make_stopped, "deletable-status", "Target cannot be deleted now"),
     (make_in_unknown_status, "deletable-status", "Target cannot be deleted now"),
+    (make_with_integration, "zero-etl-integration", "Target has a zero-ETL integration"),
+    (make_in_blue_green_deployment, "blue-green-deployment", "Target is in a blue/green deployment"),
+    (make_with_shard_group, "shard-group", "Target has a DB shard group"),
 ]
 
 

@@ -50,7 +50,7 @@ def test_a_half_restored_cluster_is_deleted(rig: ActivityRig, restored: str) -> 
     assert (rig.cluster(), rig.instances()) == (None, {})
     assert rig.copies() == copies
     order = [call.operation for call in rig.emulator.calls]
-    assert order.index("PutItem") < order.index("DeleteDBInstance") < order.index("DeleteDBCluster")
+    assert order.index("PutItem") < min(order.index("DeleteDBInstance"), order.index("DeleteDBCluster"))
     assert rig.changes() == [
         "DeleteDBInstance staging-2",
         "DeleteDBInstance staging-1",

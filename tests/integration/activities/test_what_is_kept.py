@@ -14,11 +14,19 @@ from tests.integration.activities.test_carried_over import BARE, bare_target, de
 from tests.rigs.activities import ActivityRig
 from tests.rigs.rich_target import create_rich_target
 
+DENIED = "User is missing the following permissions: rds:DeleteDBInstance"
+
 
 def make_rich_target(rig: ActivityRig) -> None:
     """The rig's target, with every setting unusual."""
     create_rich_target(
-        rig.rds(), rig.target.cluster, rig.source.arn, rig.shared.security_group, rig.shared.key_arn, rig.advance_clock
+        rig.rds(),
+        rig.shared.owner("application-autoscaling"),
+        rig.target.cluster,
+        rig.source.arn,
+        rig.shared.security_group,
+        rig.shared.key_arn,
+        rig.advance_clock,
     )
 
 
@@ -192,3 +200,60 @@ def test_an_unencrypted_snapshot_is_restored_with_the_targets_key(rig: ActivityR
     cluster = rig.cluster()
     assert cluster is not None
     assert (cluster["StorageEncrypted"], cluster["KmsKeyId"]) == (True, rig.shared.key_arn)
+
+
+def test_what_aws_refuses_to_put_back_is_reported_and_the_step_goes_on(rig: ActivityRig) -> None:
+    """The restored cluster is complete without a proxy and without scaling; its users are not set up yet."""
+    checked = check_rich_target(rig)
+    rig.rds().delete_db_proxy(DBProxyName=f"{rig.target.cluster}-pool")
+    rig.emulator.faults.add(
+        "application-autoscaling",
+        "RegisterScalableTarget",
+        "error",
+        code="ValidationException",
+        message=DENIED,
+        count=None,
+    )
+    outcome = restore(rig, checked)
+    rig.emulator.faults.clear()
+    assert outcome.differences == (
+        f"proxy_targets is nothing, expected {checked.configuration.proxy_targets}",
+        "scalable_target is absent, expected present",
+    )
+    proxy, scaling, *changed = outcome.warnings
+    assert proxy.endswith("the restored cluster is complete without it.")
+    assert DENIED in scaling
+    assert changed == [f"Changed: {difference}" for difference in outcome.differences]
+
+
+def test_a_scalable_target_that_is_still_there_is_adopted_and_corrected(rig: ActivityRig) -> None:
+    """AWS does not say that it goes with the cluster. Tags are refused for one that exists."""
+    checked = check_rich_target(rig)
+    before = rig.shared.owner("application-autoscaling")
+    restore(rig, checked)
+    place = {
+        "ServiceNamespace": "rds",
+        "ResourceId": f"cluster:{rig.target.cluster}",
+        "ScalableDimension": "rds:cluster:ReadReplicaCount",
+    }
+    before.register_scalable_target(**place, MinCapacity=1, MaxCapacity=15)
+    before.delete_scaling_policy(**place, PolicyName="busy")
+    cluster = rig.cluster()
+    assert cluster is not None
+    given = rig.check_restore_input(cluster["DbClusterResourceId"])
+    target = rig.target.model_copy(update=BARE | {"kms_key_id": None})
+    given = given.model_copy(update={"target": target, "configuration": checked.configuration})
+    rig.clear_calls()
+    assert rig.poll_until_done(rig.restored.check_restore_status, given).differences == ()
+    changes = rig.calls("RegisterScalableTarget", "PutScalingPolicy", "PutScheduledAction")
+    assert [call.operation for call in changes] == ["RegisterScalableTarget", "PutScalingPolicy"]
+
+
+def test_a_busy_proxy_is_waited_for(rig: ActivityRig) -> None:
+    """RDS refuses while it changes the cluster, an instance or the proxy, and says so if the target is there already."""
+    checked = check_rich_target(rig)
+    codes = ("InvalidDBClusterStateFault", "InvalidDBInstanceState", "InvalidDBProxyStateFault")
+    for code in (*codes, "DBProxyTargetAlreadyRegisteredFault"):
+        rig.emulator.faults.add("rds", "RegisterDBProxyTargets", "error", code=code)
+    assert restore(rig, checked).differences == ()
+    assert len(rig.calls("RegisterDBProxyTargets")) >= len(codes) + 2

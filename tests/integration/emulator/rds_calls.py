@@ -6,6 +6,8 @@ missing.
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from typing import Any
 
 from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, START, TARGET, EmulatedAws
@@ -73,6 +75,8 @@ def call_every_member(aws: EmulatedAws) -> None:
     _instances(aws, insights)
     _restarts(aws)
     _endpoints_and_roles(aws)
+    _attachments(aws, key)
+    _proxies(aws)
     _snapshots(aws, key, insights)
     _changes(aws, key, insights)
     _global_clusters(aws)
@@ -217,6 +221,73 @@ def _endpoints_and_roles(aws: EmulatedAws) -> None:
         rds.modify_db_cluster_endpoint(DBClusterEndpointIdentifier="some", EndpointType="READER", **members)
         aws.wait()
     rds.delete_db_cluster_endpoint(DBClusterEndpointIdentifier="some")
+
+
+def _attachments(aws: EmulatedAws, key: str) -> None:
+    rds, arn = aws.client(), aws.describe_cluster()["DBClusterArn"]
+    integration = rds.create_integration(
+        SourceArn=arn,
+        TargetArn="arn:aws:redshift:eu-west-1:111122223333:namespace:warehouse",
+        IntegrationName="reports",
+        KMSKeyId=key,
+        DataFilter="include: *.*",
+        Description="reports",
+        Tags=TAGS,
+    )["IntegrationArn"]
+    rds.describe_integrations(IntegrationIdentifier=integration, MaxRecords=20, Marker="b25l")
+    rds.delete_integration(IntegrationIdentifier=integration)
+    rds.create_db_shard_group(
+        DBShardGroupIdentifier="shards",
+        DBClusterIdentifier="prod",
+        ComputeRedundancy=0,
+        MaxACU=16,
+        MinACU=2,
+        PubliclyAccessible=False,
+        Tags=TAGS,
+    )
+    rds.describe_db_shard_groups(DBShardGroupIdentifier="shards", Marker="", MaxRecords=20)
+    rds.delete_db_shard_group(DBShardGroupIdentifier="shards")
+    body = json.dumps({"arn": arn, "name": "upgrade"}).encode()
+    with urllib.request.urlopen(f"{aws.emulator.endpoint_url}/_devstack/rds/blue-green-deployment", body) as answer:
+        identifier = json.load(answer)["identifier"]
+    rds.describe_blue_green_deployments(
+        BlueGreenDeploymentIdentifier=identifier, Filters=[{"Name": "source", "Values": [arn]}], **PAGE
+    )
+
+
+def _proxies(aws: EmulatedAws) -> None:
+    rds = aws.client()
+    rds.create_db_proxy(
+        DBProxyName="pool",
+        EngineFamily="POSTGRESQL",
+        DefaultAuthScheme="NONE",
+        Auth=[
+            {
+                "Description": "application",
+                "UserName": "app",
+                "AuthScheme": "SECRETS",
+                "SecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app",
+                "IAMAuth": "DISABLED",
+                "ClientPasswordAuthType": "POSTGRES_SCRAM_SHA_256",
+            }
+        ],
+        RoleArn=ROLE,
+        VpcSubnetIds=["subnet-01", "subnet-02"],
+        VpcSecurityGroupIds=["sg-0123"],
+        RequireTLS=True,
+        IdleClientTimeout=60,
+        DebugLogging=False,
+        EndpointNetworkType="IPV4",
+        TargetConnectionNetworkType="IPV4",
+        Tags=TAGS,
+    )
+    rds.describe_db_proxies(DBProxyName="pool", **PAGE)
+    group = {"DBProxyName": "pool", "TargetGroupName": "default"}
+    rds.register_db_proxy_targets(**group, DBClusterIdentifiers=["prod"])
+    rds.describe_db_proxy_target_groups(**group)
+    rds.describe_db_proxy_targets(**group)
+    rds.deregister_db_proxy_targets(**group, DBClusterIdentifiers=["prod"])
+    rds.delete_db_proxy(DBProxyName="pool")
 
 
 def _snapshots(aws: EmulatedAws, key: str, insights: dict[str, Any]) -> None:

@@ -21,7 +21,9 @@ from tests.rigs.emulator import demo_without_databases, prepare_next_restore
 from tests.rigs.requests import request
 from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
 
+SCALING = "application-autoscaling"
 SERVICES = {
+    **dict.fromkeys(("RegisterScalableTarget", "PutScalingPolicy", "PutScheduledAction"), SCALING),
     "DescribeKey": "kms",
     "DescribeSecret": "secretsmanager",
     "GetSecretValue": "secretsmanager",
@@ -29,6 +31,7 @@ SERVICES = {
     "GetTopicAttributes": "sns",
     "Publish": "sns",
 }
+PROXY_ROLE = "arn:aws:iam::111122223333:role/proxy"
 PREREQUISITES = {
     "DescribeDBSubnetGroups",
     "DescribeDBClusterParameterGroups",
@@ -39,12 +42,29 @@ PREREQUISITES = {
     "GetTopicAttributes",
 }
 """What the preflight reads and a restore needs: its absence fails the restore."""
+SURROUNDINGS = {
+    "DescribeDBProxyTargets",
+    "PutScalingPolicy",
+    "PutScheduledAction",
+    "RegisterDBProxyTargets",
+    "RegisterScalableTarget",
+}
+"""What a restored cluster is complete without: a refusal is reported (tests/integration/activities/test_what_is_kept.py)."""
+REPORTED = [rule for rule in TABLE if rule.action is Action.FAIL and rule.operation in SURROUNDINGS]
+TRACK_CPU = {
+    "TargetValue": 60.0,
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "RDSReaderAverageCPUUtilization"},
+}
 FAILING = [
     rule
     for rule in TABLE
-    if rule.action in (Action.FAIL, Action.REFUSE) or (rule.action is Action.ABSENT and rule.operation in PREREQUISITES)
+    if rule not in REPORTED
+    and (
+        rule.action in (Action.FAIL, Action.REFUSE)
+        or (rule.action is Action.ABSENT and rule.operation in PREREQUISITES)
+    )
 ]
-PASSING = [rule for rule in TABLE if rule not in FAILING]
+PASSING = [rule for rule in TABLE if rule not in (*FAILING, *REPORTED)]
 PASSING_BY_ACTION = {
     action.value: [rule for rule in PASSING if rule.action is action]
     for action in Action
@@ -59,6 +79,9 @@ def demo() -> Iterator[DemoEnvironment]:
         family = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
         rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="tuned", **family)
         rds.create_db_parameter_group(DBParameterGroupName="tuned", **family)
+        rds.create_db_proxy(
+            DBProxyName="pool", EngineFamily="POSTGRESQL", RoleArn=PROXY_ROLE, VpcSubnetIds=["subnet-01", "subnet-02"]
+        )
         demo.client("secretsmanager").create_secret(Name="master", SecretString='{"password": "long-enough"}')
         yield demo
 
@@ -110,6 +133,13 @@ def every_prerequisite() -> RestoreRequest:
         "associated_roles": [{"role_arn": "arn:aws:iam::111122223333:role/import", "feature_name": "s3Import"}],
         "http_endpoint": True,
         "custom_endpoints": [{"identifier": "orders-analytics"}],
+        "proxy_targets": [{"proxy_name": "pool"}],
+        "scalable_target": {
+            "min_capacity": 0,
+            "max_capacity": 2,
+            "policies": [{"name": "busy", "configuration": TRACK_CPU}],
+            "scheduled_actions": [{"name": "morning", "schedule": "cron(0 6 * * ? *)", "min_capacity": 1}],
+        },
         "missing": "create",
         "when_stopped": "start",
         "after": "stop",

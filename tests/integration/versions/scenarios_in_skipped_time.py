@@ -138,7 +138,7 @@ async def removes_its_half_restored_target(rig: ScenarioRig) -> None:
 @scenario
 async def fails_to_remove_its_half_restored_target(rig: ScenarioRig) -> None:
     rig.fail_step(Step.CHECK_RESTORE_STATUS)
-    rig.refuse("rds", "DeleteDBCluster", "AccessDenied", skip=1, count=None)
+    rig.refuse("rds", "DeleteDBCluster", "AccessDenied", skip=2, count=None)
     await rig.run(quick_request(on_failure=REMOVE))
 
 

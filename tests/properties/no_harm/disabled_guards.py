@@ -37,9 +37,9 @@ from tests.properties.no_harm.scenario_run import MAX_ATTEMPTS
 from tests.properties.no_harm.strategies import ATTEMPT_NUMBERS, OTHER_ENVIRONMENTS, OWN_EARLIER, other_snapshots
 
 BOTOCORE_ATTEMPTS = 3
-DELETION_DELAYED = (TransientFault("DeleteDBCluster", "http500", 0, 9),)
+DELETION_DELAYED = (TransientFault("DeleteDBCluster", "http500", 1, 9),)
 """RDS fails the target's deletion for some attempts."""
-REMOVAL_DELAYED = (TransientFault("DeleteDBCluster", "http500", 1, 9),)
+REMOVAL_DELAYED = (TransientFault("DeleteDBCluster", "http500", 2, 9),)
 """The target's deletion succeeds, but not that of the half-restored cluster, after the trail has the intent."""
 Disable = Callable[[pytest.MonkeyPatch], None]
 Scenarios = st.SearchStrategy[Scenario]

@@ -143,7 +143,11 @@ class IamGateway(Application):
 
     def _access_denied(self, request: AwsRequest, reason: str) -> Response:
         caller = request.caller
-        code = "AccessDeniedException" if caller.service in ("dynamodb", "secretsmanager", "kms") else "AccessDenied"
+        code = (
+            "AccessDeniedException"
+            if caller.service in ("application-autoscaling", "dynamodb", "secretsmanager", "kms")
+            else "AccessDenied"
+        )
         self._calls.add(
             RecordedCall(
                 self._state.clock.now(), caller.account, caller.region, caller.service, request.operation, {}, code

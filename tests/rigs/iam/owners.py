@@ -89,6 +89,7 @@ class Owners:
         rds = deployment.owner("rds")
         create_rich_target(
             rds,
+            deployment.owner("application-autoscaling"),
             self.cluster,
             self._source_arn,
             deployment.security_group,

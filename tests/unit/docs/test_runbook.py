@@ -29,7 +29,7 @@ MESSAGES = list(raised_messages())
 WITHOUT_CURE = {"Invalid request": "it lists mistakes, and each of them says what was expected"}
 """Messages that end with something else than a cure, and why."""
 CURED = [message for message in MESSAGES if message.cure and message.short not in WITHOUT_CURE]
-SERVICES = ("rds", "ec2", "kms", "secretsmanager", "sns", "sts", "dynamodb")
+SERVICES = ("rds", "application-autoscaling", "ec2", "kms", "secretsmanager", "sns", "sts", "dynamodb")
 NO_PERMISSION_OF_ITS_OWN = {
     "sts:GetCallerIdentity",  # needs none
     "dynamodb:TransactWriteItems",  # IAM asks for the actions within: PutItem

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from botocore.session import get_session
 
+from activities.rds.around import AROUND
 from activities.rds.members import CLUSTER, INSTANCE, Fate
-from activities.rds.parameters import CALLS
+from activities.rds.parameters import CALLS, SCALING_CALLS
 from models.configuration import ClusterSettings, Instance
 from tests.unit.docs.test_runbook import called_operations
 
 RDS = get_session().get_service_model("rds")
-HELD_ELSEWHERE = {"domain_iam_role_name"}
-"""A second field for one member, DomainMemberships."""
+SCALING = get_session().get_service_model("application-autoscaling")
+HELD_ELSEWHERE = {"domain_iam_role_name", *(row.setting for row in AROUND if row.setting)}
+"""A second field for one member, DomainMemberships; and what is around the cluster."""
 
 
 @pytest.mark.parametrize(("shape", "table"), [("DBCluster", CLUSTER), ("DBInstance", INSTANCE)])
@@ -21,11 +23,11 @@ def test_every_member_that_rds_answers_has_a_row(shape: str, table: dict[str, ob
     assert set(RDS.shape_for(shape).members) == set(table)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize("operation", [*CALLS, *SCALING_CALLS])
 def test_every_parameter_of_a_call_is_sent_or_left_out_with_a_reason(operation: str) -> None:
     """A parameter that botocore knows and the table does not is one that AWS has added: decide whether to send it."""
-    call = CALLS[operation]
-    shape = RDS.operation_model(operation).input_shape
+    call = {**CALLS, **SCALING_CALLS}[operation]
+    shape = (RDS if operation in CALLS else SCALING).operation_model(operation).input_shape
     assert shape is not None
     assert set(shape.members) == call.sent | set(call.left_out)
     assert not call.sent & set(call.left_out)

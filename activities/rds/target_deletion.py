@@ -1,0 +1,93 @@
+"""Delete the target's instances and then the cluster, so that a refusal of RDS strands nothing that can be known before.
+
+RDS deletes a cluster only after its instances, and may refuse that for reasons of the cluster alone. So DeleteDBCluster
+is called first: with instances left, RDS refuses it without any effect, and a missing permission, a protection or a
+relation that RDS names shows itself before the first instance is deleted.
+Source: RDS API Reference, DeleteDBCluster: an Aurora cluster is deleted only without instances.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from activities.rds.aws_errors import action_for, pipeline_error_for
+from activities.rds.fault_table import Action
+from activities.rds.statuses import BEING_DELETED
+from activities.rds.target import TargetCluster
+from errors import PipelineError
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
+
+FINAL = (Action.FAIL, Action.REFUSE)
+MAX_LISTED = 5
+"""How many instances a message names at most."""
+
+
+def delete_target(target: TargetCluster, cluster: DBClusterTypeDef) -> None:
+    """Make the deletions that RDS accepts now, of the cluster as it was just read; the next poll makes the others.
+
+    Raises `Refused` or `StepFailed` with AWS's words and with the instances that are left, if RDS refuses for good.
+    """
+    try:
+        if _instances_left(target):
+            if _delete_cluster_unless_refused(target):
+                return
+            target.delete_members(cluster)
+        _delete_cluster_unless_refused(target)
+    except ClientError as error:
+        if action_for(error) not in FINAL:
+            raise
+        raise with_what_is_left(target, cluster, pipeline_error_for(error)) from error
+
+
+def with_what_is_left(target: TargetCluster, cluster: DBClusterTypeDef, failure: PipelineError) -> PipelineError:
+    """The failure; if instances are being deleted or gone already, it says so too, and how to go on."""
+    arn, left = cluster["DBClusterArn"], _instances_left(target)
+    members = [member["DBInstanceIdentifier"] for member in cluster.get("DBClusterMembers", [])]
+    if left and set(left) >= set(members):
+        return failure
+    state = (
+        f"has only the instances {_listed(left)} left" if left else "has no instances now, but its data is still there"
+    )
+    return failure.with_more(
+        f"{arn} {state}. When the cause is removed, retry: the deletion continues, and the restore makes the instances again."
+    )
+
+
+def _delete_cluster_unless_refused(target: TargetCluster) -> bool:
+    """Whether RDS deletes the cluster; False if it refuses for now.
+
+    A refusal that the fault table does not know is waited on as long as an instance is being deleted, which may be
+    what RDS means; without instances it is final.
+    """
+    try:
+        target.delete_cluster()
+    except ClientError as error:
+        action = action_for(error)
+        if action is Action.WAIT or (action is Action.REFUSE and _are_all_being_deleted(target)):
+            return False
+        raise
+    return True
+
+
+def _are_all_being_deleted(target: TargetCluster) -> bool:
+    """Whether the cluster has instances, all of which are being deleted."""
+    instances = target.list_instances()
+    return bool(instances) and all(instance["DBInstanceStatus"] in BEING_DELETED for instance in instances)
+
+
+def _instances_left(target: TargetCluster) -> list[str]:
+    """The names of the instances that are not being deleted."""
+    return [
+        instance["DBInstanceIdentifier"]
+        for instance in target.list_instances()
+        if instance["DBInstanceStatus"] not in BEING_DELETED
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
