@@ -61,10 +61,8 @@ class RestoredClusterActivities:
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
         instances = target.list_instances()
         waiting_for = self._advance(step_input, target, cluster)
-        around = Surroundings(waiting_for)
-        if waiting_for is None:
-            around = put_back_surroundings(target, step_input.configuration)
-            waiting_for = around.waiting_for
+        around = Surroundings(waiting_for) if waiting_for else put_back_surroundings(target, step_input.configuration)
+        waiting_for = around.waiting_for
         endpoint = None if waiting_for else _endpoint(step_input, cluster)
         if endpoint is not None:
             differences = _compare(step_input, target, cluster, around.refusals)
