@@ -91,8 +91,23 @@ class TrailSettings(BaseSettings):
         return timedelta(days=self.audit_retention_days) if self.audit_retention_days else None
 
 
-class Settings(TrailSettings):
-    """The settings that only the worker needs, besides those of the trail."""
+class PlanSettings(TrailSettings):
+    """What `plan` reads besides the trail: the operator's SQL files, if they are on this machine too."""
+
+    sql_directory: Path | None = Field(
+        default=None, description="The directory of the SQL files that requests name; not set means there are none."
+    )
+
+    @field_validator("sql_directory")
+    @classmethod
+    def _require_sql_directory(cls, directory: Path | None) -> Path | None:
+        if directory is not None and not directory.is_dir():
+            raise ValueError(f"there is no directory {directory}")
+        return directory
+
+
+class Settings(PlanSettings):
+    """The settings that only the worker needs, besides those of the trail and of a plan."""
 
     database_tls: DatabaseTls = Field(
         default=DatabaseTls.VERIFY_FULL,
@@ -105,9 +120,6 @@ class Settings(TrailSettings):
     )
     database_connect_seconds: int = Field(
         default=10, ge=2, le=60, description="How long one attempt to connect to a restored database may take."
-    )
-    sql_directory: Path | None = Field(
-        default=None, description="The directory of the SQL files that requests name; not set means there are none."
     )
     log_sql_errors: bool = Field(
         default=False,
@@ -156,13 +168,6 @@ class Settings(TrailSettings):
             given, missing = ("DEPLOYMENT_NAME", "BUILD_ID") if build_id is None else ("BUILD_ID", "DEPLOYMENT_NAME")
             raise ValueError(f"{PREFIX}{given} is set, but {PREFIX}{missing} is not; set both or neither")
         return build_id
-
-    @field_validator("sql_directory")
-    @classmethod
-    def _require_sql_directory(cls, directory: Path | None) -> Path | None:
-        if directory is not None and not directory.is_dir():
-            raise ValueError(f"there is no directory {directory}")
-        return directory
 
 
 class WrongSettings(Exception):

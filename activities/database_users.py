@@ -121,10 +121,14 @@ class DatabaseUserActivities:
         return PostgresDatabase(self._postgres, step_input.endpoint, password)
 
     def _read_passwords(self, step_input: SetupUsersInput) -> dict[str, str]:
-        return {user.name: self._password(step_input, user.secret_id) for user in step_input.users if user.secret_id}
+        return {
+            user.name: self._password(step_input, user.secret_id, user.name)
+            for user in step_input.users
+            if user.secret_id
+        }
 
-    def _password(self, step_input: SetupUsersInput, secret_id: str) -> str:
-        return read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id)
+    def _password(self, step_input: SetupUsersInput, secret_id: str, login: str | None = None) -> str:
+        return read_password(self._aws.secretsmanager(step_input.target, step_input.operation_id), secret_id, login)
 
 
 @contextmanager

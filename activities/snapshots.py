@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities.databases.sql_files import unusable_sql_files
 from activities.preflight import guards
-from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
-from activities.rds.copies import is_own, split_by_retention
+from activities.rds.copies import copies_that_make_room, is_own, split_by_retention
 from activities.rds.fault_table import Action
 from activities.rds.provenance import check_not_restored_since, check_provenance, is_origin_known
 from activities.rds.statuses import Meaning, snapshot_meaning
@@ -55,18 +52,20 @@ class SnapshotActivities:
     def snapshot_check(self, step_input: SnapshotCheckInput) -> SnapshotCheckOutcome:
         """Choose the snapshot, and check everything that would stop the restore later; change nothing.
 
-        Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot.
+        Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot. A wrong account or region is the
+        only reason if it is one: what does not exist there is its consequence.
         Run twice: the same outcome, unless someone created or deleted a snapshot in between.
         """
-        preflight = Preflight(self._aws, self._intents, step_input, now())
+        preflight = Preflight(self._aws, self._intents, step_input, now(), self._sql_directory)
+        guards.refuse_if_any(guards.find_violations(preflight.account_checks()))
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
         target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
         if target.observed:
             cluster = target.observed.cluster
             check_not_restored_since(cluster, preflight.target.operation_tag, step_input.operation_started_at)
-        files = PreflightCheck(("sql-files",), lambda: self._sql_file_violations(step_input))
-        guards.refuse_if_any(guards.find_violations([*preflight.checks(snapshot, target), files]))
+        guards.refuse_if_any(guards.find_violations(preflight.region_checks(snapshot, target)))
+        guards.refuse_if_any(guards.find_violations(preflight.checks(snapshot, target)))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
@@ -76,12 +75,6 @@ class SnapshotActivities:
             target_settings=target.settings,
             configuration=merge_configuration(step_input.target, target.settings),
         )
-
-    def _sql_file_violations(self, step_input: SnapshotCheckInput) -> Iterator[Violation]:
-        """Not part of `Preflight`, which `starter.py plan` runs too: only a worker has the directory."""
-        names = (sql_file.file for sql_file in step_input.sql_files)
-        for fault in unusable_sql_files(self._sql_directory, names):
-            yield Violation("sql-files", "SQL file not usable", fault)
 
     @step_activity(Step.COPY_SNAPSHOT)
     def copy_snapshot(self, step_input: CopySnapshotInput) -> CopySnapshotOutcome:
@@ -150,12 +143,9 @@ class SnapshotActivities:
         )
 
     def _make_room(self, step_input: CopySnapshotInput, target: TargetCluster) -> int:
-        """Prune now what archive-snapshot would prune at the end; returns how many copies that were.
-
-        Keeps the newest one, which is the last good copy until this operation's exists.
-        """
-        keep = max(step_input.archive.keep, 2)
-        _, to_prune = split_by_retention(target.list_own_copies(), step_input.snapshot.arn, keep)
+        """Prune now what archive-snapshot would prune at the end; returns how many copies that were."""
+        keep = step_input.archive.keep
+        to_prune = copies_that_make_room(target.list_own_copies(), step_input.snapshot.arn, keep)
         _prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, to_prune)
         return len(to_prune)
 

@@ -23,11 +23,11 @@ def run(args: argparse.Namespace) -> int:
     from clients.aws import AwsClients
     from commands.plan_page import page
     from models.request_file import read_request
-    from settings import TrailSettings, load_settings
+    from settings import PlanSettings, load_settings
 
-    request, settings = read_request(args.request_file), load_settings(TrailSettings)
+    request, settings = read_request(args.request_file), load_settings(PlanSettings)
     aws = AwsClients(environment=settings.environment)
     intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
-    plan = plan_restore(aws, intents, request, datetime.now(UTC))
+    plan = plan_restore(aws, intents, request, datetime.now(UTC), settings.sql_directory)
     print_result(page(plan))
     return FAILED if plan.failed_checks else FINE

@@ -30,6 +30,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.SNAPSHOT_CHECK, "Restored by this operation"),
         (Step.SNAPSHOT_CHECK, "Restored since this operation began"),
         (Step.SNAPSHOT_CHECK, "Cluster not found"),
+        (Step.SNAPSHOT_CHECK, "Wrong AWS region"),
         (Step.SNAPSHOT_CHECK, "Settings missing"),
         (Step.SNAPSHOT_CHECK, "Serverless scaling needed"),
         (Step.SNAPSHOT_CHECK, "Scaling policy not valid"),

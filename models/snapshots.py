@@ -41,6 +41,9 @@ class SnapshotCheckInput(StepInput):
     users: tuple[DatabaseUser, ...]
     sql_files: tuple[SqlFile, ...] = ()
     notification: Notification
+    archive: Archive = Field(
+        default=Archive(), description="How many copies stay: copies that may be removed make room in a quota."
+    )
     copy_needed: bool
     operation_started_at: AwareDatetime | None = Field(
         default=None,

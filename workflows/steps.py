@@ -46,6 +46,7 @@ def snapshot_check_input(
         users=request.users,
         sql_files=request.sql_files,
         notification=request.notification,
+        archive=request.archive,
         copy_needed=request.copy_needed,
         operation_started_at=operation_started_at,
     )

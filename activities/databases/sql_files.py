@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from activities.databases.sql_errors import OperatorSql
+from activities.databases.sql_traps import find_traps
 from errors import StepFailed
 from models.users import SqlFile
 
@@ -18,6 +19,8 @@ The cluster is identified by its resource id, which no other cluster ever has: a
 operation that restored its source and had the same number.
 """
 
+MAX_LISTED = 3
+"""How many traps of a file are listed."""
 MAX_BYTES = 10_000_000
 """Of a file. MySQL accepts at most max_allowed_packet at once, and PyMySQL sends at most 16 MiB."""
 
@@ -48,6 +51,19 @@ def unusable_sql_files(directory: Path | None, names: Iterable[str]) -> list[str
         except ValueError as error:
             reasons.append(str(error))
     return reasons
+
+
+def find_traps_in_files(directory: Path | None, engine: str, names: Iterable[str]) -> Iterator[str]:
+    """One sentence for each file that cannot run on the engine, with its lines. A file that cannot be read is left out."""
+    for name in dict.fromkeys(names):
+        try:
+            content = _read(directory, name)
+        except ValueError:
+            continue
+        traps = [f"{trap.what} (line {trap.line})" for trap in find_traps(engine, content.decode("utf-8-sig"))]
+        if traps:
+            more = f"; and {len(traps) - MAX_LISTED} more" if len(traps) > MAX_LISTED else ""
+            yield f"{name} has {'; '.join(traps[:MAX_LISTED])}{more}"
 
 
 def read_sql_file(directory: Path | None, sql_file: SqlFile) -> SqlScript:

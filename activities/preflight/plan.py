@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from activities.preflight import guards
 from activities.preflight.carry_over import CarryOver, describe_carry_over
 from activities.preflight.guards import NotChecked, PreflightCheck, Violation
+from activities.preflight.planned_settings import Setting, planned_settings
 from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import split_by_retention
@@ -24,9 +26,8 @@ from activities.rds.provenance import provenance_mismatch
 from activities.step import Intents
 from clients.aws import AwsClients
 from errors import PipelineError, TrailUnavailable, Transient
-from models.configuration import REQUIRED, ClusterSettings, merge_settings
 from models.identifiers import copy_identifier, partition
-from models.request import RestoreRequest, Target
+from models.request import RestoreRequest
 from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
 from models.steps import Step
 
@@ -46,10 +47,16 @@ NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "instance-class",
     "serverless-scaling",
     "kms-key",
+    "snapshot-key-state",
     "engine-version",
+    "log-types",
+    "sql-syntax",
 }
 """The rules that cannot be checked without the snapshot if the source cluster, whose engine and key it has, is gone too."""
 NO_SNAPSHOT = "there is no source snapshot"
+NO_FILES = "only the worker has the SQL files; set AURORA_RESTORE_SQL_DIRECTORY to check them here"
+WRONG_ACCOUNT = "the credentials are not those of the request's accounts"
+WRONG_REGION = "the target's region is wrong"
 
 Answer = TypeVar("Answer")
 
@@ -70,16 +77,6 @@ class CheckResult:
     status: CheckStatus = CheckStatus.PASSED
     message: str = ""
     """Of a failed check: what is wrong, what is expected, what to do. Of a skipped check: the reason."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting of the restored cluster; the value None means that RDS chooses it."""
-
-    name: str
-    value: object
-    origin: str
-    """Where the value comes from, in words."""
 
 
 @dataclass
@@ -108,18 +105,21 @@ class Plan:
         return [result for result in self.results if result.status is CheckStatus.FAILED]
 
 
-def plan_restore(aws: AwsClients, intents: Intents, request: RestoreRequest, at: datetime) -> Plan:
+def plan_restore(
+    aws: AwsClients, intents: Intents, request: RestoreRequest, at: datetime, sql_directory: Path | None = None
+) -> Plan:
     """Run every check for a restore that starts at the time `at` (aware).
 
+    Without the directory of the operator's SQL files, which a worker has, these are not checked.
     Raises `Transient` or a `BotoCoreError` if AWS is unavailable: then there is no plan.
     """
-    return _Planner(aws, intents, Plan(request, at)).run()
+    return _Planner(aws, intents, Plan(request, at), sql_directory).run()
 
 
 class _Planner:
     """Fills in a plan, in the order of the restore's steps."""
 
-    def __init__(self, aws: AwsClients, intents: Intents, plan: Plan) -> None:
+    def __init__(self, aws: AwsClients, intents: Intents, plan: Plan, sql_directory: Path | None) -> None:
         request = plan.request
         self._intents = intents
         self._plan = plan
@@ -129,13 +129,20 @@ class _Planner:
             source=request.source,
             target=request.target,
             users=request.users,
+            sql_files=request.sql_files,
             notification=request.notification,
+            archive=request.archive,
             copy_needed=request.copy_needed,
         )
-        self._preflight = Preflight(aws, intents, self._step_input, plan.at)
+        self._has_files = sql_directory is not None or not request.sql_files
+        self._preflight = Preflight(aws, intents, self._step_input, plan.at, sql_directory)
 
     def run(self) -> Plan:
         plan = self._plan
+        self._run_checks(self._preflight.account_checks())
+        if plan.failed_checks:
+            self._skip_all(WRONG_ACCOUNT)
+            return plan
         plan.snapshot = self._attempt("snapshot", self._preflight.select_snapshot)
         self._pass_unless_failed("snapshot")
         source = self._attempt("source-cluster", self._preflight.find_source_cluster)
@@ -150,9 +157,15 @@ class _Planner:
                 plan.request, target.observed.cluster, target.instances, target.settings
             )
         else:
-            plan.settings = _settings(plan.request.target, target)
+            plan.settings = planned_settings(plan.request.target, target)
+        snapshot = plan.snapshot or _snapshot_of_now(source, self._step_input)
+        if plan.target is not None:
+            self._run_checks(self._preflight.region_checks(snapshot, target))
+        if "target-region" in {result.rule for result in plan.failed_checks}:
+            self._skip_all(WRONG_REGION)
+            return plan
         self._check_target(target)
-        self._check_restore(source, target)
+        self._check_restore(source, snapshot, target)
         if plan.snapshot is None:
             self._skip(["copy-source"], NO_SNAPSHOT)
         else:
@@ -208,17 +221,29 @@ class _Planner:
                 guards.GUARDS, "there is no cluster to delete" if is_absent else "AWS did not describe the target"
             )
 
-    def _check_restore(self, source: DBClusterTypeDef | None, target: ExistingTarget) -> None:
-        """Without a snapshot, the checks assume one that is taken of the source cluster now."""
-        snapshot = self._plan.snapshot or _snapshot_of_now(source, self._step_input)
+    def _skip_all(self, reason: str) -> None:
+        """Skip every check but that of the trail: what they would say follows from the one that failed."""
+        self._run_checks([PreflightCheck(("trail",), self._check_trail)])
+        done = {result.rule for result in self._plan.results}
+        snapshot, target = _snapshot_of_now(None, self._step_input), ExistingTarget()
+        listed = [rule for check in self._preflight.checks(snapshot, target) for rule in check.rules]
+        rules = dict.fromkeys(["snapshot", *guards.GUARDS, *listed, "copy-source"])
+        self._skip([rule for rule in rules if rule not in done], reason)
+
+    def _check_restore(self, source: DBClusterTypeDef | None, snapshot: SourceSnapshot, target: ExistingTarget) -> None:
+        """Without a snapshot, the checks assume one that is taken of the source cluster now: `snapshot`."""
         unknown: frozenset[str] = frozenset()
         if self._plan.snapshot is None:
             unknown = NEEDS_SNAPSHOT if source else NEEDS_SNAPSHOT_OR_SOURCE
-        checks = self._preflight.restore_checks(snapshot, target)
-        self._run_checks(check for check in checks if unknown.isdisjoint(check.rules))
-        for check in checks:
-            if not unknown.isdisjoint(check.rules):
-                self._skip(check.rules, NO_SNAPSHOT)
+        reasons = dict.fromkeys(unknown, NO_SNAPSHOT)
+        if not self._has_files:
+            reasons |= dict.fromkeys(("sql-files", "sql-syntax"), NO_FILES)
+        for check in self._preflight.restore_checks(snapshot, target):
+            reason = next((reasons[rule] for rule in check.rules if rule in reasons), None)
+            if reason is None:
+                self._run_checks([check])
+            else:
+                self._skip(check.rules, reason)
 
     def _check_copy(self, snapshot: SourceSnapshot) -> Iterator[Violation]:
         plan, target = self._plan, self._plan.request.target
@@ -273,19 +298,3 @@ def _snapshot_of_now(source: DBClusterTypeDef | None, step_input: SnapshotCheckI
         kms_key_id=cluster.get("KmsKeyId"),
         cluster_resource_id=cluster.get("DbClusterResourceId"),
     )
-
-
-def _settings(requested: Target, target: ExistingTarget) -> list[Setting]:
-    chosen = merge_settings(requested, target.settings)
-    return [
-        Setting(name, getattr(chosen, name), _origin(name, requested, target)) for name in ClusterSettings.model_fields
-    ]
-
-
-def _origin(name: str, requested: Target, target: ExistingTarget) -> str:
-    if getattr(requested, name) is not None:
-        return "from the request"
-    if getattr(target.settings, name, None) is not None:
-        is_live = target.observed and getattr(target.live_settings, name, None) == getattr(target.settings, name)
-        return "from the live target" if is_live else "from the trail's record of the deleted target"
-    return "missing" if name in REQUIRED else "RDS default"

@@ -8,20 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
 from activities.preflight.accesses import RestoreAccesses
 from activities.preflight.blockers import blocker_checks
+from activities.preflight.context import RestoreContext
 from activities.preflight.earlier_settings import complete_settings, restored_by
 from activities.preflight.guards import NotChecked, ObservedTarget, PreflightCheck, Violation
 from activities.preflight.permissions import PERMISSIONS, find_missing_permissions
-from activities.preflight.prerequisites import Prerequisites
+from activities.preflight.prerequisites import prerequisite_checks
+from activities.preflight.quotas import Freed
+from activities.preflight.region import region_checks
 from activities.preflight.restorable import RESTORABLE, find_what_cannot_come_back
 from activities.preflight.selection import select_snapshot
 from activities.preflight.sharing import Sharing
+from activities.preflight.sql_files import sql_file_checks
 from activities.preflight.witnesses import describe_witnesses
-from activities.rds.target import TargetCluster
+from activities.rds.target import TargetCluster, describe_wrong_account
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_cluster
@@ -50,6 +55,11 @@ class ExistingTarget:
     """Set if the cluster is missing and the request does not allow that."""
 
     @property
+    def is_in_the_trail(self) -> bool:
+        """Whether it is gone because an earlier operation deleted it."""
+        return self.observed is None and self.settings is not None
+
+    @property
     def resource_id(self) -> str | None:
         """Of the cluster that the restore would delete; None without a cluster."""
         return self.observed.cluster["DbClusterResourceId"] if self.observed else None
@@ -58,8 +68,19 @@ class ExistingTarget:
 class Preflight:
     """Reads source and target, and lists the checks. Errors of botocore pass through."""
 
-    def __init__(self, aws: AwsClients, intents: Intents, step_input: SnapshotCheckInput, at: datetime) -> None:
-        """`at` (aware) is when the restore starts: the snapshot's age and the dates in names count from it."""
+    def __init__(
+        self,
+        aws: AwsClients,
+        intents: Intents,
+        step_input: SnapshotCheckInput,
+        at: datetime,
+        sql_directory: Path | None = None,
+    ) -> None:
+        """`at` (aware) is when the restore starts: the snapshot's age and the dates in names count from it.
+
+        `sql_directory` has the operator's SQL files.
+        """
+        self._sql_directory = sql_directory
         self.target = TargetCluster(aws, step_input.target, step_input.operation_id)
         self._aws = aws
         self._intents = intents
@@ -120,10 +141,21 @@ class Preflight:
         """All checks of this snapshot and this target."""
         return [*self.target_checks(target), *self.restore_checks(snapshot, target)]
 
-    def target_checks(self, target: ExistingTarget) -> list[PreflightCheck]:
-        """Whether the credentials are right and the target may be deleted."""
+    def account_checks(self) -> list[PreflightCheck]:
+        """Whether the credentials are right. They come first: with wrong ones nothing of the request seems to exist."""
         return [
             PreflightCheck(("source-account",), self._check_source_account),
+            PreflightCheck(("target-account",), self._check_target_account),
+        ]
+
+    def region_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
+        """Whether the target's region is right. They come before `checks`, which name each resource that is not there."""
+        is_elsewhere = target.observed is None and not target.is_in_the_trail
+        return region_checks(self._context(snapshot, target)) if is_elsewhere else []
+
+    def target_checks(self, target: ExistingTarget) -> list[PreflightCheck]:
+        """Whether the target exists and may be deleted."""
+        return [
             PreflightCheck(("target-exists",), lambda: [target.violation] if target.violation else []),
             *(self._observed_checks(target.observed) if target.observed else []),
         ]
@@ -136,13 +168,22 @@ class Preflight:
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
-        settings = merge_settings(step_input.target, target.settings)
+        freed = Freed(clusters=1 if target.observed else 0, instances=len(target.instances))
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
-            *Prerequisites(self._aws, self.target, step_input, snapshot, settings).checks(),
+            *prerequisite_checks(self._context(snapshot, target), freed),
+            *sql_file_checks(self._sql_directory, step_input.sql_files, snapshot.engine),
             PreflightCheck((PERMISSIONS,), lambda: self._check_permissions(snapshot, target)),
         ]
+
+    def _context(self, snapshot: SourceSnapshot, target: ExistingTarget) -> RestoreContext:
+        settings = merge_settings(self._step_input.target, target.settings)
+        return RestoreContext(self._aws, self.target, self._step_input, snapshot, settings)
+
+    def _check_target_account(self) -> Iterator[Violation]:
+        if wrong := describe_wrong_account(self._step_input.target, self.target.caller_account()):
+            yield Violation("target-account", "Wrong AWS account", wrong)
 
     def _check_source_account(self) -> Iterator[Violation]:
         source = self._step_input.source

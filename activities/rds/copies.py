@@ -63,6 +63,14 @@ def split_by_retention(
     return [copy_in_use, *others[: keep - 1]], others[keep - 1 :]
 
 
+def copies_that_make_room(copies: list[DBClusterSnapshotTypeDef], copy_in_use: str, keep: int) -> list[str]:
+    """The ARNs of the copies that copy-snapshot may prune if the snapshot quota is used up.
+
+    Keeps the newest one, which is the last good copy until this operation's exists.
+    """
+    return split_by_retention(copies, copy_in_use, max(keep, 2))[1]
+
+
 def _age_key(copy: DBClusterSnapshotTypeDef) -> tuple[bool, str]:
     """Sorts newest last; a failed copy sorts before any good one, so that it takes no place of a good one."""
     created = copy.get("SnapshotCreateTime")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from models.request import Location
+
 
 class ScriptedAws:
     """Every client of `AwsClients` at once, and a `TargetCluster`; a describing call finds an existing resource."""
@@ -12,15 +14,24 @@ class ScriptedAws:
     def __init__(self, account: str, **responses: Any) -> None:
         """`responses` by the name of a client's method; one that is an exception is raised."""
         self.responses: dict[str, Any] = {
-            "get_caller_identity": {"Account": account},
             "describe_db_engine_versions": {"DBEngineVersions": [{"DBParameterGroupFamily": "aurora-postgresql16"}]},
+            "describe_db_subnet_groups": {"DBSubnetGroups": [{}]},
+            "describe_security_groups": {"SecurityGroups": [{}]},
             "describe_db_cluster_snapshot_attributes": {"DBClusterSnapshotAttributesResult": {}},
             "describe_orderable_db_instance_options": {"OrderableDBInstanceOptions": [{}]},
             "describe_scalable_targets": {"ScalableTargets": []},
-            "describe_key": {"KeyMetadata": {"KeyState": "Enabled", "KeyManager": "CUSTOMER"}},
+            "describe_key": {"KeyMetadata": {"KeyId": "-", "KeyState": "Enabled", "KeyManager": "CUSTOMER"}},
         } | responses
+        self.accounts = [account]
+        """Those whose credentials exist; for any other one the first answers."""
         self.instances: list[dict[str, str]] = []
         """What `find_instances` finds."""
+
+    def sts(self, location: Location, _: str) -> ScriptedAws:
+        """STS with the credentials for this location."""
+        account = location.account_id if location.account_id in self.accounts else self.accounts[0]
+        self.responses["get_caller_identity"] = {"Account": account}
+        return self
 
     @property
     def reader(self) -> ScriptedAws:
@@ -38,7 +49,7 @@ class ScriptedAws:
 
     def __getattr__(self, name: str) -> Any:
         """A client by the name of its service, or a client's method."""
-        if name in ("rds", "ec2", "kms", "scaling", "secretsmanager", "sns", "sts"):
+        if name in ("rds", "ec2", "kms", "scaling", "secretsmanager", "sns"):
             return lambda *_: self
         return lambda **_: self._respond(self.responses.get(name, {}))
 

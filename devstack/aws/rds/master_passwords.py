@@ -35,12 +35,12 @@ def check_master(parameters: Mapping[str, Any]) -> None:
 
 
 def check(password: str | None) -> None:
-    """Raise RdsError unless the password has 8 to 41 printable ASCII characters, without slash, quote and at sign."""
-    if password is not None and not re.fullmatch(r"[!#-.0-?A-~ ]{8,41}", password):
+    """Raise RdsError unless the password has 8 to 41 printable ASCII characters, without / @ " and space."""
+    if password is not None and not re.fullmatch(r"[!#-.0-?A-~]{8,41}", password):
         raise RdsError(
             "InvalidParameterValue",
             "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. "
-            "Only printable ASCII characters besides '/', '@', '\"' may be used.",
+            "Only printable ASCII characters besides '/', '@', '\"', ' ' may be used.",
         )
 
 

@@ -11,12 +11,16 @@ from clients.aws import AwsClients
 from errors import Refused
 from models.users import SqlFile
 from tests.rigs.activities import ActivityRig
-from tests.rigs.activity_resources import OTHER_ACCOUNT, session_of
+from tests.rigs.activity_resources import OTHER_ACCOUNT, SUBNET_GROUP, owner, session_of
 
 
 @pytest.fixture
 def cross_account(rig: ActivityRig) -> ActivityRig:
-    """A source and its snapshot, and a request whose target is in another account."""
+    """A source and its snapshot, and a subnet group for a target in another account."""
+    rds = owner(rig.emulator, "rds", OTHER_ACCOUNT, rig.target.region)
+    if SUBNET_GROUP not in {group["DBSubnetGroupName"] for group in rds.describe_db_subnet_groups()["DBSubnetGroups"]}:
+        subnets = ["subnet-1", "subnet-2"]
+        rds.create_db_subnet_group(DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="-", SubnetIds=subnets)
     rig.make_source()
     rig.make_snapshot()
     return rig
@@ -25,7 +29,8 @@ def cross_account(rig: ActivityRig) -> ActivityRig:
 def reasons(rig: ActivityRig, identifier: str, account: str = OTHER_ACCOUNT) -> str:
     selector = rig.source.snapshot.model_copy(update={"identifier": identifier})
     source = rig.source.model_copy(update={"snapshot": selector})
-    target = rig.target.model_copy(update={"account_id": account, "missing": "create"})
+    role = f"arn:aws:iam::{account}:role/target"
+    target = rig.target.model_copy(update={"account_id": account, "role_arn": role, "missing": "create"})
     with pytest.raises(Refused) as refused:
         rig.run(rig.snapshots.snapshot_check, rig.check_input(source=source, target=target))
     return refused.value.message

@@ -198,11 +198,10 @@ def test_a_missing_topic_is_refused(rig: ActivityRig, missing: str) -> None:
     assert missing_topic in text
 
 
-def test_the_values_of_secrets_are_not_read(rig: ActivityRig) -> None:
-    """The check asks whether a secret exists, without reading it."""
+def test_each_secret_is_described_and_read_once_for_each_use(rig: ActivityRig) -> None:
+    """The check reads what the later steps read."""
     make_source_and_target(rig)
     secret = rig.make_secret("app", '{"password": "x"}')
     rig.clear_calls()
     check(rig, users=(DatabaseUser(name="app", secret_id=secret),))
-    assert rig.calls("GetSecretValue") == []
-    assert len(rig.calls("DescribeSecret")) == 1
+    assert [len(rig.calls(operation)) for operation in ("DescribeSecret", "GetSecretValue")] == [1, 1]

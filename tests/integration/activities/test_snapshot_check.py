@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -163,24 +164,28 @@ def test_a_missing_target_is_refused_unless_the_request_allows_it(rig: ActivityR
     assert check(rig, target=first_restore).target_resource_id is None
 
 
-def test_credentials_of_another_account_are_refused(rig: ActivityRig) -> None:
-    """For source and target, together with every other reason."""
+@pytest.mark.parametrize("wrong", [("source",), ("target",), ("source", "target")])
+def test_a_wrong_account_is_the_only_reason(rig: ActivityRig, wrong: tuple[str, ...]) -> None:
+    """Neither the opt-in tag nor an ARN that differs for that reason; and nothing else is read."""
     rig.make_source()
     rig.make_target()
     make_automated_snapshot(rig)
-    rig.source = rig.source.model_copy(update={"account_id": OTHER_ACCOUNT})
+    for name in wrong:
+        setattr(rig, name, getattr(rig, name).model_copy(update={"account_id": OTHER_ACCOUNT}))
+    step_input = rig.check_input()
+    rig.clear_calls()
     with pytest.raises(Refused) as refused:
-        check(rig)
-    assert "[source-account]" in refused.value.fault.message
-    assert "[opt-in-tag]" in refused.value.fault.message
-    rig.target = rig.target.model_copy(update={"account_id": OTHER_ACCOUNT})
-    with pytest.raises(Refused, match=r"(?s)\[target-account\].*\[target-arn\]"):
-        check(rig)
+        rig.run(rig.snapshots.snapshot_check, step_input)
+    rules = re.findall(r"^\[([a-z-]+)\]", refused.value.fault.message, re.MULTILINE)
+    assert rules == [f"{name}-account" for name in wrong]
+    assert {call.operation for call in rig.emulator.calls} == {"GetCallerIdentity"}
 
 
-def test_credentials_of_another_account_find_no_snapshot(rig: ActivityRig) -> None:
-    """The restore ends there."""
+def test_credentials_of_another_account_are_the_only_reason(rig: ActivityRig) -> None:
+    """There is no snapshot in that account, nor anything else of the request."""
     rig.make_source()
     make_automated_snapshot(rig)
     rig.aws = AwsClients(session_of(OTHER_ACCOUNT))
-    assert failure(rig).fault.short == "Snapshot not found"
+    with pytest.raises(Refused) as refused:
+        check(rig)
+    assert refused.value.fault.short == "Wrong AWS account (and 1 more)"

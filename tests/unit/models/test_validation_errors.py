@@ -95,6 +95,10 @@ def describe(**changes: Any) -> list[str]:
             "target.vpc_security_group_ids: list at least one vpc security group id",
         ),
         (
+            {"target": {"vpc_security_group_ids": ["default"]}},
+            "target.vpc_security_group_ids.0: must be a security group id such as sg-0123456789abcdef0",
+        ),
+        (
             {"target": {"instances": [{"instance_class": "db.r6g.large", "clas": ""}]}},
             "target.instances.0.clas: unknown field",
         ),

@@ -140,6 +140,7 @@ def test_every_check_passes(rig: Rig) -> None:
 
 def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: Rig) -> None:
     """Neither engine nor encryption is known, so that nothing about them is right or wrong."""
+    rig.aws.accounts.append(OTHER_ACCOUNT)
     rig.snapshot, rig.source = StepFailed("Snapshot not found", "-"), None
     plan = rig.plan(account_id=OTHER_ACCOUNT)
     assert set(rules(plan, CheckStatus.SKIPPED)) == {
@@ -151,7 +152,10 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
         "instance-class",
         "serverless-scaling",
         "kms-key",
+        "snapshot-key-state",
         "engine-version",
+        "log-types",
+        "sql-syntax",
         "copy-source",
         "permissions",
     }
@@ -159,9 +163,10 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
 
 def test_without_a_snapshot_the_source_cluster_is_read_instead(rig: Rig) -> None:
     """Only the snapshot's own properties are skipped; the missing key is reported."""
+    rig.aws.accounts.append(OTHER_ACCOUNT)
     rig.snapshot = StepFailed("Snapshot not found", "-")
     plan = rig.plan(account_id=OTHER_ACCOUNT, kms_key_id=None)
-    assert rules(plan, CheckStatus.SKIPPED) == ["permissions", "snapshot-type", "snapshot-share", "copy-source"]
+    assert rules(plan, CheckStatus.SKIPPED) == ["snapshot-type", "snapshot-share", "permissions", "copy-source"]
     assert "kms-key" in rules(plan, CheckStatus.FAILED)
 
 
@@ -265,5 +270,6 @@ def test_an_unavailable_trail_fails_its_check(rig: Rig) -> None:
 
 def test_the_rules_that_need_a_snapshot_exist(rig: Rig) -> None:
     """A rule that is renamed in its check alone would no longer be skipped."""
+    rig.aws.accounts.append(OTHER_ACCOUNT)
     plan = rig.plan(account_id=OTHER_ACCOUNT)
     assert planning.NEEDS_SNAPSHOT < planning.NEEDS_SNAPSHOT_OR_SOURCE < {result.rule for result in plan.results}

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from activities.preflight.guards import ObservedTarget
-from activities.preflight.plan import CheckResult, CheckStatus, Plan, Setting
+from activities.preflight.plan import CheckResult, CheckStatus, Plan
+from activities.preflight.planned_settings import Setting
 from activities.preflight.preflight import ExistingTarget
 from commands.plan_page import page, verdict
 from models.configuration import Instance, ServerlessV2Scaling

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from activities.preflight.context import RestoreContext
 from activities.preflight.guards import find_violations
-from activities.preflight.prerequisites import Prerequisites
+from activities.preflight.prerequisites import prerequisite_checks
+from activities.preflight.quotas import Freed
 from activities.preflight.sharing import Sharing
 from models.configuration import ClusterSettings, Instance, merge_settings
 from models.request import Notification, Source, Target
@@ -45,8 +47,9 @@ def violations(aws: ScriptedAws, settings: ClusterSettings | None = None, **targ
     """The rules and the messages of every violated prerequisite."""
     clients: Any = aws
     asked = step_input(**target)
-    checks = Prerequisites(clients, clients, asked, SNAPSHOT, merge_settings(asked.target, settings)).checks()
-    return [(violation.rule, violation.message) for violation in find_violations(checks)]
+    context = RestoreContext(clients, clients, asked, SNAPSHOT, merge_settings(asked.target, settings))
+    found = find_violations(prerequisite_checks(context, Freed(clusters=1, instances=1)))
+    return [(violation.rule, violation.message) for violation in found]
 
 
 def instances(*groups: str | None, instance_class: str = "db.r6g.large") -> ClusterSettings:
@@ -63,10 +66,17 @@ def test_existing_resources_pass() -> None:
 @pytest.mark.parametrize("state", ["Disabled", "PendingDeletion", "PendingImport", "Unavailable"])
 def test_a_key_must_be_enabled(state: str) -> None:
     """In every other state AWS refuses to use it."""
-    aws = ScriptedAws(ACCOUNT, describe_key={"KeyMetadata": {"KeyState": state}})
-    [(rule, message)] = violations(aws)
-    assert rule == "kms-key"
-    assert f"is {state}, expected Enabled" in message
+    aws = ScriptedAws(ACCOUNT, describe_key={"KeyMetadata": {"KeyId": "-", "KeyState": state}})
+    found = violations(aws)
+    assert [rule for rule, _ in found] == ["kms-key", "snapshot-key-state"]
+    assert all(f"is {state}, expected Enabled" in message for _, message in found)
+
+
+def test_one_key_for_both_is_one_violation() -> None:
+    """In one region the target has the snapshot's key most often."""
+    metadata = {"KeyId": "-", "Arn": SNAPSHOT.kms_key_id, "KeyState": "Disabled"}
+    aws = ScriptedAws(ACCOUNT, describe_key={"KeyMetadata": metadata})
+    assert [rule for rule, _ in violations(aws)] == ["kms-key"]
 
 
 @pytest.mark.parametrize("kind", ["cluster", "instance"])

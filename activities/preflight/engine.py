@@ -1,0 +1,100 @@
+"""What depends on the snapshot's engine version: whether RDS offers it, parameter groups, log types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from activities.preflight.context import RestoreContext, known
+from activities.preflight.guards import PreflightCheck, Violation
+from limits import MAX_QUOTED, join_names
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBEngineVersionTypeDef
+
+
+class EngineChecks:
+    """Checked in the target's account and region."""
+
+    def __init__(self, context: RestoreContext) -> None:
+        """`context` is the planned restore."""
+        self._context = context
+        self._settings = context.settings
+        self._version = f"{context.snapshot.engine} {context.version}"
+
+    def checks(self) -> list[PreflightCheck]:
+        """One check for each kind of resource."""
+        return [
+            PreflightCheck(("engine-version",), self._check_engine_version),
+            PreflightCheck(("parameter-group", "parameter-group-family"), self._check_parameter_groups),
+            PreflightCheck(("log-types",), self._check_log_types),
+        ]
+
+    def _check_engine_version(self) -> Iterator[Violation]:
+        context, region = self._context, self._context.step_input.target.region
+        engine, own = context.snapshot.engine, context.snapshot.engine_version
+        upgrades = self._upgrades() if context.version != own else []
+        if context.version not in (own, *upgrades):
+            yield Violation(
+                "engine-version",
+                "Engine version not available",
+                f"target.engine_version is {context.version}, but RDS upgrades {engine} {own}, the "
+                f"snapshot's version, to {join_names(upgrades, MAX_QUOTED) or 'no other'} in {region}. Correct it.",
+            )
+        elif not context.offered_versions:
+            yield Violation(
+                "engine-version",
+                "Engine version not available",
+                f"RDS does not offer {engine} {context.version} in {region}. Upgrade the source, or set "
+                f"target.engine_version to one that RDS upgrades it to: {join_names(self._upgrades(), MAX_QUOTED) or 'none'}.",
+            )
+
+    def _upgrades(self) -> list[str]:
+        """The versions that RDS upgrades the snapshot's to, also if RDS no longer offers that one."""
+        snapshot = self._context.snapshot
+        versions = self._context.target.reader.describe_db_engine_versions(
+            Engine=snapshot.engine, EngineVersion=snapshot.engine_version, IncludeAll=True
+        )["DBEngineVersions"]
+        upgrades = [upgrade for offered in versions for upgrade in offered.get("ValidUpgradeTarget", [])]
+        return [upgrade["EngineVersion"] for upgrade in upgrades if "EngineVersion" in upgrade]
+
+    def _check_parameter_groups(self) -> Iterator[Violation]:
+        if name := self._settings.db_cluster_parameter_group_name:
+            families = self._context.cluster_group_families(name)
+            yield from self._check_parameter_group("DB cluster parameter group", name, families)
+        for name in dict.fromkeys(instance.db_parameter_group_name for instance in self._settings.instances or ()):
+            if name:
+                families = self._context.instance_group_families(name)
+                yield from self._check_parameter_group("DB parameter group", name, families)
+
+    def _check_parameter_group(self, kind: str, name: str, families: list[str]) -> Iterator[Violation]:
+        if not families:
+            yield self._context.missing_resource("parameter-group", "Parameter group not found", f"{kind} {name}")
+            return
+        expected = {offered["DBParameterGroupFamily"] for offered in self._known_versions()}
+        if expected and not expected & set(families):
+            yield Violation(
+                "parameter-group-family",
+                "Parameter group of another family",
+                f"the {kind} {name} is of the family {families[0]}, but the snapshot's {self._version} needs "
+                f"{' or '.join(sorted(expected))}: the source was upgraded. "
+                "Name a parameter group of that family in the request.",
+            )
+
+    def _known_versions(self) -> list[DBEngineVersionTypeDef]:
+        return known(lambda: self._context.offered_versions) or []
+
+    def _check_log_types(self) -> Iterator[Violation]:
+        """Source: RDS API Reference, DBEngineVersion, ExportableLogTypes; absent means that RDS does not say."""
+        requested = self._settings.cloudwatch_logs_exports
+        offered = [version.get("ExportableLogTypes") for version in self._known_versions()]
+        if not requested or not offered or offered[0] is None:
+            return
+        unknown = sorted(set(requested) - set(offered[0]))
+        if unknown:
+            yield Violation(
+                "log-types",
+                "Log type not available",
+                f"{self._version} does not export the log types {', '.join(unknown)}, but "
+                f"{', '.join(sorted(offered[0])) or 'none'}. Correct target.cloudwatch_logs_exports.",
+            )

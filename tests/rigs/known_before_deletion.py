@@ -1,0 +1,236 @@
+"""What RDS, Secrets Manager, KMS and EC2 would refuse after the deletion: how to make it, and what the preflight says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from models.configuration import Instance
+from models.request import MissingTarget, RequestedInstance
+from models.users import DatabaseUser
+from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import ACCOUNT, SOURCE_REGION, SUBNET_GROUP, UNUSABLE_SECRETS
+
+Arrange = Callable[[ActivityRig], dict[str, Any]]
+"""Makes what the row is about; returns what it changes of the request."""
+TAGS = [{"Key": f"key-{number}", "Value": "-"} for number in range(60)]
+LARGE = "db.r6g.large"
+IN_ONE_ZONE = "db.x2g.large"
+UNUSABLE = "not JSON with a text under"
+
+
+def make_all(rig: ActivityRig, **target: Any) -> None:
+    """A source with an automated snapshot, and a target."""
+    rig.make_source()
+    rig.make_target(**target)
+    take_snapshot(rig)
+
+
+def take_snapshot(rig: ActivityRig) -> None:
+    rig.control("rds/automated-snapshot", account=ACCOUNT, region=SOURCE_REGION, cluster=rig.source.cluster)
+    rig.advance_clock()
+
+
+# Secrets
+
+
+def with_master(value: str) -> Arrange:
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        make_all(rig)
+        return {"target": {"master_user_secret_id": rig.make_secret("master", value)}}
+
+    return arrange
+
+
+def with_user(value: str) -> Arrange:
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        make_all(rig)
+        return {"users": (DatabaseUser(name="app", secret_id=rig.make_secret("app", value)),)}
+
+    return arrange
+
+
+def with_binary_secret(rig: ActivityRig) -> dict[str, Any]:
+    make_all(rig)
+    secret = f"binary-{rig.number}"
+    rig.shared.owner("secretsmanager").create_secret(Name=secret, SecretBinary=b"x")
+    return {"users": (DatabaseUser(name="app", secret_id=secret),)}
+
+
+# Keys
+
+
+def new_key(rig: ActivityRig, region: str, state: str) -> tuple[str, Callable[[], object]]:
+    """A key, and what gives it this state."""
+    kms = rig.shared.owner("kms", region)
+    key = kms.create_key()["KeyMetadata"]
+    if state == "Disabled":
+        return key["Arn"], lambda: kms.disable_key(KeyId=key["KeyId"])
+    return key["Arn"], lambda: kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=7)
+
+
+def with_snapshot_key(state: str) -> Arrange:
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        key, change = new_key(rig, SOURCE_REGION, state)
+        rig.make_source(KmsKeyId=key)
+        rig.make_target()
+        take_snapshot(rig)
+        change()
+        return {}
+
+    return arrange
+
+
+def with_target_key(state: str) -> Arrange:
+    """The request names no key: the live target's is carried over."""
+
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        key, change = new_key(rig, rig.target.region, state)
+        make_all(rig, StorageEncrypted=True, KmsKeyId=key)
+        change()
+        return {"target": {"kms_key_id": None}}
+
+    return arrange
+
+
+# Settings
+
+
+def requesting(live: dict[str, Any] | None = None, **target: Any) -> Arrange:
+    """A live target with these settings, and a request with those."""
+
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        make_all(rig, **(live or {}))
+        return {"target": target}
+
+    return arrange
+
+
+def an_instance(**settings: Any) -> tuple[Instance, ...]:
+    return (RequestedInstance(**{"instance_class": LARGE, **settings}),)
+
+
+def with_instance_window(rig: ActivityRig) -> dict[str, Any]:
+    """The request moves the backup into the window of a live instance, which is carried over."""
+    make_all(rig)
+    rig.rds().modify_db_instance(
+        DBInstanceIdentifier=f"{rig.target.cluster}-2", PreferredMaintenanceWindow="wed:07:00-wed:07:30"
+    )
+    return {"target": {"instances": None, "preferred_backup_window": "06:45-07:15"}}
+
+
+def with_owners_tags(rig: ActivityRig) -> dict[str, Any]:
+    """48 of the owner's; the pipeline has three more."""
+    make_all(rig)
+    rig.rds().add_tags_to_resource(ResourceName=rig.target.arn, Tags=TAGS[:48])
+    return {}
+
+
+def with_group_of_other_vpc(rig: ActivityRig) -> dict[str, Any]:
+    make_all(rig)
+    ec2 = rig.shared.owner("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="other", Description="-", VpcId=vpc)["GroupId"]
+    return {"target": {"vpc_security_group_ids": (group,)}}
+
+
+def in_two_zones(instance_class: str = LARGE, zone: str | None = None) -> Arrange:
+    """A subnet group in the first two zones; the class IN_ONE_ZONE is offered in the third."""
+
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        make_all(rig)
+        subnets = rig.rds().describe_db_subnet_groups(DBSubnetGroupName=SUBNET_GROUP)["DBSubnetGroups"][0]["Subnets"]
+        name = f"two-{rig.number}"
+        first = [each["SubnetIdentifier"] for each in subnets if each["SubnetAvailabilityZone"]["Name"][-1] in "ab"]
+        rig.rds().create_db_subnet_group(DBSubnetGroupName=name, DBSubnetGroupDescription="-", SubnetIds=first)
+        instances = an_instance(instance_class=instance_class, availability_zone=zone)
+        return {"target": {"db_subnet_group_name": name, "instances": instances}}
+
+    return arrange
+
+
+# Quotas
+
+
+def without_target(**quotas: int) -> Arrange:
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        rig.make_source()
+        take_snapshot(rig)
+        rig.make_cluster(rig.target.region, f"other-{rig.number}")
+        rig.control("rds/quotas", **quotas)
+        return {"target": {"missing": MissingTarget.CREATE}}
+
+    return arrange
+
+
+def with_more_instances(rig: ActivityRig) -> dict[str, Any]:
+    """Three in place of two, and two are allowed."""
+    make_all(rig)
+    rig.control("rds/quotas", instances=2)
+    return {"target": {"instances": an_instance() * 3}}
+
+
+def without_room_for_the_copy(rig: ActivityRig) -> dict[str, Any]:
+    make_all(rig)
+    rig.control("rds/quotas", manual_snapshots=0)
+    return {}
+
+
+ROWS: dict[str, tuple[Arrange, str, str]] = {
+    **{f"secret {value}": (with_user(value), "secret-value", UNUSABLE) for value in UNUSABLE_SECRETS},
+    "master secret": (with_master("no JSON"), "secret-value", UNUSABLE),
+    "master password": (with_master('{"password": "with space"}'), "master-password", "8 to 41 printable ASCII"),
+    "user's secret is binary": (with_binary_secret, "secret-value", UNUSABLE),
+    "secret of another user": (
+        with_user('{"username": "app_clone", "password": "fine-1234"}'),
+        "secret-value",
+        "has the password of 'app_clone', but users has it for 'app'",
+    ),
+    "snapshot's key disabled": (with_snapshot_key("Disabled"), "snapshot-key-state", "is Disabled, expected Enabled"),
+    "snapshot's key deleted": (with_snapshot_key("Deleted"), "snapshot-key-state", "which is PendingDeletion"),
+    "target's key disabled": (with_target_key("Disabled"), "kms-key", "is Disabled, expected Enabled"),
+    "target's key deleted": (with_target_key("Deleted"), "kms-key", "is PendingDeletion, expected Enabled"),
+    "backup window": (requesting(preferred_backup_window="29:59-29:00"), "window", "no such time"),
+    "backup window of 29 minutes": (requesting(preferred_backup_window="03:00-03:29"), "window", "shorter than 30"),
+    "maintenance window": (requesting(preferred_maintenance_window="xyz:01:00-xyz:02:00"), "window", "no such time"),
+    "instance's window": (
+        requesting(instances=an_instance(preferred_maintenance_window="03:00-03:30")),
+        "window",
+        "target.instances.0.preferred_maintenance_window is 03:00-03:30",
+    ),
+    "windows overlap": (
+        requesting(preferred_backup_window="23:30-00:30", preferred_maintenance_window="tue:00:00-tue:00:30"),
+        "window-overlap",
+        "of the cluster",
+    ),
+    "backup window in the live maintenance window": (
+        requesting({"PreferredMaintenanceWindow": "fri:10:00-fri:11:00"}, preferred_backup_window="10:30-11:30"),
+        "window-overlap",
+        "fri:10:00-fri:11:00 of the cluster",
+    ),
+    "maintenance window in the live backup window": (
+        requesting({"PreferredBackupWindow": "10:00-10:30"}, preferred_maintenance_window="fri:09:00-fri:11:00"),
+        "window-overlap",
+        "the backup window 10:00-10:30 overlaps",
+    ),
+    "backup window in an instance's": (with_instance_window, "window-overlap", "of instance staging-"),
+    "log types": (
+        requesting(cloudwatch_logs_exports=("postgresql", "slowquery")),
+        "log-types",
+        "does not export the log types slowquery, but iam-db-auth-error, instance, postgresql.",
+    ),
+    "security group of another VPC": (with_group_of_other_vpc, "security-group-vpc", "is in vpc-"),
+    "zone without subnet": (in_two_zones(zone="eu-central-1c"), "availability-zone", "would be in eu-central-1c"),
+    "class without zone": (in_two_zones(IN_ONE_ZONE), "instance-class", "in eu-central-1a, eu-central-1b."),
+    "tags": (with_owners_tags, "tag-count", "would have 51 tags, 3 of them the pipeline's"),
+    "tags of an instance": (
+        requesting(instances=an_instance(tags={tag["Key"]: "-" for tag in TAGS[:50]})),
+        "tag-count",
+        "would have 51 tags, 1 of them the pipeline's",
+    ),
+    "cluster quota": (without_target(clusters=1), "account-quota", "has 1 clusters in eu-central-1, of at most 1"),
+    "storage quota": (without_target(storage_gib=1), "account-quota", "GiB of allocated storage"),
+    "instance quota": (with_more_instances, "account-quota", "frees 2 before it needs 3"),
+    "snapshot quota": (without_room_for_the_copy, "account-quota", "manual cluster snapshots"),
+}
+"""By what is wrong: how to make it, the one rule of the refusal, and a part of its text."""
