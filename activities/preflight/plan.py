@@ -50,6 +50,7 @@ NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "snapshot-key-state",
     "engine-version",
     "log-types",
+    "version-settings",
     "sql-syntax",
 }
 """The rules that cannot be checked without the snapshot if the source cluster, whose engine and key it has, is gone too."""

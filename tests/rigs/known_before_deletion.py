@@ -106,6 +106,18 @@ def requesting(live: dict[str, Any] | None = None, **target: Any) -> Arrange:
     return arrange
 
 
+def from_old_version(**target: Any) -> Arrange:
+    """A source of a version that lacks what newer ones have; the request has its settings."""
+
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        rig.make_source(EngineVersion="15.4")
+        rig.make_target()
+        take_snapshot(rig)
+        return {"target": {"db_cluster_parameter_group_name": None, **target}}
+
+    return arrange
+
+
 def an_instance(**settings: Any) -> tuple[Instance, ...]:
     return (RequestedInstance(**{"instance_class": LARGE, **settings}),)
 
@@ -218,6 +230,29 @@ ROWS: dict[str, tuple[Arrange, str, str]] = {
         requesting(cloudwatch_logs_exports=("postgresql", "slowquery")),
         "log-types",
         "does not export the log types slowquery, but iam-db-auth-error, instance, postgresql.",
+    ),
+    "auto-pause": (
+        from_old_version(
+            serverless_v2_scaling={"min_capacity": 0, "max_capacity": 1},
+            instances=an_instance(instance_class="db.serverless"),
+        ),
+        "version-settings",
+        "15.4 does not support serverless_v2_scaling.min_capacity 0, but 0.5 and more.",
+    ),
+    "write forwarding": (
+        from_old_version(local_write_forwarding=True),
+        "version-settings",
+        "15.4 does not support local_write_forwarding.",
+    ),
+    "backtracking": (
+        requesting(backtrack_window_seconds=60),
+        "version-settings",
+        "does not support backtrack_window_seconds.",
+    ),
+    "certificate authority": (
+        requesting(instances=an_instance(ca_certificate_identifier="rds-ca-2015")),
+        "version-settings",
+        "does not support ca_certificate_identifier rds-ca-2015, but rds-ca-ecc384-g1, ",
     ),
     "security group of another VPC": (with_group_of_other_vpc, "security-group-vpc", "is in vpc-"),
     "zone without subnet": (in_two_zones(zone="eu-central-1c"), "availability-zone", "would be in eu-central-1c"),

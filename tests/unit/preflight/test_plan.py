@@ -155,6 +155,7 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
         "snapshot-key-state",
         "engine-version",
         "log-types",
+        "version-settings",
         "sql-syntax",
         "copy-source",
         "permissions",
