@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
     from clients.iam import IamClient
-    from models.request import Location
+    from models.source import Location
 
 CONFIG = Config(
     connect_timeout=5,

@@ -7,8 +7,9 @@ from pydantic import AwareDatetime, Field
 from models.configuration import ClusterConfiguration, ClusterSettings, OnDifference
 from models.model import Model
 from models.operation import StepInput, StepOutcome
-from models.request import Source, Target
+from models.request import Target
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.source import Source
 
 
 class DeleteClusterInput(StepInput):

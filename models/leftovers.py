@@ -5,7 +5,8 @@ from pydantic import AwareDatetime, Field
 from errors import Fault
 from models.model import Model
 from models.operation import StepInput
-from models.request import Archive, Source, Target
+from models.request import Archive, Target
+from models.source import Source
 from models.steps import Outcome
 
 

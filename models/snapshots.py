@@ -5,7 +5,8 @@ from pydantic import AwareDatetime, Field
 from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
 from models.operation import StepInput, StepOutcome
-from models.request import Archive, Notification, Source, Target
+from models.request import Archive, Notification, Target
+from models.source import Source
 from models.users import DatabaseUser, SqlFile
 
 

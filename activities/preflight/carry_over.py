@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from activities.rds.around import list_lost_names
 from activities.rds.differences import find_differences
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from models.configuration import ClusterSettings, Instance, merge_settings
@@ -55,12 +56,8 @@ def describe_carry_over(
     cluster: DBClusterTypeDef,
     instances: Iterable[DBInstanceTypeDef],
     existing: ClusterSettings,
-    surroundings: Iterable[str] = (),
 ) -> CarryOver:
-    """Compare the live target with what the request would make of it.
-
-    `surroundings` are sentences about what is around the cluster and cannot be kept.
-    """
+    """Compare the live target with what the request would make of it."""
     after = merge_settings(request.target, existing)
     differences = find_differences(after, existing, request.target.cluster)
     changed = [Changed(each.setting, each.actual, each.expected) for each in differences]
@@ -73,7 +70,10 @@ def describe_carry_over(
         kept_instances=dict(_kept_instances(after, existing, changed)),
         unset=tuple(name for name in names if name not in given and name not in different),
         changed=tuple(changed),
-        cannot_be_kept=(*_what_cannot_be_kept(request, cluster, list(instances), existing), *surroundings),
+        cannot_be_kept=(
+            *_what_cannot_be_kept(request, cluster, list(instances), existing),
+            *list_lost_names(request.target.cluster, existing, after),
+        ),
     )
 
 

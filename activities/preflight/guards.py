@@ -18,7 +18,8 @@ from activities.rds.statuses import NOT_RUNNING, Meaning, cluster_meaning
 from activities.rds.target import describe_wrong_account
 from errors import Refused
 from models.configuration import WhenStopped
-from models.request import Source, Target
+from models.request import Target
+from models.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef

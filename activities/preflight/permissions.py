@@ -17,7 +17,7 @@ from activities.preflight.guards import NotChecked, Violation
 from activities.rds.aws_errors import pipeline_error_for
 from clients.aws import AwsClients
 from models.identifiers import partition
-from models.request import Location
+from models.source import Location
 
 if TYPE_CHECKING:
     from clients.iam import ContextEntry

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from clients.rds import find_snapshot, list_snapshots
 from errors import StepFailed
-from models.request import Source
 from models.snapshots import SourceSnapshot
+from models.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient

@@ -6,16 +6,11 @@ Source: Aurora User Guide, "Deleting Aurora DB clusters and DB instances"; the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from activities.rds.restore_parameters import identifier_of
 from models.configuration import ClusterSettings
-
-if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 MAX_LISTED = 5
 """How many instances a text names at most."""
@@ -77,11 +72,6 @@ AROUND = (
 )
 
 
-def list_losses(cluster: DBClusterTypeDef) -> list[str]:
-    """What of this cluster cannot be kept, one sentence each, with what its owner can do."""
-    return list(_losses(cluster))
-
-
 def list_lost_names(cluster: str, existing: ClusterSettings, configured: ClusterSettings) -> list[str]:
     """What stays by name only as long as the name stays: a sentence if instances do not come back under their names."""
     before = {instance.identifier for instance in existing.instances or () if instance.identifier}
@@ -95,17 +85,3 @@ def list_lost_names(cluster: str, existing: ClusterSettings, configured: Cluster
         "schedulers that name one apply to nothing."
     )
     return [text]
-
-
-def _losses(cluster: DBClusterTypeDef) -> Iterator[str]:
-    yield (
-        f"Its resource id {cluster.get('DbClusterResourceId')} is replaced by a new one: IAM policies, alarms and dashboards "
-        "that name it must follow."
-    )
-    yield "Its automated backups are deleted with it: there is no point-in-time restore to before the restore."
-    if secret := cluster.get("MasterUserSecret"):
-        yield (
-            f"RDS deletes the secret {secret.get('SecretArn')} and makes a new one with another ARN: what reads it must follow."
-        )
-    if cluster.get("IAMDatabaseAuthenticationEnabled"):
-        yield "IAM policies for rds-db:connect that name its resource id no longer let anyone log in."

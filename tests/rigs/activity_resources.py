@@ -24,8 +24,9 @@ from clients.aws import AwsClients
 from devstack.aws import Emulator
 from devstack.aws.journal import RecordedCall
 from models.identifiers import copy_identifier
-from models.request import RequestedInstance, SnapshotSelector, Source, Target
+from models.request import RequestedInstance, Target
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.source import SnapshotSelector, Source
 
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "eu-central-1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from models.request import Location
+from models.source import Location
 
 
 class ScriptedAws:

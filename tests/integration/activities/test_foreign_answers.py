@@ -15,8 +15,9 @@ from devstack.aws.fault_injection import FOREIGN_ANSWERS, Kind
 from errors import AwsUnavailable, TrailUnavailable, Transient
 from models.notifications import NotificationInput
 from models.operation import RestoreState
-from models.request import Notification, Source
+from models.request import Notification
 from models.snapshots import SourceSnapshot
+from models.source import Source
 from models.steps import Outcome
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, TARGET_REGION, TRAIL, Shared, session_of

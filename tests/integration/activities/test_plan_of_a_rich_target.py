@@ -88,6 +88,7 @@ def test_what_the_request_changes_is_shown_before_and_after(rich: ActivityRig) -
         f"instances.{green.identifier}.instance_class db.serverless → db.r6g.large",
         f"instances.{blue} db.r6g.large → not restored",
     } <= set(changed)
+    assert f"No instance is named {blue} any more" in " ".join(section(planned, "Cannot be kept"))
     kept = section(planned, "Kept: the restored cluster gets the live target's")
     assert not [line for line in kept if line.startswith(("port ", "storage_type ", f"instance {blue}"))]
 

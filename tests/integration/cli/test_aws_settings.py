@@ -17,7 +17,7 @@ from botocore.exceptions import NoCredentialsError
 from clients.aws import AwsClients, WrongEndpoint
 from devstack.pipeline import own_environment
 from devstack.stack import Stack
-from models.request import Location
+from models.source import Location
 from tests.rigs.cli import ROOT, CommandResult
 
 Operator = Callable[..., CommandResult]

@@ -22,8 +22,9 @@ from activities.rds.settings import RESERVED_TAG_PREFIXES
 from devstack.iam.evaluation import AccessRequest, Statement, evaluate, statements
 from models.configuration import AssociatedRole, ClusterSettings, CustomEndpoint, Instance, merge_configuration
 from models.identifiers import instance_identifier
-from models.request import Notification, Source, Target
+from models.request import Notification, Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
+from models.source import Source
 from models.users import DatabaseUser
 from tests.rigs.iam.template import document, template
 

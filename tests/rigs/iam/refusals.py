@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from models.request import Location
+from models.source import Location
 from tests.rigs.activity_resources import ENGINE
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.restores import AuthorizedRestore

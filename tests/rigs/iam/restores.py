@@ -17,8 +17,9 @@ from models.inventory import InventoryInput
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperationInput, RestoreState
-from models.request import Archive, RestoreRequest, SnapshotSelector
+from models.request import Archive, RestoreRequest
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
+from models.source import SnapshotSelector
 from models.steps import Housekeeping, Outcome, Step
 from tests.rigs.activities import temporal_environment
 from tests.rigs.activity_resources import ENGINE

@@ -10,7 +10,8 @@ from activities.preflight.guards import GUARDS, ObservedTarget, guard_violations
 from activities.rds import tags
 from activities.rds.statuses import INACCESSIBLE
 from errors import Refused
-from models.request import Source, Target
+from models.request import Target
+from models.source import Source
 
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 SOURCE = Source(account_id=ACCOUNT, region="eu-west-1", cluster="orders")

@@ -13,8 +13,9 @@ from activities.preflight.prerequisites import prerequisite_checks
 from activities.preflight.quotas import Freed
 from activities.preflight.sharing import Sharing
 from models.configuration import ClusterSettings, Instance, merge_settings
-from models.request import Notification, Source, Target
+from models.request import Notification, Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
+from models.source import Source
 from tests.rigs.scripted_aws import ScriptedAws
 
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"

@@ -10,7 +10,7 @@ import pytest
 from activities.preflight import selection
 from activities.preflight.selection import select_snapshot
 from errors import StepFailed
-from models.request import SnapshotSelector, Source
+from models.source import SnapshotSelector, Source
 
 ACCOUNT = "111122223333"
 NOW = datetime(2024, 3, 20, 22, tzinfo=UTC)

@@ -6,30 +6,14 @@ from typing import Any
 
 import pytest
 
-from activities.rds.around import list_losses, list_lost_names
+from activities.rds.around import list_lost_names
 from activities.rds.differences import covers, find_differences
 from models.configuration import ClusterSettings, Instance
 from models.scaling import ScalableTarget, ScalingPolicy
 
-CLUSTER: Any = {"DbClusterResourceId": "cluster-1"}
-
 
 def settings(*names: str) -> ClusterSettings:
     return ClusterSettings(instances=tuple(Instance(identifier=name, instance_class="db.r6g.large") for name in names))
-
-
-def test_every_cluster_loses_its_resource_id_and_its_backups() -> None:
-    """One sentence each."""
-    assert [text.split()[1] for text in list_losses(CLUSTER)] == ["resource", "automated"]
-
-
-def test_a_managed_secret_and_iam_logins_are_named() -> None:
-    """With the ARN, which a reader can search for."""
-    described: Any = {**CLUSTER, "MasterUserSecret": {"SecretArn": "arn:x"}, "IAMDatabaseAuthenticationEnabled": True}
-    texts = list_losses(described)
-    assert len(texts) == 4
-    assert "arn:x" in texts[2]
-    assert "rds-db:connect" in texts[3]
 
 
 def test_names_that_stay_are_no_loss() -> None:
