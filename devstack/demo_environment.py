@@ -87,6 +87,14 @@ class DemoEnvironment:
         with self._connect(TARGET_REGION, TARGET, user, password) as connection:
             return connection.execute(query).fetchall()
 
+    def write_to_target(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement in the target database as its master user, who can log in while the database is closed."""
+        cluster = self.client("rds").describe_db_clusters(DBClusterIdentifier=TARGET)["DBClusters"][0]
+        secret = self.client("secretsmanager").get_secret_value(SecretId=cluster["MasterUserSecret"]["SecretArn"])
+        password = json.loads(secret["SecretString"])["password"]
+        with self._connect(TARGET_REGION, TARGET, MASTER, password) as connection:
+            return connection.execute(statement).fetchall()
+
     def take_automated_snapshot(self, cluster: str = SOURCE) -> str:
         """Take the automated snapshot that RDS takes once a day; returns its identifier once it is available."""
         body = {"account": ACCOUNT, "region": SOURCE_REGION, "cluster": cluster}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from temporalio.client import Client
 
@@ -168,7 +169,9 @@ def test_a_failed_restore_is_retried_after_its_data_is_fixed(operator: Operator,
     )
     worker = operator.worker()
     operator.starter("start", checked, code=1)
-    assert demo.read_from_target("orders_app", "DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        demo.read_from_target("orders_app", "SELECT 1")  # nobody is let in before the checks have passed
+    assert demo.write_to_target("DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
     operator.starter("retry", "op-004", "--by", "kim@ops", "--reason", "the refund of order 78 was removed")
     trail = json.loads(operator.starter("audit", "op-004", "--format", "json").stdout)
     assert [(row["step"], row["status"], row["details"]) for row in trail][5:] == [

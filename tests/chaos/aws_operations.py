@@ -11,9 +11,9 @@ AWS_OPERATIONS: dict[str, int] = {
     "rds.DeleteDBClusterSnapshot": 1, "rds.DescribeDBClusterEndpoints": 2,
     "rds.DescribeIntegrations": 2, "rds.DescribeBlueGreenDeployments": 2, "rds.DescribeDBShardGroups": 2,
     "rds.DescribeDBProxies": 2, "application-autoscaling.DescribeScalableTargets": 2,
-    "sts.GetCallerIdentity": 3,
+    "rds.DescribeAccountAttributes": 1, "iam.SimulatePrincipalPolicy": 1, "sts.GetCallerIdentity": 3,
     "ec2.DescribeSecurityGroups": 1, "kms.DescribeKey": 1,
-    "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 3, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
+    "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 7, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
 }  # fmt: skip
 """Every AWS operation of a restore, and how many calls a restore makes at least."""
 ONLY_AFTER_A_FAILURE = frozenset({"rds.DescribeEvents"})

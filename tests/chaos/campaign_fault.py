@@ -10,7 +10,7 @@ from typing import Any
 from audit.activities import SEAL_TRAIL
 from devstack.aws import Durations
 from devstack.aws.fault_injection import InjectedFault
-from devstack.demo_environment import TARGET_REGION
+from devstack.demo_environment import TARGET_REGION, USERS
 from models.steps import Step
 from tests.chaos.observed_restore import MomentMissed, ObservedRestore
 
@@ -25,7 +25,7 @@ STEP_CALLS: dict[str, tuple[str, str, int]] = {
     Step.DELETE_RDS: ("rds", "DeleteDBCluster", 1),
     Step.RESTORE_SNAPSHOT: ("rds", "RestoreDBClusterFromSnapshot", 0),
     Step.CHECK_RESTORE_STATUS: ("rds", "CreateDBInstance", 0),
-    Step.SETUP_DB_USERS: ("secretsmanager", "GetSecretValue", 0),
+    Step.SETUP_DB_USERS: ("secretsmanager", "GetSecretValue", len(USERS)),
     Step.ARCHIVE_SNAPSHOT: ("rds", "AddTagsToResource", 0),
     SEAL_TRAIL: ("dynamodb", "TransactWriteItems", 1),
     Step.SNS_NOTIFICATION: ("sns", "Publish", 0),

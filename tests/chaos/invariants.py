@@ -19,7 +19,7 @@ from models.steps import Status, Step
 from tests.chaos.aws_operations import AWS_OPERATIONS, ONLY_AFTER_A_FAILURE
 from tests.chaos.observation import Observation
 
-READS = ("Describe", "List", "Get", "Query")
+READS = ("Describe", "List", "Get", "Query", "Simulate")
 CHANGES = {
     "CopyDBClusterSnapshot", "DeleteDBInstance", "DeleteDBCluster", "RestoreDBClusterFromSnapshot", "CreateDBInstance",
     "ModifyDBCluster", "AddTagsToResource", "DeleteDBClusterSnapshot", "Publish", "PutItem", "TransactWriteItems",

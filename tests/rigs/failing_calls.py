@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devstack.aws.fault_injection import FaultInjector, InjectedFault
+from devstack.demo_environment import USERS
 from models.steps import Step
 
 
@@ -15,6 +16,8 @@ class FailingCall:
     service: str
     operation: str
     code: str
+    calls_before: int = 0
+    """How many such calls earlier steps make in a restore of the default request."""
 
 
 FAILING_CALLS = {
@@ -23,7 +26,7 @@ FAILING_CALLS = {
     Step.DELETE_RDS: FailingCall("rds", "DeleteDBCluster", "AccessDenied"),
     Step.RESTORE_SNAPSHOT: FailingCall("rds", "RestoreDBClusterFromSnapshot", "InvalidVPCNetworkStateFault"),
     Step.CHECK_RESTORE_STATUS: FailingCall("rds", "CreateDBInstance", "AccessDenied"),
-    Step.SETUP_DB_USERS: FailingCall("secretsmanager", "GetSecretValue", "AccessDeniedException"),
+    Step.SETUP_DB_USERS: FailingCall("secretsmanager", "GetSecretValue", "AccessDeniedException", len(USERS)),
     Step.ARCHIVE_SNAPSHOT: FailingCall("rds", "AddTagsToResource", "AccessDenied"),
     Step.SNS_NOTIFICATION: FailingCall("sns", "Publish", "NotFound"),
 }
@@ -33,7 +36,7 @@ FAILING_CALLS = {
 def fail_step(faults: FaultInjector, step: Step, count: int | None = 1, skip: int = 0) -> InjectedFault:
     """Let the step's call fail `count` times (None: always), after `skip` calls that succeed."""
     call = FAILING_CALLS[step]
-    return refuse(faults, call.service, call.operation, call.code, count=count, skip=skip)
+    return refuse(faults, call.service, call.operation, call.code, count=count, skip=call.calls_before + skip)
 
 
 def refuse(

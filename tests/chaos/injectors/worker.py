@@ -7,7 +7,7 @@ import signal
 
 from temporalio.service import RPCError
 
-from devstack.demo_environment import TARGET_REGION
+from devstack.demo_environment import TARGET_REGION, USERS
 from devstack.processes import Server
 from models.steps import Step
 from tests.chaos.campaign_fault import (
@@ -129,7 +129,7 @@ def _freeze_in_read(read_seconds: float) -> Injector:
             # When the frozen worker resumes, the restore must be past restore-snapshot and not over.
             delay_step_call(restore, Step.SETUP_DB_USERS, 8.0)
             calls = restore.environment.emulator.calls
-            await restore.wait_until(lambda: bool(calls.of("GetSecretValue", "secretsmanager")))
+            await restore.wait_until(lambda: len(calls.of("GetSecretValue", "secretsmanager")) > len(USERS))
         finally:
             worker.signal(signal.SIGCONT)
         await asyncio.sleep(4)
