@@ -25,6 +25,7 @@ from botocore.session import get_session
 
 from clients import read_guard
 from clients.answer_check import refuse_foreign_answers
+from clients.complete_answers import refuse_incomplete_answers
 from models.identifiers import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class AwsClients:
         self.environment = environment
         self._session = session or get_session()
         refuse_foreign_answers(self._session)
+        refuse_incomplete_answers(self._session)
         self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
         self._create_cached = lru_cache(maxsize=256)(self._create_client)
 
@@ -179,6 +181,7 @@ class AwsClients:
         )
         session = get_session()
         refuse_foreign_answers(session)
+        refuse_incomplete_answers(session)
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )

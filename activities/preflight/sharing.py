@@ -51,8 +51,8 @@ class Sharing:
         accounts = {
             account
             for attribute in attributes
-            if attribute["AttributeName"] == "restore"
-            for account in attribute["AttributeValues"]
+            if attribute.get("AttributeName") == "restore"
+            for account in attribute.get("AttributeValues", [])
         }
         target_account = self._step_input.target.account_id
         if accounts & {target_account, "all"}:

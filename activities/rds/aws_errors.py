@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from activities.rds.fault_table import ANY, INTERNAL, TABLE, Action, FaultRule
 from clients.answer_check import NotAwsAnswer
+from clients.complete_answers import IncompleteAnswer
 from errors import AwsUnavailable, PipelineError, Refused, ResourceBusy, StepFailed
 
 SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429
@@ -41,6 +42,8 @@ def pipeline_error_for(error: ClientError | BotoCoreError) -> PipelineError:
         return _error_for_parameters(error)
     if isinstance(error, NotAwsAnswer):
         return AwsUnavailable("Answer is not from AWS", str(error), code=type(error).__name__)
+    if isinstance(error, IncompleteAnswer):
+        return AwsUnavailable("Answer is incomplete", str(error), code=type(error).__name__)
     return AwsUnavailable("AWS not reachable", f"{type(error).__name__}: {error}", code=type(error).__name__)
 
 

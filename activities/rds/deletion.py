@@ -30,7 +30,7 @@ def delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
         for instance in list_instances(rds, cluster["DBClusterIdentifier"])
         if instance["DBInstanceStatus"] == "deleting"
     }
-    for member in sorted(members, key=lambda member: member["IsClusterWriter"]):
+    for member in sorted(members, key=lambda member: member.get("IsClusterWriter", False)):
         if member["DBInstanceIdentifier"] not in being_deleted:
             _delete_instance(rds, member["DBInstanceIdentifier"])
 
