@@ -63,7 +63,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 class IncompleteAnswer(BotoCoreError):
-    """AWS answered without a member that the pipeline cannot do without. The next call may be answered in full."""
+    """AWS answered without a member that the pipeline needs. The next answer may be complete."""
 
     fmt = "The answer of {operation} has no {member}. If this lasts, report it: AWS has changed the operation."
 
