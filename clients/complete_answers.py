@@ -1,6 +1,6 @@
 """Refuses an answer of AWS without the members by which the pipeline knows what a resource is and in which state.
 
-botocore's model requires no member of an answer. Without its name, its ARN or its status a resource cannot be told from
+botocore's model requires no member of an answer. Without its name, its ARN or its status a resource cannot be distinguished from
 another, and a decision about it would be a guess. Every other member may be absent, and means that it is not set.
 Source: botocore's model of each operation (no `required` in the shapes of its output).
 """
