@@ -106,8 +106,11 @@ def test_each_rule_has_an_operation_and_a_code_of_botocores_model(rule: FaultRul
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: f"{rule.operation}-{rule.code}")
 def test_a_rule_that_ends_a_step_has_an_advice(rule: FaultRule) -> None:
-    """The error prints it after AWS's own message."""
+    """The error has the rule's short text, and prints the advice after AWS's own message."""
     assert rule.advice or rule.action not in ENDS_A_STEP
+    if rule.action in ENDS_A_STEP:
+        error = pipeline_error_for(client_error(rule.operation, rule.code, rule.fragment))
+        assert (error.fault.short, error.non_retryable) == (rule.short, True)
     if rule.advice:
         error = pipeline_error_for(client_error(rule.operation, rule.code, f"AWS says: {rule.fragment}."))
         assert error.fault.message.endswith(f". {rule.advice}")
