@@ -19,26 +19,19 @@ from tests.chaos.regressions import REGRESSIONS
 
 ENVIRONMENTS = 3
 PLANS = (
+    # What needs real processes; refusals, cancellations and deadlines are in tests/integration/restores, in skipped time.
     # The long ones first, so that the three environments end at about the same time.
     "resumed-in-a-read@delete-rds",
     "replaced-while-frozen@restore-snapshot",
-    "frozen@sns-notification",
     "killed-after-effect@restore-snapshot",
     "killed-before-effect@delete-rds + temporal-killed@check-restore-status",
     "dynamodb-down@copy-snapshot + database-closes@setup-db-users",
     "killed-in-compensation@after-the-message",
-    "one-of-two-killed@check-restore-status + http500@sns.Publish",
-    "stopped@copy-snapshot + reset-after-effect@rds.RestoreDBClusterFromSnapshot",
     "database-crashes@setup-db-users + reset-before-effect@rds.DeleteDBInstance#2",
     "throttled@rds.CopyDBClusterSnapshot + expired@rds.CreateDBInstance + reset-after-effect@rds.DeleteDBCluster#2",
-    "concurrent-operation@open-operation + reset-after-effect@dynamodb.PutItem#4",
     "html-page-before-effect@dynamodb.PutItem#8 + truncated-body-after-effect@rds.DeleteDBCluster#2",
     "spoiled-answers@proxy-0",
-    "denied@rds.RestoreDBClusterFromSnapshot",
-    "cancelled@delete-rds",
     "terminated@delete-rds",
-    "deadline-of-restore@check-restore-status",
-    "provenance-mismatch@copy-snapshot",
 )
 
 
