@@ -200,9 +200,10 @@ class TargetCluster:
 
     def register_with_proxy(self, proxy: ProxyTarget) -> str | None:
         """RegisterDBProxyTargets, unless the target is registered; returns what it makes, or None."""
-        if proxies.is_registered(self._rds, proxy, self._target.cluster):
+        rds = self._checked()
+        if proxies.is_registered(rds, proxy, self._target.cluster):
             return None
-        self._checked().register_db_proxy_targets(
+        rds.register_db_proxy_targets(
             DBProxyName=proxy.proxy_name,
             TargetGroupName=proxy.target_group_name,
             DBClusterIdentifiers=[self._target.cluster],

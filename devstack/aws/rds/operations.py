@@ -32,9 +32,6 @@ WITHOUT_EFFECT: dict[str, dict[str, str]] = {
     "DeleteDBInstance": {
         "SkipFinalSnapshot": "An instance in an Aurora cluster has no snapshots of its own; its cluster has them.",
     },
-    "DescribeDBEngineVersions": {
-        "IncludeAll": "It adds versions that are not available, and the emulator has no such versions.",
-    },
 }
 """Members that an operation accepts and does nothing with, by operation, each with the reason."""
 

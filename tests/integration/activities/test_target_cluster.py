@@ -9,10 +9,13 @@ import pytest
 
 from activities.rds.target import TargetCluster
 from errors import Refused
-from models.configuration import AssociatedRole, CustomEndpoint
+from models.configuration import AssociatedRole, CustomEndpoint, ProxyTarget
+from models.scaling import ScalableTarget
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, CHANGING, OTHER_ACCOUNT
 
+PROXY_TARGET = ProxyTarget(proxy_name="orders", target_group_name="default")
+SCALABLE = ScalableTarget(min_capacity=1, max_capacity=2)
 CHANGES: dict[str, Callable[[TargetCluster], object]] = {
     "start_copy": lambda target: target.start_copy(),
     "restore": lambda target: target.restore(),
@@ -24,6 +27,10 @@ CHANGES: dict[str, Callable[[TargetCluster], object]] = {
     "add_tags": lambda target: target.add_tags("arn", {}),
     "delete_members": lambda target: target.delete_members({}),
     "delete_cluster": lambda target: target.delete_cluster(),
+    "start": lambda target: target.start(),
+    "stop": lambda target: target.stop(),
+    "register_with_proxy": lambda target: target.register_with_proxy(PROXY_TARGET),
+    "register_scalable_target": lambda target: target.register_scalable_target(SCALABLE),
     "delete_copy": lambda target: target.delete_copy("copy"),
     "delete_copy_unless_busy": lambda target: target.delete_copy_unless_busy("copy"),
 }
@@ -49,7 +56,7 @@ def test_no_change_is_sent_to_another_account(rig: ActivityRig, change: Callable
 
 def test_every_method_that_changes_something_is_tested_here() -> None:
     """The reads have names that say so."""
-    reads = ("caller_account", "check_account", "environment", "operation_tag", "read", "find", "list")
+    reads = ("caller_account", "check_account", "environment", "name", "operation_tag", "read", "find", "list")
     methods = {name for name in vars(TargetCluster) if not name.startswith("_")}
     assert {name for name in methods if not name.startswith(reads)} == set(CHANGES)
 

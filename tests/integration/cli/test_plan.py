@@ -20,7 +20,7 @@ from tests.integration.cli.test_restores import wait_until
 from tests.rigs.cli import ROOT, CommandResult, run_command
 
 Operator = Callable[..., CommandResult]
-READS = re.compile(r"(Describe|List|Get)\w+|AssumeRole|Query")
+READS = re.compile(r"(Describe|List|Get|Simulate)\w+|AssumeRole|Query")
 CLOSED_PORT = "http://127.0.0.1:1"
 
 

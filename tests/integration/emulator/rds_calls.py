@@ -98,6 +98,7 @@ def _groups(aws: EmulatedAws) -> None:
         EngineVersion="16.6",
         DBParameterGroupFamily="aurora-postgresql16",
         DefaultOnly=True,
+        IncludeAll=True,
         Filters=[{"Name": "status", "Values": ["available"]}],
         **PAGE,
     )

@@ -33,6 +33,7 @@ def emulator(iam: IamState) -> Iterator[Emulator]:
         pytest.MonkeyPatch.context() as patch,
     ):
         emulator.clock.freeze(CLOCK_START)
+        emulator.quotas.clusters = emulator.quotas.instances = 10_000
         patch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")

@@ -21,6 +21,7 @@ from tests.rigs.activity_resources import owner, session_of
 from tests.rigs.iam.deployments import ONE_ACCOUNT, Deployment, stack_parameters
 from tests.rigs.iam.template import (
     DEPLOY,
+    MANAGED,
     ROLES,
     TEMPLATE,
     deployed_document,
@@ -89,7 +90,7 @@ def test_every_policy_is_within_iams_limit() -> None:
     for file in (file for role in ROLES for file in policy_files(role)):
         text = json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
         filled = re.sub(r"\$\{([^}]+)\}", lambda placeholder: "x" * lengths[placeholder[1]], text)
-        assert len(filled) <= (MANAGED_LIMIT if file.stem.endswith("-denials") else INLINE_LIMIT), file
+        assert len(filled) <= (MANAGED_LIMIT if file.stem.endswith(MANAGED) else INLINE_LIMIT), file
 
 
 def test_the_name_of_a_copy_begins_as_the_policy_expects() -> None:
@@ -227,5 +228,5 @@ def test_several_stacks_deploy_into_one_account(emulator: Emulator) -> None:
         )
     roles = {role["RoleName"] for role in owner(emulator, "iam", account, "us-east-1").list_roles()["Roles"]}
     expected = {name for given in STACKS.values() for name in names_of(given)}
-    assert roles == {name for name in expected if any(role in name for role in ROLES) and "denials" not in name}
+    assert roles == {name for name in expected if any(role in name for role in ROLES) and not name.endswith(MANAGED)}
     assert len(roles) == 12

@@ -13,6 +13,7 @@ from devstack.aws import Emulator
 from devstack.demo_environment import DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from models import search_attributes
+from models.identifiers import DEFAULT_ENVIRONMENT
 from tests.rigs.durations import AT_ONCE, MINUTES, REFERENCE
 from tests.rigs.emulator import demo_without_databases, environment_variables, prepare_next_restore, table_prefix
 from tests.rigs.requests import CANONICAL_ID
@@ -81,6 +82,7 @@ async def resumed(
     prepare_next_restore(demo)
     parts = worker_parts(demo, table_prefix(request))
     variables = {
+        "AURORA_RESTORE_ENVIRONMENT": DEFAULT_ENVIRONMENT,
         "TEMPORAL_ADDRESS": address,
         "AURORA_RESTORE_AUDIT_REGION": parts.settings.audit_region,
         "AURORA_RESTORE_AUDIT_TABLE": parts.settings.audit_table,

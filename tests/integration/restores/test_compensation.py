@@ -198,18 +198,20 @@ async def test_a_refused_removal_does_not_hide_the_failed_step(rig: RestoreRig) 
 @pytest.mark.usefixtures("create_instance_denied")
 async def test_a_removal_has_a_deadline(rig: RestoreRig) -> None:
     """If RDS does not delete the cluster within the request's wait for a deletion, the message says so."""
-    busy = rig.demo.emulator.faults.add(
-        "rds",
-        "DeleteDBCluster",
-        "error",
-        code="InvalidDBClusterStateFault",
-        message="DbCluster is in modifying state",
-        count=None,
-        skip=2,
-    )
+    faults = rig.demo.emulator.faults
+    busy: dict[str, Any] = {
+        "code": "InvalidDBClusterStateFault",
+        "message": "DbCluster is in modifying state",
+        "count": None,
+    }
+
+    def stay_busy() -> None:
+        faults.add("rds", "DeleteDBCluster", "error", **busy)
+
+    rig.hooks.after["restore-snapshot"] = stay_busy
     ten_minutes = {"delete_rds": wait("PT10M", "PT1M", "PT5M")}
     state = await run_to_failure(rig, removing(waits=ten_minutes, half_restored_target="remove"))
-    rig.demo.emulator.faults.remove(busy)
+    faults.clear()
     assert rig.trail()[-2][0:2] == ("remove-leftovers", "FAILED")
     assert "Leftovers were not removed: Leftovers not removed: orders-staging (available)" in state.warnings[-1]
     assert "WARNINGS\nLeftovers were not removed" in only_message(rig)

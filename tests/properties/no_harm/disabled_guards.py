@@ -121,11 +121,12 @@ RULES: dict[str, Scenarios] = {
     "not-the-source": st.builds(Scenario, place=st.just(Place.SAME), target_is_source=st.just(True)),
     "opt-in-tag": _with_target(opt_in=st.sampled_from(OptIn)),
     "target-environment": _with_target(restored_by=st.sampled_from([OWN_EARLIER, OTHER_ENVIRONMENTS])),
-    "deletion-protection": _with_target(protected=st.booleans()),
     "not-replicated": _with_target(replication=st.sampled_from(Replication)),
     "deletable-status": _with_target(status=st.sampled_from(["available", UNKNOWN_STATUS])),
 }
 """By the rule in `guards.GUARDS` that is disabled."""
+REFUSED_BY_RDS = {"deletion-protection"}
+"""Guards without which nothing is harmed: DeleteDBCluster comes before the first instance, and RDS refuses it."""
 
 
 # Guards

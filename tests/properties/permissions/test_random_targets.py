@@ -116,7 +116,10 @@ class RandomTarget:
     @property
     def _cluster(self) -> Any:
         before = {tags.OPERATION: tags.operation_tag(self.environment, "op-001")} if self.restored_before else {}
-        return {"TagList": tags.tag_list((self.live.tags or {}) | {tags.REPLACED_BY: self.source.arn} | before)}
+        return {
+            "Status": "available",
+            "TagList": tags.tag_list((self.live.tags or {}) | {tags.REPLACED_BY: self.source.arn} | before),
+        }
 
     @property
     def _instances(self) -> list[Any]:

@@ -11,6 +11,8 @@ import yaml
 DEPLOY = Path(__file__).parents[3] / "deploy"
 TEMPLATE = DEPLOY / "template.yaml"
 ROLES = ("worker", "operator", "source", "target")
+MANAGED = ("denials", "surroundings")
+"""The managed policies that a role may have beside its inline policy, which has a limit of its own."""
 
 
 class _WithFunctions(yaml.SafeLoader):
@@ -41,17 +43,21 @@ def document(role: str) -> dict[str, Any]:
 
 
 def policy_files(role: str) -> list[Path]:
-    """The files of a role: what it may do, and what it must never do, if that is a policy of its own."""
-    return [file for name in (role, f"{role}-denials") if (file := DEPLOY / "iam" / f"{name}.json").exists()]
+    """The files of a role: its inline policy, and its managed policies."""
+    names = (role, *(f"{role}-{managed}" for managed in MANAGED))
+    return [file for name in names if (file := DEPLOY / "iam" / f"{name}.json").exists()]
 
 
 def deployed_policies(role: str) -> dict[str, dict[str, Any]]:
     """The policy documents of a role in the template, by the name of their file."""
     resources = template()["Resources"]
     (inline,) = resources[f"{role.capitalize()}Role"]["Properties"]["Policies"]
-    managed = resources.get(f"{role.capitalize()}Denials")
-    denials = {f"{role}-denials": managed["Properties"]["PolicyDocument"]} if managed else {}
-    return {role: inline["PolicyDocument"], **denials}
+    managed = {
+        f"{role}-{name}": resource["Properties"]["PolicyDocument"]
+        for name in MANAGED
+        if (resource := resources.get(f"{role.capitalize()}{name.capitalize()}"))
+    }
+    return {role: inline["PolicyDocument"], **managed}
 
 
 def deployed_document(role: str) -> dict[str, Any]:
