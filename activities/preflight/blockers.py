@@ -8,14 +8,11 @@ Sources: RDS API Reference, DescribeIntegrations, DescribeBlueGreenDeployments, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import ClientError
-
 from activities.preflight.guards import PreflightCheck, Violation
-from activities.rds.aws_errors import action_for
-from activities.rds.fault_table import Action
+from activities.rds.aws_errors import answer_if_exists
 from clients.rds import list_blue_green_deployments, list_integrations, list_shard_groups
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ def blocker_checks(rds: RDSClient, cluster: DBClusterTypeDef) -> list[PreflightC
 
 def _find_integrations(rds: RDSClient, cluster: DBClusterTypeDef) -> Iterator[Violation]:
     arn = cluster["DBClusterArn"]
-    integrations = _read_if_offered(lambda: list_integrations(rds))
+    integrations = answer_if_exists(lambda: list_integrations(rds)) or []
     own = [each for each in integrations if each.get("SourceArn") == arn]
     if own:
         listed = _listed(f"{each.get('IntegrationName')} ({each.get('Status')})" for each in own)
@@ -54,7 +51,7 @@ def _find_integrations(rds: RDSClient, cluster: DBClusterTypeDef) -> Iterator[Vi
 
 def _find_blue_green_deployments(rds: RDSClient, cluster: DBClusterTypeDef) -> Iterator[Violation]:
     arn = cluster["DBClusterArn"]
-    deployments = _read_if_offered(lambda: list_blue_green_deployments(rds))
+    deployments = answer_if_exists(lambda: list_blue_green_deployments(rds)) or []
     own = [each for each in deployments if arn in _databases_of(each)]
     if own:
         listed = _listed(f"{each.get('BlueGreenDeploymentName')} ({each.get('Status')})" for each in own)
@@ -67,7 +64,7 @@ def _find_blue_green_deployments(rds: RDSClient, cluster: DBClusterTypeDef) -> I
 
 
 def _find_shard_groups(rds: RDSClient, cluster: DBClusterTypeDef) -> Iterator[Violation]:
-    groups = _read_if_offered(lambda: list_shard_groups(rds))
+    groups = answer_if_exists(lambda: list_shard_groups(rds)) or []
     own = [each for each in groups if each.get("DBClusterIdentifier") == cluster["DBClusterIdentifier"]]
     if own:
         listed = _listed(f"{each.get('DBShardGroupIdentifier')} ({each.get('Status')})" for each in own)
@@ -84,16 +81,6 @@ def _databases_of(deployment: BlueGreenDeploymentTypeDef) -> set[str | None]:
     details = deployment.get("SwitchoverDetails", [])
     blue = {deployment.get("Source"), *(detail.get("SourceMember") for detail in details)}
     return blue | {deployment.get("Target"), *(detail.get("TargetMember") for detail in details)}
-
-
-def _read_if_offered(read: Callable[[], list[Listed]]) -> list[Listed]:
-    """What RDS lists; nothing in a region whose RDS does not know the operation, and so has no such resource."""
-    try:
-        return read()
-    except ClientError as error:
-        if action_for(error) is Action.ABSENT:
-            return []
-        raise
 
 
 def _listed(resources: Iterable[str]) -> str:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import ClientError
 
 from activities.preflight.guards import Violation
-from activities.rds.aws_errors import action_for
-from activities.rds.fault_table import Action
+from activities.rds.aws_errors import answer_if_exists
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
 from models.configuration import ClusterSettings
@@ -116,16 +115,6 @@ def known(read: Callable[[], Answer]) -> Answer | None:
         return read()
     except ClientError:
         return None
-
-
-def answer_if_exists(describe: Callable[[], Answer]) -> Answer | None:
-    """AWS's answer, or None if the fault table says that there is no such resource."""
-    try:
-        return describe()
-    except ClientError as error:
-        if action_for(error) is Action.ABSENT:
-            return None
-        raise
 
 
 def _families(answer: Any, member: str) -> list[str]:

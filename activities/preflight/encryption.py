@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from activities.preflight.context import RestoreContext, answer_if_exists, known
+from activities.preflight.context import RestoreContext, known
 from activities.preflight.guards import PreflightCheck, Violation
+from activities.rds.aws_errors import answer_if_exists
 
 NOT_ACCESSIBLE = "KMS key not accessible"
 USABLE = ("Enabled", "Updating")

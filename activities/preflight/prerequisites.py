@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from activities.preflight.context import RestoreContext, answer_if_exists
+from activities.preflight.context import RestoreContext
 from activities.preflight.encryption import EncryptionChecks
 from activities.preflight.engine import EngineChecks
 from activities.preflight.guards import PreflightCheck, Violation
@@ -15,6 +15,7 @@ from activities.preflight.quotas import Freed, QuotaChecks
 from activities.preflight.secrets import SecretChecks
 from activities.preflight.tag_count import tag_checks
 from activities.preflight.windows import window_checks
+from activities.rds.aws_errors import answer_if_exists
 from activities.rds.scaling import find_mistake
 
 

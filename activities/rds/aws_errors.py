@@ -4,6 +4,8 @@ It is the only place that compares AWS's error codes.
 """
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
@@ -12,6 +14,7 @@ from clients.answer_check import NotAwsAnswer
 from clients.complete_answers import IncompleteAnswer
 from errors import AwsUnavailable, PipelineError, Refused, ResourceBusy, StepFailed
 
+Answer = TypeVar("Answer")
 SERVER_ERROR, TOO_MANY_REQUESTS = 500, 429
 
 UNKNOWN_ADVICE = "The pipeline does not know this fault: find it in the API Reference of the operation, and report it."
@@ -32,6 +35,16 @@ def rule_for(error: ClientError) -> FaultRule:
 def action_for(error: ClientError) -> Action:
     """What the pipeline does about the fault."""
     return rule_for(error).action
+
+
+def answer_if_exists(call: Callable[[], Answer]) -> Answer | None:
+    """AWS's answer, or None if the fault table says that there is no such resource, or no such operation."""
+    try:
+        return call()
+    except ClientError as error:
+        if action_for(error) is Action.ABSENT:
+            return None
+        raise
 
 
 def pipeline_error_for(error: ClientError | BotoCoreError) -> PipelineError:

@@ -6,14 +6,10 @@ Aurora User Guide, event RDS-EVENT-0215.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import ClientError
-
-from activities.rds.aws_errors import action_for
-from activities.rds.fault_table import Action
+from activities.rds.aws_errors import answer_if_exists
 from clients.rds import list_proxies, list_proxy_target_groups, list_proxy_targets
 from models.configuration import ProxyTarget
 
@@ -26,12 +22,12 @@ Listed = TypeVar("Listed")
 
 def read_proxy_targets(rds: RDSClient, cluster: str) -> tuple[ProxyTarget, ...]:
     """The target groups of proxies that have the cluster as a target, by name."""
-    proxies = _read_if_found(partial(list_proxies, rds))
+    proxies = answer_if_exists(partial(list_proxies, rds)) or []
     names = [proxy["DBProxyName"] for proxy in proxies if proxy.get("Status") != "deleting"]
     targets = [
         ProxyTarget(proxy_name=name, target_group_name=group)
         for name in names
-        for group in _read_if_found(partial(list_proxy_target_groups, rds, name))
+        for group in (answer_if_exists(partial(list_proxy_target_groups, rds, name)) or [])
         if is_registered(rds, ProxyTarget(proxy_name=name, target_group_name=group), cluster)
     ]
     return tuple(sorted(targets, key=lambda target: (target.proxy_name, target.target_group_name)))
@@ -48,13 +44,3 @@ def is_registered(rds: RDSClient, target: ProxyTarget, cluster: str) -> bool:
 def _names(target: DBProxyTargetTypeDef, cluster: str) -> bool:
     tracked = target.get("Type") == "TRACKED_CLUSTER" and target.get("RdsResourceId") == cluster
     return tracked or target.get("TrackedClusterId") == cluster
-
-
-def _read_if_found(read: Callable[[], list[Listed]]) -> list[Listed]:
-    """What RDS lists; nothing of a proxy that is gone, and nothing in a region whose RDS does not know proxies."""
-    try:
-        return read()
-    except ClientError as error:
-        if action_for(error) is Action.ABSENT:
-            return []
-        raise
