@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 
 from audit.plugin import AuroraRestorePlugin
 from devstack.temporal_server import TemporalServer
+from limits import MAX_LISTED_ERRORS
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier, instance_identifier
 from models.request import RestoreRequest
 from models.request_file import UnreadableRequest, read_request
@@ -87,12 +88,12 @@ def test_the_full_request_is_valid() -> None:
 @PROFILE
 @given(broken_requests())
 def test_a_refusal_lists_every_path_and_no_value(request_: Any) -> None:
-    """Every error has a line with its path; no line repeats what the user typed there."""
+    """Every error that is listed has a line with its path; no line repeats what the user typed there."""
     refused = _validation_error(request_)
     if refused is None:
         return
     listed = describe_validation_errors(refused)
-    for path, _ in describe_each(refused, RestoreRequest):
+    for path, _ in list(describe_each(refused, RestoreRequest))[:MAX_LISTED_ERRORS]:
         assert f"{'.'.join(path) or 'request'}: " in listed
     assert "Input should" not in listed
     assert "should have" not in listed
