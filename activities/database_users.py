@@ -162,8 +162,8 @@ def _close_database(step_input: SetupUsersInput, session: LockedSession, changes
     users = frozenset(user.name for user in step_input.users)
     only_users = session.has_run_files or step_input.other_logins is OtherLogins.KEEP
     for login in session.lock_logins(lambda name: name in users or not (only_users or name in step_input.keep_logins)):
-        if login not in users and login.rpartition("@")[0] not in users:
-            changes.add_locked(login)
+        if login.name not in users:
+            changes.add_locked(login.text)
     changes.set_closed(is_closed=True)
     if session.has_run_files:
         return

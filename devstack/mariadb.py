@@ -30,9 +30,13 @@ START_TIMEOUT_S = 30.0
 MASTER_RIGHTS = (
     "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES,"
     " CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER,"
-    " EVENT, TRIGGER, CONNECTION ADMIN"
+    " EVENT, TRIGGER, CONNECTION ADMIN, SET USER, SLAVE MONITOR"
 )
-"""The privileges of Aurora's master user that MariaDB has: neither SUPER nor FILE nor SHUTDOWN."""
+"""The privileges of Aurora's master user that MariaDB has: neither SUPER nor FILE nor SHUTDOWN.
+
+SET USER is MySQL's SET_USER_ID, SLAVE MONITOR a part of REPLICATION CLIENT. Source: Aurora User Guide, "Master user account
+privileges".
+"""
 
 
 def missing_programs() -> list[str]:

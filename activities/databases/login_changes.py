@@ -9,7 +9,7 @@ from temporalio import activity
 from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, join_names, shorten
 from models.side_effects import SideEffect, SideEffectKind
 
-_MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not disabled, may leave the database:"}
+_MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not changed, may leave the database"}
 MAX_SIDE_EFFECTS = 100
 """Side effects of one kind that are named."""
 HEARTBEAT_EVERY = 100
@@ -75,7 +75,7 @@ class LoginChanges:
     def warnings(self) -> tuple[str, ...]:
         """For the notification: a sentence for each kind of side effect that was found."""
         return tuple(
-            f"{_MEANINGS[done.partition('_')[0]]} {done.partition('_')[2].replace('_', ' ')}: {join_names(names, MAX_QUOTED)}."
+            f"{_MEANINGS[done.partition('_')[0]]}: {done.partition('_')[2].replace('_', ' ')} {join_names(names, MAX_QUOTED)}."
             for done, names in self.side_effects.items()
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from activities.databases.sql_files import SqlScript
 from models.side_effects import KeptSideEffects, SideEffect
@@ -14,6 +14,15 @@ Row = tuple[Any, ...]
 RunQuery = Callable[[str], list[Row]]
 MustLock = Callable[[str], bool]
 """Whether the login of this name must not be able to log in before the database is open."""
+
+
+class Login(NamedTuple):
+    """A login of the server."""
+
+    name: str
+    """As a request names it."""
+    text: str
+    """As the trail names it: on MySQL with its host."""
 
 
 class LockedSession(Protocol):
@@ -27,7 +36,7 @@ class LockedSession(Protocol):
     has_run_files: bool
     """Whether any of the SQL files was run in this restored cluster; none of them is running now."""
 
-    def lock_logins(self, must_lock: MustLock) -> Iterator[str]:
+    def lock_logins(self, must_lock: MustLock) -> Iterator[Login]:
         """Lock every login that `must_lock` names, then end its sessions and all other sessions of the master user.
 
         Never locked: the master user, and the logins of RDS and of the engine. Yields each login as soon as it is locked.

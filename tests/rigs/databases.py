@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,11 @@ class Mysql(Database):
 
     def restored_database(self) -> RestoredDatabase:
         return MysqlDatabase(self.mysql, self.endpoint, MASTER_PASSWORD)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until another session, another thread or the server itself has come so far."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition did not become true within {seconds} s"
+        time.sleep(0.05)

@@ -15,7 +15,7 @@ from activities.databases.mysql.accounts import MysqlConnection, end_session, ex
 from activities.databases.mysql.errors import translate_errors
 from activities.databases.mysql.side_effects import disable_side_effects
 from activities.databases.mysql.sql_files import file_failed
-from activities.databases.restored_database import MustLock
+from activities.databases.restored_database import Login, MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.side_effects import KeptSideEffects, SideEffect
@@ -87,11 +87,11 @@ class MysqlLockedSession:
         self._cluster_resource_id = cluster_resource_id
         self._require_ssl = require_ssl
 
-    def lock_logins(self, must_lock: MustLock) -> Iterator[str]:
+    def lock_logins(self, must_lock: MustLock) -> Iterator[Login]:
         """ACCOUNT LOCK, then end the sessions; yields each account, as name@host, as soon as it is locked."""
         with translate_errors("Logins not locked"):
             for account in accounts.lock_accounts(self._session, self._master, must_lock):
-                yield f"{account.name}@{account.host}"
+                yield Login(account.name, f"{account.name}@{account.host}")
 
     def disable_side_effects(
         self,

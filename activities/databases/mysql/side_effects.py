@@ -10,11 +10,12 @@ cluster", "Saving data from an Amazon Aurora MySQL DB cluster into text files in
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pymysql.constants import ER
 from pymysql.err import MySQLError
 
-from activities.databases.mysql.accounts import MysqlConnection, execute, quote_identifier
+from activities.databases.mysql.accounts import Account, MysqlConnection, execute, quote_account, quote_identifier
 from clients.mysql import error_code
 from errors import StepFailed
 from models.side_effects import KeptSideEffects, SideEffect, SideEffectKind
@@ -36,56 +37,56 @@ def disable_side_effects(connection: MysqlConnection, keep: KeptSideEffects) -> 
 
 
 def _disable_events(connection: MysqlConnection, keep: KeptSideEffects) -> Iterator[SideEffect]:
-    """ALTER EVENT makes the master user the definer, unless it may name another, which Aurora's may not."""
     events = execute(
         connection,
-        "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS WHERE STATUS = 'ENABLED'"
+        "SELECT EVENT_SCHEMA, EVENT_NAME, DEFINER FROM information_schema.EVENTS WHERE STATUS = 'ENABLED'"
         " AND EVENT_SCHEMA NOT IN ('mysql', 'sys') ORDER BY 1, 2",
     )
-    for database, event in events:
+    for database, event, definer in events:
         name = f"{database}.{event}"
-        if keep.keeps(SideEffectKind.EVENTS, name):
-            yield SideEffect(kind=SideEffectKind.EVENTS, name=name, disabled=False)
-            continue
-        try:
-            execute(connection, f"ALTER EVENT {quote_identifier(database)}.{quote_identifier(event)} DISABLE")
-        except MySQLError as error:
-            if error_code(error) not in DENIED:
-                raise
-            raise _not_disabled(SideEffectKind.EVENTS, name, error) from None
-        yield SideEffect(kind=SideEffectKind.EVENTS, name=name, disabled=True)
+        disabled = not keep.keeps(SideEffectKind.EVENTS, name)
+        if disabled:
+            with _refuse_if_denied(SideEffectKind.EVENTS, name):
+                _disable_event(connection, f"{quote_identifier(database)}.{quote_identifier(event)}", definer)
+        yield SideEffect(kind=SideEffectKind.EVENTS, name=name, disabled=disabled)
+
+
+def _disable_event(connection: MysqlConnection, event: str, definer: str) -> None:
+    """Keep its definer: without one, ALTER EVENT makes the master user the definer.
+
+    Aurora MySQL 2 has no SET_USER_ID: there the definer changes. Source: Aurora User Guide, "Master user account
+    privileges"; MySQL Reference Manual, ALTER EVENT.
+    """
+    name, _, host = definer.rpartition("@")
+    try:
+        account = quote_account(connection, Account(name, host))
+        execute(connection, f"ALTER DEFINER = {account} EVENT {event} DISABLE")
+    except MySQLError as error:
+        if error_code(error) not in DENIED:
+            raise
+        execute(connection, f"ALTER EVENT {event} DISABLE")
 
 
 def _stop_replication(connection: MysqlConnection, keep: KeptSideEffects) -> Iterator[SideEffect]:
     """Its position and its login are removed too, so that no restart of the server begins it again."""
-    if not _has_external_source(connection):
-        return
-    if keep.keeps(SideEffectKind.REPLICATION, EXTERNAL_SOURCE):
-        yield SideEffect(kind=SideEffectKind.REPLICATION, name=EXTERNAL_SOURCE, disabled=False)
-        return
-    try:
-        execute(connection, "CALL mysql.rds_stop_replication")
-        execute(connection, f"CALL mysql.{_reset_procedure(connection)}")
-    except MySQLError as error:
-        raise _not_disabled(SideEffectKind.REPLICATION, EXTERNAL_SOURCE, error) from None
-    yield SideEffect(kind=SideEffectKind.REPLICATION, name=EXTERNAL_SOURCE, disabled=True)
+    with _refuse_if_denied(SideEffectKind.REPLICATION, EXTERNAL_SOURCE):
+        if not _has_external_source(connection):
+            return
+        disabled = not keep.keeps(SideEffectKind.REPLICATION, EXTERNAL_SOURCE)
+        if disabled:
+            execute(connection, "CALL mysql.rds_stop_replication")
+            execute(connection, f"CALL mysql.{_reset_procedure(connection)}")
+    yield SideEffect(kind=SideEffectKind.REPLICATION, name=EXTERNAL_SOURCE, disabled=disabled)
 
 
 def _has_external_source(connection: MysqlConnection) -> bool:
-    for statement in ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS"):  # the second before MySQL 8.0.22
-        try:
-            return bool(execute(connection, statement))
-        except MySQLError as error:
-            if error_code(error) != ER.PARSE_ERROR:
-                return _refused_status(error)
-    return False
-
-
-def _refused_status(error: MySQLError) -> bool:
-    """Aurora's master user may see the status; a server that refuses it is none of Aurora's."""
-    if error_code(error) in DENIED:
-        return False
-    raise error
+    """Source: MySQL Reference Manual, SHOW REPLICA STATUS, which is SHOW SLAVE STATUS before 8.0.22."""
+    try:
+        return bool(execute(connection, "SHOW REPLICA STATUS"))
+    except MySQLError as error:
+        if error_code(error) != ER.PARSE_ERROR:
+            raise
+        return bool(execute(connection, "SHOW SLAVE STATUS"))
 
 
 def _reset_procedure(connection: MysqlConnection) -> str:
@@ -112,9 +113,16 @@ def _list_outgoing_calls(connection: MysqlConnection) -> Iterator[SideEffect]:
         yield SideEffect(kind=SideEffectKind.OUTGOING_CALLS, name=f"{name} calls {call}", disabled=False)
 
 
-def _not_disabled(kind: SideEffectKind, name: str, error: MySQLError) -> StepFailed:
-    text = (
-        f"The master user cannot disable {kind.value} {name}, which would act as in production. "
-        f"Disable it at the source, or list it in keep_side_effects.{kind.value}."
-    )
-    return StepFailed("Side effects not disabled", text, code=str(error_code(error)))
+@contextmanager
+def _refuse_if_denied(kind: SideEffectKind, name: str) -> Iterator[None]:
+    """Raise `StepFailed` if the master user may not do it, or the server has no procedure for it."""
+    try:
+        yield
+    except MySQLError as error:
+        if error_code(error) not in {*DENIED, ER.SP_DOES_NOT_EXIST}:
+            raise
+        text = (
+            f"The master user cannot disable {kind.value} {name}, which would act as in production. "
+            f"Disable it at the source, or list it in keep_side_effects.{kind.value}."
+        )
+        raise StepFailed("Side effects not disabled", text, code=str(error_code(error))) from None

@@ -18,7 +18,7 @@ from activities.databases.postgres import sql_files
 from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
 from activities.databases.postgres.roles import create_role, grant_access, lock_roles, open_role
 from activities.databases.postgres.side_effects import disable_side_effects
-from activities.databases.restored_database import MustLock
+from activities.databases.restored_database import Login, MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.side_effects import KeptSideEffects, SideEffect
@@ -78,10 +78,11 @@ class PostgresLockedSession:
         self._session_id = session_id
         self._cluster_resource_id = cluster_resource_id
 
-    def lock_logins(self, must_lock: MustLock) -> Iterator[str]:
+    def lock_logins(self, must_lock: MustLock) -> Iterator[Login]:
         """Set NOLOGIN and end the sessions; yields each role as soon as it is locked."""
         with translate_errors("Logins not locked"):
-            yield from lock_roles(self._session, must_lock)
+            for name in lock_roles(self._session, must_lock):
+                yield Login(name, name)
 
     def disable_side_effects(self, users: Iterable[str], keep: KeptSideEffects) -> Iterator[SideEffect]:
         """In every database of the server."""

@@ -10,8 +10,7 @@ pg_user_mappings; pg_cron's README; RDS User Guide, "Scheduling maintenance with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import closing, contextmanager, suppress
 from typing import LiteralString
 
 import psycopg
@@ -19,7 +18,8 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from errors import StepFailed
-from models.side_effects import KeptSideEffects, SideEffect, SideEffectKind
+from models.side_effects import EVERY, KeptSideEffects, SideEffect, SideEffectKind
+from models.users import belongs_to_the_service
 
 _CALLS = r"\m(aws_lambda|aws_s3|dblink\w*)\M"
 """In a function's source: extensions through which it leaves the database. Both of AWS are schemas."""
@@ -66,14 +66,23 @@ def _disable_cron_jobs(
         if connection.execute("SELECT to_regclass('cron.job')").fetchone() == (None,):
             return
         for role in _roles_that_log_in(connection, users):
-            with _as_role(connection, role, SideEffectKind.CRON_JOBS, f"of {role}"):
-                jobs = connection.execute(
-                    "SELECT jobid, coalesce(jobname, jobid::text) FROM cron.job"
-                    " WHERE active AND username = current_user ORDER BY 1"
-                ).fetchall()
-                for job, name in jobs:
-                    statement = PAUSE_JOB if _may_pause_jobs(connection) else REMOVE_JOB
-                    yield _treat(SideEffectKind.CRON_JOBS, name, keep, partial(connection.execute, statement, (job,)))
+            refusal = _refuse_if_denied(SideEffectKind.CRON_JOBS, f"{EVERY} (jobs of {role})")
+            # Jobs that the master user may not even see are no reason to stop if the request keeps every job.
+            denial = suppress(InsufficientPrivilege) if keep.keeps(SideEffectKind.CRON_JOBS, EVERY) else refusal
+            with denial, _as_role(connection, role):
+                yield from _disable_own_cron_jobs(connection, keep)
+
+
+def _disable_own_cron_jobs(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
+    """The jobs of the session's role."""
+    jobs = connection.execute(
+        "SELECT jobid, coalesce(jobname, jobid::text) FROM cron.job WHERE active AND username = current_user ORDER BY 1"
+    ).fetchall()
+    for job, name in jobs:
+        disabled = not keep.keeps(SideEffectKind.CRON_JOBS, name)
+        if disabled:
+            connection.execute(PAUSE_JOB if _may_pause_jobs(connection) else REMOVE_JOB, (job,))
+        yield SideEffect(kind=SideEffectKind.CRON_JOBS, name=name, disabled=disabled)
 
 
 def _may_pause_jobs(connection: psycopg.Connection) -> bool:
@@ -90,7 +99,7 @@ def _roles_that_log_in(connection: psycopg.Connection, users: Iterable[str]) -> 
         "SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolsuper AND (rolcanlogin OR rolname = ANY (%s)) ORDER BY 1",
         (list(users),),
     )
-    return [name for (name,) in rows]
+    return [name for (name,) in rows if not belongs_to_the_service(name)]
 
 
 def _disable_subscriptions(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
@@ -102,14 +111,11 @@ def _disable_subscriptions(connection: psycopg.Connection, keep: KeptSideEffects
     ).fetchall()
     for name, owner in subscriptions:
         quoted = sql.Identifier(name)
-        with _as_role(connection, owner, SideEffectKind.SUBSCRIPTIONS, name):
-            change = partial(
-                _execute_all,
-                connection,
-                sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(quoted),
-                sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(quoted),
-            )
-            yield _treat(SideEffectKind.SUBSCRIPTIONS, name, keep, change)
+        statements = (
+            sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(quoted),
+            sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(quoted),
+        )
+        yield _disable(connection, SideEffectKind.SUBSCRIPTIONS, name, owner, keep, statements)
 
 
 def _drop_user_mappings(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
@@ -122,8 +128,7 @@ def _drop_user_mappings(connection: psycopg.Connection, keep: KeptSideEffects) -
     for server, user, owner in mappings:
         mapped = sql.SQL("PUBLIC") if user == "public" else sql.Identifier(user)
         statement = sql.SQL("DROP USER MAPPING IF EXISTS FOR {} SERVER {}").format(mapped, sql.Identifier(server))
-        with _as_role(connection, owner, SideEffectKind.USER_MAPPINGS, server):
-            yield _treat(SideEffectKind.USER_MAPPINGS, server, keep, partial(connection.execute, statement))
+        yield _disable(connection, SideEffectKind.USER_MAPPINGS, server, owner, keep, [statement])
 
 
 def _disable_event_triggers(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:
@@ -134,8 +139,7 @@ def _disable_event_triggers(connection: psycopg.Connection, keep: KeptSideEffect
     ).fetchall()
     for name, owner in triggers:
         statement = sql.SQL("ALTER EVENT TRIGGER {} DISABLE").format(sql.Identifier(name))
-        with _as_role(connection, owner, SideEffectKind.EVENT_TRIGGERS, name):
-            yield _treat(SideEffectKind.EVENT_TRIGGERS, name, keep, partial(connection.execute, statement))
+        yield _disable(connection, SideEffectKind.EVENT_TRIGGERS, name, owner, keep, [statement])
 
 
 def _list_outgoing_calls(connection: psycopg.Connection) -> Iterator[SideEffect]:
@@ -158,46 +162,51 @@ def _list_outgoing_calls(connection: psycopg.Connection) -> Iterator[SideEffect]
         yield SideEffect(kind=SideEffectKind.OUTGOING_CALLS, name=name, disabled=False)
 
 
-def _treat(kind: SideEffectKind, name: str, keep: KeptSideEffects, disable: Callable[[], object]) -> SideEffect:
+def _disable(
+    connection: psycopg.Connection,
+    kind: SideEffectKind,
+    name: str,
+    owner: str,
+    keep: KeptSideEffects,
+    statements: Iterable[sql.Composed],
+) -> SideEffect:
+    """Run the statements as the owner, unless the request keeps this one: then nothing is asked of its owner."""
     if keep.keeps(kind, name):
         return SideEffect(kind=kind, name=name, disabled=False)
-    try:
-        disable()
-    except InsufficientPrivilege as error:
-        raise _not_disabled(kind, name, error) from None
+    with _refuse_if_denied(kind, name), _as_role(connection, owner):
+        for statement in statements:
+            connection.execute(statement)
     return SideEffect(kind=kind, name=name, disabled=True)
 
 
-def _execute_all(connection: psycopg.Connection, *statements: sql.Composed) -> None:
-    for statement in statements:
-        connection.execute(statement)
+@contextmanager
+def _refuse_if_denied(kind: SideEffectKind, name: str) -> Iterator[None]:
+    """Raise `StepFailed` if the master user may not take the owner's role, or its owner may not do it."""
+    try:
+        yield
+    except InsufficientPrivilege as error:
+        text = (
+            f"The master user is not allowed to disable {kind.value} {name}, which would act as in production. "
+            f"At the source, grant the master user its owner, or list it in keep_side_effects.{kind.value}."
+        )
+        raise StepFailed("Side effects not disabled", text, code=error.sqlstate) from None
 
 
 @contextmanager
-def _as_role(connection: psycopg.Connection, role: str, kind: SideEffectKind, name: str) -> Iterator[None]:
-    """Have the rights of a role while the block runs: only the owner may change what it owns."""
+def _as_role(connection: psycopg.Connection, role: str) -> Iterator[None]:
+    """Have the rights of a role in one transaction: only the owner may change what it owns.
+
+    Source: PostgreSQL documentation, SET ROLE; since PostgreSQL 16 a member may not always take the role.
+    """
     quoted = sql.Identifier(role)
-    # A member may not always take the role since PostgreSQL 16.
     privilege = "SET" if connection.info.server_version >= POSTGRES_16 else "MEMBER"
     with connection.transaction():
-        try:
-            [(is_member,)] = connection.execute(
-                "SELECT pg_has_role(current_user, %s::name, %s)", (role, privilege)
-            ).fetchall()
-            if not is_member:
-                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(quoted))
-            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(quoted))
-        except InsufficientPrivilege as error:
-            raise _not_disabled(kind, name, error) from None
+        has_role = "SELECT pg_has_role(current_user, %s::name, %s)"
+        [(is_member,)] = connection.execute(has_role, (role, privilege)).fetchall()
+        if not is_member:
+            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(quoted))
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(quoted))
         yield
         connection.execute("RESET ROLE")
         if not is_member:
             connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(quoted))
-
-
-def _not_disabled(kind: SideEffectKind, name: str, error: InsufficientPrivilege) -> StepFailed:
-    text = (
-        f"The master user is not allowed to disable {kind.value} {name}, which would act as in production. "
-        f"At the source, grant the master user its owner, or list it in keep_side_effects.{kind.value}."
-    )
-    return StepFailed("Side effects not disabled", text, code=error.sqlstate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
@@ -16,18 +16,10 @@ from activities.databases.postgres import sql_files as postgres_sql_files
 from activities.databases.sql_files import read_sql_file
 from errors import DatabaseUnreachable
 from models.users import SqlFile
-from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
+from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres, wait_until
 
 ADD_EVE = "INSERT INTO orders VALUES (2, 'Eve')"
 BOTH = [("Ada",), ("Eve",)]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until the other thread's statement is where the test needs it."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true within 20 s"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -76,6 +76,13 @@ def test_logins_to_keep_are_not_locked(database: Database) -> None:
         database.session(other, "of-production", database.login_database)
 
 
+def test_a_locked_login_whose_name_only_begins_like_a_users_is_reported(database: Database) -> None:
+    """A name may have an @ in it, which on MySQL also comes before the host."""
+    name = database.unique("app")
+    database.make_login(f"{name}@work", "of-production")
+    assert f"{name}@work" in [login.removesuffix("@%") for login in database.set_up(database.user(name, "p")).locked]
+
+
 def test_a_user_of_the_request_is_not_reported_as_locked(database: Database) -> None:
     """It came with the snapshot and is locked for a while only: the outcome names it as altered."""
     name = database.unique("app")

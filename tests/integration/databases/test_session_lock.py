@@ -13,6 +13,7 @@ import pytest
 from activities.databases.mysql.session_lock import SESSION_LOCK, take_lock
 from activities.databases.postgres import session_lock as postgres_session_lock
 from activities.databases.postgres.roles import grant_access
+from activities.databases.restored_database import Login
 from activities.databases.sql_files import read_sql_file
 from errors import DatabaseUnreachable
 from tests.rigs.databases import MASTER, MASTER_PASSWORD, Database, Mysql, Postgres
@@ -29,10 +30,10 @@ def test_the_session_of_a_lost_attempt_is_ended_before_logins_are_locked(
     earlier = database.session(MASTER, MASTER_PASSWORD)
     earlier.cursor().execute(database.take_file_lock)
 
-    def lock_logins(*_: object) -> Iterator[str]:
+    def lock_logins(*_: object) -> Iterator[Login]:
         with pytest.raises(Exception, match=SESSION_ENDED):
             earlier.cursor().execute("SELECT 1")
-        yield "ada"
+        yield Login("ada", "ada")
 
     monkeypatch.setattr(database.locked_session_class, "lock_logins", lock_logins)
     assert database.set_up(sql_files=(database.file("mask.sql", "SELECT 1"),)).locked == ("ada",)
