@@ -22,7 +22,7 @@ from activities.rds.master_password import is_pending, secret_wait, secret_warni
 from activities.rds.provenance import check_resource_id
 from activities.rds.restore_parameters import identifier_of, instance_parameters, modification_parameters
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
-from activities.rds.surroundings import Surroundings, put_back_surroundings
+from activities.rds.surroundings.put_back import Surroundings, put_back_surroundings
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from activities.rds.around import list_lost_names
 from activities.rds.differences import find_differences
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
+from activities.rds.surroundings.table import list_lost_names
 from models.configuration import ClusterSettings, Instance, merge_settings
 from models.request import RestoreRequest
 

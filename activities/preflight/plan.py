@@ -20,6 +20,7 @@ from activities.preflight.carry_over import CarryOver, describe_carry_over
 from activities.preflight.guards import NotChecked, PreflightCheck, Violation
 from activities.preflight.planned_settings import Setting, planned_settings
 from activities.preflight.preflight import ExistingTarget, Preflight
+from activities.preflight.selection import snapshot_of_now
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import split_by_retention
 from activities.rds.provenance import provenance_mismatch
@@ -159,7 +160,7 @@ class _Planner:
             )
         else:
             plan.settings = planned_settings(plan.request.target, target)
-        snapshot = plan.snapshot or _snapshot_of_now(source, self._step_input)
+        snapshot = plan.snapshot or snapshot_of_now(source, self._step_input)
         if plan.target is not None:
             self._run_checks(self._preflight.region_checks(snapshot, target))
         if "target-region" in {result.rule for result in plan.failed_checks}:
@@ -226,7 +227,7 @@ class _Planner:
         """Skip every check but that of the trail: what they would say follows from the one that failed."""
         self._run_checks([PreflightCheck(("trail",), self._check_trail)])
         done = {result.rule for result in self._plan.results}
-        snapshot, target = _snapshot_of_now(None, self._step_input), ExistingTarget()
+        snapshot, target = snapshot_of_now(None, self._step_input), ExistingTarget()
         listed = [rule for check in self._preflight.checks(snapshot, target) for rule in check.rules]
         rules = dict.fromkeys(["snapshot", *guards.GUARDS, *listed, "copy-source"])
         self._skip([rule for rule in rules if rule not in done], reason)
@@ -284,18 +285,3 @@ def _refusal(error: ClientError | PipelineError) -> str:
     if isinstance(failure, Transient) and not isinstance(failure, TrailUnavailable):
         raise failure from error
     return failure.fault.message
-
-
-def _snapshot_of_now(source: DBClusterTypeDef | None, step_input: SnapshotCheckInput) -> SourceSnapshot:
-    """What a snapshot of the source cluster would be if it were taken now."""
-    cluster = source or {}
-    return SourceSnapshot(
-        arn=step_input.source.arn,
-        identifier=f"of {step_input.source.cluster}",
-        created_at=step_input.step_started_at,
-        engine=cluster.get("Engine", ""),
-        engine_version=cluster.get("EngineVersion", ""),
-        encrypted=cluster.get("StorageEncrypted", False),
-        kms_key_id=cluster.get("KmsKeyId"),
-        cluster_resource_id=cluster.get("DbClusterResourceId"),
-    )

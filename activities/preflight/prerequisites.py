@@ -16,7 +16,7 @@ from activities.preflight.secrets import SecretChecks
 from activities.preflight.tag_count import tag_checks
 from activities.preflight.windows import window_checks
 from activities.rds.aws_errors import answer_if_exists
-from activities.rds.scaling import find_mistake
+from activities.rds.surroundings.scaling import find_mistake
 
 
 def prerequisite_checks(context: RestoreContext, freed: Freed) -> list[PreflightCheck]:

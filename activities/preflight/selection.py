@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from clients.rds import find_snapshot, list_snapshots
 from errors import StepFailed
-from models.snapshots import SourceSnapshot
+from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
-    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
 
 NOT_FOUND = "Snapshot not found"
 MAX_LISTED = 5
@@ -79,4 +79,19 @@ def _source_snapshot(snapshot: DBClusterSnapshotTypeDef) -> SourceSnapshot:
         encrypted=snapshot.get("StorageEncrypted", False),
         kms_key_id=snapshot.get("KmsKeyId"),
         cluster_resource_id=snapshot.get("DbClusterResourceId"),
+    )
+
+
+def snapshot_of_now(source: DBClusterTypeDef | None, step_input: SnapshotCheckInput) -> SourceSnapshot:
+    """What a snapshot of the source cluster would be if it were taken now."""
+    cluster = source or {}
+    return SourceSnapshot(
+        arn=step_input.source.arn,
+        identifier=f"of {step_input.source.cluster}",
+        created_at=step_input.step_started_at,
+        engine=cluster.get("Engine", ""),
+        engine_version=cluster.get("EngineVersion", ""),
+        encrypted=cluster.get("StorageEncrypted", False),
+        kms_key_id=cluster.get("KmsKeyId"),
+        cluster_resource_id=cluster.get("DbClusterResourceId"),
     )

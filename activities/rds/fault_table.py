@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from activities.rds.surrounding_faults import SURROUNDING_FAULTS
+from activities.rds.surroundings.faults import SURROUNDING_FAULTS
 
 
 class Action(StrEnum):

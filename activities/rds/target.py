@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from activities.rds import copies, deletion, proxies, scaling, settings, tags
+from activities.rds import copies, deletion, settings, tags
+from activities.rds.surroundings import proxies, scaling
 from clients import rds as reads
 from clients.aws import AwsClients
 from errors import Refused

@@ -292,11 +292,6 @@ class RestoreResources:
 
 
 def _name_in(call: RecordedCall) -> str:
-    names = (
-        "TargetDBClusterSnapshotIdentifier",
-        "DBClusterSnapshotIdentifier",
-        "DBInstanceIdentifier",
-        "DBClusterIdentifier",
-        "ResourceName",
-    )
+    resources = ("TargetDBClusterSnapshot", "DBClusterSnapshot", "DBInstance", "DBCluster")
+    names = (*(f"{resource}Identifier" for resource in resources), "ResourceName")
     return next(str(call.parameters[name]) for name in names if name in call.parameters)

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from activities.rds.around import AROUND
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
+from activities.rds.surroundings.table import AROUND
 from audit.verify.findings import NOTES, FindingKind
 from models.request import RestoreRequest
 from settings import PREFIX, Settings

@@ -11,6 +11,7 @@ from audit.setup import create_audit_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
 from devstack.postgres import PostgresHost
+from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import (
     ACCOUNT,
@@ -25,6 +26,7 @@ from tests.rigs.activity_resources import (
     session_of,
 )
 from tests.rigs.durations import ACTIVITIES
+from tests.rigs.restored_clusters import restore
 from tests.rigs.users_database import MASTER, MASTER_PASSWORD, UsersDatabase
 
 
@@ -98,3 +100,18 @@ def postgres_port(postgres_host: PostgresHost) -> int:
 def database(rig: ActivityRig, postgres_port: int) -> UsersDatabase:
     """A restored database with one table."""
     return UsersDatabase(rig, postgres_port)
+
+
+@pytest.fixture
+def resource_id(rig: ActivityRig) -> str:
+    """The resource id of a cluster that restore-snapshot has just restored."""
+    return restore(rig)
+
+
+@pytest.fixture
+def snapshot(rig: ActivityRig) -> SourceSnapshot:
+    """A snapshot of the source, copied into the target's region."""
+    rig.make_source()
+    snapshot = rig.make_snapshot()
+    rig.make_copy(snapshot)
+    return snapshot

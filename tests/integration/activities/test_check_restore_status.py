@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -12,30 +10,7 @@ from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.operation import FinalPoll
 from models.request import RequestedInstance
 from tests.rigs.activities import ActivityRig
-from tests.rigs.activity_resources import UNUSABLE_SECRETS
-
-
-@pytest.fixture
-def resource_id(rig: ActivityRig) -> str:
-    """The resource id of a cluster that restore-snapshot has just restored."""
-    return restore(rig)
-
-
-def restore(rig: ActivityRig) -> str:
-    rig.make_source()
-    snapshot = rig.make_snapshot()
-    rig.make_copy(snapshot)
-    outcome: Any = rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot))
-    rig.clear_calls()
-    return str(outcome.cluster_resource_id)
-
-
-def poll(rig: ActivityRig, resource_id: str, **more: Any) -> Any:
-    return rig.run(rig.restored.check_restore_status, rig.check_restore_input(resource_id, **more))
-
-
-def poll_until_done(rig: ActivityRig, resource_id: str) -> Any:
-    return rig.poll_until_done(rig.restored.check_restore_status, rig.check_restore_input(resource_id))
+from tests.rigs.restored_clusters import poll, poll_until_done, restore
 
 
 def test_cluster_writer_password_and_readers_come_in_this_order(rig: ActivityRig, resource_id: str) -> None:
@@ -90,90 +65,6 @@ def test_a_poll_after_the_last_one_changes_nothing(rig: ActivityRig, resource_id
     rig.clear_calls()
     assert poll(rig, resource_id) == done
     assert rig.changes() == []
-
-
-def test_the_password_of_the_requests_secret_is_set_once(rig: ActivityRig) -> None:
-    """It replaces the source's master password, once in an operation."""
-    secret = rig.make_secret("master", '{"password": "correct-horse"}')
-    rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
-    outcome = poll_until_done(rig, restore(rig))
-    assert outcome.endpoint.master_user_secret_id == secret
-    assert [call.parameters["MasterUserPassword"] for call in rig.calls("ModifyDBCluster")] == ["***"]
-    cluster = rig.cluster()
-    assert cluster is not None
-    assert {"Key": "aurora-restore:master-password-set-by", "Value": rig.operation_tag} in cluster["TagList"]
-    assert "MasterUserSecret" not in cluster
-
-
-def test_a_password_that_another_operation_set_is_set_again(rig: ActivityRig) -> None:
-    """The tag counts only for the operation that it names."""
-    secret = rig.make_secret("master", '{"password": "correct-horse"}')
-    rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
-    resource_id = restore(rig)
-    tag = {"Key": "aurora-restore:master-password-set-by", "Value": "aurora-restore/op-000"}
-    rig.rds().add_tags_to_resource(ResourceName=rig.target.arn, Tags=[tag])
-    poll_until_done(rig, resource_id)
-    assert len(rig.calls("ModifyDBCluster")) == 1
-
-
-@pytest.mark.parametrize("value", UNUSABLE_SECRETS)
-def test_an_unusable_master_secret_fails_the_step(rig: ActivityRig, value: str) -> None:
-    """An operator must correct it, and the message quotes nothing of it."""
-    secret = rig.make_secret("master", value)
-    rig.target = rig.target.model_copy(update={"master_user_secret_id": secret})
-    with pytest.raises(StepFailed, match="Secret not usable") as failed:
-        poll_until_done(rig, restore(rig))
-    assert "12345678" not in str(failed.value)
-    assert failed.value.__context__ is None
-
-
-def change_answer(rig: ActivityRig, patch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:
-    """RDS describes the target with a change that only AWS can make."""
-    rds = rig.aws.rds(rig.target, rig.operation_id)
-    original: Any = rds.describe_db_clusters
-
-    def describe_changed(**arguments: Any) -> Any:
-        answer = original(**arguments)
-        change(answer["DBClusters"][0])
-        return answer
-
-    patch.setattr(rds, "describe_db_clusters", describe_changed)
-
-
-def test_an_impaired_master_secret_is_usable_with_a_warning(
-    rig: ActivityRig, resource_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """RDS's model: it can be used to access the database, but it cannot be rotated."""
-    poll_until_done(rig, resource_id)
-    change_answer(rig, monkeypatch, lambda cluster: cluster["MasterUserSecret"].update(SecretStatus="impaired"))
-    outcome = poll(rig, resource_id)
-    assert outcome.done
-    assert "is impaired: it can be used, but RDS cannot rotate it" in outcome.warnings[0]
-
-
-PENDING = {"MasterUserPassword": "****"}
-
-
-@pytest.mark.parametrize(
-    ("change", "details"),
-    [
-        (lambda cluster: cluster["MasterUserSecret"].update(SecretStatus="creating"), "master secret creating"),
-        (lambda cluster: cluster["MasterUserSecret"].update(SecretStatus="rotating"), "master secret rotating"),
-        (lambda cluster: cluster.update(PendingModifiedValues=PENDING), "master password pending"),
-        (lambda cluster: cluster.update(PendingModifiedValues={"EngineVersion": "16.8"}), "Restore completed"),
-    ],
-)
-def test_only_the_master_password_is_waited_for(
-    rig: ActivityRig,
-    resource_id: str,
-    monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[dict[str, Any]], object],
-    details: str,
-) -> None:
-    """The secret may be active before the database has its password; an upgrade may stay pending for days."""
-    poll_until_done(rig, resource_id)
-    change_answer(rig, monkeypatch, change)
-    assert poll(rig, resource_id).details == details
 
 
 INSUFFICIENT = "The DB cluster can't be created because of insufficient resource limits. No capacity."

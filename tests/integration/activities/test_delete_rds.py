@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -13,23 +12,10 @@ from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.activity_resources import TARGET_REGION
+from tests.rigs.deletions import DELETIONS, delete
 
 BUSY = "DbCluster staging is in modifying state"
 UNKNOWN = "a reason that AWS has added"
-DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
-
-
-@pytest.fixture
-def snapshot(rig: ActivityRig) -> SourceSnapshot:
-    """A snapshot of the source, copied into the target's region."""
-    rig.make_source()
-    snapshot = rig.make_snapshot()
-    rig.make_copy(snapshot)
-    return snapshot
-
-
-def delete(rig: ActivityRig, snapshot: SourceSnapshot, resource_id: str | None, **more: Any) -> Any:
-    return rig.run(rig.clusters.delete_rds, rig.delete_input(snapshot, resource_id, **more))
 
 
 def test_readers_then_writer_then_cluster_are_deleted(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
@@ -118,52 +104,6 @@ def test_without_the_trail_nothing_is_deleted(rig: ActivityRig, snapshot: Source
     assert set(rig.instances().values()) == {"available"}
 
 
-# An absent target
-
-
-def test_a_target_deleted_by_someone_else_is_the_seeds_failure(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Gone without this operation's intent: Cluster not found."""
-    with pytest.raises(StepFailed) as failed:
-        delete(rig, snapshot, "cluster-SEENBEFORE")
-    assert failed.value.fault.short == "Cluster not found"
-    assert failed.value.fault.code == "DBClusterNotFoundFault"
-
-
-def test_a_target_renamed_after_the_intent_is_kept(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """It is not gone: a user who renames it wants to keep it, and nothing more of it is deleted."""
-    step_input = rig.delete_input(snapshot, rig.make_target())
-    rig.emulator.faults.add("rds", "DeleteDBCluster", "error", code="InvalidDBClusterStateFault", message=BUSY, skip=1)
-    assert not rig.run(rig.clusters.delete_rds, step_input).done
-    new_name = f"kept-{rig.number}"
-    rig.rename_target(new_name)
-    rig.clear_calls()
-    with pytest.raises(Refused) as refused:
-        rig.run(rig.clusters.delete_rds, step_input)
-    assert refused.value.fault.short == "Target was renamed"
-    assert f"is now named {new_name}" in refused.value.fault.message
-    assert rig.calls(*DELETIONS) == []
-    assert rig.rds().describe_db_clusters(DBClusterIdentifier=new_name)["DBClusters"]
-
-
-def test_a_target_renamed_before_the_intent_is_refused_with_its_new_name(
-    rig: ActivityRig, snapshot: SourceSnapshot
-) -> None:
-    """The operator reads where the cluster is."""
-    resource_id = rig.make_target()
-    new_name = f"kept-{rig.number}"
-    rig.rename_target(new_name)
-    with pytest.raises(Refused, match=f"is now named {new_name}"):
-        delete(rig, snapshot, resource_id)
-
-
-def test_a_target_renamed_while_it_is_being_deleted_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """RDS may list the cluster only under its other name: it is deleting, and so not gone yet."""
-    step_input = rig.delete_input(snapshot, rig.make_target(instances=0))
-    rig.rename_target(f"renamed-{rig.number}")
-    rig.rds().delete_db_cluster(DBClusterIdentifier=f"renamed-{rig.number}", SkipFinalSnapshot=True)
-    assert not rig.run(rig.clusters.delete_rds, step_input).done
-
-
 # The snapshot's age
 
 DAY = timedelta(hours=24)
@@ -176,11 +116,6 @@ def test_a_deletion_that_has_begun_is_not_stopped_by_age(rig: ActivityRig, snaps
     assert not rig.run(rig.clusters.delete_rds, step_input).done
     rig.advance_clock(3 * DAY)
     assert rig.poll_until_done(rig.clusters.delete_rds, step_input).details == "Deleted existing cluster"
-
-
-def test_a_first_restore_without_a_target_has_nothing_to_delete(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """If the request allows it."""
-    assert delete(rig, snapshot, None).details == "No cluster to delete"
 
 
 # During the deletion

@@ -6,44 +6,18 @@ import json
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from activities.clusters import ClusterActivities
 from clients.aws import AwsClients
 from errors import Refused
-from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, SOURCE_REGION, TARGET_REGION, session_of
+from tests.rigs.deletions import DELETIONS, delete, refusal
 
 DAY = timedelta(hours=24)
-DELETIONS = ("DeleteDBInstance", "DeleteDBCluster", "DeleteDBClusterSnapshot")
-
-
-@pytest.fixture
-def snapshot(rig: ActivityRig) -> SourceSnapshot:
-    """A snapshot of the source, copied into the target's region."""
-    rig.make_source()
-    snapshot = rig.make_snapshot()
-    rig.make_copy(snapshot)
-    return snapshot
-
-
-def delete(rig: ActivityRig, snapshot: SourceSnapshot, resource_id: str | None, **more: Any) -> Any:
-    return rig.run(rig.clusters.delete_rds, rig.delete_input(snapshot, resource_id, **more))
-
-
-def refusal(rig: ActivityRig, snapshot: SourceSnapshot, resource_id: str | None, **more: Any) -> str:
-    """The text of a refusal; no deletion was called and every instance is as before."""
-    before = rig.instances()
-    rig.clear_calls()
-    with pytest.raises(Refused) as refused:
-        delete(rig, snapshot, resource_id, **more)
-    assert rig.calls(*DELETIONS) == []
-    assert rig.instances() == before
-    assert not rig.rows(), "a refusal is no intent"
-    return f"{refused.value.fault.short}: {refused.value.fault.message}"
 
 
 def make_without_tag(rig: ActivityRig) -> str:
@@ -272,57 +246,3 @@ def test_credentials_that_change_during_the_deletion_are_refused(rig: ActivityRi
     rig.aws = AwsClients(session_of(OTHER_ACCOUNT))
     with pytest.raises(Refused, match="Wrong AWS account"):
         rig.run(ClusterActivities(rig.aws, trail).delete_rds, step_input, attempt=2)
-
-
-def break_copy(rig: ActivityRig, snapshot: SourceSnapshot, status: str) -> None:
-    copy = rig.copy_of(snapshot)
-    if status == "gone":
-        rig.rds().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy.identifier)
-    else:
-        rig.force_status(copy.arn, status)
-
-
-@pytest.mark.parametrize("status", ["gone", "copying", "failed"])
-def test_nothing_is_deleted_without_an_available_copy(rig: ActivityRig, snapshot: SourceSnapshot, status: str) -> None:
-    """The copy must be available at the moment of the deletion, not only hours before."""
-    resource_id = rig.make_target()
-    break_copy(rig, snapshot, status)
-    text = refusal(rig, snapshot, resource_id)
-    assert "[copy-available]" in text
-    assert f"is {status}, expected available" in text
-
-
-def test_another_snapshot_under_the_copys_name_is_no_replacement(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A snapshot of another cluster that took the copy's name since."""
-    resource_id = rig.make_target()
-    copy = rig.copy_of(snapshot)
-    break_copy(rig, snapshot, "gone")
-    rig.rds().create_db_cluster_snapshot(
-        DBClusterSnapshotIdentifier=copy.identifier, DBClusterIdentifier=rig.target.cluster
-    )
-    rig.advance_clock()
-    assert "[copy-source]" in refusal(rig, snapshot, resource_id)
-
-
-def test_a_source_snapshot_created_again_is_no_replacement(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """Without a copy, the snapshot itself must still be the one that snapshot-check saw."""
-    rig.target = rig.target.model_copy(update={"region": SOURCE_REGION})
-    of_target = [{"Key": "aurora-restore:replaced-by", "Value": rig.source.arn}]
-    rig.make_cluster(SOURCE_REGION, rig.target.cluster, Tags=of_target)
-    rds = rig.rds(SOURCE_REGION)
-    cluster = rds.describe_db_clusters(DBClusterIdentifier=rig.target.cluster)["DBClusters"][0]
-    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot.identifier)
-    rig.make_snapshot(snapshot.identifier, cluster=rig.target.cluster)
-    source_snapshot = SnapshotCopy(arn=snapshot.arn, identifier=snapshot.identifier, copied=False)
-    text = refusal(rig, snapshot, cluster["DbClusterResourceId"], snapshot_copy=source_snapshot)
-    assert "[copy-source]" in text
-
-
-def test_a_snapshot_that_became_too_old_replaces_nothing(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
-    """A restore that was delayed for days refuses before its first call; the message has the ages in hours."""
-    resource_id = rig.make_target()
-    rig.advance_clock(3 * DAY)
-    text = refusal(rig, snapshot, resource_id, max_snapshot_age=DAY)
-    assert "[snapshot-age]" in text
-    assert "is 72 h old, expected at most 24 h" in text
-    assert not delete(rig, snapshot, resource_id, max_snapshot_age=4 * DAY).done

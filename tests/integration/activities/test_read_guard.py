@@ -42,14 +42,6 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     return clocks
 
 
-@pytest.fixture
-def snapshot(rig: ActivityRig) -> SourceSnapshot:
-    rig.make_source()
-    snapshot = rig.make_snapshot()
-    rig.make_copy(snapshot)
-    return snapshot
-
-
 def do_once_before(rig: ActivityRig, call: str, action: Callable[[], Any]) -> None:
     """Run an action once, just before the worker under test sends this call."""
     session, pending = session_of(ACCOUNT), [action]

@@ -13,15 +13,6 @@ from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import KEY_ALIAS, SOURCE_REGION
 
 
-@pytest.fixture
-def snapshot(rig: ActivityRig) -> SourceSnapshot:
-    """A snapshot of the source, copied into the target's region."""
-    rig.make_source()
-    snapshot = rig.make_snapshot()
-    rig.make_copy(snapshot)
-    return snapshot
-
-
 def restore(rig: ActivityRig, snapshot: SourceSnapshot, **more: Any) -> Any:
     return rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot, **more))
 

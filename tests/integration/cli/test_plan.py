@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from activities.preflight import guards
 from activities.rds.tags import COPY_FOR, OPERATION
 from devstack.demo_environment import REPLACED_BY, TARGET
 from devstack.stack import Stack
 from tests.integration.cli.test_restores import wait_until
-from tests.rigs.cli import ROOT, CommandResult, run_command
+from tests.rigs.cli import CommandResult, run_command
 
 Operator = Callable[..., CommandResult]
 READS = re.compile(r"(Describe|List|Get|Simulate)\w+|AssumeRole|Query")
@@ -296,16 +294,3 @@ def test_in_a_pipe_a_plan_is_plain_text(target: str, set_up: Stack, request_file
     said = run_command(set_up, "plan", request_file)
     assert (said.code, "\x1b" in said.out) == (0, False)
     assert max(map(len, said.out.splitlines())) < 300
-
-
-def test_every_rule_belongs_to_a_check() -> None:
-    """A rule that no check names would be missing among the checks that pass."""
-    named: dict[str, set[str]] = {"Violation": set(), "PreflightCheck": set(), "missing_resource": set()}
-    for module in (ROOT / "activities" / "preflight").glob("*.py"):
-        tree = ast.parse(module.read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in named:
-                named[name] |= set(re.findall(r"'([a-z0-9-]+)'", ast.unparse(node.args[0])))
-    assert len(named["Violation"]) > 10
-    raises = {"trail"}  # what its check finds is an error of the trail
-    assert named["Violation"] | named["missing_resource"] | raises == named["PreflightCheck"] | set(guards.GUARDS)

@@ -6,15 +6,18 @@ missing.
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from typing import Any
 
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, START, TARGET, EmulatedAws
+from tests.integration.emulator.rds_calls_around_clusters import (
+    PAGE,
+    ROLE,
+    TAGS,
+    call_attachments,
+    call_endpoints_and_roles,
+    call_proxies,
+)
+from tests.rigs.emulated_aws import ENGINE, OTHER_ACCOUNT, SOURCE, START, TARGET, EmulatedAws
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/anything"
-TAGS = [{"Key": "team", "Value": "orders"}]
-PAGE: dict[str, Any] = {"MaxRecords": 20, "Marker": ""}
 SCALING = {"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 600}
 MONITORING = {"MonitoringInterval": 60, "MonitoringRoleArn": ROLE}
 SETTINGS: dict[str, Any] = {
@@ -74,9 +77,9 @@ def call_every_member(aws: EmulatedAws) -> None:
     _clusters(aws, key, insights)
     _instances(aws, insights)
     _restarts(aws)
-    _endpoints_and_roles(aws)
-    _attachments(aws, key)
-    _proxies(aws)
+    call_endpoints_and_roles(aws)
+    call_attachments(aws, key)
+    call_proxies(aws)
     _snapshots(aws, key, insights)
     _changes(aws, key, insights)
     _global_clusters(aws)
@@ -198,97 +201,6 @@ def _restarts(aws: EmulatedAws) -> None:
         Filters=[{"Name": "db-cluster-id", "Values": ["prod"]}],
         **PAGE,
     )
-
-
-def _endpoints_and_roles(aws: EmulatedAws) -> None:
-    rds = aws.client()
-    cluster = aws.describe_cluster()
-    role = {"DBClusterIdentifier": "prod", "RoleArn": ROLE, "FeatureName": "Lambda"}
-    rds.add_role_to_db_cluster(**role)
-    rds.remove_role_from_db_cluster(**role)
-    rds.enable_http_endpoint(ResourceArn=cluster["DBClusterArn"])
-    rds.disable_http_endpoint(ResourceArn=cluster["DBClusterArn"])
-    endpoint = {"DBClusterIdentifier": "prod", "EndpointType": "ANY", "Tags": TAGS}
-    rds.create_db_cluster_endpoint(DBClusterEndpointIdentifier="some", StaticMembers=["one"], **endpoint)
-    rds.create_db_cluster_endpoint(DBClusterEndpointIdentifier="others", ExcludedMembers=["one"], **endpoint)
-    rds.describe_db_cluster_endpoints(
-        DBClusterIdentifier="prod",
-        DBClusterEndpointIdentifier="some",
-        Filters=[{"Name": "db-cluster-endpoint-type", "Values": ["custom"]}],
-        **PAGE,
-    )
-    aws.wait()
-    for members in ({"StaticMembers": ["three"]}, {"ExcludedMembers": ["three"]}):
-        rds.modify_db_cluster_endpoint(DBClusterEndpointIdentifier="some", EndpointType="READER", **members)
-        aws.wait()
-    rds.delete_db_cluster_endpoint(DBClusterEndpointIdentifier="some")
-
-
-def _attachments(aws: EmulatedAws, key: str) -> None:
-    rds, arn = aws.client(), aws.describe_cluster()["DBClusterArn"]
-    integration = rds.create_integration(
-        SourceArn=arn,
-        TargetArn="arn:aws:redshift:eu-west-1:111122223333:namespace:warehouse",
-        IntegrationName="reports",
-        KMSKeyId=key,
-        DataFilter="include: *.*",
-        Description="reports",
-        Tags=TAGS,
-    )["IntegrationArn"]
-    rds.describe_integrations(IntegrationIdentifier=integration, MaxRecords=20, Marker="b25l")
-    rds.delete_integration(IntegrationIdentifier=integration)
-    rds.create_db_shard_group(
-        DBShardGroupIdentifier="shards",
-        DBClusterIdentifier="prod",
-        ComputeRedundancy=0,
-        MaxACU=16,
-        MinACU=2,
-        PubliclyAccessible=False,
-        Tags=TAGS,
-    )
-    rds.describe_db_shard_groups(DBShardGroupIdentifier="shards", Marker="", MaxRecords=20)
-    rds.delete_db_shard_group(DBShardGroupIdentifier="shards")
-    body = json.dumps({"arn": arn, "name": "upgrade"}).encode()
-    with urllib.request.urlopen(f"{aws.emulator.endpoint_url}/_devstack/rds/blue-green-deployment", body) as answer:
-        identifier = json.load(answer)["identifier"]
-    rds.describe_blue_green_deployments(
-        BlueGreenDeploymentIdentifier=identifier, Filters=[{"Name": "source", "Values": [arn]}], **PAGE
-    )
-
-
-def _proxies(aws: EmulatedAws) -> None:
-    rds = aws.client()
-    rds.create_db_proxy(
-        DBProxyName="pool",
-        EngineFamily="POSTGRESQL",
-        DefaultAuthScheme="NONE",
-        Auth=[
-            {
-                "Description": "application",
-                "UserName": "app",
-                "AuthScheme": "SECRETS",
-                "SecretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app",
-                "IAMAuth": "DISABLED",
-                "ClientPasswordAuthType": "POSTGRES_SCRAM_SHA_256",
-            }
-        ],
-        RoleArn=ROLE,
-        VpcSubnetIds=["subnet-01", "subnet-02"],
-        VpcSecurityGroupIds=["sg-0123"],
-        RequireTLS=True,
-        IdleClientTimeout=60,
-        DebugLogging=False,
-        EndpointNetworkType="IPV4",
-        TargetConnectionNetworkType="IPV4",
-        Tags=TAGS,
-    )
-    rds.describe_db_proxies(DBProxyName="pool", **PAGE)
-    group = {"DBProxyName": "pool", "TargetGroupName": "default"}
-    rds.register_db_proxy_targets(**group, DBClusterIdentifiers=["prod"])
-    rds.describe_db_proxy_target_groups(**group)
-    rds.describe_db_proxy_targets(**group)
-    rds.deregister_db_proxy_targets(**group, DBClusterIdentifiers=["prod"])
-    rds.delete_db_proxy(DBProxyName="pool")
 
 
 def _snapshots(aws: EmulatedAws, key: str, insights: dict[str, Any]) -> None:

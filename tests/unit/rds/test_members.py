@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.session import get_session
 
-from activities.rds.around import AROUND
 from activities.rds.members import CLUSTER, INSTANCE, Fate
 from activities.rds.parameters import CALLS, SCALING_CALLS
+from activities.rds.surroundings.table import AROUND
 from models.configuration import ClusterSettings, Instance
 from tests.unit.docs.test_runbook import called_operations
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from activities.rds.around import list_lost_names
 from activities.rds.differences import covers, find_differences
+from activities.rds.surroundings.table import list_lost_names
 from models.configuration import ClusterSettings, Instance
 from models.scaling import ScalableTarget, ScalingPolicy
 
