@@ -3,7 +3,8 @@
 RDS deletes a cluster only after its instances, and may refuse that for reasons of the cluster alone. So DeleteDBCluster
 is called first: with instances left, RDS refuses it without any effect, and a missing permission, a protection or a
 relation that RDS names shows itself before the first instance is deleted.
-Source: RDS API Reference, DeleteDBCluster: an Aurora cluster is deleted only without instances.
+Source: AWS Knowledge Center, "rds-error-delete-aurora-cluster"; moto's pull request 6998 has AWS's own answer: "Cluster
+cannot be deleted, it still contains DB instances in non-deleting state."
 """
 
 from __future__ import annotations

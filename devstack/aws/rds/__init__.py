@@ -79,7 +79,8 @@ def _carry_out(state: RdsState, caller: Caller, operation: str, form: Mapping[st
         state.apply_due_transitions()
         body = protocol.write(operation, OPERATIONS[operation](call), request_id)
     if ignored := sorted(set(parameters.unread()) - WITHOUT_EFFECT.get(operation, {}).keys()):
-        raise NotImplementedError(f"{operation} declares that it models {', '.join(ignored)}, and did not read it")
+        # A defect of the emulator itself: the client sees InternalFailure, and the log has this.
+        raise RuntimeError(f"{operation} declares that it models {', '.join(ignored)}, and did not read it")
     return body
 
 
