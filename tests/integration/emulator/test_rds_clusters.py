@@ -231,11 +231,11 @@ def test_a_rename_without_apply_immediately_stays_pending(aws: EmulatedAws) -> N
 
 
 def test_a_stopped_cluster_must_be_started_before_it_is_deleted(aws: EmulatedAws) -> None:
-    """Stopping and starting take time; a stopped cluster can be neither deleted nor backed up."""
+    """Stopping and starting take time, and the answers have the status before; stopped, it is not deleted or backed up."""
     rds = aws.client()
     aws.create_cluster()
     aws.create_instance("prod-1")
-    rds.stop_db_cluster(DBClusterIdentifier="prod")
+    assert rds.stop_db_cluster(DBClusterIdentifier="prod")["DBCluster"]["Status"] == "available"
     assert aws.describe_cluster()["Status"] == "stopping"
     aws.wait()
     assert aws.describe_cluster()["Status"] == "stopped"
@@ -243,7 +243,7 @@ def test_a_stopped_cluster_must_be_started_before_it_is_deleted(aws: EmulatedAws
         rds.delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):
         rds.create_db_cluster_snapshot(DBClusterIdentifier="prod", DBClusterSnapshotIdentifier="s")
-    rds.start_db_cluster(DBClusterIdentifier="prod")
+    assert rds.start_db_cluster(DBClusterIdentifier="prod")["DBCluster"]["Status"] == "stopped"
     aws.wait()
     assert aws.describe_cluster()["Status"] == "available"
     with pytest.raises(rds.exceptions.InvalidDBClusterStateFault):

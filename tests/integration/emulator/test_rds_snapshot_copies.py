@@ -86,7 +86,8 @@ def test_deleting_an_unfinished_copy_cancels_it_and_deleting_its_source_fails_it
     aws.copy_snapshot(arn, "cancelled")
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="cancelled")
     aws.copy_snapshot(arn, "failing")
-    aws.client().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="nightly")
+    deleted = aws.client().delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="nightly")["DBClusterSnapshot"]
+    assert deleted["Status"] == "available"
     aws.wait()
     [failed] = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert (failed["DBClusterSnapshotIdentifier"], failed["Status"]) == ("failing", "failed")
