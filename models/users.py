@@ -19,16 +19,22 @@ LoginName = Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_leng
 DatabaseName = Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_length=64)]
 """PostgreSQL allows 63 bytes, MySQL 64 characters."""
 
-SERVICE_LOGINS = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdsproxyadmin")
-"""RDS's own, which the master user cannot alter. Source: Aurora User Guide, "Master user account privileges"."""
+SERVICE_LOGINS = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdsproxyadmin", "rdswriteforwarduser")
+"""RDS's own logins, by their exact names. RDS's other roles, such as rds_superuser, cannot log in.
 
-SERVICE_PREFIXES = ("rds_", "pg_", "mysql.")
+Source: Aurora User Guide, "Master user account privileges", "Local write forwarding in Aurora PostgreSQL".
+"""
+
+RESERVED_PREFIXES = ("rds_", "pg_", "mysql.")
 RESERVED_USERS = (*SERVICE_LOGINS, "postgres", "public", "none")
 
 
-def belongs_to_the_service(name: str) -> bool:
-    """Whether the login is RDS's or the engine's own; such a login is neither set nor locked."""
-    return name.lower() in SERVICE_LOGINS or name.lower().startswith(SERVICE_PREFIXES)
+def is_reserved_name(name: str) -> bool:
+    """Whether a user of a request may not have the name, because RDS's and the engines' own roles have such names.
+
+    A login that came with the snapshot may have one all the same; it is locked like any other.
+    """
+    return name.lower() in RESERVED_USERS or name.lower().startswith(RESERVED_PREFIXES)
 
 
 class Access(StrEnum):
@@ -65,7 +71,7 @@ class DatabaseUser(Model):
 
     @model_validator(mode="after")
     def _is_not_the_services_own(self) -> Self:
-        if belongs_to_the_service(self.name) or self.name.lower() in RESERVED_USERS:
+        if is_reserved_name(self.name):
             raise ValueError(f"{self.name!r} belongs to RDS or to the engine; choose another name")
         return self
 

@@ -22,7 +22,7 @@ from activities.databases.mysql.password_hashes import Plugin, authentication_st
 from activities.databases.restored_database import MustLock
 from clients.mysql import error_code
 from errors import StepFailed
-from models.users import Access, Grant, belongs_to_the_service
+from models.users import SERVICE_LOGINS, Access, Grant
 
 PRIVILEGES = {
     Access.READ_ONLY: "SELECT, SHOW VIEW",
@@ -38,6 +38,10 @@ class Account(NamedTuple):
 
     name: str
     host: str
+
+
+RESERVED_ACCOUNTS = tuple(Account(f"mysql.{name}", "localhost") for name in ("sys", "session", "infoschema"))
+"""The server's own. Source: MySQL Reference Manual, "Reserved Accounts"."""
 
 
 def quote_identifier(name: str) -> str:
@@ -203,16 +207,21 @@ def _unlocked_accounts(connection: MysqlConnection) -> list[Account]:
     excluded = "account_locked" if "account_locked" in columns else "is_role"
     rows = execute(connection, f"SELECT User, Host FROM mysql.user WHERE {excluded} <> 'Y' ORDER BY User, Host")  # noqa: S608 - a constant
     unlocked = [Account(_text(name), _text(host)) for name, host in rows]
-    return [account for account in unlocked if not belongs_to_the_service(account.name)]
+    return [account for account in unlocked if not _belongs_to_the_service(account)]
+
+
+def _belongs_to_the_service(account: Account) -> bool:
+    """RDS's roles, such as rds_superuser_role and AWS_LAMBDA_ACCESS, are locked accounts already."""
+    return account.name in SERVICE_LOGINS or account in RESERVED_ACCOUNTS
 
 
 def _end_sessions(connection: MysqlConnection, master: str, must_lock: MustLock) -> None:
     # Only names that have an account: the server's own threads have none.
-    names = {account.name for account in list_accounts(connection)}
+    names = {account.name for account in list_accounts(connection) if not _belongs_to_the_service(account)}
     sessions = "SELECT ID, USER FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
     for session_id, user in execute(connection, sessions):
         name = _text(user)
-        if name == master or (name in names and must_lock(name) and not belongs_to_the_service(name)):
+        if name == master or (name in names and must_lock(name)):
             end_session(connection, int(session_id))
 
 

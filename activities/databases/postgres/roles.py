@@ -17,7 +17,7 @@ from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolati
 from activities.databases.restored_database import MustLock
 from activities.databases.sql_files import MARKER
 from errors import StepFailed
-from models.users import Access, Grant, belongs_to_the_service
+from models.users import SERVICE_LOGINS, Access, Grant
 
 _PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralString], ...]] = {
     Access.READ_ONLY: (
@@ -90,7 +90,7 @@ def lock_roles(connection: psycopg.Connection, must_lock: MustLock) -> Iterator[
         " WHERE rolcanlogin AND NOT rolsuper AND rolname <> current_user ORDER BY 1"
     )
     for (name,) in roles.fetchall():
-        if must_lock(name) and not belongs_to_the_service(name):
+        if must_lock(name) and name not in SERVICE_LOGINS:
             _lock(connection, name)
             yield name
     # Also the sessions of roles that an earlier attempt locked before it died: NOLOGIN does not end open sessions. The

@@ -19,7 +19,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from errors import StepFailed
 from models.side_effects import EVERY, KeptSideEffects, SideEffect, SideEffectKind
-from models.users import belongs_to_the_service
+from models.users import SERVICE_LOGINS
 
 _CALLS = r"\m(aws_lambda|aws_s3|dblink\w*)\M"
 """In a function's source: extensions through which it leaves the database. Both of AWS are schemas."""
@@ -99,7 +99,7 @@ def _roles_that_log_in(connection: psycopg.Connection, users: Iterable[str]) -> 
         "SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolsuper AND (rolcanlogin OR rolname = ANY (%s)) ORDER BY 1",
         (list(users),),
     )
-    return [name for (name,) in rows if not belongs_to_the_service(name)]
+    return [name for (name,) in rows if name not in SERVICE_LOGINS]
 
 
 def _disable_subscriptions(connection: psycopg.Connection, keep: KeptSideEffects) -> Iterator[SideEffect]:

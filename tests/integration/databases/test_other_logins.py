@@ -26,17 +26,34 @@ def test_logins_that_the_request_does_not_name_are_locked(database: Database) ->
         assert database.set_up().locked == (), "the second run finds nobody to lock"
 
 
-def test_logins_of_the_service_are_not_locked(database: Database) -> None:
-    """Its own password and open session keep working; RDS Proxy could not reach the cluster otherwise."""
-    database.make_login("rdsproxyadmin", "of-rds")
+@pytest.mark.parametrize("name", ["rdsproxyadmin", "rdswriteforwarduser"])
+def test_logins_of_the_service_are_not_locked(database: Database, name: str) -> None:
+    """Its own password and open session keep working: RDS Proxy and the readers could not reach the cluster otherwise."""
+    database.make_login(name, "of-rds")
     try:
-        session = database.session("rdsproxyadmin", "of-rds", database.login_database)
-        assert "rdsproxyadmin" not in [login.removesuffix("@%") for login in database.set_up().locked]
+        session = database.session(name, "of-rds", database.login_database)
+        assert name not in [login.removesuffix("@%") for login in database.set_up().locked]
         session.cursor().execute("SELECT 1")
         session.close()
-        assert database.as_user("rdsproxyadmin", "of-rds", "SELECT 1", database.login_database) == [(1,)]
+        assert database.as_user(name, "of-rds", "SELECT 1", database.login_database) == [(1,)]
     finally:
-        database.as_master("DROP USER rdsproxyadmin")
+        database.as_master(f"DROP USER {name}")
+
+
+@pytest.mark.parametrize("name", ["rds_reporting", "RDSProxyAdmin", "mysql.sys", "PG_reports"])
+def test_a_login_with_a_name_like_the_services_own_is_locked(database: Database, name: str) -> None:
+    """Its session is ended too. Only exact names are RDS's, and the server's own accounts have the host localhost."""
+    database.make_login(name, "of-production")
+    try:
+        session = database.session(name, "of-production", database.login_database)
+        assert name in [login.removesuffix("@%") for login in database.set_up().locked]
+        with pytest.raises((psycopg.OperationalError, pymysql.err.OperationalError)):
+            session.cursor().execute("SELECT 1")
+        with pytest.raises(DatabaseUnreachable):
+            database.session(name, "of-production", database.login_database)
+    finally:
+        quote = '"' if isinstance(database, Postgres) else "`"
+        database.as_master(f"DROP USER {quote}{name}{quote}")
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)

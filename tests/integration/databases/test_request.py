@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.request import RestoreRequest
-from models.users import DatabaseUser, OtherLogins, SqlFile, belongs_to_the_service
+from models.users import DatabaseUser, OtherLogins, SqlFile, is_reserved_name
 from tests.rigs.requests import request
 
 
@@ -59,8 +59,8 @@ def test_a_request_survives_json() -> None:
     assert original.checks[0].expected == ((True, 1, 0.5, "x", None),)
 
 
-def test_the_logins_of_the_service_are_recognised() -> None:
+def test_the_names_that_no_user_may_have_are_recognised() -> None:
     """RDS's own and the engines' own, and no name that merely begins like them."""
-    assert all(map(belongs_to_the_service, ["rdsadmin", "RDS_superuser", "pg_monitor", "mysql.sys", "rdsproxyadmin"]))
-    assert not any(map(belongs_to_the_service, ["postgres", "rdsomething", "app", "page"]))
+    assert all(map(is_reserved_name, ["rdsadmin", "RDS_superuser", "pg_monitor", "mysql.sys", "rdsproxyadmin"]))
+    assert not any(map(is_reserved_name, ["rdsomething", "app", "page"]))
     assert DatabaseUser(name="rdsomething", secret_id="s")
