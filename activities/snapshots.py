@@ -14,6 +14,7 @@ from activities.rds.aws_errors import rule_for
 from activities.rds.copies import copies_that_make_room, is_own, split_by_retention
 from activities.rds.fault_table import Action
 from activities.rds.provenance import check_not_restored_since, check_provenance, is_origin_known
+from activities.rds.quarantine import NOT_LEFT, STILL_CLOSED, leave_quarantine
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.stops import stop_restored
 from activities.rds.target import TargetCluster
@@ -201,7 +202,8 @@ class SnapshotActivities:
     def archive_snapshot(self, step_input: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
         """Tag this operation's copy as kept, and prune this pipeline's older copies beyond the number to keep.
 
-        Last, stop the restored cluster if the request asks for it, so that the notification is sent after the last change.
+        Last, give the restored cluster its own security groups if it is in quarantine, and stop it if the request asks for
+        that: the notification is sent after the last change. Not done until the groups are active.
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives; no
         other snapshot is touched. Raises `Refused` if the copy's name belongs to a copy of another snapshot, `StepFailed` if
         the cluster to stop is not the restored one.
@@ -223,9 +225,16 @@ class SnapshotActivities:
             kept, to_prune = split_by_retention(copies, snapshot_copy.arn, step_input.archive.keep)
             _prune(self._intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)
             pruned = _list_pruned(self._intents, step_input, target, to_prune)
-        stopped = target_request.after is AfterRestore.STOP and stop_restored(target, target_request.cluster)
+        details = ["Snapshot archived"]
+        if own_network := step_input.own_network:
+            if waiting_for := leave_quarantine(target, own_network):
+                end_wait_if_final(step_input, NOT_LEFT, f"Waiting for: {waiting_for}. {STILL_CLOSED}")
+                return ArchiveSnapshotOutcome(done=False, details=waiting_for, resource_arns=pruned)
+            details.append("quarantine left")
+        if target_request.after is AfterRestore.STOP:
+            details.append(stop_restored(target, target_request.cluster))
         return ArchiveSnapshotOutcome(
-            details=f"Snapshot archived, {stopped}" if stopped else "Snapshot archived",
+            details=", ".join(details),
             resource_arns=(snapshot_copy.arn, *pruned),
             kept=tuple(kept),
             pruned=pruned,

@@ -115,6 +115,12 @@ class DatabaseServers(ABC):
         """The address on which a cluster listens; it changes when the cluster is created anew."""
         return Address(LOOPBACK, self._running(cluster).port)
 
+    def process_ids(self, cluster: str) -> set[int]:
+        """The process of the cluster's server, without its children; empty if it has none."""
+        running = self._clusters.get(cluster)
+        process_id = running.server.pid if running else None
+        return set() if process_id is None else {process_id}
+
     def _running(self, cluster: str) -> RunningServer:
         return _find("cluster", cluster, self._clusters)
 

@@ -20,6 +20,7 @@ import psycopg
 from devstack.aws import Emulator
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
     from mypy_boto3_rds import RDSClient
 
 ACCOUNT = "111122223333"
@@ -150,7 +151,7 @@ class DemoEnvironment:
         """
         now = self.emulator.clock.now()
         self.emulator.clock.set(now - timedelta(days=30))
-        self._make_security_group()
+        self._make_staging_security_group()
         self._make_kms_key()
         self.make_subnet_group(SOURCE_REGION, "production")
         self.make_subnet_group()
@@ -164,16 +165,30 @@ class DemoEnvironment:
         self.take_automated_snapshot()
         self.emulator.clock.set(now)
 
-    def _make_security_group(self) -> None:
-        vpc = self.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
-        # Moto chooses a security group's id at random, but the example's request names a fixed one.
+    def make_security_group(
+        self, name: str, address: str, *, outbound: bool = True, region: str = TARGET_REGION
+    ) -> str:
+        """Create a security group that lets this address range in, and anything out or nothing; returns its id."""
+        ec2 = self.client("ec2", region)
+        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        group: str = ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+        rule: IpPermissionTypeDef = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": address}]}
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+        if not outbound:
+            everything: IpPermissionTypeDef = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+            ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[everything])
+        return group
+
+    def _make_staging_security_group(self) -> None:
+        name = self.make_security_group("staging-database", "127.0.0.0/8")
+        # Moto chooses a security group's id at random, but the example's request names a fixed one. The emulator, which
+        # imports moto in the background, has imported it by now.
         from moto.ec2.models import ec2_backends
 
-        backend = ec2_backends[ACCOUNT][TARGET_REGION]
-        group = backend.create_security_group("staging-database", "The staging database", vpc_id=vpc)
-        groups = backend.groups[vpc]
-        groups[SECURITY_GROUP] = groups.pop(group.id)
-        group.id = SECURITY_GROUP
+        for groups in ec2_backends[ACCOUNT][TARGET_REGION].groups.values():
+            if name in groups:
+                group = groups[SECURITY_GROUP] = groups.pop(name)
+                group.id = SECURITY_GROUP
 
     def _make_kms_key(self) -> None:
         kms = self.client("kms")

@@ -20,6 +20,7 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.model import Model
+from models.quarantine import Quarantine
 from models.setting_values import check_cluster_values, check_instance_values
 from models.side_effects import KeptSideEffects
 from models.source import Location, Source
@@ -59,6 +60,9 @@ class Target(Location, ClusterSettings):
     )
     db_subnet_group_name: ResourceName | None = None
     vpc_security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=50)] | None = None
+    quarantine: Quarantine | None = Field(
+        default=None, description="The network in which the target is restored, until it is ready for its users."
+    )
     db_cluster_parameter_group_name: ResourceName | None = None
     port: Annotated[int, Field(ge=1150, le=65535)] | None = None
     cloudwatch_logs_exports: Annotated[tuple[LogType, ...], Field(max_length=10)] | None = None
@@ -105,6 +109,15 @@ class Target(Location, ClusterSettings):
     @model_validator(mode="after")
     def _rds_accepts_the_values(self) -> Self:
         check_cluster_values(self)
+        return self
+
+    @model_validator(mode="after")
+    def _quarantine_is_apart(self) -> Self:
+        own = set(self.vpc_security_group_ids or ())
+        if self.quarantine and (both := sorted(own & set(self.quarantine.vpc_security_group_ids))):
+            raise ValueError(
+                f"quarantine: {', '.join(both)} is also in vpc_security_group_ids, so it would let the target's users in"
+            )
         return self
 
     @model_validator(mode="after")

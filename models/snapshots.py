@@ -5,6 +5,7 @@ from pydantic import AwareDatetime, Field
 from models.configuration import ClusterConfiguration, ClusterSettings
 from models.model import Model
 from models.operation import StepInput, StepOutcome
+from models.quarantine import OwnNetwork
 from models.request import Archive, Notification, Target
 from models.source import Source
 from models.users import DatabaseUser, SqlFile
@@ -107,10 +108,16 @@ class ArchiveSnapshotInput(StepInput):
     snapshot_copy: SnapshotCopy
     target: Target
     archive: Archive
+    own_network: OwnNetwork | None = Field(
+        default=None, description="What the target gets when it leaves its quarantine; None: it was in none."
+    )
 
 
 class ArchiveSnapshotOutcome(StepOutcome):
-    """The outcome of archive-snapshot: the identifiers of the copies that stay and of those that it removed."""
+    """The outcome of archive-snapshot: the identifiers of the copies that stay and of those that it removed.
 
-    kept: tuple[str, ...]
-    pruned: tuple[str, ...]
+    Not done while the target leaves its quarantine.
+    """
+
+    kept: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()

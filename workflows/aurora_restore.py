@@ -71,7 +71,7 @@ class AuroraRestoreWorkflow:
         resource_id = await runner.run_step(self._restore_snapshot, request, checked, copy)
         endpoint = await runner.run_step(self._check_restore_status, request, checked, resource_id)
         await runner.run_step(self._setup_db_users, request, resource_id, endpoint)
-        await runner.run_step(self._archive_snapshot, request, checked, copy)
+        await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)
         runner.progress.succeed()
         # Shielded: everything is done, and a cancellation could only suppress the notification.
         await shield(self._sns_notification(request))
@@ -145,12 +145,13 @@ class AuroraRestoreWorkflow:
         await self._runner.call(DatabaseUserActivities.setup_db_users, step_input, policy, summary)
 
     async def _archive_snapshot(
-        self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy, cluster_resource_id: str
     ) -> None:
-        step_input = steps.archive_snapshot_input(self._runner.begin(Step.ARCHIVE_SNAPSHOT), request, checked, copy)
+        start = self._runner.begin(Step.ARCHIVE_SNAPSHOT)
+        step_input = steps.archive_snapshot_input(start, request, checked, copy, cluster_resource_id)
         await trail.wait_until_written()
-        summary = f"keep {request.archive.keep} copies"
-        await self._runner.call(SnapshotActivities.archive_snapshot, step_input, AWS_CALL, summary)
+        activity, wait = SnapshotActivities.archive_snapshot, request.waits.restore_snapshot
+        await self._runner.poll(Step.ARCHIVE_SNAPSHOT, activity, step_input, wait)
 
     async def _sns_notification(self, request: RestoreRequest) -> None:
         await self._runner.notify(request)

@@ -14,9 +14,11 @@ with workflow.unsafe.imports_passed_through():
         Endpoint,
         RestoreClusterInput,
     )
+    from models.configuration import ClusterConfiguration
     from models.database_users import SetupUsersInput
     from models.notifications import NotificationInput
     from models.operation import RestoreState
+    from models.quarantine import OwnNetwork
     from models.request import RestoreRequest
     from models.snapshots import (
         ArchiveSnapshotInput,
@@ -101,7 +103,7 @@ def restore_snapshot_input(
     return RestoreClusterInput(
         **start,
         source_arn=request.source.arn,
-        configuration=checked.configuration,
+        configuration=_before_it_is_ready(request, checked),
         target=request.target,
         snapshot=checked.snapshot,
         snapshot_copy=copy,
@@ -116,7 +118,7 @@ def check_restore_status_input(
         **start,
         target=request.target,
         on_difference=request.on_difference,
-        configuration=checked.configuration,
+        configuration=_before_it_is_ready(request, checked),
         cluster_resource_id=cluster_resource_id,
         engine=checked.snapshot.engine,
     )
@@ -141,11 +143,24 @@ def setup_db_users_input(
 
 
 def archive_snapshot_input(
-    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy
+    start: StepStart,
+    request: RestoreRequest,
+    checked: SnapshotCheckOutcome,
+    copy: SnapshotCopy,
+    cluster_resource_id: str,
 ) -> ArchiveSnapshotInput:
     """The input of archive-snapshot."""
+    own_network = OwnNetwork(
+        cluster_resource_id=cluster_resource_id,
+        vpc_security_group_ids=checked.configuration.vpc_security_group_ids,
+    )
     return ArchiveSnapshotInput(
-        **start, snapshot=checked.snapshot, snapshot_copy=copy, target=request.target, archive=request.archive
+        **start,
+        snapshot=checked.snapshot,
+        snapshot_copy=copy,
+        target=request.target,
+        archive=request.archive,
+        own_network=own_network if request.target.quarantine else None,
     )
 
 
@@ -156,3 +171,9 @@ def sns_notification_input(
     return NotificationInput(
         **start, notification=request.notification, target=request.target, workflow_id=workflow_id, state=state
     )
+
+
+def _before_it_is_ready(request: RestoreRequest, checked: SnapshotCheckOutcome) -> ClusterConfiguration:
+    """The restored cluster's configuration until archive-snapshot: in quarantine, if the request has one."""
+    quarantine = request.target.quarantine
+    return quarantine.applied_to(checked.configuration) if quarantine else checked.configuration

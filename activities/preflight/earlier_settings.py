@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
+from activities.rds.quarantine import is_in_quarantine
 from models.clusters import LastDeletion
 from models.configuration import ClusterSettings, merge_settings
 
@@ -22,8 +23,11 @@ def complete_settings(
     """The live settings, completed by those of the last deletion where an operation has left the target incomplete.
 
     `environment` is the one whose trail has that deletion. A target without any instance gets the instances that it had
-    when it was last deleted.
+    when it was last deleted, one that is still in quarantine its own security groups.
     """
+    if is_in_quarantine(cluster):
+        own = last.settings.vpc_security_group_ids if last and last.settings else None
+        live = live.model_copy(update={"vpc_security_group_ids": own})
     if last is None or last.settings is None:
         return live
     if not last.restore_completed and (

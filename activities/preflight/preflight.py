@@ -216,5 +216,8 @@ class Preflight:
         if not missing or target.violation:
             return
         names = ", ".join(f"target.{name}" for name in missing)
-        text = f"there is no live target to copy settings from, and the request leaves out {names}. Set them in the request."
+        found = (
+            "the live target does not have them" if target.observed else "there is no live target to copy settings from"
+        )
+        text = f"{found}, and the request leaves out {names}. Set them in the request."
         yield Violation("settings", "Settings missing", text)

@@ -25,7 +25,8 @@ def tag_checks(context: RestoreContext) -> list[PreflightCheck]:
 def _find_too_many(context: RestoreContext) -> Iterator[Violation]:
     target = context.step_input.target
     for_password = (tags.MASTER_PASSWORD_SET_BY,) if target.master_user_secret_id else ()
-    counts = {"the restored cluster": (context.settings.tags, (*ON_CLUSTERS, *for_password))}
+    for_quarantine = (tags.QUARANTINE,) if target.quarantine else ()
+    counts = {"the restored cluster": (context.settings.tags, (*ON_CLUSTERS, *for_password, *for_quarantine))}
     for number, instance in enumerate(context.settings.instances or (), start=1):
         counts[f"the instance {identifier_of(target.cluster, number, instance)}"] = (instance.tags, ON_INSTANCES)
     for endpoint in context.settings.custom_endpoints or ():

@@ -29,6 +29,9 @@ def restore_parameters(step_input: RestoreClusterInput, operation_tag: str) -> d
         tags.OPERATION: operation_tag,
         tags.RESTORED_FROM: step_input.snapshot_copy.arn,
     }
+    if quarantine := step_input.target.quarantine:
+        # The next restore must not take them for the target's own groups if this one ends in quarantine.
+        own_tags[tags.QUARANTINE] = " ".join(quarantine.vpc_security_group_ids)
     return _given(
         SnapshotIdentifier=step_input.snapshot_copy.arn,
         Engine=step_input.snapshot.engine,

@@ -20,6 +20,8 @@ RESTORED_FROM = "aurora-restore:restored-from"
 """On a restored cluster: the ARN of the snapshot that it was restored from."""
 MASTER_PASSWORD_SET_BY = "aurora-restore:master-password-set-by"  # noqa: S105 - a tag's name
 """On a restored cluster: the operation that replaced the master password that came with the snapshot."""
+QUARANTINE = "aurora-restore:quarantine"
+"""On a cluster that was restored into quarantine: the security groups that are not its own, separated by spaces."""
 ARCHIVED_BY = "aurora-restore:archived-by"
 """On a copy: the operation that archived it."""
 

@@ -48,6 +48,10 @@ class DatabaseHost(Protocol):
         """The address on which a started server listens."""
         ...
 
+    def process_ids(self, cluster: str) -> set[int]:
+        """The processes of a running server, without their children; empty if there is none."""
+        ...
+
     def destroy(self, cluster: str) -> None:
         """Stop a server and delete its data; do nothing if there is none."""
         ...
@@ -83,6 +87,10 @@ class NoDatabases:
     def address(self, cluster: str) -> Address:  # noqa: ARG002
         """A port that refuses connections."""
         return Address("127.0.0.1", refusing_port())
+
+    def process_ids(self, cluster: str) -> set[int]:  # noqa: ARG002
+        """There are none."""
+        return set()
 
     def destroy(self, cluster: str) -> None:
         """Stop nothing."""

@@ -42,7 +42,7 @@ class SilentPort:
         with suppress(OSError):  # closed
             while True:
                 connection, _ = self._socket.accept()
-                Thread(target=_forward, args=(connection, destination()), daemon=True).start()
+                Thread(target=forward_connection, args=(connection, destination()), daemon=True).start()
 
     def close(self) -> None:
         """Reset the connections that still hang and release the port."""
@@ -51,8 +51,10 @@ class SilentPort:
         self._socket.close()
 
 
-def _forward(connection: socket.socket, destination: tuple[str, int]) -> None:
-    with connection, suppress(OSError), socket.create_connection(destination) as server:
+def forward_connection(connection: socket.socket, destination: tuple[str, int], source_address: str = "") -> None:
+    """Copy both directions until one of the two ends. `source_address` is one of this machine; default: any."""
+    source = (source_address, 0) if source_address else None
+    with connection, suppress(OSError), socket.create_connection(destination, source_address=source) as server:
         responses = Thread(target=_copy, args=(server, connection), daemon=True)
         responses.start()
         _copy(connection, server)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.configuration import Instance
+from models.quarantine import Quarantine
 from models.request import MissingTarget, RequestedInstance
 from models.users import DatabaseUser
 from tests.rigs.activities import ActivityRig
@@ -146,6 +147,24 @@ def with_group_of_other_vpc(rig: ActivityRig) -> dict[str, Any]:
     return {"target": {"vpc_security_group_ids": (group,)}}
 
 
+def with_quarantine(*, outbound: bool = False, inbound: str = "10.0.0.7/32", own: bool = False) -> Arrange:
+    """A group for quarantine that lets this address in, nothing or anything out, and that the target may have, too."""
+
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        rule: Any = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": inbound}]}
+        everything: Any = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        ec2 = rig.shared.owner("ec2")
+        group = ec2.create_security_group(GroupName=f"quarantine-{rig.number}", Description="-")["GroupId"]
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+        if not outbound:
+            ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[everything])
+        make_all(rig, **({"VpcSecurityGroupIds": [group]} if own else {}))
+        quarantine = {"quarantine": Quarantine(vpc_security_group_ids=(group,))}
+        return {"target": quarantine | ({"vpc_security_group_ids": None} if own else {})}
+
+    return arrange
+
+
 def in_two_zones(instance_class: str = LARGE, zone: str | None = None) -> Arrange:
     """A subnet group in the first two zones; the class IN_ONE_ZONE is offered in the third."""
 
@@ -255,6 +274,9 @@ ROWS: dict[str, tuple[Arrange, str, str]] = {
         "does not support ca_certificate_identifier rds-ca-2015, but rds-ca-ecc384-g1, ",
     ),
     "security group of another VPC": (with_group_of_other_vpc, "security-group-vpc", "is in vpc-"),
+    "quarantine that lets out": (with_quarantine(outbound=True), "quarantine", "lets connections out to 0.0.0.0/0"),
+    "quarantine that lets everyone in": (with_quarantine(inbound="0.0.0.0/0"), "quarantine", "lets 0.0.0.0/0 in"),
+    "quarantine of the target's own": (with_quarantine(own=True), "quarantine", "so its users would get in"),
     "zone without subnet": (in_two_zones(zone="eu-central-1c"), "availability-zone", "would be in eu-central-1c"),
     "class without zone": (in_two_zones(IN_ONE_ZONE), "instance-class", "in eu-central-1a, eu-central-1b."),
     "tags": (with_owners_tags, "tag-count", "would have 51 tags, 3 of them the pipeline's"),

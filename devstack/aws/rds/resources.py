@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from devstack.aws.databases import Address
+from devstack.aws.gates import Gate
 from devstack.aws.sockets import SilentPort
 
 Tags = dict[str, str]
@@ -121,6 +122,8 @@ class Cluster:
     """The server's address, once its start was submitted."""
     reachable: bool = False
     """Whether an instance is available, so that the endpoint leads to the server."""
+    gate: Gate | None = None
+    """In front of the server, unless the security groups let everything pass."""
     silent_port: SilentPort | None = None
     """The port on which connections hang, set by the control endpoint."""
 

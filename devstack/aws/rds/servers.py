@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 from concurrent.futures import Future
 
-from devstack.aws.databases import Address, DatabaseHost
+from devstack.aws.databases import Address, DatabaseHost, NoDatabases
+from devstack.aws.rds import security_groups
 from devstack.aws.rds.engine_versions import ENGINES
 from devstack.aws.rds.resources import Backup, Cluster
 from devstack.aws.rds.state import RdsState
@@ -24,6 +25,8 @@ def database_host(state: RdsState, engine: str) -> DatabaseHost:
 def start(state: RdsState, cluster: Cluster) -> Future[Address]:
     """Start the cluster's server once: empty, or from the backup that the cluster was restored from."""
     if cluster.server is None:
+        if not isinstance(database_host(state, cluster.engine), NoDatabases):
+            cluster.gate = security_groups.new_gate(state, cluster, lambda: start(state, cluster).result())
         cluster.server = _restore(state, cluster, cluster.origin) if cluster.origin else _create(state, cluster)
     return cluster.server
 
@@ -42,7 +45,7 @@ def _restore(state: RdsState, cluster: Cluster, origin: Backup) -> Future[Addres
     user, password = cluster.master_username, cluster.master_password
     cluster.master_password = cluster.origin = None
     # A live cluster's port is a real server's, and its successor is to have it again; 5432 itself is left to others.
-    port = cluster.port if cluster.port != ENGINES[cluster.engine] else None
+    port = cluster.port if cluster.port != ENGINES[cluster.engine] and cluster.gate is None else None
 
     def restore() -> Address:
         try:
@@ -99,6 +102,8 @@ def destroy(state: RdsState, cluster: Cluster) -> None:
     """Stop the server and delete its data, after every task that was submitted for it before."""
     if cluster.origin is not None:
         release_backup(state, cluster.origin)
+    if cluster.gate is not None:
+        cluster.gate.close()
     if cluster.server is not None:
         host = database_host(state, cluster.engine)
         state.server_tasks.submit(host, cluster.resource_id, lambda: host.destroy(cluster.resource_id))
@@ -110,7 +115,7 @@ def address(state: RdsState, cluster: Cluster) -> Address:
     if cluster.silent_port:
         return Address("127.0.0.1", cluster.silent_port.port)
     if cluster.reachable and cluster.server is not None and succeeded(cluster.server):
-        return cluster.server.result()
+        return Address("127.0.0.1", cluster.gate.port) if cluster.gate else cluster.server.result()
     return Address("127.0.0.1", refusing_port())
 
 

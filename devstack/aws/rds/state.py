@@ -18,6 +18,7 @@ from devstack.aws.caller import Caller
 from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, ServerTasks
 from devstack.aws.durations import Durations
+from devstack.aws.gates import Gate
 from devstack.aws.rds.resources import (
     Attachment,
     Cluster,
@@ -106,6 +107,8 @@ class RdsState:
         self.databases = databases
         self.silent_ports: list[SilentPort] = []
         """The endpoints that were ever made unreachable; the list keeps them to be closed."""
+        self.gates: list[Gate] = []
+        """Those of all clusters; the list keeps them to be closed."""
         self.global_clusters: dict[tuple[str, str], GlobalCluster] = {}
         """By account and identifier: a global cluster belongs to no region."""
         self._regions: dict[tuple[str, str], Region] = {}
@@ -151,8 +154,10 @@ class RdsState:
         return min(due, key=lambda each: (each.due, each.order), default=None)
 
     def close(self) -> None:
-        """Finish the tasks on database servers and close the silent ports."""
+        """Finish the tasks on database servers, and close the silent ports and the gates."""
         self.server_tasks.close()
+        for gate in self.gates:
+            gate.close()
         for port in self.silent_ports:
             port.close()
 

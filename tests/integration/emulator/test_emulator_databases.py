@@ -51,6 +51,9 @@ class RecordingHost:
     def discard(self, backup: str) -> None:
         self._record("discard", backup)
 
+    def process_ids(self, cluster: str) -> set[int]:
+        return set()
+
     def verbs(self) -> list[str]:
         return [call[0] for call in self.calls]
 

@@ -108,7 +108,7 @@ def test_a_removed_command_changes_it() -> None:
 
 
 USERS = "        await runner.run_step(self._setup_db_users, request, resource_id, endpoint)\n"
-ARCHIVE = "        await runner.run_step(self._archive_snapshot, request, checked, copy)\n"
+ARCHIVE = "        await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)\n"
 
 
 def test_another_order_changes_it() -> None:

@@ -133,7 +133,7 @@ class WithExchangedSteps(AuroraRestoreWorkflow):
         return await super().run(request)
 
     async def _setup_db_users(self, request: Any, restored: Any, endpoint: Any) -> None:
-        await self._archive_snapshot(request, *self._checked_and_copy)
+        await self._archive_snapshot(request, *self._checked_and_copy, restored)
 
     async def _delete_rds(self, request: Any, checked: Any, copy: Any) -> None:
         self._checked_and_copy = (checked, copy)
@@ -158,10 +158,10 @@ class Patched(AuroraRestoreWorkflow):
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
         return await super().run(request)
 
-    async def _archive_snapshot(self, request: Any, checked: Any, copy: Any) -> None:
+    async def _archive_snapshot(self, request: Any, checked: Any, copy: Any, restored: Any) -> None:
         if workflow.patched("a-minute-before-archiving"):
             await workflow.sleep(60)
-        await super()._archive_snapshot(request, checked, copy)
+        await super()._archive_snapshot(request, checked, copy, restored)
 
 
 @pytest.mark.parametrize("name", ["successful-restore", "failed-at-archive-snapshot-and-retried", "operator-skips"])

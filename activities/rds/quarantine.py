@@ -1,0 +1,69 @@
+"""The end of a quarantine: the restored cluster gets the target's own security groups.
+
+Until then it has groups that let only the worker in. The change needs no restart.
+Source: RDS API Reference, ModifyDBCluster, VpcSecurityGroupIds, and VpcSecurityGroupMembership, Status.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from activities.rds import tags
+from activities.rds.aws_errors import action_for, pipeline_error_for
+from activities.rds.fault_table import Action
+from activities.rds.provenance import check_resource_id
+from activities.rds.target import TargetCluster
+from errors import StepFailed
+from models.quarantine import OwnNetwork
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
+
+NOT_LEFT = "Quarantine not left"
+STILL_CLOSED = "The target is still in quarantine: only the worker reaches it. Retry, or allow a longer wait."
+
+
+def leave_quarantine(target: TargetCluster, own: OwnNetwork) -> str | None:
+    """Give the restored cluster its own security groups; returns what is waited for, None once all of them are active.
+
+    Raises `StepFailed` if the cluster is gone, `Refused` if another one has the target's name.
+    """
+    cluster = target.find()
+    if cluster is None:
+        raise StepFailed(
+            NOT_LEFT,
+            f"the cluster {target.name} is gone. The snapshot is archived. Find out who deleted it, then start a new restore.",
+        )
+    check_resource_id(cluster, own.cluster_resource_id, "restored by this operation")
+    groups = _security_groups(cluster)
+    staying = {group for group, status in groups.items() if status != "removing"}
+    if staying != set(own.vpc_security_group_ids):
+        return _change_groups(target, own)
+    return next((f"security group {group} {status}" for group, status in groups.items() if status != "active"), None)
+
+
+def _change_groups(target: TargetCluster, own: OwnNetwork) -> str:
+    try:
+        target.modify(VpcSecurityGroupIds=list(own.vpc_security_group_ids))
+    except ClientError as error:
+        if action_for(error) is not Action.WAIT:
+            raise
+        return pipeline_error_for(error).fault.short
+    return "leaving quarantine"
+
+
+def is_in_quarantine(cluster: DBClusterTypeDef) -> bool:
+    """Whether a restore left the cluster in the quarantine groups that its tag names: they are not the target's own."""
+    quarantine = tags.tags_of(cluster.get("TagList", [])).get(tags.QUARANTINE)
+    return quarantine is not None and set(quarantine.split()) == set(_security_groups(cluster))
+
+
+def _security_groups(cluster: DBClusterTypeDef) -> dict[str, str]:
+    """Each group with its status."""
+    return {
+        group["VpcSecurityGroupId"]: group.get("Status", "without a status")
+        for group in cluster.get("VpcSecurityGroups", [])
+        if "VpcSecurityGroupId" in group
+    }

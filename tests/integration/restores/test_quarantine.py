@@ -1,0 +1,88 @@
+"""Who can log in to the restored database, and when: a poll through whole restores, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from audit.plugin import AuroraRestorePlugin
+from devstack.aws import Emulator
+from devstack.demo_environment import DATABASE, MASTER, USERS, DemoEnvironment, environment
+from devstack.postgres import PostgresHost
+from models.steps import Status, Step
+from tests.rigs.durations import REFERENCE
+from tests.rigs.emulator import environment_variables
+from tests.rigs.login_poll import ELSEWHERE, LoginPoll, connect, connections_from, poll_logins
+from tests.rigs.requests import request
+from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
+
+OF_PRODUCTION = "of-production"
+PRODUCTION_LOGINS = ("billing", "rds_reporting")
+APPLICATION = "orders_report"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoEnvironment]:
+    """The demo's clusters; production has logins of its own, one of them with a name like RDS's."""
+    with (
+        PostgresHost() as postgres,
+        Emulator(postgres, durations=REFERENCE) as emulator,
+        environment_variables(environment(emulator.endpoint_url)),
+    ):
+        demo = DemoEnvironment(emulator)
+        demo.build()
+        for login in PRODUCTION_LOGINS:
+            demo.write_to_source(f"CREATE ROLE {login} LOGIN PASSWORD '{OF_PRODUCTION}'")
+        demo.take_automated_snapshot()
+        yield demo
+
+
+@pytest.fixture(scope="module")
+async def rig(demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
+    parts = worker_parts(demo, "quarantine")
+    async with (
+        time_skipping_client(AuroraRestorePlugin(), real_databases=True) as client,
+        run_worker(client, demo, parts) as rig,
+    ):
+        yield rig
+
+
+def password_of_user(demo: DemoEnvironment) -> str:
+    secret = demo.client("secretsmanager").get_secret_value(SecretId=USERS[APPLICATION])
+    return str(json.loads(secret["SecretString"])["password"])
+
+
+def logins(demo: DemoEnvironment) -> dict[str, Any]:
+    """Production's master user and logins with production's passwords, and a user of the target."""
+    of_production = {name: (lambda: OF_PRODUCTION) for name in PRODUCTION_LOGINS}
+    return {
+        MASTER: lambda: demo.master_password,
+        **of_production,
+        APPLICATION: lambda: password_of_user(demo),
+    }
+
+
+async def test_nobody_reaches_a_database_in_quarantine_but_the_worker(rig: RestoreRig) -> None:
+    """At no moment before the end of archive-snapshot; then the target's own users do."""
+    demo = rig.demo
+    quarantine = demo.make_security_group("quarantine", "127.0.0.1/32", outbound=False)
+    target = {"quarantine": {"vpc_security_group_ids": [quarantine]}}
+    rig.hooks.after[Step.SETUP_DB_USERS] = lambda: before_it_leaves.append(set(poll.names()))
+    before_it_leaves: list[set[str]] = []
+    with poll_logins(LoginPoll(demo, logins(demo), DATABASE)) as poll:
+        state = await (await rig.start(request(target=target))).result()
+    assert before_it_leaves == [set()]
+    assert poll.names() <= {APPLICATION}
+    assert poll.attempts > len(poll.logins) * 5
+    archived = next(step for step in state.steps if step.step is Step.ARCHIVE_SNAPSHOT)
+    assert (archived.status, archived.details) == (Status.SUCCESS, "Snapshot archived, quarantine left")
+    cluster = demo.client("rds").describe_db_clusters(DBClusterIdentifier="orders-staging")["DBClusters"][0]
+    assert [group["VpcSecurityGroupId"] for group in cluster["VpcSecurityGroups"]] == ["sg-0123456789abcdef0"]
+    with (
+        connections_from(ELSEWHERE, cluster["Port"]) as elsewhere,
+        connect(elsewhere, APPLICATION, password_of_user(demo), DATABASE) as connection,
+    ):
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (3,)
