@@ -1,15 +1,18 @@
-"""setup-db-users: the logins of the restored database, the operator's SQL files and the checks of its data."""
+"""setup-db-users: the logins of the restored database, its masking, the operator's SQL files and the checks of its data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from activities.databases.data_checks import require_expected_rows
 from activities.databases.login_changes import LoginChanges
+from activities.databases.masking.key import read_masking_key
+from activities.databases.masking.run import DatabaseMasking
 from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import read_password
 from activities.databases.postgres.database import PostgresDatabase
@@ -43,20 +46,20 @@ class DatabaseUserActivities:
 
     @step_activity(Step.SETUP_DB_USERS)
     def setup_db_users(self, step_input: SetupUsersInput) -> SetupUsersOutcome:
-        """Close the database, run the SQL files and the checks, then let the users of the request in.
+        """Close the database, mask it, run the SQL files and the checks, then let the users of the request in.
 
-        Nobody but the master user and the logins to keep can log in before every file has run and every check has
-        passed. At the end each user's login is verified. A failure leaves the database closed, and says so.
+        Nobody but the master user and the logins to keep can log in before every table is masked, every file has run and
+        every check has passed. At the end each user's login is verified. A failure leaves the database closed, and says so.
         Raises `Refused` if the target's name belongs to another cluster than the one this operation restored, and
         `StepFailed` if it belongs to none; `DatabaseUnreachable` (transient) if the database does not answer;
         `StepFailed`, with the SQLSTATE or MySQL's error number, if it refuses a statement, or if a check returns other
-        rows than expected.
+        rows than expected, or if a column has no masking rule.
         Source: RDS API Reference, DescribeDBClusters.
         Run twice: an existing user is altered, an existing grant is given again, an SQL file whose mark is in the
-        database is not run again; only on MySQL may a file that was cut off be run again. Once a file has its mark in
-        this cluster, no other login is locked and no grant given, because that could undo what the file did. The outcome,
-        or a failure, names what earlier attempts did as well. An attempt ends the sessions of an earlier one that still
-        changes something.
+        database is not run again, nor a masked table masked; only on MySQL may a file that was cut off be run again.
+        Once a file has its mark in this cluster, no other login is locked and no grant given, because that could undo what
+        the file did. The outcome, or a failure, names what earlier attempts did as well. An attempt ends the sessions of
+        an earlier one that still changes something.
         """
         if _has_nothing_to_do(step_input):
             return SetupUsersOutcome(
@@ -64,6 +67,7 @@ class DatabaseUserActivities:
             )
         changes = LoginChanges.from_last_heartbeat()
         with _add_login_changes_to_errors(changes):
+            masking = self._read_masking(step_input)
             scripts = tuple(read_sql_file(self._sql_directory, sql_file) for sql_file in step_input.sql_files)
             database = self._database(step_input)
             _require_valid_names(step_input, database)
@@ -74,7 +78,11 @@ class DatabaseUserActivities:
                 # An unusable secret ends the step before any login is changed.
                 self._read_passwords(step_input)
                 _close_database(step_input, session, changes)
+                if masking and not session.has_run_files:
+                    masking.mask(database, session, changes)
                 ran = self._run_sql_files(step_input, session, scripts)
+                if masking:
+                    masking.check_after_files(database)
                 _run_checks(step_input, database)
                 # Read again, because a password may have been changed since.
                 _open_database(step_input, database, session, self._read_passwords(step_input), changes)
@@ -89,6 +97,11 @@ class DatabaseUserActivities:
             warnings=changes.warnings,
             facts=_facts(changes, ran),
         )
+
+    def _read_masking(self, step_input: SetupUsersInput) -> DatabaseMasking | None:
+        secrets = self._aws.secretsmanager(step_input.target, step_input.operation_id)
+        read_key = partial(read_masking_key, secrets)
+        return DatabaseMasking.read(self._sql_directory, step_input.masking, read_key) if step_input.masking else None
 
     def _run_sql_files(
         self, step_input: SetupUsersInput, session: LockedSession, scripts: tuple[SqlScript, ...]
@@ -192,6 +205,8 @@ def _facts(changes: LoginChanges, ran: tuple[RanSqlFile, ...]) -> dict[str, str]
     """What an auditor asks for: locked logins, disabled side effects, and the SQL that was run, by its digest."""
     facts = {f"sql_file {run.database}/{run.file}": f"sha256:{run.digest}" for run in ran}
     facts |= changes.side_effect_facts
+    if changes.masked:
+        facts["masked"] = changes.masked
     if changes.locked:
         facts["locked_logins"] = changes.join_locked(MAX_FACT)
     return facts
@@ -199,7 +214,7 @@ def _facts(changes: LoginChanges, ran: tuple[RanSqlFile, ...]) -> dict[str, str]
 
 def _has_nothing_to_do(step_input: SetupUsersInput) -> bool:
     return step_input.other_logins is OtherLogins.KEEP and not (
-        step_input.users or step_input.sql_files or step_input.checks
+        step_input.users or step_input.sql_files or step_input.checks or step_input.masking
     )
 
 

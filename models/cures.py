@@ -21,6 +21,7 @@ RETRY_FROM: dict[tuple[Step, str], Step] = {
     (Step.RESTORE_SNAPSHOT, "Copy is of another snapshot"): Step.COPY_SNAPSHOT,
     (Step.CHECK_RESTORE_STATUS, "Restored cluster not found"): Step.RESTORE_SNAPSHOT,
     (Step.SETUP_DB_USERS, "Restored cluster not found"): Step.RESTORE_SNAPSHOT,
+    (Step.SETUP_DB_USERS, "Masking rules changed"): Step.RESTORE_SNAPSHOT,
 }
 """By failed step and short text of the fault: the earlier step that makes again what the failed step needs."""
 

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from models.clusters import Endpoint
+from models.masking import Masking
 from models.operation import StepInput, StepOutcome
 from models.request import Target
 from models.side_effects import KeptSideEffects
@@ -23,6 +24,7 @@ class SetupUsersInput(StepInput):
     keep_side_effects: KeptSideEffects = KeptSideEffects()
     sql_files: tuple[SqlFile, ...] = ()
     checks: tuple[DataCheck, ...] = ()
+    masking: Masking | None = None
 
 
 class SetupUsersOutcome(StepOutcome):

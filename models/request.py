@@ -19,6 +19,7 @@ from models.identifiers import (
     canonical_workflow_id,
     cluster_arn,
 )
+from models.masking import Masking
 from models.model import Model
 from models.quarantine import Quarantine
 from models.setting_values import check_cluster_values, check_instance_values
@@ -178,6 +179,11 @@ class RestoreRequest(Model):
     )
     keep_side_effects: KeptSideEffects = Field(
         default=KeptSideEffects(), description="What acts by itself as in production, and is not to be disabled."
+    )
+    masking: Masking | None = Field(
+        default=None,
+        description="What becomes of each column before the first SQL file runs and any user is let in; a column without "
+        "a rule ends the restore.",
     )
     sql_files: tuple[SqlFile, ...] = Field(
         default=(),

@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime, Field
 
 from models.configuration import ClusterConfiguration, ClusterSettings
+from models.masking import Masking
 from models.model import Model
 from models.operation import StepInput, StepOutcome
 from models.quarantine import OwnNetwork
@@ -42,6 +43,7 @@ class SnapshotCheckInput(StepInput):
     target: Target
     users: tuple[DatabaseUser, ...]
     sql_files: tuple[SqlFile, ...] = ()
+    masking: Masking | None = None
     notification: Notification
     archive: Archive = Field(
         default=Archive(), description="How many copies stay: copies that may be removed make room in a quota."

@@ -140,7 +140,7 @@ class AuroraRestoreWorkflow:
     async def _setup_db_users(self, request: RestoreRequest, cluster_resource_id: str, endpoint: Endpoint) -> None:
         start = self._runner.begin(Step.SETUP_DB_USERS)
         step_input = steps.setup_db_users_input(start, request, cluster_resource_id, endpoint)
-        policy = DATABASE_WORK if request.sql_files or request.checks else DATABASE_CALL
+        policy = DATABASE_WORK if request.masking or request.sql_files or request.checks else DATABASE_CALL
         summary = f"{len(request.users)} users"
         await self._runner.call(DatabaseUserActivities.setup_db_users, step_input, policy, summary)
 

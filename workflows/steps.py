@@ -47,6 +47,7 @@ def snapshot_check_input(
         target=request.target,
         users=request.users,
         sql_files=request.sql_files,
+        masking=request.masking,
         notification=request.notification,
         archive=request.archive,
         copy_needed=request.copy_needed,
@@ -138,6 +139,7 @@ def setup_db_users_input(
         keep_logins=request.keep_logins,
         keep_side_effects=request.keep_side_effects,
         sql_files=request.sql_files,
+        masking=request.masking,
         checks=request.checks,
     )
 

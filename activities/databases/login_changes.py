@@ -31,6 +31,12 @@ class LoginChanges:
     more_locked: int = 0
     side_effects: dict[str, list[str]] = field(default_factory=dict)
     """By what was done with them: disabled_cron_jobs, kept_events, found_outgoing_calls …"""
+    masked_tables: int = 0
+    masked_rows: int = 0
+    tables_left: int = 0
+    """How many tables are still to be masked."""
+    empty_views: list[str] = field(default_factory=list)
+    """Materialized views that could not be filled from the masked tables."""
     is_closed: bool = False
     """Whether the users of the request are locked, from before the first SQL file until after the checks."""
 
@@ -73,11 +79,34 @@ class LoginChanges:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """For the notification: a sentence for each kind of side effect that was found."""
-        return tuple(
-            f"{_MEANINGS[done.partition('_')[0]]}: {done.partition('_')[2].replace('_', ' ')} {join_names(names, MAX_QUOTED)}."
-            for done, names in self.side_effects.items()
+        """For the notification: a sentence for each kind of side effect that was found, and for the masking."""
+        masked = (f"Masked: {self.masked}.",) if self.masked else ()
+        views = join_names(self.empty_views, MAX_QUOTED)
+        empty = (f"Materialized views that are empty, because they cannot be filled: {views}.",) if views else ()
+        return (
+            masked
+            + empty
+            + tuple(
+                f"{_MEANINGS[done.partition('_')[0]]}: {done.partition('_')[2].replace('_', ' ')} {join_names(names, MAX_QUOTED)}."
+                for done, names in self.side_effects.items()
+            )
         )
+
+    def set_masked(self, tables: int, rows: int, left: int) -> None:
+        """Record how many tables with how many rows are masked, and how many tables are left."""
+        self.masked_tables, self.masked_rows, self.tables_left = tables, rows, left
+        self._heartbeat()
+
+    def add_empty_views(self, names: tuple[str, ...]) -> None:
+        """Record materialized views that are empty now."""
+        self.empty_views += [name for name in names if name not in self.empty_views][:MAX_SIDE_EFFECTS]
+        self._heartbeat()
+
+    @property
+    def masked(self) -> str:
+        """Such as "2 tables, 1,200 rows"; "" if nothing was masked."""
+        tables = f"{self.masked_tables} table{'' if self.masked_tables == 1 else 's'}"
+        return f"{tables}, {self.masked_rows:,} rows" if self.masked_tables else ""
 
     def set_closed(self, is_closed: bool) -> None:
         """Record that the database was closed, or opened."""

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from activities.databases.masking.key import MaskingKey
+from activities.databases.masking.schema import Schema
+from activities.databases.masking.units import Unit
 from activities.databases.sql_files import SqlScript
 from models.side_effects import KeptSideEffects, SideEffect
 from models.users import DatabaseUser
@@ -60,6 +63,12 @@ class LockedSession(Protocol):
     def run_once(self, script: SqlScript) -> str:
         """Run a file unless it was run in this restored cluster; returns the digest of what was run."""
 
+    def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
+        """Mask tables together unless they were masked in this restored cluster; returns the number of their rows."""
+
+    def refresh_views(self, database: str) -> tuple[str, ...]:
+        """Make the rows of materialized views anew from masked tables. Returns those that could only be emptied."""
+
 
 class RestoredDatabase(Protocol):
     """One engine's implementation. Every method raises only errors of errors.py, and no error quotes a statement."""
@@ -74,6 +83,9 @@ class RestoredDatabase(Protocol):
 
         `cluster_resource_id` is the restored cluster's.
         """
+
+    def read_schema(self) -> Schema:
+        """Every table of every database that is not the engine's, RDS's or the pipeline's own."""
 
     def verify_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user. For a user of IAM only the account is checked, because a token needs AWS."""

@@ -47,7 +47,7 @@ def unusable_sql_files(directory: Path | None, names: Iterable[str]) -> list[str
     reasons = []
     for name in dict.fromkeys(names):
         try:
-            _read(directory, name)
+            read_operator_file(directory, name)
         except ValueError as error:
             reasons.append(str(error))
     return reasons
@@ -57,7 +57,7 @@ def find_traps_in_files(directory: Path | None, engine: str, names: Iterable[str
     """One sentence for each file that cannot run on the engine, with its lines. A file that cannot be read is left out."""
     for name in dict.fromkeys(names):
         try:
-            content = _read(directory, name)
+            content = read_operator_file(directory, name)
         except ValueError:
             continue
         traps = [f"{trap.what} (line {trap.line})" for trap in find_traps(engine, content.decode("utf-8-sig"))]
@@ -69,14 +69,14 @@ def find_traps_in_files(directory: Path | None, engine: str, names: Iterable[str
 def read_sql_file(directory: Path | None, sql_file: SqlFile) -> SqlScript:
     """Read a file of the request. Raises `StepFailed` if it cannot be run."""
     try:
-        content = _read(directory, sql_file.file)
+        content = read_operator_file(directory, sql_file.file)
     except ValueError as error:
         raise StepFailed("SQL file not usable", f"{error}.") from None
     digest = hashlib.sha256(content).hexdigest()
     return SqlScript(sql_file.file, content.decode("utf-8-sig"), sql_file.database, digest)
 
 
-def _read(directory: Path | None, name: str) -> bytes:
+def read_operator_file(directory: Path | None, name: str) -> bytes:
     """Raises ValueError with the reason; the text quotes nothing of the file."""
     if directory is None:
         raise ValueError(f"{name}: the worker has no directory for SQL files; set AURORA_RESTORE_SQL_DIRECTORY")

@@ -132,6 +132,7 @@ class _Planner:
             target=request.target,
             users=request.users,
             sql_files=request.sql_files,
+            masking=request.masking,
             notification=request.notification,
             archive=request.archive,
             copy_needed=request.copy_needed,

@@ -9,15 +9,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
+from activities.databases.mysql import masking as mysql_masking
 from activities.databases.mysql.accounts import quote_identifier
 from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.mysql.session_lock import FILE_LOCK, MysqlLockedSession
+from activities.databases.postgres import masking as postgres_masking
 from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.postgres.session_lock import LOCK_CLASS, Lock, PostgresLockedSession
 from activities.databases.restored_database import RestoredDatabase
@@ -28,10 +31,12 @@ from devstack.mariadb import MariadbHost
 from devstack.postgres import PostgresHost
 from models.clusters import Endpoint
 from models.database_users import SetupUsersInput
+from models.masking import Masking
 from models.users import Access, DatabaseUser, DataCheck, Grant, SqlFile
 from tests.rigs.activities import ActivityRig
 
 MASTER, MASTER_PASSWORD = "boss", 'mäster\'s "secret" %s {}'
+MASKING_KEY = "the key of every masking test, 32+ characters"
 SECRET_NUMBERS = itertools.count(1)
 Row = tuple[Any, ...]
 
@@ -42,6 +47,8 @@ class Database(ABC):
     engine: str
     restored_database_class: type[PostgresDatabase | MysqlDatabase]
     locked_session_class: type[PostgresLockedSession | MysqlLockedSession]
+    masking_module: ModuleType
+    """Where the engine's masking finds what it calls."""
     login_database: str
     """The database that every login may connect to, without a grant."""
     lock_login: str
@@ -49,12 +56,15 @@ class Database(ABC):
     unlock_login: str
     take_file_lock: str
     """The statement that takes the lock under which an SQL file runs."""
+    end_session: str
+    """The statement with which RDS itself ends the session of a number."""
     sleep: str
     """The SQL function that sleeps for a number of seconds."""
     port: int
 
     def __init__(self, rig: ActivityRig, directory: Path) -> None:
         self._made: list[str] = []
+        self.masking_secret: str | None = None
         self.rig = rig
         self.directory = directory
         self.name = f"orders_{rig.number}"
@@ -118,6 +128,17 @@ class Database(ABC):
         path.write_text(text, "utf-8")
         return SqlFile(file=name, database=self.name)
 
+    def masking(self, *lines: str, **fields: Any) -> Masking:
+        """Write the lines into the masking file; each is of the test's own database, and begins with the table."""
+        path = self.directory / "masking.toml"
+        path.write_text("".join(f"{self.name}.{line}\n" for line in lines), "utf-8")
+        self.masking_secret = self.masking_secret or self.rig.make_secret("masking", json.dumps({"key": MASKING_KEY}))
+        return Masking(file=path.name, **{"key_secret_id": self.masking_secret, **fields})
+
+    def table(self, name: str) -> str:
+        """A table as the masking file names it."""
+        return name
+
     def check(self, query: str, *expected: tuple[Any, ...]) -> DataCheck:
         return DataCheck(database=self.name, query=query, expected=expected)
 
@@ -149,10 +170,12 @@ class Postgres(Database):
     engine = "aurora-postgresql"
     restored_database_class = PostgresDatabase
     locked_session_class = PostgresLockedSession
+    masking_module = postgres_masking
     login_database = "postgres"
     lock_login, unlock_login = "NOLOGIN", "LOGIN"
     take_file_lock = f"SELECT pg_advisory_lock({LOCK_CLASS}, {Lock.DATABASE.value})"
     sleep = "pg_sleep"
+    end_session = "SELECT pg_terminate_backend({})"
 
     def __init__(self, rig: ActivityRig, directory: Path, host: PostgresHost) -> None:
         self.host = host
@@ -168,6 +191,9 @@ class Postgres(Database):
         with closing(self.session(RDSADMIN, self.host._password, "postgres")) as connection:
             for name in self._made:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def table(self, name: str) -> str:
+        return f'"public.{name}"'
 
     def make_login(self, name: str, password: str) -> None:
         with closing(self.session(MASTER, MASTER_PASSWORD)) as connection:
@@ -188,10 +214,12 @@ class Mysql(Database):
     engine = "aurora-mysql"
     restored_database_class = MysqlDatabase
     locked_session_class = MysqlLockedSession
+    masking_module = mysql_masking
     login_database = "information_schema"
     lock_login, unlock_login = "ACCOUNT LOCK", "ACCOUNT UNLOCK"
     take_file_lock = f"SELECT GET_LOCK('{FILE_LOCK}', 0)"
     sleep = "sleep"
+    end_session = "KILL {}"
 
     def __init__(self, rig: ActivityRig, directory: Path, host: MariadbHost) -> None:
         self.host = host

@@ -18,6 +18,7 @@ from typing import Any
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from activities.rds.surroundings.table import AROUND
 from audit.verify.findings import NOTES, FindingKind
+from models.masking import MEANINGS, TABLE_MEANINGS
 from models.request import RestoreRequest
 from settings import PREFIX, Settings
 from starter import EPILOG, parser
@@ -206,6 +207,14 @@ def _findings(_: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rules(_: str) -> str:
+    lines = ["| rule of a column | the column |", "|---|---|"]
+    lines += [f"| `{rule}` | {meaning} |" for rule, meaning in MEANINGS.items()]
+    lines += ["", "| rule of a table | the table |", "|---|---|"]
+    lines += [f"| `{rule}` | {meaning} |" for rule, meaning in TABLE_MEANINGS.items()]
+    return "\n".join(lines) + "\n"
+
+
 GENERATED: dict[str, Callable[[str], str]] = {
     "settings": _settings,
     "help": _help,
@@ -213,6 +222,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "options": _options,
     "request": _request,
     "findings": _findings,
+    "rules": _rules,
     "kept of a cluster": _members(CLUSTER),
     "kept of an instance": _members(INSTANCE),
     "kept around": _around,
@@ -221,8 +231,8 @@ GENERATED: dict[str, Callable[[str], str]] = {
 
 
 def pages() -> list[Path]:
-    """Every page of the reference."""
-    return sorted(FOLDER.glob("*.md"))
+    """Every page with generated tables: the reference, and the page of masking."""
+    return [*sorted(FOLDER.glob("*.md")), ROOT / "docs" / "masking.md"]
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
+from activities.databases.masking.schema import Schema
 from activities.databases.mysql import accounts
 from activities.databases.mysql.accounts import MysqlConnection, execute
 from activities.databases.mysql.errors import translate_errors
+from activities.databases.mysql.live_schema import read_schema
 from activities.databases.mysql.session_lock import MysqlLockedSession, session_lock
 from activities.databases.restored_database import Row, RunQuery
 from activities.databases.sql_errors import query_of_check
@@ -45,6 +47,11 @@ class MysqlDatabase:
                     f"{name!r} ends with a blank or contains a character of four bytes in UTF-8; MySQL cannot store it. "
                     "Choose another name."
                 )
+
+    def read_schema(self) -> Schema:
+        """Every table of every database."""
+        with translate_errors("Schema not readable"), self._connect_as_master() as connection:
+            return read_schema(connection)
 
     def session_lock(
         self, cluster_resource_id: str, scripts: tuple[SqlScript, ...]

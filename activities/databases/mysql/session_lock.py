@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from activities.databases.mysql import accounts, sql_files
+from activities.databases.masking.key import MaskingKey
+from activities.databases.masking.statements import MASKING_FAILED, MaskingSql
+from activities.databases.masking.units import Unit
+from activities.databases.mysql import accounts, masking, sql_files
 from activities.databases.mysql.accounts import MysqlConnection, end_session, execute
 from activities.databases.mysql.errors import translate_errors
 from activities.databases.mysql.side_effects import disable_side_effects
@@ -24,7 +27,7 @@ from models.users import DatabaseUser
 SESSION_LOCK = "aurora-restore-session"
 """Held for as long as the attempt lasts."""
 FILE_LOCK = "aurora-restore-file"
-"""Held while a file runs."""
+"""Held while a file runs or a table is masked."""
 LOCK_SECONDS, LOCK_TRIES = 20, 180
 """Together as long as an ended session may roll back: MySQL needs about as long for that as the session has worked."""
 IDLE_SECONDS = 12 * 60 * 60
@@ -126,18 +129,30 @@ class MysqlLockedSession:
 
         Raises `DatabaseUnreachable` if another attempt has taken the session lock.
         """
-        with (
-            translate_errors(file_failed(script), script),
-            self._connect(script.database, script=True) as connection,
-        ):
+        with translate_errors(file_failed(script), script), self._locked(script.database) as connection:
+            return sql_files.run_once(connection, self._cluster_resource_id, script)
+
+    def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
+        """Mask the tables and insert their marks in one transaction: exactly once, however often the activity runs."""
+        with translate_errors(MASKING_FAILED, MaskingSql.of_tables(unit)), self._locked(unit.database) as connection:
+            return masking.mask_once(connection, self._cluster_resource_id, unit, key)
+
+    def refresh_views(self, database: str) -> tuple[str, ...]:  # noqa: ARG002 - as the protocol has it
+        """MySQL has no materialized views."""
+        return ()
+
+    @contextmanager
+    def _locked(self, database: str) -> Iterator[MysqlConnection]:
+        """A connection that commits nothing by itself, with the lock of the work on data."""
+        with self._connect(database, script=True) as connection:
             take_lock(connection, FILE_LOCK)
             # An attempt that takes the session lock after this check finds this session by its lock and ends it. Asks the
-            # server that runs the file, because the cluster's name may lead to another server by now.
+            # server that does the work, because the cluster's name may lead to another server by now.
             if execute(connection, f"SELECT IS_USED_LOCK('{SESSION_LOCK}')") != [(self._session_id,)]:
                 raise DatabaseUnreachable(
                     "Database busy", "Another attempt has taken the session lock. Temporal retries the step."
                 )
-            return sql_files.run_once(connection, self._cluster_resource_id, script)
+            yield connection
 
 
 def take_lock(connection: MysqlConnection, lock: str) -> None:

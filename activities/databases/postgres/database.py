@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 
+from activities.databases.masking.schema import Schema
 from activities.databases.postgres.errors import TRANSIENT_IN_CHECKS, translate_errors
+from activities.databases.postgres.live_schema import read_schema
 from activities.databases.postgres.roles import has_rds_iam
 from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresLockedSession, session_lock
 from activities.databases.restored_database import Row, RunQuery
@@ -41,6 +43,11 @@ class PostgresDatabase:
                     f"{name} is longer than {MAX_NAME_BYTES} bytes, and PostgreSQL would truncate it. "
                     "Choose a shorter name."
                 )
+
+    def read_schema(self) -> Schema:
+        """Every table of every database."""
+        with translate_errors("Schema not readable"), self._connect_as_master(MAINTENANCE_DATABASE) as session:
+            return read_schema(self._connect_as_master, session)
 
     def session_lock(
         self, cluster_resource_id: str, scripts: tuple[SqlScript, ...]

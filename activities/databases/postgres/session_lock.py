@@ -14,8 +14,12 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
-from activities.databases.postgres import sql_files
+from activities.databases.masking.key import MaskingKey
+from activities.databases.masking.statements import MASKING_FAILED, MaskingSql
+from activities.databases.masking.units import Unit
+from activities.databases.postgres import masking, sql_files
 from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
+from activities.databases.postgres.materialized_views import refresh_views
 from activities.databases.postgres.roles import create_role, grant_access, lock_roles, open_role
 from activities.databases.postgres.side_effects import disable_side_effects
 from activities.databases.restored_database import Login, MustLock
@@ -124,6 +128,26 @@ class PostgresLockedSession:
             digest = sql_files.run_once(connection, self._cluster_resource_id, script)
             connection.execute("COMMIT")
             return digest
+
+    def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
+        """Mask the tables and insert their marks in one transaction: exactly once, however often the activity runs."""
+        sql = MaskingSql.of_tables(unit)
+        with translate_errors(MASKING_FAILED, TRANSIENT_IN_SQL_FILES, sql), self._locked(unit.database) as connection:
+            return masking.mask_once(connection, self._cluster_resource_id, unit, key)
+
+    def refresh_views(self, database: str) -> tuple[str, ...]:
+        """Every materialized view of the database, in one transaction."""
+        sql = MaskingSql(f"the materialized views of {database}", "")
+        with translate_errors(MASKING_FAILED, TRANSIENT_IN_SQL_FILES, sql), self._locked(database) as connection:
+            return refresh_views(connection)
+
+    @contextmanager
+    def _locked(self, database: str) -> Iterator[psycopg.Connection]:
+        """A connection in a transaction, which the end of the block commits, with the lock of the database."""
+        with self._connect(database, statement_timeout=False) as connection:
+            self._lock_database(connection)
+            with connection.transaction():
+                yield connection
 
     def _lock_database(self, connection: psycopg.Connection) -> None:
         """Lock the database, then check that this attempt still holds the session lock.

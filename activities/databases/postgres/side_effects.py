@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
+from activities.databases.postgres.acting_role import as_role
 from errors import StepFailed
 from models.side_effects import EVERY, KeptSideEffects, SideEffect, SideEffectKind
 from models.users import SERVICE_LOGINS
@@ -24,7 +25,6 @@ from models.users import SERVICE_LOGINS
 _CALLS = r"\m(aws_lambda|aws_s3|dblink\w*)\M"
 """In a function's source: extensions through which it leaves the database. Both of AWS are schemas."""
 
-POSTGRES_16 = 160000
 PAUSE_JOB: LiteralString = "SELECT cron.alter_job(%s, active := false)"
 REMOVE_JOB: LiteralString = "SELECT cron.unschedule(%s)"
 Connect = Callable[[str], psycopg.Connection]
@@ -69,7 +69,7 @@ def _disable_cron_jobs(
             refusal = _refuse_if_denied(SideEffectKind.CRON_JOBS, f"{EVERY} (jobs of {role})")
             # Jobs that the master user may not even see are no reason to stop if the request keeps every job.
             denial = suppress(InsufficientPrivilege) if keep.keeps(SideEffectKind.CRON_JOBS, EVERY) else refusal
-            with denial, _as_role(connection, role):
+            with denial, as_role(connection, role):
                 yield from _disable_own_cron_jobs(connection, keep)
 
 
@@ -173,7 +173,7 @@ def _disable(
     """Run the statements as the owner, unless the request keeps this one: then nothing is asked of its owner."""
     if keep.keeps(kind, name):
         return SideEffect(kind=kind, name=name, disabled=False)
-    with _refuse_if_denied(kind, name), _as_role(connection, owner):
+    with _refuse_if_denied(kind, name), as_role(connection, owner):
         for statement in statements:
             connection.execute(statement)
     return SideEffect(kind=kind, name=name, disabled=True)
@@ -190,23 +190,3 @@ def _refuse_if_denied(kind: SideEffectKind, name: str) -> Iterator[None]:
             f"At the source, grant the master user its owner, or list it in keep_side_effects.{kind.value}."
         )
         raise StepFailed("Side effects not disabled", text, code=error.sqlstate) from None
-
-
-@contextmanager
-def _as_role(connection: psycopg.Connection, role: str) -> Iterator[None]:
-    """Have the rights of a role in one transaction: only the owner may change what it owns.
-
-    Source: PostgreSQL documentation, SET ROLE; since PostgreSQL 16 a member may not always take the role.
-    """
-    quoted = sql.Identifier(role)
-    privilege = "SET" if connection.info.server_version >= POSTGRES_16 else "MEMBER"
-    with connection.transaction():
-        has_role = "SELECT pg_has_role(current_user, %s::name, %s)"
-        [(is_member,)] = connection.execute(has_role, (role, privilege)).fetchall()
-        if not is_member:
-            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(quoted))
-        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(quoted))
-        yield
-        connection.execute("RESET ROLE")
-        if not is_member:
-            connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(quoted))

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from activities.databases.postgres import side_effects
+from activities.databases.postgres import acting_role, side_effects
 from devstack.database_servers import RDSADMIN
 from devstack.postgres import PostgresHost
 from errors import StepFailed
@@ -224,14 +224,14 @@ def untakable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     No pg_cron of 16 runs here, and to a server of 15 RDS's logins are roles like others.
     """
-    roles, as_role = {"rdsproxyadmin"}, side_effects._as_role
+    roles, as_role = {"rdsproxyadmin"}, acting_role.as_role
 
     def take_role(connection: psycopg.Connection, role: str) -> Any:
         if role in roles:
             raise psycopg.errors.InsufficientPrivilege("permission denied to grant role")
         return as_role(connection, role)
 
-    monkeypatch.setattr(side_effects, "_as_role", take_role)
+    monkeypatch.setattr(side_effects, "as_role", take_role)
     return roles
 
 
