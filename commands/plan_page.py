@@ -162,6 +162,9 @@ def _database(plan: Plan) -> Iterator[tuple[str, str]]:
     excepted = f", except {', '.join(request.keep_logins)}" if request.keep_logins else ""
     is_locked = request.other_logins is OtherLogins.LOCK
     yield "other logins", f"locked{excepted}" if is_locked else "unchanged, as in the source"
+    masking = f"by {request.masking.file}" if request.masking else "none: the users read production's values"
+    yield "masking", masking
+    yield from ((f"  {database}", described) for database, described in plan.masking)
     yield "SQL files", _joined(f"{sql_file.file} in {sql_file.database}" for sql_file in request.sql_files)
     yield "data checks", str(len(request.checks))
 

@@ -194,7 +194,8 @@ class RestoreAccesses:
 
     def _read_secrets(self) -> Iterator[Access]:
         target = self.step_input.target
-        for secret in dict.fromkeys((*secret_ids(self.step_input.users), target.master_user_secret_id)):
+        key = self.step_input.masking.key_secret_id if self.step_input.masking else None
+        for secret in dict.fromkeys((*secret_ids(self.step_input.users), key, target.master_user_secret_id)):
             if secret is not None:
                 arn = _secret_arn(target.region, target.account_id, secret)
                 yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")

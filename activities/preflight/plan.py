@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from activities.preflight import guards
 from activities.preflight.carry_over import CarryOver, describe_carry_over
 from activities.preflight.guards import NotChecked, PreflightCheck, Violation
+from activities.preflight.masking import describe_masking
 from activities.preflight.planned_settings import Setting, planned_settings
 from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.preflight.selection import snapshot_of_now
@@ -56,7 +57,7 @@ NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
 }
 """The rules that cannot be checked without the snapshot if the source cluster, whose engine and key it has, is gone too."""
 NO_SNAPSHOT = "there is no source snapshot"
-NO_FILES = "only the worker has the SQL files; set AURORA_RESTORE_SQL_DIRECTORY to check them here"
+NO_FILES = "only the worker has the files; set AURORA_RESTORE_SQL_DIRECTORY to check them here"
 WRONG_ACCOUNT = "the credentials are not those of the request's accounts"
 WRONG_REGION = "the target's region is wrong"
 
@@ -97,6 +98,8 @@ class Plan:
     """What becomes of the live target; None without one."""
     settings: list[Setting] = field(default_factory=list)
     """Of a restore without a live target: each setting, and where it comes from."""
+    masking: tuple[tuple[str, str], ...] = ()
+    """What becomes of the tables, by database; empty if nothing is masked or the file cannot be read here."""
     pruned: list[str] | None = None
     """The ARNs of the copies that archive-snapshot would delete."""
     results: list[CheckResult] = field(default_factory=list)
@@ -137,7 +140,9 @@ class _Planner:
             archive=request.archive,
             copy_needed=request.copy_needed,
         )
-        self._has_files = sql_directory is not None or not request.sql_files
+        self._plan.masking = describe_masking(sql_directory, request.masking)
+        files = {"sql-files": request.sql_files, "sql-syntax": request.sql_files, "masking-file": request.masking}
+        self._unreadable = [rule for rule, named in files.items() if named and sql_directory is None]
         self._preflight = Preflight(aws, intents, self._step_input, plan.at, sql_directory)
 
     def run(self) -> Plan:
@@ -239,8 +244,7 @@ class _Planner:
         if self._plan.snapshot is None:
             unknown = NEEDS_SNAPSHOT if source else NEEDS_SNAPSHOT_OR_SOURCE
         reasons = dict.fromkeys(unknown, NO_SNAPSHOT)
-        if not self._has_files:
-            reasons |= dict.fromkeys(("sql-files", "sql-syntax"), NO_FILES)
+        reasons |= dict.fromkeys(self._unreadable, NO_FILES)
         for check in self._preflight.restore_checks(snapshot, target):
             reason = next((reasons[rule] for rule in check.rules if rule in reasons), None)
             if reason is None:

@@ -17,6 +17,7 @@ from activities.preflight.blockers import blocker_checks
 from activities.preflight.context import RestoreContext
 from activities.preflight.earlier_settings import complete_settings, restored_by
 from activities.preflight.guards import NotChecked, ObservedTarget, PreflightCheck, Violation
+from activities.preflight.masking import masking_checks
 from activities.preflight.permissions import PERMISSIONS, find_missing_permissions
 from activities.preflight.prerequisites import prerequisite_checks
 from activities.preflight.quotas import Freed
@@ -174,6 +175,7 @@ class Preflight:
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
             *prerequisite_checks(self._context(snapshot, target), freed),
             *sql_file_checks(self._sql_directory, step_input.sql_files, snapshot.engine),
+            *masking_checks(self._sql_directory, step_input.masking),
             PreflightCheck((PERMISSIONS,), lambda: self._check_permissions(snapshot, target)),
         ]
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
+from activities.databases.masking.key import read_masking_key
 from activities.databases.passwords import is_master_password, read_password
 from activities.preflight.context import RestoreContext, known
 from activities.preflight.guards import PreflightCheck, Violation
@@ -25,13 +26,16 @@ class SecretChecks:
         self._context = context
         step_input = context.step_input
         self._master = step_input.target.master_user_secret_id
-        self._ids = tuple(dict.fromkeys((*secret_ids(step_input.users), *([self._master] if self._master else []))))
+        self._masking_key = step_input.masking.key_secret_id if step_input.masking else None
+        others = [secret for secret in (self._master, self._masking_key) if secret]
+        self._ids = tuple(dict.fromkeys((*secret_ids(step_input.users), *others)))
 
     def checks(self) -> list[PreflightCheck]:
         """Whether the secrets exist, and whether their values are passwords."""
         return [
             PreflightCheck(("secret",), self._check_existence),
             PreflightCheck(("secret-value", "master-password"), self._check_values),
+            PreflightCheck(("masking-key",), self._check_masking_key),
         ]
 
     def _check_existence(self) -> Iterator[Violation]:
@@ -65,6 +69,22 @@ class SecretChecks:
                     f"RDS would not accept the password in the secret {secret} for the master user: it takes 8 to 41 "
                     'printable ASCII characters without / @ " and space. Correct the secret.',
                 )
+
+    def _check_masking_key(self) -> Iterator[Violation]:
+        """Silent about a secret that does not exist or cannot be described, as `_check_values` is."""
+        if self._masking_key is None or not self._is_readable(self._masking_key):
+            return
+        step_input = self._context.step_input
+        secrets = self._context.aws.secretsmanager(step_input.target, step_input.operation_id)
+        try:
+            read_masking_key(secrets, self._masking_key)
+        except ClientError as error:
+            failure = _refused_read(error)
+            if isinstance(failure, Transient):
+                raise failure from error
+            yield Violation("masking-key", failure.fault.short, failure.fault.message)
+        except StepFailed as error:
+            yield Violation("masking-key", error.fault.short, error.fault.message)
 
     def _is_readable(self, secret: str) -> bool:
         description = known(partial(self._context.find_secret, secret))

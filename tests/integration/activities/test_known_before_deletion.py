@@ -9,6 +9,7 @@ import pytest
 
 from activities.snapshots import SnapshotActivities
 from errors import Refused
+from models.masking import Masking
 from models.request import Archive
 from models.users import DatabaseUser, SqlFile
 from tests.rigs.activities import ActivityRig
@@ -107,6 +108,26 @@ def test_an_sql_file_that_would_fail_is_refused_with_its_lines(
     assert rules == ["sql-files", "sql-syntax"]
     assert expected in message
     assert check(rig, tmp_path, sql_files=(fine,)).done
+
+
+def test_a_masking_that_cannot_be_used_is_refused_with_its_mistakes(rig: ActivityRig, tmp_path: Path) -> None:
+    """The file, an unknown rule, a missing key, a secret that does not exist or is none."""
+    make_all(rig)
+    (tmp_path / "masking.toml").write_text('orders.t.c = "hash"\norders.t.id = "keep"')
+    (tmp_path / "wrong.toml").write_text('orders.t.c = "hashed"')
+    good, bad = rig.make_secret("key", '{"key": "' + "k" * 32 + '"}'), rig.make_secret("no-key", "plant")
+    for file, key, expected, text in (
+        ("none.toml", good, "masking-file", "none.toml cannot be read"),
+        ("wrong.toml", good, "masking-file", "orders.t.c.rule: must be"),
+        ("masking.toml", None, "masking-file", "masking.key_secret_id is not set"),
+        ("masking.toml", "no-such-secret", "secret", "secret no-such-secret does not exist"),
+        ("masking.toml", bad, "masking-key", "at least 32 characters"),
+    ):
+        rules, message = refusal(rig, tmp_path, masking=Masking(file=file, key_secret_id=key))
+        assert rules == [expected]
+        assert text in message
+        assert "plant" not in message
+    assert check(rig, tmp_path, masking=Masking(file="masking.toml", key_secret_id=good)).done
 
 
 def test_nothing_of_a_secret_leaves_the_check(rig: ActivityRig, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,12 +107,13 @@ class Rig:
             raise value
         return value
 
-    def plan(self, **target: Any) -> Plan:
+    def plan(self, sql_directory: Path | None = None, masking: dict[str, Any] | None = None, **target: Any) -> Plan:
         """The plan of the request with these values for its target."""
         request = {**REQUEST, "target": {**REQUEST["target"], "kms_key_id": "alias/staging", **target}}
+        request |= {"masking": masking} if masking else {}
         aws: Any = self.aws
         intents: Any = self.intents
-        return plan_restore(aws, intents, RestoreRequest.model_validate_json(json.dumps(request)), NOW)
+        return plan_restore(aws, intents, RestoreRequest.model_validate_json(json.dumps(request)), NOW, sql_directory)
 
 
 @pytest.fixture
@@ -169,6 +171,18 @@ def test_without_a_snapshot_the_source_cluster_is_read_instead(rig: Rig) -> None
     plan = rig.plan(account_id=OTHER_ACCOUNT, kms_key_id=None)
     assert rules(plan, CheckStatus.SKIPPED) == ["snapshot-type", "snapshot-share", "permissions", "copy-source"]
     assert "kms-key" in rules(plan, CheckStatus.FAILED)
+
+
+def test_a_masking_file_is_read_where_it_is(rig: Rig, tmp_path: Path) -> None:
+    """And said to be unread elsewhere; the plan counts the tables and the columns by rule."""
+    (tmp_path / "masking.toml").write_text(
+        'shop.a.x = "keep"\nshop.a.y = "null"\nshop.b = "truncate"\nshop.c = "public"'
+    )
+    plan = rig.plan(tmp_path, {"file": "masking.toml"})
+    assert plan.masking == (("shop", "1 tables by column, 1 truncate, 1 public; columns: 1 keep, 1 null"),)
+    assert "masking-file" in rules(plan, CheckStatus.PASSED)
+    assert "masking-file" in rules(rig.plan(None, {"file": "masking.toml"}), CheckStatus.SKIPPED)
+    assert "masking-file" in rules(rig.plan(tmp_path, {"file": "other.toml"}), CheckStatus.FAILED)
 
 
 def test_without_a_snapshot_its_copy_and_the_pruning_are_unknown(rig: Rig) -> None:

@@ -145,6 +145,14 @@ def test_the_page_says_who_may_still_log_in(request_: dict[str, Any], expected: 
     assert expected in lines_of(a_plan(request_))
 
 
+def test_the_page_says_what_is_masked() -> None:
+    """A line for each database; without masking, what that means."""
+    assert "masking none: the users read production's values" in lines_of(a_plan())
+    lines = lines_of(a_plan({"masking": {"file": "masking.toml"}}, masking=(("orders", "2 tables by column"),)))
+    at = lines.index("masking by masking.toml")
+    assert lines[at + 1] == "orders 2 tables by column"
+
+
 def test_success_has_its_own_topic_only_if_the_request_names_one() -> None:
     """Failures always go to the first topic."""
     quiet = f"{TOPIC}-quiet"
