@@ -1,6 +1,6 @@
 """Names of persons for the rule `name`. Short lists: they show that a value is masked, they do not imitate a country.
 
-Written for this project; no library of names is needed for them (docs/decisions/0022-masking.md).
+Written for this project; no library of names is needed for them (docs/decisions/0023-masking.md).
 """
 
 _FIRST = """
