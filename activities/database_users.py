@@ -184,7 +184,8 @@ def _close_database(step_input: SetupUsersInput, session: LockedSession, changes
         changes.add_side_effect(effect)
     for name, is_new in session.create_users(step_input.users):
         changes.add_user(name, is_new)
-    session.grant(step_input.users)
+    for warning in session.grant(step_input.users):
+        changes.add_access_warning(warning)
 
 
 def _open_database(

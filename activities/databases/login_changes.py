@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, field
 
 from temporalio import activity
 
-from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, join_names, shorten
+from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, MAX_WARNING, join_names, shorten
 from models.side_effects import SideEffect, SideEffectKind
 
 _MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not changed, may leave the database"}
 MAX_SIDE_EFFECTS = 100
 """Side effects of one kind that are named."""
+MAX_ACCESS_WARNINGS = 20
+"""Users that the warnings name."""
 HEARTBEAT_EVERY = 100
 """Of the locked logins beyond those that are named: each heartbeat has all names."""
 CLOSED = "The database is closed: the users of the request cannot log in until this step succeeds."
@@ -37,6 +39,8 @@ class LoginChanges:
     """How many tables are still to be masked."""
     empty_views: list[str] = field(default_factory=list)
     """Materialized views that could not be filled from the masked tables."""
+    access_warnings: list[str] = field(default_factory=list)
+    """A sentence for each user of the request that can do less or more than it says."""
     is_closed: bool = False
     """Whether the users of the request are locked, from before the first SQL file until after the checks."""
 
@@ -72,6 +76,12 @@ class LoginChanges:
             names.append(shorten(effect.name, MAX_QUOTED))
             self._heartbeat()
 
+    def add_access_warning(self, warning: str) -> None:
+        """Record that a user can do less or more than the request says."""
+        if warning not in self.access_warnings and len(self.access_warnings) < MAX_ACCESS_WARNINGS:
+            self.access_warnings.append(shorten(warning, MAX_WARNING))
+            self._heartbeat()
+
     @property
     def side_effect_facts(self) -> dict[str, str]:
         """For the trail: what was done, and the names."""
@@ -79,18 +89,15 @@ class LoginChanges:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """For the notification: a sentence for each kind of side effect that was found, and for the masking."""
+        """For the notification: a sentence for the masking, each kind of side effect that was found, and each such user."""
         masked = (f"Masked: {self.masked}.",) if self.masked else ()
         views = join_names(self.empty_views, MAX_QUOTED)
         empty = (f"Materialized views that are empty, because they cannot be filled: {views}.",) if views else ()
-        return (
-            masked
-            + empty
-            + tuple(
-                f"{_MEANINGS[done.partition('_')[0]]}: {done.partition('_')[2].replace('_', ' ')} {join_names(names, MAX_QUOTED)}."
-                for done, names in self.side_effects.items()
-            )
+        side_effects = (
+            f"{_MEANINGS[done.partition('_')[0]]}: {done.partition('_')[2].replace('_', ' ')} {join_names(names, MAX_QUOTED)}."
+            for done, names in self.side_effects.items()
         )
+        return (*masked, *empty, *side_effects, *self.access_warnings)
 
     def set_masked(self, tables: int, rows: int, left: int) -> None:
         """Record how many tables with how many rows are masked, and how many tables are left."""

@@ -54,8 +54,8 @@ class LockedSession(Protocol):
     def create_users(self, users: tuple[DatabaseUser, ...]) -> Iterator[tuple[str, bool]]:
         """Create the users that do not exist, locked. Yields each name, and whether the user is new."""
 
-    def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Give the users the grants of the request."""
+    def grant(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """Give the users the grants of the request. Yields a warning for each user that can do less or more than that."""
 
     def open_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> None:
         """Set the users' passwords, or IAM, and unlock them."""

@@ -1,9 +1,9 @@
-"""Accounts, passwords and grants in MySQL, as SQL that can run again after any earlier, unfinished run.
+"""Accounts and passwords in MySQL, as SQL that can run again after any earlier, unfinished run.
 
 A name in a statement is either an identifier in backticks or a literal that the driver escapes. No statement contains a
 password: the server receives the authentication string that it would store. A user of the request is every account of
 that name: if production has `app`@`10.%` beside `app`@`%`, MySQL prefers the more specific one.
-Sources: MySQL Reference Manual, CREATE USER, ALTER USER, GRANT, REVOKE; Aurora User Guide, "Creating a database account
+Sources: MySQL Reference Manual, CREATE USER, ALTER USER; Aurora User Guide, "Creating a database account
 using IAM authentication".
 """
 
@@ -22,12 +22,8 @@ from activities.databases.mysql.password_hashes import Plugin, authentication_st
 from activities.databases.restored_database import MustLock
 from clients.mysql import error_code
 from errors import StepFailed
-from models.users import SERVICE_LOGINS, Access, Grant
+from models.users import SERVICE_LOGINS
 
-PRIVILEGES = {
-    Access.READ_ONLY: "SELECT, SHOW VIEW",
-    Access.READ_WRITE: "SELECT, SHOW VIEW, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, LOCK TABLES",
-}
 ANY_HOST = "%"
 PASSWORD_BYTES = 32
 MysqlConnection: TypeAlias = "Connection[Cursor]"  # generic in the stubs only
@@ -77,7 +73,7 @@ def list_accounts(connection: MysqlConnection) -> list[Account]:
 
 def create_user(connection: MysqlConnection, name: str, *, uses_iam: bool) -> bool:
     """Create a user that cannot log in yet, unless it exists. Returns whether it is new."""
-    if _accounts_of(connection, name):
+    if accounts_of(connection, name):
         return False
     # Nobody knows this password; an empty one could break the server's rules of strength.
     password = None if uses_iam else secrets.token_urlsafe(PASSWORD_BYTES)
@@ -93,7 +89,7 @@ def open_user(connection: MysqlConnection, name: str, password: str | None, *, r
     """
     authentication, needs_ssl = _authentication(connection, password), require_ssl or password is None
     # A user that an SQL file has dropped is refused by MySQL.
-    for account in _accounts_of(connection, name) or [Account(name, ANY_HOST)]:
+    for account in accounts_of(connection, name) or [Account(name, ANY_HOST)]:
         quoted = quote_account(connection, account)
         execute(connection, opening_statement(quoted, authentication, needs_ssl))
 
@@ -105,7 +101,8 @@ def _authentication(connection: MysqlConnection, password: str | None) -> str:
     return authentication_clause(connection, plugin, stored)
 
 
-def _accounts_of(connection: MysqlConnection, name: str) -> list[Account]:
+def accounts_of(connection: MysqlConnection, name: str) -> list[Account]:
+    """Every account of this name, whatever its host."""
     return [account for account in list_accounts(connection) if account.name == name]
 
 
@@ -135,37 +132,6 @@ def password_plugin(connection: MysqlConnection) -> Plugin:
         return Plugin.NATIVE
     default = _text(variables.get("default_authentication_plugin", variables.get("authentication_policy", "")))
     return Plugin.NATIVE if Plugin.NATIVE in default else Plugin.CACHING_SHA2
-
-
-def grant_access(connection: MysqlConnection, name: str, grants: tuple[Grant, ...]) -> None:
-    """Give a user these grants and revoke every other that it has directly; what it has through a role stays.
-
-    All others, because one INSERT on ``*.*`` or on a single table would survive any REVOKE on the database.
-    """
-    has_wildcards = not _has_partial_revokes(connection)
-    for account in (account for account in list_accounts(connection) if account.name == name):
-        for statement in grant_statements(quote_account(connection, account), grants, has_wildcards):
-            execute(connection, statement)
-
-
-def grant_statements(account: str, grants: tuple[Grant, ...], has_wildcards: bool) -> Iterator[str]:
-    """Without grants in the request, those of the snapshot stay."""
-    if grants:
-        yield f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account}"
-    for grant in grants:
-        database = escape_wildcards(grant.database) if has_wildcards else grant.database
-        yield f"GRANT {PRIVILEGES[grant.access]} ON {quote_identifier(database)}.* TO {account}"
-
-
-def escape_wildcards(database: str) -> str:
-    """A database's name for GRANT, where ``_`` matches any character: my_db would also grant on myXdb."""
-    return database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
-
-
-def _has_partial_revokes(connection: MysqlConnection) -> bool:
-    """With partial_revokes, GRANT has no wildcards. Source: MySQL Reference Manual, "Partial Revokes"."""
-    rows = execute(connection, "SHOW GLOBAL VARIABLES LIKE 'partial\\_revokes'")
-    return bool(rows) and rows[0][1] == "ON"
 
 
 def authenticates_by_iam(connection: MysqlConnection, name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Protocol
 from activities.databases.masking.key import MaskingKey
 from activities.databases.masking.statements import MASKING_FAILED, MaskingSql
 from activities.databases.masking.units import Unit
-from activities.databases.mysql import accounts, masking, sql_files
+from activities.databases.mysql import accounts, grants, masking, sql_files
 from activities.databases.mysql.accounts import MysqlConnection, end_session, execute
 from activities.databases.mysql.errors import translate_errors
 from activities.databases.mysql.side_effects import disable_side_effects
@@ -118,11 +118,13 @@ class MysqlLockedSession:
                 password, require_ssl = passwords.get(user.name), self._require_ssl
                 accounts.open_user(self._session, user.name, password, require_ssl=require_ssl)
 
-    def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Give each user its grants, and revoke every other that the user has directly."""
+    def grant(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """Give each user its grants, and revoke every other that it has directly; yields what it has through a role."""
         with translate_errors("Users not configured"):
             for user in users:
-                accounts.grant_access(self._session, user.name, user.grants)
+                grants.grant_access(self._session, user.name, user.grants)
+                if warning := grants.describe_write_access(self._session, user):
+                    yield warning
 
     def run_once(self, script: SqlScript) -> str:
         """Run the file and insert its mark in one transaction, as far as MySQL has transactions: at least once.

@@ -10,7 +10,7 @@ import psycopg
 from activities.databases.masking.schema import Schema
 from activities.databases.postgres.errors import TRANSIENT_IN_CHECKS, translate_errors
 from activities.databases.postgres.live_schema import read_schema
-from activities.databases.postgres.roles import has_rds_iam
+from activities.databases.postgres.roles import logs_in_with_iam
 from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresLockedSession, session_lock
 from activities.databases.restored_database import Row, RunQuery
 from activities.databases.sql_errors import query_of_check
@@ -67,7 +67,7 @@ class PostgresDatabase:
 
     def _verify_iam(self, name: str) -> None:
         with self._connect_as_master(MAINTENANCE_DATABASE) as connection:
-            if not has_rds_iam(connection, name):
+            if not logs_in_with_iam(connection, name):
                 text = (
                     f"{name} is not a role with LOGIN and rds_iam, although this step has set it so. "
                     "Find out who changed it, then retry."

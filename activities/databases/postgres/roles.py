@@ -1,32 +1,22 @@
-"""Roles, passwords and grants in PostgreSQL, as SQL that can run again after any earlier, unfinished run.
+"""Roles and passwords in PostgreSQL, as SQL that can run again after any earlier, unfinished run.
 
 psycopg quotes every identifier. No statement contains a password: the server receives a SCRAM verifier, which is
-computed here. Sources: PostgreSQL documentation, CREATE ROLE, GRANT, and libpq's PQencryptPasswordConn.
+computed here. Sources: PostgreSQL documentation, CREATE ROLE, GRANT, pg_auth_members, and libpq's PQencryptPasswordConn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.errors import DuplicateObject, InsufficientPrivilege, UniqueViolation
 
+from activities.databases.postgres.memberships import POSTGRES_16, can_join, join
 from activities.databases.restored_database import MustLock
-from activities.databases.sql_files import MARKER
 from errors import StepFailed
-from models.users import SERVICE_LOGINS, Access, Grant
-
-_PRIVILEGES: dict[Access, tuple[tuple[LiteralString, LiteralString, LiteralString], ...]] = {
-    Access.READ_ONLY: (
-        ("TABLES", "SELECT", "INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER"),
-        ("SEQUENCES", "SELECT", "USAGE, UPDATE"),
-    ),
-    Access.READ_WRITE: (("TABLES", "SELECT, INSERT, UPDATE, DELETE", ""), ("SEQUENCES", "SELECT, USAGE", "")),
-}
-"""By access, for each kind of object: the privileges to grant, and those to revoke first."""
+from limits import MAX_QUOTED, join_names
+from models.users import SERVICE_LOGINS
 
 
 def create_role(connection: psycopg.Connection, name: str) -> bool:
@@ -51,28 +41,86 @@ def open_role(connection: psycopg.Connection, name: str, password: str | None) -
             sql.NULL if password is None else sql.Literal(_verifier(connection, name, password)),
         )
     )
-    if (password is None) != has_rds_iam(connection, name):
-        # PostgreSQL ignores a member's password: "rds_iam takes precedence" (Aurora User Guide, IAM authentication).
-        change = "GRANT rds_iam TO {}" if password is None else "REVOKE rds_iam FROM {}"
-        connection.execute(sql.SQL(change).format(sql.Identifier(name)))
+    set_authentication(connection, name, uses_iam=password is None)
+
+
+def set_authentication(connection: psycopg.Connection, name: str, *, uses_iam: bool) -> None:
+    """Make a role a member of rds_iam, or take it out, by any role that granted it.
+
+    PostgreSQL ignores a member's password: "rds_iam takes precedence" (Aurora User Guide, IAM authentication).
+    Raises `StepFailed` if the role stays a member, through another role or by a grant that the master user cannot revoke.
+    """
+    if uses_iam:
+        if not is_member_of_rds_iam(connection, name):
+            connection.execute(sql.SQL("GRANT rds_iam TO {}").format(sql.Identifier(name)))
+        return
+    with connection.transaction():
+        for grantor in _grantors_of_rds_iam(connection, name):
+            _revoke_rds_iam(connection, name, grantor)
+    if paths := _paths_to_rds_iam(connection, name):
+        text = (
+            f"{name} is a member of rds_iam through {join_names(paths, MAX_QUOTED)}, so RDS would refuse its password. "
+            "At the source, revoke that membership, or set its authentication to iam in the request."
+        )
+        raise StepFailed("Password not usable", text)
+
+
+def _grantors_of_rds_iam(connection: psycopg.Connection, name: str) -> list[str]:
+    """Since PostgreSQL 16 each of them has a grant of its own."""
+    rows = connection.execute(
+        "SELECT grantor.rolname FROM pg_catalog.pg_auth_members"
+        " JOIN pg_catalog.pg_roles AS parent ON parent.oid = roleid JOIN pg_catalog.pg_roles AS child ON child.oid = member"
+        " JOIN pg_catalog.pg_roles AS grantor ON grantor.oid = grantor"
+        " WHERE parent.rolname = 'rds_iam' AND child.rolname = %s ORDER BY 1",
+        (name,),
+    )
+    return [grantor for (grantor,) in rows.fetchall()]
+
+
+def _revoke_rds_iam(connection: psycopg.Connection, name: str, grantor: str) -> None:
+    """Revoke one grant, as its grantor where the server distinguishes them; without that right, leave it."""
+    if connection.info.server_version < POSTGRES_16:
+        connection.execute(sql.SQL("REVOKE rds_iam FROM {}").format(sql.Identifier(name)))
+    elif can_join(connection, grantor):
+        revoke = sql.SQL("REVOKE rds_iam FROM {} GRANTED BY {}")
+        with join(connection, [grantor]):
+            connection.execute(revoke.format(sql.Identifier(name), sql.Identifier(grantor)))
 
 
 def _exists(connection: psycopg.Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", (name,)).fetchone() is not None
 
 
-def has_rds_iam(connection: psycopg.Connection, name: str) -> bool:
-    """Whether a role can log in and is a member of rds_iam; false outside of RDS, where rds_iam does not exist."""
-    membership = connection.execute(
+def is_member_of_rds_iam(connection: psycopg.Connection, name: str) -> bool:
+    """Whether a role is a member, directly or not; false outside of RDS, where rds_iam does not exist."""
+    return bool(_paths_to_rds_iam(connection, name))
+
+
+def logs_in_with_iam(connection: psycopg.Connection, name: str) -> bool:
+    """Whether the role can log in, and RDS asks for a token of IAM."""
+    can_log_in = connection.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s AND rolcanlogin", (name,))
+    return can_log_in.fetchone() is not None and is_member_of_rds_iam(connection, name)
+
+
+def _paths_to_rds_iam(connection: psycopg.Connection, name: str) -> list[str]:
+    """The roles through which a role is a member of rds_iam; "a grant of NAME" for a membership of its own.
+
+    The options of a membership, such as INHERIT, do not matter to RDS. rds_superuser is no path: its members, such as the
+    master user, log in with a password.
+    """
+    rows = connection.execute(
         """
-        SELECT 1 FROM pg_catalog.pg_auth_members
-        JOIN pg_catalog.pg_roles AS parent ON parent.oid = roleid
-        JOIN pg_catalog.pg_roles AS child ON child.oid = member
-        WHERE parent.rolname = 'rds_iam' AND child.rolname = %s AND child.rolcanlogin
+        SELECT CASE WHEN child.rolname = %(name)s THEN 'a grant of ' || grantor.rolname ELSE child.rolname END
+        FROM pg_catalog.pg_auth_members
+            JOIN pg_catalog.pg_roles AS parent ON parent.oid = roleid
+            JOIN pg_catalog.pg_roles AS child ON child.oid = member
+            JOIN pg_catalog.pg_roles AS grantor ON grantor.oid = grantor
+        WHERE parent.rolname = 'rds_iam' AND child.rolname <> 'rds_superuser'
+            AND pg_has_role(%(name)s::name, child.oid, 'MEMBER') ORDER BY 1
         """,
-        (name,),
+        {"name": name},
     )
-    return membership.fetchone() is not None
+    return [path for (path,) in rows.fetchall()]
 
 
 def _verifier(connection: psycopg.Connection, name: str, password: str) -> str:
@@ -111,79 +159,3 @@ def _lock(connection: psycopg.Connection, name: str) -> None:
             "At the source, grant the master user ADMIN OPTION on it, or list it in keep_logins."
         )
         raise StepFailed("Logins not locked", text, code=error.sqlstate) from None
-
-
-def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> None:
-    """Grant a role access to every schema of the connected database, future tables included, in one transaction.
-
-    A read-only role loses the write privileges that it was granted at the source. It keeps what it owns and what it has
-    through another role.
-    """
-    with connection.transaction():
-        connection.execute(
-            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(grant.database), sql.Identifier(role))
-        )
-        schemas = _schemas(connection)
-        with _as_owners(connection, schemas) as owners:
-            for schema in schemas:
-                for statement in _schema_grants(schema, role, grant.access, owners):
-                    connection.execute(statement)
-
-
-@contextmanager
-def _as_owners(connection: psycopg.Connection, schemas: list[str]) -> Iterator[list[str]]:
-    """Make the master user a member of every role that owns something in the schemas, while the block runs.
-
-    Yields the owners, the master user included. It seldom owns the tables of a production database, and may grant on
-    them only as a member of their owner. Source: PostgreSQL documentation, GRANT ("Notes").
-    """
-    owners = _other_owners(connection, schemas)
-    for owner in owners:
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
-    yield [connection.info.user, *owners]
-    for owner in owners:
-        connection.execute(sql.SQL("REVOKE {} FROM CURRENT_USER").format(sql.Identifier(owner)))
-
-
-def _other_owners(connection: psycopg.Connection, schemas: list[str]) -> list[str]:
-    """Owners of tables and schemas whose privileges the master user lacks; never a superuser of the service."""
-    rows = connection.execute(
-        """
-        SELECT rolname FROM pg_catalog.pg_roles
-        WHERE NOT rolsuper AND rolname !~ '^pg_' AND NOT pg_has_role(current_user, oid, 'USAGE')
-          AND oid IN (
-            SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = ANY (%(schemas)s)
-            UNION SELECT relowner FROM pg_catalog.pg_class
-              JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
-              WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname = ANY (%(schemas)s))
-        ORDER BY rolname
-        """,
-        {"schemas": schemas},
-    )
-    return [row[0] for row in rows]
-
-
-def _schemas(connection: psycopg.Connection) -> list[str]:
-    rows = connection.execute(
-        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> ALL (%s) ORDER BY nspname",
-        (["information_schema", MARKER],),
-    )
-    return [row[0] for row in rows]
-
-
-def _schema_grants(schema: str, role: str, access: Access, owners: list[str]) -> Iterator[sql.Composed]:
-    names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
-    yield sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names)
-    for kind, to_grant, to_revoke in _PRIVILEGES[access]:
-        revoke = [("REVOKE", to_revoke, "FROM")] if to_revoke else []
-        for verb, privileges, direction in (*revoke, ("GRANT", to_grant, "TO")):
-            clauses = {
-                "change": sql.SQL(f"{verb} {privileges} ON"),
-                "kind": sql.SQL(kind),
-                "to": sql.SQL(direction),
-            }
-            yield sql.SQL("{change} ALL {kind} IN SCHEMA {schema} {to} {role}").format(**names, **clauses)
-            for owner in owners:
-                yield sql.SQL(
-                    "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {schema} {change} {kind} {to} {role}"
-                ).format(owner=sql.Identifier(owner), **names, **clauses)

@@ -18,15 +18,17 @@ from activities.databases.masking.key import MaskingKey
 from activities.databases.masking.statements import MASKING_FAILED, MaskingSql
 from activities.databases.masking.units import Unit
 from activities.databases.postgres import masking, sql_files
+from activities.databases.postgres.effective_access import describe_write_access
 from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
+from activities.databases.postgres.grants import describe_left_out, grant_access
 from activities.databases.postgres.materialized_views import refresh_views
-from activities.databases.postgres.roles import create_role, grant_access, lock_roles, open_role
+from activities.databases.postgres.roles import create_role, lock_roles, open_role, set_authentication
 from activities.databases.postgres.side_effects import disable_side_effects
 from activities.databases.restored_database import Login, MustLock
 from activities.databases.sql_files import SqlScript
 from errors import DatabaseUnreachable
 from models.side_effects import KeptSideEffects, SideEffect
-from models.users import DatabaseUser
+from models.users import Access, DatabaseUser
 
 MAINTENANCE_DATABASE = "postgres"
 
@@ -97,7 +99,10 @@ class PostgresLockedSession:
         """Create the missing roles, which belong to the whole server; yields each name and whether it is new."""
         with translate_errors("Users not configured"):
             for user in users:
-                yield user.name, create_role(self._session, user.name)
+                is_new = create_role(self._session, user.name)
+                # Before the files, which may take hours: it may fail.
+                set_authentication(self._session, user.name, uses_iam=user.uses_iam)
+                yield user.name, is_new
 
     def open_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> None:
         """Set LOGIN and the password of each role."""
@@ -105,15 +110,18 @@ class PostgresLockedSession:
             for user in users:
                 open_role(self._session, user.name, passwords.get(user.name))
 
-    def grant(self, users: tuple[DatabaseUser, ...]) -> None:
-        """Give the grants, each in a session of its database."""
+    def grant(self, users: tuple[DatabaseUser, ...]) -> Iterator[str]:
+        """Give the grants, each in a session of its database; yields a warning where a user gets less or has more."""
         for database in dict.fromkeys(grant.database for user in users for grant in user.grants):
             with translate_errors("Users not configured"), self._connect(database) as connection:
                 self._lock_database(connection)
-                for user in users:
-                    for grant in user.grants:
-                        if grant.database == database:
-                            grant_access(connection, user.name, grant)
+                granted = [(user.name, grant) for user in users for grant in user.grants if grant.database == database]
+                for name, grant in granted:
+                    if left_out := grant_access(connection, name, grant):
+                        yield describe_left_out(name, database, left_out)
+                for name, grant in granted:
+                    if grant.access is Access.READ_ONLY and (warning := describe_write_access(connection, name)):
+                        yield warning
 
     def run_once(self, script: SqlScript) -> str:
         """Run the file and insert its mark in one transaction: exactly once, however often the activity runs."""

@@ -10,14 +10,9 @@ import pytest
 from pymysql.err import OperationalError
 
 from activities.databases.mysql import accounts
-from activities.databases.mysql.accounts import (
-    PRIVILEGES,
-    authentication_clause,
-    escape_wildcards,
-    grant_statements,
-    opening_statement,
-)
+from activities.databases.mysql.accounts import authentication_clause, opening_statement
 from activities.databases.mysql.errors import translated_error
+from activities.databases.mysql.grants import PRIVILEGES, escape_wildcards, grant_statements
 from activities.databases.mysql.password_hashes import Plugin, authentication_string, sha256_crypt
 from clients.mysql import MysqlConnector
 from devstack.processes import free_port

@@ -12,7 +12,7 @@ import pytest
 
 from activities.databases.mysql.session_lock import SESSION_LOCK, take_lock
 from activities.databases.postgres import session_lock as postgres_session_lock
-from activities.databases.postgres.roles import grant_access
+from activities.databases.postgres.grants import grant_access
 from activities.databases.restored_database import Login
 from activities.databases.sql_files import read_sql_file
 from errors import DatabaseUnreachable
@@ -49,7 +49,7 @@ def test_a_frozen_worker_that_lost_the_session_lock_changes_no_login(database: D
         for change in (
             lambda: list(frozen.lock_logins(lambda name: name == login)),
             lambda: list(frozen.create_users((user,))),
-            lambda: frozen.grant((user,)),
+            lambda: list(frozen.grant((user,))),
             lambda: frozen.open_users((user,), {user.name: "of-production"}),
         ):
             with pytest.raises(DatabaseUnreachable, match="Database busy"):
@@ -78,15 +78,15 @@ def test_a_frozen_worker_that_loses_the_session_lock_during_its_grants_gives_non
     """Grants have a session of their own, which the later attempt ends too."""
     user = postgres.user(postgres.unique("app"), "p")
 
-    def lose_the_lock_first(*arguments: Any) -> None:
+    def lose_the_lock_first(*arguments: Any) -> list[str]:
         with postgres.restored_database().session_lock("cluster-1", ()):
-            grant_access(*arguments)
+            return grant_access(*arguments)
 
     monkeypatch.setattr(postgres_session_lock, "grant_access", lose_the_lock_first)
     with postgres.restored_database().session_lock("cluster-1", ()) as frozen:
         assert list(frozen.create_users((user,))) == [(user.name, True)]
         with pytest.raises(DatabaseUnreachable, match="Database busy"):
-            frozen.grant((user,))
+            list(frozen.grant((user,)))
 
 
 def test_a_file_does_not_run_on_a_server_where_the_session_lock_is_not_held(
