@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 POSTGRES_16 = 160000
 """Since then a membership has the options INHERIT and SET, and only who has ADMIN OPTION on a role may grant it."""
@@ -70,8 +71,8 @@ def _has_rights_of(connection: psycopg.Connection, role: str) -> bool:
 def join(connection: psycopg.Connection, roles: Iterable[str]) -> Iterator[None]:
     """Have the rights of the roles while the block runs, and be able to SET ROLE to each.
 
-    The connection is in a transaction, which an error rolls back. An operator's SQL may have committed it before it
-    failed: then the memberships are undone here.
+    The connection is in a transaction, which an error rolls back with the memberships. If the block itself ended the
+    transaction before it failed, they are undone here.
     """
     joined = [(role, _own_options(connection, role)) for role in roles if not _has_rights_of(connection, role)]
     for role, _ in joined:
@@ -79,9 +80,9 @@ def join(connection: psycopg.Connection, roles: Iterable[str]) -> Iterator[None]
     try:
         yield
     except BaseException:
-        with suppress(psycopg.Error):
-            connection.execute("ROLLBACK")
-            _leave(connection, [(role, before) for role, before in joined if _has_rights_of(connection, role)])
+        if connection.info.transaction_status is TransactionStatus.IDLE:
+            with suppress(psycopg.Error):
+                _leave(connection, [(role, before) for role, before in joined if _has_rights_of(connection, role)])
         raise
     _leave(connection, joined)
 
