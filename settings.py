@@ -106,8 +106,8 @@ class PlanSettings(TrailSettings):
         return directory
 
 
-class Settings(PlanSettings):
-    """The settings that only the worker needs, besides those of the trail and of a plan."""
+class DatabaseSettings(PlanSettings):
+    """How a database of a target is reached: what `masking` reads besides the settings of a plan."""
 
     database_tls: DatabaseTls = Field(
         default=DatabaseTls.VERIFY_FULL,
@@ -121,6 +121,26 @@ class Settings(PlanSettings):
     database_connect_seconds: int = Field(
         default=10, ge=2, le=60, description="How long one attempt to connect to a restored database may take."
     )
+
+    @field_validator("database_tls_ca_file")
+    @classmethod
+    def _require_certificate_bundle(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        # A validator of the field and not of the model, which would not run while any other field is invalid.
+        if info.data.get("database_tls") is not DatabaseTls.VERIFY_FULL:
+            return file
+        if file is None:
+            raise ValueError(
+                f"not set, but {PREFIX}DATABASE_TLS is verify-full; download global-bundle.pem from "
+                "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem and set its path"
+            )
+        if not file.is_file():
+            raise ValueError(f"there is no file {file}")
+        return file
+
+
+class Settings(DatabaseSettings):
+    """The settings that only the worker needs, besides those of the trail, of a plan and of a database."""
+
     log_sql_errors: bool = Field(
         default=False,
         description="Whether the worker's log has what a database said of an SQL file or a check that failed. That text may "
@@ -145,21 +165,6 @@ class Settings(PlanSettings):
         default=LogFormat.AUTO, description="auto is console on a terminal and JSON elsewhere."
     )
     log_level: LogLevel = Field(default="info", description="debug, info, warning or error.")
-
-    @field_validator("database_tls_ca_file")
-    @classmethod
-    def _require_certificate_bundle(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        # A validator of the field and not of the model, which would not run while any other field is invalid.
-        if info.data.get("database_tls") is not DatabaseTls.VERIFY_FULL:
-            return file
-        if file is None:
-            raise ValueError(
-                f"not set, but {PREFIX}DATABASE_TLS is verify-full; download global-bundle.pem from "
-                "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem and set its path"
-            )
-        if not file.is_file():
-            raise ValueError(f"there is no file {file}")
-        return file
 
     @field_validator("build_id")
     @classmethod

@@ -9,7 +9,22 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from commands import abort, audit, audit_verify, cancel, cleanup, plan, retry, schedule, setup, skip, start, status
+from commands import (
+    abort,
+    audit,
+    audit_verify,
+    cancel,
+    cleanup,
+    masking_check,
+    masking_init,
+    plan,
+    retry,
+    schedule,
+    setup,
+    skip,
+    start,
+    status,
+)
 from commands.exit_codes import FINE, INTERRUPTED
 from commands.terminal import print_progress
 from version import NAME, VERSION
@@ -26,13 +41,15 @@ VERBS = {
     "skip": skip,
     "abort": abort,
     "cleanup": cleanup,
+    "masking init": masking_init,
+    "masking check": masking_check,
     "setup": setup,
 }
 
 EPILOG = """\
 exit codes:
   0  done; for a restore or cleanup that the command follows or shows: it succeeded, or is running
-  1  the restore or cleanup failed; plan: the restore would fail; audit verify: the trail has findings
+  1  the restore or cleanup failed; plan: it would fail; audit verify, masking check: there are findings
   2  a mistake in the arguments, the request file or the settings
   3  refused: already running, not running, not found, or nothing to retry
   4  the restore or cleanup was cancelled
@@ -45,7 +62,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for plan, audit, retry, cleanup and setup
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for plan, audit, retry, cleanup, masking and setup
 """
 
 

@@ -16,6 +16,7 @@ from activities.rds import tags
 from activities.rds.aws_errors import action_for, pipeline_error_for
 from activities.rds.completion import put_back
 from activities.rds.differences import Difference, find_differences, summarize_differences
+from activities.rds.endpoints import find_endpoint
 from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
 from activities.rds.master_password import is_pending, secret_wait, secret_warnings
@@ -27,7 +28,7 @@ from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import StepFailed
-from models.clusters import CheckRestoreInput, CheckRestoreOutcome, Endpoint
+from models.clusters import CheckRestoreInput, CheckRestoreOutcome
 from models.configuration import Instance, OnDifference
 from models.steps import Step
 
@@ -63,7 +64,7 @@ class RestoredClusterActivities:
         waiting_for = self._advance(step_input, target, cluster)
         around = Surroundings(waiting_for) if waiting_for else put_back_surroundings(target, step_input.configuration)
         waiting_for = around.waiting_for
-        endpoint = None if waiting_for else _endpoint(step_input, cluster)
+        endpoint = None if waiting_for else find_endpoint(step_input.target, cluster, step_input.engine)
         if endpoint is not None:
             differences = _compare(step_input, target, cluster, around.refusals)
             return CheckRestoreOutcome(
@@ -264,22 +265,6 @@ def _modify_unless_busy(step_input: CheckRestoreInput, target: TargetCluster, **
             raise
         return False
     return True
-
-
-def _endpoint(step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> Endpoint | None:
-    """None while RDS's answer lacks what one needs to log in: no member of its model is promised."""
-    secret_id = step_input.target.master_user_secret_id or cluster.get("MasterUserSecret", {}).get("SecretArn")
-    host, port, username = cluster.get("Endpoint"), cluster.get("Port"), cluster.get("MasterUsername")
-    if not (host and port and username and secret_id):
-        return None
-    return Endpoint(
-        host=host,
-        port=port,
-        engine=step_input.engine,
-        master_username=username,
-        master_user_secret_id=secret_id,
-        database_name=cluster.get("DatabaseName"),
-    )
 
 
 def _percent(cluster: DBClusterTypeDef) -> int | None:

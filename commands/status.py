@@ -45,6 +45,7 @@ async def _status(args: argparse.Namespace) -> int:
 
 async def _print_running(run: RestoreRun) -> None:
     from commands.following import steps_table, waiting_text
+    from runs.heartbeats import describe_masking_progress
     from runs.summaries import format_duration, summarize
 
     print_progress(f"Querying the state of {run.workflow_id} …")
@@ -55,5 +56,7 @@ async def _print_running(run: RestoreRun) -> None:
     so_far = format_duration(state.started_at, datetime.now(UTC))
     print(f"{state.operation_id or run.workflow_id} is running, {summarize(state)}, for {so_far}")
     print_result(steps_table(state))
+    if masking := await describe_masking_progress(await run.describe()):
+        print(masking)
     if state.waiting_until:
         print(waiting_text(state))

@@ -52,14 +52,31 @@ def require_rules(schema: Schema, rules: MaskingRules, masking: Masking) -> None
 
 def require_rules_after_files(schema: Schema, rules: MaskingRules, masking: Masking) -> None:
     """After the SQL files, which may have created tables and columns. Raises `StepFailed` with the lines to add."""
-    missing = _find_missing(schema, rules, after_files=True)
+    made = ColumnRule(rule=Rule.FROM_FILE)
+    missing = [
+        line
+        for table, columns in _find_uncovered(schema, rules, files_have_run=True)
+        for line in (
+            [table_line(table, TableRule.FROM_FILE)]
+            if len(columns) == len(table.columns)
+            else [column_line(table, column, made) for column in columns]
+        )
+    ]
     _refuse(Findings(missing=(*missing, *_find_large_objects(schema, masking))), masking)
 
 
-def find_findings(schema: Schema, rules: MaskingRules, masking: Masking) -> Findings:
-    """Everything that keeps the rules from masking the schema as it was restored."""
+def find_findings(schema: Schema, rules: MaskingRules, masking: Masking, *, files_have_run: bool = False) -> Findings:
+    """Everything that keeps the rules from masking the schema.
+
+    `files_have_run`: it is not the schema of a snapshot, but one in which the SQL files have made what they make.
+    """
+    missing = [
+        column_line(table, column, guess(schema, table, column))
+        for table, columns in _find_uncovered(schema, rules, files_have_run=files_have_run)
+        for column in columns
+    ]
     return Findings(
-        missing=(*_find_missing(schema, rules, after_files=False), *_find_large_objects(schema, masking)),
+        missing=(*missing, *_find_large_objects(schema, masking)),
         mistakes=(
             *(
                 f"the master user cannot connect to {name}, so that its tables are unknown"
@@ -82,27 +99,26 @@ def _refuse(findings: Findings, masking: Masking) -> None:
         )
 
 
-def _find_missing(schema: Schema, rules: MaskingRules, *, after_files: bool) -> Iterator[str]:
+def _find_uncovered(
+    schema: Schema, rules: MaskingRules, *, files_have_run: bool
+) -> Iterator[tuple[Table, list[Column]]]:
+    """Each table with its columns that no rule names. What a file makes has not come with the snapshot."""
     for table in schema.tables:
         given = rules.table(table.database, table.text)
-        if given is None and after_files:
-            yield table_line(table, TableRule.FROM_FILE)
-        elif given is None or (given is TableRule.FROM_FILE and not after_files):
-            yield from (_line(schema, table, column) for column in table.columns)
+        if given is None or (given is TableRule.FROM_FILE and not files_have_run):
+            yield table, list(table.columns)
         elif not isinstance(given, TableRule):
-            yield from (
-                _line(schema, table, column, ColumnRule(rule=Rule.FROM_FILE) if after_files else None)
+            columns = [
+                column
                 for column in table.columns
-                if _is_uncovered(given.get(column.name), after_files=after_files)
-            )
+                if not _is_covered(given.get(column.name), files_have_run=files_have_run)
+            ]
+            if columns:
+                yield table, columns
 
 
-def _is_uncovered(rule: ColumnRule | None, *, after_files: bool) -> bool:
-    return rule is None or (rule.rule is Rule.FROM_FILE and not after_files)
-
-
-def _line(schema: Schema, table: Table, column: Column, rule: ColumnRule | None = None) -> str:
-    return column_line(table, column, rule or guess(schema, table, column))
+def _is_covered(rule: ColumnRule | None, *, files_have_run: bool) -> bool:
+    return rule is not None and (rule.rule is not Rule.FROM_FILE or files_have_run)
 
 
 def _find_large_objects(schema: Schema, masking: Masking) -> Iterator[str]:

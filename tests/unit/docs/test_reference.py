@@ -72,7 +72,9 @@ def test_every_setting_that_a_document_names_exists() -> None:
 def test_every_option_that_a_document_names_exists() -> None:
     """An option of starter.py in a command of any document is one that the command has."""
     for path in DOCUMENTS:
-        for name, rest in re.findall(r"starter\.py ([a-z]+(?: verify)?)([^\n`|#]*)", path.read_text("utf-8")):
+        for name, rest in re.findall(
+            r"starter\.py ([a-z]+(?: (?:verify|init|check))?)([^\n`|#]*)", path.read_text("utf-8")
+        ):
             assert name in commands(), f"{path}: starter.py {name}"
             for option in re.findall(r"--[a-z-]+", rest):
                 assert option in commands()[name]._option_string_actions, f"{path}: starter.py {name} {option}"

@@ -1,0 +1,26 @@
+"""What the running activity of a restore has reported since it began: its heartbeat's details.
+
+Source: PendingActivityInfo in the Temporal API, which DescribeWorkflowExecution returns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio.client import WorkflowExecutionDescription
+
+
+async def describe_masking_progress(description: WorkflowExecutionDescription) -> str | None:
+    """How many tables are masked and how many are left; None if the restore masks nothing at the moment."""
+    for pending in description.raw_description.pending_activities:
+        for details in await description.data_converter.decode(pending.heartbeat_details.payloads):
+            if isinstance(details, dict) and (text := _masking(details)):
+                return text
+    return None
+
+
+def _masking(details: dict[str, Any]) -> str | None:
+    masked, rows, left = (details.get(name, 0) for name in ("masked_tables", "masked_rows", "tables_left"))
+    if not masked and not left:
+        return None
+    return f"Masking: {masked} tables with {rows:,} rows are masked, {left} tables are left."
