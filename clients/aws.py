@@ -89,6 +89,7 @@ class AwsClients:
         refuse_incomplete_answers(self._session)
         self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
         self._create_cached = lru_cache(maxsize=256)(self._create_client)
+        self._assume_role_once = lru_cache(maxsize=64)(self._assume_role)
 
     def rds(self, location: Location, operation_id: str) -> RDSClient:
         """RDS in the location's region and account, with the read guard installed."""
@@ -150,7 +151,7 @@ class AwsClients:
     def _create_client(
         self, service: str, region: str, role_arn: str | None, external_id: str | None, operation_id: str
     ) -> Any:
-        session = self._assume_role(region, role_arn, external_id, operation_id) if role_arn else self._session
+        session = self._assume_role_once(region, role_arn, external_id, operation_id) if role_arn else self._session
         config = TRAIL_CONFIG if service == "dynamodb" else CONFIG
         create = boto3.Session(botocore_session=session).client
         client = self._create_with_valid_endpoint(create, service, region_name=region, config=config)
@@ -160,7 +161,9 @@ class AwsClients:
         return client
 
     def _assume_role(self, region: str, role_arn: str, external_id: str | None, operation_id: str) -> BotocoreSession:
-        """A session of the role, which botocore renews before it expires. Its name joins CloudTrail with the trail.
+        """A session of the role for all clients of an operation in a region; botocore renews it before it expires.
+
+        Its name joins CloudTrail with the trail.
 
         Raises `NoCredentialsError` if the worker has no credentials to assume the role with; the next call tries again.
         """
@@ -180,6 +183,8 @@ class AwsClients:
             extra_args=arguments,
         )
         session = get_session()
+        # Each session would read the services' models from their files again.
+        session.register_component("data_loader", self._session.get_component("data_loader"))
         refuse_foreign_answers(session)
         refuse_incomplete_answers(session)
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -55,6 +56,17 @@ def environment(endpoint_url: str, region: str = TARGET_REGION) -> dict[str, str
     }
 
 
+@cache
+def _client(endpoint_url: str, service: str, region: str) -> Any:
+    return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
+        service,
+        region_name=region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=ACCOUNT,
+        aws_secret_access_key="devstack",  # noqa: S106 - the emulator checks no signature
+    )
+
+
 @dataclass
 class DemoEnvironment:
     """The examples' clusters, keys, users and topic; passwords are random and stored in the emulator's Secrets Manager."""
@@ -67,14 +79,8 @@ class DemoEnvironment:
     master_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def client(self, service: str, region: str = TARGET_REGION) -> Any:
-        """A boto3 client of the account."""
-        return boto3.client(  # type: ignore[call-overload]  # the service is a variable here
-            service,
-            region_name=region,
-            endpoint_url=self.emulator.endpoint_url,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="devstack",  # noqa: S106 - the emulator checks no signature
-        )
+        """A boto3 client of the account, made once: its service's model takes longer than most calls."""
+        return _client(self.emulator.endpoint_url, service, region)
 
     def write_to_source(self, statement: str, *arguments: Any) -> None:
         """Run a statement in the source database as its master user."""

@@ -1,11 +1,13 @@
-"""The HTTP server: one thread per connection; `stop` closes every connection."""
+"""The HTTP server: one thread per connection, which serves many requests; `stop` closes every connection."""
 
 from __future__ import annotations
 
 import socket
 import sys
 import threading
+import traceback
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -51,8 +53,46 @@ class Server(ThreadedWSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    # The head and the body of a response are two packets; with Nagle's algorithm the second one waits 40 ms.
+    """Keeps connections open, as AWS does; werkzeug's own handler closes each one after a response (RFC 9112, 9.3)."""
+
+    protocol_version = "HTTP/1.1"
+    # With Nagle's algorithm the body of a response would wait 40 ms for the acknowledgement of its head.
     disable_nagle_algorithm = True
+    wbufsize = -1
+    """The head and the body of a response are one packet."""
+
+    def run_wsgi(self) -> None:
+        """Respond to one request. The application has read its whole body, so that the next one can follow."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
+            started.append((status, headers))
+
+        try:
+            body = b"".join(self.server.app(self.make_environ(), start_response))
+        except (ConnectionError, TimeoutError) as error:
+            self.connection_dropped(error)
+            return
+        except Exception:
+            self.log("error", traceback.format_exc())
+            started, body = [(f"{HTTPStatus.INTERNAL_SERVER_ERROR} Internal Server Error", [])], b""
+        self._send(*started[-1], body)
+
+    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
 
     def connection_dropped(
         self,

@@ -13,11 +13,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from botocore.parsers import create_parser
-from botocore.session import get_session
 from werkzeug.test import Client, run_wsgi_app
 from werkzeug.wrappers import Response
 
+from devstack.aws import moto_application
 from devstack.aws.caller import Caller
+from devstack.aws.rds.protocol import service_model
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -37,8 +38,7 @@ class OtherServices:
 
     def __init__(self) -> None:
         """Import nothing yet: moto takes almost a second."""
-        self._loading = threading.Lock()
-        self._application: WSGIApplication | None = None
+        self._is_used = False
         # Moto's DynamoDB has no lock of its own, and conditional writes must be atomic.
         self._dynamodb = threading.Lock()
 
@@ -74,7 +74,7 @@ class OtherServices:
 
     def query(self, caller: Caller, operation: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         """Call an operation of EC2 such as `DescribeSubnets`. Raises ServiceError."""
-        model = get_session().get_service_model(caller.service)
+        model = service_model(caller.service)
         response = Client(self._load()).post(
             "/",
             data={"Action": operation, "Version": model.api_version, **parameters},
@@ -92,19 +92,12 @@ class OtherServices:
 
     def reset(self) -> None:
         """Reset moto's state, if moto was used at all."""
-        if self._application is not None:
-            Client(self._application).post("/moto-api/reset")
+        if self._is_used:
+            Client(moto_application.load()).post("/moto-api/reset")
 
     def _load(self) -> WSGIApplication:
-        with self._loading:
-            if self._application is None:
-                from moto.moto_server.werkzeug_app import (
-                    DomainDispatcherApplication,
-                    create_backend_app,
-                )
-
-                self._application = DomainDispatcherApplication(create_backend_app)
-            return self._application
+        self._is_used = True
+        return moto_application.load()
 
 
 def _scope(caller: Caller) -> str:

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import structlog
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
@@ -18,6 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 import worker
+from audit import intents
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
 from audit.setup import create_audit_table, create_operations_table
@@ -95,6 +98,12 @@ class WorkerParts(NamedTuple):
     aws: AwsClients
 
 
+@cache
+def _clients(_endpoint_url: str) -> AwsClients:
+    """The clients of every worker of an emulator, which botocore's variables name: they take longer than a step."""
+    return AwsClients()
+
+
 def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
     """The parts of a worker with a trail, a counter of operations and a task queue of its own."""
     variables = {
@@ -109,7 +118,7 @@ def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
     }
     with environment_variables(variables):
         settings = load_settings(Settings)
-    aws = AwsClients()
+    aws = _clients(demo.emulator.endpoint_url)
     dynamodb = aws.dynamodb(settings.audit_region)
     create_audit_table(dynamodb, settings.audit_table)
     create_operations_table(dynamodb, settings.operations_table)
@@ -170,7 +179,11 @@ class RestoreRig:
 async def run_worker(
     client: Client, demo: DemoEnvironment, parts: WorkerParts, **worker_options: Any
 ) -> AsyncIterator[RestoreRig]:
-    """A rig whose worker runs on this client."""
+    """A rig whose worker runs on this client.
+
+    The worker searches three days of the trail for an earlier deletion, not 45: each day is a query, and a test's trail is
+    hardly older than the test.
+    """
     # Not to stdout: a command that runs in this process would find the worker's log among its own results.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
     hooks = ActivityHooks(demo)
@@ -182,8 +195,10 @@ async def run_worker(
         extra_interceptors=[hooks],
         **(WORKER_OPTIONS | worker_options),
     )
-    async with built:
-        yield RestoreRig(client, demo, parts, hooks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intents, "SETTINGS_DAYS", 3)
+        async with built:
+            yield RestoreRig(client, demo, parts, hooks)
 
 
 @asynccontextmanager

@@ -14,9 +14,10 @@ ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/aurora-restore"
 
 
 def test_a_role_is_assumed_for_the_operation(rig: ActivityRig) -> None:
-    """Calls run as the role's account; the session's name links CloudTrail with the audit trail."""
+    """Once for all services: calls run as the role's account, and the session's name links CloudTrail with the trail."""
     other_account = rig.target.model_copy(update={"role_arn": ROLE, "external_id": "secret-id"})
     assert rig.aws.sts(other_account, rig.operation_id).get_caller_identity()["Account"] == OTHER_ACCOUNT
+    rig.aws.rds(other_account, rig.operation_id).describe_db_clusters()
     (call,) = rig.calls("AssumeRole")
     assert str(call.parameters["RoleSessionName"]) in (
         f"aurora-restore-{rig.operation_id}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import urllib.error
@@ -111,6 +112,17 @@ def test_a_stopped_emulator_serves_no_open_connection() -> None:
         rds.describe_db_clusters()
     with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
         rds.describe_db_clusters()
+
+
+def test_a_connection_serves_many_requests(aws: EmulatedAws) -> None:
+    """As AWS's endpoints do (RFC 9112, 9.3), unless the client wants it closed."""
+    host, _, port = aws.emulator.endpoint_url.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port))
+    for headers in ({}, {}, {"Connection": "close"}):
+        connection.request("GET", "/_devstack/faults", headers=headers)
+        opened = connection.sock
+        assert json.load(connection.getresponse()) == []
+        assert connection.sock is (None if headers else opened)
 
 
 def test_starting_on_a_taken_port_raises_an_oserror(aws: EmulatedAws) -> None:
