@@ -76,15 +76,6 @@ async def test_it_continues_at_the_failed_restore(resumed: ResumedRestores) -> N
     ]
 
 
-async def test_it_continues_at_the_failed_copy(resumed: ResumedRestores) -> None:
-    """It copies, and snapshot-check does not run again."""
-    resumed.fail_step(Step.COPY_SNAPSHOT)
-    operation = await resumed.run_to_failure(quick_request())
-    assert (await retry(resumed, operation)).code == 0
-    failed = ("copy-snapshot", "FAILED", "KMS key not accessible")
-    assert resumed.rig.trail(operation)[1:] == rows_after_retry(failed, Step.COPY_SNAPSHOT)
-
-
 @pytest.mark.usefixtures("slow_copies")
 async def test_a_copy_past_its_deadline_goes_on(resumed: ResumedRestores) -> None:
     """RDS continues the copy; the retry has the whole deadline again and makes no second copy."""
@@ -153,32 +144,41 @@ async def test_a_scheduled_restore_continues(resumed: ResumedRestores) -> None:
     assert (await scheduled.describe()).status is WorkflowExecutionStatus.FAILED
 
 
-async def test_twice_in_a_row(resumed: ResumedRestores) -> None:
-    """A retry that fails is retried; the trail has each failure and each decision once."""
+async def test_again_and_again(resumed: ResumedRestores) -> None:
+    """A retry that fails is retried, at the same step or at another; the trail has each failure and each decision once."""
+    resumed.fail_step(Step.COPY_SNAPSHOT)
     resumed.fail_step(Step.RESTORE_SNAPSHOT, count=2)
     operation = await resumed.run_to_failure(quick_request())
-    assert (await retry(resumed, operation)).code == 1
-    assert (await retry(resumed, operation)).code == 0
-    once = [RESTORE_FAILED, ERROR_NOTIFICATION_SENT, retried(Step.RESTORE_SNAPSHOT)]
-    assert resumed.rig.trail(operation)[4:] == [*once, *once, *successes_from(Step.RESTORE_SNAPSHOT)]
+    assert [(await retry(resumed, operation)).code for _ in range(3)] == [1, 1, 0]
+    copy_failed = ("copy-snapshot", "FAILED", "KMS key not accessible")
+    restore_failed = [RESTORE_FAILED, ERROR_NOTIFICATION_SENT, retried(Step.RESTORE_SNAPSHOT)]
+    assert resumed.rig.trail(operation)[1:] == [
+        copy_failed,
+        ERROR_NOTIFICATION_SENT,
+        retried(Step.COPY_SNAPSHOT),
+        *successes_before(Step.RESTORE_SNAPSHOT),
+        *restore_failed,
+        *restore_failed,
+        *successes_from(Step.RESTORE_SNAPSHOT),
+    ]
     assert resumed.effects("CopyDBClusterSnapshot") == resumed.effects("DeleteDBCluster") == 1
 
 
-@pytest.mark.parametrize("step", ["snapshot-check", "copy-snapshot", "delete-rds"])
-async def test_an_operation_never_deletes_the_cluster_that_it_restored(resumed: ResumedRestores, step: str) -> None:
+async def test_an_operation_never_deletes_the_cluster_that_it_restored(resumed: ResumedRestores) -> None:
     """A retry from a step before the deletion is refused at snapshot-check or delete-rds, twice, with what to do."""
     resumed.fail_step(Step.ARCHIVE_SNAPSHOT)
     operation = await resumed.run_to_failure(quick_request())
     restored = target_resource_id(resumed)
-    said = await retry(resumed, operation, "--from", step)
-    assert said.code == 1
-    assert f"was restored by {operation} itself" in said.out
-    assert "Start a new restore, which replaces the cluster." in said.out
-    assert target_resource_id(resumed) == restored
-    assert resumed.effects("DeleteDBCluster") == resumed.effects("CopyDBClusterSnapshot") == 1
+    # From the latest step on: a run that ends in snapshot-check has no later step to continue from.
+    for step in ("delete-rds", "copy-snapshot", "snapshot-check"):
+        for options in (("--from", step), ()):
+            said = await retry(resumed, operation, *options)
+            assert said.code == 1, said
+            assert f"was restored by {operation} itself" in said.out
+            assert "Start a new restore, which replaces the cluster." in said.out
+            assert target_resource_id(resumed) == restored
+            assert resumed.effects("DeleteDBCluster") == resumed.effects("CopyDBClusterSnapshot") == 1
 
-    said = await retry(resumed, operation)
-    assert said.code == 1
     resumed.rig.demo.emulator.faults.clear()
     next_restore = await resumed.start(quick_request())
     assert (await next_restore.result()).outcome == "succeeded"
