@@ -29,6 +29,7 @@ from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.clusters import ClusterActivities
 from activities.database_users import DatabaseUserActivities
+from activities.databases.closing import DatabaseCloser, DatabaseConnectors
 from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
@@ -81,6 +82,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         settings.database_tls_ca_file,
         settings.database_connect_seconds,
     )
+    closer = DatabaseCloser(DatabaseConnectors(aws, postgres, mysql), settings.sql_directory)
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
     leftovers = LeftoverActivities(aws, intents)
     chains = SealChains(
@@ -93,7 +95,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         snapshots.check_copy_status,
         clusters.delete_rds,
         clusters.restore_snapshot,
-        RestoredClusterActivities(aws).check_restore_status,
+        RestoredClusterActivities(aws, closer).check_restore_status,
         DatabaseUserActivities(aws, postgres, mysql, settings.sql_directory).setup_db_users,
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,

@@ -68,7 +68,8 @@ class ClusterActivities:
         end_wait_if_final(step_input, "Target not deleted", advice)
         self._check_guards(step_input, target, cluster)
         if waiting_for := start_if_stopped(target, cluster):
-            return StepOutcome(done=False, details=waiting_for, resource_arns=(step_input.target.arn,))
+            arns = (step_input.target.arn,)
+            return StepOutcome(done=False, details=waiting_for, waiting_for=waiting_for, resource_arns=arns)
         self._declare(step_input)
         self._delete(step_input, target)
         return _deletion_under_way(step_input)

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from activities.databases.closing import DatabaseConnectors, close_database
 from activities.databases.data_checks import require_expected_rows
 from activities.databases.login_changes import LoginChanges
 from activities.databases.masking.key import read_masking_key
 from activities.databases.masking.run import DatabaseMasking
-from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import read_password
-from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.restored_database import LockedSession, RestoredDatabase
 from activities.databases.sql_files import SqlScript, read_sql_file
 from activities.rds.aws_errors import pipeline_error_for
@@ -40,8 +39,7 @@ class DatabaseUserActivities:
     ) -> None:
         """`sql_directory` has the operator's SQL files; the connectors open the connections to the restored database."""
         self._aws = aws
-        self._postgres = postgres
-        self._mysql = mysql
+        self._connectors = DatabaseConnectors(aws, postgres, mysql)
         self._sql_directory = sql_directory
 
     @step_activity(Step.SETUP_DB_USERS)
@@ -65,11 +63,11 @@ class DatabaseUserActivities:
             return SetupUsersOutcome(
                 details="Users configured", resource_arns=(step_input.target.arn,), created=(), altered=()
             )
-        changes = LoginChanges.from_last_heartbeat()
+        changes = LoginChanges.from_last_heartbeat(step_input.closed)
         with _add_login_changes_to_errors(changes):
             masking = self._read_masking(step_input)
             scripts = tuple(read_sql_file(self._sql_directory, sql_file) for sql_file in step_input.sql_files)
-            database = self._database(step_input)
+            database = self._connectors.database(step_input.target, step_input.operation_id, step_input.endpoint)
             _require_valid_names(step_input, database)
             self._require_restored_cluster(step_input)
             with database.session_lock(_cluster_resource_id(step_input), scripts) as session:
@@ -127,12 +125,6 @@ class DatabaseUserActivities:
             )
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
 
-    def _database(self, step_input: SetupUsersInput) -> RestoredDatabase:
-        password = self._password(step_input, step_input.endpoint.master_user_secret_id)
-        if step_input.endpoint.engine == "aurora-mysql":
-            return MysqlDatabase(self._mysql, step_input.endpoint, password)
-        return PostgresDatabase(self._postgres, step_input.endpoint, password)
-
     def _read_passwords(self, step_input: SetupUsersInput) -> dict[str, str]:
         return {
             user.name: self._password(step_input, user.secret_id, user.name)
@@ -167,21 +159,13 @@ def _cluster_resource_id(step_input: SetupUsersInput) -> str:
 
 
 def _close_database(step_input: SetupUsersInput, session: LockedSession, changes: LoginChanges) -> None:
-    """Let nobody in but the master user and the logins to keep: what was restored is production's data.
+    """Close the database, and make the users of the request, so that SQL files can name them; they cannot log in yet.
 
-    The users of the request are made too, so that SQL files can name them, but they cannot log in yet. Once a file has
-    run, only they are locked: the file may have opened another login, or taken a right away.
+    Once a file has run nothing is granted: the file may have taken a right away.
     """
-    users = frozenset(user.name for user in step_input.users)
-    only_users = session.has_run_files or step_input.other_logins is OtherLogins.KEEP
-    for login in session.lock_logins(lambda name: name in users or not (only_users or name in step_input.keep_logins)):
-        if login.name not in users:
-            changes.add_locked(login.text)
-    changes.set_closed(is_closed=True)
+    close_database(step_input.closing, session, changes)
     if session.has_run_files:
         return
-    for effect in session.disable_side_effects(users, step_input.keep_side_effects):
-        changes.add_side_effect(effect)
     for name, is_new in session.create_users(step_input.users):
         changes.add_user(name, is_new)
     for warning in session.grant(step_input.users):

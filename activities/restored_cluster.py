@@ -7,29 +7,33 @@ ModifyDBCluster.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from activities.databases.closing import DatabaseCloser
 from activities.databases.passwords import read_password
 from activities.rds import tags
-from activities.rds.aws_errors import action_for, pipeline_error_for
+from activities.rds.aws_errors import action_for
 from activities.rds.completion import put_back
 from activities.rds.differences import Difference, find_differences, summarize_differences
 from activities.rds.endpoints import find_endpoint
 from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
+from activities.rds.instances import create_missing_instances, restore_failed
 from activities.rds.master_password import is_pending, secret_wait, secret_warnings
 from activities.rds.provenance import check_resource_id
-from activities.rds.restore_parameters import identifier_of, instance_parameters, modification_parameters
-from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning, instance_meaning
+from activities.rds.restore_parameters import modification_parameters
+from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.surroundings.put_back import Surroundings, put_back_surroundings
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import StepFailed
+from models.closing import ClosedDatabase
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome
-from models.configuration import Instance, OnDifference
+from models.configuration import OnDifference
 from models.steps import Step
 
 if TYPE_CHECKING:
@@ -41,19 +45,21 @@ SETTING_PASSWORD = "setting the master password"  # noqa: S105 - what the step w
 class RestoredClusterActivities:
     """Completes a restored cluster: instances, maintenance window, master password."""
 
-    def __init__(self, aws: AwsClients) -> None:
-        """`aws` has the clients."""
+    def __init__(self, aws: AwsClients, closer: DatabaseCloser | None = None) -> None:
+        """`closer` closes the database before there is a reader; None leaves that to setup-db-users."""
         self._aws = aws
+        self._closer = closer
 
     @step_activity(Step.CHECK_RESTORE_STATUS)
     def check_restore_status(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
         """Poll the restored cluster, and make the next change that it needs before it can be used.
 
-        Cluster, then writer, then the master password, then readers; done when all of it is available.
+        Cluster, then writer, then the master password, then the database is closed, then readers; done when all of it is
+        available.
         Raises `StepFailed` if the cluster or an instance ended in a terminal status, or is gone; `Refused` if another
         cluster has the target's name.
         Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
-        value from its secret.
+        value from its secret; a login that is locked already is not locked again.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         cluster = target.find()
@@ -61,7 +67,9 @@ class RestoredClusterActivities:
             return _wait_until_visible(step_input)
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
         instances = target.list_instances()
-        waiting_for = self._advance(step_input, target, cluster)
+        waiting_for = self._bring_up_writer(step_input, target, cluster)
+        closed = step_input.closed if waiting_for else self._close_database(step_input, cluster)
+        waiting_for = waiting_for or _bring_up_the_rest(step_input, target, cluster)
         around = Surroundings(waiting_for) if waiting_for else put_back_surroundings(target, step_input.configuration)
         waiting_for = around.waiting_for
         endpoint = None if waiting_for else find_endpoint(step_input.target, cluster, step_input.engine)
@@ -72,6 +80,7 @@ class RestoredClusterActivities:
                 percent=100,
                 resource_arns=(cluster["DBClusterArn"],),
                 endpoint=endpoint,
+                closed=closed,
                 differences=differences,
                 facts=_facts(cluster, differences),
                 warnings=(
@@ -84,22 +93,36 @@ class RestoredClusterActivities:
         advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
         end_wait_if_final(step_input, f"Restore at: {waiting_for}", advice, lambda: _quote_events(step_input, target))
         return CheckRestoreOutcome(
-            done=False, details=waiting_for, percent=_percent(cluster), warnings=_warnings(cluster, instances)
+            done=False,
+            details=waiting_for,
+            waiting_for=waiting_for,
+            # From the moment at which the writer is up, production's logins work until the database is closed.
+            urgent=closed is None and bool(instances),
+            percent=_percent(cluster),
+            closed=closed,
+            warnings=_warnings(cluster, instances),
         )
 
-    def _advance(self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
-        """Make the next change that the cluster is ready for; returns what the step waits for, None if for nothing."""
+    def _bring_up_writer(
+        self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
+    ) -> str | None:
+        """Make the next change up to a writer with a master password of its own; returns what the step waits for."""
         if waiting_for := _cluster_wait(step_input, target, cluster):
             return waiting_for
-        writer, *readers = enumerate(step_input.configuration.instances, start=1)
-        if waiting_for := _create_missing_instances(step_input, target, [writer]):
+        writer = step_input.configuration.instances[0]
+        if waiting_for := create_missing_instances(
+            step_input, target, [(1, writer)], partial(_quote_events, step_input, target)
+        ):
             return waiting_for
         # Before there is a reader: production's master password opens nothing for longer than it must.
-        if waiting_for := self._replace_master_password(step_input, target, cluster):
-            return waiting_for
-        if waiting_for := _create_missing_instances(step_input, target, readers):
-            return waiting_for
-        return put_back(target, cluster, step_input.configuration)
+        return self._replace_master_password(step_input, target, cluster)
+
+    def _close_database(self, step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> ClosedDatabase | None:
+        """Close the database once. None if it is not closed; setup-db-users does that in any case, or fails."""
+        endpoint, closer = find_endpoint(step_input.target, cluster, step_input.engine), self._closer
+        if step_input.closed or step_input.closing is None or endpoint is None or closer is None:
+            return step_input.closed
+        return closer.try_to_close(step_input, step_input.closing, endpoint)
 
     def _replace_master_password(
         self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
@@ -120,6 +143,14 @@ class RestoredClusterActivities:
             return
         # Tagged only after RDS accepted the password: a crash in between sets the same password once more.
         target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: target.operation_tag})
+
+
+def _bring_up_the_rest(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
+    """Make the next change after the writer is closed; returns what the step waits for, None if for nothing."""
+    _, *readers = enumerate(step_input.configuration.instances, start=1)
+    return create_missing_instances(
+        step_input, target, readers, partial(_quote_events, step_input, target)
+    ) or put_back(target, cluster, step_input.configuration)
 
 
 def _compare(
@@ -161,45 +192,6 @@ def _wait_until_visible(step_input: CheckRestoreInput) -> CheckRestoreOutcome:
     return CheckRestoreOutcome(done=False, details="not visible yet")
 
 
-def _cluster_wait(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
-    status = cluster["Status"]
-    meaning = cluster_meaning(status)
-    if meaning is Meaning.TERMINAL:
-        raise _restore_failed(cluster["DBClusterArn"], status, _quote_events(step_input, target))
-    return None if meaning is Meaning.READY else f"cluster {status}"
-
-
-def _create_missing_instances(
-    step_input: CheckRestoreInput, target: TargetCluster, numbered: list[tuple[int, Instance]]
-) -> str | None:
-    """Create those of these instances that do not exist; returns what the step waits for, None if all are available."""
-    existing = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
-    waits: list[str] = []
-    for number, configured in numbered:
-        instance = existing.get(identifier_of(step_input.target.cluster, number, configured))
-        if instance is None:
-            waits.append(_create_instance(step_input, target, number, configured))
-        elif waiting_for := _instance_wait(step_input, target, instance):
-            waits.append(waiting_for)
-    return waits[0] if waits else None
-
-
-def _instance_wait(step_input: CheckRestoreInput, target: TargetCluster, instance: DBInstanceTypeDef) -> str | None:
-    status, identifier = instance.get("DBInstanceStatus", "without a status"), instance["DBInstanceIdentifier"]
-    meaning = instance_meaning(status)
-    if meaning is Meaning.TERMINAL:
-        raise _restore_failed(f"the instance {identifier}", status, _quote_events(step_input, target, identifier))
-    return None if meaning is Meaning.READY else f"instance {identifier} {status}"
-
-
-def _restore_failed(resource: str, status: str, events: str) -> StepFailed:
-    return StepFailed(
-        "Restore failed",
-        f"{resource} is {status}, expected available. {events}. Read its events in RDS, then start a new restore, which "
-        "replaces the cluster.",
-    )
-
-
 def _quote_events(step_input: CheckRestoreInput, target: TargetCluster, instance: str | None = None) -> str:
     """What RDS reported since the step began, of an instance or of the cluster: why it does not come up."""
     within = time_in_step(step_input) + NOT_FOUND_GRACE
@@ -208,36 +200,12 @@ def _quote_events(step_input: CheckRestoreInput, target: TargetCluster, instance
     return quote_events(target, "db-cluster", target.name, within)
 
 
-def _create_instance(step_input: CheckRestoreInput, target: TargetCluster, number: int, configured: Instance) -> str:
-    """Create the instance; returns what the step waits for."""
-    identifier = identifier_of(step_input.target.cluster, number, configured)
-    try:
-        target.create_instance(**instance_parameters(step_input, number, configured, target.operation_tag))
-    except ClientError as error:
-        action = action_for(error)
-        if action is Action.WAIT:
-            return f"instance {identifier} not created yet: {pipeline_error_for(error).fault.short}"
-        if action is not Action.ADOPT:
-            raise
-        # Created by a call whose answer was lost, or one that is still being deleted: the next poll reads which.
-        instances = target.find_instances([identifier])
-        _refuse_other_owner(step_input, instances)
-        if any(instance["DBInstanceStatus"] in BEING_DELETED for instance in instances):
-            return f"instance {identifier} not created yet: one of that name is still being deleted"
-    return f"instance {identifier} creating"
-
-
-def _refuse_other_owner(step_input: CheckRestoreInput, instances: list[DBInstanceTypeDef]) -> None:
-    """Raise `StepFailed` if an instance belongs to another cluster; one that is being deleted frees its name soon."""
-    for instance in instances:
-        owner = instance.get("DBClusterIdentifier")
-        if owner != step_input.target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
-            raise StepFailed(
-                "Instance name is taken",
-                f"{instance['DBInstanceArn']} belongs to {owner or 'no cluster'}, but {step_input.target.cluster} needs an "
-                "instance of that name. Rename or delete that instance, then retry.",
-                code="DBInstanceAlreadyExists",
-            )
+def _cluster_wait(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
+    status = cluster["Status"]
+    meaning = cluster_meaning(status)
+    if meaning is Meaning.TERMINAL:
+        raise restore_failed(cluster["DBClusterArn"], status, _quote_events(step_input, target))
+    return None if meaning is Meaning.READY else f"cluster {status}"
 
 
 def _let_rds_manage_password(

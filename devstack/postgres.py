@@ -49,6 +49,9 @@ INITDB_OPTIONS = (
 )
 BACKUP_OPTIONS = ("--checkpoint=fast", "--wal-method=fetch", "--no-sync", "--no-manifest")
 
+EVERY_LOOPBACK_ADDRESS = "host all all 127.0.0.0/8 scram-sha-256\n"
+"""initdb lets only 127.0.0.1 in; who gets in is decided by the emulator's security groups."""
+
 AURORA_ROLES = (
     "CREATE ROLE rds_superuser",
     "CREATE ROLE rds_iam",
@@ -110,6 +113,8 @@ class PostgresHost(DatabaseServers):
         password = self._scratch.write("password", self._password)
         self._run("initdb", ["-D", directory, *INITDB_OPTIONS, f"--pwfile={password}"])
         password.unlink()
+        with (directory / "pg_hba.conf").open("a") as rules:
+            rules.write(EVERY_LOOPBACK_ADDRESS)
         running = self._start(directory)
         self._execute(running.port, AURORA_ROLES)
         running.server.stop()

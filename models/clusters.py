@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import AwareDatetime, Field
 
+from models.closing import ClosedDatabase, Closing
 from models.configuration import ClusterConfiguration, ClusterSettings, OnDifference
 from models.model import Model
 from models.operation import StepInput, StepOutcome
@@ -60,6 +61,10 @@ class CheckRestoreInput(StepInput):
     cluster_resource_id: str
     engine: str
     on_difference: OnDifference = OnDifference.WARN
+    closing: Closing | None = Field(
+        default=None, description="How to close the database once the writer is up; None: not, or it is closed already."
+    )
+    closed: ClosedDatabase | None = Field(default=None, description="What an earlier poll has closed; None: nothing.")
 
 
 class LastDeletion(Model):
@@ -94,6 +99,19 @@ class CheckRestoreOutcome(StepOutcome):
     """The outcome of check-restore-status; the endpoint is set when it is done."""
 
     endpoint: Endpoint | None = None
+    closed: ClosedDatabase | None = Field(default=None, description="What was closed, by this poll or an earlier one.")
     differences: tuple[str, ...] = Field(
         default=(), description="How the restored cluster differs from its configuration."
     )
+
+    @property
+    def required_endpoint(self) -> Endpoint:
+        """The endpoint of a step that is done."""
+        if self.endpoint is None:
+            raise RuntimeError("check-restore-status was done without an endpoint")
+        return self.endpoint
+
+    @property
+    def next_input(self) -> dict[str, object]:
+        """A database is closed once."""
+        return {"closed": self.closed, "closing": None} if self.closed else {}

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from models.closing import ClosedDatabase, Closing
 from models.clusters import Endpoint
 from models.masking import Masking
 from models.operation import StepInput, StepOutcome
@@ -25,6 +26,20 @@ class SetupUsersInput(StepInput):
     sql_files: tuple[SqlFile, ...] = ()
     checks: tuple[DataCheck, ...] = ()
     masking: Masking | None = None
+    closed: ClosedDatabase | None = Field(
+        default=None, description="What check-restore-status has closed already; None: nothing."
+    )
+
+    @property
+    def closing(self) -> Closing:
+        """How the database is closed before anything else."""
+        return Closing(
+            users=tuple(user.name for user in self.users),
+            other_logins=self.other_logins,
+            keep_logins=self.keep_logins,
+            keep_side_effects=self.keep_side_effects,
+            sql_files=self.sql_files,
+        )
 
 
 class SetupUsersOutcome(StepOutcome):

@@ -55,6 +55,10 @@ class StepOutcome(Model):
     done: bool = Field(default=True, description="Whether the step is done; if not, the workflow polls again later.")
     details: str = Field(description="When done, the trail's Details; until then, how far the step is.")
     percent: int | None = Field(default=None, ge=0, le=100)
+    waiting_for: str | None = Field(
+        default=None, description="What the step waits for; when it changes, the intervals between polls begin anew."
+    )
+    urgent: bool = Field(default=False, description="Whether the intervals stay short while the step waits for that.")
     resource_arns: tuple[str, ...] = ()
     request_ids: tuple[str, ...] = Field(default=(), description="AWS request ids of the calls that changed something.")
     attempt: int = Field(default=1, ge=1, description="The attempt of the activity that returned this.")
@@ -64,6 +68,11 @@ class StepOutcome(Model):
     ended_at: AwareDatetime | None = Field(default=None, description="When the activity returned, by Temporal's clock.")
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = Field(default={}, description="What else an auditor may ask for, by name.")
+
+    @property
+    def next_input(self) -> dict[str, object]:
+        """What this poll changes of the next one's input, by its fields."""
+        return {}
 
     def shortened(self) -> Self:
         """The outcome with everything that AWS or a database may make long cut to its limit."""

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.snapshots import SnapshotActivities
     from audit import trail
     from errors import InvalidRequest, fault_of
-    from models.clusters import Endpoint
+    from models.clusters import CheckRestoreOutcome
     from models.decisions import OperatorDecision
     from models.operation import RestoreState
     from models.request import RestoreRequest
@@ -69,8 +69,8 @@ class AuroraRestoreWorkflow:
         await runner.run_step(self._check_copy_status, request, checked, copy)
         await runner.run_step(self._delete_rds, request, checked, copy)
         resource_id = await runner.run_step(self._restore_snapshot, request, checked, copy)
-        endpoint = await runner.run_step(self._check_restore_status, request, checked, resource_id)
-        await runner.run_step(self._setup_db_users, request, resource_id, endpoint)
+        restored = await runner.run_step(self._check_restore_status, request, checked, resource_id)
+        await runner.run_step(self._setup_db_users, request, resource_id, restored)
         await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)
         runner.progress.succeed()
         # Shielded: everything is done, and a cancellation could only suppress the notification.
@@ -124,22 +124,22 @@ class AuroraRestoreWorkflow:
 
     async def _check_restore_status(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str
-    ) -> Endpoint:
+    ) -> CheckRestoreOutcome:
         start = self._runner.begin(Step.CHECK_RESTORE_STATUS)
         step_input = steps.check_restore_status_input(start, request, checked, cluster_resource_id)
         activity, wait = RestoredClusterActivities.check_restore_status, request.waits.restore_snapshot
-        outcome = await self._runner.poll(Step.CHECK_RESTORE_STATUS, activity, step_input, wait)
-        if outcome.endpoint is None:
-            raise RuntimeError("check-restore-status was done without an endpoint")
-        endpoint = outcome.endpoint
+        restored = await self._runner.poll(Step.CHECK_RESTORE_STATUS, activity, step_input, wait)
+        endpoint = restored.required_endpoint
         self._runner.progress.record(
             endpoint=endpoint.host, port=endpoint.port, master_user_secret_id=endpoint.master_user_secret_id
         )
-        return outcome.endpoint
+        return restored
 
-    async def _setup_db_users(self, request: RestoreRequest, cluster_resource_id: str, endpoint: Endpoint) -> None:
+    async def _setup_db_users(
+        self, request: RestoreRequest, cluster_resource_id: str, restored: CheckRestoreOutcome
+    ) -> None:
         start = self._runner.begin(Step.SETUP_DB_USERS)
-        step_input = steps.setup_db_users_input(start, request, cluster_resource_id, endpoint)
+        step_input = steps.setup_db_users_input(start, request, cluster_resource_id, restored)
         policy = DATABASE_WORK if request.masking or request.sql_files or request.checks else DATABASE_CALL
         summary = f"{len(request.users)} users"
         await self._runner.call(DatabaseUserActivities.setup_db_users, step_input, policy, summary)

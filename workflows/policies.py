@@ -53,6 +53,9 @@ REMOVAL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timedel
 GROWTH = 1.5
 """Each interval between two polls is this many times the one before, up to the request's maximum_interval."""
 
+URGENT = 2
+"""The longest interval between polls that are urgent, as a multiple of the request's first_interval."""
+
 
 def with_summary(policy: ActivityConfig, summary: str) -> ActivityConfig:
     """The policy for one call, with the line that the Web UI shows for it."""

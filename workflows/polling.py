@@ -14,7 +14,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 from workflows.cancellation import is_cancelled
-from workflows.policies import GROWTH, short_summary
+from workflows.policies import GROWTH, URGENT, short_summary
 
 with workflow.unsafe.imports_passed_through():
     from models.operation import FinalPoll, StepInput, StepOutcome
@@ -53,16 +53,20 @@ class Pause:
 async def poll_until_done(
     call: Callable[[Input], Awaitable[Answer]], step_input: Input, wait: Wait, pause: Pause, step: AuditedStep
 ) -> Answer:
-    """Call the activity at growing intervals until its answer is done.
+    """Call the activity until its answer is done, at intervals that grow while it waits for the same thing.
 
     At the deadline, or when the workflow is cancelled, one final poll follows. It gets the reason in `final_poll` and
     raises unless the step is done, so that the history holds how the wait ended.
     """
     deadline = workflow.now() + wait.deadline
-    interval = wait.first_interval
+    interval, waiting_for = wait.first_interval, None
     while not (answer := await call(step_input)).done:
         if step_input.final_poll is not None:
             raise RuntimeError(f"{step}: the final poll was not done and did not raise")
+        if answer.waiting_for != waiting_for:
+            interval, waiting_for = wait.first_interval, answer.waiting_for
+        if answer.urgent:
+            interval = min(interval, wait.first_interval * URGENT)
         length = max(min(interval, deadline - workflow.now()), timedelta(0))
         final_poll = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
         step_input = step_input.model_copy(
@@ -70,6 +74,7 @@ async def poll_until_done(
                 "poll": step_input.poll + 1,
                 "final_poll": final_poll,
                 "resource_seen": step_input.resource_seen or bool(answer.resource_arns),
+                **answer.next_input,
             }
         )
         interval = min(interval * GROWTH, wait.maximum_interval)

@@ -8,10 +8,11 @@ from typing import TypedDict
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from models.closing import Closing
     from models.clusters import (
         CheckRestoreInput,
+        CheckRestoreOutcome,
         DeleteClusterInput,
-        Endpoint,
         RestoreClusterInput,
     )
     from models.configuration import ClusterConfiguration
@@ -28,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         SnapshotCheckOutcome,
         SnapshotCopy,
     )
+    from models.users import OtherLogins
 
 
 class StepStart(TypedDict):
@@ -122,18 +124,19 @@ def check_restore_status_input(
         configuration=_before_it_is_ready(request, checked),
         cluster_resource_id=cluster_resource_id,
         engine=checked.snapshot.engine,
+        closing=_closing(request),
     )
 
 
 def setup_db_users_input(
-    start: StepStart, request: RestoreRequest, cluster_resource_id: str, endpoint: Endpoint
+    start: StepStart, request: RestoreRequest, cluster_resource_id: str, restored: CheckRestoreOutcome
 ) -> SetupUsersInput:
     """The input of setup-db-users."""
     return SetupUsersInput(
         **start,
         target=request.target,
         cluster_resource_id=cluster_resource_id,
-        endpoint=endpoint,
+        endpoint=restored.required_endpoint,
         users=request.users,
         other_logins=request.other_logins,
         keep_logins=request.keep_logins,
@@ -141,6 +144,7 @@ def setup_db_users_input(
         sql_files=request.sql_files,
         masking=request.masking,
         checks=request.checks,
+        closed=restored.closed,
     )
 
 
@@ -179,3 +183,16 @@ def _before_it_is_ready(request: RestoreRequest, checked: SnapshotCheckOutcome) 
     """The restored cluster's configuration until archive-snapshot: in quarantine, if the request has one."""
     quarantine = request.target.quarantine
     return quarantine.applied_to(checked.configuration) if quarantine else checked.configuration
+
+
+def _closing(request: RestoreRequest) -> Closing | None:
+    """None if the request keeps every login that comes with the snapshot, and has no users."""
+    if request.other_logins is OtherLogins.KEEP and not request.users:
+        return None
+    return Closing(
+        users=tuple(user.name for user in request.users),
+        other_logins=request.other_logins,
+        keep_logins=request.keep_logins,
+        keep_side_effects=request.keep_side_effects,
+        sql_files=request.sql_files,
+    )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from temporalio import activity
 
 from limits import MAX_FACT, MAX_LOGINS, MAX_QUOTED, MAX_WARNING, join_names, shorten
+from models.closing import ClosedDatabase
 from models.side_effects import SideEffect, SideEffectKind
 
 _MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not changed, may leave the database"}
@@ -45,10 +46,21 @@ class LoginChanges:
     """Whether the users of the request are locked, from before the first SQL file until after the checks."""
 
     @classmethod
-    def from_last_heartbeat(cls) -> LoginChanges:
-        """What the earlier attempts have changed; this attempt adds to it."""
+    def from_last_heartbeat(cls, closed: ClosedDatabase | None = None) -> LoginChanges:
+        """What the earlier attempts have changed, or what an earlier step has closed; this attempt adds to it."""
         details = activity.info().heartbeat_details
-        return cls(**details[0]) if details else cls()
+        if details:
+            return cls(**details[0])
+        if closed is None:
+            return cls()
+        effects = {done: list(names) for done, names in closed.side_effects.items()}
+        return cls(locked=list(closed.locked), more_locked=closed.more_locked, side_effects=effects, is_closed=True)
+
+    @property
+    def closed(self) -> ClosedDatabase:
+        """For the step that goes on with the closed database."""
+        effects = {done: tuple(names) for done, names in self.side_effects.items()}
+        return ClosedDatabase(locked=tuple(self.locked), more_locked=self.more_locked, side_effects=effects)
 
     def add_locked(self, login: str) -> None:
         """Record a locked login at once, because a worker may die at any time."""

@@ -21,6 +21,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import worker
 from activities.database_users import DatabaseUserActivities
+from activities.databases.closing import DatabaseConnectors
 from devstack.demo_environment import DemoEnvironment, environment
 from devstack.temporal_server import TemporalServer
 from errors import AwsUnavailable, DatabaseUnreachable, StepFailed
@@ -246,9 +247,7 @@ def test_temporal_carries_the_logins_over_an_attempt_that_changed_none(
     step_input = postgres.step_input(postgres.user(postgres.unique("app"), "p"))
     session_class = postgres.locked_session_class
     monkeypatch.setattr(session_class, "grant", fail_on_call(1, session_class.grant, seconds=2))
-    monkeypatch.setattr(
-        DatabaseUserActivities, "_database", fail_on_call(2, DatabaseUserActivities._database, seconds=2)
-    )
+    monkeypatch.setattr(DatabaseConnectors, "database", fail_on_call(2, DatabaseConnectors.database, seconds=2))
 
     async def run_step(address: str) -> SetupUsersOutcome:
         client = await Client.connect(address, data_converter=pydantic_data_converter)

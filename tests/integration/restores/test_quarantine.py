@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from audit.plugin import AuroraRestorePlugin
+from audit.rows import Phase
 from devstack.aws import Emulator
 from devstack.demo_environment import DATABASE, MASTER, USERS, DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from models.steps import Status, Step
+from models.waits import Waits
 from tests.rigs.durations import REFERENCE
 from tests.rigs.emulator import environment_variables
 from tests.rigs.login_poll import ELSEWHERE, LoginPoll, connect, connections_from, poll_logins
 from tests.rigs.requests import request
 from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
+from workflows.policies import URGENT
 
 OF_PRODUCTION = "of-production"
 PRODUCTION_LOGINS = ("billing", "rds_reporting")
 APPLICATION = "orders_report"
+FIRST_INTERVAL = Waits().restore_snapshot.first_interval
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +91,35 @@ async def test_nobody_reaches_a_database_in_quarantine_but_the_worker(rig: Resto
         connect(elsewhere, APPLICATION, password_of_user(demo), DATABASE) as connection,
     ):
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (3,)
+
+
+async def test_without_a_quarantine_productions_logins_work_until_the_master_password_is_new(rig: RestoreRig) -> None:
+    """The window that cannot be avoided, in time of AWS: a poll sees the writer, a poll the new password, then it is closed.
+
+    The reader is created after that. Not even the window is open to the target's own users.
+    """
+    demo = rig.demo
+    instances = [{"instance_class": "db.r6g.large"}] * 2
+    with poll_logins(LoginPoll(demo, logins(demo), DATABASE)) as poll:
+        state = await (await rig.start(request(target={"instances": instances}))).result()
+    events = {
+        (event["SourceIdentifier"], event["Message"]): event["Date"]
+        for event in demo.client("rds").describe_events(SourceType="db-instance", Duration=120)["Events"]
+    }
+    writer_up = events["orders-staging-1", "DB instance created"]
+    of_production = [at for name, at in poll.succeeded if name != APPLICATION]
+    assert {name for name, _ in poll.succeeded} >= set(PRODUCTION_LOGINS), "the poll can get in"
+    window = max(of_production) - writer_up
+    reader = demo.client("rds").describe_db_instances(DBInstanceIdentifier="orders-staging-2")["DBInstances"][0]
+    assert max(of_production) < reader["InstanceCreateTime"]
+    password = timedelta(seconds=REFERENCE.master_password)
+    assert window <= password + (URGENT + 1) * FIRST_INTERVAL
+    users_set = next(step for step in state.steps if step.step is Step.SETUP_DB_USERS)
+    assert all(at >= users_set.started_at for name, at in poll.succeeded if name == APPLICATION and at > writer_up)
+    assert state.operation_id is not None
+    [row] = [
+        row
+        for row in rig.table.list_rows(state.operation_id)
+        if row.step is Step.SETUP_DB_USERS and row.phase is Phase.OUTCOME
+    ]
+    assert set(PRODUCTION_LOGINS) <= set(row.facts["locked_logins"].split(", ")), "locked by check-restore-status"

@@ -107,7 +107,7 @@ def test_a_removed_command_changes_it() -> None:
     assert "-wait" in difference(committed(), edited("        await trail.wait_until_written()\n", ""))
 
 
-USERS = "        await runner.run_step(self._setup_db_users, request, resource_id, endpoint)\n"
+USERS = "        await runner.run_step(self._setup_db_users, request, resource_id, restored)\n"
 ARCHIVE = "        await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)\n"
 
 

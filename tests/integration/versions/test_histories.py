@@ -132,8 +132,8 @@ class WithExchangedSteps(AuroraRestoreWorkflow):
     async def run(self, request: RestoreRequest | None = None) -> RestoreState:
         return await super().run(request)
 
-    async def _setup_db_users(self, request: Any, restored: Any, endpoint: Any) -> None:
-        await self._archive_snapshot(request, *self._checked_and_copy, restored)
+    async def _setup_db_users(self, request: Any, cluster_resource_id: Any, restored: Any) -> None:
+        await self._archive_snapshot(request, *self._checked_and_copy, cluster_resource_id)
 
     async def _delete_rds(self, request: Any, checked: Any, copy: Any) -> None:
         self._checked_and_copy = (checked, copy)
