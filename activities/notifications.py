@@ -12,7 +12,7 @@ from models.decisions import SKIPPABLE
 from models.inventory import Inventory
 from models.notifications import NotificationInput, NotificationOutcome
 from models.operation import RestoreState, StepState
-from models.steps import Outcome, Step
+from models.steps import Outcome, Status, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
@@ -76,7 +76,7 @@ def _message(step_input: NotificationInput) -> str:
             *_block("What went wrong", _failure_lines(step_input)),
             *_block("How to continue", _commands(step_input)),
             *_block("What exists now", _resource_lines(state)),
-            *_block("What was done", _step_lines(state)),
+            *_block("What was done", _step_lines(step_input)),
             *_block("Orphans of earlier restores", _orphan_lines(state.inventory)),
             *_block("Warnings", list(state.warnings)),
             "",
@@ -168,7 +168,8 @@ def _resource_lines(state: RestoreState) -> list[str]:
     return [f"Read from AWS at {inventory.taken_at:%Y-%m-%d %H:%M:%S} UTC:", *lines, *more, *removed, *unknown]
 
 
-def _step_lines(state: RestoreState) -> list[str]:
+def _step_lines(step_input: NotificationInput) -> list[str]:
+    state = step_input.state
     steps = [step for step in state.steps if step.step is not Step.SNS_NOTIFICATION]
     started = {step.step for step in state.steps}
     missing = [step for step in Step if step not in started and step is not Step.SNS_NOTIFICATION]
@@ -176,7 +177,20 @@ def _step_lines(state: RestoreState) -> list[str]:
         *(f"{step.step.number} {step.step}: {step.status}, {step.details}{_skipped(step)}" for step in steps),
         *([f"Not started: {', '.join(missing)}"] if missing else []),
         *(f"{what}: {arn}" for what, arn in _arns(state) if arn),
+        *_quarantine_lines(step_input),
     ]
+
+
+def _quarantine_lines(step_input: NotificationInput) -> list[str]:
+    """Who could get in, once there is a restored cluster."""
+    state, quarantine = step_input.state, step_input.target.quarantine
+    if state.cluster_arn is None:
+        return []
+    if quarantine is None:
+        return ["Quarantine: none; production's logins work from when the writer is up until they are locked"]
+    left = any(step.step is Step.ARCHIVE_SNAPSHOT and step.status is Status.SUCCESS for step in state.steps)
+    groups = ", ".join(quarantine.vpc_security_group_ids)
+    return [f"Quarantine: {groups}, left" if left else f"Quarantine: still in {groups}; only the worker gets in"]
 
 
 def _arns(state: RestoreState) -> tuple[tuple[str, str | None], ...]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from activities.preflight.carry_over import CarryOver
 from activities.preflight.plan import CheckResult, CheckStatus, Plan
 from models.configuration import AssociatedRole, CustomEndpoint, Instance, ServerlessV2Scaling
+from models.request import Target
 from models.users import OtherLogins
 
 if TYPE_CHECKING:
@@ -165,8 +166,15 @@ def _database(plan: Plan) -> Iterator[tuple[str, str]]:
     masking = f"by {request.masking.file}" if request.masking else "none: the users read production's values"
     yield "masking", masking
     yield from ((f"  {database}", described) for database, described in plan.masking)
+    yield "quarantine", _quarantine(request.target)
     yield "SQL files", _joined(f"{sql_file.file} in {sql_file.database}" for sql_file in request.sql_files)
     yield "data checks", str(len(request.checks))
+
+
+def _quarantine(target: Target) -> str:
+    if target.quarantine:
+        return f"{', '.join(target.quarantine.vpc_security_group_ids)}: only the worker gets in until the end"
+    return "none: production's logins work from the moment at which the writer is up until they are locked, about two minutes"
 
 
 def _afterwards(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from errors import Fault
 from models.inventory import Inventory, Orphan, OrphanReason, Resource
 from models.notifications import NotificationInput
 from models.operation import RestoreState, StepState
+from models.quarantine import Quarantine
 from models.request import Notification, Target
 from models.steps import Outcome, Status, Step
 from tests.rigs.activities import temporal_environment
@@ -87,14 +88,14 @@ class PublishedMessage:
         return {"MessageId": "1"}
 
 
-def message_of(state: RestoreState) -> str:
+def message_of(state: RestoreState, target: Target = TARGET) -> str:
     """The message, checked against SNS's limits. Source: SNS API Reference, Publish."""
     sns: Any = PublishedMessage()
     step_input = NotificationInput(
         operation_id=state.operation_id or "unnumbered",
         step_started_at=AT,
         notification=Notification(topic_arn="arn:aws:sns:eu-central-1:111122223333:outcomes"),
-        target=TARGET,
+        target=target,
         workflow_id=TARGET.workflow_id,
         state=state,
     )
@@ -157,6 +158,7 @@ WHAT WAS DONE
 Not started: setup-db-users, archive-snapshot
 Copy: {COPY_ARN}
 Restored cluster: {TARGET.arn}
+Quarantine: none; production's logins work from when the writer is up until they are locked
 
 ORPHANS OF EARLIER RESTORES
 - aurora-restore-x: failed (failed), of op-003
@@ -280,3 +282,25 @@ def test_a_long_fault_does_not_displace_the_rest() -> None:
     message = message_of(restore_state(fault=long, warnings=("ö" * 300_000,)))
     assert ["retry", "op-007"] in commands(message)
     assert "WHAT WAS DONE" in message
+
+
+@pytest.mark.parametrize(
+    ("failed", "in_quarantine", "line"),
+    [
+        (Step.SETUP_DB_USERS, False, "Quarantine: none; production's logins work "),
+        (Step.SETUP_DB_USERS, True, "Quarantine: still in sg-0fedcba9876543210; only the worker gets in"),
+        (None, True, "Quarantine: sg-0fedcba9876543210, left"),
+    ],
+)
+def test_it_says_who_could_get_in(failed: Step | None, in_quarantine: bool, line: str) -> None:
+    """Once there is a restored cluster: production's logins, or nobody."""
+    quarantine = Quarantine(vpc_security_group_ids=("sg-0fedcba9876543210",)) if in_quarantine else None
+    message = message_of(
+        restore_state(failed, cluster_arn=TARGET.arn), TARGET.model_copy(update={"quarantine": quarantine})
+    )
+    assert line in message
+
+
+def test_without_a_restored_cluster_there_is_no_quarantine() -> None:
+    """Nothing was restored that anyone could get into."""
+    assert "Quarantine" not in message_of(restore_state(Step.COPY_SNAPSHOT))

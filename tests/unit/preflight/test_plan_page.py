@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from activities.preflight.planned_settings import Setting
 from activities.preflight.preflight import ExistingTarget
 from commands.plan_page import page, verdict
 from models.configuration import Instance, ServerlessV2Scaling
+from models.quarantine import Quarantine
 from models.request import RestoreRequest
 from models.snapshots import SnapshotCopy, SourceSnapshot
 
@@ -148,6 +150,16 @@ def test_the_page_says_who_may_still_log_in(request_: dict[str, Any], expected: 
 def test_the_page_says_what_is_masked() -> None:
     """A line for each database; without masking, what that means."""
     assert "masking none: the users read production's values" in lines_of(a_plan())
+
+
+def test_it_says_whether_the_target_is_in_quarantine() -> None:
+    """And what it means that it is not."""
+    assert "quarantine none: production's logins work" in " ".join(lines_of(a_plan()))
+    request = a_plan().request
+    quarantine = Quarantine(vpc_security_group_ids=("sg-0fedcba9876543210",))
+    shut = request.model_copy(update={"target": request.target.model_copy(update={"quarantine": quarantine})})
+    text = "quarantine sg-0fedcba9876543210: only the worker gets in until the end"
+    assert text in " ".join(lines_of(replace(a_plan(), request=shut)))
     lines = lines_of(a_plan({"masking": {"file": "masking.toml"}}, masking=(("orders", "2 tables by column"),)))
     at = lines.index("masking by masking.toml")
     assert lines[at + 1] == "orders 2 tables by column"
