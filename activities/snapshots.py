@@ -219,7 +219,8 @@ class SnapshotActivities:
             target.check_account()
             if copy := target.find_snapshot(snapshot_copy.identifier):
                 check_provenance(copy, step_input.snapshot)
-            target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: target.operation_tag})
+            if step_input.archive.keep:
+                target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: target.operation_tag})
             # The last read before the pruning: the read guard measures its age, so no read of another copy may follow.
             copies = target.list_own_copies()
             kept, to_prune = split_by_retention(copies, snapshot_copy.arn, step_input.archive.keep)

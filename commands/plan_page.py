@@ -179,7 +179,11 @@ def _quarantine(target: Target) -> str:
 
 def _afterwards(plan: Plan) -> Iterator[tuple[str, str]]:
     notification = plan.request.notification
-    yield "copies to keep", str(plan.request.archive.keep)
+    keep = plan.request.archive.keep
+    yield (
+        "copies to keep",
+        f"{keep}, with production's data unmasked" if keep else "none; only the source has the snapshot",
+    )
     pruned = ", ".join(UNKNOWN) if plan.pruned is None else _joined(arn.rpartition(":")[2] for arn in plan.pruned)
     yield "copies to delete", pruned
     yield "notified of success", notification.success_topic_arn or notification.topic_arn

@@ -144,9 +144,10 @@ class Archive(Model):
 
     keep: int = Field(
         default=2,
-        ge=1,
+        ge=0,
         le=90,
-        description="How many of the pipeline's copies stay in the target region, including this operation's.",
+        description="How many of the pipeline's copies stay in the target region, including this operation's. They are "
+        "production's data, unmasked; with 0 none stays, and only the source has the snapshot.",
     )
 
 

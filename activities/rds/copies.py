@@ -55,11 +55,14 @@ def split_by_retention(
     """The ARNs of the copies to keep and of those to prune.
 
     `copy_in_use` is the ARN of this operation's copy, which is kept however old its snapshot is; `keep` is how many
-    are kept in all. A copy that is neither available nor failed is in neither list.
+    are kept in all; with 0 this operation's goes too. A copy that is neither available nor failed is in neither list.
     """
     usable = [copy for copy in copies if copy["Status"] in ("available", "failed")]
     newest_first = sorted(usable, key=_age_key, reverse=True)
     others = [arn for copy in newest_first if (arn := copy["DBClusterSnapshotArn"]) != copy_in_use]
+    if keep == 0:
+        own = [copy_in_use] if len(others) < len(newest_first) else []
+        return [], [*own, *others]
     return [copy_in_use, *others[: keep - 1]], others[keep - 1 :]
 
 

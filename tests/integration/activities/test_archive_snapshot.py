@@ -111,6 +111,17 @@ def test_this_operations_copy_is_kept_however_old_it_is(rig: ActivityRig, copies
     assert set(rig.copies()) == {copies[0].identifier}
 
 
+def test_no_copy_stays_if_none_is_to_be_kept(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
+    """Copies are production's data: with keep 0 this operation's goes too. Run twice: it is gone, and still named."""
+    snapshot = rig.snapshot_of(copies[3])
+    outcome = archive(rig, copies[3], keep=0)
+    assert (outcome.kept, set(outcome.pruned)) == ((), {copy.arn for copy in copies})
+    assert rig.copies() == {}
+    assert archive(rig, copies[3], keep=0, snapshot=snapshot) == outcome
+    source = rig.rds(SOURCE_REGION).describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    assert len([each for each in source if each["DBClusterIdentifier"] == rig.source.cluster]) == len(copies)
+
+
 def test_only_copies_of_this_pipeline_for_this_target_are_pruned(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
     """Another target's copies, manual, automated and similarly named snapshots are kept."""
     other = ActivityRig(rig.shared)

@@ -120,7 +120,10 @@ def test_a_plan_names_the_copies_that_the_restore_would_delete(
     finally:
         for name in (*names, "somebodys-own"):
             rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
-    assert section(said.out, "Afterwards")[:2] == ["copies to keep | 2", f"copies to delete | {names[0]}"]
+    assert section(said.out, "Afterwards")[:2] == [
+        "copies to keep | 2, with production's data unmasked",
+        f"copies to delete | {names[0]}",
+    ]
 
 
 def test_a_plan_lists_every_failed_check_at_once(

@@ -134,8 +134,8 @@ def test_a_mistake_has_a_line_that_says_what_is_expected(changes: dict[str, Any]
 
 def test_every_mistake_has_a_line() -> None:
     """One reading of the errors is enough to fix them all."""
-    lines = describe(source={"region": 1}, archive={"keep": 0}, notification=None)
-    assert lines == ["source.region: must be a string", "archive.keep: must be at least 1", "notification: is required"]
+    lines = describe(source={"region": 1}, archive={"keep": -1}, notification=None)
+    assert lines == ["source.region: must be a string", "archive.keep: must be at least 0", "notification: is required"]
 
 
 @pytest.mark.parametrize("text", ["5", '"text"', "[]", "null"])
