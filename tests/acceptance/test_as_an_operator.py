@@ -9,18 +9,20 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from audit.table import AuditTable
 from devstack.demo_environment import USERS
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch, Server
 from devstack.stack import Stack
+from models.workflow_names import STATE_QUERY
 from tests.rigs.durations import SECONDS
 from tests.rigs.restores import TIMERS_AT_ONCE
 
@@ -61,27 +63,23 @@ class Operator:
         rows = self.table().list_rows(operation_id)
         return [(row.step.value, row.status.value) for row in rows if row.phase == "outcome"]
 
-    def state(self) -> dict[str, Any]:
-        answer = json.loads(
-            self.temporal("workflow", "query", "--workflow-id", TARGET_WORKFLOW, "--type", "state", "--output", "json")
-        )
-        state: dict[str, Any] = answer["queryResult"][0] or {}
-        return state
-
     def wait_for_step(self, step: str) -> None:
-        for _ in range(300):
-            state = self.run(
-                BIN / "temporal", "workflow", "query", "--workflow-id", TARGET_WORKFLOW, "--type", "state", "--output", "json",
-                code=None,
-            ).stdout  # fmt: skip
-            if step in state:
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"the restore did not reach {step}")
+        asyncio.run(wait_for_step(self.stack.temporal.address, step))
 
     def count_calls(self, operation: str) -> int:
         """How many calls of an AWS operation succeeded."""
         return sum(call.operation == operation and call.outcome == "OK" for call in self.stack.emulator.calls)
+
+
+async def wait_for_step(address: str, step: str) -> None:
+    """Wait until the state of the target's restore names the step, or another word."""
+    restore = (await Client.connect(address)).get_workflow_handle(TARGET_WORKFLOW)
+    for _ in range(300):
+        with suppress(RPCError):  # it has not begun
+            if step in json.dumps(await restore.query(STATE_QUERY)):
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the restore did not reach {step}")
 
 
 @pytest.fixture(scope="module")
