@@ -13,15 +13,17 @@ import pytest
 from botocore import session
 
 LONGEST_FIRST = (
-    "properties/no_harm/test_no_harm.py",
     "chaos/test_short_campaign.py",
-    "integration/restores/test_reference_trail.py",
     "acceptance/test_as_an_operator.py",
-    "integration/restores/test_compensation.py",
+    "integration/restores/test_reference_trail.py",
+    "properties/no_harm/test_no_harm.py",
     "integration/restores/test_retry.py",
-    "integration/restores/test_whole_restore.py",
     "integration/restores/test_fault_table.py",
+    "integration/restores/test_compensation.py",
+    "integration/restores/test_whole_restore.py",
     "integration/versions/test_deployment.py",
+    "integration/databases/test_users.py",
+    "integration/cli/test_restores.py",
 )
 """Files of a minute and more, each of which goes to one process: so that no core waits for one of them at the end."""
 PACKAGES = ("temporalio", "boto3", "moto", "psycopg", "pydantic")

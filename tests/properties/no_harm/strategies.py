@@ -44,9 +44,9 @@ _COMMON: dict[str, Any] = {
     "report_multiple_bugs": False,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
-# For each of the four places: 600 scenarios in CI, 152 elsewhere.
+# For each of the four places: 400 scenarios in CI, 152 elsewhere.
 settings.register_profile("scenarios", max_examples=38, **_COMMON)
-settings.register_profile("scenarios-ci", max_examples=150, **_COMMON)
+settings.register_profile("scenarios-ci", max_examples=100, **_COMMON)
 PROFILE = settings.get_profile("scenarios-ci" if os.environ.get("CI") == "true" else "scenarios")
 
 FAULT_KINDS = ("throttle", "http500", "reset-before", "reset-after", "html-page-before", "html-page-after")
