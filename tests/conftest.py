@@ -1,5 +1,6 @@
 """What every test run says of the real things that it runs against."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -30,7 +31,12 @@ PACKAGES = ("temporalio", "boto3", "moto", "psycopg", "pydantic")
 
 
 def pytest_configure() -> None:
-    """A shell that starts a job in the background has it ignore Ctrl-C, and so would the commands under test."""
+    """Set up what processes inherit.
+
+    A shell that starts a job in the background has it ignore Ctrl-C, and so would the commands under test. Temporal's
+    servers are small and end soon: less garbage collection saves a seventh of their processor time.
+    """
+    os.environ.setdefault("GOGC", "1000")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
