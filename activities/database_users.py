@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from activities.databases.closing import DatabaseConnectors, close_database
 from activities.databases.data_checks import require_expected_rows
+from activities.databases.engine_fields import find_fields_of_other_engine
 from activities.databases.login_changes import LoginChanges
 from activities.databases.masking.key import read_masking_key
 from activities.databases.masking.run import DatabaseMasking
@@ -210,9 +211,12 @@ def _require_valid_names(step_input: SetupUsersInput, database: RestoredDatabase
         raise StepFailed("Users not configured", f"{master} is the cluster's master user. Remove it from users.")
     for reason in database.find_invalid_names(step_input.users):
         raise StepFailed("Users not configured", reason)
+    engine, files, checks = step_input.endpoint.engine, step_input.sql_files, step_input.checks
+    for fault in find_fields_of_other_engine(engine, step_input.users, files, checks):
+        raise StepFailed("Field of another engine", f"{fault}.")
 
 
 def _run_checks(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
     for check in step_input.checks:
-        with database.read_only_session(check.database) as run_query:
+        with database.read_only_session(check.database, check.run_as) as run_query:
             require_expected_rows(check, run_query(check.query))

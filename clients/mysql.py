@@ -21,6 +21,8 @@ STATEMENT_SECONDS = 90
 """No statement of the pipeline takes long; one that does is waiting for another session's lock."""
 
 LOGIN_REFUSED = (ER.ACCESS_DENIED_ERROR, 1698, *ACCOUNT_LOCKED)  # 1698: ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+LIMIT_REACHED = (ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED)
+"""Of an account: MAX_USER_CONNECTIONS, MAX_QUERIES_PER_HOUR and others. Source: MySQL Reference Manual, CREATE USER."""
 NETWORK_ERRORS = (
     CR.CR_CONN_HOST_ERROR,
     CR.CR_SERVER_LOST,
@@ -61,15 +63,15 @@ class MysqlConnector:
         statement_timeout: bool = True,
         script: bool = False,
     ) -> Connection[Cursor]:
-        """Open a connection in autocommit.
+        """Open a connection in autocommit, which the server's settings neither cut off nor make read-only.
 
         A statement may take 90 s; without `statement_timeout`, as long as it needs. A `script` connection has no
         statement timeout, accepts several statements at once and does not commit by itself.
         Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login, because both can
-        change in the first minutes after a restore.
+        change in the first minutes after a restore; and PyMySQL's error if the connection is lost at once.
         """
         try:
-            return pymysql.connect(
+            connection = pymysql.connect(
                 host=endpoint.host,
                 port=endpoint.port,
                 database=database,
@@ -87,14 +89,36 @@ class MysqlConnector:
                 **self._tls_options(),
             )
         except pymysql.MySQLError as error:
-            connection = f"user {user}, database {database or '(none)'}, {endpoint.host}:{endpoint.port}"
+            login = f"user {user}, database {database or '(none)'}, {endpoint.host}:{endpoint.port}"
             # Not as its cause: PyMySQL's errors contain what was sent to the server.
-            raise _connection_error(error, connection, self.connect_seconds) from None
+            raise _connection_error(error, login, self.connect_seconds) from None
+        try:
+            _lift_limits(connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, pymysql.MySQLError) and error_code(error) in LIMIT_REACHED:
+                login = f"a statement of user {user}, {endpoint.host}:{endpoint.port}"
+                raise _connection_error(error, login, self.connect_seconds) from None
+            raise
+        return connection
 
     def _tls_options(self) -> _TlsOptions:
         if not self.tls:
             return {"ssl_disabled": True}
         return {"ssl_ca": str(self.ca_file), "ssl_verify_cert": True, "ssl_verify_identity": True}
+
+
+def _lift_limits(connection: Connection[Cursor]) -> None:
+    """MySQL has the first of the names, MariaDB the second.
+
+    Source: MySQL Reference Manual, max_execution_time, SET TRANSACTION.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ WRITE")
+        cursor.execute("SHOW SESSION VARIABLES WHERE Variable_name IN ('max_execution_time', 'max_statement_time')")
+        for name, value in list(cursor.fetchall()):
+            if float(value):
+                cursor.execute(f"SET SESSION {name} = 0")
 
 
 def error_code(error: pymysql.MySQLError) -> int:
@@ -113,6 +137,11 @@ def _connection_error(error: pymysql.MySQLError, connection: str, seconds: int) 
         return DatabaseUnreachable(
             "Login refused", f"MySQL refused {connection}: {message}. Check the secret of this user.", code=str(number)
         )
+    if number in LIMIT_REACHED:
+        text = (
+            f"MySQL refused {connection}: {message}. Raise the limit of the account at the source, or in an SQL file."
+        )
+        return DatabaseUnreachable("Connection limit reached", text, code=str(number))
     if number not in NETWORK_ERRORS:
         # The server has answered, so it is not the network: too many connections, unknown database, TLS is required.
         text = f"MySQL refused {connection}: {message}. If this lasts, check the database's name in the request."

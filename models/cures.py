@@ -37,6 +37,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.SNAPSHOT_CHECK, "Scaling policy not valid"),
         (Step.SNAPSHOT_CHECK, "KMS key needed"),
         (Step.SNAPSHOT_CHECK, "Instance class not available"),
+        (Step.SNAPSHOT_CHECK, "Field of another engine"),
         (Step.COPY_SNAPSHOT, "Invalid snapshot ID"),
         (Step.CHECK_COPY_STATUS, "Snapshot was replaced"),
         (Step.DELETE_RDS, "Cluster not found"),
@@ -55,6 +56,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.CHECK_RESTORE_STATUS, "Directory not found"),
         (Step.CHECK_RESTORE_STATUS, "Certificate not found"),
         (Step.CHECK_RESTORE_STATUS, "Restore failed"),
+        (Step.SETUP_DB_USERS, "Field of another engine"),
     }
 )
 """By failed step and short text of the fault: a retry keeps the request and the snapshot, and would fail again."""

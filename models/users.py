@@ -68,6 +68,11 @@ class DatabaseUser(Model):
         description="password: the one in secret_id. iam: a token of AWS IAM; secret_id is not set.",
     )
     grants: tuple[Grant, ...] = Field(default=(), max_length=100)
+    host: Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_length=255)] | None = Field(
+        default=None,
+        description="MySQL only: where the user connects from, such as 10.%. The account is created if it is missing; the "
+        "user's other accounts stay and get the same password. Not set: those of the snapshot, or % for a new user.",
+    )
 
     @model_validator(mode="after")
     def _is_not_the_services_own(self) -> Self:
@@ -96,6 +101,13 @@ class OtherLogins(StrEnum):
     KEEP = "keep"
 
 
+RUN_AS: LoginName | None = Field(
+    default=None,
+    description="PostgreSQL only: the role that runs it and owns what it creates. Not set: the master user, with the "
+    "rights of every role that owns something in the database.",
+)
+
+
 class SqlFile(Model):
     """A file of the operator's own SQL in the worker's directory, run once per restore in one database."""
 
@@ -108,6 +120,7 @@ class SqlFile(Model):
         ),
     ] = Field(description="Its path below AURORA_RESTORE_SQL_DIRECTORY, such as mask.sql.")
     database: DatabaseName
+    run_as: LoginName | None = RUN_AS
 
 
 def _one_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -130,6 +143,7 @@ class DataCheck(Model):
     database: DatabaseName
     query: Annotated[str, text_form(WITHOUT_NUL, NO_NUL, min_length=1, max_length=10_000)]
     expected: tuple[tuple[Scalar, ...], ...] = Field(max_length=100)
+    run_as: LoginName | None = RUN_AS
 
 
 class RanSqlFile(Model):

@@ -90,5 +90,5 @@ class RestoredDatabase(Protocol):
     def verify_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user. For a user of IAM only the account is checked, because a token needs AWS."""
 
-    def read_only_session(self, database: str) -> AbstractContextManager[RunQuery]:
-        """Run queries as the master user in a session that cannot change anything."""
+    def read_only_session(self, database: str, run_as: str | None = None) -> AbstractContextManager[RunQuery]:
+        """Run queries in a session that cannot change anything, as the master user or as `run_as`."""

@@ -32,6 +32,8 @@ class SqlScript(OperatorSql):
     database: str
     digest: str
     """SHA-256 of the file, in hexadecimal."""
+    run_as: str | None = None
+    """The role that runs it, or None for the master user."""
 
     @property
     def file(self) -> str:
@@ -73,7 +75,7 @@ def read_sql_file(directory: Path | None, sql_file: SqlFile) -> SqlScript:
     except ValueError as error:
         raise StepFailed("SQL file not usable", f"{error}.") from None
     digest = hashlib.sha256(content).hexdigest()
-    return SqlScript(sql_file.file, content.decode("utf-8-sig"), sql_file.database, digest)
+    return SqlScript(sql_file.file, content.decode("utf-8-sig"), sql_file.database, digest, sql_file.run_as)
 
 
 def read_operator_file(directory: Path | None, name: str) -> bytes:

@@ -46,6 +46,11 @@ _PATTERNS = {
     for with_words in (False, True)
 }
 """Without the words the scanner is several times faster, and past a statement's beginning they say nothing."""
+DELIMITER = ["DELIMITER"]
+ROUTINES = {"FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"}
+"""What CREATE may define with a body of several statements."""
+_EXECUTED_COMMENT = re.compile(r"/\*M?!")
+"""MySQL executes what is in such a comment. Source: MySQL Reference Manual, "Comments"."""
 _BLOCK_MARK = re.compile(r"/\*|\*/")
 
 
@@ -69,16 +74,27 @@ class _Statement:
     body: int = 0
     """How many BEGIN and CASE of a routine's body are open: its semicolons do not end the statement."""
 
+    is_empty: bool = True
+    """Whether nothing but comments has come yet."""
+    after_end: bool = False
+    """Whether the last word was END, which closes a BEGIN or a CASE, unless IF, LOOP, REPEAT or WHILE follows."""
+
     def add_word(self, word: str, line: int) -> None:
         """Take the next word."""
         self.line = self.line or line
-        if self._defines_routine:
+        if self.after_end:
+            self._close_block(by=word)
+        elif self._defines_routine:
             if word == "BEGIN" or (word == "CASE" and self.body):
                 self.body += 1
-            elif word == "END" and self.body:
-                self.body -= 1
+            self.after_end = word == "END" and self.body > 0
         if len(self.words) < WORDS_KEPT:
             self.words.append(word)
+
+    def _close_block(self, by: str) -> None:
+        self.after_end = False
+        if by not in ("IF", "LOOP", "REPEAT", "WHILE"):
+            self.body -= 1
 
     @property
     def wants_words(self) -> bool:
@@ -87,13 +103,15 @@ class _Statement:
 
     @property
     def _defines_routine(self) -> bool:
-        head = [word for word in self.words if word not in ("OR", "REPLACE")]
-        return head[:2] in (["CREATE", "FUNCTION"], ["CREATE", "PROCEDURE"])
+        return self.words[:1] == ["CREATE"] and not ROUTINES.isdisjoint(self.words)
 
     def add_mark(self, mark: str) -> bool:
         """Take a parenthesis or a semicolon; returns whether it ends the statement."""
+        if self.after_end:
+            self._close_block(by=mark)
         if mark == ";":
             return not (self.parentheses or self.body)
+        self.is_empty = False
         self.parentheses = max(0, self.parentheses + (1 if mark == "(" else -1))
         return False
 
@@ -105,27 +123,64 @@ def find_traps(engine: str, text: str) -> Iterator[Trap]:
     """
     is_mysql = engine == MYSQL
     scanner = _Scanner(text, is_mysql=is_mysql)
+    yield from _find_mysql_traps(scanner) if is_mysql else _find_postgres_traps(scanner)
+
+
+def _find_mysql_traps(scanner: _Scanner) -> Iterator[Trap]:
+    empty_at = 0
     for kind, token, line in scanner.tokens():
-        if kind == "client":
-            yield Trap(line, "a command of a client such as \\set")
-        elif kind == "word":
-            scanner.statement.add_word(token.upper(), line)
-            if scanner.statement.words == ["DELIMITER"]:
-                yield Trap(line, "DELIMITER, a command of the mysql client")
+        if empty_at and (kind, token) != ("mark", ";"):
+            yield Trap(empty_at, "an empty statement (;;), as DELIMITER of the mysql client leaves it")
+            empty_at = 0
+        if kind != "mark":
+            yield from _client_traps(scanner.statement, kind, token, line)
+            if scanner.statement.words == DELIMITER:
                 return
         elif scanner.statement.add_mark(token):
-            trap = None if is_mysql else _trap_of(scanner.statement)
+            if scanner.statement.is_empty:
+                empty_at = empty_at or line
+            yield from _mysql_traps_of(scanner.statement)
+            scanner.statement = _Statement()
+    yield from _mysql_traps_of(scanner.statement)
+
+
+def _find_postgres_traps(scanner: _Scanner) -> Iterator[Trap]:
+    for kind, token, line in scanner.tokens():
+        if kind != "mark":
+            yield from _client_traps(scanner.statement, kind, token, line)
+            if scanner.statement.words == DELIMITER:
+                return
+        elif scanner.statement.add_mark(token):
+            trap = _trap_of(scanner.statement)
             if trap:
                 yield trap
             if trap and scanner.statement.words[0] == "COPY":
                 return
             scanner.statement = _Statement()
-    if not is_mysql and (trap := _trap_of(scanner.statement)):
+    if trap := _trap_of(scanner.statement):
         yield trap
 
 
+def _client_traps(statement: _Statement, kind: str, token: str, line: int) -> Iterator[Trap]:
+    """Take a token that is no mark, and yield what only a client understands."""
+    statement.is_empty = False
+    if kind == "client":
+        yield Trap(line, "a command of a client such as \\set")
+    elif kind == "word":
+        statement.add_word(token.upper(), line)
+        if statement.words == DELIMITER:
+            yield Trap(line, "DELIMITER, a command of the mysql client")
+
+
+def _mysql_traps_of(statement: _Statement) -> Iterator[Trap]:
+    """What is wrong with a statement in MySQL. The step runs files that commit, because every DDL statement does."""
+    match statement.words:
+        case ["ROLLBACK", *rest] if "TO" not in rest[:2]:
+            yield Trap(statement.line, "ROLLBACK, which undoes what the file did")
+
+
 def _trap_of(statement: _Statement) -> Trap | None:
-    """What is wrong with a statement in PostgreSQL. On MySQL the step runs files that end their transaction."""
+    """What is wrong with a statement in PostgreSQL."""
     words = statement.words
     match words:
         case ["COMMIT" | "END" | "ABORT" as word, *_]:
@@ -157,6 +212,8 @@ class _Scanner:
                 line, counted = line + text.count("\n", counted, match.start()), match.start()
                 yield kind, token, line
             elif kind == "block":
+                if self._is_mysql and _EXECUTED_COMMENT.match(text, match.start()):
+                    yield "executed", token, line
                 position = _end_of_block(text, position, nested=not self._is_mysql)
             elif kind == "dollar":
                 end = text.find(token, position)

@@ -54,6 +54,7 @@ NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "log-types",
     "version-settings",
     "sql-syntax",
+    "engine-fields",
 }
 """The rules that cannot be checked without the snapshot if the source cluster, whose engine and key it has, is gone too."""
 NO_SNAPSHOT = "there is no source snapshot"

@@ -174,7 +174,7 @@ class Preflight:
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
             *prerequisite_checks(self._context(snapshot, target), freed),
-            *sql_file_checks(self._sql_directory, step_input.sql_files, snapshot.engine),
+            *sql_file_checks(self._sql_directory, step_input.users, step_input.sql_files, snapshot.engine),
             *masking_checks(self._sql_directory, step_input.masking),
             PreflightCheck((PERMISSIONS,), lambda: self._check_permissions(snapshot, target)),
         ]

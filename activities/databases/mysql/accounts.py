@@ -71,15 +71,16 @@ def list_accounts(connection: MysqlConnection) -> list[Account]:
     return [Account(_text(name), _text(host)) for name, host in rows]
 
 
-def create_user(connection: MysqlConnection, name: str, *, uses_iam: bool) -> bool:
-    """Create a user that cannot log in yet, unless it exists. Returns whether it is new."""
-    if accounts_of(connection, name):
+def create_user(connection: MysqlConnection, name: str, host: str | None, *, uses_iam: bool) -> bool:
+    """Create a user that cannot log in yet, unless it exists, for this host or any. Returns whether the user is new."""
+    hosts = [account.host for account in accounts_of(connection, name)]
+    if host in hosts or (hosts and host is None):
         return False
     # Nobody knows this password; an empty one could break the server's rules of strength.
     password = None if uses_iam else secrets.token_urlsafe(PASSWORD_BYTES)
-    account = quote_account(connection, Account(name, ANY_HOST))
+    account = quote_account(connection, Account(name, host or ANY_HOST))
     execute(connection, creation_statement(account, _authentication(connection, password)))
-    return True
+    return not hosts
 
 
 def open_user(connection: MysqlConnection, name: str, password: str | None, *, require_ssl: bool) -> None:

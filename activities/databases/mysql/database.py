@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
+from pymysql.constants import ER
+from pymysql.cursors import SSCursor
+
 from activities.databases.masking.schema import Schema
 from activities.databases.mysql import accounts
 from activities.databases.mysql.accounts import MysqlConnection, execute
@@ -15,10 +18,13 @@ from activities.databases.restored_database import Row, RunQuery
 from activities.databases.sql_errors import query_of_check
 from activities.databases.sql_files import SqlScript
 from clients.mysql import MysqlConnector
-from errors import StepFailed
+from errors import DatabaseUnreachable, StepFailed
+from limits import MAX_QUOTED, join_names
 from models.clusters import Endpoint
 from models.users import DatabaseUser
 
+HOST_REFUSED = {str(ER.ACCESS_DENIED_ERROR), str(ER.HOST_NOT_PRIVILEGED)}
+MAX_CHECK_ROWS = 1000
 MAX_USER_CHARACTERS = 32
 """Of a user's name. Source: MySQL Reference Manual, "Identifier Length Limits"."""
 MAX_CODE_POINT = 0xFFFF
@@ -73,8 +79,26 @@ class MysqlDatabase:
                 return
             databases: list[str | None] = [grant.database for grant in user.grants]
             for database in databases or [None]:
-                with closing(self._connector.connect(self._endpoint, database, user.name, password)) as connection:
+                with closing(self._log_in(database, user.name, password)) as connection:
                     execute(connection, "SELECT 1")
+
+    def _log_in(self, database: str | None, name: str, password: str) -> MysqlConnection:
+        """Raises `StepFailed` if MySQL has the user only for other hosts than the worker's."""
+        try:
+            return self._connector.connect(self._endpoint, database, name, password)
+        except DatabaseUnreachable as error:
+            if error.fault.code not in HOST_REFUSED:
+                raise
+            with self._connect_as_master() as connection:
+                hosts = [account.host for account in accounts.accounts_of(connection, name)]
+                [(own,)] = execute(connection, "SELECT USER()")
+            if not hosts or accounts.ANY_HOST in hosts:
+                raise
+            text = (
+                f"MySQL has {name} only for {join_names(hosts, MAX_QUOTED)}, and refused it from {own.rpartition('@')[2]}, the "
+                "worker's address. Set host of this user in the request, such as %."
+            )
+            raise StepFailed("Host not allowed", text, code=error.fault.code) from None
 
     def _verify_iam(self, name: str) -> None:
         with self._connect_as_master() as connection:
@@ -86,7 +110,11 @@ class MysqlDatabase:
                 raise StepFailed("Users not configured", text)
 
     @contextmanager
-    def read_only_session(self, database: str) -> Iterator[RunQuery]:
+    def read_only_session(
+        self,
+        database: str,
+        run_as: str | None = None,  # noqa: ARG002 - refused for MySQL, by the preflight and the step
+    ) -> Iterator[RunQuery]:
         """Run queries as the master user in a read-only session, one statement each.
 
         The whole session is read-only, because a DDL statement would end a read-only transaction.
@@ -99,7 +127,7 @@ class MysqlDatabase:
 
             def run_query(query: str) -> list[Row]:
                 with translate_errors("Check failed", query_of_check(query, database)):
-                    return execute(connection, query)
+                    return _first_rows(connection, query)
 
             yield run_query
 
@@ -117,3 +145,10 @@ class MysqlDatabase:
         )
         with closing(connection):
             yield connection
+
+
+def _first_rows(connection: MysqlConnection, query: str) -> list[Row]:
+    """No more than the first `MAX_CHECK_ROWS`, whatever the query selects; the rest is discarded as it comes."""
+    with connection.cursor(SSCursor) as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchmany(MAX_CHECK_ROWS))

@@ -109,7 +109,7 @@ class MysqlLockedSession:
         """Create the missing accounts, locked; yields each name and whether it is new."""
         with translate_errors("Users not configured"):
             for user in users:
-                yield user.name, accounts.create_user(self._session, user.name, uses_iam=user.uses_iam)
+                yield user.name, accounts.create_user(self._session, user.name, user.host, uses_iam=user.uses_iam)
 
     def open_users(self, users: tuple[DatabaseUser, ...], passwords: dict[str, str]) -> None:
         """Set the hash of each password and unlock the accounts."""

@@ -10,6 +10,7 @@ import psycopg
 from activities.databases.masking.schema import Schema
 from activities.databases.postgres.errors import TRANSIENT_IN_CHECKS, translate_errors
 from activities.databases.postgres.live_schema import read_schema
+from activities.databases.postgres.memberships import begin_memberships, rights_of, set_role
 from activities.databases.postgres.roles import logs_in_with_iam
 from activities.databases.postgres.session_lock import MAINTENANCE_DATABASE, PostgresLockedSession, session_lock
 from activities.databases.restored_database import Row, RunQuery
@@ -75,23 +76,23 @@ class PostgresDatabase:
                 raise StepFailed("Users not configured", text)
 
     @contextmanager
-    def read_only_session(self, database: str) -> Iterator[RunQuery]:
-        """Run queries as the master user in read-only transactions.
+    def read_only_session(self, database: str, run_as: str | None = None) -> Iterator[RunQuery]:
+        """Run queries in read-only transactions that are rolled back, as `run_as` or with the rights of every owner.
 
-        Each query is prepared, because an unprepared one could be several statements, and COMMIT one of them.
+        The server refuses a query that is several statements, one of which could be COMMIT.
         """
         with (
-            translate_errors("Check failed", TRANSIENT_IN_CHECKS),
+            translate_errors("Check failed"),
             self._connect_as_master(database, statement_timeout=False) as connection,
         ):
-            connection.execute("SET default_transaction_read_only = on")
 
             def run_query(query: str) -> list[Row]:
-                with (
-                    translate_errors("Check failed", TRANSIENT_IN_CHECKS, query_of_check(query, database)),
-                    connection.transaction(),
-                ):
-                    return connection.execute(query.encode(), prepare=True).fetchmany(MAX_CHECK_ROWS)
+                with connection.transaction(force_rollback=True):
+                    begin_memberships(connection, rights_of(connection, run_as))
+                    connection.execute("SET TRANSACTION READ ONLY")
+                    set_role(connection, run_as)
+                    with translate_errors("Check failed", TRANSIENT_IN_CHECKS, query_of_check(query, database)):
+                        return _first_rows(connection, query)
 
             yield run_query
 
@@ -103,3 +104,14 @@ class PostgresDatabase:
             self._master_password,
             statement_timeout=statement_timeout,
         )
+
+
+def _first_rows(connection: psycopg.Connection, query: str) -> list[Row]:
+    """No more than the first `MAX_CHECK_ROWS`, whatever the query selects; the rest is cancelled."""
+    first: list[Row] = []
+    with connection.cursor() as cursor:
+        for row in cursor.stream(query.encode()):
+            first.append(row)
+            if len(first) == MAX_CHECK_ROWS:
+                break
+    return first

@@ -14,6 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from errors import StepFailed
+
 POSTGRES_16 = 160000
 """Since then a membership has the options INHERIT and SET, and only who has ADMIN OPTION on a role may grant it."""
 
@@ -67,6 +69,30 @@ def _has_rights_of(connection: psycopg.Connection, role: str) -> bool:
     return bool(has_rights)
 
 
+def rights_of(connection: psycopg.Connection, run_as: str | None) -> list[str]:
+    """The roles to join for an operator's SQL: `run_as`, or every owner in the connected database that can be joined.
+
+    Raises `StepFailed` if the master user cannot act as `run_as`.
+    """
+    if run_as is None:
+        return joinable_owners(connection)
+    exists = connection.execute("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", (run_as,)).fetchone()
+    if exists is None or not can_join(connection, run_as):
+        reason = "may not act as" if exists else "does not find"
+        text = (
+            f"The master user {reason} the role {run_as}, which run_as names. At the source, grant the master user this role "
+            "with ADMIN OPTION, or correct run_as in the request."
+        )
+        raise StepFailed("Role not usable", text)
+    return [run_as]
+
+
+def set_role(connection: psycopg.Connection, run_as: str | None) -> None:
+    """Act as the role until the transaction ends; with None, stay the master user."""
+    if run_as is not None:
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(run_as)))
+
+
 @contextmanager
 def join(connection: psycopg.Connection, roles: Iterable[str]) -> Iterator[None]:
     """Have the rights of the roles while the block runs, and be able to SET ROLE to each.
@@ -74,9 +100,7 @@ def join(connection: psycopg.Connection, roles: Iterable[str]) -> Iterator[None]
     The connection is in a transaction, which an error rolls back with the memberships. If the block itself ended the
     transaction before it failed, they are undone here.
     """
-    joined = [(role, _own_options(connection, role)) for role in roles if not _has_rights_of(connection, role)]
-    for role, _ in joined:
-        _grant(connection, role, _Options(inherit=True, set=True))
+    joined = begin_memberships(connection, roles)
     try:
         yield
     except BaseException:
@@ -85,6 +109,17 @@ def join(connection: psycopg.Connection, roles: Iterable[str]) -> Iterator[None]
                 _leave(connection, [(role, before) for role, before in joined if _has_rights_of(connection, role)])
         raise
     _leave(connection, joined)
+
+
+def begin_memberships(connection: psycopg.Connection, roles: Iterable[str]) -> list[tuple[str, _Options | None]]:
+    """Join the roles whose rights the master user lacks; returns each, with the options that its membership had before.
+
+    The caller's rollback ends the memberships.
+    """
+    joined = [(role, _own_options(connection, role)) for role in roles if not _has_rights_of(connection, role)]
+    for role, _ in joined:
+        _grant(connection, role, _Options(inherit=True, set=True))
+    return joined
 
 
 def _own_options(connection: psycopg.Connection, role: str) -> _Options | None:

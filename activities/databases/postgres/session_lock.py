@@ -126,7 +126,7 @@ class PostgresLockedSession:
     def run_once(self, script: SqlScript) -> str:
         """Run the file and insert its mark in one transaction: exactly once, however often the activity runs."""
         with (
-            translate_errors(f"SQL file failed: {script.file}", TRANSIENT_IN_SQL_FILES, script),
+            translate_errors("Users not configured"),
             self._connect(script.database, statement_timeout=False) as connection,
         ):
             self._lock_database(connection)
@@ -134,7 +134,9 @@ class PostgresLockedSession:
             # Also for the transaction, because the file may release all locks of its session.
             _lock(connection, Lock.DATABASE, "pg_advisory_xact_lock")
             digest = sql_files.run_once(connection, self._cluster_resource_id, script)
-            connection.execute("COMMIT")
+            # Checks deferred constraints, too.
+            with translate_errors(f"SQL file failed: {script.file}", TRANSIENT_IN_SQL_FILES, script):
+                connection.execute("COMMIT")
             return digest
 
     def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
@@ -184,12 +186,8 @@ def _take_session_lock(session: psycopg.Connection) -> int:
     The worker of the earlier attempt has most likely died or is frozen; in the middle of a file its session would go on
     for as long as the file takes. PostgreSQL rolls back what it did. Should a frozen worker wake and end the session of a
     newer attempt, Temporal retries that one.
-    Source: PostgreSQL documentation, pg_locks, pg_terminate_backend, idle_session_timeout.
+    Source: PostgreSQL documentation, pg_locks, pg_terminate_backend.
     """
-    # The session is idle while files run. PostgreSQL 13 does not have this setting.
-    session.execute(
-        "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'"
-    )
     session.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_locks"
         " WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s AND pid <> pg_backend_pid()",

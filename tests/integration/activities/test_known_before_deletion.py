@@ -107,6 +107,8 @@ def test_an_sql_file_that_would_fail_is_refused_with_its_lines(
     rules, message = refusal(rig, tmp_path, sql_files=(fine, mask, none))
     assert rules == ["sql-files", "sql-syntax"]
     assert expected in message
+    user = DatabaseUser(name="app", secret_id=rig.make_secret("app", '{"password": "p"}'), host="10.%")
+    assert refusal(rig, tmp_path, users=(user,))[0] == ["engine-fields"]
     assert check(rig, tmp_path, sql_files=(fine,)).done
 
 

@@ -45,6 +45,32 @@ def test_every_account_of_a_users_name_is_the_user(mysql: Mysql) -> None:
         mysql.session(name, "of-production")
 
 
+def test_a_user_that_exists_for_another_host_only_needs_a_host_in_the_request(mysql: Mysql) -> None:
+    """The existing host is kept; the account that the request names is made beside it, with the same password."""
+    name = mysql.unique("app")
+    mysql.as_rdsadmin(f"CREATE USER {name}@'10.%' IDENTIFIED BY 'of-production'")
+    user = mysql.user(name, "p")
+    with pytest.raises(
+        StepFailed, match=r"Host not allowed: MySQL has \w+ only for 10\.%, and refused it from 127\.0\.0\.1"
+    ):
+        mysql.set_up(user)
+    for host in ("127.%", "%"):
+        outcome = mysql.set_up(user.model_copy(update={"host": host}))
+        assert (outcome.created, outcome.altered) == ((), (name,))
+        assert mysql.as_user(name, "p", "SELECT customer FROM orders") == [("Ada",)]
+    accounts_of_user = mysql.as_rdsadmin(
+        f"SELECT Host, authentication_string = password('p') FROM mysql.user WHERE User = '{name}' ORDER BY 1"
+    )
+    assert accounts_of_user == [("%", 1), ("10.%", 1), ("127.%", 1)]
+
+
+def test_a_new_user_has_the_host_of_the_request(mysql: Mysql) -> None:
+    """And no other."""
+    name = mysql.unique("app")
+    assert mysql.set_up(mysql.user(name, "p").model_copy(update={"host": "127.0.0.1"})).created == (name,)
+    assert mysql.as_rdsadmin(f"SELECT Host FROM mysql.user WHERE User = '{name}'") == [("127.0.0.1",)]
+
+
 def test_a_database_name_in_a_grant_is_no_pattern(mysql: Mysql) -> None:
     """An underscore matches only itself: a grant on orders_1 gives no access to ordersX1."""
     similar = mysql.name.replace("_", "X")
@@ -167,6 +193,52 @@ def test_a_user_of_iam_is_refused_by_a_server_without_the_plugin(mysql: Mysql) -
     """The step fails with what MariaDB answers, which names AWSAuthenticationPlugin."""
     with pytest.raises(StepFailed, match="Users not configured.*AWSAuthenticationPlugin"):
         mysql.set_up(mysql.user(mysql.unique("app"), None))
+
+
+@pytest.mark.parametrize("ending", ["ROLLBACK", "CALL undo_file()"])
+def test_a_file_that_rolls_back_is_refused_and_gets_no_mark(mysql: Mysql, ending: str) -> None:
+    """Also in a procedure: what the file did is gone, and it would count as run."""
+    mysql.as_master("CREATE PROCEDURE undo_file() ROLLBACK")
+    file = mysql.file("mask.sql", f"UPDATE orders SET customer = 'x'; {ending};")
+    with pytest.raises(
+        StepFailed, match=r"SQL file ends its transaction: mask\.sql rolls back .* Remove ROLLBACK from it"
+    ):
+        mysql.set_up(sql_files=(file,))
+    assert mysql.orders() == [("Ada",)]
+    mysql.file("mask.sql", "UPDATE orders SET customer = 'x'")
+    mysql.set_up(sql_files=(file,))
+    assert mysql.orders() == [("x",)]
+
+
+@pytest.mark.parametrize("ending", ["SET ROLE {role}", "LOCK TABLES orders READ", "USE information_schema"])
+def test_a_file_that_leaves_its_session_changed_is_marked(mysql: Mysql, ending: str) -> None:
+    """Another role may not write the mark, and locked tables keep it from being written."""
+    role = mysql.unique("role")
+    mysql.as_rdsadmin(f"CREATE ROLE {role}")
+    mysql.as_rdsadmin(f"GRANT {role} TO {MASTER}@'%'")
+    file = mysql.file("mask.sql", f"UPDATE orders SET id = id + 1; {ending.format(role=role)}")
+    for _ in range(2):
+        mysql.set_up(sql_files=(file,))
+    assert mysql.as_master("SELECT id FROM orders") == [(2,)]
+
+
+@pytest.mark.parametrize("text", ["DELIMITER //\nDO 1//", "DO 1;;\nDO 2;"])
+def test_a_syntax_error_that_the_clients_delimiter_leaves_says_so(mysql: Mysql, text: str) -> None:
+    """The preflight finds it too, unless the file has changed since."""
+    with pytest.raises(StepFailed, match=r"1064 .*; the file has .*DELIMITER.* mysql client.* \(line 1\)"):
+        mysql.set_up(sql_files=(mysql.file("mask.sql", text),))
+
+
+@pytest.mark.parametrize("setting", ["tx_read_only = 1", "max_statement_time = 0.2"])
+def test_settings_of_the_server_do_not_cut_off_a_file(mysql: Mysql, setting: str) -> None:
+    """As a parameter group may have them for applications. Of MySQL only the names differ."""
+    file = mysql.file("mask.sql", "UPDATE orders SET id = 2; SELECT sleep(0.5)")
+    mysql.as_rdsadmin(f"SET GLOBAL {setting}")
+    try:
+        mysql.set_up(mysql.user(mysql.unique("app"), "p"), sql_files=(file,))
+    finally:
+        mysql.as_rdsadmin(f"SET GLOBAL {setting.split(maxsplit=1)[0]} = 0")
+    assert mysql.as_master("SELECT id FROM orders") == [(2,)]
 
 
 # As text, because no MySQL 8 runs here

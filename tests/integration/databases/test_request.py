@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from errors import StepFailed
 from models.request import RestoreRequest
 from models.users import DatabaseUser, OtherLogins, SqlFile, is_reserved_name
+from tests.rigs.databases import Database, Postgres
 from tests.rigs.requests import request
 
 
@@ -64,3 +66,16 @@ def test_the_names_that_no_user_may_have_are_recognised() -> None:
     assert all(map(is_reserved_name, ["rdsadmin", "RDS_superuser", "pg_monitor", "mysql.sys", "rdsproxyadmin"]))
     assert not any(map(is_reserved_name, ["rdsomething", "app", "page"]))
     assert DatabaseUser(name="rdsomething", secret_id="s")
+
+
+def test_a_field_of_the_other_engine_is_refused_before_anything_is_changed(database: Database) -> None:
+    """PostgreSQL has no hosts, MySQL has no SET ROLE for a file or a check."""
+    login = database.unique("production")
+    database.make_login(login, "of-production")
+    user = database.user(database.unique("app"), "p").model_copy(update={"host": "%"})
+    file = database.file("mask.sql", "SELECT 1").model_copy(update={"run_as": "app_owner"})
+    check = database.check("SELECT 2", (2,)).model_copy(update={"run_as": "app_owner"})
+    expected = "host" if isinstance(database, Postgres) else "mask.sql, the check SELECT 2 has run_as"
+    with pytest.raises(StepFailed, match=f"Field of another engine: .*{expected}"):
+        database.set_up(user, sql_files=(file,), checks=(check,))
+    assert database.as_user(login, "of-production", "SELECT 1", database.login_database) == [(1,)]

@@ -70,3 +70,12 @@ def test_logins_are_locked_even_if_the_database_of_an_sql_file_is_missing(databa
         database.set_up(sql_files=(file,))
     with pytest.raises(DatabaseUnreachable):
         database.session(login, "of-production", database.login_database)
+
+
+@pytest.mark.parametrize("removal", ["TRUNCATE aurora_restore.ran_files", "DROP TABLE aurora_restore.ran_files"])
+def test_the_marks_survive_a_file_that_removes_them(database: Database, removal: str) -> None:
+    """As one does that empties every schema: the marks of earlier files come back with its own."""
+    first, second = database.file("1.sql", "UPDATE orders SET id = id + 10"), database.file("2.sql", removal)
+    for _ in range(2):
+        database.set_up(sql_files=(first, second))
+    assert database.as_master("SELECT id FROM orders") == [(11,)]

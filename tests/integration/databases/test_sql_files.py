@@ -92,6 +92,25 @@ def test_an_exception_that_a_file_raises_fails_for_good(postgres: Postgres) -> N
         postgres.set_up(sql_files=(file,))
 
 
+LARGE_RESULT = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT repeat('x', 1000000) FROM n;"
+
+
+def test_the_rows_that_a_file_selects_are_not_held_in_memory(database: Database) -> None:
+    """100 MB of them, in two statements; the statements after them run."""
+    file = database.file("mask.sql", f"{LARGE_RESULT}\n{LARGE_RESULT}\n{ADD_EVE}")
+    Path("/proc/self/clear_refs").write_text("5", "ascii")  # the peak begins anew
+    before = _memory_mb("VmRSS")
+    database.set_up(sql_files=(file,))
+    assert _memory_mb("VmHWM") - before < 40
+    assert database.orders() == [("Ada",), EVE]
+
+
+def _memory_mb(field: str) -> float:
+    """Source: Linux manual, proc(5), /proc/pid/status and clear_refs."""
+    [line] = [line for line in Path("/proc/self/status").read_text("ascii").splitlines() if line.startswith(field)]
+    return int(line.split()[1]) / 1000
+
+
 # Which files can be run
 
 

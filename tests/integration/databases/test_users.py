@@ -126,6 +126,22 @@ def test_a_missing_database_is_named_and_is_no_connection_timeout(database: Data
     assert failure.value.fault.short != "Connection timeout"
 
 
+@pytest.mark.parametrize("limit", ["MAX_QUERIES_PER_HOUR 1", "MAX_CONNECTIONS_PER_HOUR 1", "CONNECTION LIMIT 0"])
+def test_a_limit_of_the_login_is_named(database: Database, limit: str) -> None:
+    """Neither the secret nor the database's name is wrong. PostgreSQL has one limit, MySQL has others."""
+    if limit.startswith("MAX") is isinstance(database, Postgres):
+        return
+    user = database.user(database.unique("app"), "p")
+    database.make_login(user.name, "of-production")
+    database.as_master(f"ALTER USER {user.name} {'WITH ' if isinstance(database, Mysql) else ''}{limit}")
+    if "CONNECTIONS" in limit:  # the first is the test's
+        user = user.model_copy(update={"grants": user.grants * 2})
+    with pytest.raises(
+        DatabaseUnreachable, match=r"Connection limit reached: .*(CONNECTION LIMIT|limit of the account)"
+    ):
+        database.set_up(user)
+
+
 def _die_after(statement: int, kind: type[Any]) -> Callable[..., Any]:
     """The method `execute` of a connection or cursor, whose caller dies after this many statements."""
     numbers = itertools.count(1)

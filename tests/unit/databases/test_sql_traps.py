@@ -9,6 +9,10 @@ import pytest
 from activities.databases.sql_traps import find_traps
 
 POSTGRES, MYSQL = "aurora-postgresql", "aurora-mysql"
+PROCEDURE = (
+    "CREATE DEFINER=`a`@`%` PROCEDURE p() BEGIN IF 1 THEN SELECT 1; END IF; CASE 1 WHEN 1 THEN DO 1; END CASE;\n"
+    "WHILE 0 DO DO 1; END WHILE; ROLLBACK; END;\nROLLBACK;"
+)
 
 
 def traps(engine: str, text: str) -> list[tuple[int, str]]:
@@ -72,10 +76,23 @@ def test_postgresql_accepts_the_file(text: str) -> None:
         ("SELECT 5--1, delimiter FROM csv;", []),
         ("/* one /* is closed here */ \\set", [(1, "a")]),
         ("CREATE PROCEDURE p() BEGIN SELECT 1; COMMIT; END;", []),
+        ("UPDATE t SET a = 1;\nROLLBACK", [(2, "ROLLBACK")]),
+        ("SAVEPOINT a; ROLLBACK TO a; ROLLBACK WORK TO SAVEPOINT a;", []),
+        (
+            PROCEDURE,
+            [(3, "ROLLBACK")],
+        ),
+        ("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN DO 1; ROLLBACK; END;", []),
+        ("DO 1;;\nDO 2;;\n", [(1, "an")]),
+        ("DO 1;\n; -- why\n/* so */ ;\nDO 2;", [(2, "an")]),
+        ("/*!40101 SET NAMES utf8 */;\n/*!40014 SET a=1 */;\n(SELECT 1);\nDO 1;\n;;", []),
     ],
 )
-def test_on_mysql_only_the_clients_commands_are_traps(text: str, expected: list[tuple[int, str]]) -> None:
-    """The step runs a file that commits; only the client knows DELIMITER and what begins with a backslash."""
+def test_on_mysql_what_the_server_refuses_or_undoes_is_a_trap(text: str, expected: list[tuple[int, str]]) -> None:
+    """The step runs a file that commits; only the client knows DELIMITER and what begins with a backslash.
+
+    A server refuses an empty statement before another one, and ROLLBACK undoes the file.
+    """
     assert traps(MYSQL, text) == expected
 
 

@@ -159,6 +159,7 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
         "log-types",
         "version-settings",
         "sql-syntax",
+        "engine-fields",
         "copy-source",
         "permissions",
     }
