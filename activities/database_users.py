@@ -80,7 +80,7 @@ class DatabaseUserActivities:
                 if masking and not session.has_run_files:
                     masking.mask(database, session, changes)
                 ran = self._run_sql_files(step_input, session, scripts)
-                if masking:
+                if masking and scripts:
                     masking.check_after_files(database)
                 _run_checks(step_input, database)
                 # Read again, because a password may have been changed since.

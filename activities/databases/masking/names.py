@@ -3,6 +3,8 @@
 Written for this project; no library of names is needed for them (docs/decisions/0023-masking.md).
 """
 
+from models.masking import NamePart
+
 _FIRST = """
 Ada Alan Amir Anna Arun Aya Ben Bao Carla Chen Clara David Dina Elena Emil Esra Eva Farid Felix
 Fatima Gita Hana Hugo Ida Igor Ines Ivan Jana Jin Jonas Joy Juan Kai Kofi Lara Lena Leo Lin Luca
@@ -18,4 +20,11 @@ Wong Yilmaz Zhang Zimmer
 """
 FIRST_NAMES, LAST_NAMES = tuple(_FIRST.split()), tuple(_LAST.split())
 """64 of each, so that one byte of a hash picks every name equally often."""
-LONGEST = max(map(len, FIRST_NAMES)) + len(" ") + max(map(len, LAST_NAMES))
+FULL_NAMES = tuple(
+    f"{first} {LAST_NAMES[(place + turn * 16) % len(LAST_NAMES)]}"
+    for turn in range(4)
+    for place, first in enumerate(FIRST_NAMES)
+)
+"""256, each of them once: one hash for each row picks a whole name."""
+NAMES = {NamePart.FIRST: FIRST_NAMES, NamePart.LAST: LAST_NAMES, NamePart.FULL: FULL_NAMES}
+LONGEST = max(map(len, FULL_NAMES))

@@ -6,10 +6,10 @@ Source: MySQL Reference Manual, "Encryption and Compression Functions" (SHA2), "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from activities.databases.masking.fit import EMAIL_DIGITS, HASH_CHARACTERS, PHONE_DIGITS
-from activities.databases.masking.names import FIRST_NAMES, LAST_NAMES
+from activities.databases.masking.names import NAMES
 from activities.databases.masking.rule_values import FIRST_REAL_YEAR, FIRST_SENTINEL_YEAR, shift_steps
 from activities.databases.masking.schema import Column, Kind
 from activities.databases.mysql.accounts import MysqlConnection, quote_identifier
@@ -82,20 +82,9 @@ def _phone(column: Column, _: ColumnRule) -> str:
 
 
 def _name(column: Column, rule: ColumnRule) -> str:
-    first, last = _pick(column, 1, FIRST_NAMES), _pick(column, 3, LAST_NAMES)
-    match rule.part:
-        case NamePart.FIRST:
-            return first
-        case NamePart.LAST:
-            return last
-        case _:
-            return f"CONCAT({first}, ' ', {last})"
-
-
-def _pick(column: Column, place: int, names: Sequence[str]) -> str:
-    """The name that the byte at a place of the hash picks."""
+    names = NAMES[rule.part or NamePart.FULL]
     listed = ", ".join(f"'{name}'" for name in names)
-    return f"ELT(1 + CONV(SUBSTR({_hash(column)}, {place}, 2), 16, 10) % {len(names)}, {listed})"
+    return f"ELT(1 + CONV(LEFT({_hash(column)}, 2), 16, 10) % {len(names)}, {listed})"
 
 
 def _shifted(column: Column, rule: ColumnRule) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from psycopg import sql
 
 from activities.databases.masking.fit import EMAIL_DIGITS, HASH_CHARACTERS, PHONE_DIGITS
-from activities.databases.masking.names import FIRST_NAMES, LAST_NAMES
+from activities.databases.masking.names import NAMES
 from activities.databases.masking.rule_values import FIRST_REAL_YEAR, FIRST_SENTINEL_YEAR, shift_steps
 from activities.databases.masking.schema import Column, Kind
 from models.masking import ColumnRule, NamePart, Rule
@@ -79,21 +79,10 @@ def _hashed(column: Column, _: ColumnRule) -> sql.Composable:
 
 
 def _name(column: Column, rule: ColumnRule) -> sql.Composable:
-    digest = _hash(column)
-    pick = "({names}::text[])[1 + get_byte({hash}, {byte}) % {count}]"
-    first, last = (
-        sql.SQL(pick).format(
-            names=sql.Literal(list(names)), hash=digest, byte=sql.Literal(byte), count=sql.Literal(len(names))
-        )
-        for byte, names in enumerate((FIRST_NAMES, LAST_NAMES))
+    names = NAMES[rule.part or NamePart.FULL]
+    return sql.SQL("({names}::text[])[1 + get_byte({hash}, 0) % {count}]").format(
+        names=sql.Literal(list(names)), hash=_hash(column), count=sql.Literal(len(names))
     )
-    match rule.part:
-        case NamePart.FIRST:
-            return first
-        case NamePart.LAST:
-            return last
-        case _:
-            return sql.SQL("{} || ' ' || {}").format(first, last)
 
 
 def _shifted(column: Column, rule: ColumnRule) -> sql.Composable:

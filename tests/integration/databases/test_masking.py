@@ -10,7 +10,7 @@ import pytest
 
 from activities.databases.login_changes import CLOSED
 from activities.databases.masking.key import MaskingKey
-from activities.databases.masking.names import FIRST_NAMES, LAST_NAMES
+from activities.databases.masking.names import FIRST_NAMES, FULL_NAMES, LAST_NAMES
 from errors import DatabaseUnreachable, StepFailed
 from tests.rigs.databases import MASKING_KEY, MASTER, Database, Mysql, Postgres
 
@@ -60,9 +60,8 @@ def test_every_rule(database: Database) -> None:
         number, email, name, first, last, phone, code, born, seen, plan, note, _, hashed = row
         assert number == n
         assert email == f"u{KEY.hash(f'user{n}@corp.test').hex()[:20]}@example.com"
-        digest = KEY.hash(f"Person {n}")
-        assert name == f"{FIRST_NAMES[digest[0] % 64]} {LAST_NAMES[digest[1] % 64]}"
-        assert (first, last) == (FIRST_NAMES[KEY.hash(f"F{n}")[0] % 64], LAST_NAMES[KEY.hash(f"L{n}")[1] % 64])
+        assert name == FULL_NAMES[KEY.hash(f"Person {n}")[0]]
+        assert (first, last) == (FIRST_NAMES[KEY.hash(f"F{n}")[0] % 64], LAST_NAMES[KEY.hash(f"L{n}")[0] % 64])
         assert phone == f"+999{int(KEY.hash(f'+49 30 {n}').hex()[:15], 16) % 10**9:09}"
         assert code == KEY.hash(f"C{n}").hex()[:20]
         assert 1 <= abs((born - date(1980, 1, 1 + n % 28)).days) <= 29

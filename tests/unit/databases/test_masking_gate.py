@@ -20,6 +20,7 @@ from activities.databases.masking.schema import Column, ForeignKey, Kind, Schema
 from activities.databases.masking.units import units
 from errors import StepFailed
 from models.masking import Masking, MaskingRules
+from tests.rigs.documents import ROOT
 
 MASKING = Masking(file="masking.toml", key_secret_id="masking")
 TEXT = Column("c", "text", Kind.TEXT)
@@ -197,6 +198,11 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, text: str, reason: str) -> N
     assert found is not None
     assert reason in found
     assert "emial" not in found
+
+
+def test_the_example_can_be_used() -> None:
+    """It has each rule, but for those that need no explanation."""
+    assert find_unusable(ROOT / "examples", MASKING) is None
 
 
 @pytest.mark.parametrize("secret", ["", "no JSON", "[]", '{"key": "short"}', '{"password": "' + "x" * 40 + '"}'])
