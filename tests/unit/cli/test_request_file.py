@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from devstack import demo_environment
-from models.request import RestoreRequest
+from models.configuration import ClusterSettings
+from models.request import Archive, RestoreRequest, Target
 from models.request_file import UnreadableRequest, read_request
 from models.waits import Waits
 
@@ -52,6 +54,16 @@ def test_the_commented_lines_of_the_production_example_are_fields() -> None:
     }
     assert names <= fields
     assert all(tomllib.loads(line) for line in commented)
+
+
+def test_the_production_example_has_every_part_of_a_request() -> None:
+    """Set, or in a comment that shows it; the settings that are carried over from the live target need none."""
+    text = (EXAMPLES / "restore-production.toml").read_text()
+    carried_over = set(ClusterSettings.model_fields)
+    parts = {*RestoreRequest.model_fields, *(set(Target.model_fields) - carried_over), *Archive.model_fields}
+    assert not [
+        name for name in sorted(parts) if not re.search(rf"^(# )?(\[*.*\b{name}\]*$|{name} = )", text, re.MULTILINE)
+    ]
 
 
 def test_the_production_example_has_the_default_waits() -> None:
