@@ -64,7 +64,7 @@ class LockedSession(Protocol):
         """Run a file unless it was run in this restored cluster; returns the digest of what was run."""
 
     def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
-        """Mask tables together unless they were masked in this restored cluster; returns the number of their rows."""
+        """Mask tables together unless they were masked in this restored cluster; returns how many rows changed."""
 
     def refresh_views(self, database: str) -> tuple[str, ...]:
         """Make the rows of materialized views anew from masked tables. Returns those that could only be emptied."""

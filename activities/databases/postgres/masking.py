@@ -42,7 +42,7 @@ _ENABLE = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
 def mask_once(connection: psycopg.Connection, cluster_resource_id: str, unit: Unit, key: MaskingKey | None) -> int:
-    """Mask the tables of the unit unless they were masked in this restored cluster; returns how many rows they have.
+    """Mask the tables of the unit unless they were masked in this restored cluster; returns how many rows were masked.
 
     The connection must hold the database's lock, and be in a transaction, which the caller commits.
     Raises `StepFailed` if a table was masked with other rules.
@@ -59,7 +59,7 @@ def mask_once(connection: psycopg.Connection, cluster_resource_id: str, unit: Un
     with _without_foreign_keys(connection, unit):
         for masked in unit.tables:
             with as_role(connection, masked.table.owner), _without_obstacles(connection, masked):
-                rows = _truncate(connection, masked) if masked.truncate else _update(connection, masked)
+                rows = _change(connection, masked)
             insert_mark(connection, cluster_resource_id, masked, rows)
             total += rows
     connection.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(KEY_TABLE)))
@@ -81,6 +81,14 @@ def _name(masked: MaskedTable) -> sql.Identifier:
 
 def _name_text(connection: psycopg.Connection, masked: MaskedTable) -> str:
     return _name(masked).as_string(connection)
+
+
+def _change(connection: psycopg.Connection, masked: MaskedTable) -> int:
+    """Mask the rows, or remove them; returns how many were masked: counting removed ones would read a table of any size."""
+    if not masked.truncate:
+        return _update(connection, masked)
+    _truncate(connection, masked)
+    return 0
 
 
 def _update(connection: psycopg.Connection, masked: MaskedTable) -> int:
@@ -126,9 +134,8 @@ def _shuffled(table: sql.Composed, columns: list[str]) -> sql.Composable:
     ).format(table=table, joins=sql.SQL("").join(joins), alias=MASKED)
 
 
-def _truncate(connection: psycopg.Connection, masked: MaskedTable) -> int:
+def _truncate(connection: psycopg.Connection, masked: MaskedTable) -> None:
     """Remove every row. Of an empty table ANALYZE keeps the old statistics, which quote values: one row makes them anew."""
-    [(rows,)] = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(_name(masked))).fetchall()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in masked.table.columns)
     for _, schema, name, _, is_partitioned in _relations(connection, masked):
         if is_partitioned:
@@ -145,7 +152,6 @@ def _truncate(connection: psycopg.Connection, masked: MaskedTable) -> int:
             connection.execute(sql.SQL(text).format(leaf=leaf, columns=columns))
     if masked.table.partitioned:
         connection.execute(sql.SQL("ANALYZE {}").format(_name(masked)))
-    return int(rows)
 
 
 def _relations(connection: psycopg.Connection, masked: MaskedTable) -> list[tuple[int, str, str, bool, bool]]:
