@@ -68,7 +68,7 @@ class MysqlConnector:
         A statement may take 90 s; without `statement_timeout`, as long as it needs. A `script` connection has no
         statement timeout, accepts several statements at once and does not commit by itself.
         Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login, because both can
-        change in the first minutes after a restore; and PyMySQL's error if the connection is lost at once.
+        change in the first minutes after a restore.
         """
         try:
             connection = pymysql.connect(
@@ -94,12 +94,13 @@ class MysqlConnector:
             raise _connection_error(error, login, self.connect_seconds) from None
         try:
             _lift_limits(connection)
-        except BaseException as error:
+        except pymysql.MySQLError as error:
             connection.close()
-            if isinstance(error, pymysql.MySQLError) and error_code(error) in LIMIT_REACHED:
+            if error_code(error) in LIMIT_REACHED:
                 login = f"a statement of user {user}, {endpoint.host}:{endpoint.port}"
                 raise _connection_error(error, login, self.connect_seconds) from None
-            raise
+            text = "The connection to MySQL was lost. Temporal retries the step."
+            raise DatabaseUnreachable("Database busy", text, code=str(error_code(error))) from None
         return connection
 
     def _tls_options(self) -> _TlsOptions:

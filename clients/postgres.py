@@ -41,7 +41,7 @@ class PostgresConnector:
 
         A statement may take 60 s; without `statement_timeout`, as long as it needs.
         Raises `DatabaseUnreachable` (transient) if the server does not answer or refuses the login, because both can
-        change in the first minutes after a restore; and psycopg's error if the connection is lost at once.
+        change in the first minutes after a restore.
         """
         try:
             connection = psycopg.connect(
@@ -63,9 +63,10 @@ class PostgresConnector:
             raise _connection_error(error, login, self.connect_seconds) from None
         try:
             connection.execute(LIFT_TIMEOUTS)
-        except BaseException:
+        except psycopg.Error as error:
             connection.close()
-            raise
+            text = "The connection to PostgreSQL was lost. Temporal retries the step."
+            raise DatabaseUnreachable("Database busy", text, code=error.sqlstate) from None
         return connection
 
 

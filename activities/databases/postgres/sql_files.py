@@ -53,7 +53,6 @@ def run_once(connection: psycopg.Connection, cluster_resource_id: str, script: S
     with join(connection, roles):
         _run(connection, script)
         # A file may end as another role.
-        connection.execute("RESET SESSION AUTHORIZATION")
         connection.execute("RESET ROLE")
         _write_marks(connection, cluster_resource_id, marks | {script.file: script.digest})
     return script.digest
