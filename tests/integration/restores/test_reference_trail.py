@@ -118,6 +118,7 @@ def request_of(day: int) -> RestoreRequest:
     )
 
 
+@pytest.mark.timeout(480)  # its timers wait in real time; alone it takes a minute and a half
 async def test_six_restores_leave_the_reference_trail(demo_with_databases: DemoEnvironment) -> None:
     """They leave the reference's forty rows: day by day the same steps, statuses, details and pattern of times."""
     demo = demo_with_databases
