@@ -63,6 +63,9 @@ class LockedSession(Protocol):
     def run_once(self, script: SqlScript) -> str:
         """Run a file unless it was run in this restored cluster; returns the digest of what was run."""
 
+    def explain_masking(self, unit: Unit, key: MaskingKey | None) -> None:
+        """Have the server parse and plan the statements that mask the tables. Raises `StepFailed` if it refuses one."""
+
     def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
         """Mask tables together unless they were masked in this restored cluster; returns how many rows changed."""
 

@@ -43,12 +43,15 @@ class DatabaseMasking:
     def mask(self, database: RestoredDatabase, session: LockedSession, progress: MaskingProgress) -> None:
         """Compare the schema with the rules, then mask every table that a rule changes.
 
-        Raises `StepFailed` if a column has no rule, or a rule does not fit: then nothing was masked.
+        Raises `StepFailed` if a column has no rule, a rule does not fit, or the server refuses a statement before any is
+        run: then nothing was masked.
         Run twice: a table that was masked in this restored cluster is not masked again.
         """
         schema = database.read_schema()
         require_rules(schema, self.rules, self.masking)
         todo = units(schema, self.rules, self.masking)
+        for unit in todo:
+            session.explain_masking(unit, self.key)
         tables, rows, left = 0, 0, sum(len(unit.tables) for unit in todo)
         progress.set_masked(tables, rows, left)
         for unit in todo:

@@ -88,12 +88,23 @@ def _change(connection: MysqlConnection, masked: MaskedTable) -> int:
     return 0
 
 
+def explain(connection: MysqlConnection, unit: Unit) -> None:
+    """Parse and plan each UPDATE of the unit."""
+    for statement in _PREPARE:
+        execute(connection, statement)
+    for masked in unit.tables:
+        if not masked.truncate:
+            execute(connection, f"EXPLAIN {_update_statement(connection, masked)}")
+
+
 def _update(connection: MysqlConnection, masked: MaskedTable) -> int:
-    statement = (
-        f"UPDATE {_name(masked)} AS {MASKED}{_shuffled(masked)} SET {', '.join(_assignments(connection, masked))}"  # noqa: S608 - quoted
-    )
     with connection.cursor() as cursor:
-        return int(cursor.execute(statement))
+        return int(cursor.execute(_update_statement(connection, masked)))
+
+
+def _update_statement(connection: MysqlConnection, masked: MaskedTable) -> str:
+    assignments = ", ".join(_assignments(connection, masked))
+    return f"UPDATE {_name(masked)} AS {MASKED}{_shuffled(masked)} SET {assignments}"  # noqa: S608 - quoted
 
 
 def _assignments(connection: MysqlConnection, masked: MaskedTable) -> Iterator[str]:

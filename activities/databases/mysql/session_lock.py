@@ -134,6 +134,11 @@ class MysqlLockedSession:
         with translate_errors(file_failed(script), script), self._locked(script.database) as connection:
             return sql_files.run_once(connection, self._cluster_resource_id, script)
 
+    def explain_masking(self, unit: Unit, key: MaskingKey | None) -> None:  # noqa: ARG002 - a variable needs no value
+        """Names and syntax; whether a constant fits its column shows when it is assigned."""
+        with translate_errors(MASKING_FAILED, MaskingSql.of_tables(unit)), self._locked(unit.database) as connection:
+            masking.explain(connection, unit)
+
     def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
         """Mask the tables and insert their marks in one transaction: exactly once, however often the activity runs."""
         with translate_errors(MASKING_FAILED, MaskingSql.of_tables(unit)), self._locked(unit.database) as connection:

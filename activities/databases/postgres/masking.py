@@ -51,10 +51,7 @@ def mask_once(connection: psycopg.Connection, cluster_resource_id: str, unit: Un
     marks = [find_mark(connection, cluster_resource_id, masked) for masked in unit.tables]
     if any(marks):
         return sum(require_same_rules(masked, mark) for masked, mark in zip(unit.tables, marks, strict=True))
-    for statement in _PREPARE:
-        connection.execute(statement)
-    if key is not None:
-        _give_key(connection, key)
+    _prepare(connection, key)
     total = 0
     with _without_foreign_keys(connection, unit):
         for masked in unit.tables:
@@ -64,6 +61,23 @@ def mask_once(connection: psycopg.Connection, cluster_resource_id: str, unit: Un
             total += rows
     connection.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(KEY_TABLE)))
     return total
+
+
+def explain(connection: psycopg.Connection, unit: Unit, key: MaskingKey | None) -> None:
+    """Parse and plan each UPDATE of the unit as the table's owner; nothing stays of it."""
+    with connection.transaction(force_rollback=True):
+        _prepare(connection, key)
+        for masked in unit.tables:
+            if not masked.truncate:
+                with as_role(connection, masked.table.owner), _without_obstacles(connection, masked):
+                    connection.execute(sql.SQL("EXPLAIN {}").format(_update_statement(masked)))
+
+
+def _prepare(connection: psycopg.Connection, key: MaskingKey | None) -> None:
+    for statement in _PREPARE:
+        connection.execute(statement)
+    if key is not None:
+        _give_key(connection, key)
 
 
 def _give_key(connection: psycopg.Connection, key: MaskingKey) -> None:
@@ -92,6 +106,12 @@ def _change(connection: psycopg.Connection, masked: MaskedTable) -> int:
 
 
 def _update(connection: psycopg.Connection, masked: MaskedTable) -> int:
+    rows = connection.execute(_update_statement(masked)).rowcount
+    connection.execute(sql.SQL("ANALYZE {}").format(_name(masked)))
+    return rows
+
+
+def _update_statement(masked: MaskedTable) -> sql.Composed:
     """Every column in one UPDATE; each expression sees the row as it was."""
     only = sql.SQL("" if masked.table.partitioned else "ONLY ")
     shuffled = [column.name for column, rule in masked.columns if rule.rule is Rule.SHUFFLE]
@@ -104,16 +124,13 @@ def _update(connection: psycopg.Connection, masked: MaskedTable) -> int:
         )
         for column, rule in masked.columns
     ]
-    statement = sql.SQL("UPDATE {only}{table} AS {alias} SET {assignments}{source}").format(
+    return sql.SQL("UPDATE {only}{table} AS {alias} SET {assignments}{source}").format(
         only=only,
         table=_name(masked),
         alias=MASKED,
         assignments=sql.SQL(", ").join(assignments),
         source=_shuffled(sql.SQL("{}{}").format(only, _name(masked)), shuffled),
     )
-    rows = connection.execute(statement).rowcount
-    connection.execute(sql.SQL("ANALYZE {}").format(_name(masked)))
-    return rows
 
 
 def _shuffled(table: sql.Composed, columns: list[str]) -> sql.Composable:

@@ -139,6 +139,12 @@ class PostgresLockedSession:
                 connection.execute("COMMIT")
             return digest
 
+    def explain_masking(self, unit: Unit, key: MaskingKey | None) -> None:
+        """In a transaction that is rolled back; a constant that does not fit its column is refused too."""
+        sql = MaskingSql.of_tables(unit)
+        with translate_errors(MASKING_FAILED, TRANSIENT_IN_SQL_FILES, sql), self._locked(unit.database) as connection:
+            masking.explain(connection, unit, key)
+
     def mask_once(self, unit: Unit, key: MaskingKey | None) -> int:
         """Mask the tables and insert their marks in one transaction: exactly once, however often the activity runs."""
         sql = MaskingSql.of_tables(unit)

@@ -91,6 +91,19 @@ def test_an_expression_of_the_operator_and_a_truncated_table(database: Database)
     assert database.orders() == []
 
 
+def test_what_the_server_refuses_is_refused_before_the_first_table_is_masked(database: Database) -> None:
+    """An unknown name in an expression of the operator; on PostgreSQL also a constant of another type."""
+    database.as_master("CREATE TABLE parties (size int)")
+    wrong = ['{ rule = "sql", expression = "no_such_column" }']
+    if isinstance(database, Postgres):
+        wrong.append('{ rule = "constant", value = "many" }')
+    for rule in wrong:
+        rules = (*lines(database, "orders", id='"keep"', customer='"null"'), *lines(database, "parties", size=rule))
+        with pytest.raises(StepFailed, match=r"Masking failed.* to the masking of (public\.)?parties"):
+            database.set_up(masking=database.masking(*rules))
+        assert database.orders() == [("Ada",)]
+
+
 def test_joins_hold_and_foreign_keys_stay(database: Database) -> None:
     """Also with ON UPDATE CASCADE, which would mask a row twice."""
     database.as_master("CREATE TABLE people (mail varchar(80) PRIMARY KEY)")
