@@ -11,7 +11,7 @@ from typing import LiteralString, NamedTuple
 import psycopg
 from psycopg import sql
 
-from activities.databases.postgres.memberships import join, joinable_owners
+from activities.databases.postgres.memberships import can_join, join, joinable_owners
 from activities.databases.sql_files import MARKER
 from errors import StepFailed
 from limits import MAX_QUOTED, join_names
@@ -75,6 +75,22 @@ def grant_access(connection: psycopg.Connection, role: str, grant: Grant) -> lis
             if grant.access is Access.READ_ONLY:
                 _revoke_global_defaults(connection, role, [connection.info.user, *owners])
     return left_out
+
+
+def let_master_user_connect(session: psycopg.Connection) -> None:
+    """Grant the master user CONNECT on every database, as the owner: it works in each of them.
+
+    Left out are databases whose owner it cannot become, such as Aurora's own, rdsadmin.
+    """
+    rows = session.execute(
+        "SELECT datname, rolname FROM pg_catalog.pg_database JOIN pg_catalog.pg_roles ON pg_roles.oid = datdba"
+        " WHERE datallowconn AND NOT datistemplate AND NOT has_database_privilege(pg_database.oid, 'CONNECT') ORDER BY 1"
+    )
+    for database, owner in rows.fetchall():
+        if can_join(session, owner):
+            with session.transaction(), join(session, [owner]):
+                grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO CURRENT_USER")
+                session.execute(grant.format(sql.Identifier(database)))
 
 
 def _grant_connect(connection: psycopg.Connection, role: str, database: str) -> None:

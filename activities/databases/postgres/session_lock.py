@@ -20,7 +20,7 @@ from activities.databases.masking.units import Unit
 from activities.databases.postgres import masking, sql_files
 from activities.databases.postgres.effective_access import describe_write_access
 from activities.databases.postgres.errors import TRANSIENT_IN_SQL_FILES, translate_errors
-from activities.databases.postgres.grants import describe_left_out, grant_access
+from activities.databases.postgres.grants import describe_left_out, grant_access, let_master_user_connect
 from activities.databases.postgres.materialized_views import refresh_views
 from activities.databases.postgres.roles import create_role, lock_roles, open_role, set_authentication
 from activities.databases.postgres.side_effects import disable_side_effects
@@ -62,6 +62,7 @@ def session_lock(
     with session:
         with translate_errors("Users not configured"):
             session_id = _take_session_lock(session)
+            let_master_user_connect(session)
             has_run_files = _has_run_files(connect, session, cluster_resource_id, scripts)
         yield PostgresLockedSession(connect, session, session_id, cluster_resource_id, has_run_files)
 

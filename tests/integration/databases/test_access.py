@@ -56,12 +56,16 @@ def test_tables_of_an_owner_that_the_master_user_cannot_become_fail_the_step(pos
 
 
 def test_connect_is_granted_as_the_owner_of_the_database(postgres: Postgres) -> None:
-    """CONNECT was revoked from PUBLIC, and the master user does not own the database; it leaves the owner again."""
+    """To the master user too, which does not own the database, when CONNECT was revoked from PUBLIC.
+
+    It leaves the owner again; and it finds what acts by itself in this database.
+    """
     revoke = "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"
     owner = make_role(postgres, "owner", "ALTER DATABASE {database} OWNER TO {role}", revoke)
-    postgres.as_rdsadmin(f"GRANT CONNECT ON DATABASE {postgres.name} TO {MASTER}")
+    calls = "BEGIN PERFORM aws_lambda.invoke('f'); END"
+    postgres.as_rdsadmin(f"CREATE FUNCTION public.notify() RETURNS void LANGUAGE plpgsql AS $${calls}$$")
     user = postgres.user(postgres.unique("app"), "p")
-    postgres.set_up(user)
+    assert "public.notify calls aws_lambda" in postgres.set_up(user).facts["found_outgoing_calls"]
     assert postgres.as_user(user.name, "p", "SELECT customer FROM orders") == [("Ada",)]
     assert postgres.as_master(f"SELECT pg_has_role('{MASTER}', '{owner}', 'USAGE')") == [(False,)]
 
