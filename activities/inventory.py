@@ -66,7 +66,7 @@ class _InventoryReader:
             self._target_resource(clusters),
             *self._instances(clusters),
         )
-        orphans = find_orphans(copies or [], self._input.archive.keep, in_use)
+        orphans = find_orphans(copies or [], self._input.archive.copies_to_keep, in_use)
         renamed_clusters = [
             _renamed_resource(self._input, self._target_cluster, cluster)
             for cluster in clusters or ()

@@ -166,7 +166,7 @@ class LeftoverActivities:
 
 
 def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:
-    return find_orphans(target.list_own_copies(), step_input.archive.keep)
+    return find_orphans(target.list_own_copies(), step_input.archive.copies_to_keep)
 
 
 def _delete_copies(identifiers: list[str], target: TargetCluster) -> None:

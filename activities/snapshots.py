@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from activities.kept_snapshots import keep_copies, keep_masked_snapshots, prune
 from activities.preflight import guards
 from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
-from activities.rds.copies import copies_that_make_room, is_own, split_by_retention
+from activities.rds.copies import copies_that_make_room, is_own
 from activities.rds.fault_table import Action
 from activities.rds.provenance import check_not_restored_since, check_provenance, is_origin_known
 from activities.rds.quarantine import NOT_LEFT, STILL_CLOSED, leave_quarantine
@@ -145,9 +146,9 @@ class SnapshotActivities:
 
     def _make_room(self, step_input: CopySnapshotInput, target: TargetCluster) -> int:
         """Prune now what archive-snapshot would prune at the end; returns how many copies that were."""
-        keep = step_input.archive.keep
+        keep = step_input.archive.copies_to_keep
         to_prune = copies_that_make_room(target.list_own_copies(), step_input.snapshot.arn, keep)
-        _prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, to_prune)
+        prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, to_prune)
         return len(to_prune)
 
     def _delete_failed(
@@ -160,7 +161,7 @@ class SnapshotActivities:
                 "Copy failed",
                 f"{arn} is failed, and this pipeline did not make it. Delete it by hand, then retry.",
             )
-        _prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, [arn])
+        prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, [arn])
         end_wait_if_final(step_input, "Copy failed", f"{arn} had failed and was deleted; a retry copies again.")
         return CopySnapshotOutcome(done=False, details="Deleted a failed copy of the same snapshot")
 
@@ -202,6 +203,8 @@ class SnapshotActivities:
     def archive_snapshot(self, step_input: ArchiveSnapshotInput) -> ArchiveSnapshotOutcome:
         """Tag this operation's copy as kept, and prune this pipeline's older copies beyond the number to keep.
 
+        If the request wants a masked archive, take a snapshot of the masked target instead, share it with the accounts of
+        the request, and only then prune the older masked snapshots and every copy; see `keep_masked_snapshots`.
         Last, give the restored cluster its own security groups if it is in quarantine, and stop it if the request asks for
         that: the notification is sent after the last change. Not done until the groups are active.
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives; no
@@ -211,34 +214,24 @@ class SnapshotActivities:
         Run twice: the same copies are kept, a copy that is gone is no error, and the outcome also names what an earlier
         attempt pruned, because the trail holds what was declared; a cluster that is stopping or stopped stays so.
         """
-        target_request, snapshot_copy = step_input.target, step_input.snapshot_copy
-        target = TargetCluster(self._aws, target_request, step_input.operation_id)
-        kept: list[str] = []
-        pruned: tuple[str, ...] = ()
-        if snapshot_copy.copied:
-            target.check_account()
-            if copy := target.find_snapshot(snapshot_copy.identifier):
-                check_provenance(copy, step_input.snapshot)
-            if step_input.archive.keep:
-                target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: target.operation_tag})
-            # The last read before the pruning: the read guard measures its age, so no read of another copy may follow.
-            copies = target.list_own_copies()
-            kept, to_prune = split_by_retention(copies, snapshot_copy.arn, step_input.archive.keep)
-            _prune(self._intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)
-            pruned = _list_pruned(self._intents, step_input, target, to_prune)
-        details = ["Snapshot archived"]
+        target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        keep_snapshots = keep_masked_snapshots if step_input.masked_cluster_resource_id else keep_copies
+        kept = keep_snapshots(self._intents, step_input, target)
+        if kept.waiting_for:
+            return ArchiveSnapshotOutcome(done=False, details=kept.waiting_for, resource_arns=kept.arns)
+        details = ["Snapshot archived", *kept.details]
         if own_network := step_input.own_network:
             if waiting_for := leave_quarantine(target, own_network):
                 end_wait_if_final(step_input, NOT_LEFT, f"Waiting for: {waiting_for}. {STILL_CLOSED}")
-                return ArchiveSnapshotOutcome(done=False, details=waiting_for, resource_arns=pruned)
+                return ArchiveSnapshotOutcome(done=False, details=waiting_for, resource_arns=kept.pruned)
             details.append("quarantine left")
-        if target_request.after is AfterRestore.STOP:
-            details.append(stop_restored(target, target_request.cluster))
+        if step_input.target.after is AfterRestore.STOP:
+            details.append(stop_restored(target, step_input.target.cluster))
         return ArchiveSnapshotOutcome(
             details=", ".join(details),
-            resource_arns=(snapshot_copy.arn, *pruned),
-            kept=tuple(kept),
-            pruned=pruned,
+            resource_arns=(*kept.arns, *kept.pruned),
+            kept=kept.kept,
+            pruned=kept.pruned,
         )
 
 
@@ -265,31 +258,3 @@ def _wait_until_visible(step_input: CheckCopyInput) -> StepOutcome:
         )
     end_wait_if_final(step_input, "Copy not visible yet", "Check in RDS whether it exists, then retry.")
     return StepOutcome(done=False, details="not visible yet")
-
-
-def _prune(
-    intents: Intents,
-    step: Step,
-    step_input: CopySnapshotInput | ArchiveSnapshotInput,
-    target: TargetCluster,
-    arns: list[str],
-) -> None:
-    """Delete copies. Account check and intent come before the first deletion: no row, no call."""
-    if not arns:
-        return
-    target.check_account()
-    names = [arn.rpartition(":")[2] for arn in arns]
-    intents.declare(step, step_input, f"Pruning {', '.join(names)}", tuple(arns))
-    for name in names:
-        target.delete_copy(name)
-
-
-def _list_pruned(
-    intents: Intents, step_input: ArchiveSnapshotInput, target: TargetCluster, just_pruned: list[str]
-) -> tuple[str, ...]:
-    """The ARNs that this run of the step pruned, in any attempt, without those that were kept after all."""
-    declared = intents.list_declared_arns(Step.ARCHIVE_SNAPSHOT, step_input)
-    if set(declared) <= set(just_pruned):
-        return tuple(just_pruned)
-    existing = target.list_existing_snapshot_arns() - set(just_pruned)
-    return tuple(arn for arn in declared if arn not in existing)

@@ -14,7 +14,7 @@ from rich.text import Text
 from activities.preflight.carry_over import CarryOver
 from activities.preflight.plan import CheckResult, CheckStatus, Plan
 from models.configuration import AssociatedRole, CustomEndpoint, Instance, ServerlessV2Scaling
-from models.request import Target
+from models.request import Archive, Target
 from models.users import OtherLogins
 
 if TYPE_CHECKING:
@@ -177,13 +177,18 @@ def _quarantine(target: Target) -> str:
     return "none: production's logins work from the moment at which the writer is up until they are locked, about two minutes"
 
 
+def _copies_to_keep(archive: Archive) -> str:
+    if archive.masked:
+        shared = f", shared with {', '.join(archive.share_with)}" if archive.share_with else ""
+        return f"none; {archive.keep} snapshots of the masked target instead{shared}"
+    return (
+        f"{archive.keep}, with production's data unmasked" if archive.keep else "none; only the source has the snapshot"
+    )
+
+
 def _afterwards(plan: Plan) -> Iterator[tuple[str, str]]:
     notification = plan.request.notification
-    keep = plan.request.archive.keep
-    yield (
-        "copies to keep",
-        f"{keep}, with production's data unmasked" if keep else "none; only the source has the snapshot",
-    )
+    yield "copies to keep", _copies_to_keep(plan.request.archive)
     pruned = ", ".join(UNKNOWN) if plan.pruned is None else _joined(arn.rpartition(":")[2] for arn in plan.pruned)
     yield "copies to delete", pruned
     yield "notified of success", notification.success_topic_arn or notification.topic_arn

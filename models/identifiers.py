@@ -171,6 +171,31 @@ def is_copy_name_for(environment: str, target_arn: str, name: str) -> bool:
     return form is not None and form["beginning"] == copy_name_prefix(environment, target_arn)
 
 
+_MASKED_NAME = re.compile(r"(?P<beginning>.+)-[0-9]{8}-[0-9a-f]{10}-masked")
+_MAX_MASKED_BEGINNING = 36
+
+
+def masked_identifier(
+    environment: str, target_arn: str, cluster_resource_id: str, snapshot_created_at: datetime
+) -> str:
+    """The name of the snapshot of one restored and masked cluster, at most 63 characters; no copy has such a name.
+
+    The same cluster always gives the same name. The date is that of the data: of the snapshot that was restored.
+    """
+    digest = hashlib.sha256(f"{target_arn}|{cluster_resource_id}".encode()).hexdigest()[:10]
+    return f"{_masked_name_prefix(environment, target_arn)}-{snapshot_created_at:%Y%m%d}-{digest}-masked"
+
+
+def is_masked_name_for(environment: str, target_arn: str, name: str) -> bool:
+    """Whether `masked_identifier` gives such a name to this environment's snapshots of the target."""
+    form = _MASKED_NAME.fullmatch(name)
+    return form is not None and form["beginning"] == _masked_name_prefix(environment, target_arn)
+
+
+def _masked_name_prefix(environment: str, target_arn: str) -> str:
+    return copy_name_prefix(environment, target_arn)[:_MAX_MASKED_BEGINNING].rstrip("-")
+
+
 def instance_identifier(cluster: str, number: int) -> str:
     """The name of a cluster's instance; number 1 is the writer."""
     suffix = f"-{number}"

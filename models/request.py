@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from models.configuration import SERVERLESS, AfterRestore, ClusterSettings, Instance, OnDifference, WhenStopped
 from models.identifiers import (
+    AccountId,
     ClusterIdentifier,
     EngineVersion,
     InstanceClass,
@@ -140,7 +141,7 @@ class Target(Location, ClusterSettings):
 
 
 class Archive(Model):
-    """How many copies are kept."""
+    """What is kept of a restore, and how often."""
 
     keep: int = Field(
         default=2,
@@ -149,6 +150,29 @@ class Archive(Model):
         description="How many of the pipeline's copies stay in the target region, including this operation's. They are "
         "production's data, unmasked; with 0 none stays, and only the source has the snapshot.",
     )
+    masked: bool = Field(
+        default=False,
+        description="Keep snapshots of the masked target instead, `keep` of them, and no copy of production's data. "
+        "Needs masking or sql_files.",
+    )
+    share_with: tuple[AccountId, ...] = Field(
+        default=(),
+        max_length=20,
+        description="With masked: the accounts that may restore the masked snapshots; at most 20, as RDS allows.",
+    )
+
+    @model_validator(mode="after")
+    def _masked_ones_are_kept_and_shared(self) -> Self:
+        if self.masked and self.keep == 0:
+            raise ValueError("masked needs keep to be at least 1: this restore's masked snapshot is one of those kept")
+        if self.share_with and not self.masked:
+            raise ValueError("share_with needs masked: copies of production's data are shared with nobody")
+        return self
+
+    @property
+    def copies_to_keep(self) -> int:
+        """How many copies of production's data stay."""
+        return 0 if self.masked else self.keep
 
 
 class Notification(Model):
@@ -223,6 +247,16 @@ class RestoreRequest(Model):
                 "source.snapshot: only a manual snapshot can be shared with another account; "
                 "select one by identifier or prefix"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _masked_archive_is_masked(self) -> Self:
+        if self.archive.masked and not (self.masking or self.sql_files):
+            raise ValueError(
+                "archive.masked needs masking or sql_files: without them the snapshot would have production's data"
+            )
+        if self.target.account_id in self.archive.share_with:
+            raise ValueError(f"archive.share_with: {self.target.account_id} is the target's own account")
         return self
 
     @model_validator(mode="after")

@@ -113,12 +113,16 @@ class ArchiveSnapshotInput(StepInput):
     own_network: OwnNetwork | None = Field(
         default=None, description="What the target gets when it leaves its quarantine; None: it was in none."
     )
+    masked_cluster_resource_id: str | None = Field(
+        default=None,
+        description="The restored and masked cluster of which a snapshot is kept; None: copies are kept.",
+    )
 
 
 class ArchiveSnapshotOutcome(StepOutcome):
-    """The outcome of archive-snapshot: the identifiers of the copies that stay and of those that it removed.
+    """The outcome of archive-snapshot: the ARNs of the snapshots that stay and of those that it removed.
 
-    Not done while the target leaves its quarantine.
+    Not done while the masked snapshot is taken, nor while the target leaves its quarantine.
     """
 
     kept: tuple[str, ...] = ()

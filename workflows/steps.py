@@ -167,6 +167,7 @@ def archive_snapshot_input(
         target=request.target,
         archive=request.archive,
         own_network=own_network if request.target.quarantine else None,
+        masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
     )
 
 

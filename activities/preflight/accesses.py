@@ -17,7 +17,7 @@ from activities.rds.restore_parameters import instance_parameters, restore_param
 from activities.rds.statuses import NOT_RUNNING
 from models.clusters import CheckRestoreInput, RestoreClusterInput
 from models.configuration import AfterRestore, ClusterConfiguration
-from models.identifiers import copy_identifier, partition
+from models.identifiers import copy_identifier, masked_identifier, partition
 from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
 from models.users import secret_ids
 
@@ -208,12 +208,28 @@ class RestoreAccesses:
         if self.step_input.target.after is AfterRestore.STOP:
             restored = _resource_tags({tags.REPLACED_BY: self.step_input.source.arn})
             yield Access("rds:StopDBCluster", self.step_input.target.arn, "ReplaceWhatOptedIn", restored)
+        if self.step_input.archive.masked:
+            yield from self._keep_masked_snapshots()
         if not self._copy.copied:
             return
         copied = _resource_tags(self._copy_tags)
-        added = _request_tags({tags.ARCHIVED_BY: self.operation})
-        yield Access("rds:AddTagsToResource", self._copy.arn, "TagTheArchivedCopy", copied | added)
+        if self.step_input.archive.copies_to_keep:
+            added = _request_tags({tags.ARCHIVED_BY: self.operation})
+            yield Access("rds:AddTagsToResource", self._copy.arn, "TagTheArchivedCopy", copied | added)
         yield Access("rds:DeleteDBClusterSnapshot", self._copy.arn, "RestoreFromAndPruneCopies", copied)
+
+    def _keep_masked_snapshots(self) -> Iterator[Access]:
+        """Of a name with the resource id of a cluster that does not exist yet: IAM sees the beginning only."""
+        target, action = self.step_input.target, "rds:CreateDBClusterSnapshot"
+        environment = tags.environment_of(self.operation)
+        name = masked_identifier(environment, target.arn, "not restored yet", self.snapshot.created_at)
+        arn, made_with = self._rds("cluster-snapshot", name), tags.masked_tags(target.arn, self.operation)
+        yield Access(action, target.arn, "SnapshotTheMaskedTarget", _resource_tags(self._restored_tags))
+        yield from _create(action, arn, "CreateTheMaskedSnapshot", made_with)
+        own = _resource_tags(made_with)
+        yield Access("rds:DeleteDBClusterSnapshot", arn, "ShareAndPruneMaskedSnapshots", own)
+        if self.step_input.archive.share_with:
+            yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, "ShareAndPruneMaskedSnapshots", own)
 
 
 def _create(

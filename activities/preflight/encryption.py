@@ -28,7 +28,28 @@ class EncryptionChecks:
         return [
             PreflightCheck(("kms-key",), self._check_target_key),
             PreflightCheck(("snapshot-key-state",), self._check_snapshot_key),
+            PreflightCheck(("archive-key",), self._check_shared_key),
         ]
+
+    def _check_shared_key(self) -> Iterator[Violation]:
+        """A snapshot is encrypted as its cluster, whose key is the request's, else the restored snapshot's.
+
+        Source: Aurora User Guide, "Sharing encrypted snapshots": none that is encrypted with the account's default key.
+        """
+        accounts = self._context.step_input.archive.share_with
+        if not accounts:
+            return
+        key = self._settings.kms_key_id or (self._snapshot.kms_key_id if self._snapshot.encrypted else None)
+        metadata = known(partial(self._context.find_key, key)) if key else None
+        if metadata is None or metadata.get("KeyManager") != "AWS":
+            return
+        yield Violation(
+            "archive-key",
+            "Masked snapshot cannot be shared",
+            f"the restored target is encrypted with {key}, a key that AWS manages and no other account can use, but "
+            f"archive.share_with names {', '.join(accounts)}. Name a customer-managed key in target.kms_key_id, and let "
+            "these accounts use it.",
+        )
 
     def _check_target_key(self) -> Iterator[Violation]:
         key = self._settings.kms_key_id

@@ -24,6 +24,7 @@ from activities.preflight.preflight import ExistingTarget, Preflight
 from activities.preflight.selection import snapshot_of_now
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import split_by_retention
+from activities.rds.masked_snapshots import own_masked_snapshots
 from activities.rds.provenance import provenance_mismatch
 from activities.step import Intents
 from clients.aws import AwsClients
@@ -50,6 +51,7 @@ NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "serverless-scaling",
     "kms-key",
     "snapshot-key-state",
+    "archive-key",
     "engine-version",
     "log-types",
     "version-settings",
@@ -102,7 +104,7 @@ class Plan:
     masking: tuple[tuple[str, str], ...] = ()
     """What becomes of the tables, by database; empty if nothing is masked or the file cannot be read here."""
     pruned: list[str] | None = None
-    """The ARNs of the copies that archive-snapshot would delete."""
+    """The ARNs of the snapshots that archive-snapshot would delete."""
     results: list[CheckResult] = field(default_factory=list)
 
     @property
@@ -180,7 +182,7 @@ class _Planner:
         else:
             self._run_checks([PreflightCheck(("copy-source",), partial(self._check_copy, plan.snapshot))])
         self._run_checks([PreflightCheck(("trail",), self._check_trail)])
-        plan.pruned = self._attempt("archive", self._copies_to_prune)
+        plan.pruned = self._attempt("archive", self._snapshots_to_prune)
         return plan
 
     def _describe_target(self, source_ids: frozenset[str]) -> ExistingTarget:
@@ -272,13 +274,17 @@ class _Planner:
         self._intents.has_intent(Step.DELETE_RDS, PLAN)
         yield from ()
 
-    def _copies_to_prune(self) -> list[str] | None:
-        copy, archive = self._plan.copy, self._plan.request.archive
+    def _snapshots_to_prune(self) -> list[str] | None:
+        copy, archive, target = self._plan.copy, self._plan.request.archive, self._preflight.target
         if copy is None:
             return None
-        if not copy.copied:
+        masked: list[str] = []
+        if archive.masked:
+            existing = own_masked_snapshots(target.reader, self._plan.request.target, target.environment)
+            masked = split_by_retention(existing, "", archive.keep)[1]
+        elif not copy.copied:
             return []
-        return split_by_retention(self._preflight.target.list_own_copies(), copy.arn, archive.keep)[1]
+        return [*split_by_retention(target.list_own_copies(), copy.arn, archive.copies_to_keep)[1], *masked]
 
 
 def _violations(check: PreflightCheck) -> list[Violation]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from activities.preflight.context import RestoreContext
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.copies import copies_that_make_room
+from activities.rds.masked_snapshots import masked_ones_that_make_room, own_masked_snapshots
 from models.identifiers import copy_identifier
 
 
@@ -69,9 +70,20 @@ class QuotaChecks:
             ),
             "AllocatedStorage": _Need("GiB of allocated storage", 1, lambda: self._freed.clusters),
         }
-        if self._context.step_input.copy_needed:
-            needs["ManualClusterSnapshots"] = _Need("manual cluster snapshots", 1, self._count_room_for_copy)
+        step_input = self._context.step_input
+        # The masked snapshot is taken while the copy exists: both count at the same time.
+        if snapshots := int(step_input.copy_needed) + int(step_input.archive.masked):
+            needs["ManualClusterSnapshots"] = _Need("manual cluster snapshots", snapshots, self._count_snapshot_room)
         return needs
+
+    def _count_snapshot_room(self) -> int:
+        """How many own snapshots copy-snapshot and archive-snapshot remove if the quota is used up."""
+        step_input, target = self._context.step_input, self._context.target
+        room = self._count_room_for_copy() if step_input.copy_needed else 0
+        if not step_input.archive.masked:
+            return room
+        masked = own_masked_snapshots(target.reader, step_input.target, target.environment)
+        return room + len(masked_ones_that_make_room(masked, step_input.archive))
 
     def _count_room_for_copy(self) -> int:
         """How many own copies copy-snapshot removes if the quota is used up; one at least if the copy exists already."""
@@ -79,4 +91,4 @@ class QuotaChecks:
         arn = step_input.target.arn
         if target.find_snapshot(copy_identifier(target.environment, arn, snapshot.arn, snapshot.created_at)):
             return 1
-        return len(copies_that_make_room(target.list_own_copies(), snapshot.arn, step_input.archive.keep))
+        return len(copies_that_make_room(target.list_own_copies(), snapshot.arn, step_input.archive.copies_to_keep))

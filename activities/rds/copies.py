@@ -40,13 +40,17 @@ def operation_of(copy: DBClusterSnapshotTypeDef) -> str | None:
 
 def is_own(copy: DBClusterSnapshotTypeDef, target: Target, environment: str) -> bool:
     """Whether this environment made the copy for the target: its account, region, name and tags must all say so."""
-    location = copy["DBClusterSnapshotArn"].split(":")[:ARN_LOCATION_PARTS]
-    same_location = location == target.arn.split(":")[:ARN_LOCATION_PARTS]
     # The name too: a user who copies one of our copies with CopyTags, to keep it, has our tags on theirs.
     own_name = is_copy_name_for(environment, target.arn, copy["DBClusterSnapshotIdentifier"])
-    made_here = tags.environment_of(operation_of(copy) or "") == environment
     tagged = tags.tags_of(copy.get("TagList", []))
-    return same_location and own_name and made_here and tagged.get(tags.COPY_FOR) == target.arn
+    return own_name and is_made_here(copy, target, environment) and tagged.get(tags.COPY_FOR) == target.arn
+
+
+def is_made_here(snapshot: DBClusterSnapshotTypeDef, target: Target, environment: str) -> bool:
+    """Whether the snapshot is in the target's account and region, with the tag of one of this environment's operations."""
+    location = snapshot["DBClusterSnapshotArn"].split(":")[:ARN_LOCATION_PARTS]
+    same_location = location == target.arn.split(":")[:ARN_LOCATION_PARTS]
+    return same_location and tags.environment_of(operation_of(snapshot) or "") == environment
 
 
 def split_by_retention(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.clusters import Endpoint
+from models.configuration import CustomEndpoint
 from models.request import Target
 
 if TYPE_CHECKING:
@@ -25,3 +26,10 @@ def find_endpoint(target: Target, cluster: DBClusterTypeDef, engine: str) -> End
         master_user_secret_id=secret_id,
         database_name=cluster.get("DatabaseName"),
     )
+
+
+def endpoint_members(endpoint: CustomEndpoint) -> dict[str, list[str]]:
+    """The instances of a custom endpoint as RDS takes them: static or excluded ones, not both."""
+    if endpoint.static_members:
+        return {"StaticMembers": list(endpoint.static_members)}
+    return {"ExcludedMembers": list(endpoint.excluded_members)}

@@ -32,7 +32,7 @@ def list_orphans(
     copies, operation = target.list_own_copies(), tags.operation_tag(aws.environment, operation_id or "")
     arns = {copy["DBClusterSnapshotArn"] for copy in copies if operation_id and operation_of(copy) == operation}
     in_use = frozenset(arns | {snapshot_copy} if snapshot_copy else arns)
-    return find_orphans(copies, request.archive.keep, in_use)
+    return find_orphans(copies, request.archive.copies_to_keep, in_use)
 
 
 def find_orphans(

@@ -37,6 +37,7 @@ REASONS: Mapping[str, str] = {
     "backups": "the tags of the automated backups, which follow the cluster's",
     "name": "the pipeline renames nothing here",
     "never": "the pipeline never asks for this",
+    "revoke": "the snapshot is new, so that nobody is to be removed",
     "signed": "botocore signs the request itself",
     "tags": "the tags of the copy are the pipeline's own, so that nobody else's are taken for them",
     "final": "the copy of the source is what is kept; no final snapshot of the old target is taken",
@@ -97,6 +98,10 @@ CALLS: Mapping[str, Parameters] = {
         "KmsKeyId SourceDBClusterSnapshotIdentifier SourceRegion Tags TargetDBClusterSnapshotIdentifier",
         signed="PreSignedUrl",
         tags="CopyTags",
+    ),
+    "CreateDBClusterSnapshot": _parameters("DBClusterIdentifier DBClusterSnapshotIdentifier Tags"),
+    "ModifyDBClusterSnapshotAttribute": _parameters(
+        "AttributeName DBClusterSnapshotIdentifier ValuesToAdd", revoke="ValuesToRemove"
     ),
     "DeleteDBCluster": _parameters(
         "DBClusterIdentifier SkipFinalSnapshot", final="FinalDBSnapshotIdentifier", default="DeleteAutomatedBackups"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 REPLACED_BY = "aurora-restore:replaced-by"
 """On a target: the ARN of the one source cluster that may replace it. Set by its owner; this is the opt-in."""
 OPERATION = "aurora-restore:operation"
-"""On a copy, a restored cluster and its instances: the environment and the operation that made it; see `operation_tag`."""
+"""On all that an operation made, copies, masked snapshots, clusters, instances: environment and operation; see `operation_tag`."""
 COPY_FOR = "aurora-restore:copy-for"
 """On a copy: the ARN of the target that it was made for."""
 SOURCE_SNAPSHOT = "aurora-restore:source-snapshot"
@@ -22,6 +22,8 @@ MASTER_PASSWORD_SET_BY = "aurora-restore:master-password-set-by"  # noqa: S105 -
 """On a restored cluster: the operation that replaced the master password that came with the snapshot."""
 QUARANTINE = "aurora-restore:quarantine"
 """On a cluster that was restored into quarantine: the security groups that are not its own, separated by spaces."""
+MASKED_OF = "aurora-restore:masked-of"
+"""On a snapshot of a masked target: the ARN of the target."""
 ARCHIVED_BY = "aurora-restore:archived-by"
 """On a copy: the operation that archived it."""
 
@@ -55,6 +57,11 @@ def describe_operation(operation: str, own_environment: str) -> str:
 def copy_tags(target_arn: str, operation: str, snapshot_arn: str) -> dict[str, str]:
     """The tags of a copy."""
     return {COPY_FOR: target_arn, OPERATION: operation, SOURCE_SNAPSHOT: snapshot_arn}
+
+
+def masked_tags(target_arn: str, operation: str) -> dict[str, str]:
+    """The tags of a snapshot of a masked target."""
+    return {MASKED_OF: target_arn, OPERATION: operation}
 
 
 def tag_list(tags: Mapping[str, str]) -> Any:

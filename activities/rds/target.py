@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from activities.rds import copies, deletion, settings, tags
+from activities.rds.endpoints import endpoint_members
 from activities.rds.surroundings import proxies, scaling
 from clients import rds as reads
 from clients.aws import AwsClients
@@ -149,11 +150,20 @@ class TargetCluster:
         """CopyDBClusterSnapshot into the target's region."""
         return self._checked().copy_db_cluster_snapshot(**parameters)["DBClusterSnapshot"]
 
+    def take_snapshot(self, **parameters: Any) -> None:
+        """CreateDBClusterSnapshot of the target."""
+        self._checked().create_db_cluster_snapshot(DBClusterIdentifier=self._target.cluster, **parameters)
+
+    def share_snapshot(self, identifier: str, accounts: tuple[str, ...]) -> None:
+        """ModifyDBClusterSnapshotAttribute: these accounts may restore the snapshot."""
+        self._checked().modify_db_cluster_snapshot_attribute(
+            DBClusterSnapshotIdentifier=identifier, AttributeName="restore", ValuesToAdd=list(accounts)
+        )
+
     def restore(self, **parameters: Any) -> DBClusterTypeDef:
         """RestoreDBClusterFromSnapshot under the target's name."""
-        return self._checked().restore_db_cluster_from_snapshot(DBClusterIdentifier=self._target.cluster, **parameters)[
-            "DBCluster"
-        ]
+        answer = self._checked().restore_db_cluster_from_snapshot(DBClusterIdentifier=self.name, **parameters)
+        return answer["DBCluster"]
 
     def create_instance(self, **parameters: Any) -> None:
         """CreateDBInstance in the target cluster."""
@@ -167,9 +177,7 @@ class TargetCluster:
         """AddRoleToDBCluster."""
         feature = {"FeatureName": role.feature_name} if role.feature_name else {}
         self._checked().add_role_to_db_cluster(
-            DBClusterIdentifier=self._target.cluster,
-            RoleArn=role.role_arn,
-            **feature,
+            DBClusterIdentifier=self._target.cluster, RoleArn=role.role_arn, **feature
         )
 
     def enable_http_endpoint(self, arn: str) -> None:
@@ -177,18 +185,13 @@ class TargetCluster:
         self._checked().enable_http_endpoint(ResourceArn=arn)
 
     def create_custom_endpoint(self, endpoint: CustomEndpoint, own_tags: Mapping[str, str]) -> None:
-        """CreateDBClusterEndpoint of the target. RDS takes static or excluded members, not both."""
-        members = (
-            {"StaticMembers": list(endpoint.static_members)}
-            if endpoint.static_members
-            else {"ExcludedMembers": list(endpoint.excluded_members)}
-        )
+        """CreateDBClusterEndpoint of the target."""
         self._checked().create_db_cluster_endpoint(
             DBClusterIdentifier=self._target.cluster,
             DBClusterEndpointIdentifier=endpoint.identifier,
             EndpointType=endpoint.endpoint_type,
             Tags=tags.tag_list(own_tags),
-            **members,
+            **endpoint_members(endpoint),
         )
 
     def start(self) -> None:
@@ -204,10 +207,9 @@ class TargetCluster:
         rds = self._checked()
         if proxies.is_registered(rds, proxy, self._target.cluster):
             return None
+        cluster, group = self._target.cluster, proxy.target_group_name
         rds.register_db_proxy_targets(
-            DBProxyName=proxy.proxy_name,
-            TargetGroupName=proxy.target_group_name,
-            DBClusterIdentifiers=[self._target.cluster],
+            DBProxyName=proxy.proxy_name, TargetGroupName=group, DBClusterIdentifiers=[cluster]
         )
         return f"registering with the proxy {proxy.proxy_name}"
 

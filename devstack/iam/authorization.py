@@ -102,6 +102,11 @@ def _copy_snapshot(call: Call) -> Iterator[AccessRequest]:
         yield call.request("*", "rds:CrossRegionCommunication")
 
 
+def _create_snapshot(call: Call) -> Iterator[AccessRequest]:
+    yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+    yield from _create_with_tags(call, call.rds_arn("cluster-snapshot", call.parameters["DBClusterSnapshotIdentifier"]))
+
+
 def _restore_cluster(call: Call) -> Iterator[AccessRequest]:
     yield from _create_with_tags(call, call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     yield call.request(call.rds_arn("cluster-snapshot", call.parameters["SnapshotIdentifier"]))
@@ -270,6 +275,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:AddTagsToResource": _rds_resource("", "ResourceName"),
     "rds:CopyDBClusterSnapshot": _copy_snapshot,
     "rds:CreateDBClusterEndpoint": _create_endpoint,
+    "rds:CreateDBClusterSnapshot": _create_snapshot,
     "rds:CreateDBInstance": _create_instance,
     "rds:DeleteDBCluster": _delete_cluster,
     "rds:DeleteDBClusterSnapshot": _rds_resource("cluster-snapshot", "DBClusterSnapshotIdentifier"),
@@ -277,6 +283,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:EnableHttpEndpoint": _rds_resource("cluster", "ResourceArn"),
     "rds:ListTagsForResource": _rds_resource("", "ResourceName"),
     "rds:ModifyDBCluster": _modify_cluster,
+    "rds:ModifyDBClusterSnapshotAttribute": _rds_resource("cluster-snapshot", "DBClusterSnapshotIdentifier"),
     "rds:RegisterDBProxyTargets": _register_with_proxy,
     "rds:RemoveTagsFromResource": _rds_resource("", "ResourceName"),
     "rds:RestoreDBClusterFromSnapshot": _restore_cluster,

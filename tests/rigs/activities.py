@@ -14,6 +14,7 @@ from activities.leftovers import LeftoverActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
 from audit.intents import TrailIntents
+from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.configuration import merge_configuration
@@ -27,6 +28,7 @@ from models.snapshots import (
     SnapshotCopy,
     SourceSnapshot,
 )
+from models.steps import Status, Step
 from tests.rigs.activity_resources import ENGINE, TARGET_REGION, TRAIL, RestoreResources
 
 Outcome = TypeVar("Outcome")
@@ -108,6 +110,22 @@ class ActivityRig(RestoreResources):
         self.advance_clock()
         assert outcome.snapshot_copy is not None
         return outcome.snapshot_copy
+
+    def record_users_set(self, at: datetime) -> None:
+        """Write the row of a successful setup-db-users that began at this time."""
+        self.shared.table.put(
+            AuditRow(
+                operation_id=self.operation_id,
+                step=Step.SETUP_DB_USERS,
+                phase=Phase.OUTCOME,
+                status=Status.SUCCESS,
+                details="Users configured",
+                step_started_at=at,
+                timestamp=at,
+                workflow_id="aurora-restore:test",
+                run_id="run-0",
+            )
+        )
 
     # The inputs of the steps
 

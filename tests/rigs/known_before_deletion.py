@@ -7,7 +7,7 @@ from typing import Any
 
 from models.configuration import Instance
 from models.quarantine import Quarantine
-from models.request import MissingTarget, RequestedInstance
+from models.request import Archive, MissingTarget, RequestedInstance
 from models.users import DatabaseUser
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, SOURCE_REGION, SUBNET_GROUP, UNUSABLE_SECRETS
@@ -207,6 +207,13 @@ def without_room_for_the_copy(rig: ActivityRig) -> dict[str, Any]:
     return {}
 
 
+def without_room_for_the_masked_snapshot(rig: ActivityRig) -> dict[str, Any]:
+    """Room for the copy alone."""
+    make_all(rig)
+    rig.control("rds/quotas", manual_snapshots=len(rig.rds().describe_db_cluster_snapshots()["DBClusterSnapshots"]) + 1)
+    return {"archive": Archive(masked=True)}
+
+
 ROWS: dict[str, tuple[Arrange, str, str]] = {
     **{f"secret {value}": (with_user(value), "secret-value", UNUSABLE) for value in UNUSABLE_SECRETS},
     "master secret": (with_master("no JSON"), "secret-value", UNUSABLE),
@@ -288,6 +295,11 @@ ROWS: dict[str, tuple[Arrange, str, str]] = {
     "cluster quota": (without_target(clusters=1), "account-quota", "has 1 clusters in eu-central-1, of at most 1"),
     "storage quota": (without_target(storage_gib=1), "account-quota", "GiB of allocated storage"),
     "instance quota": (with_more_instances, "account-quota", "frees 2 before it needs 3"),
+    "snapshot quota with a masked one": (
+        without_room_for_the_masked_snapshot,
+        "account-quota",
+        "the restore frees 0 before it needs 2",
+    ),
     "snapshot quota": (without_room_for_the_copy, "account-quota", "manual cluster snapshots"),
 }
 """By what is wrong: how to make it, the one rule of the refusal, and a part of its text."""

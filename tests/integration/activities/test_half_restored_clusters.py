@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from activities.leftovers import LeftoverActivities
-from audit.rows import AuditRow, Phase
 from errors import DeadlinePassed, Refused, StaleRead, TrailUnavailable
 from models.leftovers import RemoveLeftoversInput
 from models.operation import FinalPoll
-from models.steps import Status, Step
 from tests.rigs.activities import ActingTrail, ActivityRig
 
 
@@ -131,33 +129,16 @@ def test_a_guard_refuses_the_removal(rig: ActivityRig, restored: str, guard: str
 
 def test_a_cluster_whose_users_were_set_is_kept(rig: ActivityRig, restored: str) -> None:
     """Also after a retry from an earlier step: the trail says that they were set."""
-    record_users_set(rig, rig.now)
+    rig.record_users_set(rig.now)
     assert_nothing_removed(rig, rig.leftovers_input(cluster_resource_id=restored))
 
 
 def test_users_set_on_an_earlier_cluster_do_not_count(rig: ActivityRig) -> None:
     """A retry restored another cluster, whose users are not set."""
-    record_users_set(rig, rig.now)
+    rig.record_users_set(rig.now)
     rig.advance_clock()
     step_input = rig.leftovers_input(cluster_resource_id=restore_half(rig))
     assert remove_until_done(rig, step_input).resource_arns == (rig.target.arn,)
-
-
-def record_users_set(rig: ActivityRig, at: Any) -> None:
-    """Write the row of a successful setup-db-users."""
-    rig.shared.table.put(
-        AuditRow(
-            operation_id=rig.operation_id,
-            step=Step.SETUP_DB_USERS,
-            phase=Phase.OUTCOME,
-            status=Status.SUCCESS,
-            details="Users configured",
-            step_started_at=at,
-            timestamp=at,
-            workflow_id="aurora-restore:test",
-            run_id="run-0",
-        )
-    )
 
 
 def test_a_cluster_restored_by_a_retry_has_an_intent_of_its_own(rig: ActivityRig, restored: str) -> None:

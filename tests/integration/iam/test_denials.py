@@ -22,6 +22,9 @@ DENIED: Mapping[str, Mapping[str, AccessRequest]] = {
         "NeverTheSource": AccessRequest("rds:StopDBCluster", _SOURCE),
         "OnlyWhatOptedIn": AccessRequest("rds:DeleteDBCluster", f"{_RDS}:cluster:staging-1"),
         "OnlyOwnCopies": AccessRequest("rds:DeleteDBClusterSnapshot", f"{_RDS}:cluster-snapshot:aurora-restore-1"),
+        "OnlyMaskedIsShared": AccessRequest(
+            "rds:ModifyDBClusterSnapshotAttribute", f"{_RDS}:cluster-snapshot:aurora-restore-1"
+        ),
         "NobodyElseOptsIn": AccessRequest(
             "rds:AddTagsToResource",
             f"{_RDS}:cluster:analytics",

@@ -11,7 +11,7 @@ import yaml
 DEPLOY = Path(__file__).parents[3] / "deploy"
 TEMPLATE = DEPLOY / "template.yaml"
 ROLES = ("worker", "operator", "source", "target")
-MANAGED = ("denials", "surroundings")
+MANAGED = ("denials", "masked", "surroundings")
 """The managed policies that a role may have beside its inline policy, which has a limit of its own."""
 
 

@@ -121,6 +121,27 @@ def describe(**changes: Any) -> list[str]:
         ),
         ({"users": [{"name": "app", "secret_id": "s"}] * 2}, "request: users: app is listed more than once"),
         (
+            {"archive": {"masked": True}},
+            "request: archive.masked needs masking or sql_files: without them the snapshot would have production's data",
+        ),
+        (
+            {"archive": {"masked": True, "keep": 0}},
+            "archive: masked needs keep to be at least 1: this restore's masked snapshot is one of those kept",
+        ),
+        (
+            {"archive": {"share_with": ["444455556666"]}},
+            "archive: share_with needs masked: copies of production's data are shared with nobody",
+        ),
+        (
+            {
+                "archive": {"masked": True, "share_with": ["222233334444"]},
+                "sql_files": [{"file": "mask.sql", "database": "orders"}],
+                "source": {"account_id": "222233334444"},
+                "target": {"account_id": "222233334444"},
+            },
+            "request: archive.share_with: 222233334444 is the target's own account",
+        ),
+        (
             {"keep_logins": ["orders_app"]},
             "request: keep_logins: orders_app is also listed in users, where its password is set",
         ),

@@ -155,6 +155,7 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
         "serverless-scaling",
         "kms-key",
         "snapshot-key-state",
+        "archive-key",
         "engine-version",
         "log-types",
         "version-settings",

@@ -13,7 +13,7 @@ from activities.preflight.prerequisites import prerequisite_checks
 from activities.preflight.quotas import Freed
 from activities.preflight.sharing import Sharing
 from models.configuration import ClusterSettings, Instance, merge_settings
-from models.request import Notification, Target
+from models.request import Archive, Notification, Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.source import Source
 from tests.rigs.scripted_aws import ScriptedAws
@@ -31,7 +31,7 @@ SNAPSHOT = SourceSnapshot(
 )
 
 
-def step_input(**target: Any) -> SnapshotCheckInput:
+def step_input(archive: Archive | None = None, **target: Any) -> SnapshotCheckInput:
     location = {"account_id": ACCOUNT, "region": "eu-central-1", "cluster": "staging"}
     return SnapshotCheckInput(
         operation_id="op-001",
@@ -41,6 +41,7 @@ def step_input(**target: Any) -> SnapshotCheckInput:
         users=(),
         notification=Notification(topic_arn=f"arn:aws:sns:eu-central-1:{ACCOUNT}:restores"),
         copy_needed=True,
+        archive=archive or Archive(),
     )
 
 
@@ -78,6 +79,20 @@ def test_one_key_for_both_is_one_violation() -> None:
     metadata = {"KeyId": "-", "Arn": SNAPSHOT.kms_key_id, "KeyState": "Disabled"}
     aws = ScriptedAws(ACCOUNT, describe_key={"KeyMetadata": metadata})
     assert [rule for rule, _ in violations(aws)] == ["kms-key"]
+
+
+@pytest.mark.parametrize(
+    ("manager", "accounts", "rules"),
+    [("AWS", (OTHER_ACCOUNT,), ["archive-key"]), ("AWS", (), []), ("CUSTOMER", (OTHER_ACCOUNT,), [])],
+)
+def test_a_snapshot_of_a_key_that_aws_manages_is_not_shared(
+    manager: str, accounts: tuple[str, ...], rules: list[str]
+) -> None:
+    """RDS would refuse it after hours, at the end of the restore."""
+    aws = ScriptedAws(ACCOUNT, describe_key={"KeyMetadata": {"KeyId": "-", "KeyManager": manager}})
+    found = violations(aws, archive=Archive(masked=True, share_with=accounts))
+    assert [rule for rule, _ in found] == rules
+    assert all(f"archive.share_with names {OTHER_ACCOUNT}" in message for _, message in found)
 
 
 @pytest.mark.parametrize("kind", ["cluster", "instance"])
