@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import LiteralString
 
+import psycopg
 import pytest
 
 from devstack.demo_environment import MASTER, TARGET, TARGET_REGION
 from devstack.stack import Stack
 from tests.integration.cli.test_plan import change_target, target
 from tests.rigs.cli import CommandResult
+from tests.rigs.databases import wait_until
 
 __all__ = ["target"]
 
@@ -47,6 +49,14 @@ def test_the_first_file_passes_and_a_new_column_does_not(
         with set_up.demo._connect(TARGET_REGION, TARGET, MASTER, password) as connection:
             connection.execute(statement)
 
+    def accepts_the_password() -> bool:
+        try:
+            execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    wait_until(accepts_the_password)  # RDS changes it some time after it has accepted the call
     execute("CREATE TABLE people (id int PRIMARY KEY, email text, payload point NOT NULL)")
     path, missing = tmp_path / "masking.toml", operator("masking", "check", request_with_masking)
     assert (missing.code, missing.out) == (2, "")
