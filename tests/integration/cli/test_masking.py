@@ -41,6 +41,7 @@ def test_the_first_file_passes_and_a_new_column_does_not(
     rds = set_up.demo.client("rds")
     password = "of-the-live-target"
     rds.modify_db_cluster(DBClusterIdentifier=TARGET, MasterUserPassword=password, ApplyImmediately=True)
+    set_up.demo.wait_until(lambda: not rds.describe_db_clusters()["DBClusters"][0].get("PendingModifiedValues"))
     secret = f"master-{tmp_path.name}"
     set_up.demo.client("secretsmanager").create_secret(Name=secret, SecretString=json.dumps({"password": password}))
     change_target(request_with_masking, master_user_secret_id=secret)
