@@ -22,6 +22,7 @@ class ScriptedAws:
             "describe_scalable_targets": {"ScalableTargets": []},
             "describe_key": {"KeyMetadata": {"KeyId": "-", "KeyState": "Enabled", "KeyManager": "CUSTOMER"}},
         } | responses
+        self.environment = "aurora-restore"
         self.accounts = [account]
         """Those whose credentials exist; for any other one the first answers."""
         self.instances: list[dict[str, str]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from activities.rds.target import TargetCluster
 from errors import StepFailed, TrailUnavailable, Transient
 from models.clusters import LastDeletion
 from models.configuration import ClusterSettings, Instance
+from models.identifiers import masked_identifier
 from models.request import RestoreRequest
 from models.snapshots import SourceSnapshot
 from tests.rigs.scripted_aws import ScriptedAws
@@ -107,10 +108,17 @@ class Rig:
             raise value
         return value
 
-    def plan(self, sql_directory: Path | None = None, masking: dict[str, Any] | None = None, **target: Any) -> Plan:
+    def plan(
+        self,
+        sql_directory: Path | None = None,
+        masking: dict[str, Any] | None = None,
+        archive: dict[str, Any] | None = None,
+        **target: Any,
+    ) -> Plan:
         """The plan of the request with these values for its target."""
         request = {**REQUEST, "target": {**REQUEST["target"], "kms_key_id": "alias/staging", **target}}
         request |= {"masking": masking} if masking else {}
+        request |= {"archive": archive} if archive else {}
         aws: Any = self.aws
         intents: Any = self.intents
         return plan_restore(aws, intents, RestoreRequest.model_validate_json(json.dumps(request)), NOW, sql_directory)
@@ -226,6 +234,29 @@ def test_the_oldest_copies_beyond_the_number_to_keep_are_pruned(rig: Rig) -> Non
         for day in (17, 19, 18)
     ]
     assert rig.plan().pruned == ["arn:copy-18", "arn:copy-17"]
+
+
+def test_a_masked_archive_prunes_every_copy_and_the_oldest_masked_snapshots(rig: Rig) -> None:
+    """This restore's own masked snapshot is one of those that stay."""
+    rig.copies = [{"DBClusterSnapshotArn": "arn:copy", "Status": "available", "SnapshotCreateTime": NOW}]
+    target_arn = f"arn:aws:rds:eu-central-1:{ACCOUNT}:cluster:staging"
+    made_with = tags.tag_list(tags.masked_tags(target_arn, "aurora-restore/op-001"))
+    names = [masked_identifier("aurora-restore", target_arn, f"cluster-{day}", NOW) for day in range(3)]
+    rig.aws.responses["describe_db_cluster_snapshots"] = {
+        "DBClusterSnapshots": [
+            {
+                "DBClusterSnapshotIdentifier": name,
+                "DBClusterSnapshotArn": f"arn:aws:rds:eu-central-1:{ACCOUNT}:cluster-snapshot:{name}",
+                "Status": "available",
+                "SnapshotCreateTime": NOW + timedelta(days=day),
+                "TagList": made_with,
+            }
+            for day, name in enumerate(names)
+        ]
+    }
+    pruned = rig.plan(None, {"file": "masking.toml"}, {"masked": True}).pruned
+    assert pruned is not None
+    assert [arn.rpartition(":")[2] for arn in pruned] == ["copy", names[1], names[0]]
 
 
 def test_in_one_region_no_copy_is_pruned(rig: Rig) -> None:

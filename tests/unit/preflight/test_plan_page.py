@@ -152,6 +152,23 @@ def test_the_page_says_what_is_masked() -> None:
     assert "masking none: the users read production's values" in lines_of(a_plan())
 
 
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        ({}, "2, with production's data unmasked"),
+        ({"keep": 0}, "none; only the source has the snapshot"),
+        (
+            {"masked": True, "share_with": ["555566667777"]},
+            "none; 2 snapshots of the masked target instead, shared with 555566667777",
+        ),
+    ],
+)
+def test_the_page_says_whose_data_is_kept(archive: dict[str, Any], expected: str) -> None:
+    """And who else may read it."""
+    sql_files = [{"file": "mask.sql", "database": "orders"}]
+    assert f"copies to keep {expected}" in lines_of(a_plan({"archive": archive, "sql_files": sql_files}))
+
+
 def test_it_says_whether_the_target_is_in_quarantine() -> None:
     """And what it means that it is not."""
     assert "quarantine none: production's logins work" in " ".join(lines_of(a_plan()))
