@@ -25,6 +25,8 @@ class SideEffectKind(StrEnum):
     REPLICATION = "replication"
     OUTGOING_CALLS = "outgoing_calls"
     """Functions and triggers that leave the database; they are listed, never changed."""
+    UNSEEN_DATABASES = "unseen_databases"
+    """Databases that the master user cannot enter; they are listed, because nobody knows what is in them."""
 
 
 class KeptSideEffects(Model):

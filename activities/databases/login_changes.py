@@ -11,6 +11,7 @@ from models.closing import ClosedDatabase
 from models.side_effects import SideEffect, SideEffectKind
 
 _MEANINGS = {"disabled": "Disabled", "kept": "Kept as in production", "found": "Not changed, may leave the database"}
+LISTED = (SideEffectKind.OUTGOING_CALLS, SideEffectKind.UNSEEN_DATABASES)
 MAX_SIDE_EFFECTS = 100
 """Side effects of one kind that are named."""
 MAX_ACCESS_WARNINGS = 20
@@ -82,7 +83,7 @@ class LoginChanges:
 
     def add_side_effect(self, effect: SideEffect) -> None:
         """Record what would have acted by itself. One that an earlier attempt has disabled is not found again."""
-        treatment = "found" if effect.kind is SideEffectKind.OUTGOING_CALLS else "kept"
+        treatment = "found" if effect.kind in LISTED else "kept"
         names = self.side_effects.setdefault(f"{'disabled' if effect.disabled else treatment}_{effect.kind.value}", [])
         if effect.name not in names and len(names) < MAX_SIDE_EFFECTS:
             names.append(shorten(effect.name, MAX_QUOTED))

@@ -45,12 +45,23 @@ def disable_side_effects(
             yield from _drop_user_mappings(connection, keep)
             yield from _disable_event_triggers(connection, keep)
             yield from _list_outgoing_calls(connection)
+    for database in _unseen_databases(session):
+        yield SideEffect(kind=SideEffectKind.UNSEEN_DATABASES, name=database, disabled=False)
 
 
 def _databases(session: psycopg.Connection) -> list[str]:
     rows = session.execute(
         "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
         " AND has_database_privilege(oid, 'CONNECT') ORDER BY 1"
+    )
+    return [name for (name,) in rows]
+
+
+def _unseen_databases(session: psycopg.Connection) -> list[str]:
+    """Without RDS's own, whose content it knows."""
+    rows = session.execute(
+        "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin'"
+        " AND NOT has_database_privilege(oid, 'CONNECT') ORDER BY 1"
     )
     return [name for (name,) in rows]
 

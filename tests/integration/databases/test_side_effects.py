@@ -164,6 +164,18 @@ def test_an_event_trigger_of_a_role_is_disabled(postgres: Postgres) -> None:
     ]
 
 
+def test_a_database_that_the_master_user_cannot_enter_is_named(postgres: Postgres) -> None:
+    """Nobody knows what acts in it. RDS's own is left out."""
+    name = postgres.unique("closed")
+    as_admin(postgres, f"CREATE DATABASE {name}", f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+    try:
+        outcome = postgres.set_up(postgres.user(postgres.unique("app"), "p"))
+    finally:
+        as_admin(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    assert outcome.facts["found_unseen_databases"] == name
+    assert f"Not changed, may leave the database: unseen databases {name}." in outcome.warnings
+
+
 def test_triggers_that_leave_the_database_are_listed(postgres: Postgres) -> None:
     """They are the operator's own code: the outcome names them, and nothing is changed."""
     body = "BEGIN PERFORM aws_lambda.invoke('f', '{}'); RETURN NEW; END"
