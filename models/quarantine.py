@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.configuration import ClusterConfiguration
-from models.identifiers import SecurityGroupId
+from models.identifiers import ResourceName, SecurityGroupId
 from models.model import Model
 
 
@@ -15,10 +15,21 @@ class Quarantine(Model):
     vpc_security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=5)] = Field(
         description="Groups that let only the worker in and have no outbound rule; none of them is a group of the target."
     )
+    db_cluster_parameter_group_name: ResourceName | None = Field(
+        default=None,
+        description="A group with rds.logical_replication=0, event_scheduler=OFF or without pg_cron, so that nothing acts "
+        "inside either; the instances restart in the end. Default: the target's own.",
+    )
 
     def applied_to(self, configuration: ClusterConfiguration) -> ClusterConfiguration:
         """The configuration of the cluster while it is in quarantine."""
-        return configuration.model_copy(update={"vpc_security_group_ids": self.vpc_security_group_ids})
+        own = configuration.db_cluster_parameter_group_name
+        return configuration.model_copy(
+            update={
+                "vpc_security_group_ids": self.vpc_security_group_ids,
+                "db_cluster_parameter_group_name": self.db_cluster_parameter_group_name or own,
+            }
+        )
 
 
 class OwnNetwork(Model):
@@ -26,3 +37,6 @@ class OwnNetwork(Model):
 
     cluster_resource_id: str = Field(description="The cluster that this operation restored; no other one is changed.")
     vpc_security_group_ids: tuple[str, ...] = Field(description="The target's own security groups.")
+    db_cluster_parameter_group_name: str | None = Field(
+        default=None, description="The target's own parameter group; None: the quarantine has no other."
+    )

@@ -156,9 +156,12 @@ def archive_snapshot_input(
     cluster_resource_id: str,
 ) -> ArchiveSnapshotInput:
     """The input of archive-snapshot."""
+    quarantine, own = request.target.quarantine, checked.configuration
+    has_other_parameters = quarantine is not None and quarantine.db_cluster_parameter_group_name is not None
     own_network = OwnNetwork(
         cluster_resource_id=cluster_resource_id,
-        vpc_security_group_ids=checked.configuration.vpc_security_group_ids,
+        vpc_security_group_ids=own.vpc_security_group_ids,
+        db_cluster_parameter_group_name=own.db_cluster_parameter_group_name if has_other_parameters else None,
     )
     return ArchiveSnapshotInput(
         **start,
@@ -166,7 +169,7 @@ def archive_snapshot_input(
         snapshot_copy=copy,
         target=request.target,
         archive=request.archive,
-        own_network=own_network if request.target.quarantine else None,
+        own_network=own_network if quarantine else None,
         masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
     )
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from activities.rds import tags
-from activities.rds.restore_parameters import instance_parameters, restore_parameters
+from activities.rds.restore_parameters import identifier_of, instance_parameters, restore_parameters
 from activities.rds.statuses import NOT_RUNNING
 from models.clusters import CheckRestoreInput, RestoreClusterInput
 from models.configuration import AfterRestore, ClusterConfiguration
@@ -205,6 +205,12 @@ class RestoreAccesses:
             yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
 
     def _archive_snapshot(self) -> Iterator[Access]:
+        quarantine = self.step_input.target.quarantine
+        if quarantine and quarantine.db_cluster_parameter_group_name:
+            made = _resource_tags({tags.OPERATION: self.operation})
+            for number, instance in enumerate(self.configuration.instances, start=1):
+                name = identifier_of(self.step_input.target.cluster, number, instance)
+                yield Access("rds:RebootDBInstance", self._rds("db", name), "RestartAfterQuarantine", made)
         if self.step_input.target.after is AfterRestore.STOP:
             restored = _resource_tags({tags.REPLACED_BY: self.step_input.source.arn})
             yield Access("rds:StopDBCluster", self.step_input.target.arn, "ReplaceWhatOptedIn", restored)

@@ -13,6 +13,9 @@ from activities.rds.quarantine import is_in_quarantine
 from models.clusters import LastDeletion
 from models.configuration import ClusterSettings, merge_settings
 
+SET_BY_QUARANTINE = ("vpc_security_group_ids", "db_cluster_parameter_group_name")
+"""The settings that a target has of its quarantine while it is in it."""
+
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
@@ -26,8 +29,8 @@ def complete_settings(
     when it was last deleted, one that is still in quarantine its own security groups.
     """
     if is_in_quarantine(cluster):
-        own = last.settings.vpc_security_group_ids if last and last.settings else None
-        live = live.model_copy(update={"vpc_security_group_ids": own})
+        own = last.settings if last and last.settings else ClusterSettings()
+        live = live.model_copy(update={name: getattr(own, name) for name in SET_BY_QUARANTINE})
     if last is None or last.settings is None:
         return live
     if not last.restore_completed and (

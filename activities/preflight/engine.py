@@ -60,9 +60,11 @@ class EngineChecks:
         return [upgrade["EngineVersion"] for upgrade in upgrades if "EngineVersion" in upgrade]
 
     def _check_parameter_groups(self) -> Iterator[Violation]:
-        if name := self._settings.db_cluster_parameter_group_name:
-            families = self._context.cluster_group_families(name)
-            yield from self._check_parameter_group("DB cluster parameter group", name, families)
+        quarantine = self._context.step_input.target.quarantine
+        in_quarantine = quarantine.db_cluster_parameter_group_name if quarantine else None
+        for group in filter(None, (self._settings.db_cluster_parameter_group_name, in_quarantine)):
+            families = self._context.cluster_group_families(group)
+            yield from self._check_parameter_group("DB cluster parameter group", group, families)
         for name in dict.fromkeys(instance.db_parameter_group_name for instance in self._settings.instances or ()):
             if name:
                 families = self._context.instance_group_families(name)

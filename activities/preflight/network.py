@@ -69,6 +69,12 @@ class NetworkChecks:
         """
         quarantine = self._context.step_input.target.quarantine
         groups = quarantine.vpc_security_group_ids if quarantine else ()
+        has_other_parameters = quarantine is not None and quarantine.db_cluster_parameter_group_name is not None
+        if has_other_parameters and self._settings.db_cluster_parameter_group_name is None:
+            yield _open_quarantine(
+                "target.quarantine has a DB cluster parameter group, but it is not known which one the target gets in the end. "
+                "Set target.db_cluster_parameter_group_name in the request."
+            )
         for both in sorted(set(groups) & set(self._settings.vpc_security_group_ids or ())):
             yield _open_quarantine(
                 f"the target has the security group {both}, which is also its quarantine, so its users would get in. "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from activities.rds.masked_faults import MASKED_FAULTS
+from activities.rds.archive_faults import ARCHIVE_FAULTS
 from activities.rds.surroundings.faults import SURROUNDING_FAULTS
 
 
@@ -296,5 +296,5 @@ TABLE: tuple[FaultRule, ...] = (
     ),
     FaultRule("Publish", "KMSThrottling", Action.RETRY, "Throttled"),
     FaultRule("Publish", "AuthorizationError", Action.FAIL, _ACCESS, "Give the role sns:Publish on the topic."),
-    *(FaultRule(each[0], each[1], Action(each[2]), *each[3:]) for each in (*MASKED_FAULTS, *SURROUNDING_FAULTS)),
+    *(FaultRule(each[0], each[1], Action(each[2]), *each[3:]) for each in (*ARCHIVE_FAULTS, *SURROUNDING_FAULTS)),
 )

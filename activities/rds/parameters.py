@@ -117,6 +117,7 @@ CALLS: Mapping[str, Parameters] = {
     ),
     "StartDBCluster": _parameters("DBClusterIdentifier"),
     "StopDBCluster": _parameters("DBClusterIdentifier"),
+    "RebootDBInstance": _parameters("DBInstanceIdentifier", engine="ForceFailover"),
     "EnableHttpEndpoint": _parameters("ResourceArn"),
     "RegisterDBProxyTargets": _parameters(
         "DBClusterIdentifiers DBProxyName TargetGroupName", instances="DBInstanceIdentifiers"

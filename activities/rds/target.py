@@ -202,16 +202,13 @@ class TargetCluster:
         """StopDBCluster of the target."""
         self._checked().stop_db_cluster(DBClusterIdentifier=self._target.cluster)
 
+    def reboot_instance(self, identifier: str) -> None:
+        """RebootDBInstance of an instance of the target."""
+        self._checked().reboot_db_instance(DBInstanceIdentifier=identifier)
+
     def register_with_proxy(self, proxy: ProxyTarget) -> str | None:
-        """RegisterDBProxyTargets, unless the target is registered; returns what it makes, or None."""
-        rds = self._checked()
-        if proxies.is_registered(rds, proxy, self._target.cluster):
-            return None
-        cluster, group = self._target.cluster, proxy.target_group_name
-        rds.register_db_proxy_targets(
-            DBProxyName=proxy.proxy_name, TargetGroupName=group, DBClusterIdentifiers=[cluster]
-        )
-        return f"registering with the proxy {proxy.proxy_name}"
+        """RegisterDBProxyTargets, unless the target is registered; see `proxies.register_missing`."""
+        return proxies.register_missing(self._checked(), self._target.cluster, proxy)
 
     def register_scalable_target(self, configured: ScalableTarget) -> str | None:
         """The next call that the scalable target needs; see `scaling.register_missing`."""

@@ -284,6 +284,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:ListTagsForResource": _rds_resource("", "ResourceName"),
     "rds:ModifyDBCluster": _modify_cluster,
     "rds:ModifyDBClusterSnapshotAttribute": _rds_resource("cluster-snapshot", "DBClusterSnapshotIdentifier"),
+    "rds:RebootDBInstance": _rds_resource("db", "DBInstanceIdentifier"),
     "rds:RegisterDBProxyTargets": _register_with_proxy,
     "rds:RemoveTagsFromResource": _rds_resource("", "ResourceName"),
     "rds:RestoreDBClusterFromSnapshot": _restore_cluster,

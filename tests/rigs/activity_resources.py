@@ -46,7 +46,7 @@ UNUSABLE_SECRETS = [
     '{"password": "\\ud800broken"}',
 ]
 """Secrets without a password that a database accepts."""
-CHANGING = ("Copy", "Create", "Delete", "Modify", "Restore", "AddTags", "RemoveTags", "Start", "Stop")
+CHANGING = ("Copy", "Create", "Delete", "Modify", "Restore", "AddTags", "Reboot", "RemoveTags", "Start", "Stop")
 NUMBERS = itertools.count(1)
 
 

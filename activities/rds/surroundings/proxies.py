@@ -41,6 +41,16 @@ def is_registered(rds: RDSClient, target: ProxyTarget, cluster: str) -> bool:
     return any(_names(found, cluster) for found in list_proxy_targets(rds, target.proxy_name, target.target_group_name))
 
 
+def register_missing(rds: RDSClient, cluster: str, proxy: ProxyTarget) -> str | None:
+    """Register the cluster with the proxy, unless it is registered; returns what is made, or None."""
+    if is_registered(rds, proxy, cluster):
+        return None
+    rds.register_db_proxy_targets(
+        DBProxyName=proxy.proxy_name, TargetGroupName=proxy.target_group_name, DBClusterIdentifiers=[cluster]
+    )
+    return f"registering with the proxy {proxy.proxy_name}"
+
+
 def _names(target: DBProxyTargetTypeDef, cluster: str) -> bool:
     tracked = target.get("Type") == "TRACKED_CLUSTER" and target.get("RdsResourceId") == cluster
     return tracked or target.get("TrackedClusterId") == cluster

@@ -264,7 +264,11 @@ def _pending_values(parameters: Mapping[str, Any], changes: dict[str, Any]) -> d
 
 def _apply(call: Call, cluster: Cluster, changes: dict[str, Any], at: datetime) -> None:
     cluster.backup_retention_days = changes.get("BackupRetentionPeriod", cluster.backup_retention_days)
-    cluster.parameter_group = changes.get("DBClusterParameterGroup", cluster.parameter_group).lower()
+    parameter_group = changes.get("DBClusterParameterGroup", cluster.parameter_group).lower()
+    if parameter_group != cluster.parameter_group:
+        for name in cluster.members:
+            call.region.instances[name].needs_restart = True
+    cluster.parameter_group = parameter_group
     cluster.engine_version = changes.get("EngineVersion", cluster.engine_version)
     cluster.iam_authentication = changes.get("IAMDatabaseAuthenticationEnabled", cluster.iam_authentication)
     cluster.log_exports = changes.get("LogExports", cluster.log_exports)

@@ -155,6 +155,8 @@ class Instance:
     status: str = "creating"
     publicly_accessible: bool = False
     promotion_tier: int = 1
+    needs_restart: bool = False
+    """Whether the cluster has got another parameter group since the instance started."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Parameters that are stored and shown without other effect, by their AWS name."""
     pending: dict[str, Any] = field(default_factory=dict)

@@ -77,11 +77,12 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
 
 
 def _member(state: RdsState, cluster: Cluster, name: str) -> Response:
+    instance = state.region_of(cluster).instances[name]
     return {
         "DBInstanceIdentifier": name,
         "IsClusterWriter": name == cluster.members[0],
-        "DBClusterParameterGroupStatus": "in-sync",
-        "PromotionTier": state.region_of(cluster).instances[name].promotion_tier,
+        "DBClusterParameterGroupStatus": "pending-reboot" if instance.needs_restart else "in-sync",
+        "PromotionTier": instance.promotion_tier,
     }
 
 

@@ -61,7 +61,7 @@ def reboot_db_instance(call: Call) -> dict[str, Any]:
     events.record(call.state, instance, call.now, "DB instance shutdown", "availability")
 
     def finish(at: datetime) -> None:
-        instance.status = "available"
+        instance.status, instance.needs_restart = "available", False
         instances.update_reachability(call.region, instance.cluster)
         events.record(call.state, instance, at, "DB instance restarted", "availability")
 

@@ -129,3 +129,45 @@ def test_own_groups_that_nobody_knows_are_asked_for(rig: ActivityRig) -> None:
     rig.make_snapshot()
     with pytest.raises(Refused, match=r"the live target does not have them, .* target.vpc_security_group_ids"):
         carried_over.check(rig)
+
+
+# With a parameter group of the quarantine's own
+
+
+def with_parameters(rig: ActivityRig) -> str:
+    """A parameter group for the quarantine, in the request; returns the one that the target has of its own."""
+    family = "aurora-postgresql16"
+    for name in (own := f"own-{rig.number}", shut := f"shut-{rig.number}"):
+        rig.rds().create_db_cluster_parameter_group(
+            DBClusterParameterGroupName=name, DBParameterGroupFamily=family, Description="-"
+        )
+    quarantine = Quarantine(vpc_security_group_ids=(SHUT,), db_cluster_parameter_group_name=shut)
+    rig.target = rig.target.model_copy(update={"quarantine": quarantine, "db_cluster_parameter_group_name": own})
+    return own
+
+
+def test_the_instances_restart_with_the_targets_own_parameters_before_anyone_gets_in(
+    rig: ActivityRig, snapshot: SourceSnapshot
+) -> None:
+    """Group, restart of each instance, then the security groups; run twice, nothing restarts again."""
+    group = with_parameters(rig)
+    own = restore(rig, snapshot).model_copy(update={"db_cluster_parameter_group_name": group})
+    assert (rig.cluster() or {})["DBClusterParameterGroup"] == f"shut-{rig.number}"
+    rig.clear_calls()
+    step_input = archive_input(rig, snapshot, own)
+    assert rig.run(rig.snapshots.archive_snapshot, step_input).details == f"changing the parameter group to {group}"
+    rig.emulator.faults.add("rds", "RebootDBInstance", "error", code="InvalidDBInstanceState", message="busy")
+    assert rig.poll_until_done(rig.snapshots.archive_snapshot, step_input).done
+    cluster = rig.cluster() or {}
+    assert cluster["DBClusterParameterGroup"] == group
+    assert {member["DBClusterParameterGroupStatus"] for member in cluster["DBClusterMembers"]} == {"in-sync"}
+    assert groups(rig) == [rig.shared.security_group]
+    changed = [change for change in rig.changes() if not change.startswith("AddTags")]
+    assert changed[0] == "ModifyDBCluster staging"
+    assert changed[-1] == "ModifyDBCluster staging", "the security groups come last"
+    assert {change for change in changed if change.startswith("Reboot")} == {
+        f"RebootDBInstance staging-{number}" for number in range(1, len(rig.instances()) + 1)
+    }
+    rig.clear_calls()
+    assert rig.run(rig.snapshots.archive_snapshot, step_input).done
+    assert operations(rig) == {"AddTagsToResource"}

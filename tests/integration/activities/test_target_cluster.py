@@ -18,6 +18,8 @@ PROXY_TARGET = ProxyTarget(proxy_name="orders", target_group_name="default")
 SCALABLE = ScalableTarget(min_capacity=1, max_capacity=2)
 CHANGES: dict[str, Callable[[TargetCluster], object]] = {
     "start_copy": lambda target: target.start_copy(),
+    "take_snapshot": lambda target: target.take_snapshot(),
+    "share_snapshot": lambda target: target.share_snapshot("snapshot", (ACCOUNT,)),
     "restore": lambda target: target.restore(),
     "create_instance": lambda target: target.create_instance(),
     "modify": lambda target: target.modify(),
@@ -29,6 +31,7 @@ CHANGES: dict[str, Callable[[TargetCluster], object]] = {
     "delete_cluster": lambda target: target.delete_cluster(),
     "start": lambda target: target.start(),
     "stop": lambda target: target.stop(),
+    "reboot_instance": lambda target: target.reboot_instance("instance"),
     "register_with_proxy": lambda target: target.register_with_proxy(PROXY_TARGET),
     "register_scalable_target": lambda target: target.register_scalable_target(SCALABLE),
     "delete_copy": lambda target: target.delete_copy("copy"),

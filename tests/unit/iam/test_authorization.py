@@ -147,7 +147,7 @@ def test_the_keys_of_tags_to_remove_are_in_the_context() -> None:
     assert request.context == {"aws:RequestedRegion": (REGION,), "aws:TagKeys": ("team", "owner")}
 
 
-@pytest.mark.parametrize("action", ["rds:RebootDBInstance", "rds:StartDBCluster", "s3:GetObject"])
+@pytest.mark.parametrize("action", ["rds:FailoverDBCluster", "rds:StartDBCluster", "s3:GetObject"])
 def test_a_call_that_is_not_modelled_raises(action: str) -> None:
     """Only the Describe calls of RDS are modelled together; the message names the files to extend."""
     with pytest.raises(UnknownCall, match=rf"{action} is not modelled .* deploy/iam and deploy/template\.yaml"):

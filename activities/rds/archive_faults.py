@@ -1,4 +1,4 @@
-"""The rows of the fault table that are about snapshots of a masked target.
+"""The rows of the fault table that are about what archive-snapshot does to the target: its masked snapshots, its quarantine.
 
 Operation, code, action, short text, advice. Source: botocore's model of RDS.
 """
@@ -11,7 +11,7 @@ _QUOTA_ADVICE = (
 )
 _SHARE_ADVICE = "Take accounts that no longer need it off the snapshot in RDS, then retry."
 
-MASKED_FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
+ARCHIVE_FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
     (_TAKE, "DBClusterSnapshotAlreadyExistsFault", "adopt", "", ""),
     (_TAKE, "InvalidDBClusterStateFault", "wait", "Cluster is busy", ""),
     (_TAKE, "InvalidDBClusterSnapshotStateFault", "wait", "Snapshot is busy", ""),
@@ -20,5 +20,6 @@ MASKED_FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
     (_TAKE, "SnapshotQuotaExceeded", "prune", "Snapshot quota exceeded", _QUOTA_ADVICE),
     (_SHARE, "DBClusterSnapshotNotFoundFault", "wait", "Snapshot not visible yet", ""),
     (_SHARE, "InvalidDBClusterSnapshotStateFault", "wait", "Snapshot is busy", ""),
+    ("RebootDBInstance", "InvalidDBInstanceState", "wait", "Instance is busy", ""),
     (_SHARE, "SharedSnapshotQuotaExceeded", "fail", "Snapshot shared too often", _SHARE_ADVICE),
 )
