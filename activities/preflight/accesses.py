@@ -207,6 +207,8 @@ class RestoreAccesses:
     def _archive_snapshot(self) -> Iterator[Access]:
         quarantine = self.step_input.target.quarantine
         if quarantine and quarantine.db_cluster_parameter_group_name:
+            own = self._rds("cluster-pg", self.configuration.db_cluster_parameter_group_name or "default")
+            yield Access("rds:ModifyDBCluster", own, "ChangeParametersAfterQuarantine")
             made = _resource_tags({tags.OPERATION: self.operation})
             for number, instance in enumerate(self.configuration.instances, start=1):
                 name = identifier_of(self.step_input.target.cluster, number, instance)

@@ -7,6 +7,7 @@ import urllib.request
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.quarantine import Quarantine
 from tests.rigs.activity_resources import ENGINE, ENGINE_VERSION, LONGER_THAN_ANY_CHANGE
 from tests.rigs.iam.deployments import SECRET_PREFIX, SOURCE_CLUSTER, Deployment
 from tests.rigs.rich_target import ROLE, create_rich_target
@@ -131,6 +132,18 @@ class Owners:
                 DBClusterSnapshotIdentifier=name, AttributeName="restore", ValuesToAdd=[layout.target]
             )
         return name
+
+    def create_quarantine(self) -> Quarantine:
+        """Create a security group that lets nothing out and one address in, and a parameter group."""
+        ec2, rds = self._deployment.owner("ec2"), self._deployment.owner("rds")
+        group = ec2.create_security_group(GroupName=f"quarantine-{self._number}", Description="-")["GroupId"]
+        everything: Any = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[everything])
+        parameters = f"quarantine-{self._number}"
+        rds.create_db_cluster_parameter_group(
+            DBClusterParameterGroupName=parameters, DBParameterGroupFamily="aurora-postgresql16", Description="-"
+        )
+        return Quarantine(vpc_security_group_ids=(group,), db_cluster_parameter_group_name=parameters)
 
     def create_secret(self, name: str, password: str) -> str:
         """Create a secret with a password, under the prefix that the target's role may read; returns its name."""

@@ -18,6 +18,7 @@ from models.inventory import InventoryInput
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperationInput, RestoreState
+from models.quarantine import OwnNetwork, Quarantine
 from models.request import Archive, RestoreRequest
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.source import SnapshotSelector
@@ -61,6 +62,11 @@ class AuthorizedSteps:
     def set_master_secret(self, secret: str) -> None:
         """Change the request's secret of the master password."""
         target = self.request.target.model_copy(update={"master_user_secret_id": secret})
+        self.request = self.request.model_copy(update={"target": target})
+
+    def set_quarantine(self, quarantine: Quarantine) -> None:
+        """Change the request's quarantine."""
+        target = self.request.target.model_copy(update={"quarantine": quarantine})
         self.request = self.request.model_copy(update={"target": target})
 
     def table_as(self, role: str) -> AuditTable:
@@ -156,7 +162,19 @@ class AuthorizedSteps:
         return self._run_until_done(Step.CHECK_RESTORE_STATUS, check_input).endpoint
 
     def _configured(self, checked: Any) -> dict[str, Any]:
-        return {"target": self.request.target, "configuration": checked.configuration}
+        target, own = self.request.target, checked.configuration
+        return {"target": target, "configuration": target.quarantine.applied_to(own) if target.quarantine else own}
+
+    def _own_network(self, checked: Any) -> OwnNetwork | None:
+        """What the target gets when it leaves its quarantine, if it has one."""
+        if self.request.target.quarantine is None:
+            return None
+        assert self._restored_id is not None
+        return OwnNetwork(
+            cluster_resource_id=self._restored_id,
+            vpc_security_group_ids=checked.configuration.vpc_security_group_ids,
+            db_cluster_parameter_group_name=checked.configuration.db_cluster_parameter_group_name,
+        )
 
     def set_up_users(self, endpoint: Any) -> None:
         """setup-db-users. Raises `DatabaseUnreachable`, since no database listens at the endpoint."""
@@ -179,6 +197,7 @@ class AuthorizedSteps:
             snapshot_copy=copy,
             target=self.request.target,
             archive=self.archive,
+            own_network=self._own_network(checked),
             masked_cluster_resource_id=self._restored_id if self.archive.masked else None,
         )
         self._run_until_done(Step.ARCHIVE_SNAPSHOT, step_input)

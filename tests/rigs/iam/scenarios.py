@@ -52,10 +52,12 @@ def run_all_steps(restore: AuthorizedRestore) -> None:
 def run_two_restores(deployment: Deployment) -> None:
     """The second one deletes what the first one restored; the owner sets its master password.
 
+    Each is restored into quarantine, with parameters of its own.
     Each keeps and shares a snapshot of the masked target, and prunes every copy and the masked snapshot before.
     Each stops the cluster at its end, so that the second one starts it first.
     """
     restore = _with_target(deployment, after=AfterRestore.STOP, when_stopped=WhenStopped.START)
+    restore.set_quarantine(restore.owners.create_quarantine())
     restore.archive = Archive(keep=1, masked=True, share_with=(deployment.layout.source,))
     run_all_steps(restore)
     restore.set_master_secret(restore.owners.create_secret("master", "long-enough"))
