@@ -74,7 +74,8 @@ class MariadbHost(DatabaseServers):
         """See base class."""
         directory = self._new_directory("template")
         options = ("--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db")
-        self._scratch.run("install", ["mariadb-install-db", *options, f"--datadir={directory}"])
+        place = (f"--datadir={directory}", f"--tmpdir={self._own_temporary_directory(directory)}")
+        self._scratch.run("install", ["mariadb-install-db", *options, *place])
         running = self._start(directory)
         with pymysql.connect(unix_socket=str(_socket(directory)), user="root") as root, root.cursor() as cursor:
             # The other root accounts are for host names, which never match with --skip-name-resolve.
@@ -114,6 +115,7 @@ class MariadbHost(DatabaseServers):
                 shutil.which("mariadbd", path=_path()) or "mariadbd",
                 "--no-defaults",
                 f"--datadir={directory}",
+                f"--tmpdir={self._own_temporary_directory(directory)}",
                 f"--bind-address={LOOPBACK}",
                 f"--port={port}",
                 f"--socket={_socket(directory)}",
@@ -129,6 +131,12 @@ class MariadbHost(DatabaseServers):
         )
         server.wait_until(lambda: (LOOPBACK, port) in server.listening(), START_TIMEOUT_S)
         return RunningServer(directory, port, server)
+
+    def _own_temporary_directory(self, directory: Path) -> Path:
+        """Made by the user of the server. A server that starts removes the temporary tables that others have in its own."""
+        temporary = directory.with_suffix(".tmp")
+        self._scratch.run(f"{directory.name}-tmp", ["mkdir", "-p", temporary])
+        return temporary
 
     def _connect(self, port: int) -> Connection[Cursor]:
         return pymysql.connect(
