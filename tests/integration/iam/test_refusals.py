@@ -177,7 +177,7 @@ def test_no_other_secret_is_read(restore: AuthorizedRestore) -> None:
 
 def test_a_call_that_is_not_modelled_is_refused(rds: Any) -> None:
     """The message names the files that a new call of the pipeline extends."""
-    text = refusal_of(rds.reboot_db_instance, DBInstanceIdentifier="orders-1")
-    assert "rds:RebootDBInstance is not modelled" in text
+    text = refusal_of(rds.failover_db_cluster, DBClusterIdentifier="orders")
+    assert "rds:FailoverDBCluster is not modelled" in text
     assert "devstack/iam/authorization.py" in text
     assert "deploy/iam" in text
