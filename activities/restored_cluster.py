@@ -97,7 +97,7 @@ class RestoredClusterActivities:
             details=waiting_for,
             waiting_for=waiting_for,
             # From the moment at which the writer is up, production's logins work until the database is closed.
-            urgent=closed is None and bool(instances),
+            urgent=step_input.closing is not None and closed is None and bool(instances),
             percent=_percent(cluster),
             closed=closed,
             warnings=_warnings(cluster, instances),

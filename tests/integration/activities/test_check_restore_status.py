@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed
+from models.closing import ClosedDatabase, Closing
 from models.operation import FinalPoll
 from models.request import RequestedInstance
+from models.users import OtherLogins
 from tests.rigs.activities import ActivityRig
 from tests.rigs.restored_clusters import poll, poll_until_done, restore
 
@@ -44,6 +46,17 @@ def test_cluster_writer_password_and_readers_come_in_this_order(rig: ActivityRig
     assert outcome.endpoint.master_username == "boss"
     writers = [member["DBInstanceIdentifier"] for member in cluster["DBClusterMembers"] if member["IsClusterWriter"]]
     assert writers == [first]
+
+
+def test_polls_are_urgent_while_production_can_log_in(rig: ActivityRig, resource_id: str) -> None:
+    """From the first instance until the database is closed, if it is to be closed at all."""
+    closing = Closing(users=("app",), other_logins=OtherLogins.LOCK)
+    assert not poll(rig, resource_id, closing=closing).urgent, "there is no instance yet"
+    rig.advance_clock()
+    assert poll(rig, resource_id, closing=closing).details == f"instance {rig.target.cluster}-1 creating"
+    assert poll(rig, resource_id, closing=closing).urgent
+    assert not poll(rig, resource_id, closing=closing, closed=ClosedDatabase()).urgent
+    assert not poll(rig, resource_id).urgent
 
 
 def test_an_instance_is_created_with_the_settings_of_the_request(rig: ActivityRig, resource_id: str) -> None:

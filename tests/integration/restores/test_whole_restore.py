@@ -81,11 +81,11 @@ async def finished(temporal: Client, demo: DemoEnvironment) -> AsyncIterator[Fin
 
 
 async def test_a_restore_of_45_minutes_has_a_short_history(finished: Finished) -> None:
-    """With the default waits a restore of about 45 minutes leaves at most 420 events, and they replay."""
+    """With the default waits a restore of about 45 minutes leaves at most 400 events, and they replay."""
     history, state = await finished.handle.fetch_history(), await finished.state()
     assert state.ended_at is not None
     assert timedelta(minutes=35) < state.ended_at - state.started_at < timedelta(minutes=55)
-    assert len(history.events) <= 420
+    assert len(history.events) <= 400
     await Replayer(workflows=[AuroraRestoreWorkflow], plugins=[AuroraRestorePlugin()]).replay_workflow(history)
 
 

@@ -7,14 +7,28 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from models.closing import ClosedDatabase, Closing
+from models.clusters import CheckRestoreInput, CheckRestoreOutcome
+from models.configuration import ClusterConfiguration
 from models.operation import FinalPoll, StepInput, StepOutcome
+from models.request import Target
 from models.steps import Step
+from models.users import OtherLogins
 from models.waits import Wait
 from tests.unit.workflows.conftest import FakeTemporal
 from workflows.polling import Pause, poll_until_done
 
 FIRST_POLL = StepInput(operation_id="op-001", step_started_at=datetime(2024, 3, 20, 0, 5, tzinfo=UTC))
 NOT_DONE = StepOutcome(done=False, details="copying")
+A_RESTORE = CheckRestoreInput(
+    operation_id="op-001",
+    step_started_at=FIRST_POLL.step_started_at,
+    target=Target(account_id="111122223333", region="eu-central-1", cluster="staging"),
+    configuration=ClusterConfiguration(instances=(), db_subnet_group_name="staging", vpc_security_group_ids=()),
+    cluster_resource_id="cluster-RESTORED",
+    engine="aurora-postgresql",
+    closing=Closing(users=("app",), other_logins=OtherLogins.LOCK),
+)
 SECONDS = timedelta(seconds=1)
 WAIT = Wait(deadline=600 * SECONDS, first_interval=30 * SECONDS, maximum_interval=100 * SECONDS)
 
@@ -60,6 +74,37 @@ async def test_the_intervals_grow_to_the_maximum(temporal: FakeTemporal) -> None
     assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5, 100, 100, 100)]
     assert [step_input.poll for step_input in activity.inputs] == [1, 2, 3, 4, 5, 6, 7]
     assert activity.final_polls == [None] * 7
+
+
+async def test_the_intervals_begin_anew_when_the_step_waits_for_something_else(temporal: FakeTemporal) -> None:
+    """A change of a minute does not cost the interval to which a change of an hour has grown."""
+    phases = ("instance", "instance", "instance", "password", "password", "reader")
+    activity = Activity(
+        done_at=7, outcome=lambda polled: NOT_DONE.model_copy(update={"waiting_for": phases[polled.poll - 1]})
+    )
+    await poll(activity)
+    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5, 30, 45, 30)]
+
+
+async def test_urgent_polls_stay_within_twice_the_first_interval(temporal: FakeTemporal) -> None:
+    """As long as they are urgent; then the intervals grow again."""
+    activity = Activity(done_at=7, outcome=lambda polled: NOT_DONE.model_copy(update={"urgent": polled.poll < 5}))
+    await poll(activity)
+    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 60, 60, 90, 100)]
+
+
+async def test_a_poll_changes_the_input_of_the_next(temporal: FakeTemporal) -> None:
+    """A database is closed by one poll, and the polls after it know."""
+    closed = CheckRestoreOutcome(done=False, details="instance creating", closed=ClosedDatabase(locked=("billing",)))
+    inputs: list[CheckRestoreInput] = []
+
+    async def call(polled: CheckRestoreInput) -> CheckRestoreOutcome:
+        inputs.append(polled)
+        return closed if len(inputs) < 3 else closed.model_copy(update={"done": True})
+
+    await poll_until_done(call, A_RESTORE, WAIT, Pause(), Step.CHECK_RESTORE_STATUS)
+    assert [(each.closing is None, each.closed) for each in inputs] == [(False, None), *[(True, closed.closed)] * 2]
+    assert len(temporal.waits) == 2
 
 
 async def test_a_step_that_is_done_at_once_does_not_wait(temporal: FakeTemporal) -> None:
