@@ -55,7 +55,7 @@ def require_rules_after_files(schema: Schema, rules: MaskingRules, masking: Mask
     made = ColumnRule(rule=Rule.FROM_FILE)
     missing = [
         line
-        for table, columns in _find_uncovered(schema, rules, files_have_run=True)
+        for table, columns in _find_uncovered(schema, rules)
         for line in (
             [table_line(table, TableRule.FROM_FILE)]
             if len(columns) == len(table.columns)
@@ -72,7 +72,7 @@ def find_findings(schema: Schema, rules: MaskingRules, masking: Masking, *, file
     """
     missing = [
         column_line(table, column, guess(schema, table, column))
-        for table, columns in _find_uncovered(schema, rules, files_have_run=files_have_run)
+        for table, columns in _find_uncovered(schema, rules)
         for column in columns
     ]
     return Findings(
@@ -82,6 +82,7 @@ def find_findings(schema: Schema, rules: MaskingRules, masking: Masking, *, file
                 f"the master user cannot connect to {name}, so that its tables are unknown"
                 for name in schema.unreadable
             ),
+            *(() if files_have_run else _find_from_files(schema, rules)),
             *_find_unknown(schema, rules),
             *_find_misfits(schema, rules),
             *_find_triggers(schema, rules, masking),
@@ -99,26 +100,31 @@ def _refuse(findings: Findings, masking: Masking) -> None:
         )
 
 
-def _find_uncovered(
-    schema: Schema, rules: MaskingRules, *, files_have_run: bool
-) -> Iterator[tuple[Table, list[Column]]]:
-    """Each table with its columns that no rule names. What a file makes has not come with the snapshot."""
+def _find_uncovered(schema: Schema, rules: MaskingRules) -> Iterator[tuple[Table, list[Column]]]:
+    """Each table with its columns that no rule names."""
     for table in schema.tables:
         given = rules.table(table.database, table.text)
-        if given is None or (given is TableRule.FROM_FILE and not files_have_run):
+        if given is None:
             yield table, list(table.columns)
         elif not isinstance(given, TableRule):
-            columns = [
-                column
-                for column in table.columns
-                if not _is_covered(given.get(column.name), files_have_run=files_have_run)
-            ]
+            columns = [column for column in table.columns if column.name not in given]
             if columns:
                 yield table, columns
 
 
-def _is_covered(rule: ColumnRule | None, *, files_have_run: bool) -> bool:
-    return rule is not None and (rule.rule is not Rule.FROM_FILE or files_have_run)
+def _find_from_files(schema: Schema, rules: MaskingRules) -> Iterator[str]:
+    """What the file says an SQL file makes, and what has come with the snapshot: nothing would mask it."""
+    for table in schema.tables:
+        given = rules.table(table.database, table.text)
+        names = [table.text] if given is TableRule.FROM_FILE else []
+        if isinstance(given, dict):
+            columns = (column.name for column in table.columns)
+            names = [f"{table.text}.{name}" for name in columns if name in given and given[name].rule is Rule.FROM_FILE]
+        for name in names:
+            yield (
+                f"{table.database}.{name} is from-file, but it comes with the snapshot, with production's values; give it a "
+                "rule that masks it"
+            )
 
 
 def _find_large_objects(schema: Schema, masking: Masking) -> Iterator[str]:

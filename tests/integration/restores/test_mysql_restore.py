@@ -92,8 +92,15 @@ def select_in_target(demo: DemoEnvironment, user: str, query: str) -> list[tuple
         return list(cursor.fetchall())
 
 
-def masked_request() -> RestoreRequest:
-    """A request that masks the customers' addresses and checks that it did."""
+RULES = """\
+orders.customers.id = "keep"
+orders.customers.mail = "email"
+orders.customers.phone = "hash"
+"""
+
+
+def masked_request(quarantine: str) -> RestoreRequest:
+    """A request that masks the customers by rules and by a file, in quarantine, checks that, and keeps what is masked."""
     masked = {
         "database": "orders",
         "query": "SELECT count(*) FROM customers WHERE mail LIKE 'user%'",
@@ -101,31 +108,44 @@ def masked_request() -> RestoreRequest:
     }
     return request(
         source={"cluster": SOURCE},
-        target={"cluster": TARGET},
+        target={"cluster": TARGET, "quarantine": {"vpc_security_group_ids": [quarantine]}},
+        masking={"file": "masking.toml", "key_secret_id": "staging/masking"},
+        archive={"keep": 1, "masked": True},
         sql_files=[{"file": "mask.sql", "database": "orders"}],
         checks=[masked],
     )
 
 
 async def test_a_restore_of_aurora_mysql(rig: RestoreRig, tmp_path: Path) -> None:
-    """The data arrives masked, the request's users can log in, production's cannot, and production is unchanged."""
+    """The data arrives masked, the request's users can log in, production's cannot, and production is unchanged.
+
+    The target was in quarantine meanwhile, and its masked data is all that is kept of the snapshot.
+    """
     demo = rig.demo
     execute_in_production(
         demo,
-        "CREATE TABLE customers (id int PRIMARY KEY, mail varchar(100))",
-        "INSERT INTO customers VALUES (1, 'ada@example.com'), (2, 'grace@example.com')",
+        "CREATE TABLE customers (id int PRIMARY KEY, mail varchar(100), phone varchar(100))",
+        "INSERT INTO customers VALUES (1, 'ada@example.com', '+49 30 1'), (2, 'grace@example.com', '+49 30 2')",
         "CREATE USER shopkeeper@'%' IDENTIFIED BY 'of-the-shop'",
         "GRANT SELECT ON orders.* TO shopkeeper@'%'",
     )
     (tmp_path / "mask.sql").write_text("UPDATE customers SET mail = concat('user', id, '@example.invalid');")
+    (tmp_path / "masking.toml").write_text(RULES)
+    key = json.dumps({"key": "a text of at least thirty-two characters"})
+    demo.client("secretsmanager").create_secret(Name="staging/masking", SecretString=key)
+    quarantine = demo.make_security_group("quarantine", "127.0.0.1/32", outbound=False)
     demo.take_automated_snapshot(SOURCE)
-    execute_in_production(demo, "INSERT INTO customers VALUES (3, 'after@the.snapshot')")
-    state = await (await rig.start(masked_request())).result()
+    execute_in_production(demo, "INSERT INTO customers VALUES (3, 'after@the.snapshot', '+49 30 3')")
+    state = await (await rig.start(masked_request(quarantine))).result()
     assert [step.status for step in state.steps] == [Status.SUCCESS] * len(Step)
-    assert select_in_target(demo, "orders_report", "SELECT * FROM customers ORDER BY id") == [
+    assert select_in_target(demo, "orders_report", "SELECT id, mail FROM customers ORDER BY id") == [
         (1, "user1@example.invalid"),
         (2, "user2@example.invalid"),
     ]
+    phones = select_in_target(demo, "orders_report", "SELECT phone FROM customers")
+    assert not [phone for (phone,) in phones if "+49" in phone]
+    kept = demo.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    assert [snapshot["DBClusterIdentifier"] for snapshot in kept] == [TARGET], "no copy of production's data"
     with session(demo, SOURCE_REGION, SOURCE, "shopkeeper", "of-the-shop"):
         pass
     with pytest.raises(pymysql.err.OperationalError, match="Access denied|is locked"):
@@ -133,3 +153,4 @@ async def test_a_restore_of_aurora_mysql(rig: RestoreRig, tmp_path: Path) -> Non
     with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
         session(demo, TARGET_REGION, TARGET, "orders_admin", MASTER_PASSWORD)
     assert ("setup-db-users", "SUCCESS", "Users configured") in rig.trail()
+    assert "quarantine left" in next(details for step, _, details in rig.trail() if step == "archive-snapshot")

@@ -123,7 +123,10 @@ def test_a_name_that_does_not_exist_gets_the_nearest_one() -> None:
     other = MaskingRules.model_validate_json(json.dumps({"shp": {"public.customers": entry}}))
     assert "did you mean shop?" in mistakes(found, other)
     assert mistakes(found, rules(customers={**entry, "later": "from-file"}, report="from-file")) == ""
-    assert find_findings(found, rules(customers="from-file"), MASKING).missing, "it came with the snapshot"
+    misplaced = "is from-file, but it comes with the snapshot, with production's values; give it a rule that masks it"
+    assert misplaced in mistakes(found, rules(customers="from-file"))
+    assert f"customers.email {misplaced}" in mistakes(found, rules(customers={"email": "from-file"}))
+    assert find_findings(found, rules(customers="from-file"), MASKING, files_have_run=True).mistakes == ()
 
 
 def test_large_objects_and_closed_databases_are_findings() -> None:
