@@ -29,7 +29,8 @@ from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.clusters import ClusterActivities
 from activities.database_users import DatabaseUserActivities
-from activities.databases.closing import DatabaseCloser, DatabaseConnectors
+from activities.databases.closing import DatabaseCloser
+from activities.databases.connectors import DatabaseConnectors
 from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
@@ -82,7 +83,8 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         settings.database_tls_ca_file,
         settings.database_connect_seconds,
     )
-    closer = DatabaseCloser(DatabaseConnectors(aws, postgres, mysql), settings.sql_directory)
+    connectors = DatabaseConnectors(aws, postgres, mysql)
+    closer = DatabaseCloser(connectors, settings.sql_directory)
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
     leftovers = LeftoverActivities(aws, intents)
     chains = SealChains(
@@ -96,7 +98,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         clusters.delete_rds,
         clusters.restore_snapshot,
         RestoredClusterActivities(aws, closer).check_restore_status,
-        DatabaseUserActivities(aws, postgres, mysql, settings.sql_directory).setup_db_users,
+        DatabaseUserActivities(aws, connectors, settings.sql_directory).setup_db_users,
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,
         InventoryActivities(aws).take_inventory,

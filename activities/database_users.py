@@ -9,7 +9,8 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from activities.databases.closing import DatabaseConnectors, close_database
+from activities.databases.closing import close_database
+from activities.databases.connectors import DatabaseConnectors
 from activities.databases.data_checks import require_expected_rows
 from activities.databases.engine_fields import find_fields_of_other_engine
 from activities.databases.login_changes import LoginChanges
@@ -19,28 +20,25 @@ from activities.databases.passwords import read_password
 from activities.databases.restored_database import LockedSession, RestoredDatabase
 from activities.databases.sql_files import SqlScript, read_sql_file
 from activities.rds.aws_errors import pipeline_error_for
-from activities.rds.provenance import check_resource_id
+from activities.rds.provenance import check_still_restored
 from activities.rds.target import TargetCluster
 from activities.step import step_activity
 from clients.aws import AwsClients
-from clients.mysql import MysqlConnector
-from clients.postgres import PostgresConnector
 from errors import PipelineError, StepFailed, Transient
 from limits import MAX_FACT, MAX_TRANSIENT_LOGINS
-from models.database_users import SetupUsersInput, SetupUsersOutcome
+from models.closing import Closing
+from models.database_users import SetupUsersInput, SetupUsersOutcome, closing_of
 from models.steps import Step
-from models.users import OtherLogins, RanSqlFile
+from models.users import RanSqlFile
 
 
 class DatabaseUserActivities:
     """Locks the logins that came with the snapshot, sets the users of the request, runs its SQL files and checks."""
 
-    def __init__(
-        self, aws: AwsClients, postgres: PostgresConnector, mysql: MysqlConnector, sql_directory: Path | None = None
-    ) -> None:
-        """`sql_directory` has the operator's SQL files; the connectors open the connections to the restored database."""
+    def __init__(self, aws: AwsClients, connectors: DatabaseConnectors, sql_directory: Path | None = None) -> None:
+        """`sql_directory` has the operator's SQL files."""
         self._aws = aws
-        self._connectors = DatabaseConnectors(aws, postgres, mysql)
+        self._connectors = connectors
         self._sql_directory = sql_directory
 
     @step_activity(Step.SETUP_DB_USERS)
@@ -60,7 +58,8 @@ class DatabaseUserActivities:
         the file did. The outcome, or a failure, names what earlier attempts did as well. An attempt ends the sessions of
         an earlier one that still changes something.
         """
-        if _has_nothing_to_do(step_input):
+        closing = closing_of(step_input)
+        if closing is None:
             return SetupUsersOutcome(
                 details="Users configured", resource_arns=(step_input.target.arn,), created=(), altered=()
             )
@@ -76,7 +75,7 @@ class DatabaseUserActivities:
                 self._require_restored_cluster(step_input)
                 # An unusable secret ends the step before any login is changed.
                 self._read_passwords(step_input)
-                _close_database(step_input, session, changes)
+                _close_database(step_input, closing, session, changes)
                 if masking and not session.has_run_files:
                     masking.mask(database, session, changes)
                 ran = self._run_sql_files(step_input, session, scripts)
@@ -115,16 +114,9 @@ class DatabaseUserActivities:
 
     def _require_restored_cluster(self, step_input: SetupUsersInput) -> None:
         """Raise if the target's name, and so its endpoint, does not belong to the restored cluster any more."""
-        if step_input.cluster_resource_id is None:
-            return
-        cluster = TargetCluster(self._aws, step_input.target, step_input.operation_id).find()
-        if cluster is None:
-            raise StepFailed(
-                "Restored cluster not found",
-                f"{step_input.target.arn} does not exist any more. Find out who deleted or renamed it, then retry from "
-                "restore-snapshot.",
-            )
-        check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
+        if step_input.cluster_resource_id is not None:
+            target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+            check_still_restored(target, step_input.target.arn, step_input.cluster_resource_id)
 
     def _read_passwords(self, step_input: SetupUsersInput) -> dict[str, str]:
         return {
@@ -159,12 +151,14 @@ def _cluster_resource_id(step_input: SetupUsersInput) -> str:
     return step_input.cluster_resource_id or step_input.operation_id
 
 
-def _close_database(step_input: SetupUsersInput, session: LockedSession, changes: LoginChanges) -> None:
+def _close_database(
+    step_input: SetupUsersInput, closing: Closing, session: LockedSession, changes: LoginChanges
+) -> None:
     """Close the database, and make the users of the request, so that SQL files can name them; they cannot log in yet.
 
     Once a file has run nothing is granted: the file may have taken a right away.
     """
-    close_database(step_input.closing, session, changes)
+    close_database(closing, session, changes)
     if session.has_run_files:
         return
     for name, is_new in session.create_users(step_input.users):
@@ -196,12 +190,6 @@ def _facts(changes: LoginChanges, ran: tuple[RanSqlFile, ...]) -> dict[str, str]
     if changes.locked:
         facts["locked_logins"] = changes.join_locked(MAX_FACT)
     return facts
-
-
-def _has_nothing_to_do(step_input: SetupUsersInput) -> bool:
-    return step_input.other_logins is OtherLogins.KEEP and not (
-        step_input.users or step_input.sql_files or step_input.checks or step_input.masking
-    )
 
 
 def _require_valid_names(step_input: SetupUsersInput, database: RestoredDatabase) -> None:

@@ -23,7 +23,7 @@ from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
 from activities.rds.instances import create_missing_instances, restore_failed
 from activities.rds.master_password import is_pending, secret_wait, secret_warnings
-from activities.rds.provenance import check_resource_id
+from activities.rds.provenance import check_resource_id, check_still_restored
 from activities.rds.restore_parameters import modification_parameters
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.surroundings.put_back import Surroundings, put_back_surroundings
@@ -68,7 +68,7 @@ class RestoredClusterActivities:
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
         instances = target.list_instances()
         waiting_for = self._bring_up_writer(step_input, target, cluster)
-        closed = step_input.closed if waiting_for else self._close_database(step_input, cluster)
+        closed = step_input.closed if waiting_for else self._close_database(step_input, target, cluster)
         waiting_for = waiting_for or _bring_up_the_rest(step_input, target, cluster)
         around = Surroundings(waiting_for) if waiting_for else put_back_surroundings(target, step_input.configuration)
         waiting_for = around.waiting_for
@@ -117,12 +117,15 @@ class RestoredClusterActivities:
         # Before there is a reader: production's master password opens nothing for longer than it must.
         return self._replace_master_password(step_input, target, cluster)
 
-    def _close_database(self, step_input: CheckRestoreInput, cluster: DBClusterTypeDef) -> ClosedDatabase | None:
+    def _close_database(
+        self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
+    ) -> ClosedDatabase | None:
         """Close the database once. None if it is not closed; setup-db-users does that in any case, or fails."""
         endpoint, closer = find_endpoint(step_input.target, cluster, step_input.engine), self._closer
         if step_input.closed or step_input.closing is None or endpoint is None or closer is None:
             return step_input.closed
-        return closer.try_to_close(step_input, step_input.closing, endpoint)
+        check_cluster = partial(check_still_restored, target, step_input.target.arn, step_input.cluster_resource_id)
+        return closer.try_to_close(step_input, step_input.closing, endpoint, check_cluster)
 
     def _replace_master_password(
         self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef

@@ -210,9 +210,10 @@ class SnapshotActivities:
         A copy is this pipeline's if its tag names this very target and its name is one that the pipeline gives; no
         other snapshot is touched. Raises `Refused` if the copy's name belongs to a copy of another snapshot, `StepFailed` if
         the cluster to stop is not the restored one.
-        Source: RDS API Reference, StopDBCluster.
+        Source: RDS API Reference, ModifyDBCluster, StopDBCluster.
         Run twice: the same copies are kept, a copy that is gone is no error, and the outcome also names what an earlier
-        attempt pruned, because the trail holds what was declared; a cluster that is stopping or stopped stays so.
+        attempt pruned, because the trail holds what was declared; groups that the cluster has are not given again, and a
+        cluster that is stopping or stopped stays so.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         keep_snapshots = keep_masked_snapshots if step_input.masked_cluster_resource_id else keep_copies

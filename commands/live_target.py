@@ -22,9 +22,7 @@ def read_live_schema(request: RestoreRequest, settings: DatabaseSettings) -> Sch
 
     Raises `RestoreRefused` if there is no cluster to log in to.
     """
-    from activities.databases.mysql.database import MysqlDatabase
-    from activities.databases.passwords import read_password
-    from activities.databases.postgres.database import PostgresDatabase
+    from activities.databases.connectors import DatabaseConnectors
     from clients.aws import AwsClients
     from clients.mysql import MysqlConnector
     from clients.postgres import PostgresConnector
@@ -33,12 +31,10 @@ def read_live_schema(request: RestoreRequest, settings: DatabaseSettings) -> Sch
     target, aws = request.target, AwsClients(environment=settings.environment)
     endpoint = _find_endpoint(request, aws)
     print_progress(f"Reading the schema of {target.arn} at {endpoint.host}:{endpoint.port} …")
-    password = read_password(aws.secretsmanager(target, MASKING), endpoint.master_user_secret_id)
     tls, ca_file, seconds = settings.database_tls, settings.database_tls_ca_file, settings.database_connect_seconds
-    if endpoint.engine == "aurora-mysql":
-        connector = MysqlConnector(tls is DatabaseTls.VERIFY_FULL, ca_file, seconds)
-        return MysqlDatabase(connector, endpoint, password).read_schema()
-    return PostgresDatabase(PostgresConnector(tls.value, ca_file, seconds), endpoint, password).read_schema()
+    postgres = PostgresConnector(tls.value, ca_file, seconds)
+    mysql = MysqlConnector(tls is DatabaseTls.VERIFY_FULL, ca_file, seconds)
+    return DatabaseConnectors(aws, postgres, mysql).database(target, MASKING, endpoint).read_schema()
 
 
 def _find_endpoint(request: RestoreRequest, aws: AwsClients) -> Endpoint:

@@ -6,7 +6,7 @@ from models.closing import ClosedDatabase, Closing
 from models.clusters import Endpoint
 from models.masking import Masking
 from models.operation import StepInput, StepOutcome
-from models.request import Target
+from models.request import RestoreRequest, Target
 from models.side_effects import KeptSideEffects
 from models.users import DatabaseUser, DataCheck, OtherLogins, RanSqlFile, SqlFile
 
@@ -30,17 +30,6 @@ class SetupUsersInput(StepInput):
         default=None, description="What check-restore-status has closed already; None: nothing."
     )
 
-    @property
-    def closing(self) -> Closing:
-        """How the database is closed before anything else."""
-        return Closing(
-            users=tuple(user.name for user in self.users),
-            other_logins=self.other_logins,
-            keep_logins=self.keep_logins,
-            keep_side_effects=self.keep_side_effects,
-            sql_files=self.sql_files,
-        )
-
 
 class SetupUsersOutcome(StepOutcome):
     """The logins that were changed and the SQL files that were run, by all attempts together."""
@@ -50,3 +39,17 @@ class SetupUsersOutcome(StepOutcome):
     locked: tuple[str, ...] = ()
     more_locked: int = Field(default=0, description="Locked logins that are not named.")
     sql_files: tuple[RanSqlFile, ...] = ()
+
+
+def closing_of(request: RestoreRequest | SetupUsersInput) -> Closing | None:
+    """How the database is closed before anything else; None if nothing at all is to be done in it."""
+    keeps_logins = request.other_logins is OtherLogins.KEEP
+    if keeps_logins and not (request.users or request.sql_files or request.checks or request.masking):
+        return None
+    return Closing(
+        users=tuple(user.name for user in request.users),
+        other_logins=request.other_logins,
+        keep_logins=request.keep_logins,
+        keep_side_effects=request.keep_side_effects,
+        sql_files=request.sql_files,
+    )

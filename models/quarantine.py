@@ -9,6 +9,16 @@ from models.identifiers import ResourceName, SecurityGroupId
 from models.model import Model
 
 
+class OwnNetwork(Model):
+    """What the restored cluster gets when it leaves its quarantine."""
+
+    cluster_resource_id: str = Field(description="The cluster that this operation restored; no other one is changed.")
+    vpc_security_group_ids: tuple[str, ...] = Field(description="The target's own security groups.")
+    db_cluster_parameter_group_name: str | None = Field(
+        default=None, description="The target's own parameter group; None: the quarantine has no other."
+    )
+
+
 class Quarantine(Model):
     """The security groups of the target until everything is done: they let only the worker in, and nothing out."""
 
@@ -31,12 +41,12 @@ class Quarantine(Model):
             }
         )
 
-
-class OwnNetwork(Model):
-    """What the restored cluster gets when it leaves its quarantine."""
-
-    cluster_resource_id: str = Field(description="The cluster that this operation restored; no other one is changed.")
-    vpc_security_group_ids: tuple[str, ...] = Field(description="The target's own security groups.")
-    db_cluster_parameter_group_name: str | None = Field(
-        default=None, description="The target's own parameter group; None: the quarantine has no other."
-    )
+    def own_network(self, configuration: ClusterConfiguration, cluster_resource_id: str) -> OwnNetwork:
+        """What the cluster of this configuration gets when it leaves the quarantine."""
+        return OwnNetwork(
+            cluster_resource_id=cluster_resource_id,
+            vpc_security_group_ids=configuration.vpc_security_group_ids,
+            db_cluster_parameter_group_name=configuration.db_cluster_parameter_group_name
+            if self.db_cluster_parameter_group_name
+            else None,
+        )

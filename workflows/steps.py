@@ -8,7 +8,6 @@ from typing import TypedDict
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from models.closing import Closing
     from models.clusters import (
         CheckRestoreInput,
         CheckRestoreOutcome,
@@ -16,10 +15,9 @@ with workflow.unsafe.imports_passed_through():
         RestoreClusterInput,
     )
     from models.configuration import ClusterConfiguration
-    from models.database_users import SetupUsersInput
+    from models.database_users import SetupUsersInput, closing_of
     from models.notifications import NotificationInput
     from models.operation import RestoreState
-    from models.quarantine import OwnNetwork
     from models.request import RestoreRequest
     from models.snapshots import (
         ArchiveSnapshotInput,
@@ -29,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
         SnapshotCheckOutcome,
         SnapshotCopy,
     )
-    from models.users import OtherLogins
 
 
 class StepStart(TypedDict):
@@ -124,7 +121,7 @@ def check_restore_status_input(
         configuration=_before_it_is_ready(request, checked),
         cluster_resource_id=cluster_resource_id,
         engine=checked.snapshot.engine,
-        closing=_closing(request),
+        closing=closing_of(request),
     )
 
 
@@ -156,20 +153,14 @@ def archive_snapshot_input(
     cluster_resource_id: str,
 ) -> ArchiveSnapshotInput:
     """The input of archive-snapshot."""
-    quarantine, own = request.target.quarantine, checked.configuration
-    has_other_parameters = quarantine is not None and quarantine.db_cluster_parameter_group_name is not None
-    own_network = OwnNetwork(
-        cluster_resource_id=cluster_resource_id,
-        vpc_security_group_ids=own.vpc_security_group_ids,
-        db_cluster_parameter_group_name=own.db_cluster_parameter_group_name if has_other_parameters else None,
-    )
+    quarantine = request.target.quarantine
     return ArchiveSnapshotInput(
         **start,
         snapshot=checked.snapshot,
         snapshot_copy=copy,
         target=request.target,
         archive=request.archive,
-        own_network=own_network if quarantine else None,
+        own_network=quarantine.own_network(checked.configuration, cluster_resource_id) if quarantine else None,
         masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
     )
 
@@ -187,16 +178,3 @@ def _before_it_is_ready(request: RestoreRequest, checked: SnapshotCheckOutcome) 
     """The restored cluster's configuration until archive-snapshot: in quarantine, if the request has one."""
     quarantine = request.target.quarantine
     return quarantine.applied_to(checked.configuration) if quarantine else checked.configuration
-
-
-def _closing(request: RestoreRequest) -> Closing | None:
-    """None if the request keeps every login that comes with the snapshot, and has no users."""
-    if request.other_logins is OtherLogins.KEEP and not request.users:
-        return None
-    return Closing(
-        users=tuple(user.name for user in request.users),
-        other_logins=request.other_logins,
-        keep_logins=request.keep_logins,
-        keep_side_effects=request.keep_side_effects,
-        sql_files=request.sql_files,
-    )

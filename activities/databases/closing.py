@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
 
+from activities.databases.connectors import DatabaseConnectors
 from activities.databases.login_changes import LoginChanges
-from activities.databases.mysql.database import MysqlDatabase
-from activities.databases.passwords import read_password
-from activities.databases.postgres.database import PostgresDatabase
-from activities.databases.restored_database import LockedSession, RestoredDatabase
+from activities.databases.restored_database import LockedSession
 from activities.databases.sql_files import read_sql_file
-from clients.aws import AwsClients
-from clients.mysql import MysqlConnector
-from clients.postgres import PostgresConnector
 from errors import PipelineError
 from models.closing import ClosedDatabase, Closing
 from models.clusters import CheckRestoreInput, Endpoint
-from models.request import Target
-
-
-class DatabaseConnectors:
-    """Leads to the database of a restored cluster, on either engine, as its master user."""
-
-    def __init__(self, aws: AwsClients, postgres: PostgresConnector, mysql: MysqlConnector) -> None:
-        """The connectors open the connections."""
-        self._aws = aws
-        self._postgres = postgres
-        self._mysql = mysql
-
-    def database(self, target: Target, operation_id: str, endpoint: Endpoint) -> RestoredDatabase:
-        """Read the master password; nothing is connected yet. Raises `StepFailed` if its secret is not usable."""
-        secrets = self._aws.secretsmanager(target, operation_id)
-        password = read_password(secrets, endpoint.master_user_secret_id)
-        if endpoint.engine == "aurora-mysql":
-            return MysqlDatabase(self._mysql, endpoint, password)
-        return PostgresDatabase(self._postgres, endpoint, password)
 
 
 class DatabaseCloser:
@@ -49,24 +26,29 @@ class DatabaseCloser:
         self._sql_directory = sql_directory
 
     def try_to_close(
-        self, step_input: CheckRestoreInput, closing: Closing, endpoint: Endpoint
+        self, step_input: CheckRestoreInput, closing: Closing, endpoint: Endpoint, check_cluster: Callable[[], None]
     ) -> ClosedDatabase | None:
         """Close the database; None if that fails, for whatever reason.
 
-        It fails no restore: the next poll tries again, and setup-db-users closes the database anyway, or fails with the
-        error. The worker's log has it.
+        `check_cluster` raises if the endpoint belongs to another cluster by now.
+        A failure fails no restore: the next poll tries again, and setup-db-users closes the database anyway, or fails with
+        the error. The worker's log has it.
         """
         try:
-            return self._close(step_input, closing, endpoint)
+            return self._close(step_input, closing, endpoint, check_cluster)
         except (PipelineError, ClientError, BotoCoreError) as error:
             activity.logger.warning("%s: the database is not closed yet: %s", step_input.target.arn, error)
             return None
 
-    def _close(self, step_input: CheckRestoreInput, closing: Closing, endpoint: Endpoint) -> ClosedDatabase:
+    def _close(
+        self, step_input: CheckRestoreInput, closing: Closing, endpoint: Endpoint, check_cluster: Callable[[], None]
+    ) -> ClosedDatabase:
         changes = LoginChanges.from_last_heartbeat()
         scripts = tuple(read_sql_file(self._sql_directory, sql_file) for sql_file in closing.sql_files)
         database = self._connectors.database(step_input.target, step_input.operation_id, endpoint)
         with database.session_lock(step_input.cluster_resource_id, scripts) as session:
+            # The connection leads to the cluster that had the name when the connection was made.
+            check_cluster()
             close_database(closing, session, changes)
         return changes.closed
 

@@ -11,6 +11,7 @@ from activities.preflight.engine import EngineChecks
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.preflight.instances import InstanceChecks
 from activities.preflight.network import NetworkChecks
+from activities.preflight.quarantine import quarantine_checks
 from activities.preflight.quotas import Freed, QuotaChecks
 from activities.preflight.secrets import SecretChecks
 from activities.preflight.tag_count import tag_checks
@@ -23,6 +24,7 @@ def prerequisite_checks(context: RestoreContext, freed: Freed) -> list[Preflight
     """The checks of everything that the later steps need. `freed` is what the deletion of the target frees."""
     return [
         *NetworkChecks(context).checks(),
+        *quarantine_checks(context),
         *EngineChecks(context).checks(),
         *InstanceChecks(context).checks(),
         *EncryptionChecks(context).checks(),

@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
-from errors import Refused, ResourceBusy
+from errors import Refused, ResourceBusy, StepFailed
 from models.snapshots import SourceSnapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
+
+    from activities.rds.target import TargetCluster
 
 
 def provenance_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> str | None:
@@ -70,6 +72,20 @@ def check_resource_id(cluster: DBClusterTypeDef, expected: str | None, origin: s
         f"{cluster['DBClusterArn']} has the resource id {actual}, expected {expected or 'no cluster'} ({origin}). "
         "Find out who created this cluster; the pipeline does not touch it.",
     )
+
+
+def check_still_restored(target: TargetCluster, arn: str, resource_id: str) -> None:
+    """Raise unless the target's name, and so its endpoint, still belongs to the cluster that this operation restored.
+
+    `StepFailed` if it belongs to none, `Refused` if to another one. `arn` is the target's, for the message.
+    """
+    cluster = target.find()
+    if cluster is None:
+        raise StepFailed(
+            "Restored cluster not found",
+            f"{arn} does not exist any more. Find out who deleted or renamed it, then retry from restore-snapshot.",
+        )
+    check_resource_id(cluster, resource_id, "restored by this operation")
 
 
 def check_not_restored_since(cluster: DBClusterTypeDef, operation: str, started_at: datetime | None) -> None:

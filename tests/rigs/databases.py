@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
+from activities.databases.connectors import DatabaseConnectors
 from activities.databases.mysql import masking as mysql_masking
 from activities.databases.mysql.accounts import quote_identifier
 from activities.databases.mysql.database import MysqlDatabase
@@ -151,8 +152,12 @@ class Database(ABC):
         return self.rig.run(self.activities.setup_db_users, self.step_input(*users, **fields))
 
     @property
+    def connectors(self) -> DatabaseConnectors:
+        return DatabaseConnectors(self.rig.aws, self.postgres, self.mysql)
+
+    @property
     def activities(self) -> DatabaseUserActivities:
-        return DatabaseUserActivities(self.rig.aws, self.postgres, self.mysql, self.directory)
+        return DatabaseUserActivities(self.rig.aws, self.connectors, self.directory)
 
     @abstractmethod
     def restored_database(self) -> RestoredDatabase:

@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from activities.database_users import DatabaseUserActivities
+from activities.databases.connectors import DatabaseConnectors
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from models.clusters import Endpoint
@@ -65,7 +66,7 @@ class UsersDatabase:
             users=users,
             other_logins=OtherLogins.KEEP,  # roles belong to the whole server, and other tests log in to it
         )
-        activities = DatabaseUserActivities(self.rig.aws, CONNECTOR, MYSQL)
+        activities = DatabaseUserActivities(self.rig.aws, DatabaseConnectors(self.rig.aws, CONNECTOR, MYSQL))
         return self.rig.run(activities.setup_db_users, step_input)
 
     def unique(self, name: str) -> str:

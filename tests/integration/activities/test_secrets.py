@@ -17,6 +17,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.database_users import DatabaseUserActivities
+from activities.databases.connectors import DatabaseConnectors
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
 from devstack.processes import free_port
@@ -63,9 +64,8 @@ def users_input(rig: ActivityRig, secret: str) -> SetupUsersInput:
 
 
 def set_up(rig: ActivityRig, secret: str) -> Any:
-    activities = DatabaseUserActivities(
-        rig.aws, PostgresConnector("disable", None, 2), MysqlConnector(tls=False, ca_file=None, connect_seconds=2)
-    )
+    postgres, mysql = PostgresConnector("disable", None, 2), MysqlConnector(tls=False, ca_file=None, connect_seconds=2)
+    activities = DatabaseUserActivities(rig.aws, DatabaseConnectors(rig.aws, postgres, mysql))
     return rig.run(activities.setup_db_users, users_input(rig, secret))
 
 

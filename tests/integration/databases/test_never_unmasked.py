@@ -17,7 +17,7 @@ import pymysql
 import pytest
 from pymysql.cursors import Cursor
 
-from activities.databases.closing import DatabaseCloser, DatabaseConnectors
+from activities.databases.closing import DatabaseCloser
 from errors import PipelineError
 from models.closing import ClosedDatabase, Closing
 from models.masking import Masking
@@ -104,12 +104,18 @@ def restored(database: Database, number: int) -> tuple[DatabaseUser, Masking]:
     return database.user(name, OF_STAGING), masking
 
 
+def no_check() -> None:
+    """No other cluster takes the name here."""
+
+
 def close(database: Database, user: DatabaseUser) -> ClosedDatabase:
     """As check-restore-status does it, as soon as the writer has its new master password."""
-    closer = DatabaseCloser(DatabaseConnectors(database.rig.aws, database.postgres, database.mysql), database.directory)
+    closer = DatabaseCloser(database.connectors, database.directory)
     closing = Closing(users=(user.name,), other_logins=OtherLogins.LOCK)
     step_input = database.rig.check_restore_input("cluster-RESTORED", closing=closing)
-    closed = database.rig.run(lambda polled: closer.try_to_close(polled, closing, database.endpoint), step_input)
+    closed = database.rig.run(
+        lambda polled: closer.try_to_close(polled, closing, database.endpoint, no_check), step_input
+    )
     assert closed is not None
     return closed
 

@@ -21,7 +21,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import worker
 from activities.database_users import DatabaseUserActivities
-from activities.databases.closing import DatabaseConnectors
+from activities.databases.connectors import DatabaseConnectors
 from devstack.demo_environment import DemoEnvironment, environment
 from devstack.temporal_server import TemporalServer
 from errors import AwsUnavailable, DatabaseUnreachable, StepFailed

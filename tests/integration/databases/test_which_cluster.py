@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from activities.databases.closing import DatabaseCloser
+from activities.rds.provenance import check_still_restored
+from activities.rds.target import TargetCluster
 from devstack.processes import free_port
 from errors import Refused, StepFailed
+from models.closing import Closing
 from models.clusters import Endpoint
 from models.users import OtherLogins
 from tests.rigs.databases import Database, Postgres
@@ -67,6 +71,33 @@ def test_a_cluster_that_replaced_the_restored_one_before_the_connection_is_not_c
         database.set_up(cluster_resource_id=restored, sql_files=(file,))
     assert database.as_user(login, "of-production", "SELECT 1", database.login_database) == [(1,)]
     assert database.orders() == [("Ada",)]
+
+
+def test_a_cluster_that_replaced_the_restored_one_is_not_closed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """check-restore-status closes the database too, and may be connected to another cluster than it has read."""
+    restored, login = database.rig.make_target(instances=0), database.unique("production")
+    database.make_login(login, "of-production")
+    session_lock: Callable[..., Any] = database.restored_database_class.session_lock
+
+    def replace_target_first(*arguments: object) -> Any:
+        replace_target(database)
+        return session_lock(*arguments)
+
+    def check_cluster() -> None:
+        rig = database.rig
+        check_still_restored(TargetCluster(rig.aws, rig.target, rig.operation_id), rig.target.arn, restored)
+
+    monkeypatch.setattr(database.restored_database_class, "session_lock", replace_target_first)
+    closing = Closing(users=(), other_logins=OtherLogins.LOCK)
+    closer = DatabaseCloser(database.connectors, database.directory)
+    closed = database.rig.run(
+        lambda polled: closer.try_to_close(polled, closing, database.endpoint, check_cluster),
+        database.rig.check_restore_input(restored),
+    )
+    assert closed is None
+    assert database.as_user(login, "of-production", "SELECT 1", database.login_database) == [(1,)]
 
 
 def test_a_deleted_cluster_is_reported_as_not_found(database: Database) -> None:

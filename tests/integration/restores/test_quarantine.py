@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +11,10 @@ import pytest
 
 from audit.plugin import AuroraRestorePlugin
 from audit.rows import Phase
-from devstack.aws import Emulator
-from devstack.demo_environment import DATABASE, MASTER, USERS, DemoEnvironment, environment
-from devstack.postgres import PostgresHost
+from devstack.demo_environment import DATABASE, MASTER, USERS, DemoEnvironment
 from models.steps import Status, Step
 from models.waits import Waits
 from tests.rigs.durations import REFERENCE
-from tests.rigs.emulator import environment_variables
 from tests.rigs.login_poll import ELSEWHERE, LoginPoll, connect, connections_from, poll_logins
 from tests.rigs.requests import request
 from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
@@ -30,19 +27,12 @@ FIRST_INTERVAL = Waits().restore_snapshot.first_interval
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[DemoEnvironment]:
-    """The demo's clusters; production has logins of its own, one of them with a name like RDS's."""
-    with (
-        PostgresHost() as postgres,
-        Emulator(postgres, durations=REFERENCE) as emulator,
-        environment_variables(environment(emulator.endpoint_url)),
-    ):
-        demo = DemoEnvironment(emulator)
-        demo.build()
-        for login in PRODUCTION_LOGINS:
-            demo.write_to_source(f"CREATE ROLE {login} LOGIN PASSWORD '{OF_PRODUCTION}'")
-        demo.take_automated_snapshot()
-        yield demo
+def demo(demo_with_databases: DemoEnvironment) -> DemoEnvironment:
+    """Production has logins of its own, one of them with a name like RDS's."""
+    for login in PRODUCTION_LOGINS:
+        demo_with_databases.write_to_source(f"CREATE ROLE {login} LOGIN PASSWORD '{OF_PRODUCTION}'")
+    demo_with_databases.take_automated_snapshot()
+    return demo_with_databases
 
 
 @pytest.fixture(scope="module")

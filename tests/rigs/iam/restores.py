@@ -167,14 +167,9 @@ class AuthorizedSteps:
 
     def _own_network(self, checked: Any) -> OwnNetwork | None:
         """What the target gets when it leaves its quarantine, if it has one."""
-        if self.request.target.quarantine is None:
-            return None
+        quarantine = self.request.target.quarantine
         assert self._restored_id is not None
-        return OwnNetwork(
-            cluster_resource_id=self._restored_id,
-            vpc_security_group_ids=checked.configuration.vpc_security_group_ids,
-            db_cluster_parameter_group_name=checked.configuration.db_cluster_parameter_group_name,
-        )
+        return quarantine.own_network(checked.configuration, self._restored_id) if quarantine else None
 
     def set_up_users(self, endpoint: Any) -> None:
         """setup-db-users. Raises `DatabaseUnreachable`, since no database listens at the endpoint."""
