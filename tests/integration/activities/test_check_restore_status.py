@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from activities.restored_cluster import RestoredClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.closing import ClosedDatabase, Closing
 from models.operation import FinalPoll
@@ -57,6 +61,32 @@ def test_polls_are_urgent_while_production_can_log_in(rig: ActivityRig, resource
     assert poll(rig, resource_id, closing=closing).urgent
     assert not poll(rig, resource_id, closing=closing, closed=ClosedDatabase()).urgent
     assert not poll(rig, resource_id).urgent
+
+
+def test_a_database_is_closed_only_while_its_cluster_has_the_name(rig: ActivityRig, resource_id: str) -> None:
+    """The closer gets the check that it makes when it is connected: by then another cluster may have the name."""
+    checks: list[Callable[[], None]] = []
+
+    def try_to_close(*given: Any) -> None:
+        checks.append(given[-1])
+
+    closer: Any = SimpleNamespace(try_to_close=try_to_close)
+    closing = Closing(users=("app",), other_logins=OtherLogins.LOCK)
+    activities = RestoredClusterActivities(rig.aws, closer)
+    outcome = rig.poll_until_done(
+        activities.check_restore_status, rig.check_restore_input(resource_id, closing=closing)
+    )
+    assert outcome.closed is None, "the closer has closed nothing"
+    checks[-1]()
+    for name in rig.instances():
+        rig.rds().delete_db_instance(DBInstanceIdentifier=name)
+    rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
+    rig.advance_clock()
+    with pytest.raises(StepFailed, match="Restored cluster not found"):
+        checks[-1]()
+    rig.make_target(instances=0)
+    with pytest.raises(Refused, match="restored by this operation"):
+        checks[-1]()
 
 
 def test_an_instance_is_created_with_the_settings_of_the_request(rig: ActivityRig, resource_id: str) -> None:
