@@ -6,6 +6,7 @@ from activities.databases.mysql.database import MysqlDatabase
 from activities.databases.passwords import read_password
 from activities.databases.postgres.database import PostgresDatabase
 from activities.databases.restored_database import RestoredDatabase
+from activities.databases.sql_traps import MYSQL
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
@@ -26,6 +27,6 @@ class DatabaseConnectors:
         """Read the master password; nothing is connected yet. Raises `StepFailed` if its secret is not usable."""
         secrets = self._aws.secretsmanager(target, operation_id)
         password = read_password(secrets, endpoint.master_user_secret_id)
-        if endpoint.engine == "aurora-mysql":
+        if endpoint.engine == MYSQL:
             return MysqlDatabase(self._mysql, endpoint, password)
         return PostgresDatabase(self._postgres, endpoint, password)
