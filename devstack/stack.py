@@ -22,10 +22,12 @@ DEMO_DURATIONS = Durations(
     cluster_create=2,
     cluster_restore=6,
     cluster_modify=1,
+    cluster_rename=4,
     cluster_delete=2,
     instance_create=4,
     instance_delete=2,
     instance_modify=1,
+    instance_rename=4,
     master_password=2,
 )
 """Seconds on the emulator's clock: long enough to watch each step of a restore."""

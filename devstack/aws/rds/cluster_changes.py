@@ -20,6 +20,7 @@ from devstack.aws.rds import (
     lookup,
     master_passwords,
     network,
+    renames,
     requests,
     responses,
     servers,
@@ -29,7 +30,7 @@ from devstack.aws.rds.engine_versions import EngineVersion, check_log_types, res
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
-from devstack.aws.rds.state import Call, Region
+from devstack.aws.rds.state import Call
 
 CONTROL_PARAMETERS = frozenset({"AllowMajorVersionUpgrade", "ApplyImmediately", "DBClusterIdentifier"})
 """Parameters that change nothing by themselves."""
@@ -70,7 +71,7 @@ def _check(call: Call, cluster: Cluster) -> None:
     """Raise RdsError before anything is changed: a refused call leaves the cluster as it was."""
     parameters = call.parameters
     if "NewDBClusterIdentifier" in parameters:
-        clusters.new_identifier(call, "NewDBClusterIdentifier")
+        renames.check_cluster(call, cluster)
     version = _version(parameters, cluster)
     if "DBClusterParameterGroupName" in parameters:
         groups.resolve_cluster_parameter_group(call.region, parameters["DBClusterParameterGroupName"], version)
@@ -190,10 +191,12 @@ def _schedule_busy_phase(
 
     def begin(_: datetime) -> None:
         cluster.status = status
+        servers.update_reachability(call.region, cluster)
 
     def end(at: datetime) -> None:
         cluster.status = "available"
         finish(at)
+        servers.update_reachability(call.region, cluster)
 
     call.state.schedule(cluster, seconds / 4, begin)
     call.state.schedule(cluster, seconds, end, ready)
@@ -217,8 +220,11 @@ def _change_later(call: Call, cluster: Cluster) -> None:
             cluster.pending.pop(name, None)
         _apply(call, cluster, changes, at)
 
-    status = "renaming" if "DBClusterIdentifier" in changes else "modifying"
-    _schedule_busy_phase(call, cluster, status, call.state.durations.cluster_modify, finish)
+    status, seconds = "modifying", call.state.durations.cluster_modify
+    if "DBClusterIdentifier" in changes:
+        cluster.renaming_to = changes["DBClusterIdentifier"]
+        status, seconds = "renaming", max(seconds, call.state.durations.cluster_rename)
+    _schedule_busy_phase(call, cluster, status, seconds, finish)
 
 
 def _requested_changes(cluster: Cluster, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,15 +282,4 @@ def _apply(call: Call, cluster: Cluster, changes: dict[str, Any], at: datetime) 
     cluster.scaling = changes.get("Scaling", cluster.scaling)
     cluster.security_groups = changes.get("VpcSecurityGroups", cluster.security_groups)
     if "DBClusterIdentifier" in changes:
-        _rename(call, call.region, cluster, changes["DBClusterIdentifier"], at)
-
-
-def _rename(call: Call, region: Region, cluster: Cluster, new: str, at: datetime) -> None:
-    """Rename a cluster; its members and its DbClusterResourceId stay."""
-    if new in region.clusters:
-        return
-    old = cluster.identifier
-    del region.clusters[old]
-    region.clusters[new] = cluster
-    cluster.identifier, cluster.arn = new, region.arn("cluster", new)
-    events.record(call.state, cluster, at, f"Renamed DB cluster from {old} to {new}", "notification")
+        renames.finish_cluster(call, cluster, at)

@@ -55,9 +55,10 @@ DELETABLE_STATUSES = frozenset(
 
 
 def new_identifier(call: Call, parameter: str = "DBClusterIdentifier") -> str:
-    """The identifier of a new cluster. Raises RdsError if it is taken, also by a cluster that is being deleted."""
+    """The identifier of a new cluster. Raises RdsError if it is taken, also by a deletion or a rename under way."""
     identifier = requests.identifier(call.parameters, parameter)
-    if identifier in call.region.clusters:
+    renaming = {each.renaming_to for each in call.region.clusters.values()}
+    if identifier in call.region.clusters or identifier in renaming:
         raise RdsError("DBClusterAlreadyExistsFault", f"DB Cluster already exists: {identifier}")
     return identifier
 
@@ -289,7 +290,7 @@ def _remove(state: RdsState, region: Region, cluster: Cluster, at: datetime, *, 
     del region.clusters[cluster.identifier]
     for proxy in region.proxies.values():
         # RDS-EVENT-0215
-        proxy.targets = [each for each in proxy.targets if each is not cluster]
+        proxy.targets = [each for each in proxy.targets if each.cluster is not cluster]
     region.scalable_targets.pop(f"cluster:{cluster.identifier}", None)
     if not keep_automated:
         delete_automated_snapshots(state, region, cluster)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import events, groups, lookup, network, requests, responses, servers, settings
+from devstack.aws.rds import events, groups, lookup, network, renames, requests, responses, servers, settings
 from devstack.aws.rds.account import check_instance_quota
 from devstack.aws.rds.clusters import new_resource_id
 from devstack.aws.rds.engine_versions import check_class, resolve_version
@@ -46,7 +46,7 @@ CLUSTER_PARAMETERS = (
 )
 def create_db_instance(call: Call) -> dict[str, Any]:
     """An instance in an available cluster; the first one starts the database server."""
-    identifier = _new_identifier(call, "DBInstanceIdentifier")
+    identifier = renames.new_instance_identifier(call)
     check_instance_quota(call)
     cluster = _cluster_for(call)
     instance = _new_instance(call, identifier, cluster)
@@ -58,18 +58,12 @@ def create_db_instance(call: Call) -> dict[str, Any]:
         if not servers.succeeded(server):
             instance.status = "failed"
             return
-        instance.status, cluster.reachable = "available", True
+        instance.status = "available"
+        servers.update_reachability(call.region, cluster)
         events.record(call.state, instance, at, "DB instance created", "creation")
 
     call.state.schedule(instance, call.state.durations.instance_create, become_available, ready=server.done)
     return {"DBInstance": responses.instance(call.state, instance)}
-
-
-def _new_identifier(call: Call, parameter: str) -> str:
-    identifier = requests.identifier(call.parameters, parameter)
-    if identifier in call.region.instances:
-        raise RdsError("DBInstanceAlreadyExists", f"DB instance already exists: {identifier}")
-    return identifier
 
 
 def _cluster_for(call: Call) -> Cluster:
@@ -172,12 +166,11 @@ def describe_db_instances(call: Call) -> dict[str, Any]:
     """,
 )
 def modify_db_instance(call: Call) -> dict[str, Any]:
-    """Change an instance. Without ApplyImmediately a new class or name stays pending."""
+    """Change an instance. A new class or name stays pending until a call with ApplyImmediately."""
     parameters = call.parameters
     instance = lookup.find_instance(call.region, parameters["DBInstanceIdentifier"])
     lookup.require_instance_available(instance)
-    if "NewDBInstanceIdentifier" in parameters:
-        _new_identifier(call, "NewDBInstanceIdentifier")
+    renames.check_instance(call, instance)
     if "DBInstanceClass" in parameters:
         _check_class(instance.cluster, parameters["DBInstanceClass"])
     changed = settings.of_instance(call, instance.cluster, instance.settings)
@@ -206,27 +199,25 @@ def _change_later(call: Call, instance: Instance) -> None:
     if not instance.pending or not at_once:
         return
     seconds = call.state.durations.instance_modify
+    if "DBInstanceIdentifier" in instance.pending:
+        instance.renaming_to = instance.pending["DBInstanceIdentifier"]
+        seconds = max(seconds, call.state.durations.instance_rename)
 
-    def begin(_: datetime) -> None:
-        instance.status = "modifying"
+    def begin(at: datetime) -> None:
+        if instance.renaming_to is not None:
+            renames.begin_instance(call, instance, at)
+        else:
+            instance.status = "modifying"
 
-    def finish(_: datetime) -> None:
+    def finish(at: datetime) -> None:
         instance.status = "available"
-        _apply_pending(call.region, instance)
+        instance.instance_class = instance.pending.get("DBInstanceClass", instance.instance_class)
+        instance.pending = {}
+        if instance.renaming_to is not None:
+            renames.finish_instance(call, instance, at)
 
     call.state.schedule(instance, seconds / 4, begin)
     call.state.schedule(instance, seconds, finish)
-
-
-def _apply_pending(region: Region, instance: Instance) -> None:
-    pending, instance.pending = instance.pending, {}
-    instance.instance_class = pending.get("DBInstanceClass", instance.instance_class)
-    old, new = instance.identifier, pending.get("DBInstanceIdentifier", instance.identifier)
-    if new != old and new not in region.instances:
-        del region.instances[old]
-        region.instances[new] = instance
-        instance.identifier, instance.arn = new, region.arn("db", new)
-        instance.cluster.members = [new if name == old else name for name in instance.cluster.members]
 
 
 @serves("DeleteDBInstance", models="DBInstanceIdentifier FinalDBSnapshotIdentifier")
@@ -281,10 +272,5 @@ def next_writer(region: Region, cluster: Cluster) -> str | None:
 def _remove(call: Call, instance: Instance, cluster: Cluster, at: datetime) -> None:
     del call.region.instances[instance.identifier]
     cluster.members.remove(instance.identifier)
-    update_reachability(call.region, cluster)
+    servers.update_reachability(call.region, cluster)
     events.record(call.state, instance, at, "DB instance deleted", "deletion")
-
-
-def update_reachability(region: Region, cluster: Cluster) -> None:
-    """Let the cluster's endpoint lead to the server while an instance is available, and refuse otherwise."""
-    cluster.reachable = any(region.instances[name].status == "available" for name in cluster.members)

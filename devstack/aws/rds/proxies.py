@@ -1,6 +1,7 @@
 """RDS Proxies and what they lead to. A proxy has one target group, `default`; nothing listens at its endpoint.
 
-A cluster that is deleted is removed from its target group (RDS-EVENT-0215).
+A cluster that is deleted is removed from its target group (RDS-EVENT-0215). One that is renamed stays in it under its old
+name, until it is deregistered: AWS does not document that the target follows.
 Source: RDS API Reference, CreateDBProxy, RegisterDBProxyTargets, DescribeDBProxyTargets; RDS User Guide, "RDS Proxy".
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 from devstack.aws.rds import lookup, requests
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.resources import Cluster, Proxy
+from devstack.aws.rds.resources import Proxy, ProxyTarget
 from devstack.aws.rds.state import Call
 
 TARGET_GROUP = "default"
@@ -82,7 +83,7 @@ def describe_db_proxy_targets(call: Call) -> dict[str, Any]:
     """The cluster that is registered, and its instances."""
     proxy = _find(call)
     _check_group(call)
-    return {"Targets": [shown for cluster in proxy.targets for shown in _targets(cluster)]}
+    return {"Targets": [shown for target in proxy.targets for shown in _targets(target)]}
 
 
 @serves("RegisterDBProxyTargets", "DBClusterIdentifiers DBProxyName TargetGroupName")
@@ -93,10 +94,11 @@ def register_db_proxy_targets(call: Call) -> dict[str, Any]:
     clusters = [lookup.find_cluster(call.region, name) for name in call.parameters.get("DBClusterIdentifiers", [])]
     for cluster in clusters:
         lookup.require_cluster_available(cluster)
-        if cluster in proxy.targets:
+        if any(each.identifier == cluster.identifier for each in proxy.targets):
             raise RdsError("DBProxyTargetAlreadyRegisteredFault", f"{cluster.identifier} is already registered.")
-    proxy.targets += clusters
-    return {"DBProxyTargets": [shown for cluster in clusters for shown in _targets(cluster)]}
+    registered = [ProxyTarget(cluster, cluster.identifier, cluster.arn) for cluster in clusters]
+    proxy.targets += registered
+    return {"DBProxyTargets": [shown for target in registered for shown in _targets(target)]}
 
 
 @serves("DeregisterDBProxyTargets", "DBClusterIdentifiers DBProxyName TargetGroupName")
@@ -130,16 +132,22 @@ def _shown(proxy: Proxy) -> dict[str, Any]:
     return {**proxy.shown, "DBProxyName": proxy.name, "DBProxyArn": proxy.arn, "Status": "available"}
 
 
-def _targets(cluster: Cluster) -> list[dict[str, Any]]:
-    """The cluster and its instances; no proxy ever connects, so that none becomes AVAILABLE."""
+def _targets(target: ProxyTarget) -> list[dict[str, Any]]:
+    """The cluster and its instances; no proxy ever connects, so that none becomes AVAILABLE.
+
+    A cluster that was renamed since is shown as it was registered, and is unreachable under that name.
+    """
+    cluster = target.cluster
     tracked = {
-        "RdsResourceId": cluster.identifier,
-        "TargetArn": cluster.arn,
-        "Endpoint": f"{cluster.identifier}.cluster-emulated.{cluster.region}.rds.amazonaws.com",
+        "RdsResourceId": target.identifier,
+        "TargetArn": target.arn,
+        "Endpoint": f"{target.identifier}.cluster-emulated.{cluster.region}.rds.amazonaws.com",
         "Port": cluster.port,
         "TargetHealth": {"State": "REGISTERING"},
         "Type": "TRACKED_CLUSTER",
     }
+    if cluster.identifier != target.identifier:
+        return [tracked | {"TargetHealth": {"State": "UNAVAILABLE", "Reason": "UNREACHABLE"}}]
     waiting = {
         "State": "UNAVAILABLE",
         "Reason": "PENDING_PROXY_CAPACITY",
@@ -148,7 +156,7 @@ def _targets(cluster: Cluster) -> list[dict[str, Any]]:
     members = [
         {
             "RdsResourceId": name,
-            "TrackedClusterId": cluster.identifier,
+            "TrackedClusterId": target.identifier,
             "Endpoint": f"{name}.emulated.{cluster.region}.rds.amazonaws.com",
             "Port": cluster.port,
             "Role": "READ_ONLY" if number else "READ_WRITE",

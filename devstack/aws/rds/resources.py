@@ -101,6 +101,8 @@ class Cluster:
     """Parameters that are stored and shown without other effect, by their AWS name."""
     pending: dict[str, Any] = field(default_factory=dict)
     """PendingModifiedValues."""
+    renaming_to: str | None = None
+    """Its new identifier, from the call until it has it."""
     members: list[str] = field(default_factory=list)
     """Instance identifiers; the first is the writer."""
     secret: ManagedSecret | None = None
@@ -161,6 +163,8 @@ class Instance:
     """Parameters that are stored and shown without other effect, by their AWS name."""
     pending: dict[str, Any] = field(default_factory=dict)
     """PendingModifiedValues."""
+    renaming_to: str | None = None
+    """Its new identifier, from the call until it has it."""
 
 
 @dataclass
@@ -262,6 +266,15 @@ class Attachment:
     """The members of a response, without tags."""
 
 
+@dataclass(frozen=True)
+class ProxyTarget:
+    """A cluster that is registered with a proxy, under the name that it had then."""
+
+    cluster: Cluster
+    identifier: str
+    arn: str
+
+
 @dataclass
 class Proxy:
     """An RDS Proxy."""
@@ -271,7 +284,7 @@ class Proxy:
     tags: Tags
     shown: dict[str, Any]
     """The other members of a response."""
-    targets: list[Cluster] = field(default_factory=list)
+    targets: list[ProxyTarget] = field(default_factory=list)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from devstack.aws.databases import Address, DatabaseHost, NoDatabases
 from devstack.aws.rds import security_groups
 from devstack.aws.rds.engine_versions import ENGINES
 from devstack.aws.rds.resources import Backup, Cluster
-from devstack.aws.rds.state import RdsState
+from devstack.aws.rds.state import RdsState, Region
 from devstack.aws.sockets import SilentPort, refusing_port
 
 
@@ -131,6 +131,12 @@ def make_reachable(state: RdsState, cluster: Cluster) -> None:
     if cluster.silent_port is not None:
         silent_port, cluster.silent_port = cluster.silent_port, None
         silent_port.forward(lambda: address(state, cluster))
+
+
+def update_reachability(region: Region, cluster: Cluster) -> None:
+    """Let the endpoint lead to the server while an instance is available and the cluster is not being renamed."""
+    serving = any(region.instances[name].status == "available" for name in cluster.members)
+    cluster.reachable = serving and cluster.status != "renaming"
 
 
 def completed() -> Future[None]:

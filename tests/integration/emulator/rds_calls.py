@@ -241,7 +241,6 @@ def _changes(aws: EmulatedAws, key: str, insights: dict[str, Any]) -> None:
     }  # fmt: skip
     rds.modify_db_cluster(
         DBClusterIdentifier="prod",
-        NewDBClusterIdentifier="renamed",
         ApplyImmediately=True,
         AllowMajorVersionUpgrade=False,
         AutoMinorVersionUpgrade=True,
@@ -254,25 +253,26 @@ def _changes(aws: EmulatedAws, key: str, insights: dict[str, Any]) -> None:
         **insights,
     )
     aws.wait(300)
-    rds.modify_db_cluster(DBClusterIdentifier="renamed", ManageMasterUserPassword=True, MasterUserSecretKmsKeyId=key)
+    rds.modify_db_cluster(DBClusterIdentifier="restored", NewDBClusterIdentifier="renamed", ApplyImmediately=True)
+    rds.modify_db_cluster(DBClusterIdentifier="prod", ManageMasterUserPassword=True, MasterUserSecretKmsKeyId=key)
     aws.wait()
-    rds.modify_db_cluster(DBClusterIdentifier="renamed", RotateMasterUserPassword=True, ApplyImmediately=True)
+    rds.modify_db_cluster(DBClusterIdentifier="prod", RotateMasterUserPassword=True, ApplyImmediately=True)
     aws.wait()
-    rds.stop_db_cluster(DBClusterIdentifier="renamed")
+    rds.stop_db_cluster(DBClusterIdentifier="prod")
     aws.wait()
-    rds.start_db_cluster(DBClusterIdentifier="renamed")
+    rds.start_db_cluster(DBClusterIdentifier="prod")
     aws.wait()
-    arn = aws.describe_cluster("renamed")["DBClusterArn"]
+    arn = aws.describe_cluster("prod")["DBClusterArn"]
     rds.add_tags_to_resource(ResourceName=arn, Tags=TAGS)
     rds.list_tags_for_resource(ResourceName=arn)
     rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["team"])
-    rds.describe_events(SourceIdentifier="renamed", SourceType="db-cluster", EventCategories=["creation"], Duration=5)
+    rds.describe_events(SourceIdentifier="prod", SourceType="db-cluster", EventCategories=["creation"], Duration=5)
     rds.describe_events(StartTime=START, EndTime=aws.emulator.clock.now(), **PAGE)
 
 
 def _global_clusters(aws: EmulatedAws) -> None:
     rds = aws.client()
-    arn = aws.describe_cluster("restored")["DBClusterArn"]
+    arn = aws.describe_cluster("renamed")["DBClusterArn"]
     rds.create_global_cluster(GlobalClusterIdentifier="everywhere", SourceDBClusterIdentifier=arn)
     rds.describe_global_clusters(
         GlobalClusterIdentifier="everywhere", Filters=[{"Name": "region", "Values": [SOURCE]}], **PAGE
@@ -285,8 +285,8 @@ def _deletions(aws: EmulatedAws) -> None:
     rds = aws.client()
     for name in ("one", "three"):
         rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-    rds.delete_db_cluster(DBClusterIdentifier="renamed", FinalDBSnapshotIdentifier="final")
-    rds.delete_db_cluster(DBClusterIdentifier="restored", SkipFinalSnapshot=True, DeleteAutomatedBackups=False)
+    rds.delete_db_cluster(DBClusterIdentifier="prod", FinalDBSnapshotIdentifier="final")
+    rds.delete_db_cluster(DBClusterIdentifier="renamed", SkipFinalSnapshot=True, DeleteAutomatedBackups=False)
     aws.wait()
     rds.create_db_subnet_group(
         DBSubnetGroupName="unused", DBSubnetGroupDescription="-", SubnetIds=["subnet-01", "subnet-02"]

@@ -61,11 +61,12 @@ def call_attachments(aws: EmulatedAws, key: str) -> None:
     )
     rds.describe_db_shard_groups(DBShardGroupIdentifier="shards", Marker="", MaxRecords=20)
     rds.delete_db_shard_group(DBShardGroupIdentifier="shards")
-    body = json.dumps({"arn": arn, "name": "upgrade"}).encode()
+    blue = aws.describe_cluster("source")["DBClusterArn"]
+    body = json.dumps({"arn": blue, "name": "upgrade"}).encode()
     with urllib.request.urlopen(f"{aws.emulator.endpoint_url}/_devstack/rds/blue-green-deployment", body) as answer:
         identifier = json.load(answer)["identifier"]
     rds.describe_blue_green_deployments(
-        BlueGreenDeploymentIdentifier=identifier, Filters=[{"Name": "source", "Values": [arn]}], **PAGE
+        BlueGreenDeploymentIdentifier=identifier, Filters=[{"Name": "source", "Values": [blue]}], **PAGE
     )
 
 

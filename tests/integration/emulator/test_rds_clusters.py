@@ -203,33 +203,6 @@ def test_modified_settings_take_effect_when_the_cluster_is_available_again(aws: 
     assert "PendingModifiedValues" not in after
 
 
-def test_a_rename_keeps_members_and_resource_id(aws: EmulatedAws) -> None:
-    """A renamed cluster keeps its instances and its DbClusterResourceId, and its old name is free."""
-    rds = aws.client()
-    before = aws.create_cluster("old")
-    aws.create_instance("old-1", "old")
-    aws.create_cluster("taken")
-    with pytest.raises(rds.exceptions.DBClusterAlreadyExistsFault):
-        rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="taken", ApplyImmediately=True)
-    rds.modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new", ApplyImmediately=True)
-    aws.wait()
-    after = aws.describe_cluster("new")
-    assert after["DbClusterResourceId"] == before["DbClusterResourceId"]
-    assert [member["DBInstanceIdentifier"] for member in after["DBClusterMembers"]] == ["old-1"]
-    instance = rds.describe_db_instances(DBInstanceIdentifier="old-1")["DBInstances"][0]
-    assert instance["DBClusterIdentifier"] == "new"
-    with pytest.raises(rds.exceptions.DBClusterNotFoundFault):
-        aws.describe_cluster("old")
-
-
-def test_a_rename_without_apply_immediately_stays_pending(aws: EmulatedAws) -> None:
-    """The emulator has no maintenance window, so the new name stays pending."""
-    aws.create_cluster("old")
-    aws.client().modify_db_cluster(DBClusterIdentifier="old", NewDBClusterIdentifier="new")
-    aws.wait()
-    assert aws.describe_cluster("old")["PendingModifiedValues"] == {"DBClusterIdentifier": "new"}
-
-
 def test_a_stopped_cluster_must_be_started_before_it_is_deleted(aws: EmulatedAws) -> None:
     """Stopping and starting take time, and the answers have the status before; stopped, it is not deleted or backed up."""
     rds = aws.client()
