@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from commands.arguments import number_of_days
 from commands.exit_codes import FAILED, FINE
 from commands.restores import temporal_client
-from commands.terminal import print_progress, print_result
+from commands.terminal import Counter, print_progress, print_result
 
 if TYPE_CHECKING:
     from audit.verify.findings import Verification
@@ -62,8 +62,11 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
     table = AuditTable(dynamodb, settings.audit_table)
     chains = SealChains(dynamodb, settings.audit_table, settings.operations_table)
     verifier = Verifier(await temporal_client(), table, numbers, chains)
-    operation_ids = args.operation_ids or numbers.list_opened_since(datetime.now(UTC) - timedelta(days=args.days))
-    if not operation_ids:
+    if args.operation_ids:
+        operations = [verifier.find(operation_id) for operation_id in args.operation_ids]
+    else:
+        operations = numbers.list_opened_since(datetime.now(UTC) - timedelta(days=args.days))
+    if not operations:
         print_progress(f"No operation started in the past {args.days} days.")
-    verify = verifier.repair if args.repair else verifier.verify
-    return [await verify(operation_id) for operation_id in operation_ids]
+    with Counter("Verified {count} of {total} operations.", len(operations)) as counter:
+        return await verifier.verify_all(operations, repair=args.repair, on_verified=counter.add)

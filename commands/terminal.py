@@ -3,10 +3,46 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+import time
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+SECONDS_BETWEEN_UPDATES = 0.2
+SECONDS_BETWEEN_LINES = 60.0
+
+
+class Counter:
+    """How far a command is, on stderr: on a terminal a line that is updated in place, elsewhere a line per minute."""
+
+    def __init__(self, text: str, total: int) -> None:
+        """`text` has the fields `count` and `total`."""
+        self._text = text
+        self._total = total
+        self._count = 0
+        self._is_terminal = sys.stderr.isatty()
+        self._printed_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def add(self) -> None:
+        """Count one more."""
+        self._count += 1
+        interval = SECONDS_BETWEEN_UPDATES if self._is_terminal else SECONDS_BETWEEN_LINES
+        if time.monotonic() - self._printed_at < interval:
+            return
+        self._printed_at = time.monotonic()
+        line = self._text.format(count=self._count, total=self._total)
+        if self._is_terminal:
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        else:
+            print_progress(line)
 
 
 def console(stream: TextIO) -> Console:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from audit.chain import SealChains
-from audit.digest import digest_of
 from audit.numbers import OpenedOperation
-from audit.seal_rows import SealLink, SealRow, from_seal_item
+from audit.seal_rows import SealRow
+from audit.verify.chain_walk import ChainPlace, ChainWalk
 from audit.verify.findings import FindingKind
 from audit.verify.seal_findings import SealFindings
 
 
 class ChainCheck:
-    """Follows the chain."""
+    """Checks the part of the chain that concerns an operation."""
 
-    def __init__(self, chains: SealChains, operation: OpenedOperation, findings: SealFindings) -> None:
-        """`findings` receives what is wrong."""
-        self._chains = chains
+    def __init__(self, walk: ChainWalk, operation: OpenedOperation, findings: SealFindings) -> None:
+        """`walk` is along the chain of the operation's target; `findings` receives what is wrong."""
+        self._walk = walk
         self._operation = operation
         self._findings = findings
 
@@ -27,50 +25,33 @@ class ChainCheck:
 
         Raises `TrailUnavailable`.
         """
-        reached = self._follow(seals)
+        reached = self._walk.reach({seal.digest for seal in seals}, self._operation.opened_at)
+        if reached.broken_at is not None:
+            self._report_broken(reached.broken_at)
         for seal in seals:
-            if seal.digest in reached:
+            if seal.digest in reached.digests:
                 continue
-            if seal.previous_seal is not None:
-                self._read(seal.previous_seal)  # where the chain does not lead to, the references must be right too
+            if seal.previous_seal is not None:  # where the chain does not lead to, the references must be right too
+                previous = ChainPlace(seal.previous_seal, self._walk.find(seal.previous_seal))
+                if not previous.is_intact:
+                    self._report_broken(previous)
             self._report_unreached(seal)
 
-    def _follow(self, seals: Sequence[SealRow]) -> set[str]:
-        """Follow the chain from its head; return the digests of the seals on the way."""
-        reached: set[str] = set()
-        remaining = {seal.digest for seal in seals}
-        link = self._chains.find_head(self._operation.target_arn)
-        while link is not None and link.digest not in reached:
-            row = self._read(link)
-            if row is None:
-                break
-            # One seal further than the operation's first, because that one must refer to it.
-            if not remaining and row.sealed_at < self._operation.opened_at:
-                break
-            reached.add(row.digest)
-            remaining.discard(row.digest)
-            link = row.previous_seal
-        return reached
-
-    def _read(self, link: SealLink) -> SealRow | None:
-        """The seal that a link refers to; None, which is reported, if it does not exist or is another one."""
-        item = self._chains.find_item(link)
-        row = from_seal_item(item) if item else None
-        if row is not None and row.digest == link.digest:
-            return row
-        if item is None and self._findings.is_expired(link.expires_at):
+    def _report_broken(self, place: ChainPlace) -> None:
+        """Report that a seal does not exist or is another one."""
+        link, seal = place
+        if seal is None and self._findings.is_expired(link.expires_at):
             self._findings.add_note(FindingKind.EXPIRED, link.event_key)
-        elif item is None and link.operation_id == self._operation.operation_id:
+        elif seal is None and link.operation_id == self._operation.operation_id:
             self._findings.add_deleted_seal(link.number, link.digest, link.event_key)
         else:
             self._findings.add(
                 FindingKind.BROKEN_CHAIN,
                 link.event_key,
-                actual="no seal" if item is None else f"a seal with digest {_content_digest(item)}",
+                actual="no seal" if seal is None else f"a seal with digest {seal.content_digest}",
                 expected=self._findings.describe_seal(link.number, link.digest),
                 operation_id=link.operation_id,
             )
-        return None
 
     def _report_unreached(self, seal: SealRow) -> None:
         if self._findings.has(FindingKind.BROKEN_CHAIN, FindingKind.DELETED_SEAL):
@@ -83,7 +64,3 @@ class ChainCheck:
             actual="neither the operations table nor a later seal refers to this seal",
             expected=f"a reference to {self._findings.describe_seal(seal.number, seal.digest)}",
         )
-
-
-def _content_digest(item: dict[str, Any]) -> str:
-    return digest_of({name: value for name, value in item.items() if name != "digest"})

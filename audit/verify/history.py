@@ -7,7 +7,6 @@ once. Source: Temporal docs, "Workflow reset"; the WorkflowTaskFailed event with
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +19,7 @@ from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from audit.activities import SEAL_TRAIL
+from audit.verify.workflow_runs import WorkflowRuns
 from errors import Fault, fault_of
 from models.operation import StepOutcome
 from models.seal import Seal
@@ -133,20 +133,22 @@ class OperationHistory:
         return run.run_id
 
 
-async def read_history(client: Client, workflow_id: str, first_run_id: str, operation_id: str) -> OperationHistory:
+async def read_history(
+    client: Client, runs_of_workflow: WorkflowRuns, workflow_id: str, first_run_id: str, operation_id: str
+) -> OperationHistory:
     """Read all runs of the operation. Later operations under the same workflow id have another first run.
 
     Raises `RPCError` if Temporal is unavailable.
     """
     runs: dict[str, RunHistory] = {}
     expired: set[str] = set()
-    waiting = [first_run_id] + [run_id async for run_id in _list_run_ids(client, workflow_id)]
+    waiting = await runs_of_workflow.list_ids(first_run_id)
     while waiting:
         run_id = waiting.pop(0)
         if run_id in runs or run_id in expired:
             continue
         try:
-            first, reset_to = await _describe_links(client, workflow_id, run_id)
+            first, reset_to = await runs_of_workflow.describe_links(run_id)
             if first != first_run_id:
                 continue
             run = await _read_run(client, workflow_id, run_id, operation_id)
@@ -158,23 +160,6 @@ async def read_history(client: Client, workflow_id: str, first_run_id: str, oper
         runs[run_id] = run
         waiting += [linked for linked in (reset_to, run.reset_from) if linked]
     return OperationHistory(tuple(sorted(runs.values(), key=lambda run: run.last_event_at)), frozenset(expired))
-
-
-async def _list_run_ids(client: Client, workflow_id: str) -> AsyncIterator[str]:
-    """Every run under the workflow id. The newest is described too, because the list is eventually consistent."""
-    try:
-        yield (await client.get_workflow_handle(workflow_id).describe()).run_id
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-    async for execution in client.list_workflows(f"WorkflowId = '{workflow_id}'"):
-        yield execution.run_id
-
-
-async def _describe_links(client: Client, workflow_id: str, run_id: str) -> tuple[str, str]:
-    """The ids of the first run in this run's chain, and of the run that this one was last reset to."""
-    description = (await client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
-    return description.workflow_execution_info.first_run_id, description.workflow_extended_info.reset_run_id
 
 
 async def _read_run(client: Client, workflow_id: str, run_id: str, operation_id: str) -> RunHistory:

@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
-from audit.chain import SealChains
 from audit.digest import digest_of
 from audit.numbers import OpenedOperation
 from audit.rows import ADDED_AT, Phase
 from audit.seal_rows import CoveredRow, SealRow, from_seal_item, is_seal
 from audit.verify.chain_check import ChainCheck
+from audit.verify.chain_walk import ChainWalk
 from audit.verify.findings import FIND_WRITER, FindingKind
 from audit.verify.seal_findings import SealFindings
 from models.seal import Seal
@@ -28,13 +28,17 @@ class SealCheck:
     """Checks the seals of one operation."""
 
     def __init__(
-        self, chains: SealChains, operation: OpenedOperation, items: Sequence[dict[str, Any]], now: datetime
+        self, walk: ChainWalk, operation: OpenedOperation, items: Sequence[dict[str, Any]], now: datetime
     ) -> None:
-        """`items` is everything that the trail holds of the operation; `now` decides what has expired."""
+        """`walk` is along the chain of the operation's target; `now` decides what has expired.
+
+        `items` is everything that the trail holds of the operation.
+        """
         self._operation = operation
         self._items = {item["event_key"]["S"]: item for item in items}
         self._findings = SealFindings(operation, now)
-        self._chain = ChainCheck(chains, operation, self._findings)
+        walk.add(items)
+        self._chain = ChainCheck(walk, operation, self._findings)
         self.seal_count = sum(map(is_seal, items))
 
     def check(

@@ -6,7 +6,8 @@ was changed or deleted after it was sealed stays a finding for ever.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,14 +18,18 @@ from audit.numbers import OpenedOperation, OperationNumbersTable
 from audit.rows import ADDED_AT, ADDED_BY, AuditRow, from_item, stamp
 from audit.seal_rows import is_seal, seal_key
 from audit.table import AuditTable
+from audit.verify.chain_walk import ChainWalk
 from audit.verify.findings import FIND_WRITER, Finding, FindingKind, State, Verification
 from audit.verify.history import OperationHistory, read_history
 from audit.verify.history_check import HistoryComparison, compare_with_history
 from audit.verify.seal_check import SealCheck
 from audit.verify.seal_findings import SealFindings
+from audit.verify.workflow_runs import WorkflowRuns
 from models.seal import SealInput
 
 AUDIT_VERIFY = "audit verify"
+TARGETS_AT_ONCE = 8
+"""Fewer than botocore's ten connections to one endpoint."""
 _AGAIN = "Verify again after the workflow has ended."
 
 
@@ -33,7 +38,7 @@ class UnknownOperation(Exception):
 
 
 class Verifier:
-    """Verifies and repairs the trail of one operation at a time."""
+    """Verifies and repairs the trail of operations."""
 
     def __init__(self, client: Client, table: AuditTable, numbers: OperationNumbersTable, chains: SealChains) -> None:
         """`client` must have the plugin, because it decodes the history."""
@@ -47,25 +52,19 @@ class Verifier:
 
         Raises `UnknownOperation`, `TrailUnavailable`, or `RPCError` if Temporal is unavailable.
         """
-        return (await self._compare(self._find(operation_id))).verification
+        [verification] = await self.verify_all([self.find(operation_id)])
+        return verification
 
     async def repair(self, operation_id: str) -> Verification:
         """Add the missing rows, seal them, and verify. A second repair adds nothing.
 
         Adds nothing while the workflow runs, or if its history has expired. Raises as `verify`.
         """
-        operation = self._find(operation_id)
-        before = await self._compare(operation)
-        if before.verification.state is not State.ENDED:
-            return before.verification
-        added = [self._add(row) for row in before.history.missing_rows]
-        after = await self._compare(operation)
-        if after.verification.state is State.ENDED and after.can_be_sealed:
-            added.append(self._seal(operation, after.verification.runs[-1]))
-            after = await self._compare(operation)
-        return after.verification.model_copy(update={"added": tuple(added)})
+        [verification] = await self.verify_all([self.find(operation_id)], repair=True)
+        return verification
 
-    def _find(self, operation_id: str) -> OpenedOperation:
+    def find(self, operation_id: str) -> OpenedOperation:
+        """The operation with this number. Raises `UnknownOperation`, `TrailUnavailable`."""
         operation = self._numbers.find(operation_id)
         if operation is None:
             raise UnknownOperation(
@@ -74,13 +73,66 @@ class Verifier:
             )
         return operation
 
-    async def _compare(self, operation: OpenedOperation) -> _Comparison:
+    async def verify_all(
+        self,
+        operations: Sequence[OpenedOperation],
+        *,
+        repair: bool = False,
+        on_verified: Callable[[], None] = lambda: None,
+    ) -> list[Verification]:
+        """Verify or repair operations; the results are in their order. `on_verified` is called after each.
+
+        The chain of a target is walked once for all its operations, the newest first; several targets at a time.
+        Raises as `verify`.
+        """
+        verified: dict[str, Verification] = {}
+        gate = asyncio.Semaphore(TARGETS_AT_ONCE)
+
+        async def verify_target(target_arn: str) -> None:
+            async with gate:
+                reads = _TargetReads(self._client, ChainWalk(self._chains, target_arn))
+                for operation in operations_of_target[target_arn]:
+                    if operation.operation_id not in verified:
+                        run = self._repair if repair else self._verify
+                        verified[operation.operation_id] = await run(operation, reads)
+                    on_verified()
+
+        operations_of_target: dict[str, list[OpenedOperation]] = {}
+        for operation in sorted(operations, key=lambda each: each.opened_at, reverse=True):
+            operations_of_target.setdefault(operation.target_arn, []).append(operation)
+        await asyncio.gather(*map(verify_target, operations_of_target))
+        return [verified[operation.operation_id] for operation in operations]
+
+    async def _verify(self, operation: OpenedOperation, reads: _TargetReads) -> Verification:
+        return (await self._compare(operation, reads)).verification
+
+    async def _repair(self, operation: OpenedOperation, reads: _TargetReads) -> Verification:
+        before = await self._compare(operation, reads)
+        if before.verification.state is not State.ENDED:
+            return before.verification
+        added = [self._add(row) for row in before.history.missing_rows]
+        if not added and not before.can_be_sealed:
+            return before.verification
+        after = await self._compare(operation, reads)
+        if after.verification.state is State.ENDED and after.can_be_sealed:
+            added.append(self._seal(operation, after.verification.runs[-1]))
+            after = await self._compare(operation, reads)
+        return after.verification.model_copy(update={"added": tuple(added)})
+
+    async def _compare(self, operation: OpenedOperation, reads: _TargetReads) -> _Comparison:
         # The history first: the workflow wrote the rows of what it contains before, or they are missing.
         history = await read_history(
-            self._client, operation.workflow_id, operation.first_run_id, operation.operation_id
+            self._client,
+            reads.runs_of(operation.workflow_id),
+            operation.workflow_id,
+            operation.first_run_id,
+            operation.operation_id,
         )
+        return await asyncio.to_thread(self._compare_with, history, operation, reads.walk)
+
+    def _compare_with(self, history: OperationHistory, operation: OpenedOperation, walk: ChainWalk) -> _Comparison:
         items = self._table.list_items(operation.operation_id)
-        return _Comparison(operation, history, items, self._chains)
+        return _Comparison(operation, history, items, walk)
 
     def _add(self, row: AuditRow) -> str:
         """Write a missing row with the marks of a repair; return its key."""
@@ -101,11 +153,24 @@ class Verifier:
         return seal_key(now, run_id)
 
 
+class _TargetReads:
+    """What the operations of a target share: its chain of seals, and the runs of its workflow ids."""
+
+    def __init__(self, client: Client, walk: ChainWalk) -> None:
+        self._client = client
+        self._runs: dict[str, WorkflowRuns] = {}
+        self.walk = walk
+
+    def runs_of(self, workflow_id: str) -> WorkflowRuns:
+        """The runs under a workflow id."""
+        return self._runs.setdefault(workflow_id, WorkflowRuns(self._client, workflow_id))
+
+
 class _Comparison:
     """An operation's trail, compared once with its history and its seals."""
 
     def __init__(
-        self, operation: OpenedOperation, history: OperationHistory, items: Sequence[dict[str, Any]], chains: SealChains
+        self, operation: OpenedOperation, history: OperationHistory, items: Sequence[dict[str, Any]], walk: ChainWalk
     ) -> None:
         self._operation = operation
         rows, unreadable = _read_rows(items)
@@ -113,7 +178,7 @@ class _Comparison:
         self.history = (
             compare_with_history(rows, history, operation.workflow_id) if history.runs else HistoryComparison()
         )
-        check = SealCheck(chains, operation, items, datetime.now(UTC))
+        check = SealCheck(walk, operation, items, datetime.now(UTC))
         self._seals = check.check(
             [seal for run in history.runs for seal in run.seals],
             has_ended=state is not State.RUNNING,

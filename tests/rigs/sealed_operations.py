@@ -1,4 +1,4 @@
-"""Three operations of one target with rows and seals as the workflow makes them, without a workflow."""
+"""Operations of one target with rows and seals as the workflow makes them, without a workflow."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from audit.chain import SealChains, head_record
 from audit.rows import Phase
 from audit.seal_rows import SealRow, from_seal_item, is_seal
 from audit.table import AuditTable
+from audit.verify.chain_walk import ChainWalk
 from audit.verify.findings import FindingKind
 from audit.verify.seal_check import SealCheck
 from audit.verify.seal_findings import SealFindings
@@ -27,13 +28,13 @@ OPERATIONS = ("op-001", "op-002", "op-003")
 class SealedOperations:
     """Each operation begins a day after the one before; it has a beginning, two outcomes and two seals."""
 
-    def __init__(self, tables: Tables, retention: timedelta | None = None) -> None:
+    def __init__(self, tables: Tables, retention: timedelta | None = None, count: int = len(OPERATIONS)) -> None:
         self.tables = tables
         self.trail = AuditTable(tables.dynamodb, tables.audit, retention)
-        self._chains = SealChains(tables.dynamodb, tables.audit, tables.operations, retention)
+        self.chains = SealChains(tables.dynamodb, tables.audit, tables.operations, retention)
         self.seals: dict[str, list[Seal]] = {}
         """By operation: what seal-trail returned."""
-        for day in range(len(OPERATIONS)):
+        for day in range(count):
             self._run_operation(day)
 
     def _run_operation(self, day: int) -> None:
@@ -51,7 +52,7 @@ class SealedOperations:
 
     def _seal(self, operation_id: str, day: int, at: datetime) -> Seal:
         seal_input = SealInput(operation_id=operation_id, target_arn=TARGET_ARN, workflow_id=WORKFLOW_ID, sealed_at=at)
-        return self._chains.append(seal_input, f"run-{day}", SEAL_TRAIL)
+        return self.chains.append(seal_input, f"run-{day}", SEAL_TRAIL)
 
     def check(
         self,
@@ -65,7 +66,7 @@ class SealedOperations:
         """Check the operation's seals; `with_history` if Temporal still has the results of seal-trail."""
         operation = self.tables.numbers.find(operation_id)
         assert operation is not None
-        check = SealCheck(self._chains, operation, self.trail.list_items(operation_id), now)
+        check = SealCheck(ChainWalk(self.chains, TARGET_ARN), operation, self.trail.list_items(operation_id), now)
         recorded = self.seals[operation_id] if with_history else []
         return check.check(recorded, has_ended=has_ended, confirmed_keys=confirmed_keys)
 

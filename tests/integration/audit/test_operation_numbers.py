@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,12 +144,16 @@ def test_an_operation_is_found_by_its_number(numbers: OperationNumbersTable) -> 
 
 def test_operations_are_listed_from_the_newest_back_to_a_time(numbers: OperationNumbersTable) -> None:
     """An operation that was opened exactly at the time is included; an empty table has none."""
-    assert numbers.list_opened_since(START) == []
-    for run in range(1, 5):
+
+    def ids(first: datetime) -> list[str]:
+        return [operation.operation_id for operation in numbers.list_opened_since(first)]
+
+    assert ids(START) == []
+    for run in range(1, 10):
         numbers.open(request(run))
-    assert numbers.list_opened_since(later(seconds=2)) == ["op-004", "op-003", "op-002"]
-    assert numbers.list_opened_since(START) == ["op-004", "op-003", "op-002", "op-001"]
-    assert numbers.list_opened_since(later(seconds=5)) == []
+    assert ids(later(seconds=7)) == ["op-009", "op-008", "op-007"]
+    assert ids(START) == list(reversed(first_ids(9)))
+    assert ids(later(seconds=10)) == []
 
 
 def test_reads_are_strongly_consistent(dynamodb: DynamoDBClient, numbers: OperationNumbersTable) -> None:
