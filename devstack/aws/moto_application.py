@@ -1,18 +1,21 @@
 """Moto as a WSGI application: one per process, as its state is.
 
 Moto lists its own folders and methods again at each request, which takes longer than most of its answers; here both
-are kept. Each service is set up when it is first called.
+are kept. Its DynamoDB sorts the whole table at each query; here a query reads its own partition. Each service is set up
+when it is first called.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+    from moto.dynamodb.models.dynamo_type import DynamoType, Item
+    from moto.dynamodb.models.table import Table
 
 _loading = threading.Lock()
 
@@ -29,10 +32,48 @@ def _create() -> WSGIApplication:
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     from moto import backends
     from moto.core import responses, utils
+    from moto.dynamodb.models.table import Table
     from moto.moto_server import werkzeug_app
 
     folders = tuple(backends.list_of_moto_modules())
     backends.list_of_moto_modules = lambda: folders
     responses.method_names_from_class = cache(utils.method_names_from_class)  # type: ignore[attr-defined]
+    _let_query_read_one_partition(Table)
     application: WSGIApplication = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     return application
+
+
+def _let_query_read_one_partition(table_class: Any) -> None:
+    """Give a query only the items that it can find, almost sorted: moto sorts them again, by a slow comparison.
+
+    `OtherServices` lets one call at a time reach DynamoDB, so that nobody else sees the table so reduced.
+    """
+    query = table_class.query
+
+    @wraps(query)
+    def query_partition(table: Table, hash_key: DynamoType | None, *arguments: Any, **named: Any) -> Any:
+        items = _items_of_partition(table, None if _names_index(arguments) else hash_key)
+        table.all_items = lambda: items  # type: ignore[method-assign]
+        try:
+            return query(table, hash_key, *arguments, **named)
+        finally:
+            del table.all_items  # the instance's; the class has its own
+
+    table_class.query = query_partition
+
+
+INDEX_NAME_PLACE = 6
+"""Of the index's name among the arguments of moto's query, after the key."""
+
+
+def _names_index(arguments: tuple[Any, ...]) -> bool:
+    return len(arguments) > INDEX_NAME_PLACE and arguments[INDEX_NAME_PLACE] is not None
+
+
+def _items_of_partition(table: Table, hash_key: DynamoType | None) -> list[Item]:
+    """The items with this key; all items if it is None."""
+    items: Any = table.items
+    keys = list(items) if hash_key is None else [key for key in (hash_key,) if key in items]
+    if not table.range_key_attr:
+        return [items[key] for key in keys]
+    return sorted((item for key in keys for item in items[key].values()), key=lambda item: item.range_key.cast_value)
