@@ -1,21 +1,19 @@
-"""The report of the trail: a table of date, operation, step, status, details and time.
+"""The report of the trail: date, operation, step, status, details and time of each step.
 
 By default it shows one row per step, its outcome; with attempts, every row that the trail holds. The newest operation
-comes first, its steps in chronological order.
+comes first, its steps in chronological order. `audit.report_formats` draws it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import AwareDatetime, Field, TypeAdapter
-from rich.table import Table
-from rich.text import Text
+from pydantic import AwareDatetime, Field
 
-from audit.rows import AuditRow, Phase
+from audit.rows import Phase
 from errors import Fault
 from models.model import Model
 from models.steps import AuditedStep, Status
@@ -23,15 +21,40 @@ from models.steps import AuditedStep, Status
 if TYPE_CHECKING:
     from audit.table import AuditTable
 
-COLUMNS = ("Date", "Operation ID", "Step", "Status", "Details", "Timestamp")
-ATTEMPT_COLUMNS = ("Attempt", "Fault")
 IN_PROGRESS_PHASES = (Phase.STARTED, Phase.INTENT)
 SUMMARY_PHASES = (Phase.OUTCOME, Phase.DECISION)
 """What the report without attempts shows. Decisions, because they explain why an operation continued after a failure."""
-STYLES = {Status.SUCCESS: "green", Status.FAILED: "bold red", Status.IN_PROGRESS: "yellow"}
 
 LONGEST_OPERATION = timedelta(days=2)
-"""More than the time between any two rows of one operation: its longest wait is 24 hours."""
+"""More than the time between any two rows of one operation that nobody retries later: its longest wait is 24 hours."""
+_NUMBERED = "op-"
+
+
+class TrailRow(Protocol):
+    """What the report needs of a row: an `AuditRow`, or a `StoredRow`, which has no more than this."""
+
+    @property
+    def operation_id(self) -> str: ...  # noqa: D102 - as AuditRow says
+    @property
+    def event_key(self) -> str: ...  # noqa: D102
+    @property
+    def run_id(self) -> str: ...  # noqa: D102
+    @property
+    def step(self) -> AuditedStep: ...  # noqa: D102
+    @property
+    def phase(self) -> Phase: ...  # noqa: D102
+    @property
+    def status(self) -> Status: ...  # noqa: D102
+    @property
+    def details(self) -> str: ...  # noqa: D102
+    @property
+    def step_started_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def timestamp(self) -> datetime: ...  # noqa: D102
+    @property
+    def attempt(self) -> int: ...  # noqa: D102
+    @property
+    def fault(self) -> Fault | None: ...  # noqa: D102
 
 
 class ReportRow(Model):
@@ -47,97 +70,126 @@ class ReportRow(Model):
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The texts under `COLUMNS`; times in UTC."""
-        timestamp = self.timestamp.astimezone(UTC)
-        return (
-            f"{timestamp:%Y-%m-%d}",
-            self.operation_id,
-            self.step,
-            self.status,
-            self.details,
-            f"{timestamp:%Y-%m-%d %H:%M:%S}",
-        )
+        """Date, operation, step, status, details and time, as texts; times in UTC."""
+        timestamp = self.timestamp.astimezone(UTC).isoformat(" ", "seconds")
+        day, seconds = timestamp[: len("2026-03-20")], timestamp[: len("2026-03-20 00:05:00")]
+        return (day, self.operation_id, self.step.value, self.status.value, self.details, seconds)
 
     @property
     def attempt_cells(self) -> tuple[str, ...]:
-        """The texts under `ATTEMPT_COLUMNS`."""
+        """Attempt and fault, as texts."""
         fault = f"{self.fault.code or self.fault.type}: {self.fault.message}" if self.fault else ""
         return (str(self.attempt or ""), fault)
 
 
-def rows_of_days(table: AuditTable, first: date, last: date) -> list[AuditRow]:
+def rows_of_days(table: AuditTable, first: date, last: date) -> Iterator[list[TrailRow]]:
     """All rows of the operations that began between two days (UTC), both included.
 
-    An operation that began before `first` is left out completely: half an operation would read like a failed one.
+    In parts: each has all rows of its operations, which are newer than those of the next part. Only a few days are in
+    memory. An operation that began before `first` is left out completely: half an operation would read like a failed one.
     Raises `TrailUnavailable`.
     """
-    rows = table.list_rows_by_day(first - LONGEST_OPERATION, last + LONGEST_OPERATION)
-    operations = [each for each in _group_by_operation(rows) if first <= _started_at(each).date() <= last]
-    return list(chain.from_iterable(operations))
+    unfinished = _UnfinishedOperations(table)
+    for day, rows in table.iterate_days(last + LONGEST_OPERATION, first - LONGEST_OPERATION):
+        unfinished.add(rows)
+        yield unfinished.pop(day + LONGEST_OPERATION, first, last)
+    yield unfinished.pop(first, first, last)
 
 
-def report_rows(rows: Iterable[AuditRow], attempts: bool = False) -> list[ReportRow]:
+def report_rows(rows: Iterable[TrailRow], attempts: bool = False) -> list[ReportRow]:
     """The lines of the report: the newest operation first, the steps of each in chronological order."""
     newest_first = sorted(_group_by_operation(rows), key=_started_at, reverse=True)
     shown = chain.from_iterable(operation if attempts else _summarize(operation) for operation in newest_first)
     return [_report_row(row) for row in shown]
 
 
-def as_markdown(rows: Sequence[ReportRow], attempts: bool = False) -> str:
-    """The report as a Markdown table, without a line break at the end."""
-    # The reference trail has one dash more under Status than the name needs; the report reproduces it byte for byte.
-    rules = ["-" * (len(name) + 2 + (name == "Status")) for name in _columns(attempts)]
-    lines = [f"| {' | '.join(_columns(attempts))} |", f"|{'|'.join(rules)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(map(_escape, _cells(row, attempts)))} |" for row in rows)])
+class _UnfinishedOperations:
+    """The operations of which older rows may follow, because the days are read backwards."""
+
+    def __init__(self, table: AuditTable) -> None:
+        self._table = table
+        self._rows: dict[str, list[TrailRow]] = {}
+        self._first_keys: dict[str, str] = {}
+        self._complete: set[str] = set()
+        """The operations whose rows were read all at once, also those that are no longer here."""
+
+    def add(self, rows: Iterable[TrailRow]) -> None:
+        for row in rows:
+            if row.operation_id in self._complete:
+                continue
+            self._rows.setdefault(row.operation_id, []).append(row)
+            known = self._first_keys.setdefault(row.operation_id, row.event_key)
+            self._first_keys[row.operation_id] = min(known, row.event_key)
+
+    def pop(self, since: date, first: date, last: date) -> list[TrailRow]:
+        """Remove the operations that began on the day `since` or later; return the rows of those that the days include."""
+        for operation_id in self._list_begun(since):
+            self._complete_rows(operation_id)
+        begun = self._list_begun(since)
+        shown = [each for each in begun if first.isoformat() <= self._first_day(each) <= last.isoformat()]
+        rows = sorted((row for operation_id in shown for row in self._rows[operation_id]), key=_key)
+        for operation_id in begun:
+            del self._rows[operation_id], self._first_keys[operation_id]
+        return rows
+
+    def _complete_rows(self, operation_id: str) -> None:
+        """Read all rows of an operation that may have begun earlier than the rows that were read.
+
+        One that was retried or reset days later has rows in two places of the trail.
+        """
+        if operation_id in self._complete or not operation_id.startswith(_NUMBERED):
+            return
+        rows = self._rows[operation_id]
+        is_whole = min(rows, key=_key).step.number <= 1 and not any(row.phase is Phase.DECISION for row in rows)
+        if is_whole and len({row.run_id for row in rows}) == 1:
+            return
+        self._complete.add(operation_id)
+        self._rows[operation_id] = list(self._table.list_rows(operation_id))
+        self._first_keys[operation_id] = min(map(_key, self._rows[operation_id]))
+
+    def _list_begun(self, since: date) -> list[str]:
+        return [operation_id for operation_id in self._rows if self._first_day(operation_id) >= since.isoformat()]
+
+    def _first_day(self, operation_id: str) -> str:
+        return self._first_keys[operation_id][: len("2026-03-20")]
 
 
-def as_json(rows: Sequence[ReportRow]) -> str:
-    """The report as a list of JSON objects; times in ISO 8601."""
-    return TypeAdapter(list[ReportRow]).dump_json(list(rows), indent=2, exclude_none=True).decode()
+def _key(row: TrailRow) -> str:
+    return row.event_key
 
 
-def as_table(rows: Sequence[ReportRow], attempts: bool = False) -> Table:
-    """The report for a terminal; if the terminal is narrower than the table, texts are wrapped, never cut."""
-    table = Table()
-    for name in _columns(attempts):
-        table.add_column(name, overflow="fold", no_wrap=name in ("Date", "Operation ID", "Step", "Status"))
-    for row in rows:
-        # Text, not str: rich would interpret "[...]" in a message of AWS as markup.
-        date_, operation_id, step, status, *others = (Text(cell) for cell in _cells(row, attempts))
-        status.stylize(STYLES[row.status])
-        table.add_row(date_, operation_id, step, status, *others)
-    return table
-
-
-def _group_by_operation(rows: Iterable[AuditRow]) -> list[list[AuditRow]]:
+def _group_by_operation(rows: Iterable[TrailRow]) -> list[list[TrailRow]]:
     """The rows of each operation, in chronological order."""
-    operations: dict[str, list[AuditRow]] = {}
-    for row in sorted(rows, key=lambda row: row.event_key):
+    operations: dict[str, list[TrailRow]] = {}
+    for row in sorted(rows, key=_key):
         operations.setdefault(row.operation_id, []).append(row)
     return list(operations.values())
 
 
-def _started_at(operation: Sequence[AuditRow]) -> datetime:
+def _started_at(operation: Sequence[TrailRow]) -> datetime:
     return operation[0].step_started_at.astimezone(UTC)
 
 
-def _summarize(operation: Sequence[AuditRow]) -> list[AuditRow]:
+def _summarize(operation: Sequence[TrailRow]) -> list[TrailRow]:
     """The outcomes, the decisions, and the step in progress. A step that was retried can have several outcomes."""
     return [row for row in operation if row.phase in SUMMARY_PHASES or _is_in_progress(row, operation)]
 
 
-def _is_in_progress(row: AuditRow, operation: Sequence[AuditRow]) -> bool:
+def _is_in_progress(row: TrailRow, operation: Sequence[TrailRow]) -> bool:
     """Whether the row begins a run of a step that has no outcome, and that no later run of the step replaces."""
+    if row.phase not in IN_PROGRESS_PHASES:
+        return False
     same_step = [other for other in operation if other.step is row.step and other is not row]
     ended = any(other.phase is Phase.OUTCOME and other.step_started_at >= row.step_started_at for other in same_step)
     replaced = any(
         other.phase in IN_PROGRESS_PHASES and other.step_started_at > row.step_started_at for other in same_step
     )
-    return row.phase in IN_PROGRESS_PHASES and not ended and not replaced
+    return not ended and not replaced
 
 
-def _report_row(row: AuditRow) -> ReportRow:
-    return ReportRow(
+def _report_row(row: TrailRow) -> ReportRow:
+    # Without validation: the row was validated when it was read.
+    return ReportRow.model_construct(
         operation_id=row.operation_id,
         step=row.step,
         status=row.status,
@@ -146,16 +198,3 @@ def _report_row(row: AuditRow) -> ReportRow:
         attempt=row.attempt,
         fault=row.fault,
     )
-
-
-def _columns(attempts: bool) -> tuple[str, ...]:
-    return COLUMNS + ATTEMPT_COLUMNS if attempts else COLUMNS
-
-
-def _cells(row: ReportRow, attempts: bool) -> tuple[str, ...]:
-    return row.cells + row.attempt_cells if attempts else row.cells
-
-
-def _escape(cell: str) -> str:
-    """A text that stays in one cell of a Markdown table."""
-    return " ".join(cell.replace("|", "\\|").split("\n"))

@@ -5,7 +5,9 @@ Source: DynamoDB Developer Guide, "Condition expressions" and "Time to Live".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.dynamodb_errors import code_of, is_condition_failed
 from audit.rows import ADDED_AT, ADDED_BY, EXPIRES_AT, SEAL, AuditRow, from_item, to_item
+from audit.stored_rows import STORED_ATTRIBUTES, StoredRow, from_stored_item
 from errors import TrailConflict, TrailUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 BY_DATE = "by-date"
+DAYS_AT_ONCE = 3
+"""How many days are read ahead of the one that the report shows: they are in memory."""
 DEPENDS_ON_TIME_OF_WRITING = (EXPIRES_AT, "timestamp", "date", "duration_ms")
 
 
@@ -93,12 +98,35 @@ class AuditTable:
         days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
         return [from_item(item) for day in days for item in self._query_day(day)]
 
-    def _query_day(self, day: date) -> Iterator[dict[str, Any]]:
+    def iterate_days(self, last: date, first: date) -> Iterator[tuple[date, list[StoredRow]]]:
+        """Each day (UTC) backwards from the last to the first, with its rows; the next days are read meanwhile.
+
+        Raises `TrailUnavailable`.
+        """
+        reading: deque[tuple[date, Future[list[StoredRow]]]] = deque()
+        with ThreadPoolExecutor(DAYS_AT_ONCE) as threads:
+            for days_ago in range((last - first).days + 1):
+                day = last - timedelta(days=days_ago)
+                reading.append((day, threads.submit(self._read_day, day)))
+                if len(reading) > DAYS_AT_ONCE:
+                    oldest, rows = reading.popleft()
+                    yield oldest, rows.result()
+            for each, rows in reading:
+                yield each, rows.result()
+
+    def _read_day(self, day: date) -> list[StoredRow]:
+        # By other names, because some are reserved words of DynamoDB.
+        names = {f"#{name}": name for name in STORED_ATTRIBUTES}
+        items = self._query_day(day, names, ProjectionExpression=", ".join(names))
+        return [from_stored_item(item) for item in items]
+
+    def _query_day(self, day: date, names: Mapping[str, str] | None = None, **options: Any) -> Iterator[dict[str, Any]]:
         return self._query(
             IndexName=BY_DATE,
             KeyConditionExpression="#date = :date",
-            ExpressionAttributeNames={"#date": "date"},  # a reserved word of DynamoDB
+            ExpressionAttributeNames={"#date": "date", **(names or {})},  # a reserved word of DynamoDB
             ExpressionAttributeValues={":date": {"S": day.isoformat()}},
+            **options,
         )
 
     def _query(self, **arguments: Any) -> Iterator[dict[str, Any]]:

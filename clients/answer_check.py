@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError
-from botocore.parsers import ResponseParserError, create_parser
+from botocore.parsers import ResponseParserError
+
+from clients.answer_parser import forget_ahead, parse_ahead
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -88,6 +90,7 @@ def _replace_foreign_answer(
     customized_response_dict[_FOREIGN] = NotAwsAnswer(
         operation=operation_model.name, status=status, **mismatch._asdict()
     )
+    forget_ahead(response_dict)
     response_dict.update(status_code=_GENERIC_ERROR_STATUS, body=b"")
 
 
@@ -174,9 +177,9 @@ def _mismatch_of_error(operation_model: OperationModel, response: dict[str, Any]
 
 def _parse(operation_model: OperationModel, response: dict[str, Any]) -> dict[str, Any] | None:
     """What botocore will make of the answer; None if it cannot read it."""
-    parser: Any = create_parser(operation_model.service_model.resolved_protocol)
+    protocol = operation_model.service_model.resolved_protocol
     try:
-        parsed = parser.parse(response, operation_model.output_shape)
+        parsed = parse_ahead(protocol, response, operation_model.output_shape)
     except _PARSER_ERRORS:
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -25,6 +25,7 @@ from botocore.session import get_session
 
 from clients import read_guard
 from clients.answer_check import refuse_foreign_answers
+from clients.answer_parser import parse_items_faster
 from clients.complete_answers import refuse_incomplete_answers
 from models.identifiers import DEFAULT_ENVIRONMENT
 
@@ -87,6 +88,7 @@ class AwsClients:
         self._session = session or get_session()
         refuse_foreign_answers(self._session)
         refuse_incomplete_answers(self._session)
+        parse_items_faster(self._session)
         self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
         self._create_cached = lru_cache(maxsize=256)(self._create_client)
         self._assume_role_once = lru_cache(maxsize=64)(self._assume_role)

@@ -10,6 +10,8 @@ from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
+from clients.data_converter import DATA_CONVERTER
+
 CONNECT_SECONDS = 10
 TRANSPORT_REASONS = {
     "ConnectionRefused": "connection refused, nothing listens there",
@@ -35,8 +37,8 @@ class TemporalUnreachable(Exception):
     """Temporal does not answer, or refuses this client. The text has the address and the variables to set."""
 
 
-async def connect(plugin: Plugin) -> Client:
-    """Connect to Temporal with the plugin that client, worker and Replayer share.
+async def connect(plugin: Plugin | None = None) -> Client:
+    """Connect to Temporal with the plugin that worker and Replayer share; without one, with the same data converter.
 
     Raises `TemporalUnreachable` after 10 s, or at once if Temporal refuses the connection or the configuration is
     invalid.
@@ -52,7 +54,8 @@ async def connect(plugin: Plugin) -> Client:
     config.setdefault("target_host", "localhost:7233")
     address = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
     try:
-        return await asyncio.wait_for(Client.connect(**config, plugins=[plugin]), CONNECT_SECONDS)
+        connecting = Client.connect(**config, data_converter=DATA_CONVERTER, plugins=[plugin] if plugin else [])
+        return await asyncio.wait_for(connecting, CONNECT_SECONDS)
     except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
         raise TemporalUnreachable(
             f"Cannot reach Temporal at {address}: {_reason(error)}.\n"

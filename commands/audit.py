@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import sys
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from commands.arguments import number_of_days
 from commands.exit_codes import FINE, REFUSED
-from commands.terminal import print_progress, print_result
+from commands.terminal import print_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from audit.report import TrailRow
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -29,7 +39,8 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the audit trail of an operation or of the past days."""
-    from audit.report import as_json, as_markdown, as_table, report_rows, rows_of_days
+    from audit.report import report_rows, rows_of_days
+    from audit.report_formats import json_lines, markdown_lines, table_lines
     from audit.table import AuditTable
     from clients.aws import AwsClients
     from settings import TrailSettings, load_settings
@@ -38,19 +49,27 @@ def run(args: argparse.Namespace) -> int:
     table = AuditTable(AwsClients().dynamodb(settings.audit_region), settings.audit_table)
     today = datetime.now(UTC).date()
     if args.operation_id:
-        stored = table.list_rows(args.operation_id)
+        parts: Iterable[Sequence[TrailRow]] = [table.list_rows(args.operation_id)]
     else:
-        stored = rows_of_days(table, today - timedelta(days=args.days), today)
-    rows = report_rows(stored, args.attempts)
-    if not rows:
+        parts = rows_of_days(table, today - timedelta(days=args.days), today)
+    rows = (row for part in parts for row in report_rows(part, args.attempts))
+    first = next(rows, None)
+    if first is None:
         what = f"operation {args.operation_id}" if args.operation_id else f"an operation of the past {args.days} days"
         print_progress(f"The audit trail in {settings.audit_table} ({settings.audit_region}) has no row of {what}.")
         return REFUSED if args.operation_id else FINE
+    shown = chain([first], rows)
     match args.format:
         case "table":
-            print_result(as_table(rows, args.attempts))
+            is_terminal = sys.stdout.isatty()
+            width = shutil.get_terminal_size().columns if is_terminal else None
+            lines = table_lines(
+                shown, args.attempts, width=width, is_coloured=is_terminal and not os.environ.get("NO_COLOR")
+            )
         case "markdown":
-            print(as_markdown(rows, args.attempts))
-        case "json":
-            print(as_json(rows))
+            lines = markdown_lines(shown, args.attempts)
+        case _:
+            lines = json_lines(shown)
+    for line in lines:
+        print(line)
     return FINE

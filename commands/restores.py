@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 async def temporal_client() -> Client:
     """A client of the namespace that the environment names; raises `TemporalUnreachable`."""
-    from audit.plugin import AuroraRestorePlugin
     from clients.temporal import connect
 
-    return await connect(AuroraRestorePlugin())
+    return await connect()
 
 
 def display_metadata(request: RestoreRequest) -> DisplayMetadata:

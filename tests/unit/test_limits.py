@@ -13,7 +13,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DefaultPayloadConverter
 
 import limits
-from audit.plugin import BoundedFailureConverter
+from clients.data_converter import BoundedFailureConverter
 from errors import DatabaseUnreachable, Fault, PipelineError, StepFailed, fault_of
 from models.operation import StepOutcome
 from models.request_file import UnreadableRequest, read_request

@@ -7,13 +7,17 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from audit.report import as_json, as_markdown, as_table, report_rows, rows_of_days
+from audit.report import report_rows, rows_of_days
+from audit.report_formats import ROWS_PER_LAYOUT, json_lines, markdown_lines, table_lines
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from clients.aws import AwsClients
-from commands.terminal import console
 from errors import Fault
 from models.steps import Status, Step
 
@@ -50,7 +54,7 @@ def started(step: Step, minutes: float, **facts: Any) -> AuditRow:
 def test_markdown_has_exactly_the_reference_table() -> None:
     """Columns, their order, the rule under them and the times are those of the reference, byte by byte."""
     rows = report_rows([row(operation_id="op-001", details="Found snapshot: daily-backup-2026-03-20")])
-    assert as_markdown(rows) == (
+    assert "\n".join(markdown_lines(rows)) == (
         "| Date | Operation ID | Step | Status | Details | Timestamp |\n"
         "|------|--------------|------|---------|---------|-----------|\n"
         "| 2026-03-20 | op-001 | snapshot-check | SUCCESS | Found snapshot: daily-backup-2026-03-20 "
@@ -103,7 +107,7 @@ def test_with_attempts_every_row_is_reported_with_its_fault() -> None:
         row(Step.COPY_SNAPSHOT, 0, Phase.ATTEMPT, Status.FAILED, 1, attempt=1, fault=fault),
         row(Step.COPY_SNAPSHOT, 0, minutes_taken=2, attempt=2),
     ]
-    lines = as_markdown(report_rows(rows, attempts=True), attempts=True).splitlines()
+    lines = list(markdown_lines(report_rows(rows, attempts=True), attempts=True))
     assert lines[0].endswith("| Timestamp | Attempt | Fault |")
     assert [line.split(" | ")[-2:] for line in lines[3:]] == [["1", "Throttling: Rate exceeded |"], ["2", " |"]]
 
@@ -111,22 +115,52 @@ def test_with_attempts_every_row_is_reported_with_its_fault() -> None:
 def test_details_cannot_break_the_table() -> None:
     """A message of AWS may contain pipes, line breaks and square brackets."""
     rows = report_rows([row(details="a|b\nc [bold]d[/bold]")])
-    assert as_markdown(rows).splitlines()[2].count(" | ") == 5
-    printed = io.StringIO()
-    Console(file=printed, width=200).print(as_table(rows))
-    assert "[bold]d[/bold]" in printed.getvalue()
+    assert list(markdown_lines(rows))[2].count(" | ") == 5
+    assert any("[bold]d[/bold]" in line for line in table_lines(rows, width=200))
 
 
 def test_a_piped_table_is_never_folded_or_cut() -> None:
-    """Grep finds a whole row on one line."""
-    printed = io.StringIO()
-    console(printed).print(as_table(report_rows([row(details="long " * 100 + "end")])))
-    assert any("long " * 100 + "end" in line for line in printed.getvalue().splitlines())
+    """Grep finds a whole row on one line, also one that is wider than those that decided the columns' widths."""
+    rows = report_rows([row(details="long " * 100 + "end")])
+    for shown in (rows, report_rows([row()]) * ROWS_PER_LAYOUT + rows):
+        assert any("long " * 100 + "end" in line for line in table_lines(shown))
+
+
+@pytest.mark.parametrize("details", ["done", "long " * 30 + "end", "漢字" * 30, "x" * 100])
+@pytest.mark.parametrize("width", [100, 80])
+def test_a_table_on_a_terminal_is_as_wide_as_rich_draws_it(details: str, width: int) -> None:
+    """Borders of one length, no line wider than the terminal, and every character of the text."""
+    lines = list(table_lines(report_rows([row(details=details)] * 2), width=width))
+    assert {cell_len(line) for line in lines} == {cell_len(lines[0])}
+    assert cell_len(lines[0]) <= width
+    shown = "".join(line.split("│")[5].strip() for line in lines if line.startswith("│"))
+    assert shown == details.replace(" ", "") * 2 if " " not in details else details.rsplit(maxsplit=1)[-1] in shown
+
+
+def test_the_table_has_the_borders_and_colours_of_rich() -> None:
+    """As the tables of `status` have them."""
+    rows = report_rows([row(), row(Step.COPY_SNAPSHOT, 1, status=Status.FAILED)])
+    expected = Table("Date", "Operation ID", "Step", "Status", "Details", "Timestamp")
+    for each, at in zip(rows, ("05", "06"), strict=True):
+        style = "green" if each.status is Status.SUCCESS else "bold red"
+        cells = (
+            "2026-03-20",
+            "op-007",
+            each.step.value,
+            Text(each.status.value, style),
+            "done",
+            f"2026-03-20 00:{at}:00",
+        )
+        expected.add_row(*cells)
+    drawn = io.StringIO()
+    Console(file=drawn, width=200, highlight=False).print(expected)
+    assert list(table_lines(rows)) == drawn.getvalue().splitlines()
+    assert "\x1b[1;31mFAILED\x1b[0m" in "\n".join(table_lines(rows, is_coloured=True)).replace("FAILED ", "FAILED")
 
 
 def test_json_has_exact_times_and_plain_names() -> None:
     """ISO 8601, and the values of the enums."""
-    [line] = json.loads(as_json(report_rows([row()])))
+    [line] = json.loads("\n".join(json_lines(report_rows([row()]))))
     assert (line["timestamp"], line["step"], line["status"]) == ("2026-03-20T00:05:00Z", "snapshot-check", "SUCCESS")
 
 
@@ -142,7 +176,7 @@ def test_an_operation_belongs_to_the_day_on_which_it_started(operator: object) -
         table.put(written)
 
     def reported(first: date, last: date) -> list[tuple[str, str]]:
-        return [(each.operation_id, each.step.value) for each in rows_of_days(table, first, last)]
+        return [(each.operation_id, each.step.value) for part in rows_of_days(table, first, last) for each in part]
 
     first, second = date(2026, 3, 20), date(2026, 3, 21)
     past_midnight = [("op-902", "snapshot-check"), ("op-902", "copy-snapshot")]

@@ -8,7 +8,7 @@ import pytest
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DefaultPayloadConverter
 
-from audit.plugin import BoundedFailureConverter
+from clients.data_converter import BoundedFailureConverter
 from errors import PipelineError, StepFailed
 from tests.rigs.databases import Database, Postgres
 

@@ -1,0 +1,124 @@
+"""The formats of the report: a table, Markdown and JSON, each line by line as the rows come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from audit.report import ReportRow
+from models.steps import Status
+
+COLUMNS = ("Date", "Operation ID", "Step", "Status", "Details", "Timestamp")
+ATTEMPT_COLUMNS = ("Attempt", "Fault")
+ROWS_PER_LAYOUT = 1_000
+"""How many rows decide how wide the columns of the table are; a text of a later row may be wider."""
+WRAPPED_FIRST = ("Details", "Timestamp", "Fault")
+"""The columns that are made narrower if the terminal is too narrow, before any other is."""
+NARROWEST = 6
+"""Characters of a column on a terminal that is too narrow for the table."""
+BORDERS = 3
+"""Characters of a column beside its text: a space on both sides, and a border."""
+_STYLES = {Status.SUCCESS: "32", Status.FAILED: "1;31", Status.IN_PROGRESS: "33"}
+"""Green, bold red and yellow, as a terminal takes them (ECMA-48, "Select graphic rendition")."""
+_BOLD = "1"
+
+
+def markdown_lines(rows: Iterable[ReportRow], attempts: bool = False) -> Iterator[str]:
+    """The report as a Markdown table."""
+    # The reference trail has one dash more under Status than the name needs; the report reproduces it byte for byte.
+    yield f"| {' | '.join(_columns(attempts))} |"
+    yield f"|{'|'.join('-' * (len(name) + 2 + (name == 'Status')) for name in _columns(attempts))}|"
+    for row in rows:
+        yield f"| {' | '.join(map(_escape, _cells(row, attempts)))} |"
+
+
+def json_lines(rows: Iterable[ReportRow]) -> Iterator[str]:
+    """The report as a list of JSON objects; times in ISO 8601."""
+    previous = None
+    yield "["
+    for row in rows:
+        if previous is not None:
+            yield f"{previous},"
+        previous = "\n".join(f"  {line}" for line in row.model_dump_json(indent=2, exclude_none=True).split("\n"))
+    if previous is not None:
+        yield previous
+    yield "]"
+
+
+def table_lines(
+    rows: Iterable[ReportRow], attempts: bool = False, *, width: int | None = None, is_coloured: bool = False
+) -> Iterator[str]:
+    """The report as a table with borders.
+
+    `width` is the terminal's, in characters: wider texts are wrapped, never cut; None wraps nothing.
+    """
+    remaining = iter(rows)
+    first = list(islice(remaining, ROWS_PER_LAYOUT))
+    widths = _fit(_widths(first, attempts), width)
+    columns = _columns(attempts)
+    yield _border(("┏", "┳", "┓"), "━", widths)
+    for cells in _wrap(columns, widths, width is not None):
+        yield _line(cells, "┃", [_BOLD if is_coloured else ""] * len(columns))
+    yield _border(("┡", "╇", "┩"), "━", widths)
+    for row in chain(first, remaining):
+        styles = [_STYLES[row.status] if is_coloured and name == "Status" else "" for name in columns]
+        for cells in _wrap(_cells(row, attempts), widths, width is not None):
+            yield _line(cells, "│", styles)
+    yield _border(("└", "┴", "┘"), "─", widths)
+
+
+def _columns(attempts: bool) -> tuple[str, ...]:
+    return COLUMNS + ATTEMPT_COLUMNS if attempts else COLUMNS
+
+
+def _cells(row: ReportRow, attempts: bool) -> tuple[str, ...]:
+    return row.cells + row.attempt_cells if attempts else row.cells
+
+
+def _escape(cell: str) -> str:
+    """A text that stays in one cell of a Markdown table."""
+    return " ".join(cell.replace("|", "\\|").split("\n"))
+
+
+def _widths(rows: Sequence[ReportRow], attempts: bool) -> list[int]:
+    """The widest text of each column."""
+    table = [_columns(attempts), *(_cells(row, attempts) for row in rows)]
+    return [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in zip(*table, strict=True)]
+
+
+def _fit(widths: Sequence[int], width: int | None) -> list[int]:
+    """The widths with which the table fits on the terminal: the widest text gives way first."""
+    fitted = list(widths)
+    names = (*COLUMNS, *ATTEMPT_COLUMNS)
+    while width is not None and sum(fitted) + BORDERS * len(fitted) + 1 > width and max(fitted) > NARROWEST:
+        texts = [index for index, each in enumerate(fitted) if names[index] in WRAPPED_FIRST and each > NARROWEST]
+        widest = max(texts or range(len(fitted)), key=fitted.__getitem__)
+        fitted[widest] -= 1
+    return fitted
+
+
+def _wrap(cells: Sequence[str], widths: Sequence[int], is_limited: bool) -> Iterator[list[str]]:
+    """The lines of a row: each cell's part, as wide as its column unless nothing limits it."""
+    parts = [_parts(cell, width if is_limited else None) for cell, width in zip(cells, widths, strict=True)]
+    for line in zip_longest(*parts, fillvalue=""):
+        yield [part + " " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True)]
+
+
+def _parts(cell: str, width: int | None) -> list[str]:
+    if width is None or cell_len(cell) <= width:
+        return cell.split("\n")
+    return [part.plain.rstrip() for part in Text(cell).wrap(Console(), width, overflow="fold")]
+
+
+def _border(corners: tuple[str, str, str], line: str, widths: Sequence[int]) -> str:
+    left, middle, right = corners
+    return left + middle.join(line * (width + 2) for width in widths) + right
+
+
+def _line(cells: Sequence[str], border: str, styles: Sequence[str]) -> str:
+    painted = [f"\x1b[{style}m{cell}\x1b[0m" if style else cell for cell, style in zip(cells, styles, strict=True)]
+    return f"{border} {f' {border} '.join(painted)} {border}"
