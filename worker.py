@@ -73,8 +73,8 @@ WORKFLOWS: tuple[type, ...] = (AuroraRestoreWorkflow, AuroraCleanupWorkflow)
 
 def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[Callable[..., Any]]:
     """Every activity that the worker registers, with its clients."""
-    intents = TrailIntents(table)
     numbers = OperationNumbersTable(aws.dynamodb(settings.audit_region), settings.operations_table)
+    intents = TrailIntents(table, numbers)
     postgres = PostgresConnector(
         settings.database_tls.value, settings.database_tls_ca_file, settings.database_connect_seconds
     )

@@ -1,8 +1,11 @@
 """open-operation: the number of an operation in the trail."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from activities.step import named_activity
+from temporalio import activity
+
 from models.operation import OpenOperationInput, Operation
 
 OPEN_OPERATION = "open-operation"
@@ -21,11 +24,15 @@ class OperationActivities:
     def __init__(self, numbers: OperationNumbers) -> None:
         """`numbers` is the operations table."""
         self._numbers = numbers
+        # All numbers come from one counter: operations that this worker opens at once would only cancel each other's
+        # transactions, and each would hold one of the worker's threads meanwhile.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="numbers")
 
-    @named_activity(OPEN_OPERATION)
-    def open_operation(self, open_input: OpenOperationInput) -> Operation:
-        """Give a workflow its operation number: op-001, op-002 …, without gaps.
+    @activity.defn(name=OPEN_OPERATION)
+    async def open_operation(self, open_input: OpenOperationInput) -> Operation:
+        """Give a workflow its operation number: op-001, op-002 …, without gaps; one workflow after the other.
 
+        Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, or other workers are faster again and again.
         Run twice: the same number, because number and workflow are written in one transaction.
         """
-        return self._numbers.open(open_input)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._numbers.open, open_input)

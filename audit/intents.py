@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
+from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase, stamp
 from audit.table import AuditTable
+from audit.target_rows import TargetRows
 from errors import TrailConflict
 from models.clusters import LastDeletion
 from models.configuration import SETTINGS_FACT, ClusterSettings
@@ -17,8 +19,6 @@ from models.steps import AuditedStep, Housekeeping, Status, Step
 
 SETTINGS_DAYS = 45
 """For how many days the settings of a deleted target are searched for in the trail."""
-FIRST_OPERATION = "op-001"
-"""Its rows are the oldest of a trail."""
 RESTORE_STEPS = (Step.RESTORE_SNAPSHOT, Step.CHECK_RESTORE_STATUS)
 MAX_CONFLICTS = 5
 """How many times in a row another attempt of the activity may write its intent first.
@@ -30,9 +30,10 @@ Two attempts can run at once: Temporal starts the next one when an attempt times
 class TrailIntents:
     """What activities write into the trail before they delete, and what they read from it."""
 
-    def __init__(self, table: AuditTable) -> None:
-        """`table` is the trail."""
+    def __init__(self, table: AuditTable, numbers: OperationNumbersTable) -> None:
+        """`table` is the trail, `numbers` has the operations of each target."""
         self._table = table
+        self._rows = TargetRows(table, numbers)
 
     def declare(
         self,
@@ -92,38 +93,28 @@ class TrailIntents:
         """The newest deletion of a target that an operation declared, and whether the target was restored since.
 
         A restore does not count if its operation removed the restored cluster again after a failure.
-        Searches the 45 days before `at` (aware), the newest day first, but none before the day of `since` (aware; None:
-        all of them) or before the trail began. Raises `TrailUnavailable`.
+        Searches the 45 days before `at` (aware), but none before the day of `since` (aware; None: all of them).
+        Raises `TrailUnavailable`.
         """
         removed_again: set[str] = set()
         accepted_by: str | None = None
         completed = False
-        for day in self._list_days(at, since):
-            for row in reversed(self._table.list_rows_by_day(day, day)):
-                if target_arn not in row.resource_arns:
-                    continue
-                if row.step is Housekeeping.REMOVE_LEFTOVERS and row.phase is Phase.INTENT:
-                    removed_again.add(row.operation_id)
-                if row.status is Status.SUCCESS and row.operation_id not in removed_again:
-                    completed = completed or row.step is Step.CHECK_RESTORE_STATUS
-                    accepted_by = accepted_by or (row.operation_id if row.step in RESTORE_STEPS else None)
-                if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
-                    return LastDeletion(
-                        operation_id=row.operation_id,
-                        declared_at=row.timestamp,
-                        settings=_settings(row),
-                        restore_accepted_by=accepted_by,
-                        restore_completed=completed,
-                    )
+        first = max(moment.date() for moment in (at - timedelta(days=SETTINGS_DAYS - 1), since) if moment is not None)
+        for row in self._rows.iterate_newest_first(target_arn, first, at.date()):
+            if row.step is Housekeeping.REMOVE_LEFTOVERS and row.phase is Phase.INTENT:
+                removed_again.add(row.operation_id)
+            if row.status is Status.SUCCESS and row.operation_id not in removed_again:
+                completed = completed or row.step is Step.CHECK_RESTORE_STATUS
+                accepted_by = accepted_by or (row.operation_id if row.step in RESTORE_STEPS else None)
+            if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:
+                return LastDeletion(
+                    operation_id=row.operation_id,
+                    declared_at=row.timestamp,
+                    settings=_settings(row),
+                    restore_accepted_by=accepted_by,
+                    restore_completed=completed,
+                )
         return None
-
-    def _list_days(self, at: datetime, since: datetime | None) -> Iterator[date]:
-        """The newest first."""
-        first_rows = self._table.list_rows(FIRST_OPERATION)
-        began = min((row.timestamp for row in first_rows), default=None)
-        first = max(day.date() for day in (at - timedelta(days=SETTINGS_DAYS - 1), since, began) if day is not None)
-        for days_ago in range((at.date() - first).days + 1):
-            yield at.date() - timedelta(days=days_ago)
 
     def _list_intents_of_run(self, step: AuditedStep, step_input: StepInput) -> list[AuditRow]:
         started_at = stamp(step_input.step_started_at)

@@ -6,9 +6,12 @@ Source: DynamoDB Developer Guide, "Amazon DynamoDB Transactions".
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime
@@ -27,6 +30,8 @@ COUNTER = "counter"
 MAX_CONFLICTS = 50
 """How many times in a row another operation may get the next number first, before Temporal tries again later."""
 
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
+"""The longest random wait after the first conflict, which doubles with each, and after any."""
 READS_AT_ONCE = 8
 """Fewer than botocore's ten connections to one endpoint."""
 
@@ -39,6 +44,14 @@ class OpenedOperation(Model):
     first_run_id: str
     target_arn: str
     opened_at: AwareDatetime
+    previous_operation_id: str | None = None
+    """The target's operation before this one; None for its first one, and for one that was opened before there were links."""
+
+
+class _Counter(NamedTuple):
+    last_number: int
+    linked_since: int | None
+    """The first number whose operation is linked to its target's previous one, as all since are."""
 
 
 class OperationNumbersTable:
@@ -55,12 +68,13 @@ class OperationNumbersTable:
         Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, or if others were faster too many times.
         """
         try:
-            for _ in range(MAX_CONFLICTS):
+            for conflicts in range(MAX_CONFLICTS):
                 operation = self._find_by_workflow(request)
                 if operation is None:
                     operation = self._allocate_next(request)
                 if operation is not None:
                     return operation
+                time.sleep(random.uniform(0, min(FIRST_WAIT_SECONDS * 2**conflicts, LONGEST_WAIT_SECONDS)))  # noqa: S311 - no secret
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
         raise TrailUnavailable(
@@ -86,7 +100,33 @@ class OperationNumbersTable:
             first_run_id=item["first_run_id"]["S"],
             target_arn=item["target_arn"]["S"],
             opened_at=datetime.fromisoformat(item["opened_at"]["S"]),
+            previous_operation_id=item.get("previous_operation_id", {}).get("S"),
         )
+
+    def iterate_target(self, target_arn: str) -> Iterator[OpenedOperation]:
+        """The operations of a target, the newest first, as far as they are linked.
+
+        Raises `TrailUnavailable`.
+        """
+        try:
+            newest = self._get(_target_record(target_arn))
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable(error) from error
+        operation_id = newest["operation_id"]["S"] if newest else None
+        while operation_id is not None and (operation := self.find(operation_id)) is not None:
+            yield operation
+            operation_id = operation.previous_operation_id
+
+    def find_first_linked(self) -> OpenedOperation | None:
+        """The operation since which each one is linked to its target's previous one; None if none is.
+
+        Raises `TrailUnavailable`.
+        """
+        try:
+            linked_since = self._read_counter().linked_since
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable(error) from error
+        return self.find(_operation_id(linked_since)) if linked_since is not None else None
 
     def list_opened_since(self, first: datetime) -> list[OpenedOperation]:
         """The operations that were opened at `first` (aware) or later, the newest first.
@@ -94,7 +134,7 @@ class OperationNumbersTable:
         Reads each once, several at a time. Raises `TrailUnavailable`.
         """
         try:
-            last_number = self._read_last_number()
+            last_number = self._read_counter().last_number
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
         operations: list[OpenedOperation] = []
@@ -115,35 +155,46 @@ class OperationNumbersTable:
         return Operation(operation_id=item["operation_id"]["S"], opened_at=opened_at)
 
     def _allocate_next(self, request: OpenOperationInput) -> Operation | None:
-        """Write counter, number and workflow in one transaction; None if another operation was faster."""
-        last_number = self._read_last_number()
-        operation_id = _operation_id(last_number + 1)
+        """Write counter, number, workflow and target in one transaction; None if another operation was faster."""
+        counter, newest = self._read_counter(), self._get(_target_record(request.target_arn))
+        number = counter.last_number + 1
+        previous = newest["operation_id"]["S"] if newest else None
         try:
             self._dynamodb.transact_write_items(
                 TransactItems=[
-                    self._put_counter(last_number),
-                    *self._put_operation(operation_id, request),
+                    self._put_counter(counter),
+                    *self._put_operation(_operation_id(number), request, previous),
+                    # Without a condition: it changes with the counter only.
+                    {"Put": {"TableName": self._table, "Item": _newest_of_target(request.target_arn, number)}},
                 ]
             )
         except ClientError as error:
             if is_conflict(error):
                 return None
             raise
-        return Operation(operation_id=operation_id, opened_at=datetime.fromisoformat(stamp(request.opened_at)))
+        opened_at = datetime.fromisoformat(stamp(request.opened_at))
+        return Operation(operation_id=_operation_id(number), opened_at=opened_at)
 
-    def _put_counter(self, last_number: int) -> TransactWriteItemTypeDef:
+    def _put_counter(self, counter: _Counter) -> TransactWriteItemTypeDef:
         """Count one up, if the counter is still what was read."""
+        number = counter.last_number + 1
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": {"record": {"S": COUNTER}, "last_number": {"N": str(last_number + 1)}},
+                "Item": {
+                    "record": {"S": COUNTER},
+                    "last_number": {"N": str(number)},
+                    "linked_since": {"N": str(counter.linked_since or number)},
+                },
                 "ConditionExpression": "attribute_not_exists(#record) OR #last_number = :last_number",
                 "ExpressionAttributeNames": {"#record": "record", "#last_number": "last_number"},
-                "ExpressionAttributeValues": {":last_number": {"N": str(last_number)}},
+                "ExpressionAttributeValues": {":last_number": {"N": str(counter.last_number)}},
             }
         }
 
-    def _put_operation(self, operation_id: str, request: OpenOperationInput) -> list[TransactWriteItemTypeDef]:
+    def _put_operation(
+        self, operation_id: str, request: OpenOperationInput, previous: str | None
+    ) -> list[TransactWriteItemTypeDef]:
         """Record the operation twice, under its number and under its workflow, if neither record exists."""
         operation: dict[str, AttributeValueTypeDef] = {
             "operation_id": {"S": operation_id},
@@ -152,6 +203,8 @@ class OperationNumbersTable:
             "target_arn": {"S": request.target_arn},
             "opened_at": {"S": stamp(request.opened_at)},
         }
+        if previous is not None:
+            operation["previous_operation_id"] = {"S": previous}
         return [
             {
                 "Put": {
@@ -164,9 +217,12 @@ class OperationNumbersTable:
             for record in (operation_id, _workflow_record(request))
         ]
 
-    def _read_last_number(self) -> int:
-        counter = self._get(COUNTER)
-        return int(counter["last_number"]["N"]) if counter else 0
+    def _read_counter(self) -> _Counter:
+        item = self._get(COUNTER)
+        if item is None:
+            return _Counter(0, None)
+        linked_since = item.get("linked_since")
+        return _Counter(int(item["last_number"]["N"]), int(linked_since["N"]) if linked_since else None)
 
     def _get(self, record: str) -> dict[str, AttributeValueTypeDef] | None:
         answer = self._dynamodb.get_item(TableName=self._table, Key={"record": {"S": record}}, ConsistentRead=True)
@@ -187,3 +243,11 @@ def _operation_id(number: int) -> str:
 
 def _workflow_record(request: OpenOperationInput) -> str:
     return f"workflow#{request.workflow_id}#{request.first_run_id}"
+
+
+def _target_record(target_arn: str) -> str:
+    return f"target#{target_arn}"
+
+
+def _newest_of_target(target_arn: str, number: int) -> dict[str, AttributeValueTypeDef]:
+    return {"record": {"S": _target_record(target_arn)}, "operation_id": {"S": _operation_id(number)}}

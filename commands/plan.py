@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what a restore would do and what would stop it; change nothing."""
     from activities.preflight.plan import plan_restore
     from audit.intents import TrailIntents
+    from audit.numbers import OperationNumbersTable
     from audit.table import AuditTable
     from clients.aws import AwsClients
     from commands.plan_page import page
@@ -27,7 +28,9 @@ def run(args: argparse.Namespace) -> int:
 
     request, settings = read_request(args.request_file), load_settings(PlanSettings)
     aws = AwsClients(environment=settings.environment)
-    intents = TrailIntents(AuditTable(aws.dynamodb(settings.audit_region), settings.audit_table))
+    dynamodb = aws.dynamodb(settings.audit_region)
+    numbers = OperationNumbersTable(dynamodb, settings.operations_table)
+    intents = TrailIntents(AuditTable(dynamodb, settings.audit_table), numbers)
     plan = plan_restore(aws, intents, request, datetime.now(UTC), settings.sql_directory)
     print_result(page(plan))
     return FAILED if plan.failed_checks else FINE

@@ -14,6 +14,7 @@ from activities.leftovers import LeftoverActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
 from audit.intents import TrailIntents
+from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
@@ -29,7 +30,7 @@ from models.snapshots import (
     SourceSnapshot,
 )
 from models.steps import Status, Step
-from tests.rigs.activity_resources import ENGINE, TARGET_REGION, TRAIL, RestoreResources
+from tests.rigs.activity_resources import ENGINE, OPERATIONS, TARGET_REGION, TRAIL, RestoreResources
 
 Outcome = TypeVar("Outcome")
 MAX_POLLS = 29
@@ -73,7 +74,8 @@ class ActivityRig(RestoreResources):
 
     @property
     def intents(self) -> TrailIntents:
-        return TrailIntents(AuditTable(self.aws.dynamodb(TARGET_REGION), TRAIL))
+        dynamodb = self.aws.dynamodb(TARGET_REGION)
+        return TrailIntents(AuditTable(dynamodb, TRAIL), OperationNumbersTable(dynamodb, OPERATIONS))
 
     @property
     def snapshots(self) -> SnapshotActivities:

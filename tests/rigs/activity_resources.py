@@ -32,7 +32,7 @@ ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "eu-central-1"
 ENGINE, ENGINE_VERSION = "aurora-postgresql", "16.6"
 SUBNET_GROUP, KEY_ALIAS = "staging", "alias/staging"
-TRAIL = "aurora-restore-audit"
+TRAIL, OPERATIONS = "aurora-restore-audit", "aurora-restore-operations"
 CLOCK_START = datetime(2024, 3, 20, 22, 0, tzinfo=UTC)
 LONGER_THAN_ANY_CHANGE = timedelta(minutes=3)
 """Longer than any of `durations.ACTIVITIES`."""

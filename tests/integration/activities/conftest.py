@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
-from audit.setup import create_audit_table
+from audit.setup import create_audit_table, create_operations_table
 from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
 from devstack.postgres import PostgresHost
@@ -18,6 +18,7 @@ from tests.rigs.activity_resources import (
     CLOCK_START,
     KEY_ALIAS,
     LONGER_THAN_ANY_CHANGE,
+    OPERATIONS,
     SUBNET_GROUP,
     TARGET_REGION,
     TRAIL,
@@ -49,6 +50,7 @@ def _prepare(emulator: Emulator) -> tuple[str, str]:
         owner(emulator, service, ACCOUNT, TARGET_REGION) for service in ("kms", "ec2", "rds", "dynamodb")
     )
     create_audit_table(dynamodb, TRAIL)
+    create_operations_table(dynamodb, OPERATIONS)
     key = kms.create_key()["KeyMetadata"]
     kms.create_alias(AliasName=KEY_ALIAS, TargetKeyId=key["KeyId"])
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,10 +15,10 @@ from audit.numbers import OperationNumbersTable
 from audit.setup import create_operations_table
 from errors import AwsUnavailable, Fault, StepFailed, TrailUnavailable
 from models.notifications import NotificationInput
-from models.operation import OpenOperationInput, RestoreState, StepState
+from models.operation import OpenOperationInput, Operation, RestoreState, StepState
 from models.request import Notification
 from models.steps import Outcome, Status, Step
-from tests.rigs.activities import ActivityRig
+from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import TARGET_REGION
 
 FAULT = Fault(
@@ -224,12 +224,16 @@ def open_input(rig: ActivityRig, run: str) -> OpenOperationInput:
     )
 
 
+def open_operation(rig: ActivityRig, numbers: OperationActivities, run: str) -> Operation:
+    return asyncio.run(temporal_environment(rig.now).run(numbers.open_operation, open_input(rig, run)))
+
+
 def test_operations_are_numbered_in_order(rig: ActivityRig, numbers: OperationActivities) -> None:
     """op-001, op-002 …; run twice for one workflow: the same number and the same time."""
-    first = rig.run(numbers.open_operation, open_input(rig, "run-a"))
+    first = open_operation(rig, numbers, "run-a")
     rig.advance_clock()
-    second = rig.run(numbers.open_operation, open_input(rig, "run-b"))
-    repeated = rig.run(numbers.open_operation, open_input(rig, "run-a"))
+    second = open_operation(rig, numbers, "run-b")
+    repeated = open_operation(rig, numbers, "run-a")
     assert (first.operation_id, second.operation_id) == ("op-001", "op-002")
     assert repeated == first
 
@@ -238,23 +242,30 @@ def test_operations_are_numbered_in_order(rig: ActivityRig, numbers: OperationAc
 def test_a_lost_response_allocates_no_second_number(rig: ActivityRig, numbers: OperationActivities, kind: Any) -> None:
     """No gap and no duplicate, whatever happens to the response."""
     rig.emulator.faults.add("dynamodb", "TransactWriteItems", kind)
-    first = rig.run(numbers.open_operation, open_input(rig, "run-a"))
+    first = open_operation(rig, numbers, "run-a")
     assert first.operation_id == "op-001"
-    assert rig.run(numbers.open_operation, open_input(rig, "run-b")).operation_id == "op-002"
+    assert open_operation(rig, numbers, "run-b").operation_id == "op-002"
 
 
 def test_restores_that_start_at_once_get_one_number_each(rig: ActivityRig, numbers: OperationActivities) -> None:
-    """Six restores have six numbers without a gap."""
-    with ThreadPoolExecutor(6) as threads:
-        opened = threads.map(
-            lambda run: rig.run(numbers.open_operation, open_input(rig, run)).operation_id,
-            [f"run-{number}" for number in range(6)],
-        )
-    assert sorted(opened) == [f"op-{number:03d}" for number in range(1, 7)]
+    """Twenty restores of one worker have twenty numbers without a gap, and none cancels another's transaction."""
+    calls: list[str] = []
+    events = rig.aws.dynamodb(TARGET_REGION).meta.events
+    events.register("provide-client-params.dynamodb", lambda model, **_: calls.append(model.name), unique_id="count")
+
+    async def open_all() -> list[Operation]:
+        environment = temporal_environment(rig.now)
+        runs = [open_input(rig, f"run-{number}") for number in range(20)]
+        return await asyncio.gather(*(environment.run(numbers.open_operation, each) for each in runs))
+
+    opened = asyncio.run(open_all())
+    events.unregister("provide-client-params.dynamodb", unique_id="count")
+    assert [operation.operation_id for operation in opened] == [f"op-{number:03d}" for number in range(1, 21)]
+    assert calls.count("TransactWriteItems") == 20
 
 
 def test_without_the_operations_table_no_operation_opens(rig: ActivityRig, numbers: OperationActivities) -> None:
     """A DynamoDB that does not answer is transient; the restore waits for its number."""
     rig.emulator.faults.add("dynamodb", "*", "http500", count=None)
     with pytest.raises(TrailUnavailable):
-        rig.run(numbers.open_operation, open_input(rig, "run-a"))
+        open_operation(rig, numbers, "run-a")

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit.intents import MAX_CONFLICTS, SETTINGS_DAYS, TrailIntents
+from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase, to_item
-from audit.table import AuditTable
+from audit.table import BY_DATE, AuditTable
 from devstack.aws import Emulator
 from errors import TrailConflict, TrailUnavailable
 from models.clusters import LastDeletion
 from models.configuration import SETTINGS_FACT, ClusterSettings
-from models.operation import StepInput
+from models.operation import OpenOperationInput, StepInput
 from models.steps import Housekeeping, Status, Step
 from tests.rigs.activities import temporal_environment
 from tests.rigs.audit_tables import START, later, row
+from tests.rigs.verification import Tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,8 +33,13 @@ A, B, C = (f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:{name}" for 
 TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
 
 
+def intents_of(table: AuditTable, operations_table: str = "none") -> TrailIntents:
+    """Only to find the last deletion the operations table is read."""
+    return TrailIntents(table, OperationNumbersTable(table._dynamodb, operations_table))
+
+
 def declare(table: AuditTable, *arns: str, step_input: StepInput = STEP_INPUT, details: str = "Pruning") -> None:
-    intents = TrailIntents(table)
+    intents = intents_of(table)
     temporal_environment(START).run(lambda: intents.declare(STEP, step_input, details, arns))
 
 
@@ -54,7 +61,7 @@ def test_an_attempt_that_finds_more_to_delete_declares_it_in_a_further_row(table
     declare(table, A, B)
     declare(table, C)
     assert declarations(table) == [(1, 1, (A,)), (1, 2, (A, B)), (1, 3, (C,))]
-    assert TrailIntents(table).list_declared_arns(STEP, STEP_INPUT) == (A, B, C)
+    assert intents_of(table).list_declared_arns(STEP, STEP_INPUT) == (A, B, C)
 
 
 @pytest.mark.parametrize("arns", [(A, B), (A,), (B, A)])
@@ -77,7 +84,7 @@ def test_a_step_that_runs_again_declares_again(table: AuditTable) -> None:
     """After a retry of the step the same name may be another resource."""
     declare(table, A)
     second_run = STEP_INPUT.model_copy(update={"step_started_at": later(hours=1)})
-    assert TrailIntents(table).list_declared_arns(STEP, second_run) == ()
+    assert intents_of(table).list_declared_arns(STEP, second_run) == ()
     declare(table, A, step_input=second_run)
     assert declarations(table) == [(1, 1, (A,)), (1, 1, (A,))]
 
@@ -133,7 +140,7 @@ def test_an_intent_is_not_declared_after_too_many_conflicts(table: AuditTable) -
     writes = [partial(declare, table, arn) for arn in others]
     with pytest.raises(TrailConflict):
         declare(TableWithConcurrentWriter(table, writes), A)
-    assert TrailIntents(table).list_declared_arns(STEP, STEP_INPUT) == tuple(reversed(others))
+    assert intents_of(table).list_declared_arns(STEP, STEP_INPUT) == tuple(reversed(others))
 
 
 def test_a_changed_intent_is_a_conflict(dynamodb: DynamoDBClient, table: AuditTable, table_name: str) -> None:
@@ -146,7 +153,7 @@ def test_a_changed_intent_is_a_conflict(dynamodb: DynamoDBClient, table: AuditTa
 
 def test_an_intent_belongs_to_its_step_and_operation(table: AuditTable) -> None:
     """`has_intent` is about one step of one operation, in whatever run of the step."""
-    intents = TrailIntents(table)
+    intents = intents_of(table)
     assert not intents.has_intent(STEP, "op-001")
     declare(table, A)
     assert intents.has_intent(STEP, "op-001")
@@ -170,7 +177,7 @@ def test_a_step_has_succeeded_if_its_outcome_since_then_is_success(
 ) -> None:
     """Another status, phase, step or operation does not count, and neither does an earlier run of the step."""
     table.put(row(**changes))
-    assert TrailIntents(table).has_succeeded(Step.COPY_SNAPSHOT, "op-001", START) is succeeded
+    assert intents_of(table).has_succeeded(Step.COPY_SNAPSHOT, "op-001", START) is succeeded
 
 
 def deletion(**changes: Any) -> AuditRow:
@@ -248,12 +255,12 @@ def found(operation_id: str = "op-001", **changes: Any) -> LastDeletion:
     ],
 )
 def test_the_newest_deletion_of_a_target_is_found_with_what_followed(
-    table: AuditTable, rows: list[AuditRow], expected: LastDeletion | None
+    table: AuditTable, operations_table: str, rows: list[AuditRow], expected: LastDeletion | None
 ) -> None:
     """A restore does not count if its own operation removed the cluster again."""
     for written in rows:
         table.put(written)
-    assert TrailIntents(table).find_last_deletion(TARGET_ARN, later(hours=20)) == expected
+    assert intents_of(table, operations_table).find_last_deletion(TARGET_ARN, later(hours=20)) == expected
 
 
 @pytest.mark.parametrize(
@@ -266,9 +273,65 @@ def test_the_newest_deletion_of_a_target_is_found_with_what_followed(
     ],
 )
 def test_a_deletion_is_searched_for_in_45_days(
-    table: AuditTable, days: int, since: datetime | None, expected: bool
+    table: AuditTable, operations_table: str, days: int, since: datetime | None, expected: bool
 ) -> None:
     """In calendar days (UTC), the current one included, and not before the day from which it could be."""
     table.put(deletion())
-    last = TrailIntents(table).find_last_deletion(TARGET_ARN, START + timedelta(days=days), since)
+    last = intents_of(table, operations_table).find_last_deletion(TARGET_ARN, START + timedelta(days=days), since)
     assert (last is not None) is expected
+
+
+def open_for(tables: Tables, target: str, day: float) -> str:
+    """Open the next operation of a target, some days after `START`."""
+    request = OpenOperationInput(
+        workflow_id=target, first_run_id=f"run-{day}", target_arn=target, opened_at=later(days=day)
+    )
+    return tables.numbers.open(request).operation_id
+
+
+def intents_and_reads(tables: Tables) -> tuple[TrailIntents, list[str]]:
+    """The intents, and every read of DynamoDB from now on: its index, or its operation."""
+    reads: list[str] = []
+    tables.dynamodb.meta.events.register(
+        "provide-client-params.dynamodb", lambda params, model, **_: reads.append(params.get("IndexName", model.name))
+    )
+    return TrailIntents(tables.trail, tables.numbers), reads
+
+
+def test_a_deletion_is_searched_for_in_the_targets_own_operations(tables: Tables) -> None:
+    """Not in the rows of all targets: reads depend on the target's operations of 45 days, and no day is read."""
+    for day in range(10):
+        for target in (TARGET_ARN, A, B):
+            operation_id = open_for(tables, target, day)
+            fields: dict[str, Any] = {"operation_id": operation_id, "timestamp": later(days=day)}
+            tables.trail.put(deletion(**fields, resource_arns=(target,)))
+    intents, reads = intents_and_reads(tables)
+    last = intents.find_last_deletion(TARGET_ARN, later(days=9, hours=1), later(days=6))
+    assert last == found("op-028", declared_at=later(days=9))
+    assert reads.count("Query") == 5  # those of four days, and one before that may have been retried
+    assert len(reads) == 5 * 2 + 1  # their records, and which is the target's newest
+    assert intents.find_last_deletion(C, later(days=9)) is None
+    assert BY_DATE not in reads
+
+
+def test_a_deletion_of_an_operation_that_was_retried_after_a_newer_one_is_the_newest(tables: Tables) -> None:
+    """What counts is when the deletion was declared, not when its operation was opened."""
+    for day in (0, 1):
+        operation_id = open_for(tables, TARGET_ARN, day)
+        tables.trail.put(deletion(operation_id=operation_id, timestamp=later(days=day)))
+    tables.trail.put(deletion(operation_id="op-001", timestamp=later(days=2)))
+    last = intents_and_reads(tables)[0].find_last_deletion(TARGET_ARN, later(days=3))
+    assert last == found("op-001", declared_at=later(days=2))
+
+
+@pytest.mark.parametrize(("days", "is_read"), [(3, True), (60, False)])
+def test_operations_that_were_opened_before_there_were_links_are_found_by_day(
+    tables: Tables, days: int, is_read: bool
+) -> None:
+    """The trail of an earlier version stays readable; after 45 days nothing of it is read any more."""
+    tables.trail.put(deletion(operation_id="op-001"))
+    tables.dynamodb.put_item(TableName=tables.operations, Item={"record": {"S": "counter"}, "last_number": {"N": "1"}})
+    assert open_for(tables, TARGET_ARN, 1) == "op-002"
+    intents, reads = intents_and_reads(tables)
+    last = intents.find_last_deletion(TARGET_ARN, later(days=days))
+    assert (last, BY_DATE in reads) == (found() if is_read else None, is_read)

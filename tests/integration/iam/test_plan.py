@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from activities.preflight.plan import CheckStatus, Plan, plan_restore
 from audit.intents import TrailIntents
+from audit.numbers import OperationNumbersTable
 from tests.rigs.iam.restores import AuthorizedRestore
 
 
 def plan_as(role: str, restore: AuthorizedRestore) -> Plan:
-    clients, intents = restore.deployment.clients(role), TrailIntents(restore.table_as(role))
+    clients, settings = restore.deployment.clients(role), restore.deployment.settings
+    numbers = OperationNumbersTable(clients.dynamodb(settings.audit_region), settings.operations_table)
+    intents = TrailIntents(restore.table_as(role), numbers)
     return plan_restore(clients, intents, restore.request, restore.owners.now)
 
 
