@@ -45,14 +45,22 @@ def raised_messages() -> Iterator[Message]:
             for function in [
                 node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             ]:
-                for call in [node for node in ast.walk(function) if isinstance(node, ast.Call)]:
-                    first = _place_of_short(call)
-                    if first is None or len(call.args) <= first:
-                        continue
-                    local = {name: value for name, line, value in _assigned(function) if line <= call.lineno}
+                calls = list(_raising_calls(function))
+                assigned = list(_assigned(function)) if calls else []
+                for call, first in calls:
+                    local = {name: value for name, line, value in assigned if line <= call.lineno}
                     short, *rest = (_text(each, constants | local) for each in call.args[first:])
                     if short is not None and "…" not in short:
                         yield Message(f"{path.name}:{call.lineno}", short, rest[0] if rest else None)
+
+
+def _raising_calls(function: ast.AST) -> Iterator[tuple[ast.Call, int]]:
+    """The calls in a function that have a short text, each with the place of this argument."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            first = _place_of_short(node)
+            if first is not None and len(node.args) > first:
+                yield node, first
 
 
 def _place_of_short(call: ast.Call) -> int | None:

@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
@@ -124,15 +124,14 @@ def hostile_inputs() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "10,000 unreadable inputs", [(PLANTED, "1")] * 10_000
 
 
-INPUTS = dict(hostile_inputs())
-
-
 def _payload(encoding: str, text: str) -> RawValue:
     metadata = {"encoding": encoding.encode(errors="surrogateescape")} if encoding else {}
     return RawValue(Payload(metadata=metadata, data=text.encode(errors="surrogateescape")))
 
 
-async def _start_all(temporal: TemporalServer) -> dict[str, FailedWorkflow]:
+async def _start_all(
+    temporal: TemporalServer, inputs: Mapping[str, list[tuple[str, str]]]
+) -> dict[str, FailedWorkflow]:
     client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin()])
     queue = uuid.uuid4().hex
     async with Worker(
@@ -143,18 +142,19 @@ async def _start_all(temporal: TemporalServer) -> dict[str, FailedWorkflow]:
     ):
 
         async def start(name: str, workflow_type: str) -> FailedWorkflow:
-            args = [_payload(*each) for each in INPUTS[name]]
+            args = [_payload(*each) for each in inputs[name]]
             handle = await client.start_workflow(workflow_type, args=args, id=uuid.uuid4().hex, task_queue=queue)
             return await wait_for_failure(handle, 60)
 
         types = itertools.cycle((RESTORE_WORKFLOW, RESTORE_WORKFLOW, CLEANUP_WORKFLOW))
-        return dict(zip(INPUTS, await asyncio.gather(*map(start, INPUTS, types)), strict=True))
+        return dict(zip(inputs, await asyncio.gather(*map(start, inputs, types)), strict=True))
 
 
 def test_no_hostile_input_runs_on(temporal: TemporalServer) -> None:
     """Each workflow fails in its first task, with a sentence that has a limit and quotes no value."""
-    assert len(INPUTS) >= 100
-    failures = asyncio.run(_start_all(temporal))
+    inputs = dict(hostile_inputs())
+    assert len(inputs) >= 100
+    failures = asyncio.run(_start_all(temporal, inputs))
     wrong = {name: problem for name, failed in failures.items() if (problem := _problem(failed))}
     assert not wrong
 

@@ -37,7 +37,8 @@ from tests.integration.versions.scenarios import SCENARIOS
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 HISTORIES = list(list_recorded())
-CURRENT = [history for history in HISTORIES if history.version == current_version()]
+CURRENT_VERSION = current_version()
+CURRENT = [history for history in HISTORIES if history.version == CURRENT_VERSION]
 WHAT_TO_DO = """
 {name}, recorded on version {version}, does not replay:
 

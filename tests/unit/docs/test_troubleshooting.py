@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
 
 from tests.rigs.documents import PRODUCTION, ROOT_MODULES, literals, text
 
-TEXTS = [literal.lower() for package in (*PRODUCTION, *ROOT_MODULES, "devstack") for literal in literals(package)]
 QUOTED = re.findall(r'^\*\*"([^"]+)"\*\*', text("docs", "troubleshooting.md"), re.MULTILINE)
 SAID = [
     said.strip("` ")
@@ -18,8 +18,14 @@ SAID = [
 ]
 
 
+@cache
+def texts() -> list[str]:
+    """Every text of the code, in small letters."""
+    return [literal.lower() for package in (*PRODUCTION, *ROOT_MODULES, "devstack") for literal in literals(package)]
+
+
 @pytest.mark.parametrize("message", [*QUOTED, *SAID])
 def test_a_quoted_message_is_one_of_the_code(message: str) -> None:
     """What is quoted is in the code word for word, titles in capitals; … and OP are for what differs each time."""
     pieces = [piece.strip().lower() for piece in re.split("…|\\b(?:OP|ARN|STEP)\\b", message) if piece.strip()]
-    assert [text for text in TEXTS if all(piece in text for piece in pieces)], message
+    assert [text for text in texts() if all(piece in text for piece in pieces)], message
