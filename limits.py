@@ -33,6 +33,8 @@ MAX_WARNINGS, MAX_WARNING = 50, 1_000
 """Warnings of a restore, and characters of each."""
 MAX_FACTS, MAX_FACT = 200, 4_000
 """Facts of a step for the trail, and characters of each."""
+MAX_SETTINGS_BYTES = 350_000
+"""Of the target's settings in JSON, which the row of its deletion has as one fact; snapshot-check refuses more."""
 MAX_RESOURCES = 1_000
 """ARNs of a step: DynamoDB refuses a row of more than 400 KB."""
 MAX_INVENTORY = 100

@@ -12,6 +12,7 @@ from activities.rds import tags
 from activities.rds.copies import operation_of
 from activities.rds.orphans import find_orphans
 from activities.rds.statuses import BEING_DELETED
+from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target
 from activities.step import Intents, end_wait_if_final, named_activity
@@ -65,8 +66,9 @@ class LeftoverActivities:
         """Delete this operation's unfinished copy and half-restored cluster, as far as the request wants it.
 
         The copy has this operation's tag, a name of the pipeline and the chosen snapshot as its origin; the cluster has
-        the resource id that restore-snapshot returned, and every guard of delete-rds holds. A cluster whose users this
-        operation set, also before a retry, is not half-restored. Done when both are gone.
+        the resource id that restore-snapshot returned, and every guard of delete-rds holds; a stopped one is started
+        first, if the request allows it. A cluster whose users this operation set, also before a retry, is not
+        half-restored. Done when both are gone.
         Raises `Refused` if a guard refuses, or if someone renamed the cluster.
         Run twice: what is gone is no error, and a deletion under way continues; the trail holds what was declared, and
         the outcome names what of it is gone.
@@ -83,6 +85,8 @@ class LeftoverActivities:
         end_wait_if_final(step_input, f"Leftovers not removed: {leftovers.text}", advice)
         if leftovers.to_delete.arns:
             self._check_guards(step_input, target, leftovers.to_delete)
+            if waiting_for := _start_if_stopped(target, leftovers.to_delete):
+                return StepOutcome(done=False, details=waiting_for, resource_arns=leftovers.arns)
             self._delete(step_input, target, leftovers.to_delete)
         return StepOutcome(done=False, details=f"removing {leftovers.text}", resource_arns=leftovers.arns)
 
@@ -163,6 +167,11 @@ class LeftoverActivities:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if leftovers.cluster and remaining.cluster:
             delete_target(target, remaining.cluster)
+
+
+def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | None:
+    """Start a half-restored cluster that someone stopped, because RDS does not delete it otherwise; as delete-rds does."""
+    return start_if_stopped(target, leftovers.cluster) if leftovers.cluster else None
 
 
 def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:

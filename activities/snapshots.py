@@ -14,7 +14,12 @@ from activities.rds import tags
 from activities.rds.aws_errors import rule_for
 from activities.rds.copies import copies_that_make_room, is_own
 from activities.rds.fault_table import Action
-from activities.rds.provenance import check_not_restored_since, check_provenance, is_origin_known
+from activities.rds.provenance import (
+    check_not_restored_since,
+    check_provenance,
+    check_still_restored,
+    is_origin_known,
+)
 from activities.rds.quarantine import NOT_LEFT, STILL_CLOSED, leave_quarantine
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.stops import stop_restored
@@ -216,6 +221,9 @@ class SnapshotActivities:
         cluster that is stopping or stopped stays so.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
+        if step_input.cluster_resource_id:
+            # A restore that was reset by hand to here may be older than the target.
+            check_still_restored(target, step_input.target.arn, step_input.cluster_resource_id)
         keep_snapshots = keep_masked_snapshots if step_input.masked_cluster_resource_id else keep_copies
         kept = keep_snapshots(self._intents, step_input, target)
         if kept.waiting_for:

@@ -117,6 +117,9 @@ class ArchiveSnapshotInput(StepInput):
         default=None,
         description="The restored and masked cluster of which a snapshot is kept; None: copies are kept.",
     )
+    cluster_resource_id: str | None = Field(
+        default=None, description="The restored cluster, which must still have the target's name; None: not known."
+    )
 
 
 class ArchiveSnapshotOutcome(StepOutcome):

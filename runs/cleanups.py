@@ -84,7 +84,7 @@ class Cleanup:
             state = None
         if is_cancelled_exception(error.cause):
             return CleanupEnding(Outcome.CANCELLED, state)
-        return CleanupEnding(Outcome.FAILED, state, fault_of_failure(error))
+        return CleanupEnding(Outcome.FAILED, state, await fault_of_failure(self._handle, error))
 
 
 class Cleanups:

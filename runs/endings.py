@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from temporalio.client import WorkflowFailureError
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistoryEventFilterType
 from temporalio.exceptions import TerminatedError, is_cancelled_exception
 
 from errors import Fault, fault_of
@@ -12,12 +14,7 @@ from models.operation import RestoreState
 from models.steps import Outcome, Step
 from runs.availability import retry_while_unavailable
 from runs.restores import RestoreRun
-
-TERMINATED = Fault(
-    type="Terminated",
-    short="Terminated",
-    message="The workflow was terminated: no further code ran and no notification was sent.",
-)
+from runs.terminations import TERMINATED_BY_RESET, describe_termination, short_text
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,24 @@ async def wait_for_ending(run: RestoreRun) -> Ending:
     try:
         return Ending(Outcome.SUCCEEDED, await retry_while_unavailable(result))
     except WorkflowFailureError as error:
-        return _unsuccessful(error, await run.query_state_if_answered())
+        state = await run.query_state_if_answered()
+        if is_cancelled_exception(error.cause):
+            return Ending(Outcome.CANCELLED, state, state.fault if state else None)
+        return Ending(Outcome.FAILED, state, await fault_of_failure(run.handle, error))
 
 
-def _unsuccessful(error: WorkflowFailureError, state: RestoreState | None) -> Ending:
-    if is_cancelled_exception(error.cause):
-        return Ending(Outcome.CANCELLED, state, state.fault if state else None)
-    return Ending(Outcome.FAILED, state, fault_of_failure(error))
+async def fault_of_failure(handle: WorkflowHandle[Any, Any], error: WorkflowFailureError) -> Fault:
+    """The fault that a failed workflow ended with; a terminated one has none of its own, but Temporal's reason."""
+    if not isinstance(error.cause, TerminatedError):
+        return fault_of(error.cause)
 
+    async def close_event() -> HistoryEvent:
+        events = handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT)
+        return [event async for event in events][-1]
 
-def fault_of_failure(error: WorkflowFailureError) -> Fault:
-    """The fault that a failed workflow ended with; a terminated one has none of its own."""
-    return TERMINATED if isinstance(error.cause, TerminatedError) else fault_of(error.cause)
+    terminated = (await retry_while_unavailable(close_event)).workflow_execution_terminated_event_attributes
+    short, text = short_text(terminated), describe_termination(terminated)
+    more = f" See what runs now:\n    python starter.py status {handle.id}" if short == TERMINATED_BY_RESET else ""
+    return Fault(
+        type="Terminated", short=short, message=f"{text}: no further code ran and no notification was sent.{more}"
+    )

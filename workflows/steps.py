@@ -162,6 +162,7 @@ def archive_snapshot_input(
         archive=request.archive,
         own_network=quarantine.own_network(checked.configuration, cluster_resource_id) if quarantine else None,
         masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
+        cluster_resource_id=cluster_resource_id,
     )
 
 

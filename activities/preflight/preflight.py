@@ -24,6 +24,7 @@ from activities.preflight.quotas import Freed
 from activities.preflight.region import region_checks
 from activities.preflight.restorable import RESTORABLE, find_what_cannot_come_back
 from activities.preflight.selection import select_snapshot
+from activities.preflight.settings_size import settings_size_checks
 from activities.preflight.sharing import Sharing
 from activities.preflight.sql_files import sql_file_checks
 from activities.preflight.witnesses import describe_witnesses
@@ -173,6 +174,7 @@ class Preflight:
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
+            *settings_size_checks(step_input.target.arn, target.settings),
             *prerequisite_checks(self._context(snapshot, target), freed),
             *sql_file_checks(self._sql_directory, step_input.users, step_input.sql_files, snapshot.engine),
             *masking_checks(self._sql_directory, step_input.masking),

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionTerminatedEventAttributes
 from temporalio.client import Client
 from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError, RPCStatusCode
@@ -84,6 +84,8 @@ class RunHistory:
     close_status: str | None = None
     """How the run closed; None while it runs."""
     closed_at: datetime | None = None
+    termination: WorkflowExecutionTerminatedEventAttributes | None = None
+    """Who terminated the run and why, if it was terminated."""
     activities: dict[int, ScheduledActivity] = field(default_factory=dict)
     """By the id of the scheduling event."""
     attempts: dict[int, int] = field(default_factory=dict)
@@ -190,6 +192,7 @@ async def _add_event(client: Client, run: RunHistory, event: HistoryEvent, opera
             await _add_activity_end(client, run, event, attributes)
         case type_ if type_ in _CLOSE_STATUSES:
             run.close_status, run.closed_at = _CLOSE_STATUSES[type_], _event_time(event)
+            run.termination = attributes if type_ == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED else None
 
 
 async def _decode_activity(client: Client, event: HistoryEvent, attributes: Any) -> ScheduledActivity | None:

@@ -12,24 +12,12 @@ from audit.verify.findings import FIND_WRITER, NOTES, Finding, FindingKind
 from audit.verify.history import OperationHistory, RunHistory, ScheduledActivity, StepEnd
 from errors import Fault
 from models.steps import Status
+from runs.terminations import describe_termination, short_text
 
 ROUNDING = timedelta(milliseconds=2)
 """A row's times are cut to whole milliseconds."""
 
 ADD_ROW = "Add the row:\npython starter.py audit verify {operation_id} --repair"
-
-_FAULTS_BY_CLOSE_STATUS = {
-    "terminated": Fault(
-        type="Terminated",
-        short="Terminated",
-        message="The workflow was terminated while the step was in progress. The rows of its attempts show how far it was.",
-    ),
-    "timed out": Fault(
-        type="Timeout",
-        short="Timed out (WORKFLOW)",
-        message="The workflow's execution timeout ended it while the step was in progress.",
-    ),
-}
 
 
 @dataclass
@@ -107,15 +95,24 @@ def _expected_ends_of_open_steps(history: OperationHistory, workflow_id: str) ->
     for run in history.runs:
         if run.close_status is None or run.closed_at is None:
             continue
-        fault = _FAULTS_BY_CLOSE_STATUS.get(run.close_status) or Fault(
-            type="NotEnded",
-            short="Not ended",
-            message=f"The workflow {run.close_status} while the step was in progress.",
-        )
+        fault = _fault_of_open_step(run)
         kind = FindingKind.WORKFLOW_RESET if history.was_reset(run) else FindingKind.STEP_WITHOUT_END
         for activity in run.list_open_steps():
             row = _failure_row(StepEnd(activity, run.closed_at, fault=fault), workflow_id, run.run_id, run.closed_at)
             yield ExpectedOutcome((row,), (run.closed_at, run.closed_at), kind)
+
+
+def _fault_of_open_step(run: RunHistory) -> Fault:
+    """Why a step has no end: its run was closed from outside."""
+    if run.termination is not None:
+        text = describe_termination(run.termination)
+        how_far = "The step was in progress; the rows of its attempts show how far it was."
+        return Fault(type="Terminated", short=short_text(run.termination), message=f"{text}. {how_far}")
+    if run.close_status == "timed out":
+        message = "The workflow's execution timeout ended it while the step was in progress."
+        return Fault(type="Timeout", short="Timed out (WORKFLOW)", message=message)
+    message = f"The workflow {run.close_status} while the step was in progress."
+    return Fault(type="NotEnded", short="Not ended", message=message)
 
 
 def _success_row(end: StepEnd, workflow_id: str, run_id: str, at: datetime) -> AuditRow:

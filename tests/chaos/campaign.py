@@ -14,12 +14,13 @@ from random import Random
 from threading import Thread
 
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 
 from devstack.pipeline import ROOT
 from tests.chaos.aws_operations import AWS_OPERATIONS
 from tests.chaos.campaign_fault import SUCCEEDED, CampaignFault
 from tests.chaos.environment import CampaignEnvironment
-from tests.chaos.invariants import broken_promises
+from tests.chaos.invariants import broken_promises, failure_message
 from tests.chaos.observation import Observation
 from tests.chaos.plans import FAULTS, PlannedFault, parse_plan
 from tests.chaos.restore_run import run_restore
@@ -52,7 +53,8 @@ def plan_for_seed(seed: int) -> str:
     faults: list[CampaignFault] = []
     for _ in range(random.choice((2, 2, 3))):
         used = {fault.subject for fault in faults} - {"aws"}
-        candidates = [fault for fault in FAULTS.values() if fault.subject not in used and fault.name not in SLOW_FAULTS]
+        combined = [fault for fault in FAULTS.values() if fault.is_combined and fault.name not in SLOW_FAULTS]
+        candidates = [fault for fault in combined if fault.subject not in used]
         faults.append(random.choice(candidates))
     return " + ".join(_at_random_place(fault, random) for fault in faults)
 
@@ -84,6 +86,8 @@ class Result:
     broken: tuple[str, ...]
     """The broken promises."""
     report: str = field(default="", repr=False)
+    acts: tuple[str, ...] = ()
+    """What the operator did to Temporal's runs, and the error of the last one."""
 
     @property
     def survived(self) -> bool:
@@ -129,6 +133,7 @@ class Runner:
             injections=tuple(observation.injections),
             broken=tuple(broken),
             report=report,
+            acts=(*observation.acts, failure_message(observation)),
         )
 
     def close(self) -> None:
@@ -162,20 +167,29 @@ def _slow_recovery(faults: list[PlannedFault], observation: Observation, undistu
 
 def report_of(observation: Observation) -> str:
     """What is needed to find the cause: the history, the calls, the rows, the end of the logs."""
-    lines = ["history:"]
-    for event in observation.history:
-        name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
-        activity = event.activity_task_scheduled_event_attributes.activity_type.name
-        lines.append(f"  {event.event_id} {event.event_time.ToDatetime():%H:%M:%S.%f} {name} {activity}")
+    lines = ["what the operator did:", *(f"  {act}" for act in observation.acts)]
+    for operation in observation.operations:
+        for run in operation.runs:
+            lines.append(f"history of {operation.operation_id}, run {run.run_id}, {run.outcome}:")
+            lines += [_describe_event(event) for event in run.history]
     lines.append("calls:")
     lines += [
         f"  {call.region} {call.service} {call.operation} {call.outcome} {call.carried_out}"
         for call in observation.calls
     ]
-    lines.append("rows:")
-    lines += [f"  {row.event_key} {row.status} {row.details}" for row in observation.rows]
+    for operation in observation.operations:
+        lines.append(f"rows of {operation.operation_id}:")
+        lines += [f"  {row.event_key} {row.status} {row.details}" for row in operation.rows]
     lines += ["log:", observation.logs[-6000:]]
     return "\n".join(lines)
+
+
+def _describe_event(event: HistoryEvent) -> str:
+    name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+    activity = event.activity_task_scheduled_event_attributes.activity_type.name
+    failure = event.workflow_execution_failed_event_attributes.failure.message
+    reason = event.workflow_execution_terminated_event_attributes.reason
+    return f"  {event.event_id} {event.event_time.ToDatetime():%H:%M:%S.%f} {name} {activity}{failure}{reason}"
 
 
 _runner: Runner | None = None

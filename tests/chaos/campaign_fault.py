@@ -65,6 +65,8 @@ class CampaignFault:
     """The process or service that it disturbs. A random plan has one fault per subject, but any number for AWS."""
     prevents_message: Callable[[str], bool] = lambda _place: False
     """Whether the fault at a place is that no notification can be sent."""
+    is_combined: bool = True
+    """Whether a random plan may have it beside other faults."""
 
 
 def delay_step_call(restore: ObservedRestore, place: str, seconds: float, kind: Any = "late-response") -> InjectedFault:

@@ -37,6 +37,7 @@ from devstack.pipeline import ROOT, start_worker
 from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
+from tests.chaos.target_settings import enrich_target, read_target_settings
 from tests.rigs.durations import TENTHS
 from tests.rigs.requests import every_wait, request_json
 from tests.rigs.restores import TIMERS_AT_ONCE
@@ -49,6 +50,8 @@ MANUAL_SNAPSHOT = {"DBClusterSnapshotIdentifier": "by-hand"}
 SHORT_WAIT = {"deadline": "PT90S", "first_interval": "PT0.1S", "maximum_interval": "PT0.4S"}
 MAX_WORKER_STARTS = 15
 """A worker ends after 10 s without Temporal, and the longest fault stops Temporal for two minutes."""
+NAMED_IN_THE_REQUEST = ("instances", "db_subnet_group_name", "vpc_security_group_ids", "kms_key_id")
+"""The settings that the other tests' request has; here they come from the live target, or from the trail."""
 TIME_DEPENDENT_FIELDS = frozenset({"LatestRestorableTime", "EarliestRestorableTime"})
 
 
@@ -88,6 +91,9 @@ class CampaignEnvironment:
         create_audit_table(dynamodb, AUDIT_TABLE)
         create_operations_table(dynamodb, OPERATIONS_TABLE)
         self.trail = AuditTable(dynamodb, AUDIT_TABLE)
+        enrich_target(self.demo)
+        self.target_settings = read_target_settings(self.demo)
+        """The target's settings before any restore."""
         self._make_unrelated_cluster()
         self.start_worker()
 
@@ -199,8 +205,8 @@ class CampaignEnvironment:
         return next((dict(cluster) for cluster in clusters if cluster["DBClusterIdentifier"] == TARGET), None)
 
     def request(self, **waits: dict[str, str]) -> dict[str, Any]:
-        """The request of a restore, with waits as short as the emulator's durations."""
-        target = {"instances": [{"instance_class": "db.r6g.large"}] * 2}
+        """The request of a restore: waits as short as the emulator's durations, and no setting of the target's."""
+        target = dict.fromkeys(NAMED_IN_THE_REQUEST)
         return request_json(target=target, archive={"keep": 2}, waits=every_wait(SHORT_WAIT) | waits)
 
     def create_mismatched_snapshot(self, snapshot: str) -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
-from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
 
-from audit.rows import Phase
+from activities.rds.tags import OPERATION, operation_tag
 from devstack.aws import RecordedCall
 from devstack.demo_environment import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION
 from models.identifiers import DEFAULT_ENVIRONMENT, is_copy_name
-from models.steps import Status, Step
+from models.steps import Step
 from tests.chaos.aws_operations import AWS_OPERATIONS, ONLY_AFTER_A_FAILURE
 from tests.chaos.observation import Observation
+from tests.chaos.operations import ObservedRun
+from tests.chaos.run_invariants import failure_of, one_at_a_time, resets, step_outcomes, trail, verify
 
 READS = ("Describe", "List", "Get", "Query", "Simulate")
 CHANGES = {
@@ -35,7 +35,7 @@ def broken_promises(observation: Observation, allowed: frozenset[str], *, messag
     broken = [f"anomaly: {each}" for each in observation.anomalies]
     if observation.outcome not in allowed:
         broken.append(
-            f"outcome: {observation.outcome}, expected {' or '.join(sorted(allowed))}: {_failure_message(observation)}"
+            f"outcome: {observation.outcome}, expected {' or '.join(sorted(allowed))}: {failure_message(observation)}"
         )
     broken += [f"{name}: {text}" for name, check in PROMISES.items() for text in check(observation)]
     if message_promised:
@@ -43,13 +43,9 @@ def broken_promises(observation: Observation, allowed: frozenset[str], *, messag
     return broken
 
 
-def _failure_message(observation: Observation) -> str:
-    last = observation.history[-1]
-    return last.workflow_execution_failed_event_attributes.failure.message
-
-
-def _effective_calls(observation: Observation, operation: str) -> list[RecordedCall]:
-    return [call for call in observation.calls if call.operation == operation and call.carried_out]
+def failure_message(observation: Observation) -> str:
+    """The error of the newest run; empty if it did not fail."""
+    return failure_of(observation.operation.newest)
 
 
 def _effects(observation: Observation) -> Iterator[str]:
@@ -62,7 +58,7 @@ def _effects(observation: Observation) -> Iterator[str]:
         ("RestoreDBClusterFromSnapshot", "DBClusterIdentifier"),
         ("CreateDBInstance", "DBInstanceIdentifier"),
     ):
-        counts = Counter(call.parameters[name] for call in _effective_calls(observation, operation))
+        counts = Counter(call.parameters[name] for call in observation.effective_calls(operation))
         yield from (
             f"{operation} of {identifier} took effect {times} times"
             for identifier, times in counts.items()
@@ -71,27 +67,51 @@ def _effects(observation: Observation) -> Iterator[str]:
     if "RestoreDBClusterFromSnapshot" in order:
         later = order[order.index("RestoreDBClusterFromSnapshot") :]
         yield from (f"{each} after the restore" for each in later if each in ("DeleteDBCluster", "DeleteDBInstance"))
-    succeeded = {step for step, status, _ in _step_outcomes(observation.history) if status == "SUCCESS"}
-    for step, operation in (
-        ("copy-snapshot", "CopyDBClusterSnapshot"), ("restore-snapshot", "RestoreDBClusterFromSnapshot"),
-    ):  # fmt: skip
-        effects = len(_effective_calls(observation, operation))
-        if step in succeeded and effects != 1:
-            yield f"{step} succeeded with {effects} effects"
-    deletions = len(_effective_calls(observation, "DeleteDBCluster"))
-    if "delete-rds" in succeeded and observation.before.target and deletions != 1:
-        yield f"delete-rds succeeded with {deletions} deletions"
+    if len(observation.operations) == 1:
+        yield from _effects_of_one_operation(observation)
     if observation.outcome == "succeeded":
         yield from _replaced(observation)
 
 
+def _effects_of_one_operation(observation: Observation) -> Iterator[str]:
+    """Each step that succeeded has had its effect, once."""
+    succeeded = {
+        step for history in observation.histories for step, status, _ in step_outcomes(history) if status == "SUCCESS"
+    }
+    for step, operation in (
+        ("copy-snapshot", "CopyDBClusterSnapshot"), ("restore-snapshot", "RestoreDBClusterFromSnapshot"),
+    ):  # fmt: skip
+        effects = len(observation.effective_calls(operation))
+        if step in succeeded and effects != 1:
+            yield f"{step} succeeded with {effects} effects"
+    deletions = len(observation.effective_calls("DeleteDBCluster"))
+    if "delete-rds" in succeeded and observation.before.target and deletions != 1:
+        yield f"delete-rds succeeded with {deletions} deletions"
+
+
 def _replaced(observation: Observation) -> Iterator[str]:
+    """The target is another cluster than before, restored by this operation, with everything that it had."""
+    is_older = observation.history[0].event_time.ToDatetime(UTC) < observation.started_at
+    if is_older and not any(
+        step == Step.ARCHIVE_SNAPSHOT for step, *_ in step_outcomes(observation.history, observation.started_at)
+    ):
+        return  # an older run that was reset to after its last change only sends its notification again
     old, new = observation.before.target, observation.after.target
     if new is None or new["Status"] != "available":
         yield f"the restore succeeded, but the target is {new['Status'] if new else 'missing'}"
-    elif old is not None and old["DbClusterResourceId"] == new["DbClusterResourceId"]:
+        return
+    own_tag = {"Key": OPERATION, "Value": operation_tag(DEFAULT_ENVIRONMENT, observation.operation_id or "")}
+    if own_tag not in new["TagList"]:
+        yield f"the restore succeeded, but the target was restored by another operation: {new['TagList']}"
+    if not is_older and old is not None and old["DbClusterResourceId"] == new["DbClusterResourceId"]:
         yield "the restore succeeded, but the target is the old one"
-    if not observation.users_read_new_row:
+    actual, expected = observation.settings, observation.expected_settings
+    yield from (
+        f"{name} was {expected.get(name)} and came back as {actual.get(name)}"
+        for name in actual.keys() | expected.keys()
+        if actual.get(name) != expected.get(name)
+    )
+    if not is_older and not observation.users_read_new_row:
         yield "the restore succeeded, but its users do not read the newest row of the source"
 
 
@@ -125,74 +145,6 @@ def _changes_target_or_copy(call: RecordedCall) -> bool:
     return bool(parameters["DBClusterIdentifier"] == TARGET)
 
 
-def _step_outcomes(history: list[HistoryEvent]) -> list[tuple[str, str, str]]:
-    """How each step ended in Temporal's history: step, status, and the details that the trail must have."""
-    names: dict[int, str] = {}
-    ended: list[tuple[str, str, str]] = []
-    for event in history:
-        kind = event.event_type
-        if kind == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-            names[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
-        elif kind == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-            completed = event.activity_task_completed_event_attributes
-            result = json.loads(completed.result.payloads[0].data) if completed.result.payloads else None
-            if result and result.get("done"):
-                ended.append((names[completed.scheduled_event_id], "SUCCESS", result["details"]))
-        elif kind == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
-            failed = event.activity_task_failed_event_attributes
-            ended.append((names[failed.scheduled_event_id], "FAILED", _short_text(failed.failure)))
-        elif kind == EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
-            timed_out = event.activity_task_timed_out_event_attributes
-            ended.append((names[timed_out.scheduled_event_id], "FAILED", _short_text(timed_out.failure)))
-        elif kind == EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
-            ended.append(
-                (names[event.activity_task_canceled_event_attributes.scheduled_event_id], "FAILED", "Cancelled")
-            )
-    steps = {step.value for step in Step}
-    return [outcome for outcome in ended if outcome[0] in steps]
-
-
-def _short_text(failure: Failure) -> str:
-    """The details that the trail must have; empty for a timeout without a cause, whose text the trail chooses."""
-    details = failure.application_failure_info.details.payloads
-    if details:
-        return str(json.loads(details[0].data)["short"])
-    return _short_text(failure.cause) if failure.HasField("cause") else ""
-
-
-def _trail(observation: Observation) -> Iterator[str]:
-    """The trail has the outcomes of the history, each once; after a termination it may lack some."""
-    missing = _step_outcomes(observation.history)
-    from_failed_run = _step_outcomes(observation.failed_run_history)
-    rows = [row for row in observation.rows if row.phase is Phase.OUTCOME]
-    for step, status, details in ((row.step.value, row.status.value, row.details) for row in rows):
-        matches = [
-            each for each in (*missing, *from_failed_run) if each[:2] == (step, status) and each[2] in ("", details)
-        ]
-        if not matches:
-            yield f"a row that is not in the history: {step} {status} {details}"
-        elif matches[0] in missing:
-            missing.remove(matches[0])
-    if observation.outcome not in ("terminated", "stuck"):
-        yield from (f"no row for {step} {status} {details}" for step, status, details in missing)
-    keys = Counter(row.event_key for row in observation.rows)
-    yield from (f"two rows under {key}" for key, times in keys.items() if times > 1)
-    if _effective_calls(observation, "DeleteDBCluster") and not any(
-        row.step is Step.DELETE_RDS and row.phase is Phase.INTENT and row.status is Status.IN_PROGRESS
-        for row in observation.rows
-    ):
-        yield "a deletion without its intent"
-
-
-def _verify(observation: Observation) -> Iterator[str]:
-    """`audit verify` has no finding: rows, history and seals agree; after a termination, once it has repaired them."""
-    for finding in observation.findings:
-        yield (
-            f"{finding.kind} {finding.step or ''} {finding.event_key or ''} {finding.field or ''}: "
-            f"actual {finding.actual}, expected {finding.expected}"
-        )
-
-
 def _known(observation: Observation) -> Iterator[str]:
     """The campaign has faults for every AWS operation that a restore calls."""
     called = {f"{call.service}.{call.operation}" for call in observation.calls}
@@ -220,7 +172,7 @@ def _not_stuck(observation: Observation) -> Iterator[str]:
         yield f"{observation.outcome}; the last events: {last_events}"
     if observation.outcome != "stuck":
         yield from (f"{workflow_id} still runs" for workflow_id in observation.running)
-    for event in observation.history:
+    for event in (event for history in observation.histories for event in history):
         failed = event.workflow_task_failed_event_attributes
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and failed.cause in CODE_ERRORS:
             yield f"a workflow task failed: {failed.failure.message}"
@@ -237,8 +189,10 @@ def _secrets(observation: Observation) -> Iterator[str]:
 
 def _message(observation: Observation) -> Iterator[str]:
     """At least one message reports the outcome, and none reports another one."""
-    if observation.outcome in ("terminated", "stuck"):
+    if observation.outcome in ("terminated", "deleted", "stuck"):
         return  # a terminated workflow runs no code
+    if _is_notified_before(observation):
+        return  # an older run that was reset to after its notification
     reported = [
         message["MessageAttributes"]["outcome"]["Value"]
         for message in observation.messages
@@ -246,9 +200,21 @@ def _message(observation: Observation) -> Iterator[str]:
     ]
     if observation.outcome not in reported:
         yield f"no message reports {observation.outcome}; the messages report {reported}"
-    from_failed_run = {"failed"} if observation.failed_run_history else set()
-    others = set(reported) - {observation.outcome} - from_failed_run
+    earlier = {run.outcome for run in observation.operation.runs}
+    if any(_has_begun(run, Step.SNS_NOTIFICATION) for run in observation.operation.runs[:-1]):
+        earlier.add("succeeded")  # it was ended by force after it had sent its message
+    others = set(reported) - {observation.outcome} - earlier
     yield from (f"a message reports {other}" for other in sorted(others))
+
+
+def _has_begun(run: ObservedRun, step: Step) -> bool:
+    names = {event.activity_task_scheduled_event_attributes.activity_type.name for event in run.history}
+    return step.value in names
+
+
+def _is_notified_before(observation: Observation) -> bool:
+    before = [event for event in observation.history if event.event_time.ToDatetime(UTC) < observation.started_at]
+    return any(step == Step.SNS_NOTIFICATION and status == "SUCCESS" for step, status, _ in step_outcomes(before))
 
 
 def _belongs_to(message: dict[str, Any], observation: Observation) -> bool:
@@ -259,8 +225,10 @@ def _belongs_to(message: dict[str, Any], observation: Observation) -> bool:
 PROMISES: dict[str, Callable[[Observation], Iterator[str]]] = {
     "effects": _effects,
     "nothing else": _nothing_else,
-    "trail": _trail,
-    "verify": _verify,
+    "trail": trail,
+    "verify": verify,
+    "one at a time": one_at_a_time,
+    "resets": resets,
     "known": _known,
     "numbers": _numbers,
     "not stuck": _not_stuck,

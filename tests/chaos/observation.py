@@ -6,7 +6,7 @@ import asyncio
 import json
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -14,12 +14,13 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from audit.activities import SEAL_TRAIL
 from audit.rows import AuditRow
-from audit.verify.findings import Finding
 from devstack.aws import RecordedCall
 from devstack.demo_environment import TARGET_REGION
 from models.steps import Step
 from tests.chaos.environment import AUDIT_TABLE, OPERATIONS_TABLE, CampaignEnvironment
 from tests.chaos.observed_restore import ObservedRestore
+from tests.chaos.operations import ObservedOperation, observe_operations
+from tests.chaos.target_settings import read_target_settings
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,24 @@ class Observation:
     injections: list[tuple[str, str]]
     """Each injected fault, with the step that was running."""
     anomalies: list[str]
-    history: list[HistoryEvent]
-    failed_run_history: list[HistoryEvent]
-    """The history of the run that failed, if the restore was retried."""
+    operations: tuple[ObservedOperation, ...]
+    """The operations of the plan; the one of the newest run is the last."""
+    started_at: datetime
+    acts: list[str]
+    """What the operator did to Temporal's runs."""
     calls: list[RecordedCall]
-    rows: list[AuditRow]
+    clock_offset: timedelta
+    """How far the emulator's clock is ahead."""
     numbers: list[dict[str, Any]]
     """The entries of the operations table."""
     messages: list[dict[str, Any]]
     running: list[str]
     """The workflows that still run, also those of other targets."""
-    operation_id: str | None
-    findings: tuple[Finding, ...]
-    """The findings of `audit verify`; after a termination those that remain after `audit verify --repair`."""
     before: Clusters
     after: Clusters
+    settings: dict[str, Any]
+    """The target's settings after it, and in `expected_settings` those before any restore."""
+    expected_settings: dict[str, Any]
     users_read_new_row: bool
     """Whether the users that the restore creates read the newest row of the source."""
     passwords: frozenset[str]
@@ -67,11 +71,39 @@ class Observation:
     texts: dict[str, str]
     """The places that may contain no password: histories, rows, messages, logs."""
 
+    @property
+    def operation(self) -> ObservedOperation:
+        """The operation of the newest run."""
+        return self.operations[-1]
+
+    @property
+    def history(self) -> list[HistoryEvent]:
+        """The history of the newest run."""
+        return self.operation.newest.history
+
+    def effective_calls(self, operation: str) -> list[RecordedCall]:
+        """The calls of an AWS operation that took effect."""
+        return [call for call in self.calls if call.operation == operation and call.carried_out]
+
+    @property
+    def operation_id(self) -> str | None:
+        """The number of the newest run's operation."""
+        return self.operation.operation_id
+
+    @property
+    def rows(self) -> list[AuditRow]:
+        """The rows of the newest run's operation."""
+        return self.operation.rows
+
+    @property
+    def histories(self) -> list[list[HistoryEvent]]:
+        """The histories of all runs."""
+        return [run.history for operation in self.operations for run in operation.runs]
+
 
 async def observe(restore: ObservedRestore, outcome: str, seconds: float, before: Clusters) -> Observation:
     """Collect everything about a restore that has ended, and terminate it if it is stuck."""
     environment = restore.environment
-    history = list((await restore.handle.fetch_history()).events)
     if outcome == "stuck":
         await restore.handle.terminate("stuck")
     calls = list(environment.emulator.calls)
@@ -81,58 +113,44 @@ async def observe(restore: ObservedRestore, outcome: str, seconds: float, before
         {name: next(iter(value.values())) for name, value in item.items()}
         for item in dynamodb.scan(TableName=OPERATIONS_TABLE)["Items"]
     ]
-    operation_id = _operation_id(history, numbers)
-    rows = environment.trail.list_rows(operation_id) if operation_id else []  # before `verify` repairs anything
-    findings = await _verify(restore, operation_id, outcome) if operation_id else ()
+    operations = await observe_operations(restore, numbers, is_stuck=outcome == "stuck")
+    histories = [run.history for operation in operations for run in operation.runs]
     messages = environment.demo.receive_notifications()
     after = Clusters.describe(environment)
     logs = environment.read_worker_logs()
-    histories = (*restore.failed_run_history, *history)
     environment.passwords |= environment.list_passwords()
     return Observation(
         outcome=outcome,
         seconds=seconds,
         injections=[
-            (fault, when if isinstance(when, str) else step_at(history, when)) for fault, when in restore.injections
+            (fault, when if isinstance(when, str) else step_at(histories[-1], when))
+            for fault, when in restore.injections
         ],
         anomalies=restore.anomalies,
-        history=history,
-        failed_run_history=restore.failed_run_history,
+        operations=operations,
+        started_at=restore.started_at,
+        acts=restore.acts,
         calls=calls,
-        rows=rows,
+        clock_offset=environment.emulator.clock.now() - datetime.now(UTC),
         numbers=numbers,
         messages=messages,
         running=[each.id async for each in restore.client.list_workflows("ExecutionStatus = 'Running'")],
-        operation_id=operation_id,
-        findings=findings,
         before=before,
         after=after,
+        settings=read_target_settings(environment.demo),
+        expected_settings=environment.target_settings,
         users_read_new_row=outcome == "succeeded" and await asyncio.to_thread(environment.users_read_new_row),
         passwords=frozenset(environment.passwords),
         logs=logs,
         texts={
-            "history": "".join(event.SerializeToString().decode("latin-1") for event in histories),
+            "history": "".join(
+                event.SerializeToString().decode("latin-1") for history in histories for event in history
+            ),
             "trail": json.dumps(items, default=lambda seal: zlib.decompress(seal).decode()),
             "messages": json.dumps(messages),
             "logs": logs,
         },
     )
-
-
-def _operation_id(history: list[HistoryEvent], numbers: list[dict[str, Any]]) -> str | None:
-    first_run_id = history[0].workflow_execution_started_event_attributes.first_execution_run_id
-    own = [entry for entry in numbers if entry.get("first_run_id") == first_run_id and "operation_id" in entry]
-    return own[0]["operation_id"] if own else None
-
-
-async def _verify(restore: ObservedRestore, operation_id: str, outcome: str) -> tuple[Finding, ...]:
-    if outcome == "stuck":
-        return ()
-    verifier = restore.environment.verifier(restore.client)
-    # A terminated workflow runs no code: the trail lacks the end of its last step until an operator repairs it.
-    if outcome == "terminated":
-        return (await verifier.repair(operation_id)).findings
-    return (await verifier.verify(operation_id)).findings
 
 
 def step_at(history: list[HistoryEvent], moment: datetime) -> str:

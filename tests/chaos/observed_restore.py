@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -40,8 +40,20 @@ class ObservedRestore:
     """Whether a restore of another target starts at the same moment."""
     retry_after_failure: bool = False
     """Whether the operator retries it once it has failed."""
-    failed_run_history: list[HistoryEvent] = field(default_factory=list)
-    """The history of the run that failed, if the restore was retried."""
+    is_operator_acting: bool = False
+    """Whether the operator is in the middle of something, so that the newest run may not be the last one."""
+    act_after_end: Callable[[ObservedRestore], Awaitable[None]] | None = None
+    """What the operator does once it has ended."""
+    earlier_run_ids: list[str] = field(default_factory=list)
+    """The other runs under its workflow id that the plan is about, the oldest first."""
+    is_deleted: bool = False
+    """Whether the operator has deleted the restore itself in Temporal."""
+    deleted_run_ids: set[str] = field(default_factory=set)
+    """The runs that the operator has deleted in Temporal."""
+    histories: dict[str, list[HistoryEvent]] = field(default_factory=dict)
+    """The histories of these runs, as they were just before."""
+    acts: list[str] = field(default_factory=list)
+    """What the operator has done, for the report."""
     ended: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     injections: list[tuple[str, str | datetime]] = field(default_factory=list)
@@ -61,6 +73,12 @@ class ObservedRestore:
         if not running:
             raise MomentMissed
         return running[0]
+
+    async def add_newest_run(self) -> str:
+        """Add the newest run to the earlier ones, because another one follows; returns its id."""
+        run_id = (await self.handle.describe(rpc_timeout=RPC_TIMEOUT)).run_id
+        self.earlier_run_ids.append(run_id)
+        return run_id
 
     def add_fault(self, service: str, operation: str, kind: Any, **options: Any) -> InjectedFault:
         """Add a fault to the emulator."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from devstack.aws import Durations
 from tests.chaos.campaign_fault import CampaignFault
-from tests.chaos.injectors import aws, database, operator, request, temporal, worker
+from tests.chaos.injectors import aws, database, operator, request, resets, temporal, worker
 from tests.chaos.observed_restore import ObservedRestore
 
 FAULTS: dict[str, CampaignFault] = {
     fault.name: replace(fault, subject=injector.__name__.rpartition(".")[2])
-    for injector in (worker, temporal, aws, database, operator, request)
+    for injector in (worker, temporal, aws, database, operator, resets, request)
     for fault in injector.FAULTS
 }
 """Every fault of the campaign by its name."""

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -73,26 +72,40 @@ async def _start_concurrent_restore(restore: ObservedRestore) -> None:
 
 
 async def _wait_for_outcome(restore: ObservedRestore) -> str:
-    """How the workflow ended; `stuck` if it did not end in time."""
+    """How the workflow ended, once the operator has done everything; `stuck` if it did not end in time."""
     deadline = time.monotonic() + STUCK_AFTER
     while time.monotonic() < deadline:
-        with suppress(RPCError):
-            statuses = [(await restore.handle.describe(rpc_timeout=RPC_TIMEOUT)).status]
-            if restore.with_concurrent_restore:
-                other = restore.client.get_workflow_handle(OTHER_WORKFLOW_ID)
-                statuses.append((await other.describe(rpc_timeout=RPC_TIMEOUT)).status)
+        if restore.is_deleted:
+            return "deleted"
+        statuses = await _statuses(restore)
+        if statuses and not restore.is_operator_acting:
             if statuses[0] is WorkflowExecutionStatus.FAILED and restore.retry_after_failure:
                 await _retry(restore)
-            elif WorkflowExecutionStatus.RUNNING not in statuses and statuses[0] is not None:
-                return OUTCOMES.get(statuses[0], statuses[0].name)
+            elif WorkflowExecutionStatus.RUNNING not in statuses:
+                if restore.act_after_end is None:
+                    return OUTCOMES.get(statuses[0], statuses[0].name)
+                act, restore.act_after_end = restore.act_after_end, None
+                await act(restore)
         await asyncio.sleep(0.1)
     return "stuck"
+
+
+async def _statuses(restore: ObservedRestore) -> list[WorkflowExecutionStatus]:
+    """The status of the restore, then that of the concurrent one; empty while Temporal does not answer."""
+    handles = [restore.handle]
+    if restore.with_concurrent_restore:
+        handles.append(restore.client.get_workflow_handle(OTHER_WORKFLOW_ID))
+    try:
+        statuses = [(await handle.describe(rpc_timeout=RPC_TIMEOUT)).status for handle in handles]
+    except RPCError:
+        return []
+    return [status for status in statuses if status is not None]
 
 
 async def _retry(restore: ObservedRestore) -> None:
     """Run `starter.py retry`, as the operator does after fixing the cause."""
     restore.retry_after_failure = False
-    restore.failed_run_history = list((await restore.handle.fetch_history()).events)
+    await restore.add_newest_run()
     command: list[str | Path] = [sys.executable, ROOT / "starter.py", "retry", "orders-staging", "--no-wait"]
     variables = own_environment(restore.environment.stack.environment)
     completed = await asyncio.to_thread(

@@ -33,7 +33,8 @@ PLANS = (
         "truncated-body-after-effect@rds.DeleteDBCluster#2 + database-crashes@setup-db-users"
     ),
     "spoiled-answers@proxy-0",
-    "terminated@delete-rds",
+    "terminated-and-reset@delete-rds",
+    "older-run-reset@check-restore-status",
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from temporalio.service import RPCError, RPCStatusCode
 
 from audit.activities import SEAL_TRAIL
+from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
 from models.steps import Step
 from tests.chaos.campaign_fault import (
@@ -55,12 +56,16 @@ async def _cancel_in_compensation(restore: ObservedRestore, _place: str) -> None
     restore.environment.emulator.faults.remove(outage)
 
 
-async def _deny_step_call_once(restore: ObservedRestore, place: str) -> None:
+def deny_step_call(restore: ObservedRestore, place: str) -> InjectedFault:
+    """Deny one call of a step."""
     service, operation, earlier_calls = STEP_CALLS[place]
     region = TARGET_REGION if service == "rds" else None
     code = DENIED_CODES.get(service, "AccessDenied")
-    fault = restore.add_fault(service, operation, "error", code=code, status=403, skip=earlier_calls, region=region)
-    await restore.wait_until_fired(fault)
+    return restore.add_fault(service, operation, "error", code=code, status=403, skip=earlier_calls, region=region)
+
+
+async def _deny_step_call_once(restore: ObservedRestore, place: str) -> None:
+    await restore.wait_until_fired(deny_step_call(restore, place))
 
 
 async def _request_retry(restore: ObservedRestore, _place: str) -> None:

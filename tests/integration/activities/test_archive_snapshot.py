@@ -46,6 +46,20 @@ def test_a_second_run_of_archive_prunes_nothing_more(rig: ActivityRig, copies: l
     assert rig.rows() == ["archive-snapshot intent"]
 
 
+def test_nothing_is_archived_if_another_cluster_has_the_targets_name(
+    rig: ActivityRig, copies: list[SnapshotCopy]
+) -> None:
+    """As after a reset by hand to this step, when a newer operation has restored the target; or if it is gone."""
+    step_input = rig.archive_input(copies[3], 2).model_copy(update={"cluster_resource_id": "cluster-RESTOREDBEFORE"})
+    with pytest.raises(StepFailed, match="does not exist any more"):
+        rig.run(rig.snapshots.archive_snapshot, step_input)
+    rig.make_target()
+    rig.clear_calls()
+    with pytest.raises(Refused, match=r"expected cluster-RESTOREDBEFORE \(restored by this operation\)"):
+        rig.run(rig.snapshots.archive_snapshot, step_input)
+    assert (rig.changes(), rig.rows()) == ([], [])
+
+
 def archive_until_busy(rig: ActivityRig, current: SnapshotCopy, skip: int) -> None:
     """Run one attempt that prunes `skip` copies, until RDS is busy with the next one."""
     busy = "InvalidDBClusterSnapshotStateFault"

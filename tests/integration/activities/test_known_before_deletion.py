@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from activities.preflight import settings_size
 from activities.snapshots import SnapshotActivities
 from errors import Refused
 from models.masking import Masking
@@ -55,6 +56,17 @@ def test_it_is_refused_before_anything_is_changed(rig: ActivityRig, row: str) ->
     rules, message = refusal(rig, **arrange(rig))
     assert rules == [rule]
     assert text in message
+
+
+def test_settings_that_no_row_of_the_trail_can_hold_are_refused(
+    rig: ActivityRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB would refuse the intent at delete-rds, after hours of copying, and with every retry."""
+    make_all(rig)
+    monkeypatch.setattr(settings_size, "MAX_SETTINGS_BYTES", 100)
+    rules, message = refusal(rig)
+    assert rules == ["settings-size"]
+    assert f"the settings of {rig.target.arn} are" in message
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,18 @@ def test_a_stopped_target_is_started_then_deleted(rig: ActivityRig, snapshot: So
     assert rig.changes() == ["StartDBCluster staging", "DeleteDBInstance staging-1", "DeleteDBCluster staging"]
 
 
+def test_a_stopped_half_restored_cluster_is_started_then_removed(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Someone stopped it to save its costs; remove-leftovers deletes it all the same, as delete-rds would."""
+    resource_id = rig.run(rig.clusters.restore_snapshot, rig.restore_input(snapshot)).cluster_resource_id
+    rig.advance_clock()
+    stop_target(rig)
+    rig.advance_clock()
+    rig.clear_calls()
+    outcome = rig.poll_until_done(rig.leftovers.remove_leftovers, rig.leftovers_input(cluster_resource_id=resource_id))
+    assert outcome.details == "Leftovers removed"
+    assert rig.changes() == ["StartDBCluster staging", "DeleteDBCluster staging"]
+
+
 def test_a_start_is_asked_for_once(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
     """Run twice, as after a lost answer; RDS may also say that it is busy."""
     step_input = rig.delete_input(snapshot, rig.make_target(instances=1))

@@ -47,8 +47,18 @@ async def test_no_reset_of_an_older_run_deletes_what_a_newer_one_restored(resume
         assert "Another cluster has the target's name" in sentences[step]
     assert target_resource_id(resumed) == restored
     assert resumed.effects("DeleteDBCluster") == len((older, newer))
+    await check_that_it_says_so(resumed)
     await run_restore(resumed)
     assert target_resource_id(resumed) != restored
+
+
+async def check_that_it_says_so(resumed: ResumedRestores) -> None:
+    """`status` and the repaired trail say that op-002 was not terminated by a person, with the reason of the reset."""
+    said = await resumed.operator("status", "op-002")
+    assert "Terminated by a reset: Another run of the same workflow id was reset" in said.out
+    assert "(reason: by hand)" in said.out
+    assert (await resumed.operator("audit", "verify", "op-002", "--repair")).code == 0
+    assert resumed.rig.trail("op-002")[-1] == ("check-restore-status", "FAILED", "Terminated by a reset")
 
 
 async def run_restore(resumed: ResumedRestores) -> WorkflowHandle[Any, Any]:
