@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -68,7 +70,8 @@ class AuthorizedOperation:
 
     def _run(self, name: str, step_input: Any) -> Any:
         """One attempt of one poll."""
-        return temporal_environment(self.owners.now).run(self._activities[name], step_input)
+        outcome = temporal_environment(self.owners.now).run(self._activities[name], step_input)
+        return asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
 
     def _run_until_done(self, name: str, step_input: Any) -> Any:
         """Poll once a minute, as the workflow does."""

@@ -227,6 +227,18 @@ def run_setup_and_audit(deployment: Deployment) -> None:
     table.list_rows_by_day(today, today)
 
 
+def search_a_trail_without_links(deployment: Deployment) -> None:
+    """The target is gone, and the operations table is of a version that linked no operations."""
+    restore = AuthorizedRestore(deployment)
+    restore.open_operation()
+    owner = deployment.owner("dynamodb", "worker")
+    number = restore.operation_id.removeprefix("op-")
+    counter = {"record": {"S": "counter"}, "last_number": {"N": str(int(number))}}
+    owner.put_item(TableName=deployment.settings.operations_table, Item=counter)
+    with pytest.raises(StepFailed):
+        restore.check_snapshot()
+
+
 def _with_target(deployment: Deployment, **target: Any) -> AuthorizedRestore:
     restore = AuthorizedRestore(deployment, **target)
     restore.owners.create_target()
@@ -238,6 +250,7 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "a rich target": ("separate_accounts", restore_a_rich_target),
     "a restore in one account and region": ("one_account", run_one_restore),
     "the first restore": ("separate_accounts", run_first_restore),
+    "a trail without links": ("separate_accounts", search_a_trail_without_links),
     "responses are lost": ("separate_accounts", lose_responses),
     "a copy failed": ("separate_accounts", replace_failed_copy),
     "the target is refused": ("separate_accounts", refuse_target),
