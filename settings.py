@@ -111,12 +111,12 @@ class DatabaseSettings(PlanSettings):
 
     database_tls: DatabaseTls = Field(
         default=DatabaseTls.VERIFY_FULL,
-        description="verify-full, or disable for a database without TLS, as in the devstack.",
+        description="verify-full, or disable for a database without TLS.",
     )
     database_tls_ca_file: Path | None = Field(
         default=None,
         validate_default=True,
-        description="The RDS certificate bundle (global-bundle.pem); required with verify-full.",
+        description="The RDS certificate bundle (global-bundle.pem), or another one in PEM; required with verify-full.",
     )
     database_connect_seconds: int = Field(
         default=10, ge=2, le=60, description="How long one attempt to connect to a restored database may take."

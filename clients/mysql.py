@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -11,6 +12,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT, CR, ER
 from pymysql.cursors import Cursor
 
+from clients.certificates import certificate_refusal
+from clients.loopback import loopback_address
 from errors import DatabaseUnreachable
 from models.clusters import Endpoint
 
@@ -86,8 +89,10 @@ class MysqlConnector:
                 autocommit=not script,
                 client_flag=CLIENT.MULTI_STATEMENTS if script else 0,
                 program_name="aurora-restore-pipeline",
+                defer_connect=True,
                 **self._tls_options(),
             )
+            connection.connect(self._loopback_socket(endpoint))
         except pymysql.MySQLError as error:
             login = f"user {user}, database {database or '(none)'}, {endpoint.host}:{endpoint.port}"
             # Not as its cause: PyMySQL's errors contain what was sent to the server.
@@ -102,6 +107,17 @@ class MysqlConnector:
             text = "The connection to MySQL was lost. Temporal retries the step."
             raise DatabaseUnreachable("Database busy", text, code=str(error_code(error))) from None
         return connection
+
+    def _loopback_socket(self, endpoint: Endpoint) -> socket.socket | None:
+        """A connection to a name of this machine; None lets the driver resolve any other name."""
+        address = loopback_address(endpoint.host)
+        if address is None:
+            return None
+        try:
+            return socket.create_connection((address, endpoint.port), self.connect_seconds)
+        except OSError as error:
+            text = f"Can't connect to MySQL server on '{endpoint.host}' ({error})"
+            raise pymysql.OperationalError(CR.CR_CONN_HOST_ERROR, text) from None
 
     def _tls_options(self) -> _TlsOptions:
         if not self.tls:
@@ -143,6 +159,8 @@ def _connection_error(error: pymysql.MySQLError, connection: str, seconds: int) 
             f"MySQL refused {connection}: {message}. Raise the limit of the account at the source, or in an SQL file."
         )
         return DatabaseUnreachable("Connection limit reached", text, code=str(number))
+    if (refusal := certificate_refusal(message, connection)) is not None:
+        return refusal
     if number not in NETWORK_ERRORS:
         # The server has answered, so it is not the network: too many connections, unknown database, TLS is required.
         text = f"MySQL refused {connection}: {message}. If this lasts, check the database's name in the request."

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psycopg
 
+from clients.certificates import certificate_refusal
+from clients.loopback import loopback_address
 from errors import DatabaseUnreachable
 from models.clusters import Endpoint
 
@@ -46,6 +48,7 @@ class PostgresConnector:
         try:
             connection = psycopg.connect(
                 host=endpoint.host,
+                hostaddr=loopback_address(endpoint.host),
                 port=endpoint.port,
                 dbname=database,
                 user=user,
@@ -72,6 +75,8 @@ class PostgresConnector:
 
 def _connection_error(error: psycopg.OperationalError, connection: str, seconds: int) -> DatabaseUnreachable:
     message = " ".join(str(error).split())
+    if (refusal := certificate_refusal(message, connection)) is not None:
+        return refusal
     if error.sqlstate in LOGIN_REFUSED or "authentication failed" in message:
         return DatabaseUnreachable(
             "Login refused",

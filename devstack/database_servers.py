@@ -13,14 +13,14 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from devstack.aws.databases import Address
-from devstack.processes import LOOPBACK, PortTaken, Scratch, Server, remove_tree, with_free_ports
+from devstack.processes import LOOPBACK, Scratch, Server, remove_tree, with_free_ports
 
 T = TypeVar("T")
 
@@ -36,6 +36,11 @@ class RunningServer:
     directory: Path
     port: int
     server: Server
+
+
+def certificate_file(directory: Path) -> Path:
+    """Where a server's certificate and its key are: beside its data, so that no backup contains them."""
+    return directory.with_suffix(".pem")
 
 
 class DatabaseServers(ABC):
@@ -76,6 +81,10 @@ class DatabaseServers(ABC):
         """Start the server of a directory; returns when it accepts logins."""
 
     @abstractmethod
+    def _reload_certificate(self, running: RunningServer) -> None:
+        """Show what the file of the server's certificate contains now."""
+
+    @abstractmethod
     def _set_up(self, port: int, username: str, password: str, database_name: str | None) -> None:
         """Create the master user and its database in an empty server."""
 
@@ -83,11 +92,21 @@ class DatabaseServers(ABC):
     def _base_backup(self, running: RunningServer, directory: Path) -> None:
         """Write a consistent copy of a running server's data, from which a server can start."""
 
-    def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
-        """Create a cluster with its master user and, if named, a database that the master user owns."""
+    def create(
+        self,
+        cluster: str,
+        master_username: str,
+        master_password: str,
+        database_name: str | None,
+        certificate: str | None = None,
+    ) -> Address:
+        """Create a cluster with its master user and, if named, a database that the master user owns.
+
+        Its server has TLS if it is given a certificate: its PEM, with that of its key.
+        """
         with self._locked("cluster", cluster):
             _refuse_taken("cluster", cluster, self._clusters)
-            running = self._run_copy_of(self._template)
+            running = self._run_copy_of(self._template, certificate)
             try:
                 self._set_up(running.port, master_username, master_password, database_name)
             except BaseException:
@@ -104,12 +123,19 @@ class DatabaseServers(ABC):
             self._base_backup(self._running(cluster), directory)
             self._backups[backup] = directory
 
-    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:
-        """Create a cluster with the backup's data, users and passwords, on this port if it is free."""
+    def restore(self, backup: str, cluster: str, certificate: str | None = None) -> Address:
+        """Create a cluster with the backup's data, users and passwords; with TLS if it is given a certificate."""
         with self._locked("cluster", cluster), self._locked("backup", backup):
             _refuse_taken("cluster", cluster, self._clusters)
-            self._clusters[cluster] = self._run_copy_of(_find("backup", backup, self._backups), port)
+            self._clusters[cluster] = self._run_copy_of(_find("backup", backup, self._backups), certificate)
             return self.address(cluster)
+
+    def show_certificate(self, cluster: str, certificate: str) -> None:
+        """Show another certificate, with its key, from the next connection on, if the cluster was given one before."""
+        with self._locked("cluster", cluster):
+            running = self._running(cluster)
+            self._scratch.write(certificate_file(running.directory).name, certificate)
+            self._reload_certificate(running)
 
     def address(self, cluster: str) -> Address:
         """The address on which a cluster listens; it changes when the cluster is created anew."""
@@ -168,14 +194,13 @@ class DatabaseServers(ABC):
     ) -> None:
         self.close()
 
-    def _run_copy_of(self, source: Path, port: int | None = None) -> RunningServer:
+    def _run_copy_of(self, source: Path, certificate: str | None) -> RunningServer:
         directory = self._new_directory("cluster")
         try:
             # By `cp`, not by shutil: it runs as the user that must own the copy.
             self._scratch.run(f"{directory.name}-copy", ["cp", "-R", source, directory])
-            if port is not None:
-                with suppress(PortTaken):
-                    return self._start(directory, port)
+            if certificate is not None:
+                self._scratch.write(certificate_file(directory).name, certificate)
             return with_free_ports(lambda: self._start(directory))
         except BaseException:
             remove_tree(directory)

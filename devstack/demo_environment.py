@@ -12,13 +12,15 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import psycopg
 
 from devstack.aws import Emulator
+from devstack.processes import LOOPBACK, Scratch
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
@@ -77,6 +79,15 @@ class DemoEnvironment:
     topic_arn: str = f"arn:aws:sns:{TARGET_REGION}:{ACCOUNT}:{TOPIC}"
     inbox_url: str = ""
     master_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @cached_property
+    def _scratch(self) -> Scratch:
+        return Scratch("demo")
+
+    @cached_property
+    def certificate_bundle(self) -> Path:
+        """A file with the certificate of the emulator's authority, in place of the RDS global bundle."""
+        return self._scratch.write("certificates.pem", self.emulator.certificate_bundle)
 
     def client(self, service: str, region: str = TARGET_REGION) -> Any:
         """A boto3 client of the account, made once: its service's model takes longer than most calls."""
@@ -262,7 +273,10 @@ class DemoEnvironment:
         described = self.client("rds", region).describe_db_clusters(DBClusterIdentifier=cluster)["DBClusters"][0]
         return psycopg.connect(
             host=described["Endpoint"],
+            hostaddr=LOOPBACK,
             port=described["Port"],
+            sslmode="verify-full",
+            sslrootcert=str(self.certificate_bundle),
             dbname=DATABASE,
             user=user,
             password=password,

@@ -20,7 +20,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from devstack.database_servers import RDSADMIN, DatabaseServers, RunningServer
+from devstack.database_servers import RDSADMIN, DatabaseServers, RunningServer, certificate_file
 from devstack.processes import LOOPBACK, free_port
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb-backup")
@@ -88,6 +88,10 @@ class MariadbHost(DatabaseServers):
         running.server.stop()
         return directory
 
+    def _reload_certificate(self, running: RunningServer) -> None:
+        with self._connect(running.port) as connection, connection.cursor() as cursor:
+            cursor.execute("FLUSH SSL")
+
     def _set_up(self, port: int, username: str, password: str, database_name: str | None) -> None:
         with self._connect(port) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (username, password))
@@ -124,6 +128,7 @@ class MariadbHost(DatabaseServers):
                 "--innodb-flush-log-at-trx-commit=0",
                 "--character-set-server=utf8mb4",
                 "--skip-name-resolve",
+                *_tls_options(directory),
                 "--general-log",
                 "--general-log-file=general.log",
             ],
@@ -142,6 +147,12 @@ class MariadbHost(DatabaseServers):
         return pymysql.connect(
             host=LOOPBACK, port=port, user=RDSADMIN, password=self._password, charset="utf8mb4", autocommit=True
         )
+
+
+def _tls_options(directory: Path) -> list[str]:
+    """One file has both, and each option reads its own from it. A server that starts without them can never have TLS."""
+    file = certificate_file(directory)
+    return [f"--ssl-cert={file}", f"--ssl-key={file}"] if file.exists() else []
 
 
 def _path() -> str:

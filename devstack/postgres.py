@@ -19,8 +19,10 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from devstack.database_servers import RDSADMIN, DatabaseServers, RunningServer
+from devstack.aws.databases import Address
+from devstack.database_servers import RDSADMIN, DatabaseServers, RunningServer, certificate_file
 from devstack.postgres_programs import PostgresPrograms
+from devstack.postgres_tls import TlsPort
 from devstack.processes import LOOPBACK, free_port
 
 START_TIMEOUT_S = 20.0
@@ -78,25 +80,45 @@ class PostgresHost(DatabaseServers):
     def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         """Find the programs and prepare the template (0.8 s). `settings` go over `SETTINGS`. Raises ServerError."""
         self._settings = {**SETTINGS, **settings}
+        self._tls_ports: dict[Path, TlsPort] = {}
+        """In front of the servers that have a certificate, by their directories."""
         super().__init__("postgres")
+
+    def address(self, cluster: str) -> Address:
+        """The address on which a cluster listens, with TLS if it has a certificate; a new cluster has a new one."""
+        running = self._running(cluster)
+        tls = self._tls_ports.get(running.directory)
+        return Address(LOOPBACK, tls.port if tls else running.port)
+
+    def destroy(self, cluster: str) -> None:
+        """Stop the cluster's server and remove its data; do nothing for an unknown cluster."""
+        if (running := self._clusters.get(cluster)) and (tls := self._tls_ports.pop(running.directory, None)):
+            tls.close()
+        super().destroy(cluster)
+
+    def close(self) -> None:
+        """Stop every server and remove all data; a second call does nothing."""
+        super().close()
+        for tls in self._tls_ports.values():
+            tls.close()
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
         """Set the master user's password for the next login; open sessions stay open."""
         with self._locked("cluster", cluster):
-            port = self.address(cluster).port
+            port = self._running(cluster).port
             self._execute(port, ["ALTER ROLE {master} PASSWORD {password}"], username, password)
 
     @contextmanager
     def block_role_changes(self, cluster: str) -> Iterator[None]:
         """Make every statement that creates or changes a role wait for a lock; logins still succeed."""
-        with suppress(psycopg.OperationalError), self._connect(self.address(cluster).port) as connection:
+        with suppress(psycopg.OperationalError), self._connect(self._running(cluster).port) as connection:
             connection.execute("BEGIN")
             connection.execute("LOCK TABLE pg_authid IN EXCLUSIVE MODE")
             yield
 
     def terminate_lock_waiters(self, cluster: str) -> int:
         """Terminate the sessions that wait for a lock; returns their number."""
-        with self._connect(self.address(cluster).port) as connection:
+        with self._connect(self._running(cluster).port) as connection:
             terminated = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             )
@@ -120,6 +142,9 @@ class PostgresHost(DatabaseServers):
         running.server.stop()
         return directory
 
+    def _reload_certificate(self, running: RunningServer) -> None:
+        self._tls_ports[running.directory].show(certificate_file(running.directory))
+
     def _set_up(self, port: int, username: str, password: str, database_name: str | None) -> None:
         self._execute(port, MASTER_USER, username, password)
         if database_name is not None:
@@ -140,7 +165,10 @@ class PostgresHost(DatabaseServers):
             stop_signal=signal.SIGINT,  # a fast shutdown; SIGTERM would wait until every client has disconnected
         )
         server.wait_until(lambda: self._accepts_logins(port, directory), START_TIMEOUT_S)
-        return RunningServer(directory, port, server)
+        running = RunningServer(directory, port, server)
+        if certificate_file(directory).exists() and directory not in self._tls_ports:
+            self._tls_ports[directory] = TlsPort(lambda: (LOOPBACK, running.port), certificate_file(directory))
+        return running
 
     def _accepts_logins(self, port: int, directory: Path) -> bool:
         """Whether a login succeeds at this very server; another server of this host has the same password."""

@@ -67,7 +67,7 @@ class Stack:
             **environment(self.emulator.endpoint_url),
             "TEMPORAL_ADDRESS": self.temporal.address,
             "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
-            "AURORA_RESTORE_DATABASE_TLS": "disable",
+            "AURORA_RESTORE_DATABASE_TLS_CA_FILE": str(self.demo.certificate_bundle),
         }
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from devstack.aws.caller import Caller
 from devstack.aws.fault_injection import FaultInjector
 from devstack.aws.journal import Journal
-from devstack.aws.rds import events, lookup, requests, servers
+from devstack.aws.rds import entrances, events, lookup, requests
 from devstack.aws.rds.attachments import add_blue_green_deployment
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.groups import add_default_groups
@@ -115,9 +115,9 @@ class Control:
     def _set_unreachable(self, body: Body) -> Body:
         cluster = lookup.find_cluster(self._region_of(body["arn"]), body["arn"])
         if body.get("unreachable", True):
-            servers.make_unreachable(self._state, cluster)
+            entrances.make_unreachable(self._state, cluster)
         else:
-            servers.make_reachable(self._state, cluster)
+            entrances.make_reachable(cluster)
         return {"arn": cluster.arn, "unreachable": cluster.silent_port is not None}
 
     def _region_of(self, arn: str) -> Region:

@@ -28,16 +28,22 @@ class Address(NamedTuple):
 class DatabaseHost(Protocol):
     """Runs the database servers behind clusters. `cluster` and `backup` are opaque unique keys."""
 
-    def create(self, cluster: str, master_username: str, master_password: str, database_name: str | None) -> Address:
-        """Initialise and start an empty server."""
+    def create(
+        self, cluster: str, master_username: str, master_password: str, database_name: str | None, certificate: str
+    ) -> Address:
+        """Initialise and start an empty server that shows this certificate: its PEM, with that of its key."""
         ...
 
     def back_up(self, cluster: str, backup: str) -> None:
         """Store a consistent copy of a running server's data under the key `backup`."""
         ...
 
-    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:
-        """Start a new server from a backup, on this port if it is free."""
+    def restore(self, backup: str, cluster: str, certificate: str) -> Address:
+        """Start a new server from a backup, with this certificate."""
+        ...
+
+    def show_certificate(self, cluster: str, certificate: str) -> None:
+        """Show another certificate from the next connection on; open sessions stay open."""
         ...
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
@@ -70,6 +76,7 @@ class NoDatabases:
         master_username: str,  # noqa: ARG002
         master_password: str,  # noqa: ARG002
         database_name: str | None,  # noqa: ARG002
+        certificate: str,  # noqa: ARG002
     ) -> Address:
         """Start nothing."""
         return self.address(cluster)
@@ -77,9 +84,12 @@ class NoDatabases:
     def back_up(self, cluster: str, backup: str) -> None:
         """Store nothing."""
 
-    def restore(self, backup: str, cluster: str, port: int | None = None) -> Address:  # noqa: ARG002
+    def restore(self, backup: str, cluster: str, certificate: str) -> Address:  # noqa: ARG002
         """Start nothing."""
         return self.address(cluster)
+
+    def show_certificate(self, cluster: str, certificate: str) -> None:
+        """Show nothing."""
 
     def set_master_password(self, cluster: str, username: str, password: str) -> None:
         """Change nothing."""

@@ -63,6 +63,11 @@ class Emulator:
         return f"http://{HOST}:{self._server.port}"
 
     @property
+    def certificate_bundle(self) -> str:
+        """The certificate of the authority that signs those of all endpoints, in PEM."""
+        return self._state.authority.bundle
+
+    @property
     def quotas(self) -> Quotas:
         """The limits on RDS resources; change them in place."""
         return self._state.quotas

@@ -20,8 +20,10 @@ Admits = Callable[[str, int], bool]
 class Gate:
     """Asks `admits` for each connection and forwards it, or lets it hang until the gate closes."""
 
-    def __init__(self, port: int | None, destination: Callable[[], tuple[str, int]], admits: Admits) -> None:
-        """Listen on this port of 127.0.0.1 if it is free, else on any."""
+    def __init__(
+        self, port: int | None, destination: Callable[[], tuple[str, int]], admits: Admits = lambda *_: True
+    ) -> None:
+        """Listen on this port of 127.0.0.1 if it is free, else on any; by default everyone is admitted."""
         self._destination, self._admits = destination, admits
         self._refused: list[socket.socket] = []
         self._socket = _listening(port) or _listening(0) or socket.socket()
@@ -36,12 +38,15 @@ class Gate:
 
     def _answer(self, connection: socket.socket, peer: tuple[str, int]) -> None:
         if self._admits(*peer):
-            forward_connection(connection, self._destination())
+            self._forward(connection)
         else:
             self._refused.append(connection)
 
+    def _forward(self, connection: socket.socket) -> None:
+        forward_connection(connection, self._destination())
+
     def close(self) -> None:
-        """End the connections that hang, and release the port; forwarded connections end with their server."""
+        """End the connections that hang, and release the port; forwarded connections stay until one side ends."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone would not end a thread that accepts
         self._socket.close()

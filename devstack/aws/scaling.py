@@ -19,8 +19,8 @@ from werkzeug.wrappers import Response
 
 from devstack.aws.caller import Caller
 from devstack.aws.error_responses import error_response
+from devstack.aws.rds.dependents import ScalableTarget
 from devstack.aws.rds.protocol import service_model
-from devstack.aws.rds.resources import ScalableTarget
 from devstack.aws.rds.state import RdsState, Region
 
 SERVICE = "application-autoscaling"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from threading import Thread
+from typing import Protocol
 
 
 @cache
@@ -55,13 +56,28 @@ def forward_connection(connection: socket.socket, destination: tuple[str, int], 
     """Copy both directions until one of the two ends. `source_address` is one of this machine; default: any."""
     source = (source_address, 0) if source_address else None
     with connection, suppress(OSError), socket.create_connection(destination, source_address=source) as server:
-        responses = Thread(target=_copy, args=(server, connection), daemon=True)
-        responses.start()
-        _copy(connection, server)
-        responses.join()
+        join_connections(connection, server)
 
 
-def _copy(source: socket.socket, sink: socket.socket) -> None:
+class Connection(Protocol):
+    """What is copied of a socket."""
+
+    def recv(self, size: int, /) -> bytes: ...
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def shutdown(self, how: int, /) -> None: ...
+
+
+def join_connections(one: Connection, other: Connection) -> None:
+    """Copy both directions until one of the two ends."""
+    responses = Thread(target=_copy, args=(other, one), daemon=True)
+    responses.start()
+    _copy(one, other)
+    responses.join()
+
+
+def _copy(source: Connection, sink: Connection) -> None:
     with suppress(OSError):  # one of the two was closed
         while received := source.recv(1 << 16):
             sink.sendall(received)

@@ -113,7 +113,7 @@ def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
         "AURORA_RESTORE_AUDIT_TABLE": f"{table_prefix}-audit",
         "AURORA_RESTORE_OPERATIONS_TABLE": f"{table_prefix}-operations",
         "AURORA_RESTORE_TASK_QUEUE": table_prefix,
-        "AURORA_RESTORE_DATABASE_TLS": "disable",
+        "AURORA_RESTORE_DATABASE_TLS_CA_FILE": str(demo.certificate_bundle),
         "AURORA_RESTORE_DATABASE_CONNECT_SECONDS": "2",
     }
     with environment_variables(variables):

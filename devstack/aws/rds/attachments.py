@@ -13,9 +13,10 @@ from typing import Any
 
 from devstack.aws.rds import lookup, requests, responses
 from devstack.aws.rds.clusters import new_resource_id
+from devstack.aws.rds.dependents import Attachment
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.resources import Attachment, Cluster
+from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import Call, Region
 
 INTEGRATION, SHARD_GROUP, BLUE_GREEN = "zero-ETL integration", "DB shard group", "blue/green deployment"

@@ -14,6 +14,7 @@ from typing import Any
 
 from devstack.aws.rds import (
     clusters,
+    entrances,
     events,
     groups,
     keys,
@@ -191,12 +192,12 @@ def _schedule_busy_phase(
 
     def begin(_: datetime) -> None:
         cluster.status = status
-        servers.update_reachability(call.region, cluster)
+        entrances.update_reachability(call.state, cluster)
 
     def end(at: datetime) -> None:
         cluster.status = "available"
         finish(at)
-        servers.update_reachability(call.region, cluster)
+        entrances.update_reachability(call.state, cluster)
 
     call.state.schedule(cluster, seconds / 4, begin)
     call.state.schedule(cluster, seconds, end, ready)

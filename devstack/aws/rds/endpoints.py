@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import lookup, requests, servers
+from devstack.aws.rds import hosts, lookup, requests
 from devstack.aws.rds.clusters import new_resource_id
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, CustomEndpoint
-from devstack.aws.rds.state import Call, RdsState
+from devstack.aws.rds.state import Call
 
 MAX_CUSTOM_ENDPOINTS = 5
 """Of one cluster. Source: Aurora User Guide, "Quotas and constraints"."""
@@ -76,7 +76,7 @@ def describe_db_cluster_endpoints(call: Call) -> dict[str, Any]:
     wanted = parameters.get("DBClusterEndpointIdentifier", "").lower()
     matching = [
         each
-        for each in (endpoint for cluster in clusters for endpoint in _endpoints(call.state, cluster))
+        for each in (endpoint for cluster in clusters for endpoint in _endpoints(cluster))
         if (not wanted or each.get("DBClusterEndpointIdentifier") == wanted)
         and requests.matches_filter(filters, "db-cluster-endpoint-type", each["EndpointType"].lower())
         and requests.matches_filter(
@@ -149,11 +149,10 @@ def _schedule_availability(call: Call, cluster: Cluster, endpoint: CustomEndpoin
     call.state.schedule(cluster, call.state.durations.cluster_modify, become_available)
 
 
-def _endpoints(state: RdsState, cluster: Cluster) -> Iterator[dict[str, Any]]:
-    address = servers.address(state, cluster)
+def _endpoints(cluster: Cluster) -> Iterator[dict[str, Any]]:
     common = {"DBClusterIdentifier": cluster.identifier, "Status": "available"}
-    yield {**common, "EndpointType": "WRITER", "Endpoint": address.host}
-    yield {**common, "EndpointType": "READER", "Endpoint": address.host}
+    yield {**common, "EndpointType": "WRITER", "Endpoint": hosts.writer(cluster)}
+    yield {**common, "EndpointType": "READER", "Endpoint": hosts.reader(cluster)}
     yield from (_custom(cluster, endpoint) for endpoint in cluster.endpoints.values())
 
 
@@ -165,7 +164,7 @@ def _custom(cluster: Cluster, endpoint: CustomEndpoint) -> dict[str, Any]:
         "DBClusterEndpointIdentifier": endpoint.identifier,
         "DBClusterEndpointResourceIdentifier": endpoint.resource_id,
         "DBClusterIdentifier": cluster.identifier,
-        "Endpoint": f"{endpoint.identifier}.cluster-custom-emulated.{cluster.region}.rds.amazonaws.com",
+        "Endpoint": hosts.custom(cluster, endpoint.identifier),
         "EndpointType": "CUSTOM",
         "ExcludedMembers": endpoint.excluded_members,
         "StaticMembers": endpoint.static_members,

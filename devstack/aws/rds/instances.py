@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from devstack.aws.rds import events, groups, lookup, network, renames, requests, responses, servers, settings
+from devstack.aws.rds import entrances, events, groups, lookup, network, renames, requests, responses, servers, settings
 from devstack.aws.rds.account import check_instance_quota
 from devstack.aws.rds.clusters import new_resource_id
 from devstack.aws.rds.engine_versions import check_class, resolve_version
@@ -53,16 +53,20 @@ def create_db_instance(call: Call) -> dict[str, Any]:
     call.region.instances[identifier] = instance
     cluster.members.append(identifier)
     server = servers.start(call.state, cluster)
+    certified = entrances.certify_instance(call.state, instance)
+
+    def is_ready() -> bool:
+        return server.done() and (certified is None or certified.done())
 
     def become_available(at: datetime) -> None:
         if not servers.succeeded(server):
             instance.status = "failed"
             return
         instance.status = "available"
-        servers.update_reachability(call.region, cluster)
+        entrances.update_reachability(call.state, cluster)
         events.record(call.state, instance, at, "DB instance created", "creation")
 
-    call.state.schedule(instance, call.state.durations.instance_create, become_available, ready=server.done)
+    call.state.schedule(instance, call.state.durations.instance_create, become_available, is_ready)
     return {"DBInstance": responses.instance(call.state, instance)}
 
 
@@ -272,5 +276,5 @@ def next_writer(region: Region, cluster: Cluster) -> str | None:
 def _remove(call: Call, instance: Instance, cluster: Cluster, at: datetime) -> None:
     del call.region.instances[instance.identifier]
     cluster.members.remove(instance.identifier)
-    servers.update_reachability(call.region, cluster)
+    entrances.update_reachability(call.state, cluster)
     events.record(call.state, instance, at, "DB instance deleted", "deletion")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from devstack.aws.rds import lookup, requests
+from devstack.aws.rds import hosts, lookup, requests
+from devstack.aws.rds.dependents import Proxy, ProxyTarget
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.resources import Proxy, ProxyTarget
 from devstack.aws.rds.state import Call
 
 TARGET_GROUP = "default"
@@ -96,7 +96,7 @@ def register_db_proxy_targets(call: Call) -> dict[str, Any]:
         lookup.require_cluster_available(cluster)
         if any(each.identifier == cluster.identifier for each in proxy.targets):
             raise RdsError("DBProxyTargetAlreadyRegisteredFault", f"{cluster.identifier} is already registered.")
-    registered = [ProxyTarget(cluster, cluster.identifier, cluster.arn) for cluster in clusters]
+    registered = [ProxyTarget(cluster, cluster.identifier, cluster.arn, hosts.writer(cluster)) for cluster in clusters]
     proxy.targets += registered
     return {"DBProxyTargets": [shown for target in registered for shown in _targets(target)]}
 
@@ -141,7 +141,7 @@ def _targets(target: ProxyTarget) -> list[dict[str, Any]]:
     tracked = {
         "RdsResourceId": target.identifier,
         "TargetArn": target.arn,
-        "Endpoint": f"{target.identifier}.cluster-emulated.{cluster.region}.rds.amazonaws.com",
+        "Endpoint": target.endpoint,
         "Port": cluster.port,
         "TargetHealth": {"State": "REGISTERING"},
         "Type": "TRACKED_CLUSTER",
@@ -157,7 +157,7 @@ def _targets(target: ProxyTarget) -> list[dict[str, Any]]:
         {
             "RdsResourceId": name,
             "TrackedClusterId": target.identifier,
-            "Endpoint": f"{name}.emulated.{cluster.region}.rds.amazonaws.com",
+            "Endpoint": hosts.member(cluster, name),
             "Port": cluster.port,
             "Role": "READ_ONLY" if number else "READ_WRITE",
             "TargetHealth": waiting,

@@ -3,7 +3,7 @@
 What stays is the same object: DbClusterResourceId, tags, members, custom endpoints, managed secret. Snapshots and events
 keep the name that the cluster had. A scalable target and a proxy's target name the cluster as it was when they were
 registered; AWS does not document that they follow, and this is the case in which more is lost.
-While it is being renamed, a cluster has the old name and is not to be reached; the new name is already taken.
+While it is being renamed, a cluster has the old name and cannot be reached; the new name is already taken.
 Source: RDS API Reference, ModifyDBCluster, ModifyDBInstance; RDS User Guide, "Renaming a Multi-AZ DB cluster", "Renaming a
 DB instance"; Aurora User Guide, "Amazon RDS event categories and event messages for Aurora".
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from devstack.aws.rds import clusters, events, requests, servers
+from devstack.aws.rds import clusters, entrances, events, requests
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Cluster, Instance
 from devstack.aws.rds.state import Call, Region
@@ -74,7 +74,7 @@ def _require_free(region: Region, identifier: str) -> None:
 def begin_instance(call: Call, instance: Instance, at: datetime) -> None:
     """A renamed instance reboots: until it has its new name it accepts no connections."""
     instance.status = "renaming"
-    servers.update_reachability(call.region, instance.cluster)
+    entrances.update_reachability(call.state, instance.cluster)
     events.record(call.state, instance, at, "DB instance shutdown", "availability")
 
 
@@ -88,5 +88,5 @@ def finish_instance(call: Call, instance: Instance, at: datetime) -> None:
     instance.visible_from = at + timedelta(seconds=call.state.durations.visibility_lag)
     instance.cluster.members = [new if name == old else name for name in instance.cluster.members]
     instance.needs_restart = False
-    servers.update_reachability(region, instance.cluster)
+    entrances.update_reachability(call.state, instance.cluster)
     events.record(call.state, instance, at, "DB instance restarted", "availability")

@@ -83,7 +83,7 @@ class Cluster:
     security_groups: list[str]
     tags: Tags
     port: int
-    """The requested port; responses show the real server's."""
+    """The requested port; responses show that of the gate."""
     availability_zones: list[str] = field(default_factory=list)
     """Where its instances are created, in turn."""
     status: str = "creating"
@@ -123,9 +123,13 @@ class Cluster:
     server: Future[Address] | None = None
     """The server's address, once its start was submitted."""
     reachable: bool = False
-    """Whether an instance is available, so that the endpoint leads to the server."""
+    """Whether an instance is available and the cluster is not being renamed."""
     gate: Gate | None = None
-    """In front of the server, unless the security groups let everything pass."""
+    """The port of its endpoints, open while the cluster can be reached."""
+    opened: bool = False
+    """Whether its endpoints were ever open; from then on its port is that of its name."""
+    certified_names: list[str] = field(default_factory=list)
+    """The host names in the certificate that the server shows; none without a server."""
     silent_port: SilentPort | None = None
     """The port on which connections hang, set by the control endpoint."""
 
@@ -251,51 +255,6 @@ class GlobalCluster:
     tags: Tags
     members: list[Cluster] = field(default_factory=list)
     """The first is the primary cluster."""
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """A resource of another kind that depends on a cluster, and keeps RDS from deleting it."""
-
-    kind: str
-    """In words, as RDS would name it."""
-    name: str
-    cluster_arn: str
-    tags: Tags
-    shown: dict[str, Any]
-    """The members of a response, without tags."""
-
-
-@dataclass(frozen=True)
-class ProxyTarget:
-    """A cluster that is registered with a proxy, under the name that it had then."""
-
-    cluster: Cluster
-    identifier: str
-    arn: str
-
-
-@dataclass
-class Proxy:
-    """An RDS Proxy."""
-
-    name: str
-    arn: str
-    tags: Tags
-    shown: dict[str, Any]
-    """The other members of a response."""
-    targets: list[ProxyTarget] = field(default_factory=list)
-
-
-@dataclass
-class ScalableTarget:
-    """A cluster in Application Auto Scaling."""
-
-    shown: dict[str, Any]
-    """The members of a response."""
-    tags: Tags
-    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    actions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import servers
+from devstack.aws.rds import entrances, hosts
 from devstack.aws.rds.resources import (
     AssociatedRole,
     Cluster,
@@ -24,7 +24,6 @@ Response = dict[str, Any]
 
 def cluster(state: RdsState, cluster: Cluster) -> Response:
     """DBCluster."""
-    address = servers.address(state, cluster)
     restorable = cluster.restorable_from
     return {
         **cluster.settings,
@@ -37,9 +36,7 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
         "ClusterCreateTime": cluster.created,
         "CopyTagsToSnapshot": cluster.copy_tags_to_snapshot,
         "CrossAccountClone": False,
-        "CustomEndpoints": [
-            f"{name}.cluster-custom-emulated.{cluster.region}.rds.amazonaws.com" for name in cluster.endpoints
-        ],
+        "CustomEndpoints": [hosts.custom(cluster, name) for name in cluster.endpoints],
         "DatabaseName": cluster.database_name,
         "DBClusterArn": cluster.arn,
         "DBClusterIdentifier": cluster.identifier,
@@ -52,9 +49,9 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
         "EarliestRestorableTime": restorable,
         "LatestRestorableTime": state.clock.now() if restorable else None,
         "EnabledCloudwatchLogsExports": cluster.log_exports or None,
-        "Endpoint": address.host,
-        "ReaderEndpoint": address.host,
-        "Port": address.port,
+        "Endpoint": hosts.writer(cluster),
+        "ReaderEndpoint": hosts.reader(cluster),
+        "Port": entrances.port(cluster),
         "Engine": cluster.engine,
         "EngineVersion": cluster.engine_version,
         "GlobalClusterIdentifier": cluster.global_cluster,
@@ -106,10 +103,13 @@ def _security_groups(names: list[str]) -> list[Response]:
     return [{"VpcSecurityGroupId": name, "Status": "active"} for name in names]
 
 
+def _instance_endpoint(instance: Instance) -> Response:
+    return {"Address": hosts.member(instance.cluster, instance.identifier), "Port": entrances.port(instance.cluster)}
+
+
 def instance(state: RdsState, instance: Instance) -> Response:
     """DBInstance. As in AWS the endpoint appears once the instance is created."""
     parent = instance.cluster
-    address = servers.address(state, parent)
     return {
         **instance.settings,
         "AllocatedStorage": 1,
@@ -131,7 +131,7 @@ def instance(state: RdsState, instance: Instance) -> Response:
         "DomainMemberships": _domains(parent),
         "DBSubnetGroup": subnet_group(state.region_of(parent).subnet_groups[parent.subnet_group]),
         "DeletionProtection": False,
-        "Endpoint": {"Address": address.host, "Port": address.port} if instance.status != "creating" else None,
+        "Endpoint": _instance_endpoint(instance) if instance.status != "creating" else None,
         "Engine": parent.engine,
         "EngineVersion": parent.engine_version,
         "IAMDatabaseAuthenticationEnabled": parent.iam_authentication,

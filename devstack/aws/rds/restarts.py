@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import events, instances, lookup, requests, responses, servers
+from devstack.aws.rds import entrances, events, instances, lookup, requests, responses
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Instance
@@ -57,12 +57,12 @@ def reboot_db_instance(call: Call) -> dict[str, Any]:
         raise RdsError("InvalidParameterCombination", "ForceFailover needs a Multi-AZ instance.")
     lookup.require_instance_available(instance)
     instance.status = "rebooting"
-    servers.update_reachability(call.region, instance.cluster)
+    entrances.update_reachability(call.state, instance.cluster)
     events.record(call.state, instance, call.now, "DB instance shutdown", "availability")
 
     def finish(at: datetime) -> None:
         instance.status, instance.needs_restart = "available", False
-        servers.update_reachability(call.region, instance.cluster)
+        entrances.update_reachability(call.state, instance.cluster)
         events.record(call.state, instance, at, "DB instance restarted", "availability")
 
     call.state.schedule(instance, call.state.durations.instance_modify, finish)

@@ -8,16 +8,14 @@ Source: EC2 API Reference, SecurityGroup; VPC User Guide, "Security group rules"
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import psutil
 
 from devstack.aws.caller import Caller
-from devstack.aws.databases import Address
-from devstack.aws.gates import Gate
-from devstack.aws.rds.engine_versions import ENGINES
+from devstack.aws.gates import Admits
 from devstack.aws.rds.resources import Cluster
 from devstack.aws.rds.state import RdsState
 from devstack.aws.services import ServiceError
@@ -27,16 +25,12 @@ MACHINE = ipaddress.IPv4Network("127.0.0.0/8")
 Networks = list[ipaddress.IPv4Network]
 
 
-def new_gate(state: RdsState, cluster: Cluster, server: Callable[[], Address]) -> Gate | None:
-    """The gate in front of a cluster's server that is about to start; None if its groups let everything pass."""
-    if _lets_all(_allowed(state, cluster, "IpPermissions")) and _lets_all(
-        _allowed(state, cluster, "IpPermissionsEgress")
-    ):
-        return None
-    port = cluster.port if cluster.port != ENGINES[cluster.engine] else None
-    gate = Gate(port, server, lambda address, peer: _admits(state, cluster, address, peer))
-    state.gates.append(gate)
-    return gate
+def admission(state: RdsState, cluster: Cluster) -> Admits:
+    """Whom the cluster's groups admit, read anew for each connection, unless they let everything pass now."""
+    allowed = (_allowed(state, cluster, direction) for direction in ("IpPermissions", "IpPermissionsEgress"))
+    if all(_lets_all(networks) for networks in allowed):
+        return lambda *_: True
+    return lambda address, peer: _admits(state, cluster, address, peer)
 
 
 def _admits(state: RdsState, cluster: Cluster, address: str, peer_port: int) -> bool:

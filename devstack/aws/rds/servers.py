@@ -10,11 +10,9 @@ import secrets
 from concurrent.futures import Future
 
 from devstack.aws.databases import Address, DatabaseHost, NoDatabases
-from devstack.aws.rds import security_groups
-from devstack.aws.rds.engine_versions import ENGINES
+from devstack.aws.rds import entrances
 from devstack.aws.rds.resources import Backup, Cluster
-from devstack.aws.rds.state import RdsState, Region
-from devstack.aws.sockets import SilentPort, refusing_port
+from devstack.aws.rds.state import RdsState
 
 
 def database_host(state: RdsState, engine: str) -> DatabaseHost:
@@ -25,8 +23,6 @@ def database_host(state: RdsState, engine: str) -> DatabaseHost:
 def start(state: RdsState, cluster: Cluster) -> Future[Address]:
     """Start the cluster's server once: empty, or from the backup that the cluster was restored from."""
     if cluster.server is None:
-        if not isinstance(database_host(state, cluster.engine), NoDatabases):
-            cluster.gate = security_groups.new_gate(state, cluster, lambda: start(state, cluster).result())
         cluster.server = _restore(state, cluster, cluster.origin) if cluster.origin else _create(state, cluster)
     return cluster.server
 
@@ -35,8 +31,9 @@ def _create(state: RdsState, cluster: Cluster) -> Future[Address]:
     host = database_host(state, cluster.engine)
     user, password, database = cluster.master_username, cluster.master_password or "", cluster.database_name
     cluster.master_password = None
+    certificate = _certificate(state, cluster)
     return state.server_tasks.submit(
-        host, cluster.resource_id, lambda: host.create(cluster.resource_id, user, password, database)
+        host, cluster.resource_id, lambda: host.create(cluster.resource_id, user, password, database, certificate)
     )
 
 
@@ -44,12 +41,11 @@ def _restore(state: RdsState, cluster: Cluster, origin: Backup) -> Future[Addres
     host = database_host(state, cluster.engine)
     user, password = cluster.master_username, cluster.master_password
     cluster.master_password = cluster.origin = None
-    # A live cluster's port is a real server's, and its successor is to have it again; 5432 itself is left to others.
-    port = cluster.port if cluster.port != ENGINES[cluster.engine] and cluster.gate is None else None
+    certificate = _certificate(state, cluster)
 
     def restore() -> Address:
         try:
-            address = host.restore(origin.key, cluster.resource_id, port)
+            address = host.restore(origin.key, cluster.resource_id, certificate)
             if password is not None:
                 host.set_master_password(cluster.resource_id, user, password)
         finally:
@@ -57,6 +53,12 @@ def _restore(state: RdsState, cluster: Cluster, origin: Backup) -> Future[Addres
         return address
 
     return state.server_tasks.submit(host, cluster.resource_id, restore)
+
+
+def _certificate(state: RdsState, cluster: Cluster) -> str:
+    if isinstance(database_host(state, cluster.engine), NoDatabases):
+        return ""
+    return entrances.issue_certificate(state, cluster)
 
 
 def set_master_password(state: RdsState, cluster: Cluster, password: str) -> Future[None]:
@@ -102,41 +104,11 @@ def destroy(state: RdsState, cluster: Cluster) -> None:
     """Stop the server and delete its data, after every task that was submitted for it before."""
     if cluster.origin is not None:
         release_backup(state, cluster.origin)
-    if cluster.gate is not None:
-        cluster.gate.close()
+    entrances.close(cluster)
     if cluster.server is not None:
         host = database_host(state, cluster.engine)
         state.server_tasks.submit(host, cluster.resource_id, lambda: host.destroy(cluster.resource_id))
         state.server_tasks.end_thread(cluster.resource_id)
-
-
-def address(state: RdsState, cluster: Cluster) -> Address:
-    """Where the cluster's endpoint leads: to the server, to a port that refuses, or to one that never responds."""
-    if cluster.silent_port:
-        return Address("127.0.0.1", cluster.silent_port.port)
-    if cluster.reachable and cluster.server is not None and succeeded(cluster.server):
-        return Address("127.0.0.1", cluster.gate.port) if cluster.gate else cluster.server.result()
-    return Address("127.0.0.1", refusing_port())
-
-
-def make_unreachable(state: RdsState, cluster: Cluster) -> None:
-    """Make new connections to the endpoint hang."""
-    if cluster.silent_port is None:
-        cluster.silent_port = SilentPort()
-        state.silent_ports.append(cluster.silent_port)
-
-
-def make_reachable(state: RdsState, cluster: Cluster) -> None:
-    """Make the endpoint respond again, also to clients that still use the port that hung."""
-    if cluster.silent_port is not None:
-        silent_port, cluster.silent_port = cluster.silent_port, None
-        silent_port.forward(lambda: address(state, cluster))
-
-
-def update_reachability(region: Region, cluster: Cluster) -> None:
-    """Let the endpoint lead to the server while an instance is available and the cluster is not being renamed."""
-    serving = any(region.instances[name].status == "available" for name in cluster.members)
-    cluster.reachable = serving and cluster.status != "renaming"
 
 
 def completed() -> Future[None]:

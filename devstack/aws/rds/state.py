@@ -11,28 +11,30 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devstack.aws.caller import Caller
 from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, ServerTasks
 from devstack.aws.durations import Durations
 from devstack.aws.gates import Gate
+from devstack.aws.rds.dependents import Attachment, Proxy, ScalableTarget
 from devstack.aws.rds.resources import (
-    Attachment,
     Cluster,
     Event,
     GlobalCluster,
     Instance,
     ParameterGroup,
-    Proxy,
-    ScalableTarget,
     Snapshot,
     SubnetGroup,
 )
 from devstack.aws.services import OtherServices
 from devstack.aws.sockets import SilentPort
+
+if TYPE_CHECKING:
+    from devstack.aws.certificates import CertificateAuthority
 
 Resource = Cluster | Instance | Snapshot
 
@@ -109,11 +111,20 @@ class RdsState:
         """The endpoints that were ever made unreachable; the list keeps them to be closed."""
         self.gates: list[Gate] = []
         """Those of all clusters; the list keeps them to be closed."""
+        self.ports: dict[str, int] = {}
+        """The port of each endpoint that ever was, by its host name."""
         self.global_clusters: dict[tuple[str, str], GlobalCluster] = {}
         """By account and identifier: a global cluster belongs to no region."""
         self._regions: dict[tuple[str, str], Region] = {}
         self._transitions: list[Transition] = []
         self._order = count()
+
+    @cached_property
+    def authority(self) -> CertificateAuthority:
+        """Signs the certificates of all endpoints; made when the first one is needed."""
+        from devstack.aws.certificates import CertificateAuthority
+
+        return CertificateAuthority()
 
     def region(self, account: str, name: str) -> Region:
         """One account's resources in one region, empty at first."""

@@ -1,4 +1,6 @@
-"""Stopping and starting a cluster. The database server behind it keeps running.
+"""Stopping and starting a cluster: stopped, it cannot be reached; started, it shows a certificate of its present names.
+
+The database server behind it keeps running.
 
 Source: RDS API Reference, StopDBCluster, StartDBCluster.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from devstack.aws.rds import events, lookup, responses
+from devstack.aws.rds import entrances, events, lookup, responses
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster
@@ -42,6 +44,7 @@ def _change_status(call: Call, cluster: Cluster, during: str, after: str, messag
         cluster.status = status
         for each in instances:
             each.status = status
+        entrances.update_reachability(call.state, cluster)
 
     def finish(at: datetime) -> None:
         set_status(after)
@@ -50,5 +53,8 @@ def _change_status(call: Call, cluster: Cluster, during: str, after: str, messag
     # The response still has the previous status, as recordings of AWS show.
     response = {"DBCluster": responses.cluster(call.state, cluster)}
     set_status(during)
-    call.state.schedule(cluster, call.state.durations.cluster_modify, finish)
+    renewed = entrances.renew_certificate(call.state, cluster) if after == "available" else None
+    call.state.schedule(
+        cluster, call.state.durations.cluster_modify, finish, ready=lambda: renewed is None or renewed.done()
+    )
     return response

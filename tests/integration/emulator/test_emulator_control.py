@@ -90,7 +90,7 @@ def test_the_control_endpoint_makes_a_cluster_unreachable(aws: EmulatedAws) -> N
     before = aws.create_cluster()
     control(aws, "POST", "rds/unreachable", {"arn": before["DBClusterArn"], "unreachable": True})
     now = aws.describe_cluster()
-    with socket.create_connection((now["Endpoint"], now["Port"]), timeout=0.2) as connection:
+    with socket.create_connection(("127.0.0.1", now["Port"]), timeout=0.2) as connection:
         connection.sendall(b"hello")
         with pytest.raises(TimeoutError):
             connection.recv(1)

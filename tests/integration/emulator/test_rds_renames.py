@@ -137,7 +137,7 @@ def test_a_cluster_with_an_integration_is_not_renamed(aws: EmulatedAws) -> None:
 
 
 def test_a_renamed_instance_restarts_under_its_new_name(aws: EmulatedAws) -> None:
-    """It is `renaming`, the cluster is not to be reached through it meanwhile, and a second rename is refused."""
+    """It is `renaming`, the cluster cannot be reached through it meanwhile, and a second rename is refused."""
     rds = aws.client()
     resource_id = aws.create_cluster()["DbClusterResourceId"]
     for name in ("one", "two"):
