@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 from clients.rds import list_custom_endpoints
@@ -47,6 +50,38 @@ def without(clients: list[Any], members: tuple[str, ...]) -> Iterator[None]:
             client.meta.events.unregister("after-call.rds", unique_id="strip")
 
 
+@contextmanager
+def answers_of(clients: list[Any], steps: Iterable[Callable[[], object]]) -> Iterator[None]:
+    """Run the steps; afterwards RDS answers each of their reads as it did, without a request.
+
+    The answers of two checks differ only by what `without` removes, and requests take most of a check's time.
+    """
+    answers: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def record(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        if "read" in context:
+            answers[context["read"]] = deepcopy(parsed)
+
+    def replay(model: Any, params: dict[str, Any], context: dict[str, Any], **_: object) -> Any:
+        if not model.name.startswith(("Describe", "List")):
+            return None
+        context["read"] = key = (params["url"], json.dumps(params["body"], sort_keys=True))
+        return (SimpleNamespace(status_code=200), deepcopy(answers[key])) if key in answers else None
+
+    for client in clients:
+        client.meta.events.register_last("before-call.rds", replay, unique_id="replay")
+        client.meta.events.register_first("after-call.rds", record, unique_id="record")
+    for step in steps:
+        step()
+    for client in clients:
+        client.meta.events.unregister("after-call.rds", unique_id="record")
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.meta.events.unregister("before-call.rds", unique_id="replay")
+
+
 def _remove(value: Any, member: str) -> None:
     if isinstance(value, dict):
         value.pop(member, None)
@@ -83,12 +118,19 @@ def test_no_absent_member_is_a_crash(rig: ActivityRig) -> None:
     ]  # fmt: skip
     members = set().union(*(_members(answer[each]) for answer in answers for each in LISTS if each in answer))
     assert len(members) > FEWEST_MEMBERS
-    for absent in (*batched(sorted(members - KNOWN_BY), TOGETHER), *((member,) for member in KNOWN_BY)):
-        shorts = set()
-        with without(clients, absent):
-            for step in (lambda: check(rig), lambda: rig.run(rig.restored.check_restore_status, waited)):
-                try:
-                    step()
-                except PipelineError as error:
-                    shorts.add(error.fault.short)
-        assert ("Answer is incomplete" in shorts) is (not KNOWN_BY.isdisjoint(absent)), absent
+    steps = (lambda: check(rig), lambda: rig.run(rig.restored.check_restore_status, waited))
+    absences = (*batched(sorted(members - KNOWN_BY), TOGETHER), *((member,) for member in KNOWN_BY))
+    with answers_of(clients, steps):
+        for absent in absences:
+            with without(clients, absent):
+                shorts = {short for step in steps if (short := _short_of_failure(step))}
+            assert ("Answer is incomplete" in shorts) is (not KNOWN_BY.isdisjoint(absent)), absent
+
+
+def _short_of_failure(step: Callable[[], object]) -> str | None:
+    """How a step fails; None if it succeeds."""
+    try:
+        step()
+    except PipelineError as error:
+        return error.fault.short
+    return None
