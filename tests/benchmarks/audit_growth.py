@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from commands.exit_codes import FINE, REFUSED
 from devstack.temporal_server import TemporalServer
 from models.search_attributes import ALL
 
@@ -92,8 +93,10 @@ def measure(url: str | None, *arguments: str, **variables: str) -> Measured:
     process.stdout.readline()
     before_first_line = _reads(url) - before
     process.stdout.read()
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0  # it was waited for
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (FINE, REFUSED):  # Temporal has no restore whose status it could show
+        raise SystemExit(f"{' '.join(arguments)} ended with exit code {process.returncode}")
     processor = usage.ru_utime + usage.ru_stime
     return Measured(_reads(url) - before, before_first_line, processor, usage.ru_maxrss / 1024)
 
