@@ -1,5 +1,7 @@
-"""Reads DynamoDB's items faster than botocore does, to the same result.
+"""Reads each answer once, and DynamoDB's items faster than botocore does, to the same result.
 
+The check of an answer (clients/answer_check.py) needs what botocore will make of it; to read it twice would be a tenth of
+a call's time.
 botocore follows its model through every attribute of every item; most attributes are a text or a number, which it returns
 as they are. A month of the trail is half a million of them.
 Source: DynamoDB API Reference, AttributeValue; botocore.parsers.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.parsers import EC2QueryParser, JSONParser, QueryParser, ResponseParser, ResponseParserFactory
 from botocore.parsers import create_parser as create_botocore_parser
 
 if TYPE_CHECKING:
@@ -20,13 +22,25 @@ _READ_AHEAD = "ReadAhead"
 """Where an answer that was read already waits in botocore's dictionary of it."""
 
 
-class ItemParser(JSONParser):
-    """botocore's parser of JSON, which returns texts and numbers of items as they came."""
+class ReadAheadParser(ResponseParser):
+    """A parser of botocore that returns what `parse_ahead` has read of an answer, if it has."""
 
     def parse(self, response: Any, shape: Any) -> Any:
-        """See base class; returns what `parse_ahead` has read of this answer, if it has."""
+        """See base class."""
         parsed = response.pop(_READ_AHEAD, None)
         return super().parse(response, shape) if parsed is None else parsed
+
+
+class ReadAheadQueryParser(ReadAheadParser, QueryParser):
+    """For the answers of RDS, STS and SNS."""
+
+
+class ReadAheadEc2Parser(ReadAheadParser, EC2QueryParser):
+    """For the answers of EC2."""
+
+
+class ItemParser(ReadAheadParser, JSONParser):
+    """Returns texts and numbers of items as they came."""
 
     def _handle_map(self, shape: Any, value: Any) -> Any:
         if shape.value.name != ATTRIBUTE_VALUE or not isinstance(value, dict):
@@ -35,6 +49,14 @@ class ItemParser(JSONParser):
             name: content if _is_text_or_number(content) else self._parse_shape(shape.value, content)  # type: ignore[attr-defined] # as above
             for name, content in value.items()
         }
+
+
+READ_AHEAD_PARSERS: dict[str, type[ReadAheadParser]] = {
+    "json": ItemParser,
+    "query": ReadAheadQueryParser,
+    "ec2": ReadAheadEc2Parser,
+}
+"""By protocol."""
 
 
 class ItemParserFactory(ResponseParserFactory):
@@ -52,7 +74,8 @@ def parse_items_faster(session: BotocoreSession) -> None:
 
 def create_parser(protocol: str) -> Any:
     """The parser that those clients have for a protocol."""
-    return ItemParser() if protocol == "json" else create_botocore_parser(protocol)
+    parser = READ_AHEAD_PARSERS.get(protocol)
+    return parser() if parser else create_botocore_parser(protocol)
 
 
 def parse_ahead(protocol: str, response: dict[str, Any], shape: Any) -> Any:
@@ -61,7 +84,7 @@ def parse_ahead(protocol: str, response: dict[str, Any], shape: Any) -> Any:
     Raises the errors of botocore's parsers.
     """
     parsed = create_parser(protocol).parse(response, shape)
-    if protocol == "json":
+    if protocol in READ_AHEAD_PARSERS:
         response[_READ_AHEAD] = parsed
     return parsed
 
