@@ -67,7 +67,9 @@ def test_a_restore_is_followed_line_by_line_to_its_end(idle: Stack, operator: Op
     assert following.wait(30) == 0
     assert following.stdout
     answer = following.stdout.read()
-    assert re.fullmatch(r"op-\d{3} succeeded after 0:00:\d\d: 127\.0\.0\.1:\d+\n", answer), answer
+    assert re.fullmatch(
+        r"op-\d{3} succeeded after 0:00:\d\d: orders-staging\.[a-z0-9.-]+\.rds\.localhost:\d+\n", answer
+    ), answer
     assert lines[0] == f"Started {WORKFLOW_ID}\n"
     done = [found[1] for line in lines if (found := re.search(r"(\d)/9 [a-z-]+  SUCCESS", line))]
     assert done == list("123456789")
