@@ -4,7 +4,7 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: demo test test-fast test-one faults measure-masking histories fingerprints lint format lock clean
+.PHONY: demo test test-fast test-one faults measure-masking bench histories fingerprints lint format lock clean
 
 demo: $(READY)
 	@$(IN_VENV) -m devstack.demo
@@ -28,6 +28,10 @@ faults: $(READY)
 # Rows per minute of masking beside UPDATEs written by hand on the same data; docs/masking.md has measured figures.
 measure-masking: $(READY)
 	@$(IN_VENV) -m tests.benchmarks.masking
+
+# How much longer a restore takes than AWS itself, beside other tools; writes its table into docs/performance.md.
+bench: $(READY)
+	@$(IN_VENV) -m tests.benchmarks.restores --document
 
 # Record a version's histories, against which later versions are replayed (docs/upgrading.md). Eight minutes.
 histories: $(READY)
