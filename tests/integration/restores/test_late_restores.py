@@ -1,0 +1,61 @@
+"""A restore that comes too late, or while another one runs: it changes nothing, and it is reported."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError
+
+from models.steps import Outcome, Step
+from models.workflow_names import DUE_AT_MEMO
+from tests.rigs.requests import every_wait, request, wait
+from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig
+from tests.rigs.resumed_restores import wait_for_failure
+from workflows.due_time import SCHEDULED_START_TIME
+
+CHANGING = ("Delete", "Restore", "Create", "Copy", "Modify", "Add")
+
+
+def changes(rig: RestoreRig) -> list[str]:
+    calls = rig.demo.emulator.calls
+    return [call.operation for call in calls if call.service == "rds" and call.operation.startswith(CHANGING)]
+
+
+async def test_a_late_restore_is_skipped(rig: RestoreRig) -> None:
+    """Two hours after its time: the target stays, the trail has one step, and the message says why."""
+    due = rig.demo.emulator.clock.now() - timedelta(hours=2)
+    handle = await rig.start(request(users=[]), memo={DUE_AT_MEMO: due.isoformat()})
+    error = await wait_for_failure(handle)
+    assert isinstance(error, ApplicationError)
+    assert error.type == "Skipped"
+    assert (await rig.state(handle)).outcome is Outcome.SKIPPED
+    assert changes(rig) == []
+    assert rig.trail() == [(Step.SNAPSHOT_CHECK, "FAILED", "Skipped: too late"), ERROR_NOTIFICATION_SENT]
+    [message] = rig.demo.receive_notifications()
+    assert message["Subject"] == "op-001 skipped at snapshot-check: restore of orders-staging"
+    assert "was skipped" in message["Message"]
+
+
+async def test_a_late_restore_within_the_request_s_time_begins(rig: RestoreRig) -> None:
+    """With a longer `start_before`."""
+    due = rig.demo.emulator.clock.now() - timedelta(hours=2)
+    allowed = await rig.start(request(users=[], start_before="PT3H"), memo={DUE_AT_MEMO: due.isoformat()})
+    assert (await allowed.result()).outcome == "succeeded"
+
+
+async def test_a_scheduled_restore_beside_another_one_is_skipped(rig: RestoreRig) -> None:
+    """Under a number of its own, while the other goes on; one that a person starts is refused at once, without a number."""
+    first = await rig.start(request(users=[], waits=every_wait(wait("PT2H", "PT10M"))))
+    while Step.SNAPSHOT_CHECK not in rig.hooks.ended:  # noqa: ASYNC110 - it watches another thread
+        await asyncio.sleep(0.02)
+    now = rig.demo.emulator.clock.now()
+    scheduled = TypedSearchAttributes([SearchAttributePair(SCHEDULED_START_TIME, now)])
+    second = await rig.start(request(users=[]), workflow_id="nightly", search_attributes=scheduled)
+    error = await wait_for_failure(second)
+    assert isinstance(error, ApplicationError)
+    assert error.type == "Skipped"
+    skipped = (Step.SNAPSHOT_CHECK, "FAILED", "Skipped: another restore is running")
+    assert rig.trail("op-002") == [skipped, ERROR_NOTIFICATION_SENT]
+    assert (await first.result()).outcome == "succeeded"
