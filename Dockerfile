@@ -15,6 +15,7 @@ COPY clients/ clients/
 COPY commands/ commands/
 COPY models/ models/
 COPY runs/ runs/
+COPY waiting/ waiting/
 COPY workflows/ workflows/
 COPY errors.py heartbeat.py limits.py logs.py settings.py starter.py version.py worker.py ./
 # The user below cannot write here; without bytecode every health check would compile all modules.

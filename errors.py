@@ -14,6 +14,7 @@
         ├── Cancelled             an operator cancelled while the step was waiting
         ├── InvalidRequest        the workflow's input is not a restore request
         ├── RestoreAlreadyRunning another restore of the target is running
+        ├── Skipped               the restore began too late, or while another one runs; it changed nothing
         └── TrailConflict         the audit trail has another row under the key of this one
 
 Both branches are Temporal ``ApplicationError``s, so that type, text and `Fault` reach the history, the Web UI, the trail
@@ -149,6 +150,10 @@ class InvalidRequest(Final):
 
 class RestoreAlreadyRunning(Final):
     """Another restore of the same target is running."""
+
+
+class Skipped(Final):
+    """The restore could begin only too late, or while another one of its target runs; it changed nothing."""
 
 
 class TrailConflict(Final):

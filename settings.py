@@ -147,7 +147,16 @@ class Settings(DatabaseSettings):
         "quote data; Temporal, trail and notification never have it.",
     )
     activity_threads: int = Field(
-        default=10, ge=2, le=200, description="How many activities run at the same time; each has a thread."
+        default=10,
+        ge=2,
+        le=200,
+        description="How many activities call AWS or a database at the same time, a thread each.",
+    )
+    watching_activities: int = Field(
+        default=1000,
+        ge=1,
+        le=10_000,
+        description="How many restores may wait for AWS at the same time inside an activity; they hold no thread.",
     )
     graceful_shutdown_seconds: int = Field(
         default=120, ge=1, description="How long a stopping worker lets running activities finish."

@@ -39,6 +39,7 @@ from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
 from audit.activities import OutcomeActivities, SealActivities
 from audit.chain import SealChains
+from audit.durations import EarlierDurations
 from audit.intents import TrailIntents
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
@@ -55,6 +56,7 @@ from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
 from settings import DatabaseTls, Settings, load_settings
 from version import NAME, VERSION
+from waiting.watching import WatchInterceptor
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
 
@@ -91,7 +93,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
     )
     return [
-        OperationActivities(numbers).open_operation,
+        OperationActivities(numbers, EarlierDurations(chains, table)).open_operation,
         snapshots.snapshot_check,
         snapshots.copy_snapshot,
         snapshots.check_copy_status,
@@ -128,19 +130,21 @@ def build_worker(
 
     `extra_interceptors` wrap the activities most closely; `options` are passed to `temporalio.worker.Worker`.
     """
-    threads = settings.activity_threads
+    threads, most_activities = settings.activity_threads, settings.activity_threads + settings.watching_activities
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities(settings, aws, table),
-        activity_executor=ThreadPoolExecutor(threads, thread_name_prefix="activity"),
-        max_concurrent_activities=threads,
+        # Of these threads only as many are started as `WatchInterceptor` lets call at the same time.
+        activity_executor=ThreadPoolExecutor(most_activities, thread_name_prefix="activity"),
+        max_concurrent_activities=most_activities,
         # The default delays a heartbeat by most of its timeout, so that a killed worker's last one would be lost.
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         interceptors=[
             HeartbeatInterceptor(),
             LogInterceptor(log_sql_errors=settings.log_sql_errors),
+            WatchInterceptor(threads),
             *extra_interceptors,
         ],
         deployment_config=deployment(settings),

@@ -23,13 +23,15 @@ from activities.rds.restore_parameters import restore_parameters
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target, with_what_is_left
-from activities.step import Intents, end_wait_if_final, now, step_activity
+from activities.step import Intents, end_wait_if_final, step_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
 from models.configuration import SETTINGS_FACT
 from models.operation import StepOutcome
 from models.steps import Step
+from models.waits import Change
+from waiting.clock import now
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
@@ -69,7 +71,7 @@ class ClusterActivities:
         self._check_guards(step_input, target, cluster)
         if waiting_for := start_if_stopped(target, cluster):
             arns = (step_input.target.arn,)
-            return StepOutcome(done=False, details=waiting_for, waiting_for=waiting_for, resource_arns=arns)
+            return StepOutcome(done=False, details=waiting_for, in_progress=(Change.CLUSTER_START,), resource_arns=arns)
         self._declare(step_input)
         self._delete(step_input, target)
         return _deletion_under_way(step_input)
@@ -192,7 +194,8 @@ def _copy_violations(step_input: DeleteClusterInput, target: TargetCluster) -> l
 
 
 def _deletion_under_way(step_input: DeleteClusterInput) -> StepOutcome:
-    return StepOutcome(done=False, details="deleting", resource_arns=(step_input.target.arn,))
+    arns = (step_input.target.arn,)
+    return StepOutcome(done=False, details="deleting", in_progress=(Change.CLUSTER_DELETION,), resource_arns=arns)
 
 
 def _target_was_renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDef) -> Refused:
@@ -219,7 +222,7 @@ def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBCluste
     except ClientError as error:
         rule = rule_for(error)
         if rule.action is Action.WAIT:
-            return RestoreClusterOutcome(done=False, details=f"Waiting: {rule.short}")
+            return RestoreClusterOutcome(done=False, details=f"Waiting: {rule.short}", in_progress=(Change.CAPACITY,))
         if rule.action is not Action.ADOPT:
             raise
         return _read_again(step_input, target)

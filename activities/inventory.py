@@ -13,11 +13,12 @@ from activities.rds.copies import operation_of
 from activities.rds.orphans import find_orphans
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
-from activities.step import named_activity, now
+from activities.step import named_activity
 from clients.aws import AwsClients
 from limits import MAX_INVENTORY
 from models.identifiers import copy_name_prefix, is_copy_name, is_copy_name_for
 from models.inventory import Inventory, InventoryInput, Resource
+from waiting.clock import now
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef

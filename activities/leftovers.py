@@ -22,6 +22,7 @@ from models.inventory import Orphan
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
 from models.steps import Housekeeping, Step
+from models.waits import Change
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
@@ -88,7 +89,10 @@ class LeftoverActivities:
             if waiting_for := _start_if_stopped(target, leftovers.to_delete):
                 return StepOutcome(done=False, details=waiting_for, resource_arns=leftovers.arns)
             self._delete(step_input, target, leftovers.to_delete)
-        return StepOutcome(done=False, details=f"removing {leftovers.text}", resource_arns=leftovers.arns)
+        removing = (Change.CLUSTER_DELETION,)
+        return StepOutcome(
+            done=False, details=f"removing {leftovers.text}", in_progress=removing, resource_arns=leftovers.arns
+        )
 
     @named_activity(Housekeeping.REMOVE_ORPHANS.value)
     def remove_orphans(self, step_input: RemoveOrphansInput) -> StepOutcome:

@@ -90,8 +90,8 @@ def _outcome(state: RestoreState) -> str:
     until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
     if state.outcome is Outcome.WAITING:
         return f"failed at {state.failed_step} and waits for a decision{until}"
-    if state.outcome is Outcome.CANCELLED:
-        return "was cancelled"
+    if state.outcome in (Outcome.CANCELLED, Outcome.SKIPPED):
+        return f"was {state.outcome}"
     return str(state.outcome)
 
 

@@ -1,12 +1,14 @@
 """open-operation: the number of an operation in the trail."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from temporalio import activity
 
 from models.operation import OpenOperationInput, Operation
+from models.waits import Change
 
 OPEN_OPERATION = "open-operation"
 
@@ -18,21 +20,31 @@ class OperationNumbers(Protocol):
         """The operation of this workflow: the next number, or the number that the workflow already has."""
 
 
+class EarlierDurations(Protocol):
+    """What the trail knows of a target's earlier restores."""
+
+    def read(self, target_arn: str) -> Mapping[Change, tuple[int, ...]]:
+        """The seconds that each of AWS's changes took, the newest first."""
+
+
 class OperationActivities:
     """Gives every workflow its operation number."""
 
-    def __init__(self, numbers: OperationNumbers) -> None:
-        """`numbers` is the operations table."""
+    def __init__(self, numbers: OperationNumbers, durations: EarlierDurations) -> None:
+        """`numbers` is the operations table; `durations` reads the trail."""
         self._numbers = numbers
+        self._durations = durations
         # All numbers come from one counter: operations that this worker opens at once would only cancel each other's
         # transactions, and each would hold one of the worker's threads meanwhile.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="numbers")
 
     @activity.defn(name=OPEN_OPERATION)
     async def open_operation(self, open_input: OpenOperationInput) -> Operation:
-        """Give a workflow its operation number: op-001, op-002 …, without gaps; one workflow after the other.
+        """Give a workflow its operation number: op-001, op-002 …, without gaps, and the durations of earlier restores.
 
         Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, or other workers are faster again and again.
-        Run twice: the same number, because number and workflow are written in one transaction.
+        Run twice: the same number, because number and workflow are written in one transaction; the durations may be newer.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._numbers.open, open_input)
+        operation = await asyncio.get_running_loop().run_in_executor(self._thread, self._numbers.open, open_input)
+        earlier = await asyncio.to_thread(self._durations.read, open_input.target_arn)
+        return operation.model_copy(update={"earlier_durations": dict(earlier)})

@@ -16,12 +16,19 @@ from activities.databases.closing import DatabaseCloser
 from activities.databases.passwords import read_password
 from activities.rds import tags
 from activities.rds.aws_errors import action_for
+from activities.rds.bring_up import (
+    Pending,
+    bring_up_readers,
+    bring_up_writer,
+    is_writer_known,
+    list_instances,
+    wait_for_cluster,
+)
 from activities.rds.completion import put_back
 from activities.rds.differences import Difference, find_differences, summarize_differences
 from activities.rds.endpoints import find_endpoint
 from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
-from activities.rds.instances import create_missing_instances, restore_failed
 from activities.rds.master_password import is_pending, secret_wait, secret_warnings
 from activities.rds.provenance import check_resource_id, check_still_restored
 from activities.rds.restore_parameters import modification_parameters
@@ -35,6 +42,7 @@ from models.closing import ClosedDatabase
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome
 from models.configuration import OnDifference
 from models.steps import Step
+from models.waits import Change
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
@@ -54,8 +62,8 @@ class RestoredClusterActivities:
     def check_restore_status(self, step_input: CheckRestoreInput) -> CheckRestoreOutcome:
         """Poll the restored cluster, and make the next change that it needs before it can be used.
 
-        Cluster, then writer, then the master password, then the database is closed, then readers; done when all of it is
-        available.
+        Cluster, then writer and master password, then the database is closed, then readers; done when all of it is
+        available. If only the worker reaches the cluster, the readers come up beside the writer.
         Raises `StepFailed` if the cluster or an instance ended in a terminal status, or is gone; `Refused` if another
         cluster has the target's name.
         Run twice: instances have fixed names and are created once; the master password may be set twice, to the same
@@ -66,13 +74,14 @@ class RestoredClusterActivities:
         if cluster is None:
             return _wait_until_visible(step_input)
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
-        instances = target.list_instances()
-        waiting_for = self._bring_up_writer(step_input, target, cluster)
-        closed = step_input.closed if waiting_for else self._close_database(step_input, target, cluster)
-        waiting_for = waiting_for or _bring_up_the_rest(step_input, target, cluster)
-        around = Surroundings(waiting_for) if waiting_for else put_back_surroundings(target, step_input.configuration)
-        waiting_for = around.waiting_for
-        endpoint = None if waiting_for else find_endpoint(step_input.target, cluster, step_input.engine)
+        instances = list_instances(target, cluster)
+        pending = self._bring_up(step_input, target, cluster, instances)
+        closed = step_input.closed if pending else self._close_database(step_input, target, cluster)
+        pending = pending or _bring_up_the_rest(step_input, target, cluster, instances)
+        around = put_back_surroundings(target, step_input.configuration) if not pending else Surroundings(None)
+        if around.waiting_for:
+            pending = [Pending(Change.OTHER, around.waiting_for)]
+        endpoint = None if pending else find_endpoint(step_input.target, cluster, step_input.engine)
         if endpoint is not None:
             differences = _compare(step_input, target, cluster, around.refusals)
             return CheckRestoreOutcome(
@@ -89,33 +98,43 @@ class RestoredClusterActivities:
                     *secret_warnings(cluster),
                 ),
             )
-        waiting_for = waiting_for or "endpoint not listed yet"
+        pending = pending or [Pending(Change.OTHER, "endpoint not listed yet")]
         advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
-        end_wait_if_final(step_input, f"Restore at: {waiting_for}", advice, lambda: _quote_events(step_input, target))
+        end_wait_if_final(
+            step_input, f"Restore at: {pending[0].text}", advice, lambda: _quote_events(step_input, target)
+        )
         return CheckRestoreOutcome(
             done=False,
-            details=waiting_for,
-            waiting_for=waiting_for,
+            details=pending[0].text,
+            in_progress=tuple(dict.fromkeys(each.change for each in pending)),
             # From the moment at which the writer is up, production's logins work until the database is closed.
-            urgent=step_input.closing is not None and closed is None and bool(instances),
+            urgent=not _may_have_readers(step_input) and closed is None and bool(instances),
             percent=_percent(cluster),
             closed=closed,
             warnings=_warnings(cluster, instances),
         )
 
-    def _bring_up_writer(
-        self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
-    ) -> str | None:
-        """Make the next change up to a writer with a master password of its own; returns what the step waits for."""
-        if waiting_for := _cluster_wait(step_input, target, cluster):
-            return waiting_for
-        writer = step_input.configuration.instances[0]
-        if waiting_for := create_missing_instances(
-            step_input, target, [(1, writer)], partial(_quote_events, step_input, target)
-        ):
-            return waiting_for
-        # Before there is a reader: production's master password opens nothing for longer than it must.
-        return self._replace_master_password(step_input, target, cluster)
+    def _bring_up(
+        self,
+        step_input: CheckRestoreInput,
+        target: TargetCluster,
+        cluster: DBClusterTypeDef,
+        instances: list[DBInstanceTypeDef],
+    ) -> list[Pending]:
+        """Make the changes that AWS takes now, up to a writer with a master password of its own; returns what it waits for.
+
+        The writer first, which takes longest; beside it the readers, if only the worker reaches them, and the password.
+        """
+        if pending := wait_for_cluster(cluster, instances, partial(_quote_events, step_input, target)):
+            return pending
+        quote = partial(_quote_events, step_input, target)
+        pending = bring_up_writer(step_input, target, instances, quote)
+        if pending and _may_have_readers(step_input) and is_writer_known(step_input, target, cluster, instances):
+            pending += bring_up_readers(step_input, target, instances, quote)
+        # At once: production's master password opens nothing for longer than it must.
+        if text := self._replace_master_password(step_input, target, cluster):
+            pending.append(Pending(Change.MASTER_PASSWORD, text))
+        return pending
 
     def _close_database(
         self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
@@ -148,12 +167,22 @@ class RestoredClusterActivities:
         target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: target.operation_tag})
 
 
-def _bring_up_the_rest(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
-    """Make the next change after the writer is closed; returns what the step waits for, None if for nothing."""
-    _, *readers = enumerate(step_input.configuration.instances, start=1)
-    return create_missing_instances(
-        step_input, target, readers, partial(_quote_events, step_input, target)
-    ) or put_back(target, cluster, step_input.configuration)
+def _may_have_readers(step_input: CheckRestoreInput) -> bool:
+    """Whether readers may come up before the database is closed: nobody else reaches them, or it is not to be closed."""
+    return step_input.in_quarantine or step_input.closing is None
+
+
+def _bring_up_the_rest(
+    step_input: CheckRestoreInput,
+    target: TargetCluster,
+    cluster: DBClusterTypeDef,
+    instances: list[DBInstanceTypeDef],
+) -> list[Pending]:
+    """Make the next change after the database is closed; returns what the step waits for."""
+    if pending := bring_up_readers(step_input, target, instances, partial(_quote_events, step_input, target)):
+        return pending
+    text = put_back(target, cluster, step_input.configuration)
+    return [Pending(Change.OTHER, text)] if text else []
 
 
 def _compare(
@@ -203,14 +232,6 @@ def _quote_events(step_input: CheckRestoreInput, target: TargetCluster, instance
     return quote_events(target, "db-cluster", target.name, within)
 
 
-def _cluster_wait(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> str | None:
-    status = cluster["Status"]
-    meaning = cluster_meaning(status)
-    if meaning is Meaning.TERMINAL:
-        raise restore_failed(cluster["DBClusterArn"], status, _quote_events(step_input, target))
-    return None if meaning is Meaning.READY else f"cluster {status}"
-
-
 def _let_rds_manage_password(
     step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
 ) -> str | None:
@@ -220,7 +241,13 @@ def _let_rds_manage_password(
         # The key can be chosen only now: RDS changes the key of no secret that it manages already.
         key = step_input.configuration.master_user_secret_kms_key_id
         managed = {"ManageMasterUserPassword": True} | ({"MasterUserSecretKmsKeyId": key} if key else {})
-        _modify_unless_busy(step_input, target, **managed)
+        try:
+            _modify_unless_busy(step_input, target, **managed)
+        except ClientError:
+            # If an answer is lost, botocore repeats the call, and RDS refuses a key for a secret that exists by then.
+            again = target.find()
+            if again is None or "MasterUserSecret" not in again:
+                raise
         return SETTING_PASSWORD
     return secret_wait(cluster)
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from activities.kept_snapshots import keep_copies, keep_masked_snapshots, prune
 from activities.preflight import guards
+from activities.preflight.lateness import skip_if_too_late
 from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
@@ -24,7 +25,7 @@ from activities.rds.quarantine import NOT_LEFT, STILL_CLOSED, leave_quarantine
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.stops import stop_restored
 from activities.rds.target import TargetCluster
-from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, now, step_activity, time_in_step
+from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import ResourceBusy, StepFailed
 from models.configuration import AfterRestore, merge_configuration
@@ -41,6 +42,8 @@ from models.snapshots import (
     SnapshotCopy,
 )
 from models.steps import Step
+from models.waits import Change
+from waiting.clock import now
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
@@ -59,10 +62,12 @@ class SnapshotActivities:
     def snapshot_check(self, step_input: SnapshotCheckInput) -> SnapshotCheckOutcome:
         """Choose the snapshot, and check everything that would stop the restore later; change nothing.
 
-        Raises `Refused` with every reason, `StepFailed` if there is no usable snapshot. A wrong account or region is the
+        Raises `Skipped` if the restore begins too late or another one runs, `Refused` with every reason, `StepFailed` if
+        there is no usable snapshot. A wrong account or region is the
         only reason if it is one: what does not exist there is its consequence.
         Run twice: the same outcome, unless someone created or deleted a snapshot in between.
         """
+        skip_if_too_late(step_input)
         preflight = Preflight(self._aws, self._intents, step_input, now(), self._sql_directory)
         guards.refuse_if_any(guards.find_violations(preflight.account_checks()))
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
@@ -131,7 +136,7 @@ class SnapshotActivities:
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
-                return CopySnapshotOutcome(done=False, details=f"Waiting: {rule.short}")
+                return CopySnapshotOutcome(done=False, details=f"Waiting: {rule.short}", in_progress=(Change.CAPACITY,))
             if rule.action is Action.PRUNE:
                 pruned = self._make_room(step_input, target)
                 if pruned:
@@ -199,6 +204,7 @@ class SnapshotActivities:
         return StepOutcome(
             done=False,
             details=progress,
+            in_progress=(Change.SNAPSHOT_COPY,),
             percent=percent,
             resource_arns=(arn,),
             warnings=warnings if meaning is Meaning.UNKNOWN else (),
@@ -227,7 +233,9 @@ class SnapshotActivities:
         keep_snapshots = keep_masked_snapshots if step_input.masked_cluster_resource_id else keep_copies
         kept = keep_snapshots(self._intents, step_input, target)
         if kept.waiting_for:
-            return ArchiveSnapshotOutcome(done=False, details=kept.waiting_for, resource_arns=kept.arns)
+            return ArchiveSnapshotOutcome(
+                done=False, details=kept.waiting_for, in_progress=(Change.SNAPSHOT,), resource_arns=kept.arns
+            )
         details = ["Snapshot archived", *kept.details]
         if own_network := step_input.own_network:
             if waiting_for := leave_quarantine(target, own_network):

@@ -13,6 +13,7 @@ from errors import Cancelled, DeadlinePassed
 from models.clusters import LastDeletion
 from models.operation import FinalPoll, StepInput, StepOutcome
 from models.steps import AuditedStep, Step
+from waiting.clock import now
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,11 +49,6 @@ def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return defined  # type: ignore[no-any-return]
 
     return decorate
-
-
-def now() -> datetime:
-    """When this attempt was scheduled, on Temporal's clock (aware): the worker's own clock decides nothing."""
-    return activity.info().current_attempt_scheduled_time
 
 
 def time_in_step(step_input: StepInput) -> timedelta:

@@ -8,7 +8,6 @@ ends. The activity's side alone would record a step that timed out as a success,
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +33,7 @@ from clients.aws import changing_request_ids
 from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, audited_step
+from waiting import clock
 
 ATTEMPT_WRITE_SECONDS = 8
 """How long an activity waits until its row is written. After that the write may still succeed, and a log line says so."""
@@ -70,18 +70,18 @@ class _AttemptInterceptor(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         if step_input.poll == 1 and not step.destructive:  # a destructive step writes its own intent before it acts
             await self._record(_started_row(step, step_input))
-        started = time.monotonic()
+        started = clock.monotonic()
         request_ids: list[str] = []
         changing_request_ids.set(request_ids)
         try:
             outcome = await self.next.execute_activity(input)
         except Exception as error:
             if not is_cancelled_exception(error):
-                await self._record(_attempt_row(step, step_input, error, time.monotonic() - started, request_ids))
+                await self._record(_attempt_row(step, step_input, error, clock.monotonic() - started, request_ids))
             raise
         if not isinstance(outcome, StepOutcome):
             return outcome
-        return outcome.model_copy(update=_origin(time.monotonic() - started, request_ids))
+        return outcome.model_copy(update=_origin(request_ids))
 
     async def _record(self, row: AuditRow) -> None:
         """Write a row; on failure log it, because a missing row must not change how the activity ends."""
@@ -91,15 +91,13 @@ class _AttemptInterceptor(ActivityInboundInterceptor):
             log.warning("attempt row not written", step=row.step, phase=row.phase, error=repr(error))
 
 
-def _origin(seconds: float, request_ids: list[str]) -> dict[str, Any]:
+def _origin(request_ids: list[str]) -> dict[str, Any]:
     """Fields of the outcome that make its row the same for every workflow run that writes it, also after a reset."""
     info = activity.info()
     return {
         "attempt": info.attempt,
         "request_ids": tuple(request_ids),
         "run_id": info.workflow_run_id,
-        # Temporal's clock plus the measured duration: the worker's clock may be wrong.
-        "ended_at": info.started_time + timedelta(seconds=seconds),
     }
 
 

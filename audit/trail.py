@@ -21,6 +21,7 @@ from temporalio.workflow import LocalActivityConfig
 
 from audit.activities import RECORD_OUTCOME
 from audit.decisions import decision_row
+from audit.durations import durations_fact
 from audit.rows import AuditRow, Phase
 from errors import Fault, TrailConflict, fault_of
 from models.decisions import OperatorDecision
@@ -173,7 +174,7 @@ def _success_row(step: AuditedStep, step_input: StepInput, outcome: StepOutcome)
         attempt=outcome.attempt,
         request_ids=outcome.request_ids,
         resource_arns=outcome.resource_arns,
-        facts=outcome.facts,
+        facts=outcome.facts | durations_fact(outcome.durations),
     )
 
 

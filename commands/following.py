@@ -151,6 +151,8 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
         lines = [f"{name} succeeded{after}{endpoint}"]
     elif ending.outcome is Outcome.CANCELLED:
         lines = [f"{name} was cancelled{after}{at}"]
+    elif ending.outcome is Outcome.SKIPPED:
+        lines = [f"{name} was skipped", *_explain(ending.fault, ending.step)]
     else:
         lines = [f"{name} failed{after}{at}", *_explain(ending.fault, ending.step)]
     lines += [f"Warning: {warning}" for warning in (state.warnings if state else ())]

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from commands.exit_codes import CANCELLED, FAILED, FINE
+from commands.exit_codes import CANCELLED, FAILED, FINE, REFUSED
 from commands.terminal import console, print_progress
 
 if TYPE_CHECKING:
@@ -70,4 +70,5 @@ def print_ending(ending: Ending, run: RestoreRun) -> int:
     from models.steps import Outcome
 
     print(ending_text(ending, run.workflow_id))
-    return {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED}.get(ending.outcome, FAILED)
+    codes = {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED, Outcome.SKIPPED: REFUSED}
+    return codes.get(ending.outcome, FAILED)

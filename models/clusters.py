@@ -65,6 +65,10 @@ class CheckRestoreInput(StepInput):
         default=None, description="How to close the database once the writer is up; None: not, or it is closed already."
     )
     closed: ClosedDatabase | None = Field(default=None, description="What an earlier poll has closed; None: nothing.")
+    in_quarantine: bool = Field(
+        default=False,
+        description="Whether only the worker reaches the cluster: then readers need not wait until it is closed.",
+    )
 
 
 class LastDeletion(Model):

@@ -10,6 +10,7 @@ from limits import MAX_DETAILS, MAX_FACT, MAX_FACTS, MAX_RESOURCES, MAX_WARNING,
 from models.inventory import Inventory
 from models.model import Model
 from models.steps import Outcome, Status, Step
+from models.waits import Change, Durations, PollPlan, Watch
 
 STEPS_THAT_NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
 
@@ -28,6 +29,10 @@ class Operation(Model):
 
     operation_id: str = Field(description="op-001, op-002 …, in the order of time.")
     opened_at: AwareDatetime
+    earlier_durations: Durations = Field(
+        default={},
+        description="The seconds that AWS's changes took in this target's earlier restores, the newest first.",
+    )
 
 
 class FinalPoll(StrEnum):
@@ -47,6 +52,20 @@ class StepInput(Model):
         default=False, description="Whether an earlier poll found the resource: then a NotFound is final."
     )
     final_poll: FinalPoll | None = Field(default=None, description="Why no poll follows this one; None: one may.")
+    watch: Watch | None = Field(default=None, description="How the activity polls by itself; None: it polls once.")
+    durations: dict[Change, int] = Field(
+        default={}, description="The seconds that the changes took which ended in this step so far."
+    )
+
+    def after(self, outcome: "StepOutcome") -> Self:
+        """The input of the next poll, after one that was not done."""
+        return self.model_copy(
+            update={
+                "resource_seen": self.resource_seen or bool(outcome.resource_arns),
+                "durations": outcome.durations or self.durations,
+                **outcome.next_input,
+            }
+        )
 
 
 class StepOutcome(Model):
@@ -55,10 +74,14 @@ class StepOutcome(Model):
     done: bool = Field(default=True, description="Whether the step is done; if not, the workflow polls again later.")
     details: str = Field(description="When done, the trail's Details; until then, how far the step is.")
     percent: int | None = Field(default=None, ge=0, le=100)
-    waiting_for: str | None = Field(
-        default=None, description="What the step waits for; when it changes, the intervals between polls begin anew."
+    in_progress: tuple[Change, ...] = Field(
+        default=(), description="What AWS has yet to finish, if the step is not done."
     )
     urgent: bool = Field(default=False, description="Whether the intervals stay short while the step waits for that.")
+    plan: PollPlan | None = Field(default=None, description="When to poll next, if the step is not done.")
+    durations: dict[Change, int] = Field(
+        default={}, description="The seconds that the changes took which ended in this step so far."
+    )
     resource_arns: tuple[str, ...] = ()
     request_ids: tuple[str, ...] = Field(default=(), description="AWS request ids of the calls that changed something.")
     attempt: int = Field(default=1, ge=1, description="The attempt of the activity that returned this.")

@@ -222,6 +222,13 @@ class RestoreRequest(Model):
     )
     archive: Archive = Archive()
     notification: Notification
+    start_before: timedelta = Field(
+        default=timedelta(hours=1),
+        gt=timedelta(0),
+        le=timedelta(hours=24),
+        description="How long after the time at which it was due a restore may begin. A later one is skipped: it changes "
+        "nothing, and the notification says so.",
+    )
     waits: Waits = Waits()
     on_difference: OnDifference = Field(
         default=OnDifference.WARN,

@@ -53,6 +53,14 @@ class SnapshotCheckInput(StepInput):
         default=None,
         description="A cluster that any operation restored since then is not replaced; None: a plan, or an old history.",
     )
+    begin_before: AwareDatetime | None = Field(
+        default=None, description="After this time nothing may be begun any more; None: at any time."
+    )
+    due_at: AwareDatetime | None = Field(default=None, description="When the restore was due.")
+    running_workflow_id: str | None = Field(
+        default=None,
+        description="The workflow that restores or cleans up the target already; then this one is skipped.",
+    )
 
     @property
     def crosses_accounts(self) -> bool:

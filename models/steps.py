@@ -72,3 +72,5 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    """It began too late, or while another restore of the target ran, and changed nothing."""

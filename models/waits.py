@@ -1,20 +1,87 @@
-"""How long a restore waits for RDS, and what happens after a step has failed."""
+"""How long a restore waits for AWS and when it polls, and what happens after a step has failed."""
 
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from models.model import Model
 
 
+class Change(StrEnum):
+    """What AWS does by itself while a step waits for it: each has a duration of its own."""
+
+    SNAPSHOT_COPY = "snapshot-copy"
+    SNAPSHOT = "snapshot"
+    CLUSTER_START = "cluster-start"
+    CLUSTER_DELETION = "cluster-deletion"
+    CLUSTER_RESTORE = "cluster-restore"
+    WRITER_CREATION = "writer-creation"
+    READER_CREATION = "reader-creation"
+    MASTER_PASSWORD = "master-password"  # noqa: S105 - what is changed, no password
+    CLUSTER_RENAME = "cluster-rename"
+    CAPACITY = "capacity"
+    """AWS has no room for the request, or another change must end first."""
+    OTHER = "other"
+
+
+class Interval(Model):
+    """The limits of the time between two polls."""
+
+    shortest: timedelta
+    longest: timedelta
+
+
+Durations = dict[Change, tuple[int, ...]]
+"""The seconds that each change took in a target's earlier restores, the newest first."""
+
+
+class Watch(Model):
+    """Asks an activity to poll several times before it returns, and to plan the poll after that."""
+
+    first_pause: timedelta = Field(description="How long to wait before the first poll.")
+    length: timedelta = Field(description="After how long it returns, whatever it has seen; 0: after the first poll.")
+    interval: Interval
+    earlier: Durations = Field(default={}, description="How long AWS's changes took before.")
+    since: dict[Change, AwareDatetime] = Field(
+        default={}, description="The changes in progress at the poll before the watch, each since it was first seen."
+    )
+    last_poll: AwareDatetime | None = Field(default=None, description="When that poll was.")
+
+
+class PollPlan(Model):
+    """When the next poll is worth it: planned by the activity, so that the history has it and the workflow only obeys."""
+
+    pause: timedelta
+    by_timer: bool = Field(description="Whether a durable timer carries the pause; else the next watch begins with it.")
+    since: dict[Change, AwareDatetime] = Field(
+        default={}, description="The changes in progress, each since it was first seen."
+    )
+
+
+class WatchedProgress(Model):
+    """The details of a watch's heartbeat: how far the step was at its last poll."""
+
+    details: str
+    percent: int | None = None
+
+
 class Wait(Model):
-    """How long to wait and how often to poll; durations are ISO 8601 (PT30S, PT12H)."""
+    """How long to wait for AWS; durations are ISO 8601 (PT30S, PT12H).
+
+    When to poll is learned from the target's earlier restores; the intervals are limits that few need.
+    """
 
     deadline: timedelta = Field(gt=timedelta(0), le=timedelta(hours=24))
-    first_interval: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(milliseconds=100))
-    maximum_interval: timedelta = Field(default=timedelta(minutes=5), le=timedelta(minutes=15))
+    first_interval: timedelta = Field(
+        default=timedelta(seconds=3),
+        ge=timedelta(milliseconds=100),
+        description="The shortest time between two polls.",
+    )
+    maximum_interval: timedelta = Field(
+        default=timedelta(minutes=15), le=timedelta(hours=1), description="The longest time between two polls."
+    )
 
     @model_validator(mode="after")
     def _intervals_are_ordered(self) -> Self:

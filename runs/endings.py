@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHistoryEventFilterType
 from temporalio.exceptions import TerminatedError, is_cancelled_exception
 
-from errors import Fault, fault_of
+from errors import Fault, Skipped, fault_of
 from models.operation import RestoreState
 from models.steps import Outcome, Step
 from runs.availability import retry_while_unavailable
@@ -44,7 +44,8 @@ async def wait_for_ending(run: RestoreRun) -> Ending:
         state = await run.query_state_if_answered()
         if is_cancelled_exception(error.cause):
             return Ending(Outcome.CANCELLED, state, state.fault if state else None)
-        return Ending(Outcome.FAILED, state, await fault_of_failure(run.handle, error))
+        fault = await fault_of_failure(run.handle, error)
+        return Ending(Outcome.SKIPPED if fault.type == Skipped.__name__ else Outcome.FAILED, state, fault)
 
 
 async def fault_of_failure(handle: WorkflowHandle[Any, Any], error: WorkflowFailureError) -> Fault:

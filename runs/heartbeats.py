@@ -9,6 +9,8 @@ from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 
+from models.operation import RestoreState
+
 
 async def describe_masking_progress(description: WorkflowExecutionDescription) -> str | None:
     """How many tables are masked and how many are left; None if the restore masks nothing at the moment."""
@@ -17,6 +19,19 @@ async def describe_masking_progress(description: WorkflowExecutionDescription) -
             if isinstance(details, dict) and (text := _masking(details)):
                 return text
     return None
+
+
+async def with_watched_progress(state: RestoreState, description: WorkflowExecutionDescription) -> RestoreState:
+    """The state with what the activity of its last step has seen since the workflow knew of it."""
+    *before, current = state.steps
+    for pending in description.raw_description.pending_activities:
+        if pending.activity_type.name != current.step:
+            continue
+        for details in await description.data_converter.decode(pending.heartbeat_details.payloads):
+            if isinstance(details, dict) and isinstance(details.get("details"), str):
+                seen = {"details": details["details"], "percent": details.get("percent")}
+                return state.model_copy(update={"steps": (*before, current.model_copy(update=seen))})
+    return state
 
 
 def _masking(details: dict[str, Any]) -> str | None:

@@ -28,7 +28,15 @@ from models.identifiers import canonical_workflow_id
 from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.search_attributes import OPERATION, TARGET
-from models.workflow_names import CANONICAL_ID_PREFIX, CLEANUP_WORKFLOW, RESTORE_WORKFLOW, STATE_QUERY
+from models.workflow_names import (
+    CANONICAL_ID_PREFIX,
+    CLEANUP_WORKFLOW,
+    DUE_AT_MEMO,
+    DUE_WHEN_STARTED,
+    RESTORE_WORKFLOW,
+    STATE_QUERY,
+)
+from runs.heartbeats import with_watched_progress
 from runs.summaries import summarize
 
 QUERY_TIMEOUT = timedelta(seconds=3)
@@ -100,7 +108,10 @@ class RestoreRun:
             state: RestoreState | None = await self.handle.query(
                 STATE_QUERY, result_type=_STATE_OR_NONE, rpc_timeout=QUERY_TIMEOUT
             )
-            return state
+            if state is None or not state.steps or state.ended_at:
+                return state
+            # While an activity polls by itself, only its heartbeat knows how far it is.
+            return await with_watched_progress(state, await self.describe())
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise NoAnswer(str(error)) from error
 
@@ -151,6 +162,7 @@ class RestoreRuns:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=display.search_attributes,
+                memo={DUE_AT_MEMO: DUE_WHEN_STARTED},
                 static_summary=display.summary,
                 static_details=display.details,
             )

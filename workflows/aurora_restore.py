@@ -10,7 +10,8 @@ from temporalio.exceptions import FailureError
 from models.workflow_names import DECIDE_UPDATE, POLL_NOW_SIGNAL, RESTORE_WORKFLOW, STATE_QUERY
 from workflows import steps
 from workflows.cancellation import is_cancelled, shield
-from workflows.canonical_run import as_failure, has_canonical_id, run_under_canonical_id
+from workflows.canonical_run import as_failure, has_canonical_id, require_canonical_id, run_under_canonical_id
+from workflows.due_time import due_at, is_scheduled
 from workflows.leftovers import remove_leftovers
 from workflows.operation import open_operation
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, TRAIL_CALL
@@ -24,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.restored_cluster import RestoredClusterActivities
     from activities.snapshots import SnapshotActivities
     from audit import trail
-    from errors import InvalidRequest, fault_of
+    from errors import InvalidRequest, RestoreAlreadyRunning, fault_of
     from models.clusters import CheckRestoreOutcome
     from models.decisions import OperatorDecision
     from models.operation import RestoreState
@@ -52,7 +53,12 @@ class AuroraRestoreWorkflow:
         """Run one restore and return its final state. Raises the error of the step that failed."""
         request = _require_request(request)
         if not has_canonical_id(request):
-            return await run_under_canonical_id(request)
+            try:
+                return await run_under_canonical_id(request)
+            except RestoreAlreadyRunning:
+                if not is_scheduled():
+                    raise
+                # Nobody waits for a schedule's run: snapshot-check ends it, so that trail and notification have it.
         self._runner.start(request)
         try:
             return await self._run_nine_steps(request)
@@ -65,6 +71,7 @@ class AuroraRestoreWorkflow:
         operation = await open_operation(request.target.arn)
         runner.progress.set_operation(operation)
         checked = await runner.run_step(self._snapshot_check, request)
+        require_canonical_id(request)
         copy = await runner.run_step(self._copy_snapshot, request, checked)
         await runner.run_step(self._check_copy_status, request, checked, copy)
         await runner.run_step(self._delete_rds, request, checked, copy)
@@ -79,8 +86,11 @@ class AuroraRestoreWorkflow:
         return runner.progress.end()
 
     async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
+        # An operator who lets it run again wants it now.
+        due = None if self._runner.progress.state.steps else due_at()
+        running = None if has_canonical_id(request) else request.target.workflow_id
         start, operation_started_at = self._runner.begin(Step.SNAPSHOT_CHECK), self._runner.progress.operation_opened_at
-        step_input = steps.snapshot_check_input(start, request, operation_started_at)
+        step_input = steps.snapshot_check_input(start, request, operation_started_at, due, running)
         summary = f"snapshot of {request.source.cluster}"
         checked = await self._runner.call(SnapshotActivities.snapshot_check, step_input, AWS_CALL, summary)
         self._runner.progress.record(snapshot_arn=checked.snapshot.arn)

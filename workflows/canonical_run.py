@@ -12,6 +12,7 @@ from temporalio.exceptions import (
 )
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
+from workflows.due_time import due_at
 from workflows.progress import static_details, static_summary
 
 with workflow.unsafe.imports_passed_through():
@@ -19,11 +20,18 @@ with workflow.unsafe.imports_passed_through():
     from models.operation import RestoreState
     from models.request import RestoreRequest
     from models.steps import Step
+    from models.workflow_names import DUE_AT_MEMO
 
 
 def has_canonical_id(request: RestoreRequest) -> bool:
     """Whether this run has the one id of its target; a run that a schedule starts has a time in its id instead."""
     return workflow.info().workflow_id == request.target.workflow_id
+
+
+def require_canonical_id(request: RestoreRequest) -> None:
+    """Raise `RuntimeError` in a run with another id: two restores of one target must never change it."""
+    if not has_canonical_id(request):
+        raise RuntimeError(f"{workflow.info().workflow_id} must not change {request.target.arn}")
 
 
 async def run_under_canonical_id(request: RestoreRequest) -> RestoreState:
@@ -45,6 +53,7 @@ async def run_under_canonical_id(request: RestoreRequest) -> RestoreState:
             static_summary=static_summary(request),
             static_details=static_details(request),
             result_type=RestoreState,
+            memo={DUE_AT_MEMO: due.isoformat()} if (due := due_at()) else None,
         )
         return state
     except WorkflowAlreadyStartedError:

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from workflows.cancellation import shield
-from workflows.policies import INVENTORY, REMOVAL, with_summary
+from workflows.policies import INVENTORY, REMOVAL, WATCH, with_summary
 from workflows.polling import Pause, poll_until_done
 from workflows.progress import Progress
 
@@ -88,7 +88,9 @@ async def _remove(step_input: RemoveLeftoversInput, wait: Wait) -> tuple[str, ..
 
     async def call(polled: RemoveLeftoversInput) -> StepOutcome:
         outcome: StepOutcome = await workflow.execute_activity_method(
-            LeftoverActivities.remove_leftovers, polled, **with_summary(REMOVAL, f"poll {polled.poll}")
+            LeftoverActivities.remove_leftovers,
+            polled,
+            **with_summary(WATCH if polled.watch and polled.watch.length else REMOVAL, f"poll {polled.poll}"),
         )
         return outcome
 

@@ -50,11 +50,11 @@ INVENTORY = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timed
 REMOVAL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timedelta(minutes=10))
 """Removing leftovers, for which the notification waits, or orphans, for which the next restore would wait."""
 
-GROWTH = 1.5
-"""Each interval between two polls is this many times the one before, up to the request's maximum_interval."""
+WATCH = _policy(start_to_close=timedelta(minutes=25), schedule_to_close=timedelta(minutes=55))
+"""As `AWS_CALL`, for an activity that polls by itself for `WATCH_LENGTH`."""
 
-URGENT = 2
-"""The longest interval between polls that are urgent, as a multiple of the request's first_interval."""
+WATCH_LENGTH = timedelta(minutes=15)
+"""After how long a watch returns, so that the history shows how far the step is."""
 
 
 def with_summary(policy: ActivityConfig, summary: str) -> ActivityConfig:

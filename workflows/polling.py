@@ -1,4 +1,4 @@
-"""Polling: an activity checks once, a durable timer waits, until the activity reports that its step is done.
+"""Polling: an activity checks, a durable timer carries the long wait, and near the expected end the activity watches.
 
 Why not Temporal's activity retries: docs/decisions/0002-durable-timers.md.
 """
@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio import workflow
 
 from workflows.cancellation import is_cancelled
-from workflows.policies import GROWTH, URGENT, short_summary
+from workflows.policies import WATCH_LENGTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
     from models.operation import FinalPoll, StepInput, StepOutcome
     from models.steps import AuditedStep
-    from models.waits import Wait
+    from models.waits import Durations, Interval, PollPlan, Wait, Watch
 
 Input = TypeVar("Input", bound=StepInput)
 Answer = TypeVar("Answer", bound=StepOutcome)
@@ -42,49 +42,71 @@ class Pause:
 
         Raises `asyncio.CancelledError` if the workflow is cancelled, before or meanwhile.
         """
-        if is_cancelled() and not self._ignore_cancellation:
-            raise asyncio.CancelledError
+        self.check_not_cancelled()
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._poll_requested, timeout=length, timeout_summary=summary)
+        return self.take_request()
+
+    def take_request(self) -> bool:
+        """Whether someone asked for a poll since the last one."""
         early, self._poll_requested = self._poll_requested, False
         return early
 
+    def check_not_cancelled(self) -> None:
+        """Raise `asyncio.CancelledError` if the workflow is cancelled."""
+        if is_cancelled() and not self._ignore_cancellation:
+            raise asyncio.CancelledError
+
 
 async def poll_until_done(
-    call: Callable[[Input], Awaitable[Answer]], step_input: Input, wait: Wait, pause: Pause, step: AuditedStep
+    call: Callable[[Input], Awaitable[Answer]],
+    step_input: Input,
+    wait: Wait,
+    pause: Pause,
+    step: AuditedStep,
+    earlier: Durations | None = None,
 ) -> Answer:
-    """Call the activity until its answer is done, at intervals that grow while it waits for the same thing.
+    """Call the activity until its answer is done: after a timer if that is long, else the activity polls by itself.
 
     At the deadline, or when the workflow is cancelled, one final poll follows. It gets the reason in `final_poll` and
-    raises unless the step is done, so that the history holds how the wait ended.
+    raises unless the step is done, so that the history holds how the wait ended. `earlier` says when to poll.
     """
     deadline = workflow.now() + wait.deadline
-    interval, waiting_for = wait.first_interval, None
+    limits = Interval(shortest=wait.first_interval, longest=wait.maximum_interval)
+    watch = Watch(first_pause=timedelta(0), length=timedelta(0), interval=limits, earlier=earlier or {})
+    step_input = step_input.model_copy(update={"watch": watch})
     while not (answer := await call(step_input)).done:
         if step_input.final_poll is not None:
             raise RuntimeError(f"{step}: the final poll was not done and did not raise")
-        if answer.waiting_for != waiting_for:
-            interval, waiting_for = wait.first_interval, answer.waiting_for
-        if answer.urgent:
-            interval = min(interval, wait.first_interval * URGENT)
-        length = max(min(interval, deadline - workflow.now()), timedelta(0))
-        final_poll = await _pause(pause, length, f"{step}: {answer.details}", deadline_at_end=length < interval)
-        step_input = step_input.model_copy(
+        plan = answer.plan or PollPlan(pause=wait.first_interval, by_timer=True)
+        final_poll, first_pause = await _pause(pause, plan, deadline, short_summary(f"{step}: {answer.details}"))
+        next_watch = {
+            "first_pause": first_pause,
+            "length": min(WATCH_LENGTH, max(deadline - workflow.now(), timedelta(0))),
+            "since": plan.since,
+            "last_poll": answer.ended_at,
+        }
+        step_input = step_input.after(answer).model_copy(
             update={
                 "poll": step_input.poll + 1,
                 "final_poll": final_poll,
-                "resource_seen": step_input.resource_seen or bool(answer.resource_arns),
-                **answer.next_input,
+                "watch": None if final_poll else watch.model_copy(update=next_watch),
             }
         )
-        interval = min(interval * GROWTH, wait.maximum_interval)
     return answer
 
 
-async def _pause(pause: Pause, length: timedelta, summary: str, *, deadline_at_end: bool) -> FinalPoll | None:
-    """Wait for the next poll; returns why it is the final one, or None if it is not."""
+async def _pause(pause: Pause, plan: PollPlan, deadline: datetime, summary: str) -> tuple[FinalPoll | None, timedelta]:
+    """Wait for the next poll by a timer, or let the watch wait, except for the deadline.
+
+    Returns why the next poll is the final one, if it is, and what is left to wait.
+    """
+    left = max(deadline - workflow.now(), timedelta(0))
     try:
-        early = await pause.until_next_poll(length, short_summary(summary))
+        if plan.pause < left and not plan.by_timer:
+            pause.check_not_cancelled()
+            return None, timedelta(0) if pause.take_request() else plan.pause
+        early = await pause.until_next_poll(min(plan.pause, left), summary)
     except asyncio.CancelledError:
-        return FinalPoll.CANCELLED
-    return FinalPoll.DEADLINE if deadline_at_end and not early else None
+        return FinalPoll.CANCELLED, timedelta(0)
+    return FinalPoll.DEADLINE if left <= plan.pause and not early else None, timedelta(0)

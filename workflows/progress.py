@@ -9,12 +9,13 @@ from temporalio import workflow
 from models import search_attributes
 
 with workflow.unsafe.imports_passed_through():
-    from errors import Fault
+    from errors import Fault, Skipped
     from limits import MAX_WARNINGS, first_and_more
     from models.inventory import Inventory
     from models.operation import Operation, RestoreState, StepOutcome, StepState
     from models.request import RestoreRequest
     from models.steps import Outcome, Status, Step
+    from models.waits import Durations
 
 
 def static_summary(request: RestoreRequest) -> str:
@@ -46,6 +47,7 @@ class Progress:
             source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
         )
         self._operation_opened_at: datetime | None = None
+        self.earlier_durations: Durations = {}
         self._warnings: tuple[str, ...] = ()
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
 
@@ -61,7 +63,7 @@ class Progress:
 
     def set_operation(self, operation: Operation) -> None:
         """Record the operation number."""
-        self._operation_opened_at = operation.opened_at
+        self._operation_opened_at, self.earlier_durations = operation.opened_at, operation.earlier_durations
         self._update(operation_id=operation.operation_id)
         workflow.upsert_search_attributes([search_attributes.OPERATION.value_set(operation.operation_id)])
 
@@ -91,7 +93,8 @@ class Progress:
     def fail(self, fault: Fault, *, cancelled: bool) -> None:
         """Record that the restore failed or was cancelled, and that the current step failed with it."""
         self._fail_step(fault)
-        self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else Outcome.FAILED, waiting_until=None)
+        outcome = Outcome.SKIPPED if fault.type == Skipped.__name__ else Outcome.FAILED
+        self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else outcome, waiting_until=None)
 
     def wait_for_operator(self, fault: Fault, until: datetime) -> None:
         """Record that the current step failed and that an operator may decide until then."""

@@ -37,9 +37,13 @@ class StepStart(TypedDict):
 
 
 def snapshot_check_input(
-    start: StepStart, request: RestoreRequest, operation_started_at: datetime
+    start: StepStart,
+    request: RestoreRequest,
+    operation_started_at: datetime,
+    due: datetime | None = None,
+    running_workflow_id: str | None = None,
 ) -> SnapshotCheckInput:
-    """The input of snapshot-check."""
+    """The input of snapshot-check; `due` is when the restore should have begun, None if at no certain time."""
     return SnapshotCheckInput(
         **start,
         source=request.source,
@@ -51,6 +55,9 @@ def snapshot_check_input(
         archive=request.archive,
         copy_needed=request.copy_needed,
         operation_started_at=operation_started_at,
+        due_at=due,
+        begin_before=due + request.start_before if due else None,
+        running_workflow_id=running_workflow_id,
     )
 
 
@@ -122,6 +129,7 @@ def check_restore_status_input(
         cluster_resource_id=cluster_resource_id,
         engine=checked.snapshot.engine,
         closing=closing_of(request),
+        in_quarantine=request.target.quarantine is not None,
     )
 
 

@@ -5,7 +5,7 @@ A restored Aurora cluster has none. Source: RDS API Reference, CreateDBInstance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -30,11 +30,12 @@ QuoteEvents = Callable[[str], str]
 def create_missing_instances(
     step_input: CheckRestoreInput,
     target: TargetCluster,
-    numbered: list[tuple[int, Instance]],
+    listed: Sequence[DBInstanceTypeDef],
+    numbered: Sequence[tuple[int, Instance]],
     quote_events: QuoteEvents,
 ) -> str | None:
-    """Create those of these instances that do not exist; returns what the step waits for, None if all are available."""
-    existing = {instance["DBInstanceIdentifier"]: instance for instance in target.list_instances()}
+    """Create those of these instances that are not listed; returns what the step waits for, None if all are available."""
+    existing = {instance["DBInstanceIdentifier"]: instance for instance in listed}
     waits: list[str] = []
     for number, configured in numbered:
         instance = existing.get(identifier_of(step_input.target.cluster, number, configured))

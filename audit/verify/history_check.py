@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from audit.durations import durations_fact
 from audit.rows import ADDED_AT, ADDED_BY, AuditRow, Phase, from_item, stamp, to_item
 from audit.verify.findings import FIND_WRITER, NOTES, Finding, FindingKind
 from audit.verify.history import OperationHistory, RunHistory, ScheduledActivity, StepEnd
@@ -125,7 +126,7 @@ def _success_row(end: StepEnd, workflow_id: str, run_id: str, at: datetime) -> A
         attempt=end.outcome.attempt,
         request_ids=end.outcome.request_ids,
         resource_arns=end.outcome.resource_arns,
-        facts=end.outcome.facts,
+        facts=end.outcome.facts | durations_fact(end.outcome.durations),
     )
 
 

@@ -15,7 +15,7 @@ DOCUMENTS = tuple(
     for path in sorted(ROOT.glob(f"{folder}/*.md"))
 )
 """Every document."""
-PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "workflows")
+PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "waiting", "workflows")
 ROOT_MODULES = ("errors", "heartbeat", "limits", "logs", "settings", "starter", "version", "worker")
 
 

@@ -31,7 +31,7 @@ MINUTES = Durations(
 )  # fmt: skip
 """For restores whose time is skipped: with the default waits one takes about 45 minutes."""
 REFERENCE = Durations(
-    snapshot=120, copy=540, cluster_create=60, cluster_restore=960, cluster_modify=60, cluster_rename=120, cluster_delete=40,
+    snapshot=120, copy=540, cluster_create=60, cluster_restore=1320, cluster_modify=60, cluster_rename=120, cluster_delete=40,
     instance_create=360, instance_delete=20, instance_modify=60, instance_rename=600, master_password=60,
 )  # fmt: skip
 """As in the reference trail: a copy takes about ten minutes, a restore about thirty."""

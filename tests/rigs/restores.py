@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -17,12 +18,18 @@ import structlog
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ActivityOutboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
 
 import worker
 from audit import intents
 from audit.plugin import AuroraRestorePlugin
 from audit.report import report_rows
+from audit.seal_rows import SealRow, from_seal_item, is_seal
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
 from clients.aws import AwsClients
@@ -33,6 +40,8 @@ from models.operation import RestoreState
 from models.request import RestoreRequest
 from settings import Settings, load_settings
 from tests.rigs.emulator import environment_variables
+from tests.rigs.skipped_time import SkippedTime, skip_waits_of_activities, wait_by_timers_only
+from waiting import clock
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 WITHOUT_CACHE: dict[str, Any] = {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}
@@ -68,9 +77,21 @@ class ActivityHooks(Interceptor):
     """By activity type: runs once, when the activity is done."""
     ended: list[str] = field(default_factory=list)
     """The types of the activities that returned, polls included."""
+    skipped: SkippedTime = field(default_factory=SkippedTime)
+    real_seconds: dict[str, float] = field(default_factory=dict)
+    """By activity type: how long everyone else can use what AWS has finished, before the activity runs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _HookedActivity(next, self)
+
+
+class _TimeOutbound(ActivityOutboundInterceptor):
+    def __init__(self, next: ActivityOutboundInterceptor, skipped: SkippedTime) -> None:
+        super().__init__(next)
+        self._skipped = skipped
+
+    def info(self) -> activity.Info:
+        return self._skipped.shifted(super().info())
 
 
 class _HookedActivity(ActivityInboundInterceptor):
@@ -78,11 +99,16 @@ class _HookedActivity(ActivityInboundInterceptor):
         super().__init__(next)
         self._hooks = hooks
 
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        super().init(_TimeOutbound(outbound, self._hooks.skipped))
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
         if not info.is_local:  # a local activity's times are not on the skipped clock
-            self._hooks.demo.emulator.clock.set(info.current_attempt_scheduled_time)
+            self._hooks.demo.emulator.clock.set(clock.now())
+            await asyncio.sleep(self._hooks.real_seconds.get(info.activity_type, 0.0))
         result = await self.next.execute_activity(input)
+        self._hooks.skipped.add(info.workflow_run_id or "")
         self._hooks.ended.append(info.activity_type)
         if getattr(result, "done", True) and (hook := self._hooks.after.pop(info.activity_type, None)):
             hook()
@@ -146,7 +172,12 @@ class RestoreRig:
         return self.parts.table
 
     async def start(
-        self, request: RestoreRequest, *, workflow_id: str | None = None, at: datetime | None = None
+        self,
+        request: RestoreRequest,
+        *,
+        workflow_id: str | None = None,
+        at: datetime | None = None,
+        **options: Any,
     ) -> WorkflowHandle[Any, Any]:
         """Start a restore at a time in the future; by default a minute after the emulator's present.
 
@@ -161,6 +192,7 @@ class RestoreRig:
             id=workflow_id or request.target.workflow_id,
             task_queue=self.settings.task_queue,
             start_delay=delay or None,
+            **options,
         )
 
     async def state(self, handle: WorkflowHandle[Any, Any]) -> RestoreState:
@@ -173,6 +205,11 @@ class RestoreRig:
         """The rows of the report."""
         rows = report_rows(self.table.list_rows(operation_id))
         return [(row.step.value, row.status.value, row.details) for row in rows]
+
+    def seals(self, operation_id: str = "op-001") -> list[SealRow]:
+        """The seals of an operation, in their order."""
+        rows = (from_seal_item(item) for item in self.table.list_items(operation_id) if is_seal(item))
+        return [seal for seal in rows if seal is not None]
 
 
 @asynccontextmanager
@@ -202,11 +239,13 @@ async def run_worker(
 
 
 @asynccontextmanager
-async def time_skipping_client(plugin: AuroraRestorePlugin, *, real_databases: bool = False) -> AsyncIterator[Client]:
+async def time_skipping_client(
+    plugin: AuroraRestorePlugin, *, real_databases: bool = False, watching: bool = False
+) -> AsyncIterator[Client]:
     """A client of the real server, on which each workflow has a clock of its own that skips waits.
 
     Real databases start in real time. For them each timer takes a second, or a slow start would seem to be a restore
-    of an hour.
+    of an hour. With `watching` activities poll by themselves, as they do in the field.
     """
     timers = () if real_databases else (TIMERS_AT_ONCE,)
     async with await WorkflowEnvironment.start_time_skipping_v2(
@@ -216,4 +255,5 @@ async def time_skipping_client(plugin: AuroraRestorePlugin, *, real_databases: b
         dev_server_extra_args=dynamic_config("frontend.WorkflowTimeSkippingEnabled=true", *timers),
         plugins=[plugin],
     ) as server:
-        yield server.client
+        with skip_waits_of_activities() if watching else wait_by_timers_only():
+            yield server.client

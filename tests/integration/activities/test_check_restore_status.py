@@ -9,23 +9,26 @@ from typing import Any
 
 import pytest
 
+from activities.rds import bring_up
 from activities.restored_cluster import RestoredClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.closing import ClosedDatabase, Closing
 from models.operation import FinalPoll
 from models.request import RequestedInstance
 from models.users import OtherLogins
+from models.waits import Change
 from tests.rigs.activities import ActivityRig
 from tests.rigs.restored_clusters import poll, poll_until_done, restore
 
+TO_CLOSE = Closing(users=("app",), other_logins=OtherLogins.LOCK)
 
-def test_cluster_writer_password_and_readers_come_in_this_order(rig: ActivityRig, resource_id: str) -> None:
-    """Each only when the one before is available; then the endpoint, and the secret that has the password."""
-    progress: list[str] = []
+
+def test_cluster_writer_and_readers_come_in_this_order(rig: ActivityRig, resource_id: str) -> None:
+    """Each only when the one before is available, the password beside the writer; then the endpoint and its secret."""
+    progress: dict[str, None] = {}
     for _ in range(20):
-        outcome = poll(rig, resource_id)
-        if not progress or progress[-1] != outcome.details:
-            progress.append(outcome.details)
+        outcome = poll(rig, resource_id, closing=TO_CLOSE)
+        progress[outcome.details] = None
         if outcome.done:
             break
         rig.advance_clock(timedelta(seconds=20))
@@ -36,7 +39,7 @@ def test_cluster_writer_password_and_readers_come_in_this_order(rig: ActivityRig
         f"instance {second} creating",
         "Restore completed",
     ]
-    assert "setting the master password" in progress
+    assert "cluster resetting-master-credentials" in progress
     assert rig.changes() == [
         "CreateDBInstance staging-1",
         "ModifyDBCluster staging",
@@ -52,15 +55,49 @@ def test_cluster_writer_password_and_readers_come_in_this_order(rig: ActivityRig
     assert writers == [first]
 
 
+@pytest.mark.parametrize("why", [{"in_quarantine": True, "closing": TO_CLOSE}, {"closing": None}])
+def test_readers_come_beside_a_writer_that_nobody_else_reaches(
+    rig: ActivityRig, resource_id: str, why: dict[str, Any]
+) -> None:
+    """In quarantine, and where nothing is to be closed; all of them are waited for at the same time."""
+    poll(rig, resource_id, **why)
+    rig.advance_clock()
+    outcome = poll(rig, resource_id, **why)
+    assert rig.changes() == ["CreateDBInstance staging-1", "CreateDBInstance staging-2", "ModifyDBCluster staging"]
+    assert outcome.in_progress == (Change.WRITER_CREATION, Change.READER_CREATION, Change.MASTER_PASSWORD)
+    assert set(poll(rig, resource_id, **why).in_progress) == set(outcome.in_progress)
+
+
+def test_a_reader_is_not_created_before_rds_shows_the_writer(
+    rig: ActivityRig, resource_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RDS makes the first instance the writer that it creates; of two at the same time it could be either."""
+    poll(rig, resource_id, in_quarantine=True)
+    rig.advance_clock()
+    monkeypatch.setattr(bring_up, "_writers", lambda _: set())
+    outcome = poll(rig, resource_id, in_quarantine=True)
+    assert rig.changes() == ["CreateDBInstance staging-1", "ModifyDBCluster staging"]
+    assert outcome.in_progress == (Change.WRITER_CREATION, Change.MASTER_PASSWORD)
+
+
+def test_a_cluster_that_is_being_restored_costs_one_read(rig: ActivityRig, resource_id: str) -> None:
+    """It has no instances yet."""
+    rig.clear_calls()
+    assert poll(rig, resource_id).in_progress == (Change.CLUSTER_RESTORE,)
+    reads = [call.operation for call in rig.emulator.calls if call.service == "rds"]
+    assert reads == ["DescribeDBClusters"]
+
+
 def test_polls_are_urgent_while_production_can_log_in(rig: ActivityRig, resource_id: str) -> None:
-    """From the first instance until the database is closed, if it is to be closed at all."""
-    closing = Closing(users=("app",), other_logins=OtherLogins.LOCK)
+    """From the first instance until the database is closed, if it is to be closed at all and can be reached."""
+    closing = TO_CLOSE
     assert not poll(rig, resource_id, closing=closing).urgent, "there is no instance yet"
     rig.advance_clock()
     assert poll(rig, resource_id, closing=closing).details == f"instance {rig.target.cluster}-1 creating"
     assert poll(rig, resource_id, closing=closing).urgent
     assert not poll(rig, resource_id, closing=closing, closed=ClosedDatabase()).urgent
     assert not poll(rig, resource_id).urgent
+    assert not poll(rig, resource_id, closing=closing, in_quarantine=True).urgent
 
 
 def test_a_database_is_closed_only_while_its_cluster_has_the_name(rig: ActivityRig, resource_id: str) -> None:

@@ -48,6 +48,18 @@ def test_an_unusable_master_secret_fails_the_step(rig: ActivityRig, value: str) 
     assert failed.value.__context__ is None
 
 
+def test_a_managed_password_whose_answer_was_lost_is_not_asked_for_again(rig: ActivityRig) -> None:
+    """The repeated call is refused, because the secret has its key by then; a refusal of the first one is the step's."""
+    rig.target = rig.target.model_copy(update={"master_user_secret_kms_key_id": rig.target.kms_key_id})
+    resource_id = restore(rig)
+    rig.emulator.faults.add("rds", "ModifyDBCluster", "reset-after")
+    assert poll_until_done(rig, resource_id).done
+    assert len(rig.calls("ModifyDBCluster")) == 2
+    cluster = rig.cluster()
+    assert cluster is not None
+    assert cluster["MasterUserSecret"]["SecretStatus"] == "active"
+
+
 def change_answer(rig: ActivityRig, patch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:
     """RDS describes the target with a change that only AWS can make."""
     rds = rig.aws.rds(rig.target, rig.operation_id)

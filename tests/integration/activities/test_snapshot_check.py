@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clients.aws import AwsClients
-from errors import Refused, StepFailed
+from errors import Refused, Skipped, StepFailed
 from models.request import MissingTarget
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, CHANGING, OTHER_ACCOUNT, SOURCE_REGION, session_of
@@ -189,3 +189,30 @@ def test_credentials_of_another_account_are_the_only_reason(rig: ActivityRig) ->
     with pytest.raises(Refused) as refused:
         check(rig)
     assert refused.value.fault.short == "Wrong AWS account (and 1 more)"
+
+
+# The time
+
+
+@pytest.mark.parametrize(("late_by", "skipped"), [(59, False), (61, True), (11 * 60, True)])
+def test_a_restore_that_begins_too_late_is_skipped(rig: ActivityRig, late_by: int, skipped: bool) -> None:
+    """Before anything is read: people may work with the target by now."""
+    due = rig.now - timedelta(minutes=late_by)
+    late = {"due_at": due, "begin_before": due + timedelta(hours=1)}
+    if not skipped:
+        assert "Snapshot" in failure(rig, **late).fault.short
+        return
+    rig.clear_calls()
+    with pytest.raises(Skipped, match=f"was due at {due:%Y-%m-%d %H:%M} UTC.*Find out why no worker took it") as error:
+        check(rig, **late)
+    assert error.value.fault.short == "Skipped: too late"
+    assert [call for call in rig.emulator.calls if call.service == "rds"] == []
+
+
+def test_a_restore_beside_another_one_is_skipped(rig: ActivityRig) -> None:
+    """Although everything else would allow it."""
+    rig.make_source()
+    rig.make_target()
+    make_automated_snapshot(rig)
+    with pytest.raises(Skipped, match="aurora-restore:the-other is restoring or cleaning up"):
+        check(rig, running_workflow_id="aurora-restore:the-other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -215,7 +216,7 @@ def numbers(rig: ActivityRig) -> OperationActivities:
     dynamodb = rig.aws.dynamodb(TARGET_REGION)
     table = f"operations-{rig.number}"
     create_operations_table(dynamodb, table)
-    return OperationActivities(OperationNumbersTable(dynamodb, table))
+    return OperationActivities(OperationNumbersTable(dynamodb, table), SimpleNamespace(read=lambda _: {}))
 
 
 def open_input(rig: ActivityRig, run: str) -> OpenOperationInput:

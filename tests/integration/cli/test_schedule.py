@@ -44,7 +44,7 @@ def described(stack: Stack, schedule_id: str) -> ScheduleDescription:
 
 
 def test_the_schedule_has_the_options_of_the_command(set_up: Stack, operator: Operator, schedule_id: str) -> None:
-    """Time and zone, no overlap, the catch-up window, and a workflow id that is not the target's own."""
+    """Time and zone, a run for every time, the catch-up window, and a workflow id that is not the target's own."""
     result = operator(
         "schedule", EXAMPLE, "--id", schedule_id, "--at", "04:05", "--time-zone", "Europe/Berlin", "--catch-up", "2h"
     )
@@ -53,7 +53,7 @@ def test_the_schedule_has_the_options_of_the_command(set_up: Stack, operator: Op
     description = described(set_up, schedule_id)
     next_start = description.info.next_action_times[0].astimezone(ZoneInfo("Europe/Berlin"))
     assert (next_start.hour, next_start.minute) == (4, 5)
-    assert description.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert description.schedule.policy.overlap is ScheduleOverlapPolicy.ALLOW_ALL
     assert description.schedule.policy.catchup_window == timedelta(hours=2)
     assert description.schedule.spec.jitter is None
     action = description.schedule.action

@@ -38,6 +38,13 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="module")
+async def watching_temporal() -> AsyncIterator[Client]:
+    """With activities that poll by themselves."""
+    async with time_skipping_client(AuroraRestorePlugin(), watching=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def demo() -> Iterator[DemoEnvironment]:
     with demo_without_databases(MINUTES) as demo:
         yield demo

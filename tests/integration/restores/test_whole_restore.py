@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.worker import Replayer
 
-from audit.plugin import AuroraRestorePlugin
-from audit.seal_rows import SealRow, from_seal_item, is_seal
 from devstack.demo_environment import DemoEnvironment
-from models import search_attributes
-from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Status, Step
-from tests.rigs.emulator import is_target_available, prepare_next_restore
+from tests.rigs.emulator import is_target_available
 from tests.rigs.failing_calls import fail_step
 from tests.rigs.requests import every_wait, request, wait
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig, run_worker, worker_parts
@@ -49,87 +39,6 @@ async def wait_for_activity(rig: RestoreRig, activity_type: str) -> None:
     """Wait until the activity has returned once."""
     while activity_type not in rig.hooks.ended:  # noqa: ASYNC110 - it watches another thread
         await asyncio.sleep(0.02)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A restore that succeeded, with the default waits, started as a schedule starts it; what there is to read of it."""
-
-    rig: RestoreRig
-    handle: WorkflowHandle[Any, Any]
-    """Of the run under the canonical id."""
-    started_by: RestoreState
-    """What the run that was started returned."""
-    message: str
-
-    async def state(self) -> RestoreState:
-        return await self.rig.state(self.handle)
-
-
-@pytest.fixture(scope="module")
-async def finished(temporal: Client, demo: DemoEnvironment) -> AsyncIterator[Finished]:
-    """Runs the restore once for all tests that only read."""
-    prepare_next_restore(demo)
-    async with run_worker(temporal, demo, worker_parts(demo, "finished")) as rig:
-        started_by = await (await rig.start(request(users=[]), workflow_id="nightly-2026-11-23T00:05:00Z")).result()
-        handle = rig.client.get_workflow_handle(request().target.workflow_id)
-        run_id = (await handle.describe()).run_id
-        [message] = demo.receive_notifications()
-        yield Finished(
-            rig, rig.client.get_workflow_handle(handle.id, run_id=run_id), started_by, str(message["Message"])
-        )
-
-
-async def test_a_restore_of_45_minutes_has_a_short_history(finished: Finished) -> None:
-    """With the default waits a restore of about 45 minutes leaves at most 400 events, and they replay."""
-    history, state = await finished.handle.fetch_history(), await finished.state()
-    assert state.ended_at is not None
-    assert timedelta(minutes=35) < state.ended_at - state.started_at < timedelta(minutes=55)
-    assert len(history.events) <= 400
-    await Replayer(workflows=[AuroraRestoreWorkflow], plugins=[AuroraRestorePlugin()]).replay_workflow(history)
-
-
-async def test_setup_db_users_gets_the_resource_id_of_the_restored_cluster(finished: Finished) -> None:
-    """Its input names the cluster by its resource id: by then the endpoint's name could lead to another cluster."""
-    scheduled = [
-        event.activity_task_scheduled_event_attributes
-        for event in (await finished.handle.fetch_history()).events
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]
-    [step_input] = [
-        json.loads(attributes.input.payloads[0].data)
-        for attributes in scheduled
-        if attributes.activity_type.name == Step.SETUP_DB_USERS
-    ]
-    assert step_input["cluster_resource_id"] == (await finished.state()).cluster_resource_id
-
-
-async def test_another_id_runs_as_a_child_under_the_canonical_id(finished: Finished) -> None:
-    """A restore that is started under any id runs under the target's own, and returns its result."""
-    assert finished.started_by.outcome == "succeeded"
-    assert finished.started_by == await finished.state()
-    assert (await finished.handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-    assert finished.started_by.operation_id == "op-001"
-
-
-async def test_a_restore_is_found_by_operation_target_and_outcome(finished: Finished) -> None:
-    """The search attributes have the operation, the target, and at the end the outcome."""
-    attributes = (await finished.handle.describe()).typed_search_attributes
-    values = {pair.key.name: pair.value for pair in attributes.search_attributes}
-    assert values[search_attributes.OPERATION.name] == "op-001"
-    assert values[search_attributes.TARGET.name] == "orders-staging"
-    assert values[search_attributes.STEP.name] == "succeeded"
-
-
-async def test_an_operation_ends_sealed(finished: Finished) -> None:
-    """The notification quotes the first seal; the last one covers every row, the notification's own too."""
-    first, last = seals(finished.rig)
-    assert f"Seal of the audit trail: {first.digest}" in finished.message
-    assert (await finished.state()).seal_digest == last.digest
-    assert last.previous_seal is not None
-    assert last.previous_seal.digest == first.digest
-    everything = {item["event_key"]["S"] for item in finished.rig.table.list_items("op-001")}
-    assert everything - {covered.event_key for covered in last.covered_rows} == {last.event_key}
 
 
 async def test_a_second_restore_of_the_target_is_refused(rig: RestoreRig) -> None:
@@ -243,21 +152,15 @@ async def test_transient_faults_do_not_fail_a_restore(rig: RestoreRig) -> None:
     assert changes(rig).count("RestoreDBClusterFromSnapshot") >= 1
 
 
-def seals(rig: RestoreRig, operation_id: str = "op-001") -> list[SealRow]:
-    """The seals of an operation, in their order."""
-    rows = (from_seal_item(item) for item in rig.table.list_items(operation_id) if is_seal(item))
-    return [seal for seal in rows if seal is not None]
-
-
 async def test_an_operation_that_failed_ends_sealed(rig: RestoreRig) -> None:
     """The first seal of the next operation refers to the last one of the operation that failed."""
     fail_step(rig.demo.emulator.faults, Step.COPY_SNAPSHOT)
     await wait_for_failure(await rig.start(slow_polls()))
-    first, last = seals(rig)
+    first, last = rig.seals()
     [message] = rig.demo.receive_notifications()
     assert first.digest in message["Message"]
     await (await rig.start(slow_polls())).result()
-    previous = seals(rig, "op-002")[0].previous_seal
+    previous = rig.seals("op-002")[0].previous_seal
     assert previous is not None
     assert (previous.operation_id, previous.digest) == ("op-001", last.digest)
 
@@ -274,4 +177,4 @@ async def test_a_notification_does_not_wait_forever_for_its_seal(rig: RestoreRig
     assert "succeeded" in messages[0]["Subject"]
     assert "Seal of the audit trail" not in messages[0]["Message"]
     rig.demo.emulator.faults.remove(outage)
-    assert (await handle.result()).seal_digest == seals(rig)[-1].digest
+    assert (await handle.result()).seal_digest == rig.seals()[-1].digest

@@ -29,7 +29,6 @@ INSTEAD = {
     "evening": "the state from which a restore starts",
     "evenings": "operations",
     "studio": "the rig's own name",
-    "bench": "rig",
     "benches": "rigs",
     "wish": "request",
     "mended": "fixed",

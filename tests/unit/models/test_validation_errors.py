@@ -112,8 +112,8 @@ def describe(**changes: Any) -> list[str]:
             "waits.delete_rds.first_interval: must be at least 0.1 seconds",
         ),
         (
-            {"waits": {"delete_rds": {"deadline": "PT1H", "maximum_interval": "PT1H"}}},
-            "waits.delete_rds.maximum_interval: must be at most 15 minutes",
+            {"waits": {"delete_rds": {"deadline": "PT1H", "maximum_interval": "PT2H"}}},
+            "waits.delete_rds.maximum_interval: must be at most 1 hour",
         ),
         (
             {"checks": [{"database": "orders", "query": "SELECT 1", "expected": [[{}]]}]},

@@ -14,7 +14,7 @@ from models.operation import FinalPoll, StepInput, StepOutcome
 from models.request import Target
 from models.steps import Step
 from models.users import OtherLogins
-from models.waits import Wait
+from models.waits import Change, Durations, PollPlan, Wait
 from tests.unit.workflows.conftest import FakeTemporal
 from workflows.polling import Pause, poll_until_done
 
@@ -30,7 +30,10 @@ A_RESTORE = CheckRestoreInput(
     closing=Closing(users=("app",), other_logins=OtherLogins.LOCK),
 )
 SECONDS = timedelta(seconds=1)
-WAIT = Wait(deadline=600 * SECONDS, first_interval=30 * SECONDS, maximum_interval=100 * SECONDS)
+HOURS = timedelta(hours=1)
+INTERVAL = 200 * SECONDS
+WAIT = Wait(deadline=800 * SECONDS, first_interval=INTERVAL, maximum_interval=INTERVAL)
+"""Every pause is a timer."""
 
 
 class DeadlinePassed(Exception):
@@ -67,30 +70,56 @@ async def poll(activity: Activity, pause: Pause | None = None) -> StepOutcome:
     return await poll_until_done(activity, FIRST_POLL, WAIT, pause or Pause(), Step.CHECK_COPY_STATUS)
 
 
-async def test_the_intervals_grow_to_the_maximum(temporal: FakeTemporal) -> None:
-    """Each is half as long again as the one before, and none is longer than maximum_interval."""
-    activity = Activity(done_at=7)
-    assert (await poll(activity)).details == "Copy completed"
-    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5, 100, 100, 100)]
-    assert [step_input.poll for step_input in activity.inputs] == [1, 2, 3, 4, 5, 6, 7]
-    assert activity.final_polls == [None] * 7
-
-
-async def test_the_intervals_begin_anew_when_the_step_waits_for_something_else(temporal: FakeTemporal) -> None:
-    """A change of a minute does not cost the interval to which a change of an hour has grown."""
-    phases = ("instance", "instance", "instance", "password", "password", "reader")
-    activity = Activity(
-        done_at=7, outcome=lambda polled: NOT_DONE.model_copy(update={"waiting_for": phases[polled.poll - 1]})
+def planned(seconds: int, *, by_timer: bool) -> StepOutcome:
+    """An answer whose activity has planned the next poll."""
+    plan = PollPlan(
+        pause=seconds * SECONDS, by_timer=by_timer, since={Change.SNAPSHOT_COPY: FIRST_POLL.step_started_at}
     )
-    await poll(activity)
-    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5, 30, 45, 30)]
+    return NOT_DONE.model_copy(update={"plan": plan})
 
 
-async def test_urgent_polls_stay_within_twice_the_first_interval(temporal: FakeTemporal) -> None:
-    """As long as they are urgent; then the intervals grow again."""
-    activity = Activity(done_at=7, outcome=lambda polled: NOT_DONE.model_copy(update={"urgent": polled.poll < 5}))
-    await poll(activity)
-    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 60, 60, 90, 100)]
+async def test_a_pause_is_a_timer_or_part_of_the_next_watch_as_the_activity_planned(temporal: FakeTemporal) -> None:
+    """The history has the plan, so that a later version may plan otherwise without breaking a restore that runs."""
+    plans = [planned(300, by_timer=True), planned(170, by_timer=False)]
+    activity = Activity(done_at=3, outcome=lambda polled: plans[polled.poll - 1])
+    earlier: Durations = {Change.SNAPSHOT_COPY: (2400, 2380)}
+    await poll_until_done(activity, FIRST_POLL, WAIT, Pause(), Step.CHECK_COPY_STATUS, earlier)
+    first, second, third = [step_input.watch for step_input in activity.inputs]
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert temporal.waits == [300 * SECONDS]
+    assert (first.length, second.length, third.length) == (timedelta(0), 500 * SECONDS, 500 * SECONDS)
+    assert (second.first_pause, third.first_pause) == (timedelta(0), 170 * SECONDS)
+    assert first.earlier == second.earlier == earlier
+    assert second.since == {Change.SNAPSHOT_COPY: FIRST_POLL.step_started_at}
+
+
+async def test_a_watch_ends_at_the_deadline(temporal: FakeTemporal) -> None:
+    """The activity polls by itself no longer than the request waits; then the final poll follows without a pause."""
+    limits = Wait(deadline=100 * SECONDS, first_interval=SECONDS, maximum_interval=HOURS)
+
+    def watch(polled: StepInput) -> StepOutcome:
+        if polled.final_poll is not None:
+            raise DeadlinePassed
+        temporal.time += polled.watch.length if polled.watch else timedelta(0)
+        return planned(10, by_timer=False)
+
+    activity = Activity(outcome=watch)
+    with pytest.raises(DeadlinePassed):
+        await poll_until_done(activity, FIRST_POLL, limits, Pause(), Step.CHECK_COPY_STATUS)
+    assert [each.watch.length for each in activity.inputs if each.watch] == [timedelta(0), 100 * SECONDS]
+    assert activity.final_polls == [None, None, FinalPoll.DEADLINE]
+    assert sum(temporal.waits, timedelta(0)) == timedelta(0)
+
+
+async def test_a_requested_poll_does_not_wait_for_the_watch(temporal: FakeTemporal) -> None:
+    """The activity polls at once."""
+    pause = Pause()
+    pause.end_early()
+    activity = Activity(done_at=3, outcome=lambda _: planned(10, by_timer=False))
+    await poll(activity, pause)
+    assert [each.watch.first_pause for each in activity.inputs[1:] if each.watch] == [timedelta(0), 10 * SECONDS]
 
 
 async def test_a_poll_changes_the_input_of_the_next(temporal: FakeTemporal) -> None:
@@ -124,7 +153,7 @@ async def test_the_final_poll_is_at_the_deadline(temporal: FakeTemporal) -> None
 
 async def test_a_final_poll_that_is_done_succeeds(temporal: FakeTemporal) -> None:
     """A copy that becomes available in the last moment is not too late."""
-    activity = Activity(done_at=9)
+    activity = Activity(done_at=5)
     assert (await poll(activity)).done
     assert activity.final_polls[-1] is FinalPoll.DEADLINE
 
@@ -140,18 +169,18 @@ async def test_a_requested_poll_ends_one_pause(temporal: FakeTemporal) -> None:
     pause = Pause()
     temporal.during_wait[2] = pause.end_early
     await poll(Activity(done_at=4), pause)
-    assert temporal.waits == [seconds * SECONDS for seconds in (30, 45, 67.5)]
-    assert temporal.time == FIRST_POLL.step_started_at + 97.5 * SECONDS
+    assert temporal.waits == [INTERVAL] * 3
+    assert temporal.time == FIRST_POLL.step_started_at + 2 * INTERVAL
 
 
 async def test_a_requested_poll_is_not_the_final_one(temporal: FakeTemporal) -> None:
     """Although the pause that it ends would have ended at the deadline."""
     pause = Pause()
-    temporal.during_wait[8] = pause.end_early
+    temporal.during_wait[4] = pause.end_early
     activity = Activity()
     with pytest.raises(DeadlinePassed):
         await poll(activity, pause)
-    assert activity.final_polls[8:] == [None, FinalPoll.DEADLINE]
+    assert activity.final_polls[4:] == [None, FinalPoll.DEADLINE]
     assert temporal.time == FIRST_POLL.step_started_at + WAIT.deadline
 
 
@@ -162,7 +191,7 @@ async def test_a_cancellation_during_a_pause_polls_once_more(temporal: FakeTempo
     with pytest.raises(DeadlinePassed):
         await poll(activity)
     assert activity.final_polls == [None, None, FinalPoll.CANCELLED]
-    assert temporal.time == FIRST_POLL.step_started_at + 30 * SECONDS
+    assert temporal.time == FIRST_POLL.step_started_at + INTERVAL
 
 
 async def test_a_cancellation_during_a_call_polls_once_more(temporal: FakeTemporal) -> None:

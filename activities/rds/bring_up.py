@@ -1,0 +1,112 @@
+"""How far a restored cluster has come, and its instances: those that AWS makes at the same time are asked for together.
+
+docs/architecture.md has the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from activities.rds.instances import create_missing_instances, restore_failed
+from activities.rds.restore_parameters import identifier_of
+from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
+from activities.rds.target import TargetCluster
+from models.clusters import CheckRestoreInput
+from models.waits import Change
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
+
+RESETTING_PASSWORD = "resetting-master-credentials"  # noqa: S105 - a status of RDS
+
+
+class Pending(NamedTuple):
+    """What the step waits for."""
+
+    change: Change
+    text: str
+
+
+def list_instances(target: TargetCluster, cluster: DBClusterTypeDef) -> list[DBInstanceTypeDef]:
+    """The cluster's instances; a cluster that is being restored has none, so it costs no read."""
+    if cluster_meaning(cluster["Status"]) is not Meaning.READY and not cluster.get("DBClusterMembers"):
+        return []
+    return target.list_instances()
+
+
+def wait_for_cluster(
+    cluster: DBClusterTypeDef, instances: Sequence[DBInstanceTypeDef], quote_events: Callable[[], str]
+) -> list[Pending]:
+    """What the cluster itself is doing; empty if it takes a change. Raises `StepFailed` in a terminal status."""
+    status = cluster["Status"]
+    meaning = cluster_meaning(status)
+    if meaning is Meaning.TERMINAL:
+        raise restore_failed(cluster["DBClusterArn"], status, quote_events())
+    if meaning is Meaning.READY:
+        return []
+    if not instances:
+        return [Pending(Change.CLUSTER_RESTORE, f"cluster {status}")]
+    change = Change.MASTER_PASSWORD if status == RESETTING_PASSWORD else Change.OTHER
+    return [Pending(change, f"cluster {status}"), *_creations(cluster, instances)]
+
+
+def bring_up_writer(
+    step_input: CheckRestoreInput,
+    target: TargetCluster,
+    instances: Sequence[DBInstanceTypeDef],
+    quote_events: Callable[[str], str],
+) -> list[Pending]:
+    """Create the writer; empty once it is available."""
+    writer = list(enumerate(step_input.configuration.instances[:1], start=1))
+    text = create_missing_instances(step_input, target, instances, writer, quote_events)
+    return [Pending(Change.WRITER_CREATION, text)] if text else []
+
+
+def bring_up_readers(
+    step_input: CheckRestoreInput,
+    target: TargetCluster,
+    instances: Sequence[DBInstanceTypeDef],
+    quote_events: Callable[[str], str],
+) -> list[Pending]:
+    """Create the readers; empty once all are available."""
+    readers = list(enumerate(step_input.configuration.instances, start=1))[1:]
+    text = create_missing_instances(step_input, target, instances, readers, quote_events)
+    return [Pending(Change.READER_CREATION, text)] if text else []
+
+
+def is_writer_known(
+    step_input: CheckRestoreInput,
+    target: TargetCluster,
+    cluster: DBClusterTypeDef,
+    instances: Sequence[DBInstanceTypeDef],
+) -> bool:
+    """Whether RDS shows the first instance as the writer; an instance created before that could become the writer."""
+    first = identifier_of(step_input.target.cluster, 1, step_input.configuration.instances[0])
+    if any(instance["DBInstanceIdentifier"] == first for instance in instances):
+        return first in _writers(cluster)
+    # It was created by this poll, after the cluster was read.
+    return first in _writers(target.find())
+
+
+def _creations(cluster: DBClusterTypeDef, instances: Sequence[DBInstanceTypeDef]) -> list[Pending]:
+    """The instances that are not available."""
+    writers = _writers(cluster)
+    return [
+        Pending(
+            Change.WRITER_CREATION if instance["DBInstanceIdentifier"] in writers else Change.READER_CREATION,
+            f"instance {instance['DBInstanceIdentifier']} {instance.get('DBInstanceStatus', 'without a status')}",
+        )
+        for instance in instances
+        if instance_meaning(instance.get("DBInstanceStatus", "")) is not Meaning.READY
+    ]
+
+
+def _writers(cluster: DBClusterTypeDef | None) -> set[str]:
+    """The instance that RDS shows as the writer, if any."""
+    members = cluster.get("DBClusterMembers", []) if cluster else []
+    return {
+        member["DBInstanceIdentifier"]
+        for member in members
+        if member.get("IsClusterWriter") and "DBInstanceIdentifier" in member
+    }

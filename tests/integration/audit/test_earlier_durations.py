@@ -1,0 +1,60 @@
+"""What a restore learns from the target's earlier ones: how long each of AWS's changes took."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from audit.activities import SEAL_TRAIL
+from audit.durations import DURATIONS_FACT, MAX_OPERATIONS, EarlierDurations, durations_fact
+from models.seal import SealInput
+from models.steps import Step
+from models.waits import Change
+from tests.rigs.audit_tables import START, row
+from tests.rigs.verification import TARGET_ARN, Tables
+
+if TYPE_CHECKING:
+    from devstack.aws import Emulator
+
+ANOTHER_TARGET = f"{TARGET_ARN}-2"
+
+
+def restore(tables: Tables, day: int, facts: dict[str, str], target_arn: str = TARGET_ARN) -> None:
+    """An operation with two seals, whose check-copy-status has these facts."""
+    run_id, at = f"run-{day}", START + timedelta(days=day)
+    workflow_id = f"workflow of {target_arn}"
+    operation_id = tables.open(workflow_id, run_id, target_arn)
+    of_it = {"operation_id": operation_id, "workflow_id": workflow_id, "run_id": run_id, "timestamp": at}
+    tables.trail.put(row(**of_it, step=Step.CHECK_COPY_STATUS, facts=facts))
+    for minutes in (1, 2):
+        sealed_at = at + timedelta(minutes=minutes)
+        seal = SealInput(operation_id=operation_id, target_arn=target_arn, workflow_id=workflow_id, sealed_at=sealed_at)
+        tables.chains.append(seal, run_id, SEAL_TRAIL)
+
+
+def read(tables: Tables) -> dict[Change, tuple[int, ...]]:
+    return EarlierDurations(tables.chains, tables.trail).read(TARGET_ARN)
+
+
+def test_the_durations_of_the_last_ten_operations_of_this_target(tables: Tables) -> None:
+    """The newest first; another target's teach nothing."""
+    for day in range(12):
+        restore(tables, day, durations_fact({Change.SNAPSHOT_COPY: 500 + day}))
+    restore(tables, 12, durations_fact({Change.SNAPSHOT_COPY: 9}), ANOTHER_TARGET)
+    durations = read(tables)[Change.SNAPSHOT_COPY]
+    assert durations == tuple(511 - day for day in range(MAX_OPERATIONS))
+
+
+def test_nothing_is_learned_from_what_is_no_duration(tables: Tables) -> None:
+    """A change that this version does not know, or a fact that is not ours; a target's first restore has none."""
+    assert read(tables) == {}
+    for day, fact in enumerate(('{"moon-phase": 3, "snapshot": 7}', "[]", "no JSON", '{"snapshot": "a while"}')):
+        restore(tables, day, {DURATIONS_FACT: fact})
+    assert read(tables) == {Change.SNAPSHOT: (7,)}
+
+
+def test_a_trail_that_is_unavailable_delays_nothing(tables: Tables, aws: Emulator) -> None:
+    """The restore then polls as for a target about which nothing is known."""
+    restore(tables, 0, durations_fact({Change.SNAPSHOT_COPY: 500}))
+    aws.faults.add("dynamodb", "Query", "error", code="AccessDeniedException", status=400)
+    assert read(tables) == {}
