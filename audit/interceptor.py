@@ -81,7 +81,7 @@ class _AttemptInterceptor(ActivityInboundInterceptor):
             raise
         if not isinstance(outcome, StepOutcome):
             return outcome
-        return outcome.model_copy(update=_origin(request_ids))
+        return outcome.model_copy(update=_origin(outcome, clock.monotonic() - started, request_ids))
 
     async def _record(self, row: AuditRow) -> None:
         """Write a row; on failure log it, because a missing row must not change how the activity ends."""
@@ -91,13 +91,15 @@ class _AttemptInterceptor(ActivityInboundInterceptor):
             log.warning("attempt row not written", step=row.step, phase=row.phase, error=repr(error))
 
 
-def _origin(request_ids: list[str]) -> dict[str, Any]:
+def _origin(outcome: StepOutcome, seconds: float, request_ids: list[str]) -> dict[str, Any]:
     """Fields of the outcome that make its row the same for every workflow run that writes it, also after a reset."""
     info = activity.info()
     return {
         "attempt": info.attempt,
         "request_ids": tuple(request_ids),
         "run_id": info.workflow_run_id,
+        # Temporal's clock plus the measured duration: the worker's clock may be wrong.
+        "ended_at": outcome.ended_at or info.started_time + timedelta(seconds=seconds),
     }
 
 
