@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from temporalio import activity
 
@@ -49,8 +49,9 @@ class LoginChanges:
     @classmethod
     def from_last_heartbeat(cls, closed: ClosedDatabase | None = None) -> LoginChanges:
         """What the earlier attempts have changed, or what an earlier step has closed; this attempt adds to it."""
-        details = activity.info().heartbeat_details
-        if details:
+        details, own = activity.info().heartbeat_details, {each.name for each in fields(cls)}
+        # An activity that polls by itself has heartbeats of its polls too.
+        if details and isinstance(details[0], dict) and own.issuperset(details[0]):
             return cls(**details[0])
         if closed is None:
             return cls()

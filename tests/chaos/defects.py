@@ -56,8 +56,8 @@ DEFECTS: dict[str, Defect] = {
             ),
             Change(
                 "audit/interceptor.py",
-                "        return outcome.model_copy(update=_origin(time.monotonic() - started, request_ids))",
-                "        answer = outcome.model_copy(update=_origin(time.monotonic() - started, request_ids))\n"
+                "        return outcome.model_copy(update=_origin(outcome, clock.monotonic() - started, request_ids))",
+                "        answer = outcome.model_copy(update=_origin(outcome, clock.monotonic() - started, request_ids))\n"
                 "        if answer.done:\n"
                 "            names = ('run_id', 'details', 'attempt', 'request_ids', 'resource_arns', 'facts')\n"
                 "            row = trail._outcome_fields(step, step_input, answer.ended_at)\n"

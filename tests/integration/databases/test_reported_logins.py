@@ -27,6 +27,7 @@ from devstack.temporal_server import TemporalServer
 from errors import AwsUnavailable, DatabaseUnreachable, StepFailed
 from heartbeat import HeartbeatInterceptor
 from models.database_users import SetupUsersInput, SetupUsersOutcome
+from settings import DatabaseTls
 from tests.rigs.activities import temporal_environment
 from tests.rigs.databases import Database, Postgres
 from tests.rigs.emulator import environment_variables
@@ -201,6 +202,8 @@ def test_temporal_has_the_locked_logins_while_the_attempt_still_runs(
     async def run_and_read_heartbeat(address: str) -> str:
         plugin, table, settings, aws = worker_parts(DemoEnvironment(postgres.rig.emulator), postgres.unique("killed"))
         client = await Client.connect(address, plugins=[plugin])
+        # This server has no certificate.
+        settings = settings.model_copy(update={"database_tls": DatabaseTls.DISABLE})
         built = worker.build_worker(client, settings, aws, table)
         runner = UnsandboxedWorkflowRunner()
         async with built, Worker(client, task_queue="users", workflows=[UsersElsewhere], workflow_runner=runner):

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity, workflow
+from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.clusters import ClusterActivities
@@ -124,6 +125,7 @@ class ScenarioRun:
         patch.setattr(workflow, "wait_condition", self._wait)
         patch.setattr(workflow, "now", lambda: self.setup.now)
         patch.setattr(workflow, "info", self._info)
+        patch.setattr(workflow, "memo_value", lambda _name, default, **_: default)
         patch.setattr(workflow, "cancellation_reason", lambda: None)
         patch.setattr(workflow, "upsert_search_attributes", lambda _: None)
         patch.setattr(workflow, "set_current_details", lambda _: None)
@@ -133,7 +135,12 @@ class ScenarioRun:
 
     def _info(self) -> Any:
         workflow_id = self.setup.request.target.workflow_id
-        return SimpleNamespace(workflow_id=workflow_id, run_id="run-1", first_execution_run_id="run-1")
+        return SimpleNamespace(
+            workflow_id=workflow_id,
+            run_id="run-1",
+            first_execution_run_id="run-1",
+            typed_search_attributes=TypedSearchAttributes.empty,
+        )
 
     async def _wait(self, condition: Callable[[], bool], *, timeout: timedelta | None = None, **_: Any) -> None:
         if timeout is not None:

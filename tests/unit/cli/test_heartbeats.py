@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from temporalio.api.common.v1 import ActivityType, Payloads
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import ActivityEnvironment
 
 from activities.databases.login_changes import LoginChanges
 from models.operation import RestoreState, StepState
@@ -57,3 +58,14 @@ async def test_a_watched_step_shows_what_its_activity_saw_last(activity_type: st
     )
     [shown] = (await with_watched_progress(state, description)).steps
     assert (shown.details, shown.percent) == (("copying 43 %", 43) if seen else ("copying", None))
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "locked"),
+    [(asdict(LoginChanges(locked=["app"])), ["app"]), (WatchedProgress(details="creating").model_dump(), [])],
+)
+def test_an_attempt_goes_on_from_a_heartbeat_of_its_own_kind(heartbeat: dict[str, Any], locked: list[str]) -> None:
+    """check-restore-status polls by itself and closes the database: the worker may die in either."""
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, heartbeat_details=[heartbeat])
+    assert environment.run(LoginChanges.from_last_heartbeat).locked == locked
