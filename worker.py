@@ -93,7 +93,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
     )
     return [
-        OperationActivities(numbers, EarlierDurations(chains, table)).open_operation,
+        OperationActivities(numbers, EarlierDurations(table, numbers)).open_operation,
         snapshots.snapshot_check,
         snapshots.copy_snapshot,
         snapshots.check_copy_status,

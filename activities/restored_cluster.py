@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError
 from activities.databases.closing import DatabaseCloser
 from activities.databases.passwords import read_password
 from activities.rds import tags
-from activities.rds.aws_errors import action_for
+from activities.rds.aws_errors import action_for, pipeline_error_for
 from activities.rds.bring_up import (
     Pending,
-    bring_up_readers,
-    bring_up_writer,
+    bring_up,
+    creations,
     is_writer_known,
     list_instances,
     wait_for_cluster,
@@ -106,7 +106,8 @@ class RestoredClusterActivities:
         return CheckRestoreOutcome(
             done=False,
             details=pending[0].text,
-            in_progress=tuple(dict.fromkeys(each.change for each in pending)),
+            # An instance that is being created is, also while the step waits for something else first.
+            in_progress=tuple(dict.fromkeys(each.change for each in (*pending, *creations(cluster, instances)))),
             # From the moment at which the writer is up, production's logins work until the database is closed.
             urgent=not _may_have_readers(step_input) and closed is None and bool(instances),
             percent=_percent(cluster),
@@ -128,13 +129,18 @@ class RestoredClusterActivities:
         if pending := wait_for_cluster(cluster, instances, partial(_quote_events, step_input, target)):
             return pending
         quote = partial(_quote_events, step_input, target)
-        pending = bring_up_writer(step_input, target, instances, quote)
+        pending = bring_up(Change.WRITER_CREATION, step_input, target, instances, quote)
         if pending and _may_have_readers(step_input) and is_writer_known(step_input, target, cluster, instances):
-            pending += bring_up_readers(step_input, target, instances, quote)
+            pending += bring_up(Change.READER_CREATION, step_input, target, instances, quote)
         # At once: production's master password opens nothing for longer than it must.
-        if text := self._replace_master_password(step_input, target, cluster):
-            pending.append(Pending(Change.MASTER_PASSWORD, text))
-        return pending
+        try:
+            text = self._replace_master_password(step_input, target, cluster)
+        except ClientError as error:
+            # AWS does not say whether it takes a password before there is an instance: with the writer it must.
+            if not pending or action_for(error) is Action.RETRY:
+                raise
+            text = f"master password not changed yet: {pipeline_error_for(error).fault.short}"
+        return [*pending, *([Pending(Change.MASTER_PASSWORD, text)] if text else [])]
 
     def _close_database(
         self, step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef
@@ -179,7 +185,8 @@ def _bring_up_the_rest(
     instances: list[DBInstanceTypeDef],
 ) -> list[Pending]:
     """Make the next change after the database is closed; returns what the step waits for."""
-    if pending := bring_up_readers(step_input, target, instances, partial(_quote_events, step_input, target)):
+    quote = partial(_quote_events, step_input, target)
+    if pending := bring_up(Change.READER_CREATION, step_input, target, instances, quote):
         return pending
     text = put_back(target, cluster, step_input.configuration)
     return [Pending(Change.OTHER, text)] if text else []

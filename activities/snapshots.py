@@ -63,8 +63,8 @@ class SnapshotActivities:
         """Choose the snapshot, and check everything that would stop the restore later; change nothing.
 
         Raises `Skipped` if the restore begins too late or another one runs, `Refused` with every reason, `StepFailed` if
-        there is no usable snapshot. A wrong account or region is the
-        only reason if it is one: what does not exist there is its consequence.
+        there is no usable snapshot. A wrong account or region is the only reason if it is one: what does not exist there is
+        its consequence.
         Run twice: the same outcome, unless someone created or deleted a snapshot in between.
         """
         skip_if_too_late(step_input)

@@ -1,20 +1,19 @@
 """How long AWS's changes took in a target's earlier restores, as the trail keeps it.
 
-The row of each step that waited has the durations among its facts. The target's chain of seals leads from its last
-operation to the ones before it.
+The row of each step that waited has the durations among its facts. The operations table links a target's operations.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
 
-from audit.chain import SealChains
+from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
-from audit.seal_rows import from_seal_item
 from audit.table import AuditTable
 from errors import TrailUnavailable
 from models.steps import Status
@@ -22,9 +21,7 @@ from models.waits import Change
 
 DURATIONS_FACT = "durations"
 MAX_OPERATIONS = 10
-"""Of how many earlier operations the durations are read."""
-MAX_SEALS = 3 * MAX_OPERATIONS
-"""How far the chain is walked: an operation has two seals, and one more for each retry."""
+"""Of how many operations the durations are read; the newest is the one that asks, and has none yet."""
 CHANGES = {change.value: change for change in Change}
 
 log = structlog.stdlib.get_logger("audit")
@@ -38,10 +35,10 @@ def durations_fact(durations: Mapping[Change, int]) -> dict[str, str]:
 class EarlierDurations:
     """Reads the durations of earlier restores."""
 
-    def __init__(self, chains: SealChains, table: AuditTable) -> None:
-        """`chains` and `table` are the trail's."""
-        self._chains = chains
+    def __init__(self, table: AuditTable, numbers: OperationNumbersTable) -> None:
+        """`table` is the trail, `numbers` has the operations of each target."""
         self._table = table
+        self._numbers = numbers
 
     def read(self, target_arn: str) -> dict[Change, tuple[int, ...]]:
         """The seconds of each change, the newest first; empty if there are none, or if the trail cannot be read now.
@@ -50,25 +47,12 @@ class EarlierDurations:
         """
         found: dict[Change, tuple[int, ...]] = {}
         try:
-            for operation_id in self._list_operations(target_arn):
-                for change, seconds in _durations_of(self._table.list_rows(operation_id)).items():
+            for operation in islice(self._numbers.iterate_target(target_arn), MAX_OPERATIONS):
+                for change, seconds in _durations_of(self._table.list_rows(operation.operation_id)).items():
                     found[change] = (*found.get(change, ()), seconds)
         except TrailUnavailable as error:
             log.warning("durations of earlier restores not read", target=target_arn, error=str(error))
         return found
-
-    def _list_operations(self, target_arn: str) -> Iterator[str]:
-        """The target's sealed operations, the newest first."""
-        link, seen = self._chains.find_head(target_arn), set[str]()
-        for _ in range(MAX_SEALS):
-            if link is None or len(seen) == MAX_OPERATIONS:
-                return
-            if link.operation_id not in seen:
-                seen.add(link.operation_id)
-                yield link.operation_id
-            item = self._chains.find_item(link)
-            row = from_seal_item(item) if item else None
-            link = row.previous_seal if row else None
 
 
 def _durations_of(rows: list[AuditRow]) -> dict[Change, int]:

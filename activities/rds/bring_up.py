@@ -6,9 +6,9 @@ docs/architecture.md has the picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from activities.rds.instances import create_missing_instances, restore_failed
+from activities.rds.instances import QuoteEvents, create_missing_instances, restore_failed
 from activities.rds.restore_parameters import identifier_of
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.target import TargetCluster
@@ -48,31 +48,21 @@ def wait_for_cluster(
     if not instances:
         return [Pending(Change.CLUSTER_RESTORE, f"cluster {status}")]
     change = Change.MASTER_PASSWORD if status == RESETTING_PASSWORD else Change.OTHER
-    return [Pending(change, f"cluster {status}"), *_creations(cluster, instances)]
+    return [Pending(change, f"cluster {status}"), *creations(cluster, instances)]
 
 
-def bring_up_writer(
+def bring_up(
+    change: Literal[Change.WRITER_CREATION, Change.READER_CREATION],
     step_input: CheckRestoreInput,
     target: TargetCluster,
     instances: Sequence[DBInstanceTypeDef],
-    quote_events: Callable[[str], str],
+    quote_events: QuoteEvents,
 ) -> list[Pending]:
-    """Create the writer; empty once it is available."""
-    writer = list(enumerate(step_input.configuration.instances[:1], start=1))
-    text = create_missing_instances(step_input, target, instances, writer, quote_events)
-    return [Pending(Change.WRITER_CREATION, text)] if text else []
-
-
-def bring_up_readers(
-    step_input: CheckRestoreInput,
-    target: TargetCluster,
-    instances: Sequence[DBInstanceTypeDef],
-    quote_events: Callable[[str], str],
-) -> list[Pending]:
-    """Create the readers; empty once all are available."""
-    readers = list(enumerate(step_input.configuration.instances, start=1))[1:]
-    text = create_missing_instances(step_input, target, instances, readers, quote_events)
-    return [Pending(Change.READER_CREATION, text)] if text else []
+    """Create the writer, which is the first instance, or the readers; empty once they are available."""
+    first, *others = enumerate(step_input.configuration.instances, start=1)
+    numbered = [first] if change is Change.WRITER_CREATION else others
+    text = create_missing_instances(step_input, target, instances, numbered, quote_events)
+    return [Pending(change, text)] if text else []
 
 
 def is_writer_known(
@@ -89,7 +79,7 @@ def is_writer_known(
     return first in _writers(target.find())
 
 
-def _creations(cluster: DBClusterTypeDef, instances: Sequence[DBInstanceTypeDef]) -> list[Pending]:
+def creations(cluster: DBClusterTypeDef, instances: Sequence[DBInstanceTypeDef]) -> list[Pending]:
     """The instances that are not available."""
     writers = _writers(cluster)
     return [

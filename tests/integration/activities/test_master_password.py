@@ -60,6 +60,27 @@ def test_a_managed_password_whose_answer_was_lost_is_not_asked_for_again(rig: Ac
     assert cluster["MasterUserSecret"]["SecretStatus"] == "active"
 
 
+def test_a_password_that_rds_refuses_before_there_is_a_writer_is_set_with_it(rig: ActivityRig) -> None:
+    """AWS documents nothing about a cluster without instances; a refusal that lasts fails the step once the writer is up."""
+    resource_id = restore(rig)
+    rig.emulator.faults.add("rds", "ModifyDBCluster", "error", code="InvalidParameterCombination", status=400)
+    assert poll_until_done(rig, resource_id).done
+    assert len(rig.calls("ModifyDBCluster")) == 2
+
+
+def test_a_password_that_rds_refuses_for_good_fails_the_step(rig: ActivityRig) -> None:
+    """The writer is available by then."""
+    resource_id = restore(rig)
+    rig.emulator.faults.add(
+        "rds", "ModifyDBCluster", "error", code="InvalidParameterCombination", status=400, count=None
+    )
+    with pytest.raises(StepFailed, match="InvalidParameterCombination"):
+        poll_until_done(rig, resource_id)
+    assert {instance["DBInstanceStatus"] for instance in rig.rds().describe_db_instances()["DBInstances"]} == {
+        "available"
+    }
+
+
 def change_answer(rig: ActivityRig, patch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:
     """RDS describes the target with a change that only AWS can make."""
     rds = rig.aws.rds(rig.target, rig.operation_id)

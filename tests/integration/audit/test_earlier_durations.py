@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from audit.activities import SEAL_TRAIL
 from audit.durations import DURATIONS_FACT, MAX_OPERATIONS, EarlierDurations, durations_fact
-from models.seal import SealInput
 from models.steps import Step
 from models.waits import Change
 from tests.rigs.audit_tables import START, row
@@ -20,20 +18,15 @@ ANOTHER_TARGET = f"{TARGET_ARN}-2"
 
 
 def restore(tables: Tables, day: int, facts: dict[str, str], target_arn: str = TARGET_ARN) -> None:
-    """An operation with two seals, whose check-copy-status has these facts."""
-    run_id, at = f"run-{day}", START + timedelta(days=day)
-    workflow_id = f"workflow of {target_arn}"
+    """An operation whose check-copy-status has these facts."""
+    run_id, workflow_id = f"run-{day}", f"workflow of {target_arn}"
     operation_id = tables.open(workflow_id, run_id, target_arn)
-    of_it = {"operation_id": operation_id, "workflow_id": workflow_id, "run_id": run_id, "timestamp": at}
-    tables.trail.put(row(**of_it, step=Step.CHECK_COPY_STATUS, facts=facts))
-    for minutes in (1, 2):
-        sealed_at = at + timedelta(minutes=minutes)
-        seal = SealInput(operation_id=operation_id, target_arn=target_arn, workflow_id=workflow_id, sealed_at=sealed_at)
-        tables.chains.append(seal, run_id, SEAL_TRAIL)
+    of_it = {"operation_id": operation_id, "workflow_id": workflow_id, "run_id": run_id}
+    tables.trail.put(row(**of_it, timestamp=START + timedelta(days=day), step=Step.CHECK_COPY_STATUS, facts=facts))
 
 
 def read(tables: Tables) -> dict[Change, tuple[int, ...]]:
-    return EarlierDurations(tables.chains, tables.trail).read(TARGET_ARN)
+    return EarlierDurations(tables.trail, tables.numbers).read(TARGET_ARN)
 
 
 def test_the_durations_of_the_last_ten_operations_of_this_target(tables: Tables) -> None:
