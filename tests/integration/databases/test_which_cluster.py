@@ -44,6 +44,17 @@ def test_the_cluster_is_checked_before_the_connection_after_the_session_lock_and
     assert len(postgres.rig.calls("DescribeDBClusters")) == 4
 
 
+def replace_before_the_connection(database: Database, patch: pytest.MonkeyPatch) -> None:
+    """Another cluster gets the target's name after the worker has read it."""
+    session_lock: Callable[..., Any] = database.restored_database_class.session_lock
+
+    def replace_target_first(*arguments: object) -> Any:
+        replace_target(database)
+        return session_lock(*arguments)
+
+    patch.setattr(database.restored_database_class, "session_lock", replace_target_first)
+
+
 def test_a_cluster_that_replaced_the_restored_one_is_not_changed(database: Database) -> None:
     """The step ends before it connects to that cluster."""
     restored = database.rig.make_target(instances=0)
@@ -59,13 +70,7 @@ def test_a_cluster_that_replaced_the_restored_one_before_the_connection_is_not_c
     """A worker that was frozen between its read and its connection is connected to another cluster than it read."""
     restored, login = database.rig.make_target(instances=0), database.unique("production")
     database.make_login(login, "of-production")
-    session_lock: Callable[..., Any] = database.restored_database_class.session_lock
-
-    def replace_target_first(*arguments: object) -> Any:
-        replace_target(database)
-        return session_lock(*arguments)
-
-    monkeypatch.setattr(database.restored_database_class, "session_lock", replace_target_first)
+    replace_before_the_connection(database, monkeypatch)
     file = database.file("mask.sql", "UPDATE orders SET customer = 'nobody'")
     with pytest.raises(Refused, match="Another cluster has the target's name"):
         database.set_up(cluster_resource_id=restored, sql_files=(file,))
@@ -79,17 +84,12 @@ def test_a_cluster_that_replaced_the_restored_one_is_not_closed(
     """check-restore-status closes the database too, and may be connected to another cluster than it has read."""
     restored, login = database.rig.make_target(instances=0), database.unique("production")
     database.make_login(login, "of-production")
-    session_lock: Callable[..., Any] = database.restored_database_class.session_lock
-
-    def replace_target_first(*arguments: object) -> Any:
-        replace_target(database)
-        return session_lock(*arguments)
 
     def check_cluster() -> None:
         rig = database.rig
         check_still_restored(TargetCluster(rig.aws, rig.target, rig.operation_id), rig.target.arn, restored)
 
-    monkeypatch.setattr(database.restored_database_class, "session_lock", replace_target_first)
+    replace_before_the_connection(database, monkeypatch)
     closing = Closing(users=(), other_logins=OtherLogins.LOCK)
     closer = DatabaseCloser(database.connectors, database.directory)
     closed = database.rig.run(
