@@ -51,7 +51,7 @@ exit codes:
   0  done; for a restore or cleanup that the command follows or shows: it succeeded, or is running
   1  the restore or cleanup failed; plan: it would fail; audit verify, masking check: there are findings
   2  a mistake in the arguments, the request file or the settings
-  3  refused: already running, not running, not found, or nothing to retry
+  3  refused: already running, not running, not found, nothing to retry, or the restore was skipped
   4  the restore or cleanup was cancelled
   5  Temporal or AWS is unavailable, or refused the request
 

@@ -14,14 +14,14 @@ def certificate_refusal(message: str, connection: str) -> DatabaseUnreachable | 
     """The error of a client whose driver says this; None if it is not about a certificate."""
     if any(text in message.lower() for text in OTHER_NAME):
         text = (
-            f"The server's certificate has not the name of {connection}: {message}. "
+            f"The server's certificate does not have the name of {connection}: {message}. "
             "If the cluster was renamed, stop and start it, so that RDS issues a new certificate."
         )
         return DatabaseUnreachable("Certificate of another name", text, code=None)
     if any(text in message.lower() for text in NOT_TRUSTED):
         text = (
             f"The server's certificate is not trusted ({connection}): {message}. "
-            "Check that AURORA_RESTORE_DATABASE_TLS_CA_FILE is the RDS global bundle of today."
+            "Check that AURORA_RESTORE_DATABASE_TLS_CA_FILE is the current RDS global bundle."
         )
         return DatabaseUnreachable("Certificate not trusted", text, code=None)
     return None

@@ -174,7 +174,7 @@ def _database(plan: Plan) -> Iterator[tuple[str, str]]:
 def _quarantine(target: Target) -> str:
     if target.quarantine:
         return f"{', '.join(target.quarantine.vpc_security_group_ids)}: only the worker gets in until the end"
-    return "none: production's logins work for some minutes, from when the writer is up until they are locked"
+    return "none: production's logins work from when the writer is up until the next poll locks them"
 
 
 def _copies_to_keep(archive: Archive) -> str:

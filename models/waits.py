@@ -20,7 +20,6 @@ class Change(StrEnum):
     WRITER_CREATION = "writer-creation"
     READER_CREATION = "reader-creation"
     MASTER_PASSWORD = "master-password"  # noqa: S105 - what is changed, no password
-    CLUSTER_RENAME = "cluster-rename"
     CAPACITY = "capacity"
     """AWS has no room for the request, or another change must end first."""
     OTHER = "other"

@@ -3,8 +3,8 @@
 How long a change takes is learned from this target's earlier restores: their durations are taken as log-normal, and a
 broader distribution is mixed in for the day on which everything is different. From that follows how likely the change ends
 in the next second, the hazard. A poll costs a call, and a change that nobody has seen yet costs time; if one poll is worth
-`POLL_WORTH` seconds, the best interval at a hazard h is the square root of 2 · POLL_WORTH / h, which is how polls of an
-inspection policy are spaced (Barlow and Proschan, "Mathematical Theory of Reliability", section 4.2).
+`POLL_WORTH` seconds, the best interval at a hazard h is the square root of 2 · POLL_WORTH / h.
+Source: Keller, "Optimum Checking Schedules for Systems Subject to Random Failure", Management Science 21 (3), 1974.
 """
 
 from __future__ import annotations
@@ -51,11 +51,10 @@ WITHOUT_HISTORY: Mapping[Change, Expected] = {
     Change.WRITER_CREATION: Expected(8 * 60, 0.5),
     Change.READER_CREATION: Expected(8 * 60, 0.5),
     Change.MASTER_PASSWORD: Expected(90, 0.6),
-    Change.CLUSTER_RENAME: Expected(2 * 60, 0.7),
     Change.CAPACITY: Expected(30 * 60, 1.2),
     Change.OTHER: Expected(30, 1.2),
 }
-"""What is expected of a target about which nothing is known."""
+"""What is expected of a target about which nothing is known: broad on purpose, because AWS publishes no durations."""
 
 
 class ChangeInProgress(NamedTuple):
