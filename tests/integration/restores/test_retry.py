@@ -12,7 +12,7 @@ from audit.decisions import decision_row, write_decision
 from clients.rds import find_cluster
 from models.decisions import Decision, OperatorDecision
 from models.steps import Step
-from models.workflow_names import RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from models.workflow_names import DUE_AT_MEMO, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
 from runs.resets import Resets
 from runs.restores import RestoreRefused
 from tests.rigs.cli import CommandResult
@@ -288,3 +288,15 @@ def is_refused(said: CommandResult, text: str) -> bool:
     assert (said.code, said.out) == (3, ""), said
     assert text in said.err, said.err
     return True
+
+
+async def test_a_restore_that_was_skipped_as_too_late_begins_when_it_is_retried(resumed: ResumedRestores) -> None:
+    """An operator who resets it wants it now, whenever it was due."""
+    due = datetime.now(UTC) - timedelta(hours=2)
+    handle = await resumed.rig.start(quick_request(), at=datetime.now(UTC), memo={DUE_AT_MEMO: due.isoformat()})
+    await wait_for_failure(handle)
+    operation = await resumed.operation(handle)
+    assert resumed.rig.trail(operation)[0] == (Step.SNAPSHOT_CHECK, "FAILED", "Skipped: too late")
+    said = await retry(resumed, operation)
+    assert said.code == 0, said
+    assert resumed.rig.trail(operation)[-1:] == successes_from(Step.SNS_NOTIFICATION)
