@@ -16,6 +16,7 @@ from models.clusters import LastDeletion
 from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.operation import StepInput
 from models.steps import AuditedStep, Housekeeping, Status, Step
+from waiting.only_reads import require_leave_to_change
 
 SETTINGS_DAYS = 45
 """For how many days the settings of a deleted target are searched for in the trail."""
@@ -50,6 +51,7 @@ class TrailIntents:
         Raises `TrailUnavailable` (transient) if DynamoDB is unavailable, `TrailConflict` if a row that is no intent of
         this run has the intent's key.
         """
+        require_leave_to_change()
         for conflicts in range(1, MAX_CONFLICTS + 1):
             existing = self._list_intents_of_run(step, step_input)
             if set(resource_arns) <= set(_list_arns(existing)):

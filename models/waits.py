@@ -47,6 +47,7 @@ class Watch(Model):
         default={}, description="The changes in progress at the poll before the watch, each since it was first seen."
     )
     last_poll: AwareDatetime | None = Field(default=None, description="When that poll was.")
+    details: str = Field(default="", description="What that poll saw.")
 
 
 class PollPlan(Model):

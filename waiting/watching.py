@@ -16,8 +16,9 @@ from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput, Interceptor
 
 from models.operation import StepInput, StepOutcome
-from models.waits import Change, Interval, Watch, WatchedProgress
+from models.waits import Change, Interval, PollPlan, Watch, WatchedProgress
 from waiting import clock
+from waiting.only_reads import ChangeDue, only_reads
 from waiting.pace import URGENT, plan_poll
 
 CHECK_SECONDS = 0.5
@@ -63,16 +64,25 @@ class _WatchInbound(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
 
     async def _watch(self, input: ExecuteActivityInput, step_input: StepInput, watch: Watch, began: _Stopwatch) -> Any:
-        """Poll until the step is done, the next poll is better left to a timer, or there is something to remember."""
+        """Poll until the step is done, a change is due, the next poll is better left to a timer, or something is to remember.
+
+        Only the poll that the workflow has just scheduled may change something; the others only read.
+        """
         since, last_poll = dict(watch.since), watch.last_poll
-        await pause(watch.first_pause)
+        outcome: Any = StepOutcome(done=False, details=watch.details, in_progress=tuple(since))
+        only_reads.set(watch.first_pause > timedelta(0))
+        if not await pause(watch.first_pause):
+            return _with_poll_at_once(outcome, since)
         while True:
             poll_at = began.now()
             clock.since_scheduled.set(began.elapsed)
             # Once more, because the SDK wraps the context's heartbeat at every call of a method that is not async.
             self.next.init(self._outbound)
             polled = ExecuteActivityInput(input.fn, [step_input, *input.args[1:]], input.executor, input.headers)
-            outcome = await self._call(polled)
+            try:
+                outcome = await self._call(polled)
+            except ChangeDue:
+                return _with_poll_at_once(outcome, since)
             if not isinstance(outcome, StepOutcome):
                 return outcome
             outcome = _with_durations(outcome, since, last_poll or poll_at, poll_at, step_input.durations)
@@ -88,6 +98,13 @@ class _WatchInbound(ActivityInboundInterceptor):
             if not await pause(plan.pause):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
+            only_reads.set(True)
+
+
+def _with_poll_at_once(outcome: StepOutcome, since: dict[Change, datetime]) -> StepOutcome:
+    """The last outcome, for a workflow that schedules the next poll without a pause."""
+    plan = PollPlan(pause=timedelta(0), by_timer=False, since=since)
+    return outcome.model_copy(update={"plan": plan})
 
 
 def _interval(limits: Interval, outcome: StepOutcome) -> Interval:

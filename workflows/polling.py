@@ -85,6 +85,7 @@ async def poll_until_done(
             "length": min(WATCH_LENGTH, max(deadline - workflow.now(), timedelta(0))),
             "since": plan.since,
             "last_poll": answer.ended_at,
+            "details": answer.details,
         }
         step_input = step_input.after(answer).model_copy(
             update={

@@ -15,6 +15,7 @@ from activities.databases.sql_files import read_sql_file
 from errors import PipelineError
 from models.closing import ClosedDatabase, Closing
 from models.clusters import CheckRestoreInput, Endpoint
+from waiting.only_reads import require_leave_to_change
 
 
 class DatabaseCloser:
@@ -34,6 +35,7 @@ class DatabaseCloser:
         A failure fails no restore: the next poll tries again, and setup-db-users closes the database anyway, or fails with
         the error. The worker's log has it.
         """
+        require_leave_to_change()
         try:
             return self._close(step_input, closing, endpoint, check_cluster)
         except (PipelineError, ClientError, BotoCoreError) as error:

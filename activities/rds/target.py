@@ -19,6 +19,7 @@ from errors import Refused
 from models.configuration import AssociatedRole, ClusterSettings, CustomEndpoint, ProxyTarget
 from models.request import Target
 from models.scaling import ScalableTarget
+from waiting.only_reads import require_leave_to_change
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -212,6 +213,7 @@ class TargetCluster:
 
     def register_scalable_target(self, configured: ScalableTarget) -> str | None:
         """The next call that the scalable target needs; see `scaling.register_missing`."""
+        require_leave_to_change()
         self.check_account()
         return scaling.register_missing(self._scaling, self._target.cluster, configured)
 
@@ -236,5 +238,6 @@ class TargetCluster:
         return deletion.delete_copy_unless_busy(self._checked(), identifier)
 
     def _checked(self) -> RDSClient:
+        require_leave_to_change()
         self.check_account()
         return self._rds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from models.operation import StepInput
 from models.steps import Status, Step
 from tests.rigs.activities import temporal_environment
 from tests.rigs.audit_tables import START, later, row
+from waiting.only_reads import ChangeDue, only_reads
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,6 +75,18 @@ def test_declarations_are_numbered_within_each_poll(table: AuditTable) -> None:
     declare(table, B, step_input=SECOND_POLL)
     declare(table, C, step_input=SECOND_POLL)
     assert declarations(table) == [(1, 1, (A,)), (2, 1, (B,)), (2, 2, (C,))]
+
+
+def test_a_poll_that_only_reads_declares_nothing(table: AuditTable) -> None:
+    """The change that it would announce is another poll's."""
+
+    def declare_in_a_watch() -> None:
+        only_reads.set(True)
+        intents_of(table).declare(STEP, STEP_INPUT, "Pruning", (A,))
+
+    with pytest.raises(ChangeDue):
+        copy_context().run(temporal_environment(START).run, declare_in_a_watch)
+    assert declarations(table) == []
 
 
 def test_a_step_that_runs_again_declares_again(table: AuditTable) -> None:

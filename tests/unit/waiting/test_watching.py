@@ -16,6 +16,7 @@ from models.operation import StepInput, StepOutcome
 from models.waits import Change, Interval, Watch
 from tests.rigs.skipped_time import skip_waits_of_activities
 from waiting import clock
+from waiting.only_reads import require_leave_to_change
 from waiting.watching import WatchInterceptor
 
 ENVIRONMENT = ActivityEnvironment()
@@ -152,6 +153,39 @@ async def test_a_cancelled_watch_returns_what_it_saw(sign: str, monkeypatch: pyt
     polls.during_poll = lambda: monkeypatch.setattr(activity, sign, lambda: True)
     outcome = await watch(polls)
     assert (len(polls.inputs), outcome.details) == (1, "copying")
+
+
+async def test_only_the_poll_that_was_just_scheduled_may_change_something() -> None:
+    """A workflow that is terminated meanwhile has no say in the others: they come to a change, and the watch returns."""
+    polls, changes = Polls(COPYING), list[int]()
+
+    def change_in_the_third_poll() -> None:
+        if len(polls.inputs) == 3:
+            require_leave_to_change()
+            changes.append(3)
+
+    polls.during_poll = change_in_the_third_poll
+    outcome = await watch(polls, WATCH.model_copy(update={"first_pause": timedelta(0)}))
+    assert (len(polls.inputs), changes) == (3, [])
+    assert (outcome.details, outcome.plan.pause, outcome.plan.by_timer) == ("copying", timedelta(0), False)
+    polls.during_poll = lambda: changes.append(len(polls.inputs)) or require_leave_to_change()  # type: ignore[func-returns-value]
+    outcome = await watch(polls, WATCH.model_copy(update={"details": "copying 70 %"}))
+    assert (outcome.details, outcome.plan.since) == ("copying 70 %", WATCH.since), "its first poll comes after a pause"
+    changes.clear()
+    scheduled = Polls(StepOutcome(details="Copy completed"))
+    scheduled.during_poll = require_leave_to_change
+    assert (await watch(scheduled, WATCH.model_copy(update={"first_pause": timedelta(0)}))).done
+
+
+@pytest.mark.parametrize("sign", ["is_cancelled", "is_worker_shutdown"])
+async def test_a_watch_that_is_cancelled_in_its_first_pause_polls_no_more(
+    sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workflow makes the final poll, or schedules the next one on another worker."""
+    monkeypatch.setattr(activity, sign, lambda: True)
+    polls = Polls(COPYING)
+    outcome = await watch(polls)
+    assert (polls.inputs, outcome.done, outcome.plan.pause) == ([], False, timedelta(0))
 
 
 async def test_it_heartbeats_what_it_saw() -> None:
