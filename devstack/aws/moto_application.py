@@ -1,8 +1,9 @@
 """Moto as a WSGI application: one per process, as its state is.
 
 Moto lists its own folders and methods again at each request, which takes longer than most of its answers; here both
-are kept. Its DynamoDB sorts the whole table at each query; here a query reads its own partition. Each service is set up
-when it is first called.
+are kept. Its DynamoDB sorts the whole table at each query; here a query reads its own partition. For each attribute of an
+item that it returns, moto searches for all ten types under all their possible names; here it writes the one that is there.
+Each service is set up when it is first called.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+    from moto.core.serialize import JSONSerializer
     from moto.dynamodb.models.dynamo_type import DynamoType, Item
     from moto.dynamodb.models.table import Table
 
@@ -31,16 +33,39 @@ def _create() -> WSGIApplication:
     # EC2 is used for networks only, and the images of a region take half a second. Source: moto's docs, configuration.
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     from moto import backends
-    from moto.core import responses, utils
+    from moto.core import responses, serialize, utils
     from moto.dynamodb.models.table import Table
     from moto.moto_server import werkzeug_app
 
     folders = tuple(backends.list_of_moto_modules())
     backends.list_of_moto_modules = lambda: folders
     responses.method_names_from_class = cache(utils.method_names_from_class)  # type: ignore[attr-defined]
+    serialize.SERVICE_SPECIFIC_SERIALIZERS["dynamodb"] = {"json": _attribute_serializer(serialize.JSONSerializer)}
     _let_query_read_one_partition(Table)
     application: WSGIApplication = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     return application
+
+
+def _attribute_serializer(json_serializer: type[JSONSerializer]) -> type[JSONSerializer]:
+    """Moto's serializer, but for an attribute's value: it is a dict of one type, whose text is written as it is.
+
+    Binary values are bytes at this place, so every string is one of the types S and N.
+    """
+
+    class AttributeSerializer(json_serializer):  # type: ignore[misc,valid-type]  # imported late, with moto
+        def _serialize_type_structure(self, serialized: Any, value: Any, shape: Any, key: str) -> None:
+            if shape.name != "AttributeValue" or not isinstance(value, dict):
+                super()._serialize_type_structure(serialized, value, shape, key)
+                return
+            written: dict[str, Any] = {}
+            for name, content in value.items():
+                if isinstance(content, str):
+                    written[name] = content
+                else:
+                    self._serialize(written, content, shape.members[name], name)
+            self._default_serialize(serialized, written, shape, key)
+
+    return AttributeSerializer
 
 
 def _let_query_read_one_partition(table_class: Any) -> None:

@@ -39,8 +39,8 @@ async def temporal() -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="module")
 async def watching_temporal() -> AsyncIterator[Client]:
-    """With activities that poll by themselves."""
-    async with time_skipping_client(AuroraRestorePlugin(), watching=True) as client:
+    """With activities that poll by themselves, and the guard of the sandbox for the workflow's code."""
+    async with time_skipping_client(AuroraRestorePlugin(guarded=True), watching=True) as client:
         yield client
 
 

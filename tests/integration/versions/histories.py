@@ -78,9 +78,9 @@ def released_versions(changelog: str) -> list[str]:
     return re.findall(r"^## \[?([0-9.]+)\]? - \d{4}-\d{2}-\d{2}$", changelog, re.MULTILINE)
 
 
-async def replay(history: WorkflowHistory, *workflows: type) -> WorkflowReplayResult:
-    """Replay a history on these workflows, by default the worker's."""
-    replayer = Replayer(workflows=workflows or worker.WORKFLOWS, plugins=[AuroraRestorePlugin()])
+async def replay(history: WorkflowHistory, *workflows: type, guarded: bool = True) -> WorkflowReplayResult:
+    """Replay a history on these workflows, by default the worker's; under the guard each run loads their code anew."""
+    replayer = Replayer(workflows=workflows or worker.WORKFLOWS, plugins=[AuroraRestorePlugin(guarded=guarded)])
     return await replayer.replay_workflow(history, raise_on_replay_failure=False)
 
 
