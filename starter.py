@@ -15,6 +15,7 @@ from commands import (
     audit_verify,
     cancel,
     cleanup,
+    healthy,
     masking_check,
     masking_init,
     plan,
@@ -25,7 +26,7 @@ from commands import (
     start,
     status,
 )
-from commands.exit_codes import FINE, INTERRUPTED
+from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, UNKNOWN
 from commands.terminal import print_progress
 from version import NAME, VERSION
 
@@ -33,6 +34,7 @@ VERBS = {
     "plan": plan,
     "start": start,
     "status": status,
+    "healthy": healthy,
     "audit": audit,
     "audit verify": audit_verify,
     "schedule": schedule,
@@ -54,6 +56,7 @@ exit codes:
   3  refused: already running, not running, not found, nothing to retry, or the restore was skipped
   4  the restore or cleanup was cancelled
   5  Temporal or AWS is unavailable, or refused the request
+healthy has those of a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
 
 environment:
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, TEMPORAL_PROFILE
@@ -62,7 +65,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for plan, audit, retry, cleanup, masking and setup
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for all but start, status, schedule, cancel, skip and abort
 """
 
 
@@ -90,9 +93,19 @@ def _join_verb(arguments: Sequence[str]) -> list[str]:
     return [verb, *arguments[2:]] if verb in VERBS and len(arguments) > 1 else list(arguments)
 
 
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments; raises `SystemExit` for a mistake, and after help."""
+    try:
+        return parser().parse_args(arguments)
+    except SystemExit as refused:
+        if refused.code == MISTAKE and arguments[:1] == ["healthy"]:
+            raise SystemExit(UNKNOWN) from None
+        raise
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code; `EPILOG` explains the codes."""
-    args = parser().parse_args(_join_verb(sys.argv[1:] if arguments is None else arguments))
+    args = _parse(_join_verb(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = args.run(args)
         sys.stdout.flush()

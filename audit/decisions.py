@@ -53,6 +53,11 @@ def decision_text(decision: OperatorDecision) -> str:
     return f"{decision.decision.capitalize()}, decided by {decision.by}{reason}"
 
 
+def is_skip(row: AuditRow) -> bool:
+    """Whether the row is the decision to continue without the step."""
+    return row.phase is Phase.DECISION and row.details.startswith(f"{Decision.SKIP.capitalize()}, decided by ")
+
+
 def write_decision(table: AuditTable, row: AuditRow) -> None:
     """Write the decision to retry a run that has ended, which is not in Temporal's history.
 

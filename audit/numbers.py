@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 COUNTER = "counter"
+PREVIOUS_TARGET = "previous_target"
+"""In a target's record: the ARN of the target that was added before it. So all targets are found without a scan."""
 MAX_CONFLICTS = 50
 """How many times in a row another operation may get the next number first, before Temporal tries again later."""
 
@@ -52,6 +54,8 @@ class _Counter(NamedTuple):
     last_number: int
     linked_since: int | None
     """The first number whose operation is linked to its target's previous one, as all since are."""
+    newest_target: str | None
+    """The ARN of the target whose first operation is the newest one; its record has the target before it."""
 
 
 class OperationNumbersTable:
@@ -117,6 +121,18 @@ class OperationNumbersTable:
             yield operation
             operation_id = operation.previous_operation_id
 
+    def list_targets(self) -> list[str]:
+        """The ARNs of all targets, the one that was added last first. Reads each target once; raises `TrailUnavailable`."""
+        arns: list[str] = []
+        try:
+            arn = self._read_counter().newest_target
+            while arn is not None:
+                arns.append(arn)
+                arn = (self._get(_target_record(arn)) or {}).get(PREVIOUS_TARGET, {}).get("S")
+        except (ClientError, BotoCoreError) as error:
+            raise self._unavailable(error) from error
+        return arns
+
     def find_first_linked(self) -> OpenedOperation | None:
         """The operation since which each one is linked to its target's previous one; None if none is.
 
@@ -162,10 +178,10 @@ class OperationNumbersTable:
         try:
             self._dynamodb.transact_write_items(
                 TransactItems=[
-                    self._put_counter(counter),
+                    self._put_counter(counter, request.target_arn if _is_new_target(newest) else counter.newest_target),
                     *self._put_operation(_operation_id(number), request, previous),
                     # Without a condition: it changes with the counter only.
-                    {"Put": {"TableName": self._table, "Item": _newest_of_target(request.target_arn, number)}},
+                    {"Put": {"TableName": self._table, "Item": _target_item(request.target_arn, newest, counter)}},
                 ]
             )
         except ClientError as error:
@@ -175,17 +191,20 @@ class OperationNumbersTable:
         opened_at = datetime.fromisoformat(stamp(request.opened_at))
         return Operation(operation_id=_operation_id(number), opened_at=opened_at)
 
-    def _put_counter(self, counter: _Counter) -> TransactWriteItemTypeDef:
+    def _put_counter(self, counter: _Counter, newest_target: str | None) -> TransactWriteItemTypeDef:
         """Count one up, if the counter is still what was read."""
         number = counter.last_number + 1
+        item: dict[str, AttributeValueTypeDef] = {
+            "record": {"S": COUNTER},
+            "last_number": {"N": str(number)},
+            "linked_since": {"N": str(counter.linked_since or number)},
+        }
+        if newest_target is not None:
+            item["newest_target"] = {"S": newest_target}
         return {
             "Put": {
                 "TableName": self._table,
-                "Item": {
-                    "record": {"S": COUNTER},
-                    "last_number": {"N": str(number)},
-                    "linked_since": {"N": str(counter.linked_since or number)},
-                },
+                "Item": item,
                 "ConditionExpression": "attribute_not_exists(#record) OR #last_number = :last_number",
                 "ExpressionAttributeNames": {"#record": "record", "#last_number": "last_number"},
                 "ExpressionAttributeValues": {":last_number": {"N": str(counter.last_number)}},
@@ -220,9 +239,9 @@ class OperationNumbersTable:
     def _read_counter(self) -> _Counter:
         item = self._get(COUNTER)
         if item is None:
-            return _Counter(0, None)
-        linked_since = item.get("linked_since")
-        return _Counter(int(item["last_number"]["N"]), int(linked_since["N"]) if linked_since else None)
+            return _Counter(0, None, None)
+        linked_since, newest_target = item.get("linked_since"), item.get("newest_target", {}).get("S")
+        return _Counter(int(item["last_number"]["N"]), int(linked_since["N"]) if linked_since else None, newest_target)
 
     def _get(self, record: str) -> dict[str, AttributeValueTypeDef] | None:
         answer = self._dynamodb.get_item(TableName=self._table, Key={"record": {"S": record}}, ConsistentRead=True)
@@ -249,5 +268,18 @@ def _target_record(target_arn: str) -> str:
     return f"target#{target_arn}"
 
 
-def _newest_of_target(target_arn: str, number: int) -> dict[str, AttributeValueTypeDef]:
-    return {"record": {"S": _target_record(target_arn)}, "operation_id": {"S": _operation_id(number)}}
+def _is_new_target(newest: dict[str, AttributeValueTypeDef] | None) -> bool:
+    """Whether the list of targets lacks this one: it has no operation, or only ones from before there was the list."""
+    return newest is None or PREVIOUS_TARGET not in newest
+
+
+def _target_item(
+    target_arn: str, newest: dict[str, AttributeValueTypeDef] | None, counter: _Counter
+) -> dict[str, AttributeValueTypeDef]:
+    """The record of a target after its next operation is opened; the first target has none before it."""
+    before: AttributeValueTypeDef = {"S": counter.newest_target} if counter.newest_target else {"NULL": True}
+    return {
+        "record": {"S": _target_record(target_arn)},
+        "operation_id": {"S": _operation_id(counter.last_number + 1)},
+        PREVIOUS_TARGET: before if newest is None or PREVIOUS_TARGET not in newest else newest[PREVIOUS_TARGET],
+    }

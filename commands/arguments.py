@@ -65,3 +65,12 @@ def duration(text: str) -> timedelta:
     if not timedelta(seconds=10) <= length <= timedelta(hours=24):
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration from 10s to 24h, such as 90m or 2h")
     return length
+
+
+def age(text: str) -> timedelta:
+    """A number with m, h or d, at least 1 m and less than 1000 d."""
+    parts = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", text)
+    length = timedelta(minutes=int(parts[1]) * {"m": 1, "h": 60, "d": 24 * 60}[parts[2]]) if parts else timedelta(0)
+    if not timedelta(0) < length < timedelta(days=1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age such as 90m, 26h or 8d")
+    return length

@@ -78,6 +78,13 @@ def retry_step(state: RestoreState) -> Step | None:
     return state.retry_from or RETRY_FROM.get((failed, short), failed)
 
 
+def cure_known_from_trail(operation_id: str, failed: Step, short: str) -> str:
+    """The command that continues after a failure of which only the trail's row is known, without an inventory."""
+    if (failed, short) in START_ONLY:
+        return START_COMMAND
+    return retry_command(operation_id, RETRY_FROM.get((failed, short)))
+
+
 def cure_command(state: RestoreState) -> str:
     """The one command that continues after a failure."""
     step = retry_step(state)

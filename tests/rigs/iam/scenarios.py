@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.rds.orphans import list_orphans
+from audit.numbers import OperationNumbersTable
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.configuration import AfterRestore, WhenStopped
@@ -215,8 +216,8 @@ def select_snapshot_by_age_or_name(deployment: Deployment) -> None:
     restore.check_snapshot()
 
 
-def run_setup_and_audit(deployment: Deployment) -> None:
-    """What `starter.py setup` and `starter.py audit` call, under the operator's role."""
+def run_setup_audit_and_healthy(deployment: Deployment) -> None:
+    """What `starter.py setup`, `audit` and `healthy` call, under the operator's role."""
     restore = AuthorizedRestore(deployment)
     settings = deployment.settings
     dynamodb = deployment.clients("operator").dynamodb(settings.audit_region)
@@ -225,6 +226,7 @@ def run_setup_and_audit(deployment: Deployment) -> None:
     table, today = restore.table_as("operator"), restore.owners.now.date()
     table.list_rows("op-001")
     table.list_rows_by_day(today, today)
+    OperationNumbersTable(dynamodb, settings.operations_table).list_targets()
 
 
 def search_a_trail_without_links(deployment: Deployment) -> None:
@@ -260,7 +262,7 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "leftovers are removed": ("separate_accounts", remove_leftovers),
     "orphans are removed": ("separate_accounts", remove_orphans),
     "a snapshot by age or name": ("separate_accounts", select_snapshot_by_age_or_name),
-    "setup and audit": ("separate_accounts", run_setup_and_audit),
+    "setup, audit and healthy": ("separate_accounts", run_setup_audit_and_healthy),
     "the longest name": ("separate_accounts", restore_a_long_name),
 }
 """By name: the fixture of the deployment, and the function that runs the scenario."""

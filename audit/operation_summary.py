@@ -1,0 +1,103 @@
+"""How an operation went, from its rows of the trail alone: what is true also when Temporal has forgotten it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from audit.decisions import is_skip
+from audit.rows import AuditRow, Phase
+from errors import Cancelled, Skipped
+from models.steps import Outcome, Status, Step
+
+ALL_BUT_THE_NOTIFICATION = frozenset(Step) - {Step.SNS_NOTIFICATION}
+_OUTCOMES = {Skipped.__name__: Outcome.SKIPPED, Cancelled.__name__: Outcome.CANCELLED}
+
+
+class OperationSummary(NamedTuple):
+    """One restore."""
+
+    operation_id: str
+    outcome: Outcome
+    """`RUNNING` also for a workflow that was terminated, which leaves no row."""
+    step: Step
+    """Where it is, or where it ended."""
+    details: str
+    """The short text of that step's last row."""
+    at: datetime
+    """When its last row was written."""
+    restored_at: datetime | None
+    """When the target was handed to its users; None if that did not happen."""
+    declared_deletion: bool
+    """Whether it declared that it deletes the target."""
+
+
+class _Steps:
+    """What the rows so far say of each step's newest run."""
+
+    def __init__(self) -> None:
+        self.ended: dict[Step, AuditRow] = {}
+        self.skipped: set[Step] = set()
+
+    def add(self, step: Step, row: AuditRow) -> None:
+        if row.phase is Phase.DECISION:
+            if row.status is Status.IN_PROGRESS:  # to retry
+                self._run_again_from(step)
+            elif is_skip(row):
+                self.skipped.add(step)
+            return
+        before = self.ended.get(step)
+        if before is not None and row.step_started_at > before.step_started_at:
+            self._run_again_from(step)
+        if row.phase is Phase.OUTCOME:
+            self.ended[step] = row
+
+    def _run_again_from(self, first: Step) -> None:
+        for step in list(self.ended):
+            if step.number >= first.number:
+                del self.ended[step]
+        self.skipped = {step for step in self.skipped if step.number < first.number}
+
+
+def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
+    """The summary of an operation's rows in chronological order; None for a cleanup, and without rows."""
+    steps, of_steps = _Steps(), [(row.step, row) for row in rows if isinstance(row.step, Step)]
+    if not of_steps:
+        return None
+    for step, row in of_steps:
+        steps.add(step, row)
+    last_step, last = of_steps[-1]
+    outcome, step, decisive = _outcome(steps, last_step, last)
+    return OperationSummary(
+        operation_id=last.operation_id,
+        outcome=outcome,
+        step=step,
+        details=decisive.details,
+        at=last.timestamp,
+        restored_at=_restored_at(steps),
+        declared_deletion=any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
+    )
+
+
+def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, Step, AuditRow]:
+    """The outcome, and the step and the row that decide it."""
+    for step, row in steps.ended.items():
+        if step is not Step.SNS_NOTIFICATION and row.status is Status.FAILED and step not in steps.skipped:
+            return _OUTCOMES.get(row.fault.type if row.fault else "", Outcome.FAILED), step, row
+    notified = steps.ended.get(Step.SNS_NOTIFICATION)
+    if notified is None or last_step is not Step.SNS_NOTIFICATION:
+        return Outcome.RUNNING, last_step, last
+    if notified.status is Status.FAILED:
+        return Outcome.FAILED, Step.SNS_NOTIFICATION, notified
+    # A cancellation between two steps fails none of them.
+    return (Outcome.SUCCEEDED if _restored_at(steps) else Outcome.CANCELLED), Step.SNS_NOTIFICATION, notified
+
+
+def _restored_at(steps: _Steps) -> datetime | None:
+    """When the last step before the notification ended, if all of them ended well or were skipped."""
+    is_complete = all(
+        step in steps.ended and (steps.ended[step].status is Status.SUCCESS or step in steps.skipped)
+        for step in ALL_BUT_THE_NOTIFICATION
+    )
+    return max(steps.ended[step].timestamp for step in ALL_BUT_THE_NOTIFICATION) if is_complete else None

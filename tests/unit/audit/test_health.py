@@ -1,0 +1,220 @@
+"""What the rows of a target's operations say about it: how each operation went, and whether monitoring must call someone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from audit.health import Level, format_age, judge, worst_level
+from audit.operation_summary import OperationSummary, summarize_operation
+from audit.rows import AuditRow, Phase
+from errors import Fault
+from models.steps import Housekeeping, Outcome, Status, Step
+from tests.rigs.audit_tables import START, later, row
+
+TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
+STEPS = list(Step)
+EIGHT, ALL_NINE = STEPS[:-1], STEPS
+
+
+def at(step: Step, run: int = 0) -> datetime:
+    """When a step begins, in the first run of the operation or a later one."""
+    return later(minutes=step.number + 100 * run)
+
+
+def ended(step: Step, run: int = 0) -> AuditRow:
+    return row(step=step, timestamp=at(step, run), details="done")
+
+
+def failed(step: Step, run: int = 0, fault: str = "StepFailed") -> AuditRow:
+    short = Fault(type=fault, short="Invalid snapshot ID", message="-")
+    return row(step=step, timestamp=at(step, run), status=Status.FAILED, details=short.short, fault=short)
+
+
+def decision(step: Step, what: str, run: int = 0) -> AuditRow:
+    status = Status.IN_PROGRESS if what == "Retry" else Status.FAILED
+    asked_at = at(Step.SNS_NOTIFICATION, run) + timedelta(milliseconds=1)
+    details = f"{what}, decided by Ada"
+    return row(step=step, phase=Phase.DECISION, status=status, timestamp=asked_at, details=details)
+
+
+def begun(step: Step, run: int = 0) -> AuditRow:
+    return row(step=step, phase=Phase.STARTED, status=Status.IN_PROGRESS, timestamp=at(step, run), details="Started")
+
+
+INTENT = row(step=Step.DELETE_RDS, phase=Phase.INTENT, status=Status.IN_PROGRESS, timestamp=at(Step.DELETE_RDS))
+NOTIFIED = ended(Step.SNS_NOTIFICATION)
+UNTIL_COPY = [ended(step) for step in STEPS[:1]]
+ROWS: dict[str, tuple[list[AuditRow], tuple[Outcome, Step, bool]]] = {
+    "succeeded": ([ended(step) for step in ALL_NINE], (Outcome.SUCCEEDED, Step.SNS_NOTIFICATION, True)),
+    "the message failed": (
+        [*(ended(step) for step in EIGHT), failed(Step.SNS_NOTIFICATION)],
+        (Outcome.FAILED, Step.SNS_NOTIFICATION, True),
+    ),
+    "before the message": ([ended(step) for step in EIGHT], (Outcome.RUNNING, Step.ARCHIVE_SNAPSHOT, True)),
+    "failed": ([*UNTIL_COPY, failed(Step.COPY_SNAPSHOT), NOTIFIED], (Outcome.FAILED, Step.COPY_SNAPSHOT, False)),
+    "skipped": ([failed(Step.SNAPSHOT_CHECK, fault="Skipped")], (Outcome.SKIPPED, Step.SNAPSHOT_CHECK, False)),
+    "cancelled": ([failed(Step.COPY_SNAPSHOT, fault="Cancelled")], (Outcome.CANCELLED, Step.COPY_SNAPSHOT, False)),
+    "cancelled between two steps": (
+        [*UNTIL_COPY, NOTIFIED],
+        (Outcome.CANCELLED, Step.SNS_NOTIFICATION, False),
+    ),
+    "running": ([*UNTIL_COPY, begun(Step.COPY_SNAPSHOT)], (Outcome.RUNNING, Step.COPY_SNAPSHOT, False)),
+    "retried, and it runs": (
+        [*UNTIL_COPY, failed(Step.COPY_SNAPSHOT), NOTIFIED, decision(Step.COPY_SNAPSHOT, "Retry")],
+        (Outcome.RUNNING, Step.COPY_SNAPSHOT, False),
+    ),
+    "reset by hand to an earlier step": (
+        [*(ended(step) for step in ALL_NINE), begun(Step.RESTORE_SNAPSHOT, 1)],
+        (Outcome.RUNNING, Step.RESTORE_SNAPSHOT, False),
+    ),
+    "retried, and it succeeded": (
+        [
+            *UNTIL_COPY,
+            failed(Step.COPY_SNAPSHOT),
+            NOTIFIED,
+            decision(Step.COPY_SNAPSHOT, "Retry"),
+            *(ended(step, 1) for step in STEPS[1:]),
+        ],
+        (Outcome.SUCCEEDED, Step.SNS_NOTIFICATION, True),
+    ),
+    "archived by nobody": (
+        [
+            *(ended(step) for step in EIGHT[:-1]),
+            failed(Step.ARCHIVE_SNAPSHOT),
+            NOTIFIED,
+            decision(Step.ARCHIVE_SNAPSHOT, "Skip"),
+            ended(Step.SNS_NOTIFICATION, 1),
+        ],
+        (Outcome.SUCCEEDED, Step.SNS_NOTIFICATION, True),
+    ),
+    "aborted": (
+        [
+            *(ended(step) for step in EIGHT[:-1]),
+            failed(Step.ARCHIVE_SNAPSHOT),
+            NOTIFIED,
+            decision(Step.ARCHIVE_SNAPSHOT, "Abort"),
+            ended(Step.SNS_NOTIFICATION, 1),
+        ],
+        (Outcome.FAILED, Step.ARCHIVE_SNAPSHOT, False),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_how_an_operation_went(case: str) -> None:
+    """As its workflow says it, with the step that decides; a restore counts when all but the message is done."""
+    rows, expected = ROWS[case]
+    summary = summarize_operation(rows)
+    assert summary is not None
+    assert (summary.outcome, summary.step, summary.restored_at is not None) == expected
+
+
+def test_a_cleanup_is_no_restore() -> None:
+    """It is an operation of the target too."""
+    assert summarize_operation([row(step=Housekeeping.REMOVE_ORPHANS)]) is None
+    assert summarize_operation([]) is None
+
+
+def operation(number: int, outcome: Outcome, hours_ago: float | None = None, **fields: Any) -> OperationSummary:
+    restored_at = START - timedelta(hours=hours_ago) if hours_ago is not None else None
+    made: dict[str, Any] = {"step": Step.COPY_SNAPSHOT, "details": "Invalid snapshot ID", "declared_deletion": False}
+    return OperationSummary(f"op-{number:03d}", outcome, at=START, restored_at=restored_at, **(made | fields))
+
+
+GOOD = operation(1, Outcome.SUCCEEDED, 5)
+OLD = operation(1, Outcome.SUCCEEDED, 31)
+FAILED = operation(2, Outcome.FAILED)
+DESTROYED = operation(2, Outcome.FAILED, declared_deletion=True)
+RUNNING = operation(3, Outcome.RUNNING, declared_deletion=True)
+JUDGED: dict[str, tuple[list[OperationSummary], Level, str, str | None]] = {
+    "good": ([GOOD], Level.OK, "last good restore 5 h ago (op-001)", None),
+    "at the limit": ([operation(1, Outcome.SUCCEEDED, 26)], Level.OK, "last good restore 26 h ago (op-001)", None),
+    "nothing ran": (
+        [OLD],
+        Level.CRITICAL,
+        "last good restore 31 h ago (op-001), expected at most 26 h",
+        "python starter.py list",
+    ),
+    "failed once": (
+        [FAILED, GOOD],
+        Level.WARNING,
+        "last good restore 5 h ago (op-001); op-002 failed at copy-snapshot (Invalid snapshot ID)",
+        "python starter.py start REQUEST_FILE",
+    ),
+    "failed at a step that can be retried": (
+        [FAILED._replace(step=Step.CHECK_COPY_STATUS, details="Copy failed"), GOOD],
+        Level.WARNING,
+        "last good restore 5 h ago (op-001); op-002 failed at check-copy-status (Copy failed)",
+        "python starter.py retry op-002 --from copy-snapshot",
+    ),
+    "skipped": (
+        [operation(2, Outcome.SKIPPED, details="Skipped: too late"), GOOD],
+        Level.WARNING,
+        "last good restore 5 h ago (op-001); op-002 skipped at copy-snapshot (Skipped: too late)",
+        "python starter.py start REQUEST_FILE",
+    ),
+    "the target is gone": (
+        [DESTROYED, GOOD],
+        Level.CRITICAL,
+        (
+            "last good restore 5 h ago (op-001); op-002 deleted the target or part of it and did not restore it; "
+            "op-002 failed at copy-snapshot (Invalid snapshot ID)"
+        ),
+        "python starter.py start REQUEST_FILE",
+    ),
+    "the target is gone and the next restore runs": (
+        [RUNNING, DESTROYED, GOOD],
+        Level.CRITICAL,
+        (
+            "last good restore 5 h ago (op-001); op-002 deleted the target or part of it and did not restore it; "
+            "op-003 has no end in the trail, it is at copy-snapshot"
+        ),
+        "python starter.py start REQUEST_FILE",
+    ),
+    "running": (
+        [RUNNING, GOOD],
+        Level.OK,
+        "last good restore 5 h ago (op-001); op-003 has no end in the trail, it is at copy-snapshot",
+        None,
+    ),
+    "running for too long": (
+        [RUNNING, OLD],
+        Level.CRITICAL,
+        (
+            "last good restore 31 h ago (op-001), expected at most 26 h; op-003 has no end in the trail, "
+            "it is at copy-snapshot"
+        ),
+        "python starter.py status op-003",
+    ),
+    "never restored": (
+        [FAILED],
+        Level.CRITICAL,
+        "no good restore is known; op-002 failed at copy-snapshot (Invalid snapshot ID)",
+        "python starter.py start REQUEST_FILE",
+    ),
+    "not begun": ([], Level.UNKNOWN, "no restore has begun a step yet", "python starter.py list"),
+}
+
+
+@pytest.mark.parametrize("case", JUDGED)
+def test_what_monitoring_is_to_say(case: str) -> None:
+    """The level, the whole text and the one command."""
+    operations, *expected = JUDGED[case]
+    health = judge(TARGET_ARN, operations, timedelta(hours=26), START)
+    assert [health.level, health.text, health.what_to_do] == expected
+
+
+def test_what_is_unknown_hides_no_failure() -> None:
+    """The worst of all targets is the exit code."""
+    assert worst_level([Level.OK, Level.UNKNOWN, Level.WARNING]) is Level.WARNING
+    assert worst_level([Level.UNKNOWN, Level.CRITICAL]) is Level.CRITICAL
+    assert worst_level([Level.UNKNOWN, Level.OK]) is Level.UNKNOWN
+
+
+def test_ages_are_short() -> None:
+    """As a person says them."""
+    ages = [timedelta(minutes=119, seconds=59), timedelta(hours=71), timedelta(days=9, hours=5)]
+    assert [format_age(age) for age in ages] == ["119 min", "71 h", "9 d 5 h"]
