@@ -13,6 +13,7 @@ from errors import Cancelled, DeadlinePassed
 from models.clusters import LastDeletion
 from models.operation import FinalPoll, StepInput, StepOutcome
 from models.steps import AuditedStep, Step
+from models.trail_tables import TrailTables
 from waiting.clock import now
 
 P = ParamSpec("P")
@@ -76,6 +77,10 @@ def end_wait_if_final(
 
 class Intents(Protocol):
     """The part of the trail that an activity needs before it deletes anything."""
+
+    @property
+    def tables(self) -> TrailTables:
+        """The tables that hold the trail."""
 
     def declare(
         self,

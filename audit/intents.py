@@ -16,6 +16,7 @@ from models.clusters import LastDeletion
 from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.operation import StepInput
 from models.steps import AuditedStep, Housekeeping, Status, Step
+from models.trail_tables import TrailTables
 from waiting.only_reads import require_leave_to_change
 
 SETTINGS_DAYS = 45
@@ -34,7 +35,13 @@ class TrailIntents:
     def __init__(self, table: AuditTable, numbers: OperationNumbersTable) -> None:
         """`table` is the trail, `numbers` has the operations of each target."""
         self._table = table
+        self._numbers = numbers
         self._rows = TargetRows(table, numbers)
+
+    @property
+    def tables(self) -> TrailTables:
+        """The trail's own, and that of the operation numbers."""
+        return TrailTables(self._table.region, (self._table.name, self._numbers.name))
 
     def declare(
         self,

@@ -66,6 +66,11 @@ class OperationNumbersTable:
         self._dynamodb = dynamodb
         self._table = table
 
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self._table
+
     def open(self, request: OpenOperationInput) -> Operation:
         """Return the operation of this workflow; allocate the next number if the workflow has none.
 

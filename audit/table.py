@@ -36,6 +36,16 @@ class AuditTable:
         self._table = table
         self._retention = retention
 
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self._table
+
+    @property
+    def region(self) -> str:
+        """The table's region."""
+        return self._dynamodb.meta.region_name
+
     def put(self, row: AuditRow) -> None:
         """Write a row. If its key holds the same fact, the existing row stays and the call succeeds.
 

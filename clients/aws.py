@@ -140,6 +140,16 @@ class AwsClients:
         client: DynamoDBClient = self._client("dynamodb", region, None, None, "audit")
         return client
 
+    def own_iam(self, region: str) -> IamClient:
+        """IAM, to ask what the worker's own identity may do."""
+        client: IamClient = self._client("iam", region, None, None, "")
+        return client
+
+    def own_sts(self, region: str) -> STSClient:
+        """STS of a region, to read what the worker's own identity is."""
+        client: STSClient = self._client("sts", region, None, None, "")
+        return client
+
     def _client_for(self, location: Location, operation_id: str, service: str) -> Any:
         return self._client(service, location.region, location.role_arn, location.external_id, operation_id)
 

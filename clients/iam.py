@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 
 class ContextEntry(TypedDict):
@@ -18,6 +18,8 @@ class EvaluationResult(TypedDict):
 
     EvalActionName: str
     EvalDecision: str
+    MissingContextValues: NotRequired[list[str]]
+    """Condition keys of the identity's policies that the question has no value for."""
 
 
 class Simulation(TypedDict):

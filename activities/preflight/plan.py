@@ -44,7 +44,7 @@ NEEDS_SNAPSHOT = frozenset({"snapshot-type", "snapshot-share"})
 """The rules that cannot be checked without the snapshot."""
 NEEDS_SNAPSHOT_OR_SOURCE = NEEDS_SNAPSHOT | {
     "snapshot-key",
-    "permissions",
+    "target-permissions",
     "parameter-group",
     "parameter-group-family",
     "instance-class",

@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
-from activities.preflight.accesses import RestoreAccesses
+from activities.preflight.accesses import RestoreAccesses, worker_accesses
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.context import RestoreContext
 from activities.preflight.earlier_settings import complete_settings, restored_by
 from activities.preflight.guards import NotChecked, ObservedTarget, PreflightCheck, Violation
 from activities.preflight.masking import masking_checks
-from activities.preflight.permissions import PERMISSIONS, find_missing_permissions
+from activities.preflight.permissions import (
+    TARGET_PERMISSIONS,
+    WORKER_PERMISSIONS,
+    Identity,
+    find_missing_permissions,
+)
 from activities.preflight.prerequisites import prerequisite_checks
 from activities.preflight.quotas import Freed
 from activities.preflight.region import region_checks
@@ -178,7 +183,8 @@ class Preflight:
             *prerequisite_checks(self._context(snapshot, target), freed),
             *sql_file_checks(self._sql_directory, step_input.users, step_input.sql_files, snapshot.engine),
             *masking_checks(self._sql_directory, step_input.masking),
-            PreflightCheck((PERMISSIONS,), lambda: self._check_permissions(snapshot, target)),
+            PreflightCheck((TARGET_PERMISSIONS,), lambda: self._check_targets_permissions(snapshot, target)),
+            PreflightCheck((WORKER_PERMISSIONS,), self._check_workers_permissions),
         ]
 
     def _context(self, snapshot: SourceSnapshot, target: ExistingTarget) -> RestoreContext:
@@ -201,9 +207,11 @@ class Preflight:
             f"{source.account_id}. Correct source.account_id or source.role_arn.",
         )
 
-    def _check_permissions(self, snapshot: SourceSnapshot, target: ExistingTarget) -> Iterator[Violation]:
+    def _check_targets_permissions(self, snapshot: SourceSnapshot, target: ExistingTarget) -> Iterator[Violation]:
         if missing_settings(self._step_input.target, target.settings):
-            raise NotChecked("permissions were not checked: the settings of the restored cluster are not known")
+            raise NotChecked(
+                "the permissions of the target's role were not checked: the settings of the restored cluster are not known"
+            )
         accesses = RestoreAccesses(
             self._step_input,
             snapshot,
@@ -212,7 +220,16 @@ class Preflight:
             target.observed.cluster if target.observed else None,
             target.instances,
         )
-        yield from find_missing_permissions(self._aws, self._step_input.target, self._step_input.operation_id, accesses)
+        location, operation_id = self._step_input.target, self._step_input.operation_id
+        sts, iam = self._aws.sts(location, operation_id), self._aws.iam(location, operation_id)
+        identity = Identity(TARGET_PERMISSIONS, location.role_arn, sts, iam, location.region)
+        yield from find_missing_permissions(identity, accesses)
+
+    def _check_workers_permissions(self) -> Iterator[Violation]:
+        tables = self._intents.tables
+        sts, iam = self._aws.own_sts(tables.region), self._aws.own_iam(tables.region)
+        identity = Identity(WORKER_PERMISSIONS, None, sts, iam, tables.region)
+        yield from find_missing_permissions(identity, worker_accesses(tables, sts))
 
     def _check_settings(self, target: ExistingTarget) -> Iterator[Violation]:
         """Silent if the target is missing against the request: that is one violation already, and causes this one."""

@@ -98,11 +98,21 @@ def _prefixes(form: Mapping[str, str], name: str) -> list[str]:
 
 def _result(policy: tuple[Statement, ...], request: AccessRequest) -> str:
     decision = evaluate(policy, request)
+    missing = "".join(f"<member>{escape(key)}</member>" for key in _missing_keys(policy, request))
     return (
         f"<member><EvalActionName>{escape(request.action)}</EvalActionName>"
         f"<EvalResourceName>{escape(request.resource)}</EvalResourceName>"
-        f"<EvalDecision>{_word(decision)}</EvalDecision><MatchedStatements/><MissingContextValues/></member>"
+        f"<EvalDecision>{_word(decision)}</EvalDecision><MatchedStatements/>"
+        f"<MissingContextValues>{missing}</MissingContextValues></member>"
     )
+
+
+def _missing_keys(policy: tuple[Statement, ...], request: AccessRequest) -> list[str]:
+    """The condition keys that the request has no value for, of the statements with its action and resource."""
+    given = {key.lower() for key in request.context}
+    conditions = (statement.body.get("Condition", {}) for statement in policy if statement.names(request))
+    keys = {key for condition in conditions for compared in condition.values() for key in compared}
+    return sorted(key for key in keys if key.lower() not in given)
 
 
 def _word(decision: Decision) -> str:

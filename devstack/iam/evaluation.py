@@ -52,10 +52,14 @@ class Statement:
     def applies_to(self, request: AccessRequest) -> bool:
         """Whether action, resource and every condition match."""
         conditions: Mapping[str, Mapping[str, Any]] = self.body.get("Condition", {})
-        return (
-            _element_matches(self.body, "Action", request.action, ignore_case=True)
-            and _element_matches(self.body, "Resource", request.resource)
-            and all(_condition_holds(operator, expected, request) for operator, expected in conditions.items())
+        return self.names(request) and all(
+            _condition_holds(operator, expected, request) for operator, expected in conditions.items()
+        )
+
+    def names(self, request: AccessRequest) -> bool:
+        """Whether action and resource match, whatever the conditions say."""
+        return _element_matches(self.body, "Action", request.action, ignore_case=True) and _element_matches(
+            self.body, "Resource", request.resource
         )
 
 

@@ -34,6 +34,17 @@ class ScriptedAws:
         self.responses["get_caller_identity"] = {"Account": account}
         return self
 
+    def own_sts(self, _: str) -> ScriptedAws:
+        """STS with the worker's own credentials."""
+        self.responses["get_caller_identity"] = {"Account": self.accounts[0]}
+        return self
+
+    def iam(self, *_: object) -> ScriptedAws:
+        """IAM, which is not asked: these credentials have no ARN."""
+        return self
+
+    own_iam = iam
+
     @property
     def reader(self) -> ScriptedAws:
         """See `TargetCluster`."""

@@ -103,8 +103,10 @@ def test_a_plan_without_failed_checks_lists_everything_that_the_restore_would_do
     topic = "arn:aws:sns:eu-central-1:111122223333:aurora-restore"
     assert f"notified of failure | {topic}" in section(page, "Afterwards")
     # The devstack's identity is no role, whose policies IAM could be asked about.
-    [skipped] = [line for line in section(page, "Checks") if not line.startswith("✓")]
-    assert skipped == "– permissions: skipped, because permissions were not checked: IAM answered NoSuchEntity"
+    assert [line for line in section(page, "Checks") if not line.startswith("✓")] == [
+        f"– {whose}-permissions: skipped, because the permissions of the worker were not checked: IAM answered NoSuchEntity"
+        for whose in ("target", "worker")
+    ]
     assert "staging/orders" not in page  # names of users, not of their secrets
 
 

@@ -57,6 +57,8 @@ def test_the_policies_of_the_role_decide(iam: Any) -> None:
     assert decisions == ["allowed", "implicitDeny", "explicitDeny", "explicitDeny"]
     without_tag = iam.simulate_principal_policy(**asked, ResourceArns=resources[:1])
     assert without_tag["EvaluationResults"][0]["EvalDecision"] == "implicitDeny"
+    assert without_tag["EvaluationResults"][0]["MissingContextValues"] == ["aws:ResourceTag/team"]
+    assert not [result for result in answer["EvaluationResults"] if result["MissingContextValues"]]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 from models.clusters import LastDeletion
 from models.operation import StepInput
 from models.steps import AuditedStep
+from models.trail_tables import TrailTables
 from tests.properties.no_harm.in_process_aws import InProcessAws
 
 
@@ -19,6 +20,11 @@ class InProcessTrail:
         self._aws = aws
         self._resources: dict[AuditedStep, tuple[str, ...]] = {}
         self._succeeded_at: dict[AuditedStep, datetime] = {}
+
+    @property
+    def tables(self) -> TrailTables:
+        """See `Intents`."""
+        return TrailTables("eu-central-1", ("audit", "operations"))
 
     def declare(self, step: AuditedStep, step_input: StepInput, details: str, arns: tuple[str, ...], *_: Any) -> None:
         """See `Intents`."""

@@ -21,6 +21,7 @@ from models.configuration import ClusterSettings, Instance
 from models.identifiers import masked_identifier
 from models.request import RestoreRequest
 from models.snapshots import SourceSnapshot
+from models.trail_tables import TrailTables
 from tests.rigs.scripted_aws import ScriptedAws
 
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
@@ -72,6 +73,10 @@ class ScriptedIntents:
     def __init__(self) -> None:
         self.last_deletion: LastDeletion | None = None
         self.error: Exception | None = None
+
+    @property
+    def tables(self) -> TrailTables:
+        return TrailTables("eu-central-1", ("audit", "operations"))
 
     def has_intent(self, step: object, operation_id: str) -> bool:
         if self.error:
@@ -144,7 +149,7 @@ def test_every_check_passes(rig: Rig) -> None:
     plan = rig.plan()
     assert rules(plan, CheckStatus.FAILED) == []
     # These scripted answers name no identity; tests/integration/iam/test_plan.py has every check passed.
-    assert rules(plan, CheckStatus.SKIPPED) == ["permissions"]
+    assert rules(plan, CheckStatus.SKIPPED) == ["target-permissions", "worker-permissions"]
     assert len(plan.results) == len({result.rule for result in plan.results})
 
 
@@ -170,7 +175,8 @@ def test_without_snapshot_and_source_the_checks_that_need_them_are_skipped(rig: 
         "sql-syntax",
         "engine-fields",
         "copy-source",
-        "permissions",
+        "target-permissions",
+        "worker-permissions",
     }
 
 
@@ -179,7 +185,13 @@ def test_without_a_snapshot_the_source_cluster_is_read_instead(rig: Rig) -> None
     rig.aws.accounts.append(OTHER_ACCOUNT)
     rig.snapshot = StepFailed("Snapshot not found", "-")
     plan = rig.plan(account_id=OTHER_ACCOUNT, kms_key_id=None)
-    assert rules(plan, CheckStatus.SKIPPED) == ["snapshot-type", "snapshot-share", "permissions", "copy-source"]
+    assert rules(plan, CheckStatus.SKIPPED) == [
+        "snapshot-type",
+        "snapshot-share",
+        "target-permissions",
+        "worker-permissions",
+        "copy-source",
+    ]
     assert "kms-key" in rules(plan, CheckStatus.FAILED)
 
 
