@@ -25,6 +25,7 @@ from commands import (
     skip,
     start,
     status,
+    targets,
 )
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, UNKNOWN
 from commands.terminal import print_progress
@@ -34,6 +35,7 @@ VERBS = {
     "plan": plan,
     "start": start,
     "status": status,
+    "list": targets,
     "healthy": healthy,
     "audit": audit,
     "audit verify": audit_verify,

@@ -22,6 +22,8 @@ from models.steps import Outcome, Step
 
 MAX_OPERATIONS = 50
 """How many operations of a target are read in search of its last good restore."""
+DEFAULT_MAX_AGE = timedelta(hours=26)
+"""A day and two hours for the restore itself."""
 LIST_COMMAND = "python starter.py list"
 NOT_GOOD = (Outcome.FAILED, Outcome.CANCELLED, Outcome.SKIPPED)
 
@@ -50,6 +52,7 @@ class TargetHealth(Model):
     last_operation: str | None = None
     last_outcome: Outcome | None = None
     last_step: Step | None = None
+    last_at: AwareDatetime | None = Field(default=None, description="When the last operation's last row was written.")
     text: str = Field(description="What is found, and what was expected.")
     what_to_do: str | None = None
 
@@ -113,6 +116,7 @@ def judge(target_arn: str, operations: Sequence[OperationSummary], max_age: time
         last_operation=last.operation_id,
         last_outcome=last.outcome,
         last_step=last.step,
+        last_at=last.at,
         text="; ".join(_sentences(good, age, max_age, last, broken)),
         what_to_do=None if level is Level.OK else _cure(broken or last),
     )

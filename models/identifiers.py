@@ -114,6 +114,12 @@ def canonical_workflow_id(region: str, account_id: str, cluster: str) -> str:
     return f"{CANONICAL_ID_PREFIX}{account_id}:{region}:{cluster}"
 
 
+def arn_of_workflow_id(workflow_id: str) -> str:
+    """The ARN of the target whose canonical id this is."""
+    account_id, region, cluster = workflow_id.removeprefix(CANONICAL_ID_PREFIX).split(":")
+    return cluster_arn(region, account_id, cluster)
+
+
 DEFAULT_ENVIRONMENT = "aurora-restore"
 MAX_ENVIRONMENT = 20
 _ENVIRONMENT = re.compile(r"[a-z](-?[a-z0-9])*")
