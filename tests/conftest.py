@@ -10,9 +10,13 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
-from botocore import session
+from botocore import session, useragent
+from botocore.client import ClientCreator
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 LONGEST_FIRST = (
     "chaos/test_short_campaign.py",
@@ -49,11 +53,12 @@ def pytest_configure() -> None:
     """Set up what processes inherit.
 
     A shell that starts a job in the background has it ignore Ctrl-C, and so would the commands under test. Temporal's
-    servers are small and end soon: less garbage collection saves a seventh of their processor time. Without bytecode each
-    of a hundred processes under test would compile the pipeline anew, and each run every test: a third of a second, and
-    four seconds.
+    servers are small and end soon: less garbage collection saves a seventh of their processor time, one thread a tenth.
+    Without bytecode each of a hundred processes under test would compile the pipeline anew, and each run every test: a
+    third of a second, and four seconds.
     """
     os.environ.setdefault("GOGC", "1000")
+    os.environ.setdefault("GOMAXPROCS", "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -93,7 +98,23 @@ def _says(binary: Path) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _models_are_read_once() -> Iterator[None]:
-    """Every session of botocore would read the services' models anew, which takes longer than what it is then used for."""
+    """Every session of botocore would read the services' models anew, which takes longer than what it is then used for.
+
+    So would every client resolve the shapes of its service again, and every request check its user agent letter by letter.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_loader", cache(session.create_loader))
+        patch.setattr(ClientCreator, "_load_service_model", _load_service_model)
+        sanitize = useragent.sanitize_user_agent_string_component
+        patch.setattr(useragent, "sanitize_user_agent_string_component", cache(sanitize))
         yield
+
+
+def _load_service_model(creator: Any, service: str, api_version: str | None = None) -> ServiceModel:
+    """As botocore's, but one model for all clients of a service."""
+    return _service_model(creator._loader, service, api_version)
+
+
+@cache
+def _service_model(loader: Loader, service: str, api_version: str | None) -> ServiceModel:
+    return ServiceModel(loader.load_service_model(service, "service-2", api_version=api_version), service)

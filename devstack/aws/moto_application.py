@@ -1,9 +1,10 @@
 """Moto as a WSGI application: one per process, as its state is.
 
 Moto lists its own folders and methods again at each request, which takes longer than most of its answers; here both
-are kept. Its DynamoDB sorts the whole table at each query; here a query reads its own partition. For each attribute of an
-item that it returns, moto searches for all ten types under all their possible names; here it writes the one that is there.
-Each service is set up when it is first called.
+are kept. Its DynamoDB sorts the whole table at each query and copies what it finds; here a query reads its own partition.
+It measures the whole item again for each attribute that is added; here it measures it once it may be too large. For each
+attribute of an item that it returns, it searches for all ten types under all their possible names; here it writes the one
+that is there. Each service is set up when it is first called.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import cache, wraps
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,14 +36,15 @@ def _create() -> WSGIApplication:
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     from moto import backends
     from moto.core import responses, serialize, utils
-    from moto.dynamodb.models.table import Table
+    from moto.dynamodb.models import dynamo_type, table
     from moto.moto_server import werkzeug_app
 
     folders = tuple(backends.list_of_moto_modules())
     backends.list_of_moto_modules = lambda: folders
     responses.method_names_from_class = cache(utils.method_names_from_class)  # type: ignore[attr-defined]
     serialize.SERVICE_SPECIFIC_SERIALIZERS["dynamodb"] = {"json": _attribute_serializer(serialize.JSONSerializer)}
-    _let_query_read_one_partition(Table)
+    _let_query_read_one_partition(table)
+    _measure_items_that_may_be_too_large(dynamo_type.LimitedSizeDict)
     application: WSGIApplication = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     return application
 
@@ -68,23 +71,53 @@ def _attribute_serializer(json_serializer: type[JSONSerializer]) -> type[JSONSer
     return AttributeSerializer
 
 
-def _let_query_read_one_partition(table_class: Any) -> None:
+def _let_query_read_one_partition(module: Any) -> None:
     """Give a query only the items that it can find, almost sorted: moto sorts them again, by a slow comparison.
 
-    `OtherServices` lets one call at a time reach DynamoDB, so that nobody else sees the table so reduced.
+    What it finds is written as JSON at once, so it needs no copy. `OtherServices` lets one call at a time reach DynamoDB, so
+    that nobody else sees the table so reduced.
     """
-    query = table_class.query
+    query, copying = module.Table.query, module.copy
 
     @wraps(query)
     def query_partition(table: Table, hash_key: DynamoType | None, *arguments: Any, **named: Any) -> Any:
         items = _items_of_partition(table, None if _names_index(arguments) else hash_key)
         table.all_items = lambda: items  # type: ignore[method-assign]
+        module.copy = SimpleNamespace(deepcopy=list)
         try:
             return query(table, hash_key, *arguments, **named)
         finally:
+            module.copy = copying
             del table.all_items  # the instance's; the class has its own
 
-    table_class.query = query_partition
+    module.Table.query = query_partition
+
+
+def _measure_items_that_may_be_too_large(attributes_class: Any) -> None:
+    """Add up the sizes of an item's attributes as they are set, and let moto measure and judge only what may be too much."""
+    set_and_measure = attributes_class.__setitem__
+
+    def set_attribute(attributes: Any, name: str, value: Any) -> None:
+        size = _size(name) + _size(value)
+        before = vars(attributes).get("at_most")
+        if before is None:
+            before = sum(_size(each) for pair in attributes.items() for each in pair)
+        attributes.at_most = before + size
+        if attributes.at_most > SURELY_SMALL:
+            set_and_measure(attributes, name, value)
+        else:
+            dict.__setitem__(attributes, name, value)
+
+    attributes_class.__setitem__ = set_attribute
+
+
+SURELY_SMALL = 100_000
+"""Bytes; moto refuses items of 405,000."""
+
+
+def _size(part: Any) -> int:
+    """The bytes of a name or a value, as moto counts them."""
+    return int(part.size()) if hasattr(part, "size") else len(str(part).encode())
 
 
 INDEX_NAME_PLACE = 6
