@@ -161,9 +161,7 @@ def _fault(
             await act(restore)
             restore.is_operator_acting = False
 
-    return CampaignFault(
-        name, description, places, inject, outcomes=lambda _: outcomes, prepare=prepare_act, is_combined=False
-    )
+    return CampaignFault(name, description, places, inject, outcomes=lambda _: outcomes, prepare=prepare_act)
 
 
 FAULTS = (
