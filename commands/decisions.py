@@ -53,7 +53,7 @@ async def decide(args: argparse.Namespace, decision: Decision) -> int:
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue
-    run = await RestoreRuns(await temporal_client()).find(args.operation)
+    run = await RestoreRuns(await temporal_client()).find(args.operation, task_queue)
     await run.require_restore()
     try:
         await send_decision(run, decision_of(args, decision))

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from commands.exit_codes import CANCELLED, FAILED, FINE, REFUSED
+from commands.own_task_queue import own_task_queue
 from commands.terminal import console, print_progress
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ async def find_restore(args: argparse.Namespace) -> RestoreRun:
     if args.request:
         request = read_request(args.request)
         return await RestoreRuns(await temporal_client()).find_for_request(request)
-    restores = RestoreRuns(await temporal_client())
-    return await restores.find(args.target) if args.target else await restores.find_newest()
+    restores, task_queue = RestoreRuns(await temporal_client()), own_task_queue()
+    return await restores.find(args.target, task_queue) if args.target else await restores.find_newest(task_queue)
 
 
 async def follow(run: RestoreRun, task_queue: str) -> int:

@@ -46,7 +46,7 @@ async def _retry(args: argparse.Namespace) -> int:
 
     settings = load_settings(TrailSettings)
     client = await temporal_client()
-    run = await RestoreRuns(client).find(args.operation)
+    run = await RestoreRuns(client).find(args.operation, settings.task_queue)
     await run.require_restore()
     if not await run.is_running():
         retried = await _reset(client, run, args.step, decision_of(args, Decision.RETRY), settings)

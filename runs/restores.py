@@ -37,6 +37,7 @@ from models.workflow_names import (
     STATE_QUERY,
 )
 from runs.heartbeats import with_watched_progress
+from runs.other_environments import describe_others
 from runs.summaries import summarize
 
 QUERY_TIMEOUT = timedelta(seconds=3)
@@ -178,10 +179,11 @@ class RestoreRuns:
         """The running or last restore of the request's target; raises `RestoreRefused` if there is none."""
         return await self._find_by_workflow_id(request.target.workflow_id)
 
-    async def find(self, name: str) -> RestoreRun:
+    async def find(self, name: str, task_queue: str) -> RestoreRun:
         """The running or last restore of a target cluster (its name or ARN), or the restore of an operation (op-005).
 
         For an operation that was retried this is the newest run, also while Temporal's lists do not have it yet.
+        Each environment counts its operations, and has a task queue: only `task_queue`'s operation is found.
         Raises `RestoreRefused` if there is none, or if clusters of two regions or accounts have the name.
         """
         if name.startswith(CANONICAL_ID_PREFIX):
@@ -189,18 +191,22 @@ class RestoreRuns:
         if arn := _CLUSTER_ARN.fullmatch(name):
             return await self._find_by_workflow_id(canonical_workflow_id(arn["region"], arn["account"], arn["cluster"]))
         if _OPERATION_ID.fullmatch(name):
-            return await self._find_operation(name)
+            return await self._find_operation(name, task_queue)
         return await self._find_target(name)
 
-    async def find_newest(self) -> RestoreRun:
-        """The restore that was started last.
+    async def find_newest(self, task_queue: str) -> RestoreRun:
+        """The restore of this task queue that was started last.
 
         Raises `RestoreRefused` if there was none within Temporal's retention.
         """
+        others = []
         async for execution in self._list(f"WorkflowType = '{RESTORE_WORKFLOW}'"):
-            return self._run(execution.id, execution.run_id)
+            if execution.task_queue == task_queue:
+                return self._run(execution.id, execution.run_id)
+            others.append(execution)
         raise RestoreRefused(
-            f"Temporal has no restore in namespace {self._client.namespace}. Restores that ended before Temporal's "
+            describe_others(others, "every restore", task_queue)
+            or f"Temporal has no restore in namespace {self._client.namespace}. Restores that ended before Temporal's "
             "retention period are in the trail only:\n    python starter.py audit"
         )
 
@@ -213,11 +219,16 @@ class RestoreRuns:
         running = newest.status is WorkflowExecutionStatus.RUNNING
         return self._run(newest.id, newest.run_id) if running else None
 
-    async def _find_operation(self, operation_id: str) -> RestoreRun:
+    async def _find_operation(self, operation_id: str, task_queue: str) -> RestoreRun:
         executions = [each async for each in self._list(f"{OPERATION.name} = '{operation_id}'")]
-        listed = self._require_one(executions, f"operation {operation_id}")
+        own = [each for each in executions if each.task_queue == task_queue]
+        if not own and (others := describe_others(executions, operation_id, task_queue)):
+            raise RestoreRefused(others)
+        listed = self._require_one(own, f"operation {operation_id}")
         newest = await self._find_by_workflow_id(listed.workflow_id)
-        return newest if operation_of(await newest.describe()) == operation_id else listed
+        described = await newest.describe()
+        is_same = operation_of(described) == operation_id and described.task_queue == task_queue
+        return newest if is_same else listed
 
     async def _find_target(self, name: str) -> RestoreRun:
         cluster = name.lower().replace("'", "")

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 import clients.aws
 import worker
 from commands import cleanup, plan
+from commands.own_task_queue import own_task_queue
 from models.identifiers import EnvironmentName, environment_of_table
 from models.request import RestoreRequest
 from models.text_forms import EXPECTED
@@ -171,3 +172,25 @@ def test_everything_that_makes_or_lists_resources_knows_its_environment(
 
 async def no_temporal(*_: object) -> None:
     """No restore runs."""
+
+
+@pytest.mark.parametrize(
+    ("variables", "task_queue"),
+    [
+        ({}, "aurora-restore"),
+        ({"ENVIRONMENT": "staging"}, "staging"),
+        ({"OPERATIONS_TABLE": "billing-operations"}, "billing"),
+        ({"ENVIRONMENT": "staging", "OPERATIONS_TABLE": "billing-operations", "TASK_QUEUE": "one"}, "one"),
+        ({"ENVIRONMENT": "staging", "OPERATIONS_TABLE": "billing-operations", "TASK_QUEUE": ""}, "staging"),
+    ],
+)
+def test_a_command_without_settings_knows_the_same_task_queue(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], task_queue: str
+) -> None:
+    """`status op-005` means the environment whose worker has these settings."""
+    for name in ("ENVIRONMENT", "OPERATIONS_TABLE", "TASK_QUEUE"):
+        monkeypatch.delenv(f"{PREFIX}{name}", raising=False)
+    monkeypatch.setenv(f"{PREFIX}AUDIT_REGION", "eu-central-1")
+    for name, value in variables.items():
+        monkeypatch.setenv(f"{PREFIX}{name}", value)
+    assert own_task_queue() == load_settings(TrailSettings).task_queue == task_queue
