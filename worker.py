@@ -35,6 +35,7 @@ from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
+from activities.pings import PingActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
 from audit.activities import OutcomeActivities, SealActivities
@@ -105,6 +106,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         leftovers.remove_leftovers,
         InventoryActivities(aws).take_inventory,
         NotificationActivities(aws).sns_notification,
+        PingActivities(aws).ping_monitor,
         OutcomeActivities(TrailWriter(table)).record_outcome,
         SealActivities(chains).seal_trail,
         leftovers.remove_orphans,

@@ -21,7 +21,7 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.masking import Masking
-from models.model import Model
+from models.model import Model, SparseModel
 from models.quarantine import Quarantine
 from models.setting_values import check_cluster_values, check_instance_values
 from models.side_effects import KeptSideEffects
@@ -175,12 +175,17 @@ class Archive(Model):
         return 0 if self.masked else self.keep
 
 
-class Notification(Model):
-    """The topics to which the outcome is published."""
+class Notification(SparseModel):
+    """The topics to which the outcome is published, and the monitor that expects restores."""
 
     topic_arn: TopicArn
     success_topic_arn: TopicArn | None = Field(
         default=None, description="A topic for successful restores; failures always go to topic_arn."
+    )
+    ping_secret_id: SecretId | None = Field(
+        default=None,
+        description="A secret that is JSON with the key url: the ping URL of a dead man's switch such as healthchecks.io, "
+        "which is pinged with /start at the start, as it is after a success, and with /fail at every other end.",
     )
 
     @property

@@ -40,6 +40,11 @@ class Location(Model):
         default=None, description="The external id that the role's trust policy requires."
     )
 
+    @property
+    def location(self) -> "Location":
+        """Only where it is."""
+        return Location(**{name: getattr(self, name) for name in Location.model_fields})
+
 
 class SnapshotSelector(Model):
     """Which snapshot of the source: by exact name, by prefix and date, or by default the newest automated one."""

@@ -14,6 +14,7 @@ from workflows.canonical_run import as_failure, has_canonical_id, require_canoni
 from workflows.due_time import due_at, is_scheduled
 from workflows.leftovers import remove_leftovers
 from workflows.operation import open_operation
+from workflows.pings import ping_monitor
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, TRAIL_CALL
 from workflows.step_runner import StepRunner
 
@@ -29,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from models.clusters import CheckRestoreOutcome
     from models.decisions import OperatorDecision
     from models.operation import RestoreState
+    from models.pings import Ping
     from models.request import RestoreRequest
     from models.snapshots import SnapshotCheckOutcome, SnapshotCopy
     from models.steps import Step
@@ -70,6 +72,7 @@ class AuroraRestoreWorkflow:
         runner = self._runner
         operation = await open_operation(request.target.arn)
         runner.progress.set_operation(operation)
+        await ping_monitor(request, runner.progress, Ping.START)
         checked = await runner.run_step(self._snapshot_check, request)
         require_canonical_id(request)
         copy = await runner.run_step(self._copy_snapshot, request, checked)
@@ -83,6 +86,7 @@ class AuroraRestoreWorkflow:
         # Shielded: everything is done, and a cancellation could only suppress the notification.
         await shield(self._sns_notification(request))
         await runner.seal(request, TRAIL_CALL)
+        await ping_monitor(request, runner.progress, Ping.SUCCESS)
         return runner.progress.end()
 
     async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
@@ -175,6 +179,7 @@ class AuroraRestoreWorkflow:
             await remove_leftovers(request, progress)
             await self._runner.notify_failure(request)
         await self._runner.seal(request, TRAIL_CALL)
+        await ping_monitor(request, progress, Ping.FAIL)
         progress.end()
         return asyncio.CancelledError() if cancelled else as_failure(fault, failed_step)
 

@@ -38,6 +38,9 @@ DATABASE_WORK = _policy(start_to_close=timedelta(hours=4), schedule_to_close=tim
 NOTIFICATION = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(hours=1))
 """The notification must go out, even if SNS is unavailable for most of an hour."""
 
+PING = _policy(start_to_close=timedelta(seconds=30), schedule_to_close=timedelta(minutes=1), maximum_attempts=2)
+"""One ping of the monitor, which may delay a restore no longer than that."""
+
 TRAIL_CALL = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timedelta(hours=1))
 """The operation's number, without which nothing begins, and its last seal."""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -10,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from models.steps import Outcome, Step
 from models.workflow_names import DUE_AT_MEMO
+from tests.rigs.ping_server import PingServer, ping_server
 from tests.rigs.requests import every_wait, request, wait
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig
 from tests.rigs.resumed_restores import wait_for_failure
@@ -23,11 +27,23 @@ def changes(rig: RestoreRig) -> list[str]:
     return [call.operation for call in calls if call.service == "rds" and call.operation.startswith(CHANGING)]
 
 
+@contextmanager
+def pinged_monitor(rig: RestoreRig, *statuses: int) -> Iterator[tuple[PingServer, dict[str, str]]]:
+    """A dead man's switch that answers with these statuses first, and the part of a request that names its secret."""
+    with ping_server() as server:
+        server.statuses = list(statuses)
+        secret_id = f"ping-{server.url.rpartition(':')[2]}"
+        rig.demo.client("secretsmanager").create_secret(Name=secret_id, SecretString=json.dumps({"url": server.url}))
+        yield server, {"ping_secret_id": secret_id}
+
+
 async def test_a_late_restore_is_skipped(rig: RestoreRig) -> None:
     """Two hours after its time: the target stays, the trail has one step, and the message says why."""
     due = rig.demo.emulator.clock.now() - timedelta(hours=2)
-    handle = await rig.start(request(users=[]), memo={DUE_AT_MEMO: due.isoformat()})
-    error = await wait_for_failure(handle)
+    with pinged_monitor(rig) as (server, notification):
+        handle = await rig.start(request(users=[], notification=notification), memo={DUE_AT_MEMO: due.isoformat()})
+        error = await wait_for_failure(handle)
+    assert server.paths == ["/start", "/fail"]
     assert isinstance(error, ApplicationError)
     assert error.type == "Skipped"
     assert (await rig.state(handle)).outcome is Outcome.SKIPPED
@@ -41,8 +57,14 @@ async def test_a_late_restore_is_skipped(rig: RestoreRig) -> None:
 async def test_a_late_restore_within_the_request_s_time_begins(rig: RestoreRig) -> None:
     """With a longer `start_before`."""
     due = rig.demo.emulator.clock.now() - timedelta(hours=2)
-    allowed = await rig.start(request(users=[], start_before="PT3H"), memo={DUE_AT_MEMO: due.isoformat()})
-    assert (await allowed.result()).outcome == "succeeded"
+    with pinged_monitor(rig, 404) as (server, notification):
+        late = request(users=[], start_before="PT3H", notification=notification)
+        allowed = await rig.start(late, memo={DUE_AT_MEMO: due.isoformat()})
+        state = await allowed.result()
+    assert (state.outcome, server.paths) == ("succeeded", ["/start", "/"])
+    [warning] = [warning for warning in state.warnings if "monitor" in warning]
+    assert warning.startswith("The monitor was not pinged at the start: the monitor of the secret ping-")
+    assert warning.endswith(" answered with the status 404; expected 200. Check the URL in the secret.")
 
 
 async def test_a_scheduled_restore_beside_another_one_is_skipped(rig: RestoreRig) -> None:

@@ -12,6 +12,7 @@ from temporalio import workflow
 import worker
 from activities.inventory import TAKE_INVENTORY
 from activities.operations import OPEN_OPERATION
+from activities.pings import PING_MONITOR
 from activities.rds import tags
 from audit.activities import RECORD_OUTCOME, SEAL_TRAIL
 from audit.rows import EXPIRES_AT, Phase, to_item
@@ -90,7 +91,14 @@ def test_the_names_on_temporal_are_the_codes() -> None:
     }
     assert re.findall(r"^\| `(AuroraRestore\w+)` \|[^|]+\| ``", NAMES, re.MULTILINE) == [key.name for key in ALL]
     listed = NAMES.partition("| activity type |")[2].partition("\n\n")[0]
-    named = {OPEN_OPERATION, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME, *(each.value for each in Housekeeping)}
+    named = {
+        OPEN_OPERATION,
+        PING_MONITOR,
+        TAKE_INVENTORY,
+        SEAL_TRAIL,
+        RECORD_OUTCOME,
+        *(each.value for each in Housekeeping),
+    }
     assert set(re.findall(r"`([a-z-]+)`", listed)) == named | {next(iter(Step)).value, list(Step)[-1].value}
 
 
