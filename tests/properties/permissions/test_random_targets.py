@@ -11,12 +11,13 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.preflight.accesses import READERS_OF_AUTO_SCALING, Access, RestoreAccesses
+from activities.preflight.accesses import READERS_OF_AUTO_SCALING, Access, RestoreAccesses, worker_accesses
 from activities.rds import tags
 from activities.rds.settings import RESERVED_TAG_PREFIXES
 from devstack.iam.evaluation import AccessRequest, Statement, evaluate, statements
@@ -25,6 +26,7 @@ from models.identifiers import instance_identifier
 from models.request import Notification, Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.source import Source
+from models.trail_tables import TrailTables
 from models.users import DatabaseUser
 from tests.rigs.iam.template import document, template
 
@@ -81,6 +83,13 @@ class RandomTarget:
             "TargetKeyArn": KEY,
             "SecretPrefix": "staging/",
         }
+
+    @property
+    def workers_accesses(self) -> list[Access]:
+        """What the worker of the environment asks under its own identity."""
+        own: Any = SimpleNamespace(get_caller_identity=lambda: {"Account": self.parameters["WorkerAccountId"]})
+        names = (f"{self.environment}-audit", f"{self.environment}-operations")
+        return list(worker_accesses(TrailTables(self.target.region, names), own))
 
     @property
     def accesses(self) -> RestoreAccesses:
@@ -216,13 +225,13 @@ def random_targets(draw: st.DrawFn) -> RandomTarget:
     )
 
 
-POLICY = json.dumps(document("target"))
+POLICIES = {role: json.dumps(document(role)) for role in ("target", "worker")}
 
 
-def filled_in(parameters: dict[str, str]) -> list[Statement]:
-    """The policies of the target's role in a stack with these parameters."""
+def filled_in(role: str, parameters: dict[str, str]) -> list[Statement]:
+    """The policies of a role in a stack with these parameters."""
     values = {**parameters, "AWS::Partition": "aws", "AWS::Region": parameters["TargetRegion"]}
-    return statements(json.loads(re.sub(r"\$\{([^}]+)\}", lambda placeholder: values[placeholder[1]], POLICY)))
+    return statements(json.loads(re.sub(r"\$\{([^}]+)\}", lambda placeholder: values[placeholder[1]], POLICIES[role])))
 
 
 def request_of(access: Access, region: str) -> AccessRequest:
@@ -236,11 +245,12 @@ def test_no_call_of_a_restore_is_denied(target: RandomTarget) -> None:
     parameters = target.parameters
     for name, parameter in PARAMETERS.items():
         assert re.fullmatch(parameter.get("AllowedPattern", ".*"), parameters[name]), name
-    policy = filled_in(parameters)
-    for access in target.accesses:
-        decision = evaluate(policy, request_of(access, target.target.region))
-        assert decision.allowed, f"{access.text}: {decision.sid or 'no statement allows it'}"
-        assert _decides(policy, access, target.target.region), access.text
+    for role, accesses in (("target", target.accesses), ("worker", target.workers_accesses)):
+        policy = filled_in(role, parameters)
+        for access in accesses:
+            decision = evaluate(policy, request_of(access, target.target.region))
+            assert decision.allowed, f"{access.text}: {decision.sid or 'no statement allows it'}"
+            assert _decides(policy, access, target.target.region), access.text
 
 
 def _decides(policy: list[Statement], access: Access, region: str) -> bool:
