@@ -176,6 +176,7 @@ def _step_lines(step_input: NotificationInput) -> list[str]:
     return [
         *(f"{step.step.number} {step.step}: {step.status}, {step.details}{_skipped(step)}" for step in steps),
         *([f"Not started: {', '.join(missing)}"] if missing else []),
+        f"Time: {state.describe_time(step_input.step_started_at)}",
         *(f"{what}: {arn}" for what, arn in _arns(state) if arn),
         *_quarantine_lines(step_input),
     ]

@@ -144,7 +144,7 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     """How the restore ended: what failed, what exists now, and what to do."""
     state = ending.state
     name = (state.operation_id if state else None) or workflow_id
-    after = f" after {format_duration(state.started_at, state.ended_at)}" if state and state.ended_at else ""
+    after = f" after {state.describe_time(state.ended_at)}" if state and state.ended_at else ""
     at = f" at {ending.step}" if ending.step else ""
     if ending.outcome is Outcome.SUCCEEDED:
         endpoint = f": {state.endpoint}:{state.port}" if state and state.endpoint else ""

@@ -76,16 +76,18 @@ async def _print_due_runs(args: argparse.Namespace) -> bool:
 async def _print_running(run: RestoreRun) -> None:
     from commands.following import steps_table, waiting_text
     from runs.heartbeats import describe_masking_progress
-    from runs.summaries import format_duration, summarize
+    from runs.summaries import summarize
 
     print_progress(f"Querying the state of {run.workflow_id} …")
     state = await run.query_state_if_answered()
     if state is None:
         await _print_without_worker(run)
         return
-    so_far = format_duration(state.started_at, datetime.now(UTC))
+    so_far = state.describe_time(datetime.now(UTC))
     print(f"{state.operation_id or run.workflow_id} is running, {summarize(state)}, for {so_far}")
     print_result(steps_table(state))
+    for warning in state.warnings:
+        print(f"Warning: {warning}")
     if masking := await describe_masking_progress(await run.describe()):
         print(masking)
     if state.waiting_until:

@@ -1,5 +1,6 @@
 """One operation: what the inputs and the outcomes of all steps have in common, and the state of a restore."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -157,6 +158,27 @@ class RestoreState(Model):
     waiting_until: AwareDatetime | None = Field(
         default=None, description="While a failed step waits: until when an operator may decide."
     )
+
+    waited_seconds: int = Field(
+        default=0,
+        description="How long it has waited for an operator so far, without the wait that goes on now: until a failed step "
+        "was decided upon, or until the operation was retried.",
+    )
+
+    def time_waited(self, now: datetime) -> timedelta:
+        """How long the restore has waited for an operator until `now` (aware)."""
+        waited = timedelta(seconds=self.waited_seconds)
+        failed = next((each for each in self.steps if each.step is self.failed_step), None)
+        if self.waiting_until is None or failed is None or failed.ended_at is None:
+            return waited
+        return waited + max(now - failed.ended_at, timedelta(0))
+
+    def describe_time(self, now: datetime) -> str:
+        """How long the restore has worked, such as 0:47:10, and how long it waited for an operator, if it did."""
+        until = self.ended_at or now
+        waited = self.time_waited(until)
+        worked = str(max(until - self.started_at - waited, timedelta(0))).split(".")[0]
+        return f"{worked} and {str(waited).split('.')[0]} of waiting for an operator" if waited else worked
 
     @property
     def failed_step(self) -> Step | None:

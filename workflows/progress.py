@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from models.request import RestoreRequest
     from models.steps import Outcome, Status, Step
     from models.waits import Durations
+    from waiting.usual import list_unusual
 
 
 def static_summary(request: RestoreRequest) -> str:
@@ -47,6 +48,8 @@ class Progress:
             source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
         )
         self._operation_opened_at: datetime | None = None
+        self._last_run_id = workflow.info().first_execution_run_id
+        """The run of the last activity that ended; a reset run begins with results of earlier runs."""
         self.earlier_durations: Durations = {}
         self._warnings: tuple[str, ...] = ()
         workflow.upsert_search_attributes([search_attributes.TARGET.value_set(request.target.cluster)])
@@ -70,6 +73,7 @@ class Progress:
     def begin_step(self, step: Step) -> datetime:
         """Record that a step begins; returns the time."""
         now = workflow.now()
+        self._count_time_before_reset(now)
         begun = StepState(step=step, status=Status.IN_PROGRESS, details="Started", started_at=now)
         # A step that runs again is listed once; the trail keeps every run of it.
         others = tuple(earlier for earlier in self.state.steps if earlier.step is not step)
@@ -77,14 +81,32 @@ class Progress:
         workflow.upsert_search_attributes([search_attributes.STEP.value_set(step.value)])
         return now
 
+    def _count_time_before_reset(self, now: datetime) -> None:
+        """Count the time until somebody retried: what was before is of the run that was reset, this step is not."""
+        current_run = workflow.info().run_id
+        before = self.state.steps[-1].ended_at if self.state.steps else self.state.started_at
+        if before is not None and self._last_run_id != current_run:
+            self._add_waited(max(now - before, timedelta(0)))
+        self._last_run_id = current_run
+
+    def _end_waiting(self) -> None:
+        """Count the wait for a decision that ends now, if there is one."""
+        self._add_waited(self.state.time_waited(workflow.now()) - timedelta(seconds=self.state.waited_seconds))
+
+    def _add_waited(self, waited: timedelta) -> None:
+        self._update(waited_seconds=self.state.waited_seconds + round(waited.total_seconds()))
+
     def record_poll(self, outcome: StepOutcome) -> None:
         """Record what the current step's activity returned: that the step is done, or how far it is."""
+        self._last_run_id = outcome.run_id or self._last_run_id
         status = Status.SUCCESS if outcome.done else Status.IN_PROGRESS
-        new_warnings = tuple(warning for warning in outcome.warnings if warning not in self._warnings)
+        unusual = list_unusual(self.state.steps[-1].step, outcome, self.earlier_durations, workflow.now())
+        new_warnings = tuple(each for each in (*outcome.warnings, *unusual) if each not in self._warnings)
         for warning in new_warnings:
             workflow.logger.warning("%s", warning)
         self._add_warnings(new_warnings)
-        self._update_step(status, outcome.details, outcome.percent)
+        # A reset run learns of the end of an earlier run's step only when it begins.
+        self._update_step(status, outcome.details, outcome.percent, outcome.ended_at)
 
     def record(self, **facts: str | int | tuple[str, ...] | Inventory | None) -> None:
         """Record facts about the resources; the names are fields of `RestoreState`."""
@@ -92,6 +114,7 @@ class Progress:
 
     def fail(self, fault: Fault, *, cancelled: bool) -> None:
         """Record that the restore failed or was cancelled, and that the current step failed with it."""
+        self._end_waiting()
         self._fail_step(fault)
         outcome = Outcome.SKIPPED if fault.type == Skipped.__name__ else Outcome.FAILED
         self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else outcome, waiting_until=None)
@@ -104,6 +127,7 @@ class Progress:
 
     def resume(self) -> None:
         """Record that an operator decided to go on."""
+        self._end_waiting()
         self._update(fault=None, outcome=Outcome.RUNNING, waiting_until=None)
 
     def skip_step(self, skipped: Step, decided_by: str) -> None:
@@ -137,9 +161,11 @@ class Progress:
         if self.state.steps and self.state.steps[-1].status is Status.IN_PROGRESS:
             self._update_step(Status.FAILED, fault.short, self.state.steps[-1].percent)
 
-    def _update_step(self, status: Status, details: str, percent: int | None) -> None:
+    def _update_step(
+        self, status: Status, details: str, percent: int | None, returned_at: datetime | None = None
+    ) -> None:
         *before, current = self.state.steps
-        ended_at = None if status is Status.IN_PROGRESS else workflow.now()
+        ended_at = None if status is Status.IN_PROGRESS else returned_at or workflow.now()
         changes = {"status": status, "details": details, "percent": percent, "ended_at": ended_at}
         self._update(steps=(*before, current.model_copy(update=changes)))
 
@@ -150,7 +176,7 @@ class Progress:
 
 def current_details(state: RestoreState, now: datetime) -> str:
     """The state as Markdown: a headline, the fault, a line for each step, the warnings."""
-    duration = _format_duration((state.ended_at or now) - state.started_at)
+    duration = state.describe_time(now)
     lines = [f"### {state.operation_id or 'Opening the operation'}: {_headline(state)}, {duration} so far", ""]
     if state.fault:
         lines += [f"**{state.fault.short}**: {state.fault.message}", ""]

@@ -156,6 +156,7 @@ WHAT WAS DONE
 5 restore-snapshot: SUCCESS, done
 6 check-restore-status: FAILED, Deletion protection is on
 Not started: setup-db-users, archive-snapshot
+Time: 0:00:00
 Copy: {COPY_ARN}
 Restored cluster: {TARGET.arn}
 Quarantine: none; production's logins work from when the writer is up until they are locked

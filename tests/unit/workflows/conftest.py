@@ -24,6 +24,7 @@ class FakeTemporal:
     waits: list[timedelta] = field(default_factory=list)
     """The length of every wait so far."""
     workflow_id: str = ""
+    run_id: str = "run-1"
     search_attributes: dict[str, str] = field(default_factory=dict)
     current_details: str = ""
     during_wait: dict[int, Callable[[], Any]] = field(default_factory=dict)
@@ -49,6 +50,10 @@ class FakeTemporal:
         """Record the text."""
         self.current_details = details
 
+    def info(self) -> SimpleNamespace:
+        """The ids of the workflow and of its runs."""
+        return SimpleNamespace(workflow_id=self.workflow_id, run_id=self.run_id, first_execution_run_id="run-1")
+
     def cancel(self) -> None:
         """Cancel the workflow."""
         self.cancelled = True
@@ -60,7 +65,7 @@ def temporal(monkeypatch: pytest.MonkeyPatch) -> FakeTemporal:
     monkeypatch.setattr(workflow, "now", lambda: fake.time)
     monkeypatch.setattr(workflow, "wait_condition", fake.wait_condition)
     monkeypatch.setattr(workflow, "cancellation_reason", lambda: "a test" if fake.cancelled else None)
-    monkeypatch.setattr(workflow, "info", lambda: SimpleNamespace(workflow_id=fake.workflow_id))
+    monkeypatch.setattr(workflow, "info", fake.info)
     monkeypatch.setattr(workflow, "upsert_search_attributes", fake.upsert_search_attributes)
     monkeypatch.setattr(workflow, "set_current_details", fake.set_current_details)
     monkeypatch.setattr(workflow, "logger", logging.getLogger(__name__))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from errors import Fault
 from models.operation import Operation, StepOutcome
 from models.steps import Outcome, Status, Step
+from models.waits import Change, Durations, PollPlan
 from tests.rigs.requests import request
 from tests.unit.workflows.conftest import FakeTemporal
 from workflows.progress import Progress
@@ -53,6 +54,68 @@ def test_a_waiting_restore_says_until_when(temporal: FakeTemporal) -> None:
     assert "| snapshot-check | SUCCESS | Found snapshot: daily-backup-2024-03-20 | 00:05:00 | 0:01:00 |" in (
         temporal.current_details
     )
+
+
+def test_work_and_waiting_are_told_apart(temporal: FakeTemporal) -> None:
+    """While it waits, after a decision, and after the operator has let the time pass."""
+    progress = failed_progress(temporal)
+    temporal.time += 30 * MINUTE
+    assert progress.state.describe_time(temporal.time) == "0:01:00 and 0:30:00 of waiting for an operator"
+    progress.resume()
+    progress.begin_step(Step.RESTORE_SNAPSHOT)
+    temporal.time += 2 * MINUTE
+    progress.wait_for_operator(FAULT, datetime(2024, 3, 20, 3, 5, tzinfo=UTC))
+    temporal.time += 10 * MINUTE
+    progress.fail(FAULT, cancelled=False)
+    temporal.time += MINUTE
+    state = progress.end()
+    temporal.time += 10 * MINUTE
+    assert state.describe_time(temporal.time) == "0:04:00 and 0:40:00 of waiting for an operator"
+    assert "0:04:00 and 0:40:00 of waiting for an operator so far" in temporal.current_details
+
+
+def test_a_reset_run_has_waited_until_somebody_retried(temporal: FakeTemporal) -> None:
+    """It learns of the last result of the earlier run only when it begins; between two steps of one run nobody waits."""
+    progress = Progress(request())
+    for step in (Step.SNAPSHOT_CHECK, Step.COPY_SNAPSHOT):
+        temporal.time += MINUTE
+        progress.begin_step(step)
+        temporal.time += MINUTE
+        ended_at = temporal.time
+        if step is Step.COPY_SNAPSHOT:
+            assert progress.state.waited_seconds == 0
+            temporal.time += 90 * MINUTE
+            temporal.run_id = "run-2"
+        progress.record_poll(StepOutcome(details="done", run_id="run-1", ended_at=ended_at))
+    for step in (Step.CHECK_COPY_STATUS, Step.DELETE_RDS):
+        progress.begin_step(step)
+        progress.record_poll(StepOutcome(details="done", run_id="run-2", ended_at=temporal.time))
+        temporal.time += MINUTE
+    assert progress.state.steps[1].ended_at == ended_at
+    assert progress.state.describe_time(temporal.time) == "0:06:00 and 1:30:00 of waiting for an operator"
+
+
+def test_longer_than_usual_is_told_while_it_lasts(temporal: FakeTemporal) -> None:
+    """Once, however often it is polled, also when it is done."""
+    progress = Progress(request())
+    earlier: Durations = {Change.SNAPSHOT_COPY: (600,) * 5}
+    opened = Operation(operation_id="op-007", opened_at=temporal.time, earlier_durations=earlier)
+    progress.set_operation(opened)
+    since = {Change.SNAPSHOT_COPY: progress.begin_step(Step.CHECK_COPY_STATUS)}
+    plan = PollPlan(pause=MINUTE, by_timer=True, since=since)
+    temporal.time += 11 * MINUTE
+    progress.record_poll(StepOutcome(done=False, details="copying", plan=plan))
+    assert list(progress.state.warnings) == []
+    for _ in range(2):
+        temporal.time += MINUTE
+        progress.record_poll(StepOutcome(done=False, details="copying", plan=plan))
+    progress.record_poll(StepOutcome(details="Copy completed", durations={Change.SNAPSHOT_COPY: 13 * 60}))
+    slow = (
+        "check-copy-status takes longer than usual: snapshot-copy took at most 0:10:00 in 95 % of this target's last 5 "
+        "restores."
+    )
+    assert list(progress.state.warnings) == [slow]
+    assert f"- Warning: {slow}" in temporal.current_details
 
 
 def test_many_warnings_are_counted(temporal: FakeTemporal) -> None:
