@@ -10,7 +10,7 @@ from models.source import Location
 
 
 class Ping(StrEnum):
-    """What is told to the monitor, by healthchecks.io's convention; the value is appended to the ping URL."""
+    """What the monitor is notified of, by healthchecks.io's convention; the value is appended to the ping URL."""
 
     START = "/start"
     SUCCESS = ""

@@ -1,4 +1,4 @@
-"""Whether what AWS does takes longer than usual for this target: told while it lasts, and no failure."""
+"""Whether what AWS does takes longer than usual for this target: a warning while it lasts, and no failure."""
 
 from __future__ import annotations
 

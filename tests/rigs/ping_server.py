@@ -1,4 +1,4 @@
-"""A dead man's switch on this machine: records the paths that are pinged, and answers as it is told."""
+"""A dead man's switch on this machine: records the paths that are pinged, and answers with the statuses of the test."""
 
 from __future__ import annotations
 

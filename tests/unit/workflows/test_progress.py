@@ -56,7 +56,7 @@ def test_a_waiting_restore_says_until_when(temporal: FakeTemporal) -> None:
     )
 
 
-def test_work_and_waiting_are_told_apart(temporal: FakeTemporal) -> None:
+def test_work_and_waiting_are_two_times(temporal: FakeTemporal) -> None:
     """While it waits, after a decision, and after the operator has let the time pass."""
     progress = failed_progress(temporal)
     temporal.time += 30 * MINUTE
@@ -95,7 +95,7 @@ def test_a_reset_run_has_waited_until_somebody_retried(temporal: FakeTemporal) -
     assert progress.state.describe_time(temporal.time) == "0:06:00 and 1:30:00 of waiting for an operator"
 
 
-def test_longer_than_usual_is_told_while_it_lasts(temporal: FakeTemporal) -> None:
+def test_longer_than_usual_is_a_warning_while_it_lasts(temporal: FakeTemporal) -> None:
     """Once, however often it is polled, also when it is done."""
     progress = Progress(request())
     earlier: Durations = {Change.SNAPSHOT_COPY: (600,) * 5}
