@@ -14,19 +14,18 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from audit.rows import Phase
 from devstack.aws import Durations
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Step
+from tests.benchmarks.document import DOCUMENT, write
 from tests.benchmarks.peers import PEERS, GaveUp, Restore, skipped_waiters
 from tests.rigs.durations import AT_ONCE, MINUTES
 from tests.rigs.emulator import delete_copies, demo_without_databases, prepare_next_restore
 from tests.rigs.requests import request
 from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
 
-DOCUMENT = Path("docs/performance.md")
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 RANGES = {
     "copy": (8, 40),
@@ -187,14 +186,6 @@ async def _one_target(
     return results[LEARNED:]
 
 
-def write(table: str) -> None:
-    """Replace the table in the document."""
-    text = DOCUMENT.read_text("utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
-
-
 def main() -> None:
     """Print the table; with `--document`, also write it into docs/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -204,7 +195,7 @@ def main() -> None:
     table = "\n".join(asyncio.run(measure(arguments.restores)))
     print(table)
     if arguments.document:
-        write(table)
+        write(table, BEGIN, END)
 
 
 if __name__ == "__main__":
