@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from audit.decisions import is_skip
@@ -78,6 +78,19 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         restored_at=_restored_at(steps),
         declared_deletion=any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
     )
+
+
+def time_in_steps(rows: Sequence[AuditRow]) -> tuple[timedelta, timedelta]:
+    """How long the steps of an operation took together, failed runs included, and how long it was between two steps.
+
+    Between two steps an operation waits for an operator to decide, or until it is retried.
+    """
+    ended = [row for row in rows if row.phase is Phase.OUTCOME]
+    if not ended:
+        return timedelta(0), timedelta(0)
+    worked = sum((row.timestamp - row.step_started_at for row in ended), timedelta(0))
+    whole = max(row.timestamp for row in ended) - min(row.step_started_at for row in ended)
+    return worked, max(whole - worked, timedelta(0))
 
 
 def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, Step, AuditRow]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from audit.report import TrailRow
+    from audit.rows import AuditRow
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -49,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     table = AuditTable(AwsClients().dynamodb(settings.audit_region), settings.audit_table)
     today = datetime.now(UTC).date()
     if args.operation_id:
-        parts: Iterable[Sequence[TrailRow]] = [table.list_rows(args.operation_id)]
+        of_operation = table.list_rows(args.operation_id)
+        print_waiting(args.operation_id, of_operation)
+        parts: Iterable[Sequence[TrailRow]] = [of_operation]
     else:
         parts = rows_of_days(table, today - timedelta(days=args.days), today)
     rows = (row for part in parts for row in report_rows(part, args.attempts))
@@ -73,3 +76,12 @@ def run(args: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     return FINE
+
+
+def print_waiting(operation_id: str, rows: Sequence[AuditRow]) -> None:
+    """Say on stderr how long the operation worked and how long it waited, if it waited for longer than a minute."""
+    from audit.operation_summary import time_in_steps
+
+    worked, waited = (timedelta(seconds=round(part.total_seconds())) for part in time_in_steps(rows))
+    if waited > timedelta(minutes=1):
+        print_progress(f"{operation_id}: {worked} of work in its steps, {waited} of waiting for an operator.")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from audit.health import Level, format_age, judge, worst_level
-from audit.operation_summary import OperationSummary, summarize_operation
+from audit.operation_summary import OperationSummary, summarize_operation, time_in_steps
 from audit.rows import AuditRow, Phase
 from errors import Fault
 from models.steps import Housekeeping, Outcome, Status, Step
@@ -116,6 +116,18 @@ def test_a_cleanup_is_no_restore() -> None:
     """It is an operation of the target too."""
     assert summarize_operation([row(step=Housekeeping.REMOVE_ORPHANS)]) is None
     assert summarize_operation([]) is None
+
+
+def test_work_is_what_the_steps_took() -> None:
+    """Also the failed run of a step; the rest is waiting."""
+    first, retried = START, later(hours=3)
+    rows = [
+        row(step=Step.COPY_SNAPSHOT, step_started_at=first, timestamp=later(hours=1), status=Status.FAILED),
+        decision(Step.COPY_SNAPSHOT, "Retry"),
+        row(step=Step.COPY_SNAPSHOT, step_started_at=retried, timestamp=later(hours=3, minutes=30)),
+    ]
+    assert time_in_steps(rows) == (timedelta(hours=1, minutes=30), timedelta(hours=2))
+    assert time_in_steps([]) == (timedelta(0), timedelta(0))
 
 
 def operation(number: int, outcome: Outcome, hours_ago: float | None = None, **fields: Any) -> OperationSummary:
