@@ -45,8 +45,8 @@ HEAD = (
 )
 HOURS = replace(AT_ONCE, copy=6 * 3600)
 AUDIT_TABLE, OPERATIONS_TABLE, TASK_QUEUE = "aurora-restore-audit", "aurora-restore-operations", "aurora-restore"
-SLOW_TASK = ("TMPRL1101", "workflow task", "Workflow task")
-"""What the SDK logs of a workflow task that takes seconds has one of these."""
+SLOW_TASK = ("TMPRL1101", "TMPRL1104")
+"""The codes with which the SDK warns of a workflow task that blocks its thread, or that takes more than five seconds."""
 
 
 @dataclass(frozen=True)
