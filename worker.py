@@ -38,6 +38,7 @@ from activities.operations import OperationActivities
 from activities.pings import PingActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
+from activities.swap import SwapActivities
 from audit.activities import OutcomeActivities, SealActivities
 from audit.chain import SealChains
 from audit.durations import EarlierDurations
@@ -89,7 +90,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
     connectors = DatabaseConnectors(aws, postgres, mysql)
     closer = DatabaseCloser(connectors, settings.sql_directory)
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
-    leftovers = LeftoverActivities(aws, intents)
+    leftovers, swap = LeftoverActivities(aws, intents), SwapActivities(aws, intents, connectors)
     chains = SealChains(
         aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
     )
@@ -102,6 +103,8 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         clusters.restore_snapshot,
         RestoredClusterActivities(aws, closer).check_restore_status,
         DatabaseUserActivities(aws, connectors, settings.sql_directory).setup_db_users,
+        swap.swap_clusters,
+        swap.swap_back,
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,
         InventoryActivities(aws).take_inventory,

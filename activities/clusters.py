@@ -16,6 +16,7 @@ from activities.rds.provenance import (
     check_not_restored_since,
     check_provenance,
     check_resource_id,
+    check_still_restored,
     is_identified,
     provenance_mismatch,
 )
@@ -62,6 +63,10 @@ class ClusterActivities:
             return self._confirm_absence(step_input, target)
         check_not_restored_since(cluster, target.operation_tag, step_input.operation_started_at)
         check_resource_id(cluster, step_input.target_resource_id, "as seen by snapshot-check")
+        if successor := step_input.successor:
+            named = step_input.target.model_copy(update={"cluster": successor.cluster})
+            new = TargetCluster(self._aws, named, step_input.operation_id)
+            check_still_restored(new, named.arn, successor.cluster_resource_id)
         if cluster["Status"] == "deleting":
             end_wait_if_final(step_input, "Deletion under way", "RDS continues it; retry when the target is gone.")
             return _deletion_under_way(step_input)
@@ -212,7 +217,8 @@ def _target_was_renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDe
 def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBClusterTypeDef | RestoreClusterOutcome:
     """Start the restore; returns the cluster, or an outcome that is not done while AWS has no room for it."""
     # Before any call: a cancellation must not have the final poll start a restore.
-    advice = "The target is gone; the copy is available. Retry, or allow a longer wait."
+    gone = "The target answers" if step_input.target.swaps else "The target is gone"
+    advice = f"{gone}; the copy is available. Retry, or allow a longer wait."
     end_wait_if_final(step_input, "Restore not started", advice)
     copy = target.find_snapshot(step_input.snapshot_copy.identifier)
     if copy:

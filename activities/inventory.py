@@ -66,12 +66,14 @@ class _InventoryReader:
             *self._copies(copies, operation_copies),
             self._target_resource(clusters),
             *self._instances(clusters),
+            *self._swap_resources(clusters),
         )
         orphans = find_orphans(copies or [], self._input.archive.copies_to_keep, in_use)
         renamed_clusters = [
             _renamed_resource(self._input, self._target_cluster, cluster)
             for cluster in clusters or ()
             if _is_renamed_restore(self._input, self._target_cluster, cluster)
+            and cluster["DBClusterIdentifier"] not in self._swap_names
         ]
         return Inventory(
             taken_at=now(),
@@ -130,6 +132,19 @@ class _InventoryReader:
             cluster = self._find_target(clusters)
             state = self._cluster_state(cluster) if cluster else "gone"
         return _cluster_resource(self._input, "target cluster", self._target.cluster, state)
+
+    @property
+    def _swap_names(self) -> tuple[str, ...]:
+        """The names that clusters have only before and after a swap."""
+        target = self._target
+        return (target.beside.cluster, target.replaced.cluster) if target.swaps else ()
+
+    def _swap_resources(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
+        named = (each for each in clusters or () if each["DBClusterIdentifier"] in self._swap_names)
+        return [
+            _cluster_resource(self._input, "cluster", each["DBClusterIdentifier"], self._cluster_state(each))
+            for each in named
+        ]
 
     def _find_target(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
         named = (cluster for cluster in clusters or () if cluster["DBClusterIdentifier"] == self._target.cluster)

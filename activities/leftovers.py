@@ -74,6 +74,7 @@ class LeftoverActivities:
         Run twice: what is gone is no error, and a deletion under way continues; the trail holds what was declared, and
         the outcome names what of it is gone.
         """
+        # Copies are those of the target, whatever name the half-restored cluster has.
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         leftovers = self._find_leftovers(step_input, target)
         if not leftovers.arns:
@@ -86,7 +87,7 @@ class LeftoverActivities:
         end_wait_if_final(step_input, f"Leftovers not removed: {leftovers.text}", advice)
         if leftovers.to_delete.arns:
             self._check_guards(step_input, target, leftovers.to_delete)
-            if waiting_for := _start_if_stopped(target, leftovers.to_delete):
+            if waiting_for := _start_if_stopped(self._restored(step_input), leftovers.to_delete):
                 return StepOutcome(done=False, details=waiting_for, resource_arns=leftovers.arns)
             self._delete(step_input, target, leftovers.to_delete)
         removing = (Change.CLUSTER_DELETION,)
@@ -118,6 +119,9 @@ class LeftoverActivities:
         existing = target.list_existing_snapshot_arns() - just_deleted
         return self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", existing)
 
+    def _restored(self, step_input: RemoveLeftoversInput) -> TargetCluster:
+        return TargetCluster(self._aws, step_input.restored_target, step_input.operation_id)
+
     def _removal_outcome(
         self,
         activity: Housekeeping,
@@ -146,7 +150,9 @@ class LeftoverActivities:
             if not _is_restored_by(cluster, target):
                 return None
             _refuse_renamed(cluster, step_input)
-        if self._intents.has_succeeded(Step.SETUP_DB_USERS, step_input.operation_id, cluster["ClusterCreateTime"]):
+        # Beside the target it is of no use, whether its users are set up or not: it has not taken the target's place.
+        last, since = Step.SWAP_CLUSTERS if step_input.beside else Step.SETUP_DB_USERS, cluster["ClusterCreateTime"]
+        if self._intents.has_succeeded(last, step_input.operation_id, since):
             return None
         return cluster
 
@@ -156,7 +162,7 @@ class LeftoverActivities:
         if leftovers.cluster:
             no_sources, caller = guards.known_resource_ids(), target.caller_account()
             observed = ObservedTarget(
-                step_input.source, step_input.target, leftovers.cluster, no_sources, caller, target.environment
+                step_input.source, step_input.restored_target, leftovers.cluster, no_sources, caller, target.environment
             )
             blockers = guards.find_violations(blocker_checks(target.reader, leftovers.cluster))
             guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
@@ -170,7 +176,7 @@ class LeftoverActivities:
             if copy["DBClusterSnapshotArn"] in leftovers.arns:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if leftovers.cluster and remaining.cluster:
-            delete_target(target, remaining.cluster)
+            delete_target(self._restored(step_input), remaining.cluster)
 
 
 def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | None:
@@ -199,7 +205,7 @@ def _list_existing(step_input: RemoveLeftoversInput, target: TargetCluster) -> s
     """The ARNs that exist after all, of any owner; the cluster's also if it was renamed since it was declared."""
     existing = target.list_existing_snapshot_arns() if step_input.unfinished_copy else set()
     if _cluster_exists(target, step_input.cluster_resource_id):
-        existing.add(step_input.target.arn)
+        existing.add(step_input.restored_target.arn)
     return existing
 
 
@@ -217,11 +223,12 @@ def _is_restored_by(cluster: DBClusterTypeDef, target: TargetCluster) -> bool:
 
 
 def _refuse_renamed(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> None:
-    if cluster["DBClusterIdentifier"] == step_input.target.cluster:
+    if cluster["DBClusterIdentifier"] == step_input.restored_target.cluster:
         return
     raise Refused(
         "Half-restored cluster was renamed",
-        f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as {step_input.target.cluster}, is now "
+        f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as "
+        f"{step_input.restored_target.cluster}, is now "
         f"named {cluster['DBClusterIdentifier']} ({cluster['Status']}). It is kept, because a user who renames a cluster "
         "wants to keep it. Check whether it still has its instances.",
     )

@@ -172,14 +172,18 @@ def _step_lines(step_input: NotificationInput) -> list[str]:
     state = step_input.state
     steps = [step for step in state.steps if step.step is not Step.SNS_NOTIFICATION]
     started = {step.step for step in state.steps}
-    missing = [step for step in Step if step not in started and step is not Step.SNS_NOTIFICATION]
+    missing = [step for step in state.planned_steps if step not in started and step is not Step.SNS_NOTIFICATION]
     return [
-        *(f"{step.step.number} {step.step}: {step.status}, {step.details}{_skipped(step)}" for step in steps),
+        *(f"{_number(state, step)} {step.step}: {step.status}, {step.details}{_skipped(step)}" for step in steps),
         *([f"Not started: {', '.join(missing)}"] if missing else []),
         f"Time: {state.describe_time(step_input.step_started_at)}",
         *(f"{what}: {arn}" for what, arn in _arns(state) if arn),
         *_quarantine_lines(step_input),
     ]
+
+
+def _number(state: RestoreState, step: StepState) -> int:
+    return state.planned_steps.index(step.step) + 1
 
 
 def _quarantine_lines(step_input: NotificationInput) -> list[str]:
@@ -189,7 +193,8 @@ def _quarantine_lines(step_input: NotificationInput) -> list[str]:
         return []
     if quarantine is None:
         return ["Quarantine: none; production's logins work from when the writer is up until they are locked"]
-    left = any(step.step is Step.ARCHIVE_SNAPSHOT and step.status is Status.SUCCESS for step in state.steps)
+    last = Step.SWAP_CLUSTERS if step_input.target.swaps else Step.ARCHIVE_SNAPSHOT
+    left = any(step.step is last and step.status is Status.SUCCESS for step in state.steps)
     groups = ", ".join(quarantine.vpc_security_group_ids)
     return [f"Quarantine: {groups}, left" if left else f"Quarantine: still in {groups}; only the worker gets in"]
 

@@ -28,9 +28,10 @@ from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import ResourceBusy, StepFailed
-from models.configuration import AfterRestore, merge_configuration
+from models.configuration import AfterRestore
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
+from models.restored_settings import restored_configuration
 from models.snapshots import (
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
@@ -85,7 +86,7 @@ class SnapshotActivities:
             source_resource_id=source_resource_id,
             target_resource_id=target.resource_id,
             target_settings=target.settings,
-            configuration=merge_configuration(step_input.target, target.settings),
+            configuration=restored_configuration(step_input.target, target.settings, step_input.operation_id),
         )
 
     @step_activity(Step.COPY_SNAPSHOT)

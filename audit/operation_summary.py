@@ -9,9 +9,8 @@ from typing import NamedTuple
 from audit.decisions import is_skip
 from audit.rows import AuditRow, Phase
 from errors import Cancelled, Skipped
-from models.steps import Outcome, Status, Step
+from models.steps import STEPS, Outcome, Replacement, Status, Step
 
-ALL_BUT_THE_NOTIFICATION = frozenset(Step) - {Step.SNS_NOTIFICATION}
 _OUTCOMES = {Skipped.__name__: Outcome.SKIPPED, Cancelled.__name__: Outcome.CANCELLED}
 
 
@@ -36,7 +35,8 @@ class OperationSummary(NamedTuple):
 class _Steps:
     """What the rows so far say of each step's newest run."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: tuple[Step, ...]) -> None:
+        self.order = order
         self.ended: dict[Step, AuditRow] = {}
         self.skipped: set[Step] = set()
 
@@ -54,17 +54,18 @@ class _Steps:
             self.ended[step] = row
 
     def _run_again_from(self, first: Step) -> None:
-        for step in list(self.ended):
-            if step.number >= first.number:
-                del self.ended[step]
-        self.skipped = {step for step in self.skipped if step.number < first.number}
+        again = self.order[self.order.index(first) :]
+        self.ended = {step: row for step, row in self.ended.items() if step not in again}
+        self.skipped -= set(again)
 
 
 def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
     """The summary of an operation's rows in chronological order; None for a cleanup, and without rows."""
-    steps, of_steps = _Steps(), [(row.step, row) for row in rows if isinstance(row.step, Step)]
+    of_steps = [(row.step, row) for row in rows if isinstance(row.step, Step)]
     if not of_steps:
         return None
+    swaps = any(step is Step.SWAP_CLUSTERS for step, _ in of_steps)
+    steps = _Steps(STEPS[Replacement.SWAP if swaps else Replacement.DELETE_FIRST])
     for step, row in of_steps:
         steps.add(step, row)
     last_step, last = of_steps[-1]
@@ -109,8 +110,9 @@ def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, S
 
 def _restored_at(steps: _Steps) -> datetime | None:
     """When the last step before the notification ended, if all of them ended well or were skipped."""
+    before = [step for step in steps.order if step is not Step.SNS_NOTIFICATION]
     is_complete = all(
         step in steps.ended and (steps.ended[step].status is Status.SUCCESS or step in steps.skipped)
-        for step in ALL_BUT_THE_NOTIFICATION
+        for step in before
     )
-    return max(steps.ended[step].timestamp for step in ALL_BUT_THE_NOTIFICATION) if is_complete else None
+    return max(steps.ended[step].timestamp for step in before) if is_complete else None

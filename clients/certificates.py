@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from errors import DatabaseUnreachable
 
+WRONG_NAME = "Certificate of another name"
 OTHER_NAME = ("does not match host name", "hostname mismatch", "ip address mismatch")
 """Sources: libpq's fe-secure-common.c; OpenSSL's x509_txt.c, whose texts Python quotes."""
 NOT_TRUSTED = ("certificate verify failed", "root certificate", "server certificate")
@@ -17,7 +18,7 @@ def certificate_refusal(message: str, connection: str) -> DatabaseUnreachable | 
             f"The server's certificate does not have the name of {connection}: {message}. "
             "If the cluster was renamed, stop and start it, so that RDS issues a new certificate."
         )
-        return DatabaseUnreachable("Certificate of another name", text, code=None)
+        return DatabaseUnreachable(WRONG_NAME, text, code=None)
     if any(text in message.lower() for text in NOT_TRUSTED):
         text = (
             f"The server's certificate is not trusted ({connection}): {message}. "

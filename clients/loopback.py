@@ -1,6 +1,9 @@
 """Names of this machine, which not every resolver knows: those of the devstack's endpoints."""
 
+import socket
+
 LOOPBACK = "127.0.0.1"
+CONNECT_SECONDS = 3
 
 
 def loopback_address(host: str) -> str | None:
@@ -10,3 +13,12 @@ def loopback_address(host: str) -> str | None:
     Source: RFC 6761, section 6.3: such names are always the loopback address, for applications too.
     """
     return LOOPBACK if host.endswith(".localhost") else None
+
+
+def accepts_connections(host: str, port: int) -> bool:
+    """Whether something accepts a TCP connection there within 3 s; nothing is sent."""
+    try:
+        socket.create_connection((loopback_address(host) or host, port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True

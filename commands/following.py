@@ -96,11 +96,8 @@ class _Lines:
         return nullcontext()
 
     def refresh(self, latest: _LatestState) -> None:
-        for step in latest.state.steps if latest.state else ():
-            line = (step.status, step.percent, step.details)
-            if self._printed.get(step.step) != line:
-                self._printed[step.step] = line
-                self._print(f"{latest.clock}  {_operation(latest.state)}  {_step_line(step)}")
+        if latest.state:
+            self._print_changed_steps(latest.state, latest.clock)
         if latest.state and latest.state.waiting_until not in (None, self._printed_wait):
             self._printed_wait = latest.state.waiting_until
             self._print(waiting_text(latest.state))
@@ -108,13 +105,20 @@ class _Lines:
         if datetime.now(UTC) - self._last > timedelta(seconds=SILENCE_SECONDS - REFRESH_SECONDS):
             self._print(latest.headline())
 
+    def _print_changed_steps(self, state: RestoreState, clock: str) -> None:
+        for step in state.steps:
+            line = (step.status, step.percent, step.details)
+            if self._printed.get(step.step) != line:
+                self._printed[step.step] = line
+                self._print(f"{clock}  {_operation(state)}  {_step_line(state, step)}")
+
     def _print(self, line: str) -> None:
         self._last = datetime.now(UTC)
         self._console.print(Text(line), soft_wrap=True)
 
 
 class _LiveTable:
-    """The nine steps, redrawn in place."""
+    """Every step, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4)
@@ -132,11 +136,13 @@ class _LiveTable:
 
 
 def steps_table(state: RestoreState) -> Table:
-    """The nine steps: status, details, when each one began (UTC) and how long it took."""
+    """Every step: status, details, when each one began (UTC) and how long it took."""
     table = Table("", "Step", "Status", "Details", "Began (UTC)", "Took")
     begun = {step.step: step for step in state.steps}
-    for step in Step:
-        table.add_row(*(_cells(begun[step]) if step in begun else (Text(str(step.number), "dim"), Text(step, "dim"))))
+    for number, step in enumerate(state.planned_steps, start=1):
+        table.add_row(
+            *(_cells(number, begun[step]) if step in begun else (Text(str(number), "dim"), Text(step, "dim")))
+        )
     return table
 
 
@@ -191,10 +197,10 @@ def _explain(fault: Fault | None, step: Step | None) -> list[str]:
     return [text, f"What to do: docs/runbook.md#{step}" if step else "What to do: docs/runbook.md"]
 
 
-def _cells(step: StepState) -> tuple[Text, ...]:
+def _cells(number: int, step: StepState) -> tuple[Text, ...]:
     took = format_duration(step.started_at, step.ended_at or datetime.now(UTC))
     return (
-        Text(str(step.step.number)),
+        Text(str(number)),
         Text(step.step),
         Text(step.status + _percent(step), STYLES[step.status]),
         Text(step.details),
@@ -203,8 +209,9 @@ def _cells(step: StepState) -> tuple[Text, ...]:
     )
 
 
-def _step_line(step: StepState) -> str:
-    return f"{step.step.number}/{len(Step)} {step.step}  {step.status}{_percent(step)}  {step.details}"
+def _step_line(state: RestoreState, step: StepState) -> str:
+    position = state.position_of(step.step).replace(" of ", "/")
+    return f"{position} {step.step}  {step.status}{_percent(step)}  {step.details}"
 
 
 def _percent(step: StepState) -> str:

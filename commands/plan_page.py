@@ -13,8 +13,9 @@ from rich.text import Text
 
 from activities.preflight.carry_over import CarryOver
 from activities.preflight.plan import CheckResult, CheckStatus, Plan
+from models.archive import Archive
 from models.configuration import AssociatedRole, CustomEndpoint, Instance, ServerlessV2Scaling
-from models.request import Archive, Target
+from models.request import Target
 from models.users import OtherLogins
 
 if TYPE_CHECKING:

@@ -113,9 +113,9 @@ async def _print_without_worker(run: RestoreRun) -> None:
 
 def _deleted(step: str | None) -> str:
     """What that step means for the target; nothing before the deletion."""
-    from models.steps import Step
+    from models.steps import STEPS, Replacement, Step
 
-    reached = next((each for each in Step if each == step), None)
-    if reached is None or reached.number < Step.DELETE_RDS.number:
+    steps = [each.value for each in STEPS[Replacement.DELETE_FIRST]]
+    if step not in steps or steps.index(step) < steps.index(Step.DELETE_RDS):
         return ""
-    return "; the target may be deleted" if reached is Step.DELETE_RDS else "; the target was deleted"
+    return "; the target may be deleted" if step == Step.DELETE_RDS else "; the target was deleted, unless it is swapped"

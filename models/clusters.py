@@ -1,4 +1,4 @@
-"""The inputs and outcomes of the cluster steps: delete-rds, restore-snapshot, check-restore-status."""
+"""The inputs and outcomes of the cluster steps: delete-rds, restore-snapshot, check-restore-status, swap-clusters."""
 
 from datetime import timedelta
 
@@ -8,9 +8,18 @@ from models.closing import ClosedDatabase, Closing
 from models.configuration import ClusterConfiguration, ClusterSettings, OnDifference
 from models.model import Model
 from models.operation import StepInput, StepOutcome
+from models.quarantine import OwnNetwork
 from models.request import Target
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from models.source import Source
+from models.users import DatabaseUser
+
+
+class Successor(Model):
+    """The restored cluster that has the target's name since swap-clusters."""
+
+    cluster: str
+    cluster_resource_id: str
 
 
 class DeleteClusterInput(StepInput):
@@ -33,6 +42,10 @@ class DeleteClusterInput(StepInput):
     )
     target_settings: ClusterSettings | None = Field(
         default=None, description="The target's settings; the trail keeps them before the target is deleted."
+    )
+    successor: Successor | None = Field(
+        default=None,
+        description="The cluster that has taken the target's name; None: none has, the deletion comes first.",
     )
 
 
@@ -119,3 +132,39 @@ class CheckRestoreOutcome(StepOutcome):
     def next_input(self) -> dict[str, object]:
         """A database is closed once."""
         return {"closed": self.closed, "closing": None} if self.closed else {}
+
+
+class SwapClustersInput(StepInput):
+    """The input of swap-clusters and of swap-back: which cluster gets which name, and how that is proven."""
+
+    source: Source
+    target: Target
+    old_resource_id: str | None = Field(description="The cluster that snapshot-check found; None: there was none.")
+    new_resource_id: str = Field(description="The cluster that this operation restored beside it.")
+    own_network: OwnNetwork | None = Field(
+        default=None, description="What the new cluster gets before it gets the name."
+    )
+    endpoint: Endpoint = Field(description="Where the new cluster accepted logins before it got the name.")
+    users: tuple[DatabaseUser, ...]
+    logs_in: bool = Field(default=True, description="Whether a restore of this request logs in to the database at all.")
+    restarted: bool = Field(default=False, description="Whether the new cluster was restarted for its certificate.")
+
+
+class SwapClustersOutcome(StepOutcome):
+    """The outcome of swap-clusters."""
+
+    cluster_arn: str | None = Field(default=None, description="Set when done, as is the endpoint.")
+    endpoint: Endpoint | None = None
+    restarted: bool = False
+
+    @property
+    def next_input(self) -> dict[str, object]:
+        """See base class."""
+        return {"restarted": True} if self.restarted else {}
+
+    @property
+    def required_endpoint(self) -> Endpoint:
+        """The endpoint of a step that is done."""
+        if self.endpoint is None:
+            raise RuntimeError("swap-clusters was done without an endpoint")
+        return self.endpoint

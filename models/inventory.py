@@ -4,8 +4,9 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from models.archive import Archive
 from models.model import Model
-from models.request import Archive, Target
+from models.request import Target
 
 
 class InventoryInput(Model):

@@ -3,9 +3,10 @@
 from pydantic import AwareDatetime, Field
 
 from errors import Fault
+from models.archive import Archive
 from models.model import Model
 from models.operation import StepInput
-from models.request import Archive, Target
+from models.request import Target
 from models.source import Source
 from models.steps import Outcome
 
@@ -20,6 +21,14 @@ class RemoveLeftoversInput(StepInput):
     cluster_resource_id: str | None = Field(
         description="The half-restored cluster, as restore-snapshot returned it; None keeps every cluster."
     )
+    beside: bool = Field(
+        default=False, description="Whether it was restored beside the target, which still is the old cluster."
+    )
+
+    @property
+    def restored_target(self) -> Target:
+        """The target under the name that the half-restored cluster was restored with."""
+        return self.target.beside if self.beside else self.target
 
 
 class RemoveOrphansInput(StepInput):

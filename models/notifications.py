@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
+from models.archive import Notification
 from models.operation import RestoreState, StepInput, StepOutcome
-from models.request import Notification, Target
+from models.request import Target
 
 
 class NotificationInput(StepInput):

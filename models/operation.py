@@ -10,7 +10,7 @@ from errors import Fault
 from limits import MAX_DETAILS, MAX_FACT, MAX_FACTS, MAX_RESOURCES, MAX_WARNING, MAX_WARNINGS, first_and_more, shorten
 from models.inventory import Inventory
 from models.model import Model
-from models.steps import Outcome, Status, Step
+from models.steps import STEPS, Outcome, Replacement, Status, Step
 from models.waits import Change, Durations, PollPlan, Watch
 
 STEPS_THAT_NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
@@ -131,6 +131,7 @@ class RestoreState(Model):
 
     operation_id: str | None = None
     outcome: Outcome = Outcome.RUNNING
+    replacement: Replacement = Replacement.DELETE_FIRST
     source_arn: str
     target_arn: str
     started_at: AwareDatetime
@@ -179,6 +180,15 @@ class RestoreState(Model):
         waited = self.time_waited(until)
         worked = str(max(until - self.started_at - waited, timedelta(0))).split(".")[0]
         return f"{worked} and {str(waited).split('.')[0]} of waiting for an operator" if waited else worked
+
+    @property
+    def planned_steps(self) -> tuple[Step, ...]:
+        """Every step of this restore, in the order in which they run."""
+        return STEPS[self.replacement]
+
+    def position_of(self, step: Step) -> str:
+        """The step's place among all, such as 3 of 9."""
+        return f"{self.planned_steps.index(step) + 1} of {len(self.planned_steps)}"
 
     @property
     def failed_step(self) -> Step | None:

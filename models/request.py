@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from models.archive import Archive, Notification
 from models.configuration import SERVERLESS, AfterRestore, ClusterSettings, Instance, OnDifference, WhenStopped
 from models.identifiers import (
-    AccountId,
     ClusterIdentifier,
     EngineVersion,
     InstanceClass,
@@ -16,7 +16,6 @@ from models.identifiers import (
     ResourceName,
     SecretId,
     SecurityGroupId,
-    TopicArn,
     canonical_workflow_id,
     cluster_arn,
 )
@@ -26,6 +25,8 @@ from models.quarantine import Quarantine
 from models.setting_values import check_cluster_values, check_instance_values
 from models.side_effects import KeptSideEffects
 from models.source import Location, Source
+from models.steps import Replacement
+from models.swap import MAX_CLUSTER, NEXT, OLD, Swap
 from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
 from models.waits import OnFailure, Waits
@@ -88,6 +89,12 @@ class Target(Location, ClusterSettings):
         default=MissingTarget.FAIL,
         description="If the target does not exist: fail, since its name is most often misspelt, or create it, for a first restore.",
     )
+    replacement: Replacement = Field(
+        default=Replacement.DELETE_FIRST,
+        description="delete_first: the target is deleted, then restored. swap: the snapshot is restored beside it, as "
+        "CLUSTER-next, which takes the target's name once its users are set up; the target answers until then.",
+    )
+    swap: Swap | None = Field(default=None, description="The limits of a swap; default: 30 minutes, and no restart.")
     when_stopped: WhenStopped = Field(
         default=WhenStopped.REFUSE, description="If the target is stopped: refuse, or start it before it is deleted."
     )
@@ -129,6 +136,22 @@ class Target(Location, ClusterSettings):
             raise ValueError(f"tags: {', '.join(reserved)} is reserved for AWS or for the pipeline itself")
         return self
 
+    @model_validator(mode="after")
+    def _swap_has_names_of_its_own(self) -> Self:
+        if self.swap and not self.swaps:
+            raise ValueError(f'swap needs replacement "{Replacement.SWAP}"')
+        if self.swaps and any(instance.identifier for instance in self.instances or ()):
+            raise ValueError(
+                "instances: with replacement swap no instance has an identifier of its own, because the old cluster's "
+                "instances have their names until it is deleted"
+            )
+        return self
+
+    @property
+    def swaps(self) -> bool:
+        """Whether the restored cluster takes the target's name by a swap."""
+        return self.replacement is Replacement.SWAP
+
     @property
     def arn(self) -> str:
         """The ARN of the target cluster."""
@@ -139,59 +162,20 @@ class Target(Location, ClusterSettings):
         """The canonical id: the one workflow id under which every restore of this target runs."""
         return canonical_workflow_id(self.region, self.account_id, self.cluster)
 
-
-class Archive(Model):
-    """What is kept of a restore, and how often."""
-
-    keep: int = Field(
-        default=2,
-        ge=0,
-        le=90,
-        description="How many of the pipeline's copies stay in the target region, including this operation's. They are "
-        "production's data, unmasked; with 0 none stays, and only the source has the snapshot.",
-    )
-    masked: bool = Field(
-        default=False,
-        description="Keep snapshots of the masked target instead, `keep` of them, and no copy of production's data. "
-        "Needs masking or sql_files.",
-    )
-    share_with: tuple[AccountId, ...] = Field(
-        default=(),
-        max_length=20,
-        description="With masked: the accounts that may restore the masked snapshots; at most 20, as RDS allows.",
-    )
-
-    @model_validator(mode="after")
-    def _masked_ones_are_kept_and_shared(self) -> Self:
-        if self.masked and self.keep == 0:
-            raise ValueError("masked needs keep to be at least 1: this restore's masked snapshot is one of those kept")
-        if self.share_with and not self.masked:
-            raise ValueError("share_with needs masked: copies of production's data are shared with nobody")
-        return self
+    @property
+    def beside(self) -> Self:
+        """The same target under the name that it is restored with before a swap."""
+        return self.model_copy(update={"cluster": self.cluster + NEXT})
 
     @property
-    def copies_to_keep(self) -> int:
-        """How many copies of production's data stay."""
-        return 0 if self.masked else self.keep
-
-
-class Notification(SparseModel):
-    """The topics to which the outcome is published, and the monitor that expects restores."""
-
-    topic_arn: TopicArn
-    success_topic_arn: TopicArn | None = Field(
-        default=None, description="A topic for successful restores; failures always go to topic_arn."
-    )
-    ping_secret_id: SecretId | None = Field(
-        default=None,
-        description="A secret that is JSON with the key url: the ping URL of a dead man's switch such as healthchecks.io, "
-        "which is pinged with /start at the start, as it is after a success, and with /fail at every other end.",
-    )
+    def replaced(self) -> Self:
+        """The same target under the name that the old cluster has after a swap."""
+        return self.model_copy(update={"cluster": self.cluster + OLD})
 
     @property
-    def topic_arns(self) -> tuple[str, ...]:
-        """Every topic that a restore may publish to."""
-        return tuple(dict.fromkeys(topic for topic in (self.topic_arn, self.success_topic_arn) if topic))
+    def swap_limits(self) -> Swap:
+        """The limits of a swap, those of the request or the default ones."""
+        return self.swap or Swap()
 
 
 class RestoreRequest(Model):
@@ -247,6 +231,16 @@ class RestoreRequest(Model):
         if self.source.arn == self.target.arn:
             raise ValueError(
                 f"source and target are the same cluster, {self.source.arn}; every restore deletes the target"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _swap_has_room_for_names(self) -> Self:
+        length = len(self.target.cluster)
+        if self.target.swaps and length > MAX_CLUSTER:
+            raise ValueError(
+                f"target.replacement: swap needs a cluster name of at most {MAX_CLUSTER} characters, because those of the "
+                f"cluster beside it and of its instances are longer; {self.target.cluster} has {length}"
             )
         return self
 

@@ -2,12 +2,13 @@
 
 from pydantic import AwareDatetime, Field
 
+from models.archive import Archive, Notification
 from models.configuration import ClusterConfiguration, ClusterSettings
 from models.masking import Masking
 from models.model import Model
 from models.operation import StepInput, StepOutcome
 from models.quarantine import OwnNetwork
-from models.request import Archive, Notification, Target
+from models.request import Target
 from models.source import Source
 from models.users import DatabaseUser, SqlFile
 

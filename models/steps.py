@@ -1,10 +1,10 @@
-"""The nine steps of a restore. A step's name is the same in the code, in Temporal, in the trail and in the runbook."""
+"""The steps of a restore. A step's name is the same in the code, in Temporal, in the trail and in the runbook."""
 
 from enum import StrEnum
 
 
 class Step(StrEnum):
-    """The steps in the order in which a restore runs them; the value is the Temporal activity type."""
+    """The nine steps, and the one that a swap has besides them; the value is the Temporal activity type."""
 
     SNAPSHOT_CHECK = "snapshot-check"
     COPY_SNAPSHOT = "copy-snapshot"
@@ -15,29 +15,51 @@ class Step(StrEnum):
     SETUP_DB_USERS = "setup-db-users"
     ARCHIVE_SNAPSHOT = "archive-snapshot"
     SNS_NOTIFICATION = "sns-notification"
+    SWAP_CLUSTERS = "swap-clusters"
+    """Only with `target.replacement: swap`."""
 
     @property
     def number(self) -> int:
-        """1 to 9, the step's position."""
+        """1 to 9 for the nine steps; swap-clusters has 10, wherever it runs. `STEPS` has their order."""
         return list(Step).index(self) + 1
 
     @property
     def destructive(self) -> bool:
-        """Whether the step deletes something: then the trail must hold its intent before the first call."""
-        return self in (Step.DELETE_RDS, Step.ARCHIVE_SNAPSHOT)
+        """Whether the step deletes or renames something: then the trail must hold its intent before the first call."""
+        return self in (Step.DELETE_RDS, Step.ARCHIVE_SNAPSHOT, Step.SWAP_CLUSTERS)
+
+
+class Replacement(StrEnum):
+    """How the restored cluster takes the place of the old one."""
+
+    DELETE_FIRST = "delete_first"
+    SWAP = "swap"
+
+
+_BEFORE = (Step.SNAPSHOT_CHECK, Step.COPY_SNAPSHOT, Step.CHECK_COPY_STATUS)
+_RESTORE = (Step.RESTORE_SNAPSHOT, Step.CHECK_RESTORE_STATUS, Step.SETUP_DB_USERS)
+_AFTER = (Step.ARCHIVE_SNAPSHOT, Step.SNS_NOTIFICATION)
+
+STEPS: dict[Replacement, tuple[Step, ...]] = {
+    Replacement.DELETE_FIRST: (*_BEFORE, Step.DELETE_RDS, *_RESTORE, *_AFTER),
+    Replacement.SWAP: (*_BEFORE, *_RESTORE, Step.SWAP_CLUSTERS, Step.DELETE_RDS, *_AFTER),
+}
+"""The steps in the order in which a restore runs them."""
 
 
 class Housekeeping(StrEnum):
-    """What deletes outside the nine steps and therefore has rows in the trail; the value is the Temporal activity type."""
+    """What changes something outside the steps and has rows in the trail; the value is the Temporal activity type."""
 
     REMOVE_LEFTOVERS = "remove-leftovers"
     """Removes what a failed restore leaves half-done, if its request says so."""
     REMOVE_ORPHANS = "remove-orphans"
     """Removes what earlier operations left behind: `starter.py cleanup`."""
+    SWAP_BACK = "swap-back"
+    """Gives the old cluster its name back after swap-clusters has failed."""
 
     @property
     def number(self) -> int:
-        """0: it has no position among the nine."""
+        """0: it has no position among the steps."""
         return 0
 
     @property

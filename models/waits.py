@@ -19,6 +19,7 @@ class Change(StrEnum):
     CLUSTER_RESTORE = "cluster-restore"
     WRITER_CREATION = "writer-creation"
     READER_CREATION = "reader-creation"
+    CLUSTER_RENAME = "cluster-rename"
     MASTER_PASSWORD = "master-password"  # noqa: S105 - what is changed, no password
     CAPACITY = "capacity"
     """AWS has no room for the request, or another change must end first."""
@@ -124,8 +125,9 @@ class OnFailure(Model):
         description="A copy that this operation made and that is not available: keep, so that the next restore can adopt "
         "it, or remove.",
     )
-    half_restored_target: Leftover = Field(
-        default=Leftover.KEEP,
+    half_restored_target: Leftover | None = Field(
+        default=None,
         description="A cluster that this operation restored and whose users are not set up: keep, so that starter.py "
-        "retry continues with it and the next restore replaces it, or remove.",
+        "retry continues with it and the next restore replaces it, or remove. Default: keep; with target.replacement swap, "
+        "remove, because the old target answers, and the next swap needs the name.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from models.operation import RestoreState
-from models.steps import Outcome, Step
+from models.steps import Outcome
 
 
 def summarize(state: RestoreState) -> str:
@@ -18,7 +18,7 @@ def summarize(state: RestoreState) -> str:
         return "before its first step"
     current = state.steps[-1]
     percent = f", {current.percent} %" if current.percent is not None else ""
-    return f"at step {current.step.number} of {len(Step)}, {current.step}{percent}"
+    return f"at step {state.position_of(current.step)}, {current.step}{percent}"
 
 
 def format_duration(began: datetime, ended: datetime) -> str:

@@ -50,6 +50,7 @@ WITHOUT_HISTORY: Mapping[Change, Expected] = {
     Change.CLUSTER_RESTORE: Expected(15 * 60, 0.7),
     Change.WRITER_CREATION: Expected(8 * 60, 0.5),
     Change.READER_CREATION: Expected(8 * 60, 0.5),
+    Change.CLUSTER_RENAME: Expected(2 * 60, 0.7),
     Change.MASTER_PASSWORD: Expected(90, 0.6),
     Change.CAPACITY: Expected(30 * 60, 1.2),
     Change.OTHER: Expected(30, 1.2),

@@ -17,6 +17,7 @@ from workflows.operation import open_operation
 from workflows.pings import ping_monitor
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, TRAIL_CALL
 from workflows.step_runner import StepRunner
+from workflows.swap import swap_clusters
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -77,10 +78,18 @@ class AuroraRestoreWorkflow:
         require_canonical_id(request)
         copy = await runner.run_step(self._copy_snapshot, request, checked)
         await runner.run_step(self._check_copy_status, request, checked, copy)
-        await runner.run_step(self._delete_rds, request, checked, copy)
-        resource_id = await runner.run_step(self._restore_snapshot, request, checked, copy)
-        restored = await runner.run_step(self._check_restore_status, request, checked, resource_id)
-        await runner.run_step(self._setup_db_users, request, resource_id, restored)
+        # With a swap the snapshot is restored beside the target, which answers until the restored cluster is proven.
+        swaps, restore_request = request.target.swaps, request
+        if swaps:
+            restore_request = request.model_copy(update={"target": request.target.beside})
+        else:
+            await runner.run_step(self._delete_rds, request, checked, copy)
+        resource_id = await runner.run_step(self._restore_snapshot, restore_request, checked, copy)
+        restored = await runner.run_step(self._check_restore_status, restore_request, checked, resource_id)
+        await runner.run_step(self._setup_db_users, restore_request, resource_id, restored)
+        if swaps:
+            await runner.run_step(self._swap_clusters, request, checked, resource_id, restored)
+            await runner.run_step(self._delete_rds, request, checked, copy, resource_id)
         await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)
         runner.progress.succeed()
         # Shielded: everything is done, and a cancellation could only suppress the notification.
@@ -116,9 +125,16 @@ class AuroraRestoreWorkflow:
         wait = request.waits.copy_snapshot
         await self._runner.poll(Step.CHECK_COPY_STATUS, SnapshotActivities.check_copy_status, step_input, wait)
 
-    async def _delete_rds(self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy) -> None:
+    async def _delete_rds(
+        self,
+        request: RestoreRequest,
+        checked: SnapshotCheckOutcome,
+        copy: SnapshotCopy,
+        successor: str | None = None,
+    ) -> None:
+        """`successor` is the resource id of the restored cluster, if it has the target's name already."""
         start, operation_started_at = self._runner.begin(Step.DELETE_RDS), self._runner.progress.operation_opened_at
-        step_input = steps.delete_rds_input(start, request, checked, copy, operation_started_at)
+        step_input = steps.delete_rds_input(start, request, checked, copy, operation_started_at, successor)
         # No trail, no deletion: the trail must hold every outcome so far.
         await trail.wait_until_written()
         wait = request.waits.delete_rds
@@ -157,6 +173,19 @@ class AuroraRestoreWorkflow:
         policy = DATABASE_WORK if request.masking or request.sql_files or request.checks else DATABASE_CALL
         summary = f"{len(request.users)} users"
         await self._runner.call(DatabaseUserActivities.setup_db_users, step_input, policy, summary)
+
+    async def _swap_clusters(
+        self,
+        request: RestoreRequest,
+        checked: SnapshotCheckOutcome,
+        cluster_resource_id: str,
+        restored: CheckRestoreOutcome,
+    ) -> None:
+        start = self._runner.begin(Step.SWAP_CLUSTERS)
+        step_input = steps.swap_clusters_input(start, request, checked, cluster_resource_id, restored)
+        swapped = await swap_clusters(self._runner, step_input)
+        endpoint = swapped.required_endpoint
+        self._runner.progress.record(cluster_arn=swapped.cluster_arn, endpoint=endpoint.host, port=endpoint.port)
 
     async def _archive_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy, cluster_resource_id: str

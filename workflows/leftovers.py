@@ -58,7 +58,8 @@ async def remove_leftovers(request: RestoreRequest, progress: Progress) -> None:
 def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> RemoveLeftoversInput | None:
     """What to remove after this restore ended without success; None if there can be nothing.
 
-    A cluster is half-restored until its users are set up; then it stays, whichever step fails afterwards.
+    A cluster is half-restored until its users are set up, or until it has taken the target's place by a swap; then it
+    stays, whichever step fails afterwards.
     """
     begun = {step.step for step in state.steps}
     done = {step.step for step in state.steps if step.status is Status.SUCCESS}
@@ -68,7 +69,11 @@ def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> Remo
         and Step.COPY_SNAPSHOT in begun
         and Step.CHECK_COPY_STATUS not in done
     )
-    half_restored = on_failure.half_restored_target is Leftover.REMOVE and Step.SETUP_DB_USERS not in done
+    # Beside the target it is of no use until it has taken the target's place.
+    last, default = (
+        (Step.SWAP_CLUSTERS, Leftover.REMOVE) if request.target.swaps else (Step.SETUP_DB_USERS, Leftover.KEEP)
+    )
+    half_restored = (on_failure.half_restored_target or default) is Leftover.REMOVE and last not in done
     cluster_resource_id = state.cluster_resource_id if half_restored else None
     if state.operation_id is None or not (unfinished_copy or cluster_resource_id):
         return None
@@ -80,6 +85,7 @@ def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> Remo
         snapshot_arn=state.snapshot_arn,
         unfinished_copy=unfinished_copy,
         cluster_resource_id=cluster_resource_id,
+        beside=request.target.swaps,
     )
 
 

@@ -45,7 +45,10 @@ class Progress:
     def __init__(self, request: RestoreRequest) -> None:
         """The restore begins."""
         self.state = RestoreState(
-            source_arn=request.source.arn, target_arn=request.target.arn, started_at=workflow.now()
+            replacement=request.target.replacement,
+            source_arn=request.source.arn,
+            target_arn=request.target.arn,
+            started_at=workflow.now(),
         )
         self._operation_opened_at: datetime | None = None
         self._last_run_id = workflow.info().first_execution_run_id
@@ -193,7 +196,7 @@ def _headline(state: RestoreState) -> str:
         return f"{state.outcome} at {state.failed_step}" if state.failed_step else str(state.outcome)
     current = state.steps[-1]
     percent = f" {current.percent} %" if current.percent is not None else ""
-    return f"step {current.step.number} of {len(Step)}, **{current.step}**{percent}"
+    return f"step {state.position_of(current.step)}, **{current.step}**{percent}"
 
 
 def _step_line(step: StepState, now: datetime) -> str:

@@ -13,11 +13,14 @@ with workflow.unsafe.imports_passed_through():
         CheckRestoreOutcome,
         DeleteClusterInput,
         RestoreClusterInput,
+        Successor,
+        SwapClustersInput,
     )
     from models.configuration import ClusterConfiguration
     from models.database_users import SetupUsersInput, closing_of
     from models.notifications import NotificationInput
     from models.operation import RestoreState
+    from models.quarantine import OwnNetwork
     from models.request import RestoreRequest
     from models.snapshots import (
         ArchiveSnapshotInput,
@@ -87,19 +90,29 @@ def delete_rds_input(
     checked: SnapshotCheckOutcome,
     copy: SnapshotCopy,
     operation_started_at: datetime,
+    cluster_resource_id: str | None = None,
 ) -> DeleteClusterInput:
-    """The input of delete-rds: the target, and everything that its guards compare it with."""
+    """The input of delete-rds: the target, and everything that its guards compare it with.
+
+    `cluster_resource_id` is that of the restored cluster which has taken the target's name, None if none has yet.
+    """
+    target, successor, settings = request.target, None, checked.target_settings
+    if cluster_resource_id is not None:
+        successor = Successor(cluster=target.cluster, cluster_resource_id=cluster_resource_id)
+        # The settings need no record for a restore that never comes: it has come.
+        target, settings = target.replaced, None
     return DeleteClusterInput(
         **start,
         source=request.source,
-        target=request.target,
+        target=target,
+        successor=successor,
         snapshot=checked.snapshot,
         snapshot_copy=copy,
         source_resource_id=checked.source_resource_id,
         target_resource_id=checked.target_resource_id,
         operation_started_at=operation_started_at,
-        max_snapshot_age=request.max_snapshot_age,
-        target_settings=checked.target_settings,
+        max_snapshot_age=None if successor else request.max_snapshot_age,
+        target_settings=settings,
     )
 
 
@@ -153,6 +166,27 @@ def setup_db_users_input(
     )
 
 
+def swap_clusters_input(
+    start: StepStart,
+    request: RestoreRequest,
+    checked: SnapshotCheckOutcome,
+    cluster_resource_id: str,
+    restored: CheckRestoreOutcome,
+) -> SwapClustersInput:
+    """The input of swap-clusters and of swap-back."""
+    return SwapClustersInput(
+        **start,
+        source=request.source,
+        target=request.target,
+        old_resource_id=checked.target_resource_id,
+        new_resource_id=cluster_resource_id,
+        own_network=_own_network(request, checked, cluster_resource_id),
+        endpoint=restored.required_endpoint,
+        users=request.users,
+        logs_in=closing_of(request) is not None,
+    )
+
+
 def archive_snapshot_input(
     start: StepStart,
     request: RestoreRequest,
@@ -160,15 +194,14 @@ def archive_snapshot_input(
     copy: SnapshotCopy,
     cluster_resource_id: str,
 ) -> ArchiveSnapshotInput:
-    """The input of archive-snapshot."""
-    quarantine = request.target.quarantine
+    """The input of archive-snapshot. After a swap the cluster has left its quarantine already."""
     return ArchiveSnapshotInput(
         **start,
         snapshot=checked.snapshot,
         snapshot_copy=copy,
         target=request.target,
         archive=request.archive,
-        own_network=quarantine.own_network(checked.configuration, cluster_resource_id) if quarantine else None,
+        own_network=None if request.target.swaps else _own_network(request, checked, cluster_resource_id),
         masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
         cluster_resource_id=cluster_resource_id,
     )
@@ -181,6 +214,11 @@ def sns_notification_input(
     return NotificationInput(
         **start, notification=request.notification, target=request.target, workflow_id=workflow_id, state=state
     )
+
+
+def _own_network(request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str) -> OwnNetwork | None:
+    quarantine = request.target.quarantine
+    return quarantine.own_network(checked.configuration, cluster_resource_id) if quarantine else None
 
 
 def _before_it_is_ready(request: RestoreRequest, checked: SnapshotCheckOutcome) -> ClusterConfiguration:

@@ -90,6 +90,9 @@ class RestoredDatabase(Protocol):
     def read_schema(self) -> Schema:
         """Every table of every database that is not the engine's, RDS's or the pipeline's own."""
 
+    def verify_master_login(self) -> None:
+        """Log in as the master user."""
+
     def verify_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user. For a user of IAM only the account is checked, because a token needs AWS."""
 

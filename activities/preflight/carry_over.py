@@ -131,6 +131,11 @@ def _what_cannot_be_kept(
             f"The logins by IAM of {', '.join(iam_users)}: a policy for rds-db:connect that names "
             f"{cluster['DbClusterResourceId']} must name the new resource id, or end with dbuser:*/USER."
         )
+    if request.target.swaps:
+        yield (
+            f"The names of the instances: the old ones keep theirs until they are deleted; the restored ones are named "
+            f"{request.target.cluster}-OPERATION-1 and so on."
+        )
     secret = cluster.get("MasterUserSecret", {}).get("SecretArn")
     if secret and request.target.master_user_secret_id is None:
         yield (

@@ -72,13 +72,17 @@ class InstanceChecks:
                 yield covered
 
     def _check_names(self) -> Iterator[Violation]:
-        """An instance keeps its name when its cluster is renamed; one that is being deleted frees its name in time."""
+        """An instance keeps its name when its cluster is renamed; one that is being deleted frees its name in time.
+
+        Those of the target free theirs too, unless the restored cluster is made beside it.
+        """
         target = self._context.step_input.target
         instances = enumerate(self._settings.instances or (), start=1)
         names = [identifier_of(target.cluster, number, instance) for number, instance in instances]
         for instance in self._context.target.find_instances(names):
             cluster = instance.get("DBClusterIdentifier")
-            if cluster != target.cluster and instance["DBInstanceStatus"] not in BEING_DELETED:
+            of_target = target.beside.cluster if target.swaps else target.cluster
+            if cluster != of_target and instance["DBInstanceStatus"] not in BEING_DELETED:
                 yield Violation(
                     "instance-name",
                     "Instance name is taken",

@@ -32,15 +32,17 @@ from activities.preflight.selection import select_snapshot
 from activities.preflight.settings_size import settings_size_checks
 from activities.preflight.sharing import Sharing
 from activities.preflight.sql_files import sql_file_checks
+from activities.preflight.swap import swap_checks
 from activities.preflight.witnesses import describe_witnesses
 from activities.rds.target import TargetCluster, describe_wrong_account
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_cluster
 from models.clusters import LastDeletion
-from models.configuration import ClusterSettings, merge_configuration, merge_settings, missing_settings
+from models.configuration import ClusterSettings, missing_settings
 from models.cures import CREATE_COMMAND
 from models.request import MissingTarget
+from models.restored_settings import restored_configuration, restored_settings
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 
 if TYPE_CHECKING:
@@ -175,12 +177,15 @@ class Preflight:
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
-        freed = Freed(clusters=1 if target.observed else 0, instances=len(target.instances))
+        # With a swap the old cluster is deleted only after the restored one has its place.
+        frees = target.observed is not None and not step_input.target.swaps
+        freed = Freed(clusters=1, instances=len(target.instances)) if frees else Freed()
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
             PreflightCheck(("settings",), lambda: self._check_settings(target)),
             *settings_size_checks(step_input.target.arn, target.settings),
             *prerequisite_checks(self._context(snapshot, target), freed),
+            *swap_checks(self._context(snapshot, target), self.target.operation_tag),
             *sql_file_checks(self._sql_directory, step_input.users, step_input.sql_files, snapshot.engine),
             *masking_checks(self._sql_directory, step_input.masking),
             PreflightCheck((TARGET_PERMISSIONS,), lambda: self._check_targets_permissions(snapshot, target)),
@@ -188,8 +193,9 @@ class Preflight:
         ]
 
     def _context(self, snapshot: SourceSnapshot, target: ExistingTarget) -> RestoreContext:
-        settings = merge_settings(self._step_input.target, target.settings)
-        return RestoreContext(self._aws, self.target, self._step_input, snapshot, settings)
+        step_input = self._step_input
+        settings = restored_settings(step_input.target, target.settings, step_input.operation_id)
+        return RestoreContext(self._aws, self.target, step_input, snapshot, settings)
 
     def _check_target_account(self) -> Iterator[Violation]:
         if wrong := describe_wrong_account(self._step_input.target, self.target.caller_account()):
@@ -215,7 +221,7 @@ class Preflight:
         accesses = RestoreAccesses(
             self._step_input,
             snapshot,
-            merge_configuration(self._step_input.target, target.settings),
+            restored_configuration(self._step_input.target, target.settings, self._step_input.operation_id),
             self.target.operation_tag,
             target.observed.cluster if target.observed else None,
             target.instances,

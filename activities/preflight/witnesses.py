@@ -13,14 +13,26 @@ from activities.rds import tags
 from activities.rds.copies import operation_of
 from activities.rds.events import newest_events
 from activities.rds.target import TargetCluster
+from clients.rds import find_cluster
 from models.clusters import LastDeletion
+from models.swap import OLD
 
 MOST_COPIES = 3
 
 
 def describe_witnesses(target: TargetCluster, last: LastDeletion | None) -> str:
     """What speaks for a target that existed, bounded; empty if nothing does."""
-    return "; ".join((*_of_the_trail(last), *_of_the_copies(target), *_of_the_events(target)))
+    return "; ".join((*_of_a_swap(target), *_of_the_trail(last), *_of_the_copies(target), *_of_the_events(target)))
+
+
+def _of_a_swap(target: TargetCluster) -> Iterator[str]:
+    """A workflow that someone terminated between the two renames."""
+    if (old := find_cluster(target.reader, target.name + OLD)) is not None:
+        yield (
+            f"{target.name}{OLD} exists ({old['Status']}), as a swap that was cut off leaves it; to give it its name back, "
+            f"run aws rds modify-db-cluster --db-cluster-identifier {target.name}{OLD} "
+            f"--new-db-cluster-identifier {target.name} --apply-immediately"
+        )
 
 
 def _of_the_trail(last: LastDeletion | None) -> Iterator[str]:

@@ -1,5 +1,6 @@
-"""The rows of the fault table that are about what archive-snapshot does to the target: its masked snapshots, its quarantine.
+"""The rows of the fault table about what happens to the restored cluster last.
 
+Its masked snapshots, the end of its quarantine, its new name.
 Operation, code, action, short text, advice. Source: botocore's model of RDS.
 """
 
@@ -20,6 +21,8 @@ ARCHIVE_FAULTS: tuple[tuple[str, str, str, str, str], ...] = (
     (_TAKE, "SnapshotQuotaExceeded", "prune", "Snapshot quota exceeded", _QUOTA_ADVICE),
     (_SHARE, "DBClusterSnapshotNotFoundFault", "wait", "Snapshot not visible yet", ""),
     (_SHARE, "InvalidDBClusterSnapshotStateFault", "wait", "Snapshot is busy", ""),
+    # A name is taken until the cluster that had it has left it.
+    ("ModifyDBCluster", "DBClusterAlreadyExistsFault", "wait", "Cluster name is taken", ""),
     ("RebootDBInstance", "InvalidDBInstanceState", "wait", "Instance is busy", ""),
     (_SHARE, "SharedSnapshotQuotaExceeded", "fail", "Snapshot shared too often", _SHARE_ADVICE),
 )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from activities.rds import tags
 from activities.rds.copies import is_made_here, split_by_retention
 from clients.rds import list_snapshots
+from models.archive import Archive
 from models.identifiers import is_masked_name_for
-from models.request import Archive, Target
+from models.request import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient

@@ -38,7 +38,7 @@ def leave_quarantine(target: TargetCluster, own: OwnNetwork) -> str | None:
     if cluster is None:
         raise StepFailed(
             NOT_LEFT,
-            f"the cluster {target.name} is gone. The snapshot is archived. Find out who deleted it, then start a new restore.",
+            f"the cluster {target.name} is gone. Find out who deleted it, then start a new restore.",
         )
     check_resource_id(cluster, own.cluster_resource_id, "restored by this operation")
     if waiting_for := _own_parameters(target, cluster, own):

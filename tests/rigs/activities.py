@@ -10,17 +10,19 @@ from typing import Any, TypeVar
 from temporalio.testing import ActivityEnvironment
 
 from activities.clusters import ClusterActivities
+from activities.databases.connectors import DatabaseConnectors
 from activities.leftovers import LeftoverActivities
 from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
+from activities.swap import SwapActivities
 from audit.intents import TrailIntents
 from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
-from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
+from models.archive import Archive, Notification
+from models.clusters import CheckRestoreInput, DeleteClusterInput, Endpoint, RestoreClusterInput, SwapClustersInput
 from models.configuration import merge_configuration
 from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
-from models.request import Archive, Notification
 from models.snapshots import (
     ArchiveSnapshotInput,
     CheckCopyInput,
@@ -34,6 +36,8 @@ from tests.rigs.activity_resources import ENGINE, OPERATIONS, TARGET_REGION, TRA
 
 Outcome = TypeVar("Outcome")
 MAX_POLLS = 29
+NEVER_USED: Any = None
+"""In place of a connector to a database."""
 
 
 def temporal_environment(now: datetime, attempt: int = 1) -> ActivityEnvironment:
@@ -93,6 +97,11 @@ class ActivityRig(RestoreResources):
     def leftovers(self) -> LeftoverActivities:
         return LeftoverActivities(self.aws, self.intents)
 
+    @property
+    def swap(self) -> SwapActivities:
+        """Of a worker that logs in to no database."""
+        return SwapActivities(self.aws, self.intents, DatabaseConnectors(self.aws, NEVER_USED, NEVER_USED))
+
     def run(self, activity: Callable[[Any], Outcome], step_input: Any, attempt: int = 1) -> Outcome:
         """Run one attempt of an activity."""
         return temporal_environment(self.now, attempt).run(activity, step_input)
@@ -112,6 +121,16 @@ class ActivityRig(RestoreResources):
         self.advance_clock()
         assert outcome.snapshot_copy is not None
         return outcome.snapshot_copy
+
+    def restore_beside(self, snapshot: SourceSnapshot) -> str:
+        """Restore a snapshot beside the target; returns the resource id of the new cluster."""
+        self.make_copy(snapshot)
+        restored = self.run(self.clusters.restore_snapshot, self.restore_input(snapshot, target=self.target.beside))
+        self.advance_clock()
+        step_input = self.check_restore_input(restored.cluster_resource_id, target=self.target.beside)
+        self.poll_until_done(self.restored.check_restore_status, step_input)
+        assert restored.cluster_resource_id is not None
+        return restored.cluster_resource_id
 
     def record_users_set(self, at: datetime) -> None:
         """Write the row of a successful setup-db-users that began at this time."""
@@ -182,6 +201,14 @@ class ActivityRig(RestoreResources):
     ) -> ArchiveSnapshotInput:
         given = {"snapshot": snapshot or self.snapshot_of(copy), "target": self.target, "archive": Archive(keep=keep)}
         return ArchiveSnapshotInput(**(self._step() | given), snapshot_copy=copy)
+
+    def swap_input(self, old: str | None, new: str, **more: Any) -> SwapClustersInput:
+        """For swap-clusters and swap-back, which log in to no database unless `more` says otherwise."""
+        master = {"master_username": "boss", "master_user_secret_id": "-"}
+        endpoint = Endpoint(host="-", port=5432, engine=ENGINE, database_name=None, **master)
+        given = {"source": self.source, "target": self.target, "endpoint": endpoint, "users": (), "logs_in": False}
+        ids = {"old_resource_id": old, "new_resource_id": new}
+        return SwapClustersInput(**(self._step() | given | ids | more))
 
     def leftovers_input(self, **more: Any) -> RemoveLeftoversInput:
         """For remove-leftovers, which begins now and has nothing to remove unless `more` says otherwise."""

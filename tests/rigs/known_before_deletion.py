@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from models.archive import Archive
 from models.configuration import Instance
 from models.quarantine import Quarantine
-from models.request import Archive, MissingTarget, RequestedInstance
+from models.request import MissingTarget, RequestedInstance
 from models.users import DatabaseUser
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, SOURCE_REGION, SUBNET_GROUP, UNUSABLE_SECRETS

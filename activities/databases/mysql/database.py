@@ -71,6 +71,11 @@ class MysqlDatabase:
             require_ssl=self._connector.tls,
         )
 
+    def verify_master_login(self) -> None:
+        """Log in as the master user."""
+        with translate_errors("Master user cannot log in"), self._connect_as_master() as connection:
+            execute(connection, "SELECT 1")
+
     def verify_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user to each database of the user's grants."""
         with translate_errors("Users not configured"):

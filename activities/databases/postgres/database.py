@@ -56,6 +56,11 @@ class PostgresDatabase:
         """Hold the session lock while the block runs."""
         return session_lock(self._connect_as_master, cluster_resource_id, scripts)
 
+    def verify_master_login(self) -> None:
+        """Log in as the master user."""
+        with translate_errors("Master user cannot log in"), self._connect_as_master(MAINTENANCE_DATABASE) as connection:
+            connection.execute("SELECT 1")
+
     def verify_login(self, user: DatabaseUser, password: str | None) -> None:
         """Log in as the user to each database of the user's grants."""
         with translate_errors("Users not configured"):

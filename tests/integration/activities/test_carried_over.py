@@ -9,8 +9,9 @@ import pytest
 
 from activities.rds import tags
 from errors import Refused
+from models.archive import Archive
 from models.configuration import ClusterSettings
-from models.request import Archive, MissingTarget, Target
+from models.request import MissingTarget, Target
 from models.snapshots import SnapshotCheckOutcome
 from tests.rigs.activities import ActivityRig
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy, StepFailed
+from models.archive import Archive
 from models.operation import FinalPoll
-from models.request import Archive
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ActivityRig
 

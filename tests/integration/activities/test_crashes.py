@@ -6,7 +6,7 @@ run it, and its effect is compared with that of an undisturbed run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from clients.aws import AwsClients
 from errors import Transient
+from models.steps import Replacement
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import Shared
 from tests.rigs.crash_injector import CrashInjector, WorkerCrash, crashing_clients
@@ -92,6 +93,19 @@ def prepare_remove_orphans(rig: ActivityRig) -> Prepared:
     return rig.leftovers.remove_orphans, rig.orphans_input(step_started_at=rig.now)
 
 
+def prepare_swap_clusters(rig: ActivityRig) -> Prepared:
+    rig.target = rig.target.model_copy(update={"replacement": Replacement.SWAP})
+    rig.make_source()
+    new = rig.restore_beside(rig.make_snapshot())
+    return rig.swap.swap_clusters, rig.swap_input(rig.make_target(), new)
+
+
+def prepare_swap_back(rig: ActivityRig) -> Prepared:
+    activity, step_input = prepare_swap_clusters(rig)
+    rig.poll_until_done(activity, step_input)
+    return rig.swap.swap_back, step_input
+
+
 STEPS = [
     prepare_delete_rds,
     prepare_restore_snapshot,
@@ -103,6 +117,8 @@ STEPS = [
     prepare_remove_leftovers,
     prepare_remove_an_unfinished_copy,
     prepare_remove_orphans,
+    prepare_swap_clusters,
+    prepare_swap_back,
 ]
 
 
@@ -117,6 +133,7 @@ class Effect:
     rows: tuple[str, ...]
     deletions: tuple[str, ...]
     creations: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def read_effect(rig: ActivityRig, outcome: Any) -> Effect:
@@ -131,7 +148,16 @@ def read_effect(rig: ActivityRig, outcome: Any) -> Effect:
         rows=tuple(rig.rows()),
         deletions=tuple(change for change in changes if change.startswith("Delete")),
         creations=tuple(change for change in changes if change.startswith(("Copy", "Create", "Restore"))),
+        names=tuple(sorted(_names(rig))),
     )
+
+
+def _names(rig: ActivityRig) -> Iterator[str]:
+    """Each cluster that has the target's name or begins with it, and whether this operation restored it."""
+    for cluster in rig.rds().get_paginator("describe_db_clusters").paginate().search("DBClusters[]"):
+        name = cluster["DBClusterIdentifier"]
+        if name == rig.target.cluster or name.startswith(f"{rig.target.cluster}-"):
+            yield f"{rig.normalize(name)} {rig.operation_tag in str(cluster['TagList'])}"
 
 
 def _describe_cluster(rig: ActivityRig, cluster: dict[str, Any]) -> tuple[Any, ...]:

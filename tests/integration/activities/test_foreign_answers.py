@@ -13,9 +13,9 @@ from clients.answer_check import NotAwsAnswer
 from clients.aws import AwsClients
 from devstack.aws.fault_injection import FOREIGN_ANSWERS, Kind
 from errors import AwsUnavailable, TrailUnavailable, Transient
+from models.archive import Notification
 from models.notifications import NotificationInput
 from models.operation import RestoreState
-from models.request import Notification
 from models.snapshots import SourceSnapshot
 from models.source import Source
 from models.steps import Outcome

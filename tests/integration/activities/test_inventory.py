@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from activities.inventory import InventoryActivities
+from models.archive import Archive
 from models.inventory import Inventory, InventoryInput, OrphanReason, Resource
-from models.request import Archive
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import SOURCE_REGION, TARGET_REGION

@@ -10,8 +10,8 @@ import pytest
 from activities.preflight import settings_size
 from activities.snapshots import SnapshotActivities
 from errors import Refused
+from models.archive import Archive
 from models.masking import Masking
-from models.request import Archive
 from models.users import DatabaseUser, SqlFile
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import CHANGING

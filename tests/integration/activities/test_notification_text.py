@@ -12,11 +12,12 @@ import pytest
 import starter
 from activities.notifications import NotificationActivities
 from errors import Fault
+from models.archive import Notification
 from models.inventory import Inventory, Orphan, OrphanReason, Resource
 from models.notifications import NotificationInput
 from models.operation import RestoreState, StepState
 from models.quarantine import Quarantine
-from models.request import Notification, Target
+from models.request import Target
 from models.steps import Outcome, Status, Step
 from tests.rigs.activities import temporal_environment
 

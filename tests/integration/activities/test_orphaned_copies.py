@@ -12,8 +12,9 @@ from activities.rds.copies import own_copies
 from activities.rds.orphans import find_orphans, list_orphans
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, TrailUnavailable
+from models.archive import Archive, Notification
 from models.inventory import Orphan, OrphanReason
-from models.request import Archive, Notification, RestoreRequest
+from models.request import RestoreRequest
 from models.snapshots import SnapshotCopy
 from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, TARGET_REGION, session_of

@@ -11,7 +11,8 @@ from rich.console import Console
 from activities.preflight.plan import Plan, plan_restore
 from activities.rds.members import CLUSTER, INSTANCE, Fate
 from commands.plan_page import page
-from models.request import Notification, RequestedInstance, RestoreRequest
+from models.archive import Notification
+from models.request import RequestedInstance, RestoreRequest
 from models.users import Authentication, DatabaseUser
 from tests.integration.activities.test_carried_over import bare_target
 from tests.integration.activities.test_what_is_kept import make_rich_target

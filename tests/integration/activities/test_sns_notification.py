@@ -15,9 +15,9 @@ from activities.operations import OperationActivities
 from audit.numbers import OperationNumbersTable
 from audit.setup import create_operations_table
 from errors import AwsUnavailable, Fault, StepFailed, TrailUnavailable
+from models.archive import Notification
 from models.notifications import NotificationInput
 from models.operation import OpenOperationInput, Operation, RestoreState, StepState
-from models.request import Notification
 from models.steps import Outcome, Status, Step
 from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import TARGET_REGION

@@ -14,8 +14,9 @@ from activities.inventory import InventoryActivities
 from activities.rds.orphans import list_orphans
 from clients.aws import AwsClients
 from errors import Refused
+from models.archive import Archive, Notification
 from models.inventory import InventoryInput
-from models.request import Archive, Notification, RestoreRequest
+from models.request import RestoreRequest
 from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, session_of

@@ -136,9 +136,9 @@ class WithExchangedSteps(AuroraRestoreWorkflow):
     async def _setup_db_users(self, request: Any, cluster_resource_id: Any, restored: Any) -> None:
         await self._archive_snapshot(request, *self._checked_and_copy, cluster_resource_id)
 
-    async def _delete_rds(self, request: Any, checked: Any, copy: Any) -> None:
+    async def _delete_rds(self, request: Any, checked: Any, copy: Any, successor: Any = None) -> None:
         self._checked_and_copy = (checked, copy)
-        await super()._delete_rds(request, checked, copy)
+        await super()._delete_rds(request, checked, copy, successor)
 
 
 async def test_exchanged_steps_do_not_replay() -> None:

@@ -21,9 +21,10 @@ from activities.preflight.accesses import READERS_OF_AUTO_SCALING, Access, Resto
 from activities.rds import tags
 from activities.rds.settings import RESERVED_TAG_PREFIXES
 from devstack.iam.evaluation import AccessRequest, Statement, evaluate, statements
+from models.archive import Notification
 from models.configuration import AssociatedRole, ClusterSettings, CustomEndpoint, Instance, merge_configuration
 from models.identifiers import instance_identifier
-from models.request import Notification, Target
+from models.request import Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.source import Source
 from models.trail_tables import TrailTables

@@ -12,8 +12,9 @@ from temporalio import activity
 
 import worker
 from audit.table import AuditTable
+from models.archive import Archive
 from models.quarantine import Quarantine
-from models.request import Archive, RestoreRequest
+from models.request import RestoreRequest
 from models.source import SnapshotSelector
 from tests.rigs.activities import temporal_environment
 from tests.rigs.iam.deployments import EXTERNAL_ID, SOURCE_CLUSTER, Deployment

@@ -6,6 +6,7 @@ from typing import Any
 
 from activities.inventory import TAKE_INVENTORY
 from audit.rows import AuditRow, Phase
+from models.archive import Archive
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.database_users import SetupUsersInput
 from models.inventory import InventoryInput
@@ -13,7 +14,6 @@ from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperationInput, RestoreState
 from models.quarantine import OwnNetwork
-from models.request import Archive
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Status, Step
 from tests.rigs.activity_resources import ENGINE

@@ -11,9 +11,10 @@ from activities.rds.orphans import list_orphans
 from audit.numbers import OperationNumbersTable
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
+from models.archive import Archive
 from models.configuration import AfterRestore, WhenStopped
 from models.operation import FinalPoll
-from models.request import Archive, MissingTarget
+from models.request import MissingTarget
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.restores import AuthorizedRestore
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from devstack import demo_environment
+from models.archive import Archive
 from models.configuration import ClusterSettings
-from models.request import Archive, RestoreRequest, Target
+from models.request import RestoreRequest, Target
 from models.request_file import UnreadableRequest, read_request
 from models.waits import Waits
 

@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime
 
 from activities.preflight.accesses import RestoreAccesses
+from models.archive import Archive
 from models.masking import Masking
-from models.request import Archive, RestoreRequest
+from models.request import RestoreRequest
 from models.snapshots import SnapshotCheckInput
 from tests.unit.preflight.test_plan_page import REQUEST, SNAPSHOT
 

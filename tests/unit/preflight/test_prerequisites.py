@@ -12,8 +12,9 @@ from activities.preflight.guards import find_violations
 from activities.preflight.prerequisites import prerequisite_checks
 from activities.preflight.quotas import Freed
 from activities.preflight.sharing import Sharing
+from models.archive import Archive, Notification
 from models.configuration import ClusterSettings, Instance, merge_settings
-from models.request import Archive, Notification, Target
+from models.request import Target
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
 from models.source import Source
 from tests.rigs.scripted_aws import ScriptedAws

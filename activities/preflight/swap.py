@@ -1,0 +1,56 @@
+"""Whether the names can be swapped in the end: `target.replacement: swap`.
+
+Source: RDS API Reference, ModifyDBCluster, NewDBClusterIdentifier; Aurora User Guide, "Renaming", "Amazon RDS Proxy".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from activities.preflight.context import RestoreContext
+from activities.preflight.guards import PreflightCheck, Violation
+from activities.rds import tags
+from clients.rds import find_cluster
+
+SURROUNDINGS = ("custom_endpoints", "proxy_targets", "scalable_target")
+"""What names the cluster, and does not follow it when it is renamed."""
+
+
+def swap_checks(context: RestoreContext, operation: str) -> list[PreflightCheck]:
+    """The checks of a swap, if the request asks for one. `operation` is this one, as `tags.operation_tag` writes it."""
+    if not context.step_input.target.swaps:
+        return []
+    return [
+        PreflightCheck(("swap-names",), lambda: _find_taken_names(context, operation)),
+        PreflightCheck(("swap-surroundings",), lambda: _find_surroundings(context)),
+    ]
+
+
+def _find_taken_names(context: RestoreContext, operation: str) -> Iterator[Violation]:
+    """A cluster of this operation itself is no obstacle: the restore adopts it."""
+    target = context.step_input.target
+    for name in (target.beside.cluster, target.replaced.cluster):
+        cluster = find_cluster(context.target.reader, name)
+        if cluster is None:
+            continue
+        made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
+        if made_by == operation:
+            continue
+        origin = f", restored by {tags.describe_operation(made_by, context.target.environment)}" if made_by else ""
+        yield Violation(
+            "swap-names",
+            "Name of the swap is taken",
+            f"{cluster['DBClusterArn']} exists ({cluster['Status']}{origin}), but a swap needs its name. Delete the "
+            "cluster with its instances if nobody needs it, or rename it; then start a new restore.",
+        )
+
+
+def _find_surroundings(context: RestoreContext) -> Iterator[Violation]:
+    found = [f"target.{name}" for name in SURROUNDINGS if getattr(context.settings, name)]
+    if found:
+        yield Violation(
+            "swap-surroundings",
+            "Swap not possible",
+            f"the target has {', '.join(found)}, and what these name does not follow a cluster that is renamed. "
+            'Set target.replacement to "delete_first" in the request.',
+        )

@@ -1,0 +1,28 @@
+"""What a request says of a swap: the restored cluster takes the name of the old one, which answers until then."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from models.model import Model
+
+NEXT, OLD = "-next", "-old"
+"""What follows the target's name in that of the cluster which is restored beside it, and of the replaced one."""
+MAX_CLUSTER = 48
+"""The longest name of a target that is swapped, so that its instances' names, with the operation in them, have room."""
+
+
+class Swap(Model):
+    """The limits of a swap."""
+
+    deadline: timedelta = Field(
+        default=timedelta(minutes=30),
+        gt=timedelta(0),
+        le=timedelta(hours=24),
+        description="How long the swap may take; then the old cluster gets its name back, and the step fails.",
+    )
+    restart: bool = Field(
+        default=False,
+        description="Whether the restored cluster may be stopped and started after it got the name. RDS issues a "
+        "certificate with the new name only then, and clients that verify the name are refused until it has.",
+    )
