@@ -112,7 +112,6 @@ def _restored_at(steps: _Steps) -> datetime | None:
     """When the last step before the notification ended, if all of them ended well or were skipped."""
     before = [step for step in steps.order if step is not Step.SNS_NOTIFICATION]
     is_complete = all(
-        step in steps.ended and (steps.ended[step].status is Status.SUCCESS or step in steps.skipped)
-        for step in before
+        step in steps.ended and (steps.ended[step].status is Status.SUCCESS or step in steps.skipped) for step in before
     )
     return max(steps.ended[step].timestamp for step in before) if is_complete else None

@@ -118,4 +118,6 @@ def _deleted(step: str | None) -> str:
     steps = [each.value for each in STEPS[Replacement.DELETE_FIRST]]
     if step not in steps or steps.index(step) < steps.index(Step.DELETE_RDS):
         return ""
-    return "; the target may be deleted" if step == Step.DELETE_RDS else "; the target was deleted, unless it is swapped"
+    return (
+        "; the target may be deleted" if step == Step.DELETE_RDS else "; the target was deleted, unless it is swapped"
+    )

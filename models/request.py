@@ -20,7 +20,7 @@ from models.identifiers import (
     cluster_arn,
 )
 from models.masking import Masking
-from models.model import Model, SparseModel
+from models.model import Model
 from models.quarantine import Quarantine
 from models.setting_values import check_cluster_values, check_instance_values
 from models.side_effects import KeptSideEffects

@@ -19,6 +19,7 @@ from activities.rds.statuses import NOT_RUNNING
 from models.clusters import CheckRestoreInput, RestoreClusterInput
 from models.configuration import AfterRestore, ClusterConfiguration
 from models.identifiers import copy_identifier, masked_identifier, partition
+from models.request import Target
 from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
 from models.trail_tables import TrailTables
 from models.users import secret_ids
@@ -68,10 +69,18 @@ class RestoreAccesses:
         yield from self._restore_snapshot()
         yield from self._create_instances()
         yield from self._complete_cluster()
+        if self.step_input.target.swaps:
+            yield from self._swap_clusters()
         yield from self._read_secrets()
         yield from self._archive_snapshot()
         for topic in self.step_input.notification.topic_arns:
             yield Access("sns:Publish", topic, "PublishNotifications")
+
+    @property
+    def _restored_target(self) -> Target:
+        """The target under the name that the snapshot is restored with."""
+        target = self.step_input.target
+        return target.beside if target.swaps else target
 
     @cached_property
     def _copy(self) -> SnapshotCopy:
@@ -110,10 +119,12 @@ class RestoreAccesses:
                 _resource_tags(tagged),
             )
         tagged = tags.tags_of(self.cluster.get("TagList", []))
-        arn = self.step_input.target.arn
+        target = self.step_input.target
+        # Started before a swap gives it another name.
+        started, arn = target.arn, target.replaced.arn if target.swaps else target.arn
         yield Access("rds:DeleteDBCluster", arn, "ReplaceWhatOptedIn", _resource_tags(tagged))
         if self.cluster["Status"] in NOT_RUNNING:
-            yield Access("rds:StartDBCluster", arn, "ReplaceWhatOptedIn", _resource_tags(tagged))
+            yield Access("rds:StartDBCluster", started, "ReplaceWhatOptedIn", _resource_tags(tagged))
 
     @cached_property
     def _restore_parameters(self) -> dict[str, Any]:
@@ -124,7 +135,7 @@ class RestoreAccesses:
                 step_started_at=step_input.step_started_at,
                 configuration=self.configuration,
                 source_arn=step_input.source.arn,
-                target=step_input.target,
+                target=self._restored_target,
                 snapshot=self.snapshot,
                 snapshot_copy=self._copy,
             ),
@@ -138,7 +149,7 @@ class RestoreAccesses:
 
     def _restore_snapshot(self) -> Iterator[Access]:
         action, sent = "rds:RestoreDBClusterFromSnapshot", self._restore_parameters
-        yield from _create(action, self.step_input.target.arn, "RestoreTheTarget", self._restored_tags)
+        yield from _create(action, self._restored_target.arn, "RestoreTheTarget", self._restored_tags)
         if self._copy.copied:
             yield Access(action, self._copy.arn, "RestoreFromAndPruneCopies", _resource_tags(self._copy_tags))
         else:
@@ -160,7 +171,7 @@ class RestoreAccesses:
         check_input = CheckRestoreInput(
             operation_id=step_input.operation_id,
             step_started_at=step_input.step_started_at,
-            target=step_input.target,
+            target=self._restored_target,
             configuration=self.configuration,
             cluster_resource_id="",
             engine=self.snapshot.engine,
@@ -170,14 +181,14 @@ class RestoreAccesses:
             arn = self._rds("db", sent["DBInstanceIdentifier"])
             yield from _create(action, arn, "CreateInstances", tags.tags_of(sent["Tags"]), private)
             in_cluster = _resource_tags(self._restored_tags) | private
-            yield Access(action, step_input.target.arn, "CreateInstancesInTheTarget", in_cluster)
+            yield Access(action, self._restored_target.arn, "CreateInstancesInTheTarget", in_cluster)
             if group := sent.get("DBParameterGroupName"):
                 yield Access(action, self._rds("pg", group), "UseNetworkAndGroups", private)
             if role := sent.get("MonitoringRoleArn"):
                 yield _pass_role(role, "monitoring.rds.amazonaws.com")
 
     def _complete_cluster(self) -> Iterator[Access]:
-        target, restored = self.step_input.target, _resource_tags(self._restored_tags)
+        target, restored = self._restored_target, _resource_tags(self._restored_tags)
         actions = ["rds:ModifyDBCluster"]
         actions += ["rds:EnableHttpEndpoint"] if self.configuration.http_endpoint else []
         actions += ["rds:CreateDBClusterEndpoint"] if self.configuration.custom_endpoints else []
@@ -195,6 +206,19 @@ class RestoreAccesses:
         added = _request_tags({tags.MASTER_PASSWORD_SET_BY: self.operation})
         yield Access("rds:AddTagsToResource", target.arn, "TagTheMasterPassword", restored | added)
 
+    def _swap_clusters(self) -> Iterator[Access]:
+        """Two renames, two to take them back, and a restart of the cluster that has the target's name then."""
+        target, statement = self.step_input.target, "ReplaceWhatOptedIn"
+        old = _resource_tags(tags.tags_of(self.cluster.get("TagList", []))) if self.cluster else None
+        new = _resource_tags(self._restored_tags)
+        for arn in (target.arn, target.replaced.arn) if old else ():
+            yield Access("rds:ModifyDBCluster", arn, statement, old or {})
+        for arn in (target.beside.arn, target.arn):
+            yield Access("rds:ModifyDBCluster", arn, statement, new)
+        if target.swap_limits.restart:
+            yield Access("rds:StopDBCluster", target.arn, statement, new)
+            yield Access("rds:StartDBCluster", target.arn, statement, new)
+
     def _read_secrets(self) -> Iterator[Access]:
         target = self.step_input.target
         key = self.step_input.masking.key_secret_id if self.step_input.masking else None
@@ -204,7 +228,7 @@ class RestoreAccesses:
                 yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")
         if target.master_user_secret_id is None:
             arn = _secret_arn(target.region, target.account_id, "rds!cluster-0")
-            by_rds = _resource_tags({"aws:rds:primaryDBClusterArn": target.arn})
+            by_rds = _resource_tags({"aws:rds:primaryDBClusterArn": self._restored_target.arn})
             yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
 
     def _archive_snapshot(self) -> Iterator[Access]:

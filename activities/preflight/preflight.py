@@ -138,7 +138,7 @@ class Preflight:
         settings = last.settings if last else None
         if target.missing is MissingTarget.CREATE or (last and last.settings and not last.restore_accepted_by):
             return ExistingTarget(settings=settings)
-        seen = describe_witnesses(self.target, last)
+        seen = describe_witnesses(self.target, last, swaps=target.swaps)
         text = (
             f"the cluster {target.arn} does not exist, and the trail has no deletion of it that still waits for its "
             f"restore{f', though {seen}' if seen else ''}. Correct target.cluster; if the cluster is gone or this is its "

@@ -20,9 +20,10 @@ from models.swap import OLD
 MOST_COPIES = 3
 
 
-def describe_witnesses(target: TargetCluster, last: LastDeletion | None) -> str:
-    """What speaks for a target that existed, bounded; empty if nothing does."""
-    return "; ".join((*_of_a_swap(target), *_of_the_trail(last), *_of_the_copies(target), *_of_the_events(target)))
+def describe_witnesses(target: TargetCluster, last: LastDeletion | None, *, swaps: bool) -> str:
+    """What speaks for a target that existed, bounded; empty if nothing does. `swaps`: the request swaps names."""
+    swap = _of_a_swap(target) if swaps else ()
+    return "; ".join((*swap, *_of_the_trail(last), *_of_the_copies(target), *_of_the_events(target)))
 
 
 def _of_a_swap(target: TargetCluster) -> Iterator[str]:

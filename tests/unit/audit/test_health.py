@@ -11,12 +11,12 @@ from audit.health import Level, format_age, judge, worst_level
 from audit.operation_summary import OperationSummary, summarize_operation, time_in_steps
 from audit.rows import AuditRow, Phase
 from errors import Fault
-from models.steps import Housekeeping, Outcome, Status, Step
+from models.steps import STEPS, Housekeeping, Outcome, Replacement, Status, Step
 from tests.rigs.audit_tables import START, later, row
 
 TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
-STEPS = list(Step)
-EIGHT, ALL_NINE = STEPS[:-1], STEPS
+ALL_NINE = STEPS[Replacement.DELETE_FIRST]
+EIGHT = ALL_NINE[:-1]
 
 
 def at(step: Step, run: int = 0) -> datetime:
@@ -46,7 +46,7 @@ def begun(step: Step, run: int = 0) -> AuditRow:
 
 INTENT = row(step=Step.DELETE_RDS, phase=Phase.INTENT, status=Status.IN_PROGRESS, timestamp=at(Step.DELETE_RDS))
 NOTIFIED = ended(Step.SNS_NOTIFICATION)
-UNTIL_COPY = [ended(step) for step in STEPS[:1]]
+UNTIL_COPY = [ended(step) for step in ALL_NINE[:1]]
 ROWS: dict[str, tuple[list[AuditRow], tuple[Outcome, Step, bool]]] = {
     "succeeded": ([ended(step) for step in ALL_NINE], (Outcome.SUCCEEDED, Step.SNS_NOTIFICATION, True)),
     "the message failed": (
@@ -76,7 +76,7 @@ ROWS: dict[str, tuple[list[AuditRow], tuple[Outcome, Step, bool]]] = {
             failed(Step.COPY_SNAPSHOT),
             NOTIFIED,
             decision(Step.COPY_SNAPSHOT, "Retry"),
-            *(ended(step, 1) for step in STEPS[1:]),
+            *(ended(step, 1) for step in ALL_NINE[1:]),
         ],
         (Outcome.SUCCEEDED, Step.SNS_NOTIFICATION, True),
     ),
