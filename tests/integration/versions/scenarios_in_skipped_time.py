@@ -23,6 +23,7 @@ from tests.rigs.emulator import delete_target, opt_in
 from tests.rigs.failing_calls import FAILING_CALLS
 from tests.rigs.requests import CANONICAL_ID, every_wait, quick_request, request, request_json
 
+SWAP = {"replacement": "swap"}
 SCENARIOS: dict[str, Scenario] = {}
 scenario = partial(add_scenario, SCENARIOS)
 
@@ -75,6 +76,19 @@ SCENARIOS |= {f"failed-at-{step}": partial(_failed, step=step) for step in FAILI
 
 
 @scenario
+async def successful_swap(rig: ScenarioRig) -> None:
+    rig.demo.emulator.durations = MINUTES
+    await rig.run(request(users=[], target=SWAP))
+
+
+@scenario
+async def failed_at_swap_clusters(rig: ScenarioRig) -> None:
+    """At the second rename: the first one is taken back."""
+    rig.refuse("rds", "ModifyDBCluster", "AccessDenied", skip=2)
+    await rig.run(quick_request(target=SWAP))
+
+
+@scenario
 async def failed_at_check_copy_status(rig: ScenarioRig) -> None:
     rig.demo.emulator.durations = MINUTES
     rig.incidents.during[Step.CHECK_COPY_STATUS, 2] = rig.fail_copies
@@ -96,7 +110,7 @@ async def without_dynamodb_at_the_beginning(rig: ScenarioRig) -> None:
 
 async def _cancelled(rig: ScenarioRig, during: str) -> None:
     rig.cancel_during(during)
-    await rig.run()
+    await rig.run(quick_request(target=SWAP if during == Step.SWAP_CLUSTERS else {}))
 
 
 SCENARIOS |= {
