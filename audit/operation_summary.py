@@ -77,7 +77,9 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         details=decisive.details,
         at=last.timestamp,
         restored_at=_restored_at(steps),
-        declared_deletion=any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
+        # After a swap it is the old cluster that is deleted; the target is the restored one.
+        declared_deletion=not swaps
+        and any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
     )
 
 

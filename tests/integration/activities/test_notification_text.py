@@ -18,7 +18,7 @@ from models.notifications import NotificationInput
 from models.operation import RestoreState, StepState
 from models.quarantine import Quarantine
 from models.request import Target
-from models.steps import Outcome, Status, Step
+from models.steps import STEPS, Outcome, Replacement, Status, Step
 from tests.rigs.activities import temporal_environment
 
 AT = datetime(2026, 11, 25, 3, 2, 11, tzinfo=UTC)
@@ -52,9 +52,9 @@ def inventory(target: str = "available, restored by this operation", copy: str =
 
 def restore_state(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
     """A restore that failed at a step, or that succeeded."""
-    completed = (
-        list(Step)[: failed.number - 1] if failed else [step for step in Step if step is not Step.SNS_NOTIFICATION]
-    )
+    replacement = Replacement.SWAP if failed is Step.SWAP_CLUSTERS else Replacement.DELETE_FIRST
+    order = STEPS[replacement]
+    completed = order[: order.index(failed)] if failed else order[:-1]
     steps = [StepState(step=step, status=Status.SUCCESS, details="done", started_at=AT) for step in completed]
     if failed:
         steps.append(StepState(step=failed, status=Status.FAILED, details=FAULT.short, started_at=AT))
@@ -62,6 +62,7 @@ def restore_state(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: An
         **{
             "operation_id": "op-007",
             "outcome": Outcome.FAILED if failed else Outcome.SUCCEEDED,
+            "replacement": replacement,
             "source_arn": "arn:aws:rds:eu-west-1:111122223333:cluster:orders",
             "target_arn": TARGET.arn,
             "started_at": AT,

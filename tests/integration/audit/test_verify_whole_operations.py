@@ -19,7 +19,7 @@ from audit.verify.findings import FindingKind, State, Verification, as_plain
 from audit.verify.verifier import Verifier
 from clients.aws import AwsClients
 from devstack.demo_environment import DemoEnvironment
-from models.steps import Status, Step
+from models.steps import STEPS, Replacement, Status, Step
 from tests.rigs.durations import MINUTES
 from tests.rigs.emulator import demo_without_databases, prepare_next_restore
 from tests.rigs.failing_calls import fail_step
@@ -111,8 +111,8 @@ async def test_a_failed_restore_has_no_finding_before_and_after_its_reset(rig: R
     rows = [row for row in rig.table.list_rows("op-001") if row.phase is Phase.OUTCOME]
     successes = [(row.step, row.run_id) for row in rows if row.status is Status.SUCCESS]
     before = [step for step, run_id in successes if run_id == first_run]
-    assert before == [*list(Step)[:4], Step.SNS_NOTIFICATION]
-    assert [step for step, run_id in successes if run_id != first_run] == list(Step)[4:]
+    assert before == [*STEPS[Replacement.DELETE_FIRST][:4], Step.SNS_NOTIFICATION]
+    assert [step for step, run_id in successes if run_id != first_run] == list(STEPS[Replacement.DELETE_FIRST][4:])
 
 
 async def test_a_terminated_restore_has_no_finding_after_its_repair(rig: RestoreRig) -> None:

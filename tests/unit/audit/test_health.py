@@ -112,6 +112,20 @@ def test_how_an_operation_went(case: str) -> None:
     assert (summary.outcome, summary.step, summary.restored_at is not None) == expected
 
 
+SWAPPED = [row(step=step, timestamp=later(minutes=minute)) for minute, step in enumerate(STEPS[Replacement.SWAP])]
+
+
+def test_a_swap_succeeds_with_its_own_step() -> None:
+    """Its deletion is the old cluster's, so that the target is not missing after it."""
+    summary = summarize_operation([*SWAPPED[:7], INTENT, *SWAPPED[7:]])
+    assert summary is not None
+    assert (summary.outcome, summary.declared_deletion) == (Outcome.SUCCEEDED, False)
+    assert summary.restored_at == SWAPPED[-2].timestamp
+    before = summarize_operation([*SWAPPED[:7], INTENT])
+    assert before is not None
+    assert (before.outcome, before.restored_at) == (Outcome.RUNNING, None)
+
+
 def test_a_cleanup_is_no_restore() -> None:
     """It is an operation of the target too."""
     assert summarize_operation([row(step=Housekeeping.REMOVE_ORPHANS)]) is None
