@@ -27,7 +27,9 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
-from activities.clusters import ClusterActivities
+from activities.clusters.replacement import ClusterActivities
+from activities.clusters.restored import RestoredClusterActivities
+from activities.clusters.swap import SwapActivities
 from activities.database_users import DatabaseUserActivities
 from activities.databases.closing import DatabaseCloser
 from activities.databases.connectors import DatabaseConnectors
@@ -36,9 +38,7 @@ from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
 from activities.pings import PingActivities
-from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
-from activities.swap import SwapActivities
 from audit.activities import OutcomeActivities, SealActivities
 from audit.chain import SealChains
 from audit.durations import EarlierDurations

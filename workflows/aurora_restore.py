@@ -22,9 +22,9 @@ from workflows.swap import swap_clusters
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from activities.clusters import ClusterActivities
+    from activities.clusters.replacement import ClusterActivities
+    from activities.clusters.restored import RestoredClusterActivities
     from activities.database_users import DatabaseUserActivities
-    from activities.restored_cluster import RestoredClusterActivities
     from activities.snapshots import SnapshotActivities
     from audit import trail
     from errors import InvalidRequest, RestoreAlreadyRunning, fault_of

@@ -14,7 +14,7 @@ from workflows.polling import Pause, poll_until_done
 from workflows.step_runner import StepRunner
 
 with workflow.unsafe.imports_passed_through():
-    from activities.swap import SwapActivities
+    from activities.clusters.swap import SwapActivities
     from audit import trail
     from errors import fault_of
     from models.clusters import SwapClustersInput, SwapClustersOutcome

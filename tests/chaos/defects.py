@@ -98,13 +98,15 @@ DEFECTS: dict[str, Defect] = {
         "delete-rds deletes any cluster of the target's name, also in an attempt after the restore",
         (
             Change(
-                "activities/clusters.py",
+                "activities/clusters/replacement.py",
                 "        check_not_restored_since(cluster, target.operation_tag, step_input.operation_started_at)\n"
                 '        check_resource_id(cluster, step_input.target_resource_id, "as seen by snapshot-check")\n',
                 "",
             ),
             Change(
-                "activities/clusters.py", ' and cluster["DbClusterResourceId"] == step_input.target_resource_id:', ":"
+                "activities/clusters/replacement.py",
+                ' and cluster["DbClusterResourceId"] == step_input.target_resource_id:',
+                ":",
             ),
             Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.clusters import ClusterActivities
+from activities.clusters.replacement import ClusterActivities
+from activities.clusters.restored import RestoredClusterActivities
+from activities.clusters.swap import SwapActivities
 from activities.databases.connectors import DatabaseConnectors
 from activities.leftovers import LeftoverActivities
-from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
-from activities.swap import SwapActivities
 from audit.intents import TrailIntents
 from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from activities.clusters.restored import RestoredClusterActivities
 from activities.rds import bring_up
-from activities.restored_cluster import RestoredClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.closing import ClosedDatabase, Closing
 from models.operation import FinalPoll

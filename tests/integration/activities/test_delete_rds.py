@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.clusters import ClusterActivities
+from activities.clusters.replacement import ClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
 from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot

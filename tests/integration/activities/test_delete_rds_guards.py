@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.clusters import ClusterActivities
+from activities.clusters.replacement import ClusterActivities
 from clients.aws import AwsClients
 from errors import Refused
 from models.snapshots import SourceSnapshot

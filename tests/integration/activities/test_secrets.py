@@ -114,7 +114,7 @@ def test_a_connection_error_has_no_password(rig: ActivityRig) -> None:
 
 def test_a_value_that_botocore_refuses_is_not_quoted(rig: ActivityRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Botocore's report quotes it; neither the report nor a cause with it is kept."""
-    monkeypatch.setattr("activities.restored_cluster.read_password", lambda *_: [PLANT])
+    monkeypatch.setattr("activities.clusters.restored.read_password", lambda *_: [PLANT])
     secret = rig.make_secret("master", json.dumps({"password": "fine"}))
     error = error_of(lambda: set_master_password(rig, secret))
     assert b"MasterUserPassword" in stored_failure(error)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from activities import clusters, leftovers
-from activities.clusters import ClusterActivities
+from activities.clusters.replacement import ClusterActivities
 from activities.preflight import guards
 from activities.rds import provenance
 from activities.rds.orphans import find_orphans

@@ -20,11 +20,11 @@ from temporalio import activity, workflow
 from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
-from activities.clusters import ClusterActivities
+from activities.clusters.replacement import ClusterActivities
+from activities.clusters.restored import RestoredClusterActivities
 from activities.inventory import TAKE_INVENTORY, InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
-from activities.restored_cluster import RestoredClusterActivities
 from activities.snapshots import SnapshotActivities
 from audit import trail
 from audit.activities import SEAL_TRAIL

@@ -1,4 +1,4 @@
-"""The steps delete-rds and restore-snapshot; restored_cluster.py has what follows the restore."""
+"""The steps delete-rds and restore-snapshot; restored.py has what follows the restore."""
 
 from __future__ import annotations
 
