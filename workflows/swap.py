@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from models.steps import Housekeeping, Step
     from models.waits import Wait
 
-DENSE = timedelta(seconds=5)
+DENSE = timedelta(seconds=2)
 """The longest time between two polls: the target's name leads nowhere between the two renames."""
 
 

@@ -1,34 +1,100 @@
-"""A whole restore beside the target, then a swap of the names, on a real PostgreSQL."""
+"""A swap on a real PostgreSQL, in real time, while a client logs in all the time: old data or new, never half."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from itertools import groupby
+from threading import Event, Thread
+from typing import Any
 
+import psycopg
 import pytest
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.testing import WorkflowEnvironment
 
-from audit.plugin import AuroraRestorePlugin
+from activities.clusters import swap
+from audit.rows import Phase
+from clients.certificates import WRONG_NAME
 from devstack.demo_environment import TARGET, DemoEnvironment
-from models.steps import STEPS, Replacement, Status, Step
-from tests.rigs.requests import request
-from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
+from models.operation import RestoreState
+from models.request import RestoreRequest
+from models.steps import Housekeeping, Status, Step
+from tests.rigs.durations import TENTHS
+from tests.rigs.requests import QUICK_WAIT, every_wait, request
+from tests.rigs.restores import RestoreRig, run_worker, worker_parts
+from workflows.aurora_restore import AuroraRestoreWorkflow
 
-SWAP = {"replacement": "swap", "swap": {"restart": True}}
+EVERY_S = 0.1
+OLD, NEW = "old", "new"
+SWAP = {"replacement": "swap"}
 
 
 @pytest.fixture(scope="module")
-def demo(demo_with_databases: DemoEnvironment) -> DemoEnvironment:
-    demo_with_databases.take_automated_snapshot()
-    return demo_with_databases
-
-
-@pytest.fixture(scope="module")
-async def rig(demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
+async def rig(
+    temporal_in_real_time: WorkflowEnvironment, demo_with_databases: DemoEnvironment
+) -> AsyncIterator[RestoreRig]:
+    demo = demo_with_databases
+    demo.emulator.durations = TENTHS
     parts = worker_parts(demo, "swap")
-    async with (
-        time_skipping_client(AuroraRestorePlugin(), real_databases=True) as client,
-        run_worker(client, demo, parts) as rig,
-    ):
+    address = temporal_in_real_time.client.service_client.config.target_host
+    client = await Client.connect(address, plugins=[parts.plugin])
+    async with run_worker(client, demo, parts) as rig:
         yield rig
+
+
+class LogInPoll:
+    """What a client that verifies the name reads in the target, whose old cluster has a row that production has not."""
+
+    def __init__(self, demo: DemoEnvironment) -> None:
+        self._demo = demo
+        self.answers: list[str | None] = []
+        """OLD, NEW, or None without an answer."""
+
+    def attempt(self) -> None:
+        answer = None
+        with suppress(psycopg.Error, KeyError, IndexError, self._demo.client("rds").exceptions.DBClusterNotFoundFault):
+            [(count,)] = self._demo.write_to_target("SELECT count(*) FROM orders WHERE customer = 'only in the target'")
+            answer = OLD if count else NEW
+        self.answers.append(answer)
+
+    @property
+    def sequence(self) -> list[str | None]:
+        """The answers, each as often as it changed."""
+        return [answer for answer, _ in groupby(self.answers)]
+
+
+@contextmanager
+def logging_in(demo: DemoEnvironment) -> Iterator[LogInPoll]:
+    """Log in again and again until the block ends."""
+    poll, ended = LogInPoll(demo), Event()
+
+    def run() -> None:
+        while not ended.wait(EVERY_S):
+            poll.attempt()
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield poll
+    finally:
+        ended.set()
+        thread.join()
+        poll.attempt()
+
+
+def swap_request(**limits: Any) -> RestoreRequest:
+    return request(target=SWAP | ({"swap": limits} if limits else {}), waits=every_wait(QUICK_WAIT))
+
+
+async def restore(rig: RestoreRig, asked: RestoreRequest) -> RestoreState:
+    handle = await rig.client.start_workflow(
+        AuroraRestoreWorkflow.run, asked, id=asked.target.workflow_id, task_queue=rig.settings.task_queue
+    )
+    with suppress(WorkflowFailureError):
+        await handle.result()
+    return await rig.state(handle)
 
 
 def clusters(demo: DemoEnvironment) -> dict[str, str]:
@@ -37,15 +103,33 @@ def clusters(demo: DemoEnvironment) -> dict[str, str]:
     return {cluster["DBClusterIdentifier"]: cluster["DbClusterResourceId"] for cluster in described}
 
 
-async def test_the_restored_cluster_takes_the_targets_name(rig: RestoreRig) -> None:
+async def test_a_client_reads_old_data_until_the_swap_and_new_data_after_it(
+    rig: RestoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First a restore that deletes; then a swap whose certificate is refused, then one that may restart."""
     demo = rig.demo
-    old = clusters(demo)[TARGET]
-    state = await (await rig.start(request(target=SWAP))).result()
-    assert [step.step for step in state.steps] == list(STEPS[Replacement.SWAP])
-    assert {step.status for step in state.steps} == {Status.SUCCESS}
+    monkeypatch.setattr(swap, "VISIBLE_WITHIN", timedelta(seconds=3))  # the emulator shows a rename at once
+    first = await restore(rig, request(waits=every_wait(QUICK_WAIT)))
+    assert first.outcome == "succeeded"
+    demo.write_to_target("INSERT INTO orders VALUES (99, 'only in the target', 1) RETURNING id")
+    demo.take_automated_snapshot()
+    with logging_in(demo) as refused:
+        failed = await restore(rig, swap_request())
+    assert failed.fault is not None
+    assert (failed.failed_step, failed.fault.short) == (Step.SWAP_CLUSTERS, WRONG_NAME)
+    assert clusters(demo) == {TARGET: first.cluster_resource_id}
+    assert {answer for answer in refused.sequence if answer} == {OLD}, "the client verifies the name"
+    assert refused.sequence[-1] == OLD
+    rows = rig.table.list_rows(failed.operation_id or "")
+    assert (Housekeeping.SWAP_BACK, Status.SUCCESS) in {
+        (row.step, row.status) for row in rows if row.phase is Phase.OUTCOME
+    }
+    demo.take_automated_snapshot()
+    with logging_in(demo) as swapped:
+        state = await restore(rig, swap_request(restart=True))
+    assert state.outcome == "succeeded"
     assert clusters(demo) == {TARGET: state.cluster_resource_id}
-    assert old != state.cluster_resource_id
-    assert str(state.endpoint).startswith(f"{TARGET}.")
+    answered = [answer for answer in swapped.sequence if answer]
+    assert list(dict.fromkeys(answered)) == [OLD, NEW]
+    assert answered[-1] == NEW
     assert demo.read_from_target("orders_report", "SELECT count(*) FROM orders") == [(3,)]
-    swapped = next(step for step in state.steps if step.step is Step.SWAP_CLUSTERS)
-    assert swapped.details == "Clusters swapped: orders-staging is the restored cluster, orders-staging-old the old one"
