@@ -9,6 +9,7 @@ from models.archive import Archive
 from models.configuration import Instance
 from models.quarantine import Quarantine
 from models.request import MissingTarget, RequestedInstance
+from models.steps import Replacement
 from models.users import DatabaseUser
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, SOURCE_REGION, SUBNET_GROUP, UNUSABLE_SECRETS
@@ -202,6 +203,13 @@ def with_more_instances(rig: ActivityRig) -> dict[str, Any]:
     return {"target": {"instances": an_instance() * 3}}
 
 
+def without_room_for_two_clusters(rig: ActivityRig) -> dict[str, Any]:
+    """A deletion first would free what the restored instances need; a swap has both for a time."""
+    make_all(rig)
+    rig.control("rds/quotas", instances=3)
+    return {"target": {"replacement": Replacement.SWAP}}
+
+
 def without_room_for_the_copy(rig: ActivityRig) -> dict[str, Any]:
     make_all(rig)
     rig.control("rds/quotas", manual_snapshots=0)
@@ -296,6 +304,7 @@ ROWS: dict[str, tuple[Arrange, str, str]] = {
     "cluster quota": (without_target(clusters=1), "account-quota", "has 1 clusters in eu-central-1, of at most 1"),
     "storage quota": (without_target(storage_gib=1), "account-quota", "GiB of allocated storage"),
     "instance quota": (with_more_instances, "account-quota", "frees 2 before it needs 3"),
+    "instance quota of a swap": (without_room_for_two_clusters, "account-quota", "frees 0 before it needs 2"),
     "snapshot quota with a masked one": (
         without_room_for_the_masked_snapshot,
         "account-quota",

@@ -9,10 +9,13 @@ import pytest
 
 from errors import DeadlinePassed, Refused, StepFailed
 from models.clusters import Successor, SwapClustersInput
+from models.configuration import CustomEndpoint
 from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
+from models.source import SnapshotSelector
 from models.steps import Housekeeping, Replacement, Step
 from tests.rigs.activities import ActivityRig
+from tests.rigs.activity_resources import ENGINE, TARGET_REGION
 
 OLD, NEW = "old", "new"
 
@@ -86,6 +89,13 @@ def test_from_wherever_it_failed_the_old_cluster_gets_its_name_back(
     assert names(rig, swap) == AFTER
 
 
+def test_no_call_is_made_while_a_rename_is_under_way(rig: ActivityRig, swap: SwapClustersInput) -> None:
+    """At first the cluster is still available under its old name, and only its pending values show the new one."""
+    rig.run(rig.swap.swap_clusters, swap)
+    assert rig.run(rig.swap.swap_clusters, swap).details == f"renaming {rig.target.cluster}"
+    assert rig.changes() == ["ModifyDBCluster staging"]
+
+
 def protect(rig: ActivityRig) -> None:
     rig.rds().modify_db_cluster(DBClusterIdentifier=rig.target.cluster, DeletionProtection=True, ApplyImmediately=True)
     rig.advance_clock()
@@ -121,7 +131,7 @@ def test_a_target_that_was_renamed_by_its_owner_is_not_swapped(rig: ActivityRig,
 
 def test_a_name_that_someone_has_taken_is_waited_for(rig: ActivityRig, swap: SwapClustersInput) -> None:
     """At the deadline the message says which cluster has which name; then the swap is taken back."""
-    rig.make_cluster("eu-central-1", rig.target.replaced.cluster)
+    rig.make_cluster(TARGET_REGION, rig.target.replaced.cluster)
     assert rig.run(rig.swap.swap_clusters, swap).details == "Cluster name is taken"
     with pytest.raises(DeadlinePassed) as passed:
         rig.run(rig.swap.swap_clusters, swap.model_copy(update={"final_poll": FinalPoll.DEADLINE}))
@@ -200,3 +210,57 @@ def test_each_rename_is_declared(rig: ActivityRig, swap: SwapClustersInput) -> N
         (Housekeeping.SWAP_BACK, "Renaming staging to staging-next"),
         (Housekeeping.SWAP_BACK, "Renaming staging-old to staging"),
     ]
+
+
+# Before anything is changed
+
+
+def make_cluster_named(suffix: str) -> Callable[[ActivityRig], dict[str, Any]]:
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        rig.make_cluster(TARGET_REGION, rig.target.cluster + suffix)
+        return {}
+
+    return arrange
+
+
+def make_instance_of_the_same_name(rig: ActivityRig) -> dict[str, Any]:
+    """The tables were made anew, and count from op-001 again."""
+    rig.rds().create_db_instance(
+        DBInstanceIdentifier=f"{rig.target.cluster}-{rig.operation_id}-1",
+        DBClusterIdentifier=rig.target.cluster,
+        DBInstanceClass="db.r6g.large",
+        Engine=ENGINE,
+    )
+    rig.advance_clock()
+    return {}
+
+
+def ask_for_a_custom_endpoint(rig: ActivityRig) -> dict[str, Any]:
+    return {"custom_endpoints": (CustomEndpoint(identifier=f"analytics-{rig.number}"),)}
+
+
+REFUSED = {
+    "next": (make_cluster_named("-next"), "swap-names", "a swap needs its name"),
+    "old": (make_cluster_named("-old"), "swap-names", "a swap needs its name"),
+    "instance": (make_instance_of_the_same_name, "instance-name", "needs that name for an instance of its own"),
+    "surroundings": (ask_for_a_custom_endpoint, "swap-surroundings", "the target has target.custom_endpoints"),
+}
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_a_swap_that_cannot_end_well_is_refused_before_anything_is_changed(
+    rig: ActivityRig, snapshot: SourceSnapshot, row: str
+) -> None:
+    """The same request with delete_first is not."""
+    rig.make_target()
+    arrange, rule, text = REFUSED[row]
+    selector = SnapshotSelector(identifier=snapshot.identifier)
+    rig.source = rig.source.model_copy(update={"snapshot": selector})
+    rig.target = rig.target.model_copy(update=arrange(rig))
+    assert rig.run(rig.snapshots.snapshot_check, rig.check_input()).done
+    rig.target = rig.target.model_copy(update={"replacement": Replacement.SWAP})
+    rig.clear_calls()
+    with pytest.raises(Refused, match=text) as refused:
+        rig.run(rig.snapshots.snapshot_check, rig.check_input())
+    assert [line.split("]")[0] for line in refused.value.fault.message.splitlines()] == [f"[{rule}"]
+    assert rig.changes() == []
