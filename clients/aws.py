@@ -50,6 +50,9 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
     parameter_validation=True,
     user_agent_extra="aurora-restore-pipeline",
+    # As many as the threads that a worker may have; each is opened only when it is needed, and with fewer urllib3 throws
+    # away connections that the next call would use.
+    max_pool_connections=200,
 )
 
 TRAIL_CONFIG = CONFIG.merge(
