@@ -90,6 +90,12 @@ def _deletion(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "none", f"{plan.request.target.arn} does not exist"
         return
     yield "cluster", observed.cluster["DBClusterArn"]
+    if (target := plan.request.target).swaps:
+        yield "when", f"last, as {target.replaced.cluster}, when {target.beside.cluster} has taken its name"
+        restart = (
+            "may be restarted" if target.swap_limits.restart else "may not be restarted: such a swap is taken back"
+        )
+        yield "certificate", f"{target.beside.cluster} gets one of its new name only at a restart, and {restart}"
     yield "resource id", observed.cluster["DbClusterResourceId"]
     yield "status", observed.cluster["Status"]
     for instance in plan.target.instances:

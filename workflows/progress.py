@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from models.inventory import Inventory
     from models.operation import Operation, RestoreState, StepOutcome, StepState
     from models.request import RestoreRequest
-    from models.steps import Outcome, Status, Step
+    from models.steps import STEPS, Outcome, Status, Step
     from models.waits import Durations
     from waiting.usual import list_unusual
 
@@ -33,7 +33,7 @@ def static_details(request: RestoreRequest) -> str:
             "",
             f"with a snapshot of **{request.source.arn}**.",
             "",
-            "It has nine steps. *Current details* and the query `state` show the current one.",
+            f"It has {len(STEPS[request.target.replacement])} steps. *Current details* and the query `state` show the current one.",
             "If a step fails, see the section with the step's name in `docs/runbook.md`.",
         ]
     )

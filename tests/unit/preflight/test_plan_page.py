@@ -20,6 +20,7 @@ from models.configuration import Instance, ServerlessV2Scaling
 from models.quarantine import Quarantine
 from models.request import RestoreRequest
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from tests.rigs.requests import request
 
 ACCOUNT = "111122223333"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:restores"
@@ -64,6 +65,16 @@ def test_an_empty_plan_knows_nothing_and_says_so() -> None:
 def test_the_age_of_the_snapshot_counts_hours_and_minutes() -> None:
     """Also beyond a day; the owner compares it with the time of the backup."""
     assert "created 2024-03-19 20:53 UTC, 25 h 7 min ago" in lines_of(a_plan(snapshot=SNAPSHOT))
+
+
+def test_the_page_of_a_swap_says_when_the_old_cluster_goes() -> None:
+    """And what the certificate means for clients."""
+    cluster: Any = {"DBClusterArn": "arn", "DbClusterResourceId": "cluster-1", "Status": "available"}
+    asked = request(target={"replacement": "swap"})
+    observed = ObservedTarget(asked.source, asked.target, cluster, frozenset(), "111122223333", "aurora-restore")
+    lines = lines_of(Plan(asked, NOW, target=ExistingTarget(observed)))
+    assert "when last, as orders-staging-old, when orders-staging-next has taken its name" in lines
+    assert any(line.endswith("may not be restarted: such a swap is taken back") for line in lines)
 
 
 def test_the_page_names_every_instance_of_the_cluster_to_delete() -> None:
