@@ -77,8 +77,7 @@ SCENARIOS |= {f"failed-at-{step}": partial(_failed, step=step) for step in FAILI
 
 @scenario
 async def successful_swap(rig: ScenarioRig) -> None:
-    rig.demo.emulator.durations = MINUTES
-    await rig.run(request(users=[], target=SWAP))
+    await rig.run(quick_request(target=SWAP))
 
 
 @scenario

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from activities import clusters, leftovers
+from activities import leftovers
+from activities.clusters import replacement
 from activities.clusters.replacement import ClusterActivities
 from activities.preflight import guards
 from activities.rds import provenance
@@ -157,11 +158,11 @@ def _without_resource_id_check(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_copy_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(clusters, "_copy_violations", lambda step_input, target: [])
+    patch.setattr(replacement, "_copy_violations", lambda step_input, target: [])
 
 
 def _without_provenance_check(patch: pytest.MonkeyPatch) -> None:
-    for module in (clusters, provenance):
+    for module in (replacement, provenance):
         patch.setattr(module, "provenance_mismatch", lambda actual, chosen: None)
 
 
