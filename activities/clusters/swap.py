@@ -28,7 +28,7 @@ from activities.step import Intents, end_wait_if_final, named_activity, step_act
 from clients.aws import AwsClients
 from clients.certificates import WRONG_NAME
 from clients.loopback import accepts_connections
-from errors import DatabaseUnreachable, StepFailed
+from errors import DatabaseUnreachable, Refused, StepFailed
 from models.clusters import Endpoint, SwapClustersInput, SwapClustersOutcome
 from models.steps import AuditedStep, Housekeeping, Step
 from models.waits import Change
@@ -67,6 +67,7 @@ class SwapActivities:
         clusters = self._read(step_input, old=target.replaced.cluster, new=target.cluster)
         if len(clusters) < _expected(step_input):
             return _not_visible(step_input, clusters, NOT_SWAPPED)
+        _require_known_names(step_input, clusters)
         if text := _renaming(clusters):
             return _waiting(step_input, text, clusters, Change.CLUSTER_RENAME)
         due = next_to_rename(clusters)
@@ -84,21 +85,22 @@ class SwapActivities:
         Source: RDS API Reference, ModifyDBCluster.
         Run twice: a cluster that has its name is not renamed again.
         """
-        target = step_input.target
+        target, renamed = step_input.target, self._intents.has_intent(Step.SWAP_CLUSTERS, step_input.operation_id)
+        if not renamed:
+            return SwapClustersOutcome(details="Nothing was renamed")
         clusters = self._read(step_input, old=target.cluster, new=target.beside.cluster)
         if len(clusters) < _expected(step_input):
             return _not_visible(step_input, clusters, NOT_SWAPPED_BACK)
-        if text := _renaming(clusters):
-            return _waiting(step_input, text, clusters, Change.CLUSTER_RENAME, NOT_SWAPPED_BACK)
+        _require_known_names(step_input, clusters)
         due = next_to_rename(clusters)
-        if due is not None:
-            if text := start_if_stopped(self._named(step_input, due.name), due.cluster):
-                return _waiting(step_input, text, clusters, Change.CLUSTER_START, NOT_SWAPPED_BACK)
-            return self._rename(Housekeeping.SWAP_BACK, step_input, due, clusters)
-        renamed = self._intents.has_intent(Step.SWAP_CLUSTERS, step_input.operation_id)
-        if text := _waits_for_answer(step_input, clusters[0].cluster, renamed=renamed):
+        text = _renaming(clusters) or (None if due else _waits_for_answer(step_input, clusters[0].cluster))
+        if text:
             return _waiting(step_input, text, clusters, Change.CLUSTER_RENAME, NOT_SWAPPED_BACK)
-        return SwapClustersOutcome(details="Old cluster has its name again" if renamed else "Nothing was renamed")
+        if due is None:
+            return SwapClustersOutcome(details="Old cluster has its name again")
+        if text := start_if_stopped(self._named(step_input, due.name), due.cluster):
+            return _waiting(step_input, text, clusters, Change.CLUSTER_START, NOT_SWAPPED_BACK)
+        return self._rename(Housekeeping.SWAP_BACK, step_input, due, clusters)
 
     def _read(self, step_input: SwapClustersInput, *, old: str, new: str) -> list[NamedCluster]:
         """The old cluster, if there was one, and the new one, as far as RDS lists them; with the names that they are to have."""
@@ -220,8 +222,26 @@ def _expected(step_input: SwapClustersInput) -> int:
     return 2 if step_input.old_resource_id else 1
 
 
+def _require_known_names(step_input: SwapClustersInput, clusters: list[NamedCluster]) -> None:
+    """Raise `Refused` if one has a name that no swap gives: a user who renames a cluster wants to keep it."""
+    target = step_input.target
+    known = (target.cluster, target.beside.cluster, target.replaced.cluster)
+    if any(each.name not in known for each in clusters):
+        raise Refused(
+            "Cluster was renamed",
+            f"{list_names(clusters)}, expected {', '.join(known)}. The pipeline renames none of them. Find out who renamed "
+            "it; give it its name back, then retry.",
+        )
+
+
 def _not_visible(step_input: SwapClustersInput, clusters: list[NamedCluster], short: str) -> SwapClustersOutcome:
     """RDS may list a cluster under neither name while it is renamed; one that was never listed in this step is gone."""
+    if short == NOT_SWAPPED_BACK and time_in_step(step_input) > VISIBLE_WITHIN:
+        raise StepFailed(
+            NOT_SWAPPED_BACK,
+            f"the old cluster {step_input.old_resource_id} and the restored one {step_input.new_resource_id} are to have "
+            f"their names back, but {list_names(clusters) or 'neither exists'}. Find out who deleted the other one. {BY_HAND}",
+        )
     if not step_input.resource_seen and step_input.poll == 1 and short == NOT_SWAPPED:
         found = list_names(clusters) or "neither exists"
         raise StepFailed(
@@ -237,12 +257,12 @@ def _renaming(clusters: list[NamedCluster]) -> str | None:
     return next((f"renaming {each.name}" for each in clusters if each.is_renaming), None)
 
 
-def _waits_for_answer(step_input: SwapClustersInput, old: DBClusterTypeDef, *, renamed: bool) -> str | None:
+def _waits_for_answer(step_input: SwapClustersInput, old: DBClusterTypeDef) -> str | None:
     """What is waited for until the old cluster, if there was one, serves its users; None if it does.
 
-    RDS may have accepted a rename that it does not show yet, if one was declared.
+    RDS may have accepted a rename that it does not show yet.
     """
-    if renamed and time_in_step(step_input) < VISIBLE_WITHIN:
+    if time_in_step(step_input) < VISIBLE_WITHIN:
         return "reading the names again"
     if step_input.old_resource_id is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
 from models.source import SnapshotSelector
 from models.steps import Housekeeping, Replacement, Step
-from tests.rigs.activities import ActivityRig
+from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import ENGINE, TARGET_REGION
 
 OLD, NEW = "old", "new"
@@ -120,12 +121,41 @@ def test_a_cluster_that_may_not_be_deleted_is_not_renamed(
     assert names(rig, swap) == BEFORE
 
 
-def test_a_target_that_was_renamed_by_its_owner_is_not_swapped(rig: ActivityRig, swap: SwapClustersInput) -> None:
-    """A cluster that is gone is not swapped either; the message says what exists."""
+@pytest.mark.parametrize("renamed", ["", "-next"])
+@pytest.mark.parametrize("polls", [0, 2])
+def test_a_cluster_that_someone_renamed_is_not_renamed(
+    rig: ActivityRig, swap: SwapClustersInput, renamed: str, polls: int
+) -> None:
+    """Be it the old one or the restored one, before the swap or in the middle: who renames a cluster wants to keep it."""
+    for _ in range(polls):
+        rig.run(rig.swap.swap_clusters, swap)
+        rig.advance_clock()
+    current = rig.target.cluster + renamed
+    if polls:
+        current = rig.target.cluster + ("-old" if renamed == "" else "")
+    rig.rds().modify_db_cluster(
+        DBClusterIdentifier=current, NewDBClusterIdentifier=f"{rig.target.cluster}-mine", ApplyImmediately=True
+    )
+    rig.advance_clock()
+    rig.clear_calls()
+    for activity in (rig.swap.swap_clusters, *([rig.swap.swap_back] if polls else [])):
+        with pytest.raises(Refused, match="Cluster was renamed"):
+            rig.run(activity, swap)
+    assert rig.changes() == []
+
+
+def test_a_cluster_that_is_gone_is_not_swapped(rig: ActivityRig, swap: SwapClustersInput) -> None:
+    """The message says what exists; also on the way back, after a minute."""
     gone = swap.model_copy(update={"old_resource_id": "cluster-GONE"})
     with pytest.raises(StepFailed, match="Nothing was renamed") as failed:
         rig.run(rig.swap.swap_clusters, gone)
     assert f"{swap.new_resource_id} is named {rig.target.beside.cluster} (available)" in failed.value.fault.message
+    assert rig.run(rig.swap.swap_back, gone).details == "Nothing was renamed"
+    declare = partial(rig.intents.declare, Step.SWAP_CLUSTERS, gone, "Renaming", (rig.target.arn,))
+    temporal_environment(rig.now).run(declare)
+    rig.advance_clock()
+    with pytest.raises(StepFailed, match="Clusters not swapped back"):
+        rig.run(rig.swap.swap_back, gone)
     assert rig.changes() == []
 
 
