@@ -21,6 +21,7 @@ RETRY_FROM: dict[tuple[Step, str], Step] = {
     (Step.RESTORE_SNAPSHOT, "Copy is of another snapshot"): Step.COPY_SNAPSHOT,
     (Step.CHECK_RESTORE_STATUS, "Restored cluster not found"): Step.RESTORE_SNAPSHOT,
     (Step.SETUP_DB_USERS, "Restored cluster not found"): Step.RESTORE_SNAPSHOT,
+    (Step.DELETE_RDS, "Restored cluster not found"): Step.RESTORE_SNAPSHOT,
     (Step.SETUP_DB_USERS, "Masking rules changed"): Step.RESTORE_SNAPSHOT,
 }
 """By failed step and short text of the fault: the earlier step that makes again what the failed step needs."""
@@ -57,6 +58,9 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.CHECK_RESTORE_STATUS, "Certificate not found"),
         (Step.CHECK_RESTORE_STATUS, "Restore failed"),
         (Step.SETUP_DB_USERS, "Field of another engine"),
+        (Step.SNAPSHOT_CHECK, "Swap not possible"),
+        (Step.SWAP_CLUSTERS, "Cluster not found"),
+        (Step.SWAP_CLUSTERS, "Certificate of another name"),
     }
 )
 """By failed step and short text of the fault: a retry keeps the request and the snapshot, and would fail again."""

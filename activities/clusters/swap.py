@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 NOT_SWAPPED, NOT_SWAPPED_BACK = "Clusters not swapped", "Clusters not swapped back"
 VISIBLE_WITHIN = timedelta(minutes=1)
-"""After this time RDS shows every rename that it has accepted."""
+"""For how long a rename that RDS has accepted may not show yet; AWS promises no time."""
 RETRY = "The old cluster gets its name back. Retry, or allow a longer swap.deadline."
 BY_HAND = "Rename them by hand: aws rds modify-db-cluster --apply-immediately --new-db-cluster-identifier."
 
@@ -58,9 +58,9 @@ class SwapActivities:
 
         The restored cluster leaves its quarantine first, so that its users get in as soon as it has the name. If only its
         certificate still has the other name, it is stopped and started, where the request allows that.
-        Raises `Refused` if a guard of delete-rds refuses, `StepFailed` if one of the two clusters is gone, or if a user
-        cannot log in.
-        Source: RDS API Reference, ModifyDBCluster, StopDBCluster; Aurora User Guide, "Renaming an Aurora DB cluster".
+        Raises `Refused` if a guard of delete-rds refuses or someone renamed a cluster, `StepFailed` if one of the two is
+        gone, or if a user cannot log in.
+        Source: RDS API Reference, ModifyDBCluster, StopDBCluster; Aurora User Guide, "Modifying an Amazon Aurora DB cluster".
         Run twice: a cluster that has its name is not renamed again; the proof only reads.
         """
         target = step_input.target
@@ -81,7 +81,8 @@ class SwapActivities:
     def swap_back(self, step_input: SwapClustersInput) -> SwapClustersOutcome:
         """Give the old cluster the target's name back, and the restored one the name that it was restored with.
 
-        Done when the old one is available and accepts connections. Raises `StepFailed` if it is gone.
+        Done when the old one is available and accepts connections. Raises `StepFailed` if one of them is gone, `Refused` if
+        someone renamed it.
         Source: RDS API Reference, ModifyDBCluster.
         Run twice: a cluster that has its name is not renamed again.
         """
@@ -207,7 +208,7 @@ class SwapActivities:
         """Stop the cluster, which the next poll starts: RDS issues a certificate of the new name then."""
         if step_input.restarted or not step_input.target.swap_limits.restart:
             after = " after it was stopped and started" if step_input.restarted else ""
-            advice = "Connect without verifying the name, or set target.swap.restart to true in the request."
+            advice = "Set target.swap.restart to true in the request, or let clients not verify the name; start a new restore."
             raise StepFailed(
                 WRONG_NAME,
                 f"{step_input.target.arn} has the certificate of another name{after}, so clients that verify the name are "

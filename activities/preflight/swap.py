@@ -1,6 +1,7 @@
 """Whether the names can be swapped in the end: `target.replacement: swap`.
 
-Source: RDS API Reference, ModifyDBCluster, NewDBClusterIdentifier; Aurora User Guide, "Renaming", "Amazon RDS Proxy".
+Source: RDS API Reference, ModifyDBCluster, NewDBClusterIdentifier; Aurora User Guide, "Considerations for custom endpoints":
+two clusters of a region cannot have endpoints of one name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from activities.rds import tags
 from clients.rds import find_cluster
 
 SURROUNDINGS = ("custom_endpoints", "proxy_targets", "scalable_target")
-"""What names the cluster, and does not follow it when it is renamed."""
+"""What belongs to the old cluster until that is deleted, or names a cluster; AWS does not document that it follows a name."""
 
 
 def swap_checks(context: RestoreContext, operation: str) -> list[PreflightCheck]:
@@ -41,7 +42,7 @@ def _find_taken_names(context: RestoreContext, operation: str) -> Iterator[Viola
             "swap-names",
             "Name of the swap is taken",
             f"{cluster['DBClusterArn']} exists ({cluster['Status']}{origin}), but a swap needs its name. Delete the "
-            "cluster with its instances if nobody needs it, or rename it; then start a new restore.",
+            "cluster with its instances if nobody needs it, or rename it; then retry.",
         )
 
 
@@ -51,6 +52,6 @@ def _find_surroundings(context: RestoreContext) -> Iterator[Violation]:
         yield Violation(
             "swap-surroundings",
             "Swap not possible",
-            f"the target has {', '.join(found)}, and what these name does not follow a cluster that is renamed. "
+            f"the target has {', '.join(found)}, which a cluster that is restored beside it cannot have at the same time. "
             'Set target.replacement to "delete_first" in the request.',
         )

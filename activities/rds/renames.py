@@ -2,7 +2,8 @@
 
 A name is free only once its cluster has left it, so a swap is two renames, one after the other.
 Source: RDS API Reference, ModifyDBCluster, NewDBClusterIdentifier, ClusterPendingModifiedValues; Aurora User Guide,
-"Renaming an Aurora DB cluster": the endpoints follow the name, the resource id, the tags and the instances' names stay.
+"Modifying an Amazon Aurora DB cluster"; RDS User Guide, "Renaming a Multi-AZ DB cluster": the endpoints follow the name, the
+tags stay, and a name that exists cannot be taken.
 """
 
 from __future__ import annotations
