@@ -77,7 +77,8 @@ WORKFLOWS: tuple[type, ...] = (AuroraRestoreWorkflow, AuroraCleanupWorkflow)
 
 def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[Callable[..., Any]]:
     """Every activity that the worker registers, with its clients."""
-    numbers = OperationNumbersTable(aws.dynamodb(settings.audit_region), settings.operations_table)
+    dynamodb = aws.dynamodb(settings.audit_region)
+    numbers = OperationNumbersTable(dynamodb, settings.operations_table)
     intents = TrailIntents(table, numbers)
     postgres = PostgresConnector(
         settings.database_tls.value, settings.database_tls_ca_file, settings.database_connect_seconds
@@ -88,12 +89,9 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         settings.database_connect_seconds,
     )
     connectors = DatabaseConnectors(aws, postgres, mysql)
-    closer = DatabaseCloser(connectors, settings.sql_directory)
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
     leftovers, swap = LeftoverActivities(aws, intents), SwapActivities(aws, intents, connectors)
-    chains = SealChains(
-        aws.dynamodb(settings.audit_region), settings.audit_table, settings.operations_table, settings.audit_retention
-    )
+    chains = SealChains(dynamodb, settings.audit_table, settings.operations_table, settings.audit_retention)
     return [
         OperationActivities(numbers, EarlierDurations(table, numbers)).open_operation,
         snapshots.snapshot_check,
@@ -101,7 +99,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         snapshots.check_copy_status,
         clusters.delete_rds,
         clusters.restore_snapshot,
-        RestoredClusterActivities(aws, closer).check_restore_status,
+        RestoredClusterActivities(aws, DatabaseCloser(connectors, settings.sql_directory)).check_restore_status,
         DatabaseUserActivities(aws, connectors, settings.sql_directory).setup_db_users,
         swap.swap_clusters,
         swap.swap_back,

@@ -3,7 +3,7 @@
 The tags and names come from the functions that build the calls' own parameters. What the preflight calls itself is not
 here: it has been allowed by then. So nothing of the source's role is here, which makes no other call. Nor are keys:
 their policies decide, and a simulation does not see those.
-Source: Service Authorization Reference, the pages of RDS, DynamoDB, IAM, Secrets Manager and SNS.
+Source: Service Authorization Reference, the pages of RDS, IAM, Secrets Manager and SNS.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from models.configuration import AfterRestore, ClusterConfiguration
 from models.identifiers import copy_identifier, masked_identifier, partition
 from models.request import Target
 from models.snapshots import SnapshotCheckInput, SnapshotCopy, SourceSnapshot
-from models.trail_tables import TrailTables
 from models.users import secret_ids
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
-    from mypy_boto3_sts import STSClient
 
 Context = Mapping[str, tuple[str, ...]]
 """IAM's condition keys with their values."""
@@ -265,18 +263,6 @@ class RestoreAccesses:
         yield Access("rds:DeleteDBClusterSnapshot", arn, "ShareAndPruneMaskedSnapshots", own)
         if self.step_input.archive.share_with:
             yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, "ShareAndPruneMaskedSnapshots", own)
-
-
-def worker_accesses(tables: TrailTables, own: STSClient) -> Iterator[Access]:
-    """What the worker calls under its own identity: the trail. The preflight assumes the roles and reads the rows.
-
-    `own` has the worker's credentials, and so knows the account of the tables.
-    """
-    account_id = own.get_caller_identity()["Account"]
-    statements = ("WriteAndReadTheTrail", "AllocateOperationNumbers")
-    for name, statement in zip(tables.names, statements, strict=True):
-        arn = f"arn:{partition(tables.region)}:dynamodb:{tables.region}:{account_id}:table/{name}"
-        yield Access("dynamodb:PutItem", arn, statement)
 
 
 def _create(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
-from activities.preflight.accesses import RestoreAccesses, worker_accesses
+from activities.preflight.accesses import RestoreAccesses
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.context import RestoreContext
 from activities.preflight.earlier_settings import complete_settings, restored_by
@@ -34,6 +34,7 @@ from activities.preflight.sharing import Sharing
 from activities.preflight.sql_files import sql_file_checks
 from activities.preflight.swap import swap_checks
 from activities.preflight.witnesses import describe_witnesses
+from activities.preflight.worker_accesses import worker_accesses
 from activities.rds.target import TargetCluster, describe_wrong_account
 from activities.step import Intents
 from clients.aws import AwsClients
