@@ -259,10 +259,10 @@ class RestoreAccesses:
         arn, made_with = self._rds("cluster-snapshot", name), tags.masked_tags(target.arn, self.operation)
         yield Access(action, target.arn, "SnapshotTheMaskedTarget", _resource_tags(self._restored_tags))
         yield from _create(action, arn, "CreateTheMaskedSnapshot", made_with)
-        own = _resource_tags(made_with)
-        yield Access("rds:DeleteDBClusterSnapshot", arn, "ShareAndPruneMaskedSnapshots", own)
+        statement, own = "ShareAndPruneMaskedSnapshots", _resource_tags(made_with)
+        yield Access("rds:DeleteDBClusterSnapshot", arn, statement, own)
         if self.step_input.archive.share_with:
-            yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, "ShareAndPruneMaskedSnapshots", own)
+            yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, statement, own)
 
 
 def _create(

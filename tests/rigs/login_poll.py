@@ -60,18 +60,29 @@ def connect(port: int, user: str, password: str, database: str) -> psycopg.Conne
 @contextmanager
 def poll_logins(poll: LoginPoll, source_address: str = ELSEWHERE) -> Iterator[LoginPoll]:
     """Poll in the background until the block ends."""
+
+    def attempt() -> None:
+        if (port := _target_port(poll.demo)) is not None:
+            with connections_from(source_address, port) as entrance:
+                poll.attempt_all(entrance)
+
+    with repeated_in_background(attempt, EVERY_S):
+        yield poll
+
+
+@contextmanager
+def repeated_in_background(attempt: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Repeat an attempt in a thread, with a pause after each, until the block ends."""
     ended = threading.Event()
 
     def run() -> None:
-        while not ended.wait(EVERY_S):
-            if (port := _target_port(poll.demo)) is not None:
-                with connections_from(source_address, port) as entrance:
-                    poll.attempt_all(entrance)
+        while not ended.wait(every_s):
+            attempt()
 
     thread = Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield poll
+        yield
     finally:
         ended.set()
         thread.join()

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
-from errors import DeadlinePassed, Refused, StepFailed
+from activities.clusters.swap import SwapActivities
+from clients.certificates import WRONG_NAME
+from errors import DatabaseUnreachable, DeadlinePassed, Refused, StepFailed
 from models.clusters import Successor, SwapClustersInput
 from models.configuration import CustomEndpoint
 from models.operation import FinalPoll
+from models.quarantine import OwnNetwork
 from models.snapshots import SourceSnapshot
 from models.source import SnapshotSelector
 from models.steps import Housekeeping, Replacement, Step
-from tests.rigs.activities import ActivityRig, temporal_environment
+from models.swap import Swap
+from tests.rigs.activities import MAX_POLLS, ActivityRig, temporal_environment
 from tests.rigs.activity_resources import ENGINE, TARGET_REGION
 
 OLD, NEW = "old", "new"
@@ -88,6 +92,52 @@ def test_from_wherever_it_failed_the_old_cluster_gets_its_name_back(
     assert outcome.details == ("Old cluster has its name again" if polls else "Nothing was renamed")
     assert rig.poll_until_done(rig.swap.swap_clusters, swap).done
     assert names(rig, swap) == AFTER
+
+
+def test_the_quarantine_is_left_before_the_first_rename(rig: ActivityRig, swap: SwapClustersInput) -> None:
+    """The users must get in as soon as the cluster has the name; the old one answers until then."""
+    own = rig.shared.owner("ec2").create_security_group(GroupName=f"own-{rig.number}", Description="-")["GroupId"]
+    network = OwnNetwork(cluster_resource_id=swap.new_resource_id, vpc_security_group_ids=(own,))
+    step_input = swap.model_copy(update={"own_network": network})
+    assert rig.run(rig.swap.swap_clusters, step_input).details == "leaving quarantine"
+    assert names(rig, swap) == BEFORE
+    rig.advance_clock()
+    rig.poll_until_done(rig.swap.swap_clusters, step_input)
+    assert rig.changes() == [
+        "ModifyDBCluster staging-next",
+        "ModifyDBCluster staging",
+        "ModifyDBCluster staging-next",
+    ]
+    groups = rig.cluster()
+    assert groups is not None
+    assert [group["VpcSecurityGroupId"] for group in groups["VpcSecurityGroups"]] == [own]
+
+
+class RefusesTheCertificate:
+    """A database to which nobody gets who verifies the name, in place of `DatabaseConnectors` too."""
+
+    def database(self, *_: object) -> RefusesTheCertificate:
+        return self
+
+    def verify_master_login(self) -> None:
+        raise DatabaseUnreachable(WRONG_NAME, "the certificate has another name")
+
+
+@pytest.mark.parametrize(("limits", "restarts"), [(None, []), (Swap(restart=True), ["Stop", "Start"])])
+def test_a_certificate_that_stays_wrong_ends_the_swap(
+    rig: ActivityRig, swap: SwapClustersInput, limits: Swap | None, restarts: list[str]
+) -> None:
+    """Without leave to restart at once, else after one restart, not after ever more."""
+    rig.target = rig.target.model_copy(update={"swap": limits})
+    database: Any = RefusesTheCertificate()
+    activities = SwapActivities(rig.aws, rig.intents, database)
+    step_input = swap.model_copy(update={"logs_in": True, "target": rig.target})
+    with pytest.raises(StepFailed, match=WRONG_NAME):
+        for _ in range(MAX_POLLS):
+            step_input = step_input.after(rig.run(activities.swap_clusters, step_input))
+            rig.advance_clock()
+    changes = [change.split()[0].removesuffix("DBCluster") for change in rig.changes()]
+    assert changes == ["Modify", "Modify", *restarts]
 
 
 def test_no_call_is_made_while_a_rename_is_under_way(rig: ActivityRig, swap: SwapClustersInput) -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import groupby
-from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -22,6 +21,7 @@ from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Housekeeping, Status, Step
 from tests.rigs.durations import TENTHS
+from tests.rigs.login_poll import repeated_in_background
 from tests.rigs.requests import QUICK_WAIT, every_wait, request
 from tests.rigs.restores import RestoreRig, run_worker, worker_parts
 from workflows.aurora_restore import AuroraRestoreWorkflow
@@ -67,21 +67,11 @@ class LogInPoll:
 
 @contextmanager
 def logging_in(demo: DemoEnvironment) -> Iterator[LogInPoll]:
-    """Log in again and again until the block ends."""
-    poll, ended = LogInPoll(demo), Event()
-
-    def run() -> None:
-        while not ended.wait(EVERY_S):
-            poll.attempt()
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    """Log in again and again until the block ends, and once after it."""
+    poll = LogInPoll(demo)
+    with repeated_in_background(poll.attempt, EVERY_S):
         yield poll
-    finally:
-        ended.set()
-        thread.join()
-        poll.attempt()
+    poll.attempt()
 
 
 def swap_request(**limits: Any) -> RestoreRequest:
