@@ -119,6 +119,16 @@ def test_a_wrong_master_password_is_a_refused_login(database: Database) -> None:
     assert "plant-wrong" not in str(failure.value)
 
 
+def test_the_master_user_logs_in(database: Database) -> None:
+    """swap-clusters proves with it that the restored cluster answers under its new name."""
+    connectors, rig = database.connectors, database.rig
+    connectors.database(rig.target, rig.operation_id, database.endpoint).verify_master_login()
+    wrong = rig.make_secret("wrong-for-the-proof", '{"password": "plant-wrong"}')
+    endpoint = database.endpoint.model_copy(update={"master_user_secret_id": wrong})
+    with pytest.raises(DatabaseUnreachable, match="Login refused"):
+        connectors.database(rig.target, rig.operation_id, endpoint).verify_master_login()
+
+
 def test_a_missing_database_is_named_and_is_no_connection_timeout(database: Database) -> None:
     """A timeout's message would send the operator to the security groups."""
     user = database.user(database.unique("app"), "p")

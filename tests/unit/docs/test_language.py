@@ -54,6 +54,11 @@ def tracked_texts() -> list[Path]:
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
+def test_every_file_is_text() -> None:
+    """What somebody has downloaded or built beside the code is no part of the project."""
+    assert not [path.name for path in tracked_texts() if b"\0" in path.read_bytes()]
+
+
 def banned_words(text: str) -> Iterator[str]:
     """Each use of a banned word, with its line, and each banned phrase; and what to say instead."""
     for number, line in enumerate(text.splitlines(), start=1):
