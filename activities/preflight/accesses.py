@@ -1,8 +1,7 @@
 """What a restore will ask of IAM: for each call that changes something or reads a secret, action, resource and context.
 
 The tags and names come from the functions that build the calls' own parameters. What the preflight calls itself is not
-here: it has been allowed by then. So nothing of the source's role is here, which makes no other call. Nor are keys:
-their policies decide, and a simulation does not see those.
+here: it has been allowed by then; the source's role makes no other call. Nor are keys: their policies decide.
 Source: Service Authorization Reference, the pages of RDS, IAM, Secrets Manager and SNS.
 """
 
