@@ -138,7 +138,8 @@ async def _start_all(
         client,
         task_queue=queue,
         workflows=[AuroraRestoreWorkflow, AuroraCleanupWorkflow],
-        max_concurrent_workflow_tasks=4,  # the limit of 2 s is for a task that has a core
+        max_cached_workflows=0,
+        max_concurrent_workflow_tasks=1,  # the SDK's limit of 2 s is for a task that shares the process with no other
     ):
 
         async def start(name: str, workflow_type: str) -> FailedWorkflow:
