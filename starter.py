@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from commands import (
     abort,
+    apply,
     audit,
     audit_verify,
     cancel,
@@ -18,9 +19,12 @@ from commands import (
     healthy,
     masking_check,
     masking_init,
+    pause,
     plan,
+    resume,
     retry,
     schedule,
+    schema,
     setup,
     skip,
     start,
@@ -40,6 +44,10 @@ VERBS = {
     "audit": audit,
     "audit verify": audit_verify,
     "schedule": schedule,
+    "apply": apply,
+    "pause": pause,
+    "resume": resume,
+    "schema": schema,
     "cancel": cancel,
     "retry": retry,
     "skip": skip,
@@ -53,7 +61,7 @@ VERBS = {
 EPILOG = """\
 exit codes:
   0  done; for a restore or cleanup that the command follows or shows: it succeeded, or is running
-  1  the restore or cleanup failed; plan: it would fail; audit verify, masking check: there are findings
+  1  the restore or cleanup failed; plan: it would fail; audit verify, masking check, apply --dry-run: there are findings
   2  a mistake in the arguments, the request file or the settings
   3  refused: already running, not running, not found, nothing to retry, or the restore was skipped
   4  the restore or cleanup was cancelled
@@ -67,7 +75,8 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for all but start, status, schedule, cancel, skip and abort
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for all but start, status, schedule, apply, pause, resume,
+                                   cancel, skip and abort
 """
 
 

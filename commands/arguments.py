@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -74,3 +74,13 @@ def age(text: str) -> timedelta:
     if not timedelta(0) < length < timedelta(days=1000):
         raise argparse.ArgumentTypeError(f"{text!r} is not an age such as 90m, 26h or 8d")
     return length
+
+
+def pause_end(text: str) -> datetime:
+    """A day, which is its midnight, or a time with or without a time zone."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a day such as 2026-11-30 nor a time such as 2026-11-30T07:00"
+        ) from None

@@ -23,9 +23,9 @@ MAX_CHARACTERS = 500
 def decision_arguments(verb: argparse.ArgumentParser) -> None:
     """Which operation, why, whose decision it is, and whether to follow the operation."""
     verb.add_argument("operation", metavar="OPERATION", help="the operation, such as op-005, or its target cluster")
-    verb.add_argument("--reason", type=_text, metavar="TEXT", help="why; kept in the audit trail")
+    verb.add_argument("--reason", type=one_line, metavar="TEXT", help="why; kept in the audit trail")
     verb.add_argument(
-        "--by", type=_text, default=current_user(), metavar="NAME", help="who decided; default: %(default)s"
+        "--by", type=one_line, default=current_user(), metavar="NAME", help="who decided; default: %(default)s"
     )
     wait_argument(verb)
 
@@ -68,7 +68,8 @@ async def decide(args: argparse.Namespace, decision: Decision) -> int:
     return await follow(run, task_queue) if args.wait else FINE
 
 
-def _text(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text for a person, without line breaks and within the limits of its length."""
     plain = " ".join(text.split())
     if not 1 <= len(plain) <= MAX_CHARACTERS:
         raise argparse.ArgumentTypeError(f"has {len(plain)} characters; expected 1 to {MAX_CHARACTERS}")

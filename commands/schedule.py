@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from commands.arguments import duration, request_argument, time_of_day, time_zone
 from commands.exit_codes import FINE
@@ -14,68 +15,109 @@ from commands.terminal import print_progress
 from models.workflow_names import SCHEDULE_ID_PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from temporalio.client import Schedule
+
     from models.request import RestoreRequest
+    from runs.schedule_changes import Change
     from runs.schedules import Nightly
+
+KEPT = "; of an existing one: as it is"
+MAX_CHANGES = 20
+"""Fields of a schedule that are printed."""
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """Which request, when it runs, and whether the schedule is paused."""
+    """Which request, and when it runs."""
     request_argument(verb)
     verb.add_argument("--id", metavar="ID", help=f"the schedule's id; default: {SCHEDULE_ID_PREFIX}CLUSTER")
     verb.add_argument(
-        "--at", type=time_of_day, default=time(0, 5), metavar="HH:MM", help="when it starts every day; default: 00:05"
+        "--at", type=time_of_day, metavar="HH:MM", help=f"when it starts every day; of a new schedule: 00:05{KEPT}"
     )
     verb.add_argument(
         "--time-zone",
         type=time_zone,
-        default="UTC",
         metavar="ZONE",
-        help="the time zone of --at, such as Europe/Berlin; default: UTC",
+        help=f"the time zone of --at, such as Europe/Berlin; of a new schedule: UTC{KEPT}",
     )
     verb.add_argument(
         "--catch-up",
         type=duration,
-        default="1h",
         metavar="DURATION",
-        help="how late a missed restore may still start, such as 90m or 2h; default: 1h",
+        help=f"how late a missed restore may still start, such as 90m or 2h; of a new schedule: 1h{KEPT}",
     )
-    paused = verb.add_mutually_exclusive_group()
-    paused.add_argument(
-        "--paused",
-        action="store_true",
-        default=None,
-        help="start no restores; default: an existing schedule stays as it is, a new one is not paused",
-    )
-    paused.add_argument("--unpaused", action="store_false", dest="paused", default=None, help="start restores again")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Create or update the nightly schedule of a request."""
+    """Create the nightly schedule of a request, or update the existing one in what the command names."""
     from models.request_file import read_request
-    from runs.schedules import Nightly, clock_changes
     from settings import TrailSettings, load_settings
 
-    request, task_queue = read_request(args.request_file), load_settings(TrailSettings).task_queue
-    when = Nightly(args.at, args.time_zone, args.catch_up)
-    for sentence in clock_changes(when, datetime.now(args.time_zone).date()):
-        print_progress(f"Warning: {sentence}. UTC, or a time after 03:00, has no such day.")
-    return asyncio.run(_schedule(request, when, task_queue, args))
+    return asyncio.run(_schedule(read_request(args.request_file), load_settings(TrailSettings).task_queue, args))
 
 
-async def _schedule(request: RestoreRequest, when: Nightly, task_queue: str, args: argparse.Namespace) -> int:
-    from runs.schedules import apply_schedule, nightly_schedule
+async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Namespace) -> int:
+    from runs.pauses import pause_of
+    from runs.schedule_changes import list_changes
+    from runs.schedules import apply_schedule, find_schedule, fleet_of, nightly_schedule
 
     client = await temporal_client()
     schedule_id = args.id or f"{SCHEDULE_ID_PREFIX}{request.target.cluster}"
-    schedule = nightly_schedule(request, when, task_queue, display_metadata(request))
-    applied = await apply_schedule(client, schedule_id, schedule, args.paused)
+    described = await find_schedule(client, schedule_id)
+    existing = described.schedule if described else None
+    when = _when(existing, args)
+    print_clock_changes(when)
+    fleet = await fleet_of(client, existing) if existing else None
+    priority = getattr(existing.action, "priority", None) if existing else None
+    schedule = nightly_schedule(
+        request,
+        when,
+        task_queue,
+        display_metadata(request),
+        priority=priority.priority_key if priority else None,
+        fleet=fleet,
+    )
+    changes = await list_changes(client, existing, schedule) if existing else []
+    applied = await apply_schedule(client, schedule_id, schedule)
     described = await client.get_schedule_handle(schedule_id).describe()
     starts = described.info.next_action_times
-    if described.schedule.state.paused:
-        status = "paused"
+    pause = pause_of(described.schedule, datetime.now(UTC))
+    if pause:
+        status = pause.text
     elif starts:
-        status = f"next {starts[0].astimezone(args.time_zone):%Y-%m-%d %H:%M %Z}"
+        status = f"next {starts[0].astimezone(when.zone):%Y-%m-%d %H:%M %Z}"
     else:
         status = "ended"
-    print(f"{applied} schedule {schedule_id}: daily at {args.at:%H:%M} {args.time_zone}, {status}")
+    print(f"{applied} schedule {schedule_id}: daily at {when.at:%H:%M} {when.zone}, {status}")
+    for line in change_lines(changes):
+        print(line)
+    if fleet and changes:
+        print_progress(
+            f"Warning: the fleet {fleet} declares this schedule; the next apply of its file changes it back."
+        )
     return FINE
+
+
+def _when(existing: Schedule | None, args: argparse.Namespace) -> Nightly:
+    """What the options name, and for the rest what the existing schedule has, or a new one gets."""
+    from runs.schedules import Nightly, nightly_of
+
+    kept = (nightly_of(existing) if existing else None) or Nightly(time(0, 5), ZoneInfo("UTC"), timedelta(hours=1))
+    return Nightly(args.at or kept.at, args.time_zone or kept.zone, args.catch_up or kept.catch_up)
+
+
+def print_clock_changes(when: Nightly) -> None:
+    """Warn of the days on which the time does not exist, or occurs twice."""
+    from runs.schedules import clock_changes
+
+    for sentence in clock_changes(when, datetime.now(when.zone).date()):
+        print_progress(f"Warning: {sentence}. UTC, or a time after 03:00, has no such day.")
+
+
+def change_lines(changes: Sequence[Change]) -> list[str]:
+    """A line for each field that differs."""
+    from limits import first_and_more
+
+    lines = [f"{change.field}: {change.old} → {change.new}" for change in changes]
+    return [f"    {line}" for line in first_and_more(lines, MAX_CHANGES)]

@@ -93,7 +93,7 @@ def _join(
             target_arn=arn,
             health=healths.get(arn),
             running=now_running.get(arn),
-            due=next((run for run in due if run.cluster == _cluster(arn)), None),
+            due=next((run for run in due if arn_of_workflow_id(run.target_workflow_id) == arn), None),
             schedules=[schedule for schedule in schedules if schedule.target_arn == arn],
         )
         for arn in sorted(arns, key=lambda arn: (_cluster(arn), arn))
@@ -158,9 +158,10 @@ def _next(line: TargetLine) -> str:
 
 
 def _next_of(schedule: ScheduledTarget) -> str:
-    if schedule.paused_note is not None:
-        return f"paused{f': {schedule.paused_note}' if schedule.paused_note else ''}"
-    return f"{schedule.next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if schedule.next_at else "ended"
+    paused = schedule.pause.text if schedule.pause else ""
+    if schedule.next_at is None:
+        return paused or "ended"
+    return f"{schedule.next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{f'; {paused}' if paused else ''}"
 
 
 def _missed(line: TargetLine) -> str:
@@ -170,6 +171,7 @@ def _missed(line: TargetLine) -> str:
 
 def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str) -> None:
     import json
+    from dataclasses import asdict
 
     targets = [
         {
@@ -178,7 +180,9 @@ def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str) -> N
             and line.health.model_dump(mode="json", exclude_none=True, exclude={"level", "target"}),
             "running": line.running and line.running._asdict(),
             "due": line.due and line.due._asdict(),
-            "schedules": [schedule._asdict() for schedule in line.schedules],
+            "schedules": [
+                schedule._asdict() | {"pause": schedule.pause and asdict(schedule.pause)} for schedule in line.schedules
+            ],
         }
         for line in lines
     ]

@@ -15,14 +15,23 @@ from models.workflow_names import CANONICAL_ID_PREFIX, CLEANUP_WORKFLOW, RESTORE
 SCHEDULED_START_TIME = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 """Source: Temporal docs, Search Attributes."""
 
+COLONS = 2
+"""In ACCOUNT:REGION:CLUSTER."""
+
 
 class DueRun(NamedTuple):
     """A run that waits for a worker to begin it."""
 
     workflow_id: str
-    cluster: str
+    target_workflow_id: str
+    """The one workflow id of its target."""
     task_queue: str
     due_at: datetime
+
+    @property
+    def cluster(self) -> str:
+        """The target cluster's name."""
+        return self.target_workflow_id.rpartition(":")[2]
 
 
 class RunningRun(NamedTuple):
@@ -48,7 +57,7 @@ async def list_running(client: Client) -> tuple[list[RunningRun], list[DueRun]]:
     query = f"ExecutionStatus = 'Running' AND WorkflowType IN ({types})"
     executions = [execution async for execution in client.list_workflows(query)]
     running = [_running(each) for each in executions if each.id.startswith(CANONICAL_ID_PREFIX)]
-    return running, _list_due(executions, {run.cluster for run in running})
+    return running, _list_due(executions, {run.workflow_id for run in running})
 
 
 def _running(execution: WorkflowExecution) -> RunningRun:
@@ -64,7 +73,9 @@ def _list_due(executions: Iterable[WorkflowExecution], busy: set[str]) -> list[D
     for execution in executions:
         scheduled = execution.typed_search_attributes.get(SCHEDULED_START_TIME)
         # The id ends with the time, which Temporal appends: …-2026-11-25T00:05:00Z.
-        cluster = execution.id.removeprefix(SCHEDULED_ID_PREFIX)[: -len("-2026-11-25T00:05:00Z")]
-        if execution.id.startswith(SCHEDULED_ID_PREFIX) and scheduled is not None and cluster not in busy:
-            due.append(DueRun(execution.id, cluster, execution.task_queue, scheduled))
+        target = execution.id.removeprefix(SCHEDULED_ID_PREFIX)[: -len("-2026-11-25T00:05:00Z")]
+        target_workflow_id = f"{CANONICAL_ID_PREFIX}{target}"
+        is_ours = execution.id.startswith(SCHEDULED_ID_PREFIX) and target.count(":") == COLONS
+        if is_ours and scheduled is not None and target_workflow_id not in busy:
+            due.append(DueRun(execution.id, target_workflow_id, execution.task_queue, scheduled))
     return sorted(due, key=lambda run: run.due_at)

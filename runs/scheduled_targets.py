@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, ScheduleActionStartWorkflow
+from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleDescription
 
+from limits import join_names
+from models.identifiers import canonical_workflow_id
 from models.request import RestoreRequest
 from models.workflow_names import RESTORE_WORKFLOW
+from runs.pauses import Pause, pause_of
+from runs.restores import RestoreRefused
+from runs.schedules import find_schedule, fleet_of
 
 READS_AT_ONCE = 16
+MAX_LISTED = 300
+"""Characters of the names that are listed for one that is not known."""
 
 
 class ScheduledTarget(NamedTuple):
@@ -20,44 +30,97 @@ class ScheduledTarget(NamedTuple):
 
     schedule_id: str
     target_arn: str
+    task_queue: str
+    fleet: str | None
+    """The fleet that declares it, if one does."""
     next_at: datetime | None
-    """None if it is paused, or has ended."""
-    paused_note: str | None
-    """Why it is paused, or an empty text; None if it is not."""
+    """None if it is paused without an end, or has ended."""
+    pause: Pause | None
     missed: int
     """How many restores Temporal did not start, because it was away for longer than the schedule's catch-up window."""
     start_before: timedelta
+    zone: ZoneInfo
+
+    @property
+    def cluster(self) -> str:
+        """The target cluster's name."""
+        return self.target_arn.rpartition(":")[2]
+
+    @property
+    def target_workflow_id(self) -> str:
+        """The one workflow id of its target."""
+        _, _, _, region, account_id, _, cluster = self.target_arn.split(":")
+        return canonical_workflow_id(region, account_id, cluster)
 
 
-async def list_scheduled_targets(client: Client) -> list[ScheduledTarget]:
-    """Every schedule that starts restores, in the order of its id. Reads each schedule once."""
-    ids = [
+async def list_scheduled_targets(client: Client, also: Sequence[str] = ()) -> list[ScheduledTarget]:
+    """Every schedule that starts restores, in the order of its id. Reads each schedule once.
+
+    `also` are ids that may exist and may be so new that Temporal's list does not have them yet.
+    """
+    listed = [
         entry.id
         async for entry in await client.list_schedules()
         if entry.schedule and getattr(entry.schedule.action, "workflow", None) == RESTORE_WORKFLOW
     ]
     limit = asyncio.Semaphore(READS_AT_ONCE)
 
-    async def read(schedule_id: str) -> ScheduledTarget:
+    async def read(schedule_id: str) -> ScheduledTarget | None:
         async with limit:
-            return await _read(client, schedule_id)
+            described = await find_schedule(client, schedule_id)
+            return await _scheduled_target(client, described) if described else None
 
-    return list(await asyncio.gather(*map(read, sorted(ids))))
+    read_schedules = await asyncio.gather(*map(read, sorted({*listed, *also})))
+    return [scheduled for scheduled in read_schedules if scheduled is not None]
 
 
-async def _read(client: Client, schedule_id: str) -> ScheduledTarget:
-    described = await client.get_schedule_handle(schedule_id).describe()
+async def _scheduled_target(client: Client, described: ScheduleDescription) -> ScheduledTarget | None:
+    """None if it starts another workflow."""
     action, state = described.schedule.action, described.schedule.state
-    if not isinstance(action, ScheduleActionStartWorkflow):
-        raise TypeError(f"{schedule_id} starts no workflow")
+    if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow != RESTORE_WORKFLOW:
+        return None
     payloads = [arg for arg in action.args if isinstance(arg, Payload)]
     request: RestoreRequest = (await client.data_converter.decode(payloads, [RestoreRequest]))[0]
     starts = described.info.next_action_times
     return ScheduledTarget(
-        schedule_id=schedule_id,
+        schedule_id=described.id,
         target_arn=request.target.arn,
+        task_queue=action.task_queue,
+        fleet=await fleet_of(client, described.schedule),
         next_at=starts[0] if starts and not state.paused else None,
-        paused_note=(state.note or "") if state.paused else None,
+        pause=pause_of(described.schedule, datetime.now(UTC)),
         missed=described.info.num_actions_missed_catchup_window,
         start_before=request.start_before,
+        zone=ZoneInfo(described.schedule.spec.time_zone_name or "UTC"),
     )
+
+
+def find_scheduled_targets(
+    scheduled: Sequence[ScheduledTarget], names: Sequence[str], task_queue: str
+) -> list[ScheduledTarget]:
+    """The schedules of the named targets (a cluster's name or ARN, or a schedule's id); without names, all of this queue.
+
+    Raises `RestoreRefused` for a name that has no schedule, or that clusters of two regions or accounts have.
+    """
+    own = [each for each in scheduled if each.task_queue == task_queue]
+    if not names:
+        return own
+    found = [each for name in names for each in _find(own, name, task_queue)]
+    return list(dict.fromkeys(found))
+
+
+def _find(own: Sequence[ScheduledTarget], name: str, task_queue: str) -> list[ScheduledTarget]:
+    if exact := [each for each in own if each.schedule_id == name]:
+        return exact
+    found = [each for each in own if name.lower() in (each.target_arn, each.cluster)]
+    arns = sorted({each.target_arn for each in found})
+    if len(arns) > 1:
+        raise RestoreRefused(
+            f"More than one target is called {name}. Name one of these: {join_names(arns, MAX_LISTED)}"
+        )
+    if not arns:
+        known = sorted({each.cluster for each in own})
+        similar = get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {similar[0]}?" if similar else f"it has {join_names(known, MAX_LISTED) or 'none'}."
+        raise RestoreRefused(f"Temporal has no schedule of {name} on the task queue {task_queue}; {hint}")
+    return found

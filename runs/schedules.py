@@ -9,6 +9,7 @@ window holds, after one of the worker `start_before` of the request. Source: Tem
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -22,6 +23,7 @@ from temporalio.client import (
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleCalendarSpec,
+    ScheduleDescription,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleRange,
@@ -30,12 +32,17 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.common import Priority
+from temporalio.service import RPCError, RPCStatusCode
 
+from errors import InvalidRequest
 from models.request import RestoreRequest
-from models.workflow_names import RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from models.workflow_names import CANONICAL_ID_PREFIX, FLEET_MEMO, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
 from runs.restores import DisplayMetadata
 
-NOTE = "Created by starter.py schedule"
+NOTE = "Created by starter.py"
+TEMPORALS_CATCH_UP = timedelta(days=365)
+"""Of a schedule that sets none. Source: Temporal API, SchedulePolicies."""
 DAYS_AHEAD = 366
 """Days that are checked for a change of the clocks."""
 
@@ -62,8 +69,16 @@ class Nightly:
     """How late a missed restore may still start."""
 
 
-def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, display: DisplayMetadata) -> Schedule:
-    """The schedule that runs this request once a day."""
+def nightly_schedule(
+    request: RestoreRequest,
+    when: Nightly,
+    task_queue: str,
+    display: DisplayMetadata,
+    *,
+    priority: int | None = None,
+    fleet: str | None = None,
+) -> Schedule:
+    """The schedule that runs this request once a day; `fleet` is the one that declares it."""
     # Tuples, as in Temporal's answers, so that the two compare as equal.
     at = ScheduleCalendarSpec(
         hour=(ScheduleRange(when.at.hour),),
@@ -74,10 +89,13 @@ def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, di
         action=ScheduleActionStartWorkflow(
             RESTORE_WORKFLOW,
             request,
-            id=f"{SCHEDULED_ID_PREFIX}{request.target.cluster}",
+            id=SCHEDULED_ID_PREFIX + request.target.workflow_id.removeprefix(CANONICAL_ID_PREFIX),
             task_queue=task_queue,
             static_summary=display.summary,
             static_details=display.details,
+            # The memo of a schedule itself cannot be updated; that of what it starts can.
+            memo={FLEET_MEMO: fleet} if fleet else None,
+            priority=Priority(priority_key=priority),
         ),
         spec=ScheduleSpec(calendars=[at], time_zone_name=when.zone.key),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL, catchup_window=when.catch_up),
@@ -85,30 +103,47 @@ def nightly_schedule(request: RestoreRequest, when: Nightly, task_queue: str, di
     )
 
 
-async def apply_schedule(client: Client, schedule_id: str, schedule: Schedule, paused: bool | None) -> Applied:
-    """Create the schedule, or update the existing one; `paused` None leaves an existing one paused or running.
+def nightly_of(schedule: Schedule) -> Nightly | None:
+    """When an existing schedule starts its restore; None if that is not once a day, so that others have made it."""
+    calendars, zone = schedule.spec.calendars, schedule.spec.time_zone_name
+    if len(calendars) != 1 or not (calendars[0].hour and calendars[0].minute):
+        return None
+    at = time(calendars[0].hour[0].start, calendars[0].minute[0].start)
+    return Nightly(at, ZoneInfo(zone or "UTC"), schedule.policy.catchup_window or TEMPORALS_CATCH_UP)
+
+
+async def find_schedule(client: Client, schedule_id: str) -> ScheduleDescription | None:
+    """The existing schedule of this id; None if there is none."""
+    try:
+        return await client.get_schedule_handle(schedule_id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+            raise
+        return None
+
+
+async def apply_schedule(client: Client, schedule_id: str, schedule: Schedule, *, paused: bool = False) -> Applied:
+    """Create the schedule, or update the existing one, whose pause stays; `paused` is whether a new one begins paused.
 
     Run twice: the second run changes nothing. Raises `OtherSchedule` if the id is in use for another target.
     """
-    state = dataclasses.replace(schedule.state, paused=bool(paused))
+    state = dataclasses.replace(schedule.state, paused=paused)
     try:
         await client.create_schedule(schedule_id, dataclasses.replace(schedule, state=state))
         return Applied.CREATED
     except ScheduleAlreadyRunningError:
-        return await _update(client, schedule_id, schedule, paused)
+        return await _update(client, schedule_id, schedule)
 
 
-async def _update(client: Client, schedule_id: str, schedule: Schedule, paused: bool | None) -> Applied:
+async def _update(client: Client, schedule_id: str, schedule: Schedule) -> Applied:
     applied = Applied.UNCHANGED
 
     async def change(current: ScheduleUpdateInput) -> ScheduleUpdate | None:
         nonlocal applied
         existing = current.description.schedule
-        await _require_same_target(client, schedule_id, existing, schedule)
-        # An operator who paused it has left a note why; both stay unless the command says otherwise.
-        state = existing.state if paused is None else dataclasses.replace(existing.state, paused=paused)
-        changed = dataclasses.replace(schedule, state=state)
-        same = await _comparable(client, existing) == await _comparable(client, changed)
+        await require_same_target(client, schedule_id, existing, schedule)
+        changed = with_pause_of(existing, schedule)
+        same = await comparable(client, existing) == await comparable(client, changed)
         applied = Applied.UNCHANGED if same else Applied.UPDATED
         return None if same else ScheduleUpdate(changed)
 
@@ -116,7 +151,13 @@ async def _update(client: Client, schedule_id: str, schedule: Schedule, paused: 
     return applied
 
 
-async def _require_same_target(client: Client, schedule_id: str, existing: Schedule, schedule: Schedule) -> None:
+def with_pause_of(existing: Schedule, schedule: Schedule) -> Schedule:
+    """The schedule with the pause of the existing one: its state with the note, and until when it starts nothing."""
+    spec = dataclasses.replace(schedule.spec, start_at=existing.spec.start_at)
+    return dataclasses.replace(schedule, spec=spec, state=existing.state)
+
+
+async def require_same_target(client: Client, schedule_id: str, existing: Schedule, schedule: Schedule) -> None:
     """Raise `OtherSchedule` if the two restore different clusters.
 
     Clusters of two regions may have one name; a nightly deletion must not move from one to the other.
@@ -132,31 +173,52 @@ async def _require_same_target(client: Client, schedule_id: str, existing: Sched
 
 async def _target(client: Client, schedule: Schedule) -> str | None:
     """The ARN of the cluster that the schedule restores; None if it runs another workflow."""
+    request = await request_of(client, schedule)
+    return request.target.arn if isinstance(request, RestoreRequest) else request
+
+
+async def request_of(client: Client, schedule: Schedule) -> RestoreRequest | str | None:
+    """The stored request; None if the schedule starts another workflow, words if this version cannot read it."""
     action = schedule.action
     if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow != RESTORE_WORKFLOW:
         return None
-    [payload] = await _payloads(client, action.args)
-    request: RestoreRequest = (await client.data_converter.decode([payload], [RestoreRequest]))[0]
-    return request.target.arn
+    payloads = await encode(client, action.args)
+    try:
+        request: RestoreRequest = (await client.data_converter.decode(payloads, [RestoreRequest]))[0]
+    except (InvalidRequest, IndexError):
+        return "a request that this version cannot read"
+    return request
 
 
-async def _comparable(client: Client, schedule: Schedule) -> dict[str, Any]:
+async def fleet_of(client: Client, schedule: Schedule) -> str | None:
+    """The name of the fleet that declares the schedule; None if none does."""
+    memo = getattr(schedule.action, "memo", None) or {}
+    if FLEET_MEMO not in memo:
+        return None
+    [payload] = await encode(client, [memo[FLEET_MEMO]])
+    return str((await client.data_converter.decode([payload], [str]))[0])
+
+
+async def comparable(client: Client, schedule: Schedule) -> dict[str, Any]:
     """Every part of a schedule that this module sets, in a form that can be compared; Temporal returns it encoded."""
     action = schedule.action
     if not isinstance(action, ScheduleActionStartWorkflow):
         return {}
-    display = await _payloads(client, [action.static_summary, action.static_details])
+    display = await encode(client, [action.static_summary, action.static_details])
+    memo = dict(action.memo or {})
     return {
-        "workflow": (action.workflow, action.id, action.task_queue),
-        "input": [payload.data for payload in await _payloads(client, action.args)],
+        "workflow": (action.workflow, action.id, action.task_queue, action.priority.priority_key),
+        "input": [payload.data for payload in await encode(client, action.args)],
         "display": [payload.data for payload in display],
+        "memo": dict(zip(memo, [payload.data for payload in await encode(client, memo.values())], strict=True)),
         "spec": dataclasses.asdict(schedule.spec),
         "policy": dataclasses.asdict(schedule.policy),
         "state": dataclasses.asdict(schedule.state),
     }
 
 
-async def _payloads(client: Client, values: Any) -> list[Any]:
+async def encode(client: Client, values: Iterable[Any]) -> list[Any]:
+    """Each value as a payload; Temporal's answers have payloads already."""
     return [
         value if isinstance(value, Payload) else (await client.data_converter.encode([value]))[0] for value in values
     ]

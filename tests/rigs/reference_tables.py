@@ -18,6 +18,8 @@ from typing import Any
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from activities.rds.surroundings.table import AROUND
 from audit.verify.findings import NOTES, FindingKind
+from models.fleet import FleetFile, RestoreSchedule
+from models.fleet_schema import fleet_schema_text
 from models.masking import MEANINGS, TABLE_MEANINGS
 from models.request import RestoreRequest
 from settings import PREFIX, Settings
@@ -96,6 +98,15 @@ def _request(written: str) -> str:
     return parts.lstrip("\n")
 
 
+def _fleet(written: str) -> str:
+    """One table for the file, one for the schedule of an entry."""
+    parts = {
+        "restores.toml": FleetFile.model_json_schema(),
+        "restores.NAME.schedule": RestoreSchedule.model_json_schema(),
+    }
+    return "".join(_part(schema, path, schema, written) for path, schema in parts.items()).lstrip("\n")
+
+
 def _parts(schema: dict[str, Any], path: str, part: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield path, part
     seen: list[str] = []
@@ -156,13 +167,21 @@ def _kind(schema: dict[str, Any], field: dict[str, Any]) -> str:
         case "array":
             return f"list of {_items(schema, bare['items'])}{_limits(bare)}"
         case "object":
-            return f"table of texts{_limits(bare)}"
+            return _table(bare)
         case "integer" | "number" as kind:
             return f"{'whole number' if kind == 'integer' else 'number'}, {bare['minimum']} to {bare['maximum']}"
         case "boolean":
             return "`true` or `false`"
         case _:
             return str(bare.get("format", "text"))
+
+
+def _table(bare: dict[str, Any]) -> str:
+    values = bare.get("additionalProperties")
+    if values is True:
+        return "table"
+    holds_tables = isinstance(values, dict) and values.get("type") == "object"
+    return f"{'tables' if holds_tables else 'table of texts'}{_limits(bare)}"
 
 
 def _items(schema: dict[str, Any], items: dict[str, Any]) -> str:
@@ -221,6 +240,7 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "exit codes": _exit_codes,
     "options": _options,
     "request": _request,
+    "fleet": _fleet,
     "findings": _findings,
     "rules": _rules,
     "kept of a cluster": _members(CLUSTER),
@@ -236,7 +256,8 @@ def pages() -> list[Path]:
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write every page anew, and the schema of restores.toml."""
+    (FOLDER / "restores.schema.json").write_text(fleet_schema_text(), "utf-8")
     for page in pages():
         page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
 

@@ -70,7 +70,7 @@ def test_the_workflows_have_the_names_that_the_commands_use() -> None:
         ["schedule", EXAMPLE, "--time-zone", "Europe/Atlantis"],
         ["schedule", EXAMPLE, "--catch-up", "2"],
         ["schedule", EXAMPLE, "--catch-up", "1s"],
-        ["schedule", EXAMPLE, "--paused", "--unpaused"],
+        ["schedule", EXAMPLE, "--paused"],
     ],
     ids=lambda arguments: " ".join(map(str, arguments[:1] + arguments[2:])),
 )

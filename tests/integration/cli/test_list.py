@@ -99,7 +99,7 @@ def test_a_run_that_is_due_waits_for_a_worker(set_up: Stack, operator: Operator,
 
     in_temporal(trigger)
     listed = list_one(operator, lambda target: target["due"] is not None)
-    assert listed["due"]["workflow_id"].startswith(f"{SCHEDULED_ID_PREFIX}{CLUSTER}-")
+    assert listed["due"]["workflow_id"].startswith(f"{SCHEDULED_ID_PREFIX}111122223333:eu-central-1:{CLUSTER}-")
     assert (listed["running"], listed["trail"]["last_operation"]) == (None, opened.operation_id)
     [schedule_of_it] = listed["schedules"]
     assert (schedule_of_it["next_at"][11:16], schedule_of_it["missed"]) == ("04:05", 0)
@@ -113,7 +113,7 @@ def test_a_run_that_is_due_waits_for_a_worker(set_up: Stack, operator: Operator,
     for named in ([CLUSTER], [ARN], ["--request", waiting_request]):
         status = operator("status", *named)
         assert (status.code, status.err) == (0, "")
-        assert status.out.startswith(f"{SCHEDULED_ID_PREFIX}{CLUSTER}-")
+        assert status.out.startswith(f"{SCHEDULED_ID_PREFIX}111122223333:eu-central-1:{CLUSTER}-")
         assert "and waits for a worker for 0:00:" in status.out
         assert status.out.endswith("No worker polls the task queue nobody. Start one:\n    python worker.py\n")
     assert CLUSTER not in operator("status", "orders-staging").out
@@ -121,7 +121,8 @@ def test_a_run_that_is_due_waits_for_a_worker(set_up: Stack, operator: Operator,
 
 def test_a_run_that_no_worker_answers_for(set_up: Stack, operator: Operator, waiting_request: Path) -> None:
     """Started by hand, so that it runs under the target's own id; a paused schedule says why."""
-    assert operator("schedule", waiting_request, "--id", SCHEDULE_ID, "--paused").code == 0
+    assert operator("schedule", waiting_request, "--id", SCHEDULE_ID, "--at", "04:05").code == 0
+    assert operator("pause", SCHEDULE_ID, "--reason", "a freeze", "--by", "anna").code == 0
     assert operator("start", waiting_request, "--no-wait").code == 0
     listed = list_one(operator, lambda target: target["running"] is not None)
     assert listed["running"]["workflow_id"] == WORKFLOW_ID
@@ -129,7 +130,7 @@ def test_a_run_that_no_worker_answers_for(set_up: Stack, operator: Operator, wai
     [line] = [line for line in operator("list").out.splitlines() if CLUSTER in line]
     assert "no number yet beginning, for 0:00:" in line
     assert "; waits for a worker" in line
-    assert "paused: Created by starter.py schedule" in line
+    assert "paused by anna: a freeze" in line
     status = operator("status", CLUSTER)
     assert status.code == 0
     assert f"{WORKFLOW_ID} is running, before its first step, for 0:00:" in status.out

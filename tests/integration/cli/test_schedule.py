@@ -58,7 +58,10 @@ def test_the_schedule_has_the_options_of_the_command(set_up: Stack, operator: Op
     assert description.schedule.spec.jitter is None
     action = description.schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
-    assert (action.workflow, action.id) == ("AuroraRestoreWorkflow", "aurora-restore-nightly-orders-staging")
+    assert (action.workflow, action.id) == (
+        "AuroraRestoreWorkflow",
+        "aurora-restore-nightly-111122223333:eu-central-1:orders-staging",
+    )
     assert action.static_summary
 
 
@@ -86,13 +89,14 @@ def test_a_changed_request_updates_the_schedule(operator: Operator, schedule_id:
     path = tmp_path / "restore.json"
     path.write_text(json.dumps(request | {"archive": {"keep": 3}}))
     asked = ("--id", schedule_id)
-    result = [operator("schedule", file, *asked).out.split()[0] for file in (EXAMPLE, path, path)]
-    assert result == ["created", "updated", "unchanged"]
+    results = [operator("schedule", file, *asked).out for file in (EXAMPLE, path, path)]
+    assert [result.split()[0] for result in results] == ["created", "updated", "unchanged"]
+    assert results[1].splitlines()[1:] == ["    archive.keep: 2 → 3"]
 
 
 @pytest.mark.parametrize(
     "options",
-    [["--at", "04:05"], ["--time-zone", "Europe/Berlin"], ["--catch-up", "2h"], ["--paused"]],
+    [["--at", "04:05"], ["--time-zone", "Europe/Berlin"], ["--catch-up", "2h"]],
     ids=lambda options: options[0],
 )
 def test_every_option_updates_the_schedule(operator: Operator, schedule_id: str, options: list[str]) -> None:
@@ -122,23 +126,18 @@ async def test_another_summary_updates_the_schedule(
     applied = []
     for summary in ("old", "new", "new"):
         display = DisplayMetadata(summary, "details", TypedSearchAttributes.empty)
-        applied.append(
-            await apply_schedule(client, schedule_id, nightly_schedule(request, when, "queue", display), paused=None)
-        )
+        applied.append(await apply_schedule(client, schedule_id, nightly_schedule(request, when, "queue", display)))
     assert applied == ["created", "updated", "unchanged"]
 
 
-def test_a_paused_schedule_stays_paused_until_it_is_unpaused(
-    set_up: Stack, operator: Operator, schedule_id: str
-) -> None:
-    """An update leaves it paused; only `--unpaused` starts restores again."""
+def test_an_update_changes_what_it_names(operator: Operator, schedule_id: str) -> None:
+    """Hour and zone stay when only the catch-up window is named; what changed is printed, field by field."""
     asked = ("schedule", EXAMPLE, "--id", schedule_id)
-    assert operator(*asked, "--paused").out.endswith(", paused\n")
-    assert operator(*asked, "--at", "03:00").out.startswith("updated")
-    assert described(set_up, schedule_id).schedule.state.paused
-    assert operator(*asked, "--at", "03:00", "--unpaused").out.startswith("updated")
-    assert not described(set_up, schedule_id).schedule.state.paused
-    assert operator(*asked, "--at", "03:00").out.startswith("unchanged")
+    operator(*asked, "--at", "04:05", "--time-zone", "Europe/Berlin")
+    result = operator(*asked, "--catch-up", "2h")
+    assert result.out.startswith(f"updated schedule {schedule_id}: daily at 04:05 Europe/Berlin, next ")
+    assert result.out.splitlines()[1:] == ["    schedule.catch_up: PT1H → PT2H"]
+    assert operator(*asked).out.startswith("unchanged")
 
 
 def test_a_schedule_never_moves_to_another_target(operator: Operator, schedule_id: str) -> None:

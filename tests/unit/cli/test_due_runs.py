@@ -33,9 +33,12 @@ class ScriptedClient:
 
 
 async def test_a_scheduled_run_waits_unless_its_target_is_restored() -> None:
-    """One that waits for its child has its restore; one with an id of somebody else's is nobody's target."""
-    ids = [f"{SCHEDULED_ID_PREFIX}{cluster}-2026-11-25T00:05:00Z" for cluster in ("orders-staging", "orders")]
+    """One that waits for its child has its restore; a cluster of the same name in another region has none."""
+    targets = ("111122223333:eu-central-1:orders-staging", "111122223333:eu-north-1:orders-staging")
+    ids = [f"{SCHEDULED_ID_PREFIX}{target}-2026-11-25T00:05:00Z" for target in targets]
     client: Any = ScriptedClient(RESTORE, *ids, "another-workflow")
     running, due = await list_running(client)
     assert [(run.cluster, run.operation_id) for run in running] == [("orders-staging", None)]
-    assert [(run.cluster, run.due_at) for run in due] == [("orders", DUE)]
+    assert [(run.target_workflow_id, run.cluster, run.due_at) for run in due] == [
+        (f"{CANONICAL_ID_PREFIX}{targets[1]}", "orders-staging", DUE)
+    ]

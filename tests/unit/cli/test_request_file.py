@@ -19,7 +19,7 @@ from models.waits import Waits
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("restore*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("restore[.-]*")), ids=lambda path: path.name)
 def test_every_example_is_a_request(path: Path) -> None:
     """A copy of an example works."""
     assert read_request(path).target.cluster == "orders-staging"
