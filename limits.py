@@ -52,6 +52,7 @@ MAX_SUBJECT = 100
 MAX_NOTIFICATION_BYTES = 200_000
 """SNS accepts 256 KiB, attributes included."""
 MAX_NOTIFIED_ORPHANS = 20
+MAX_LISTED_ORPHANS = 1_000
 """Orphans that a notification names."""
 
 Item = TypeVar("Item")

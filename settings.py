@@ -91,8 +91,8 @@ class TrailSettings(BaseSettings):
         return timedelta(days=self.audit_retention_days) if self.audit_retention_days else None
 
 
-class PlanSettings(TrailSettings):
-    """What `plan` reads besides the trail: the operator's SQL files, if they are on this machine too."""
+class DatabaseSettings(TrailSettings):
+    """How a database of a target is reached, and the operator's files: what `masking` reads besides the trail's."""
 
     sql_directory: Path | None = Field(
         default=None, description="The directory of the SQL files that requests name; not set means there are none."
@@ -104,10 +104,6 @@ class PlanSettings(TrailSettings):
         if directory is not None and not directory.is_dir():
             raise ValueError(f"there is no directory {directory}")
         return directory
-
-
-class DatabaseSettings(PlanSettings):
-    """How a database of a target is reached: what `masking` reads besides the settings of a plan."""
 
     database_tls: DatabaseTls = Field(
         default=DatabaseTls.VERIFY_FULL,
@@ -139,7 +135,7 @@ class DatabaseSettings(PlanSettings):
 
 
 class Settings(DatabaseSettings):
-    """The settings that only the worker needs, besides those of the trail, of a plan and of a database."""
+    """The settings that only the worker needs, besides those of the trail and of a database."""
 
     log_sql_errors: bool = Field(
         default=False,

@@ -75,8 +75,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for all but start, status, schedule, apply, pause, resume,
-                                   cancel, skip and abort
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for setup, audit, healthy, list and masking
 """
 
 

@@ -38,8 +38,9 @@ from activities.leftovers import LeftoverActivities
 from activities.notifications import NotificationActivities
 from activities.operations import OperationActivities
 from activities.pings import PingActivities
+from activities.plans import PlanActivities
 from activities.snapshots import SnapshotActivities
-from audit.activities import OutcomeActivities, SealActivities
+from audit.activities import DecisionActivities, OutcomeActivities, SealActivities
 from audit.chain import SealChains
 from audit.durations import EarlierDurations
 from audit.intents import TrailIntents
@@ -61,6 +62,7 @@ from version import NAME, VERSION
 from waiting.watching import WatchInterceptor
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
+from workflows.worker_calls import AuroraDecisionWorkflow, AuroraOrphansWorkflow, AuroraPlanWorkflow
 
 log = structlog.stdlib.get_logger("worker")
 
@@ -71,7 +73,13 @@ exit codes:
   2  a mistake in the arguments or the settings
 """
 
-WORKFLOWS: tuple[type, ...] = (AuroraRestoreWorkflow, AuroraCleanupWorkflow)
+WORKFLOWS: tuple[type, ...] = (
+    AuroraRestoreWorkflow,
+    AuroraCleanupWorkflow,
+    AuroraPlanWorkflow,
+    AuroraOrphansWorkflow,
+    AuroraDecisionWorkflow,
+)
 """Every workflow type that the worker runs."""
 
 
@@ -111,6 +119,9 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         OutcomeActivities(TrailWriter(table)).record_outcome,
         SealActivities(chains).seal_trail,
         leftovers.remove_orphans,
+        leftovers.list_orphans,
+        PlanActivities(aws, intents, settings.sql_directory).plan_restore,
+        DecisionActivities(table).record_decision,
     ]
 
 

@@ -1,4 +1,4 @@
-"""remove-leftovers and remove-orphans: delete what operations leave half-done, where an operator wants it."""
+"""remove-leftovers and remove-orphans delete what operations leave half-done, where an operator wants it; list-orphans lists it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
-from activities.rds.orphans import find_orphans
+from activities.rds.orphans import find_orphans, list_orphans
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
@@ -18,14 +18,18 @@ from activities.rds.target_deletion import delete_target
 from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy
+from limits import MAX_LISTED_ORPHANS
 from models.inventory import Orphan
-from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
+from models.leftovers import ListOrphansInput, OrphanList, RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
 from models.steps import Housekeeping, Step
 from models.waits import Change
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
+
+
+LIST_ORPHANS = "list-orphans"
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ class LeftoverActivities:
         """`intents` is the trail; without a row in it nothing is deleted."""
         self._aws = aws
         self._intents = intents
+
+    @named_activity(LIST_ORPHANS)
+    def list_orphans(self, listed: ListOrphansInput) -> OrphanList:
+        """List the copies that earlier operations left behind and that nothing uses.
+
+        Raises `Refused` if the credentials belong to another account.
+        Run twice: only reads.
+        """
+        orphans = list_orphans(self._aws, listed)
+        return OrphanList(orphans=tuple(orphans[:MAX_LISTED_ORPHANS]), more=max(len(orphans) - MAX_LISTED_ORPHANS, 0))
 
     @named_activity(Housekeeping.REMOVE_LEFTOVERS.value)
     def remove_leftovers(self, step_input: RemoveLeftoversInput) -> StepOutcome:

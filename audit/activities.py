@@ -1,15 +1,19 @@
-"""The activities of the audit trail: record-outcome and seal-trail."""
+"""The activities of the audit trail: record-outcome, record-decision and seal-trail."""
 
 from __future__ import annotations
 
 from temporalio import activity
 
 from audit.chain import SealChains
+from audit.decisions import decision_row, write_decision
 from audit.rows import AuditRow
+from audit.table import AuditTable
 from audit.writer import TrailWriter
+from models.decisions import RetryDecision
 from models.seal import Seal, SealInput
 
 RECORD_OUTCOME = "record-outcome"
+RECORD_DECISION = "record-decision"
 SEAL_TRAIL = "seal-trail"
 
 
@@ -28,6 +32,32 @@ class OutcomeActivities:
         Run twice: one row, because both runs write it under the same key and the write is conditional.
         """
         await self._writer.write(row)
+
+
+class DecisionActivities:
+    """Records decisions that no running workflow can record."""
+
+    def __init__(self, table: AuditTable) -> None:
+        """`table` is the trail."""
+        self._table = table
+
+    @activity.defn(name=RECORD_DECISION, no_thread_cancel_exception=True)
+    def record_decision(self, decision: RetryDecision) -> None:
+        """Write the row of the decision to retry an operation that has ended.
+
+        Raises `TrailUnavailable` (transient) if DynamoDB is unavailable.
+        Run twice: one row, because the same decision on the same end is not written again.
+        """
+        row = decision_row(
+            decision.operation_id,
+            decision.step,
+            decision.decided,
+            asked_at=decision.ended_at,
+            decided_at=decision.decided_at or decision.ended_at,
+            workflow_id=decision.workflow_id,
+            run_id=decision.run_id,
+        )
+        write_decision(self._table, row)
 
 
 class SealActivities:

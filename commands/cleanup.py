@@ -13,7 +13,7 @@ from commands.restores import temporal_client
 from commands.terminal import print_progress
 
 if TYPE_CHECKING:
-    from models.inventory import Orphan
+    from models.leftovers import OrphanList
     from models.request import RestoreRequest
     from runs.restores import DisplayMetadata
 
@@ -36,11 +36,13 @@ def run(args: argparse.Namespace) -> int:
     request, settings = read_request(args.request_file), load_settings(TrailSettings)
     if args.delete:
         return asyncio.run(_delete(request, settings.task_queue))
-    orphans = asyncio.run(_list_orphans(request, settings.environment))
-    for orphan in orphans:
+    listed = asyncio.run(_list_orphans(request, settings.task_queue))
+    for orphan in listed.orphans:
         print(orphan.text)
-    if orphans:
-        copies = "this copy" if len(orphans) == 1 else f"these {len(orphans)} copies"
+    if listed.more:
+        print(f"and {listed.more} more")
+    if count := len(listed.orphans) + listed.more:
+        copies = "this copy" if count == 1 else f"these {count} copies"
         print(f"Nothing was changed. To remove {copies}:\n    python starter.py cleanup {args.request_file} --delete")
     else:
         print(f"No orphans of {request.target.arn}.")
@@ -55,13 +57,14 @@ async def _delete(request: RestoreRequest, task_queue: str) -> int:
     return await follow_cleanup(cleanup)
 
 
-async def _list_orphans(request: RestoreRequest, environment: str) -> list[Orphan]:
+async def _list_orphans(request: RestoreRequest, task_queue: str) -> OrphanList:
     """The orphans as the worker's inventory lists them; a copy that a running restore works on is none."""
-    from activities.rds.orphans import list_orphans
-    from clients.aws import AwsClients
+    from models.leftovers import ListOrphansInput
     from runs.restores import NoAnswer, RestoreRuns
+    from runs.worker_calls import WorkerCalls
 
-    running = await RestoreRuns(await temporal_client()).find_running(request)
+    client = await temporal_client()
+    running = await RestoreRuns(client).find_running(request)
     operation_id = snapshot_copy = None
     if running and not await running.is_cleanup():
         operation_id = await running.name()
@@ -74,8 +77,8 @@ async def _list_orphans(request: RestoreRequest, environment: str) -> list[Orpha
                 f"No worker answers, so it is unknown which copy {operation_id} works on: "
                 "if it adopted a copy, that copy may be listed here."
             )
-    aws = AwsClients(environment=environment)
-    return await asyncio.to_thread(list_orphans, aws, request, operation_id, snapshot_copy)
+    listed = ListOrphansInput(request=request, operation_id=operation_id, snapshot_copy_arn=snapshot_copy)
+    return await WorkerCalls(client, task_queue).list_orphans(listed)
 
 
 def _display_metadata(request: RestoreRequest) -> DisplayMetadata:

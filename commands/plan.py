@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+import asyncio
+from typing import TYPE_CHECKING
 
 from commands.arguments import request_argument
 from commands.exit_codes import FAILED, FINE
-from commands.terminal import print_result
+from commands.restores import temporal_client
+from commands.terminal import print_progress, print_result
+
+if TYPE_CHECKING:
+    from models.plan import Plan
+    from models.request import RestoreRequest
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -16,21 +22,20 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what a restore would do and what would stop it; change nothing."""
-    from activities.preflight.plan import plan_restore
-    from audit.intents import TrailIntents
-    from audit.numbers import OperationNumbersTable
-    from audit.table import AuditTable
-    from clients.aws import AwsClients
+    """Let the worker find out what a restore would do and what would stop it, and print it; change nothing."""
     from commands.plan_page import page
     from models.request_file import read_request
-    from settings import PlanSettings, load_settings
+    from settings import TrailSettings, load_settings
 
-    request, settings = read_request(args.request_file), load_settings(PlanSettings)
-    aws = AwsClients(environment=settings.environment)
-    dynamodb = aws.dynamodb(settings.audit_region)
-    numbers = OperationNumbersTable(dynamodb, settings.operations_table)
-    intents = TrailIntents(AuditTable(dynamodb, settings.audit_table), numbers)
-    plan = plan_restore(aws, intents, request, datetime.now(UTC), settings.sql_directory)
+    request, settings = read_request(args.request_file), load_settings(TrailSettings)
+    plan = asyncio.run(_plan(request, settings.task_queue))
     print_result(page(plan))
     return FAILED if plan.failed_checks else FINE
+
+
+async def _plan(request: RestoreRequest, task_queue: str) -> Plan:
+    from runs.worker_calls import WorkerCalls
+
+    client = await temporal_client()
+    print_progress(f"A worker of {task_queue} plans the restore of {request.target.cluster} …")
+    return await WorkerCalls(client, task_queue).plan(request)

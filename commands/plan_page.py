@@ -11,10 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.preflight.carry_over import CarryOver
-from activities.preflight.plan import CheckResult, CheckStatus, Plan
 from models.archive import Archive
-from models.configuration import AssociatedRole, CustomEndpoint, Instance, ServerlessV2Scaling
+from models.plan import CarryOver, CheckResult, CheckStatus, Plan
 from models.request import Target
 from models.users import OtherLogins
 
@@ -71,36 +69,35 @@ def _snapshot(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _copy(plan: Plan) -> Iterator[tuple[str, str]]:
-    if plan.copy is None:
+    if plan.snapshot_copy is None:
         yield UNKNOWN
-    elif not plan.copy.copied:
+    elif not plan.snapshot_copy.copied:
         yield "none", "the target is in the source's account and region, so that the restore needs no copy"
     else:
-        yield "name", plan.copy.identifier
+        yield "name", plan.snapshot_copy.identifier
         exists = f"yes ({plan.copy_status}); the restore would adopt it"
         yield "exists", exists if plan.copy_status else "no; the restore would make it"
 
 
 def _deletion(plan: Plan) -> Iterator[tuple[str, str]]:
-    if plan.target is None:
+    if not plan.target_described:
         yield UNKNOWN
         return
-    observed = plan.target.observed
-    if observed is None:
+    cluster = plan.cluster_to_delete
+    if cluster is None:
         yield "none", f"{plan.request.target.arn} does not exist"
         return
-    yield "cluster", observed.cluster["DBClusterArn"]
+    yield "cluster", cluster.arn
     if (target := plan.request.target).swaps:
         yield "when", f"last, as {target.replaced.cluster}, when {target.beside.cluster} has taken its name"
         restart = (
             "may be restarted" if target.swap_limits.restart else "may not be restarted: such a swap is taken back"
         )
         yield "certificate", f"{target.beside.cluster} gets one of its new name only at a restart, and {restart}"
-    yield "resource id", observed.cluster["DbClusterResourceId"]
-    yield "status", observed.cluster["Status"]
-    for instance in plan.target.instances:
-        status = f"{instance['DBInstanceClass']}, {instance['DBInstanceStatus']}"
-        yield "instance", f"{instance['DBInstanceIdentifier']} ({status})"
+    yield "resource id", cluster.resource_id
+    yield "status", cluster.status
+    for instance in cluster.instances:
+        yield "instance", f"{instance.identifier} ({instance.instance_class}, {instance.status})"
 
 
 def _restored(plan: Plan) -> tuple[tuple[str, RenderableType], ...]:
@@ -118,14 +115,14 @@ def _restored(plan: Plan) -> tuple[tuple[str, RenderableType], ...]:
 
 def _kept(carry_over: CarryOver) -> Iterator[tuple[str, str]]:
     for kept in carry_over.kept:
-        yield kept.setting, _format(kept.value)
+        yield kept.setting, kept.value
     # In lines of its own, because a table in a pipe is as wide as its widest row.
     for number, names in enumerate(wrap(", ".join(carry_over.unset), 72)):
         yield ("" if number else "not set, and stays so"), names
     yield from _kept_instances(carry_over.kept_instances)
 
 
-def _kept_instances(instances: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+def _kept_instances(instances: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """What all instances have in common once, then each with what is its own."""
     first = next(iter(instances.values()), {})
     shared = {
@@ -141,8 +138,8 @@ def _kept_instances(instances: Mapping[str, Mapping[str, object]]) -> Iterator[t
         yield from _indented({name: value for name, value in settings.items() if name not in shared})
 
 
-def _indented(settings: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    return ((f"  {name}", _format(value)) for name, value in settings.items())
+def _indented(settings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((f"  {name}", value) for name, value in settings.items())
 
 
 def _sentences(sentences: Iterable[str]) -> Table:
@@ -154,7 +151,7 @@ def _sentences(sentences: Iterable[str]) -> Table:
 
 def _cluster(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for setting in plan.settings:
-        yield setting.name, _format(setting.value), setting.origin
+        yield setting.name, setting.value, setting.origin
     target = plan.request.target
     without_key = "missing" if "kms-key" in {result.rule for result in plan.failed_checks} else "as in the snapshot"
     yield "kms_key_id", target.kms_key_id or "–", "from the request" if target.kms_key_id else without_key
@@ -222,34 +219,6 @@ def _line(result: CheckResult) -> Text:
             return Text(f"– {result.rule}: skipped, because {result.message}", "dim")
         case CheckStatus.PASSED:
             return Text(f"✓ {result.rule}", "green")
-
-
-def _format(value: object) -> str:
-    match value:
-        case None:
-            text = "–"
-        case bool():
-            text = "yes" if value else "no"
-        case tuple():
-            text = _joined(_format(part) for part in value)
-        case dict():
-            text = _joined(f"{name}={_format(part)}" for name, part in value.items())
-        case Instance():
-            group = value.db_parameter_group_name
-            text = f"{value.instance_class} with {group}" if group else value.instance_class
-        case ServerlessV2Scaling():
-            pause = value.seconds_until_auto_pause
-            paused = f", paused after {pause} s without connections" if pause else ""
-            text = f"{value.min_capacity:g} to {value.max_capacity:g} ACU{paused}"
-        case AssociatedRole():
-            text = f"{value.role_arn} for {value.feature_name}" if value.feature_name else value.role_arn
-        case CustomEndpoint():
-            members = ", ".join(value.static_members) or "every instance"
-            excluded = f" but {', '.join(value.excluded_members)}" if value.excluded_members else ""
-            text = f"{value.identifier} ({value.endpoint_type}: {members}{excluded})"
-        case _:
-            text = str(value)
-    return text
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.decisions import decide, decision_arguments, decision_of
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 
     from models.decisions import OperatorDecision
     from models.steps import Step
-    from runs.resets import EndedRun
     from runs.restores import RestoreRun
-    from settings import TrailSettings
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -44,13 +41,13 @@ async def _retry(args: argparse.Namespace) -> int:
     from runs.restores import RestoreRefused, RestoreRuns
     from settings import TrailSettings, load_settings
 
-    settings = load_settings(TrailSettings)
+    task_queue = load_settings(TrailSettings).task_queue
     client = await temporal_client()
-    run = await RestoreRuns(client).find(args.operation, settings.task_queue)
+    run = await RestoreRuns(client).find(args.operation, task_queue)
     await run.require_restore()
     if not await run.is_running():
-        retried = await _reset(client, run, args.step, decision_of(args, Decision.RETRY), settings)
-        return await follow(retried, settings.task_queue) if args.wait else FINE
+        retried = await _reset(client, run, args.step, decision_of(args, Decision.RETRY), task_queue)
+        return await follow(retried, task_queue) if args.wait else FINE
     if args.step:
         name = await run.name()
         raise RestoreRefused(
@@ -61,39 +58,30 @@ async def _retry(args: argparse.Namespace) -> int:
 
 
 async def _reset(
-    client: Client, run: RestoreRun, step: Step | None, decided: OperatorDecision, settings: TrailSettings
+    client: Client, run: RestoreRun, step: Step | None, decided: OperatorDecision, task_queue: str
 ) -> RestoreRun:
     from audit.decisions import decision_text
+    from models.decisions import RetryDecision
     from runs.resets import Resets
     from runs.restores import RestoreRuns
+    from runs.worker_calls import WorkerCalls
 
     resets = Resets(client)
     ended = await resets.find_ended(run.workflow_id, await run.name())
     at = ended.reset_point(step)
-    # No row, no reset: the trail records who retried the operation before the operation continues.
-    await asyncio.to_thread(_write_decision, ended, at.step, decided, settings)
-    run_id = await resets.reset(ended, at, f"{at.step}: {decision_text(decided)}")
-    print_progress(f"Retrying {ended.operation_id} from {at.step}, in run {run_id}")
-    return RestoreRuns(client).with_run_id(ended.workflow_id, run_id)
-
-
-def _write_decision(ended: EndedRun, step: Step, decided: OperatorDecision, settings: TrailSettings) -> None:
-    from audit.decisions import decision_row, write_decision
-    from audit.table import AuditTable
-    from clients.aws import AwsClients
-
-    dynamodb = AwsClients().dynamodb(settings.audit_region)
-    row = decision_row(
-        ended.operation_id,
-        step,
-        decided,
-        asked_at=ended.ended_at,
-        # This machine's clock, but never before the end of the run, which is a time of Temporal's clock.
-        decided_at=max(datetime.now(UTC), ended.ended_at),
+    decision = RetryDecision(
+        operation_id=ended.operation_id,
+        step=at.step,
+        decided=decided,
+        ended_at=ended.ended_at,
         workflow_id=ended.workflow_id,
         run_id=ended.run_id,
     )
-    write_decision(AuditTable(dynamodb, settings.audit_table, settings.audit_retention), row)
+    # No row, no reset: the trail records who retried the operation before the operation continues.
+    await WorkerCalls(client, task_queue).record(decision)
+    run_id = await resets.reset(ended, at, f"{at.step}: {decision_text(decided)}")
+    print_progress(f"Retrying {ended.operation_id} from {at.step}, in run {run_id}")
+    return RestoreRuns(client).with_run_id(ended.workflow_id, run_id)
 
 
 def _step(text: str) -> Step:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from models.model import Model
 from models.steps import Step
@@ -32,3 +32,18 @@ class OperatorDecision(Model):
     decision: Decision
     by: Text = Field(description="Who decided; kept in the trail.")
     reason: Text | None = Field(default=None, description="Why; kept in the trail.")
+
+
+class RetryDecision(Model):
+    """The decision to retry an operation that has ended: the input of record-decision.
+
+    Its row is written by a worker, under the identity that writes the trail, before the operation is reset.
+    """
+
+    operation_id: str
+    step: Step = Field(description="The step from which the operation continues.")
+    decided: OperatorDecision
+    ended_at: AwareDatetime = Field(description="When the run ended: the row's place in the trail.")
+    decided_at: AwareDatetime | None = Field(default=None, description="Set by the workflow, by Temporal's clock.")
+    workflow_id: str
+    run_id: str = Field(description="The run that ended.")

@@ -4,11 +4,29 @@ from pydantic import AwareDatetime, Field
 
 from errors import Fault
 from models.archive import Archive
+from models.inventory import Orphan
 from models.model import Model
 from models.operation import StepInput
-from models.request import Target
+from models.request import RestoreRequest, Target
 from models.source import Source
 from models.steps import Outcome
+
+
+class ListOrphansInput(Model):
+    """The input of list-orphans: whose orphans, without the copies of an operation that runs now."""
+
+    request: RestoreRequest
+    operation_id: str | None = Field(
+        default=None, description="The operation of the target that runs now, if one does."
+    )
+    snapshot_copy_arn: str | None = Field(default=None, description="The copy that it uses, made or adopted.")
+
+
+class OrphanList(Model):
+    """The outcome of list-orphans."""
+
+    orphans: tuple[Orphan, ...]
+    more: int = Field(default=0, description="How many follow that are not listed.")
 
 
 class RemoveLeftoversInput(StepInput):

@@ -53,6 +53,9 @@ INVENTORY = _policy(start_to_close=timedelta(minutes=2), schedule_to_close=timed
 REMOVAL = _policy(start_to_close=timedelta(minutes=5), schedule_to_close=timedelta(minutes=10))
 """Removing leftovers, for which the notification waits, or orphans, for which the next restore would wait."""
 
+WORKER_CALL = _policy(start_to_close=timedelta(minutes=4), schedule_to_close=timedelta(minutes=5), maximum_attempts=2)
+"""What a command asks of a worker: a person waits for the answer, and repeats the command."""
+
 WATCH = _policy(start_to_close=timedelta(minutes=25), schedule_to_close=timedelta(minutes=55))
 """As `AWS_CALL`, for an activity that polls by itself for `WATCH_LENGTH`."""
 

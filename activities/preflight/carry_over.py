@@ -7,48 +7,18 @@ before the deletion is what check-restore-status reads after the restore.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from activities.rds.differences import find_differences
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from activities.rds.surroundings.table import list_lost_names
 from models.configuration import ClusterSettings, Instance, merge_settings
+from models.plan import CarryOver, Changed, Kept
 from models.request import RestoreRequest
+from models.setting_texts import describe_value
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A setting of the live target that the restored cluster gets."""
-
-    setting: str
-    value: object
-
-
-@dataclass(frozen=True)
-class Changed:
-    """A setting that the request changes."""
-
-    setting: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True)
-class CarryOver:
-    """Everything that the target's owner signs for."""
-
-    kept: tuple[Kept, ...]
-    kept_instances: Mapping[str, Mapping[str, object]]
-    """By its name, the settings of each instance of the live target that the restored cluster has, too."""
-    unset: tuple[str, ...]
-    """Settings that neither the target nor the request has: they stay RDS's default."""
-    changed: tuple[Changed, ...]
-    cannot_be_kept: tuple[str, ...]
-    """A sentence for each thing, with what that means."""
 
 
 def describe_carry_over(
@@ -60,13 +30,17 @@ def describe_carry_over(
     """Compare the live target with what the request would make of it."""
     after = merge_settings(request.target, existing)
     differences = find_differences(after, existing, request.target.cluster)
-    changed = [Changed(each.setting, each.actual, each.expected) for each in differences]
+    changed = [Changed(setting=each.setting, before=each.actual, after=each.expected) for each in differences]
     changed += _changes_by_another_name(request, existing)
     names = _kept_settings(CLUSTER, ClusterSettings)
     different = {change.setting.partition(".")[0] for change in changed}
     given = {name: value for name in names if (value := getattr(existing, name)) not in (None, (), {})}
     return CarryOver(
-        kept=tuple(Kept(name, value) for name, value in given.items() if name not in (*different, "instances")),
+        kept=tuple(
+            Kept(setting=name, value=describe_value(value))
+            for name, value in given.items()
+            if name not in (*different, "instances")
+        ),
         kept_instances=dict(_kept_instances(after, existing, changed)),
         unset=tuple(name for name in names if name not in given and name not in different),
         changed=tuple(changed),
@@ -87,21 +61,25 @@ def _changes_by_another_name(request: RestoreRequest, existing: ClusterSettings)
     """What a comparison of two clusters does not see: a version, a key by its alias, a secret, instances left out."""
     target = request.target
     if target.engine_version:
-        yield Changed("engine_version", "the snapshot's", target.engine_version)
+        yield Changed(setting="engine_version", before="the snapshot's", after=target.engine_version)
     if target.kms_key_id and not target.kms_key_id.startswith("arn:"):
-        yield Changed("kms_key_id", existing.kms_key_id or "nothing", target.kms_key_id)
+        yield Changed(setting="kms_key_id", before=existing.kms_key_id or "nothing", after=target.kms_key_id)
     if target.instances is not None:
         kept = {instance.identifier for instance in target.instances}
         for instance in existing.instances or ():
             if instance.identifier not in kept:
-                yield Changed(f"instances.{instance.identifier}", instance.instance_class, "not restored")
+                yield Changed(
+                    setting=f"instances.{instance.identifier}", before=instance.instance_class, after="not restored"
+                )
     if target.master_user_secret_id:
-        yield Changed("master password", "as it is", f"that of the secret {target.master_user_secret_id}")
+        yield Changed(
+            setting="master password", before="as it is", after=f"that of the secret {target.master_user_secret_id}"
+        )
 
 
 def _kept_instances(
     after: ClusterSettings, existing: ClusterSettings, changed: list[Changed]
-) -> Iterator[tuple[str, dict[str, object]]]:
+) -> Iterator[tuple[str, dict[str, str]]]:
     live = {instance.identifier: instance for instance in existing.instances or ()}
     for instance in after.instances or ():
         if instance.identifier in live:
@@ -110,10 +88,10 @@ def _kept_instances(
             yield str(instance.identifier), _without(live[instance.identifier], different)
 
 
-def _without(instance: Instance, different: set[str]) -> dict[str, object]:
+def _without(instance: Instance, different: set[str]) -> dict[str, str]:
     names = _kept_settings(INSTANCE, Instance)
     values = {name: getattr(instance, name) for name in names if name not in (*different, "identifier")}
-    return {name: value for name, value in values.items() if value not in (None, (), {})}
+    return {name: describe_value(value) for name, value in values.items() if value not in (None, (), {})}
 
 
 def _what_cannot_be_kept(

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from activities.preflight.preflight import ExistingTarget
 from models.configuration import REQUIRED, ClusterSettings, merge_settings
+from models.plan import Setting
 from models.request import Target
+from models.setting_texts import describe_value
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One setting of the restored cluster; the value None means that RDS chooses it."""
-
-    name: str
-    value: object
-    origin: str
-    """Where the value comes from, in words."""
-
-
-def planned_settings(requested: Target, target: ExistingTarget) -> list[Setting]:
+def planned_settings(requested: Target, target: ExistingTarget) -> tuple[Setting, ...]:
     """Every setting: the request's over those of the existing target."""
     chosen = merge_settings(requested, target.settings)
-    return [
-        Setting(name, getattr(chosen, name), _origin(name, requested, target)) for name in ClusterSettings.model_fields
-    ]
+    return tuple(
+        Setting(name=name, value=describe_value(getattr(chosen, name)), origin=_origin(name, requested, target))
+        for name in ClusterSettings.model_fields
+    )
 
 
 def _origin(name: str, requested: Target, target: ExistingTarget) -> str:

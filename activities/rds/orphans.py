@@ -10,7 +10,7 @@ from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
 from models.inventory import Orphan, OrphanReason
-from models.request import RestoreRequest
+from models.leftovers import ListOrphansInput
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
@@ -19,14 +19,12 @@ CLEANUP = "cleanup"
 """In place of an operation's number when a command only reads: it names the sessions of assumed roles."""
 
 
-def list_orphans(
-    aws: AwsClients, request: RestoreRequest, operation_id: str | None, snapshot_copy: str | None
-) -> list[Orphan]:
-    """The orphans of the request's target, without the copies of a running operation.
+def list_orphans(aws: AwsClients, listed: ListOrphansInput) -> list[Orphan]:
+    """The orphans of a request's target, without the copies of a running operation.
 
-    `operation_id` is the running operation's and `snapshot_copy` the ARN of the copy that it uses, each None if there
-    is none. Raises `Refused` if the credentials belong to another account.
+    Raises `Refused` if the credentials belong to another account.
     """
+    request, operation_id, snapshot_copy = listed.request, listed.operation_id, listed.snapshot_copy_arn
     target = TargetCluster(aws, request.target, CLEANUP)
     target.check_account()
     copies, operation = target.list_own_copies(), tags.operation_tag(aws.environment, operation_id or "")

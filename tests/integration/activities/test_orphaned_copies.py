@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, TrailUnavailable
 from models.archive import Archive, Notification
 from models.inventory import Orphan, OrphanReason
+from models.leftovers import ListOrphansInput
 from models.request import RestoreRequest
 from models.snapshots import SnapshotCopy
 from tests.rigs.activities import ActingTrail, ActivityRig
@@ -32,7 +34,7 @@ def orphans(rig: ActivityRig, keep: int = 1, in_use: tuple[str, ...] = ()) -> li
     return find_orphans(own_copies(rig.rds(), rig.target, rig.aws.environment), keep, frozenset(in_use))
 
 
-def identifiers(listed: list[Orphan]) -> set[str]:
+def identifiers(listed: Iterable[Orphan]) -> set[str]:
     return {orphan.identifier for orphan in listed}
 
 
@@ -271,13 +273,14 @@ def restore_request(rig: ActivityRig) -> RestoreRequest:
 def test_listing_orphans_changes_nothing(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
     """`starter.py cleanup` without --delete lists what the inventory lists, beside what a running restore uses."""
     rig.clear_calls()
-    listed = list_orphans(rig.aws, restore_request(rig), None, None)
-    assert identifiers(listed) == {copy.identifier for copy in copies[:3]}
-    assert identifiers(list_orphans(rig.aws, restore_request(rig), None, copies[0].arn)) == {
-        copy.identifier for copy in copies[1:]
-    }
-    assert list_orphans(rig.aws, restore_request(rig), rig.operation_id, None) == []
+    listed = rig.run(rig.leftovers.list_orphans, ListOrphansInput(request=restore_request(rig)))
+    assert identifiers(listed.orphans) == {copy.identifier for copy in copies[:3]}
+    beside = ListOrphansInput(request=restore_request(rig), snapshot_copy_arn=copies[0].arn)
+    assert identifiers(list_orphans(rig.aws, beside)) == {copy.identifier for copy in copies[1:]}
+    own = ListOrphansInput(request=restore_request(rig), operation_id=rig.operation_id)
+    assert list_orphans(rig.aws, own) == []
     assert rig.changes() == []
     with pytest.raises(Refused, match=f"belong to account {ACCOUNT}"):
         other_account = rig.target.model_copy(update={"account_id": OTHER_ACCOUNT})
-        list_orphans(rig.aws, restore_request(rig).model_copy(update={"target": other_account}), None, None)
+        request = restore_request(rig).model_copy(update={"target": other_account})
+        list_orphans(rig.aws, ListOrphansInput.model_construct(request=request))

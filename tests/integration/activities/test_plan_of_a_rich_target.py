@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from activities.preflight.plan import Plan, plan_restore
+from activities.preflight.plan import plan_restore
 from activities.rds.members import CLUSTER, INSTANCE, Fate
 from commands.plan_page import page
 from models.archive import Notification
+from models.plan import Plan
 from models.request import RequestedInstance, RestoreRequest
 from models.users import Authentication, DatabaseUser
 from tests.integration.activities.test_carried_over import bare_target

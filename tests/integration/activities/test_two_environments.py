@@ -16,6 +16,7 @@ from clients.aws import AwsClients
 from errors import Refused
 from models.archive import Archive, Notification
 from models.inventory import InventoryInput
+from models.leftovers import ListOrphansInput
 from models.request import RestoreRequest
 from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActivityRig
@@ -83,8 +84,9 @@ def test_archiving_and_cleaning_up_keep_the_others_copies(
     request = RestoreRequest(
         source=rig.source, target=rig.target, users=(), notification=Notification(topic_arn=TOPIC), archive=KEEP_ONE
     )
-    assert list_orphans(rig.aws, request, None, None) == []
-    [orphan] = list_orphans(other.aws, request, None, None)
+    listed = ListOrphansInput(request=request)
+    assert list_orphans(rig.aws, listed) == []
+    [orphan] = list_orphans(other.aws, listed)
     assert orphan.operation_id == other.operation_id
 
 

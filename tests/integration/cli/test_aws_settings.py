@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -23,27 +22,18 @@ from tests.rigs.cli import ROOT, CommandResult
 Operator = Callable[..., CommandResult]
 ROLE = "arn:aws:iam::111122223333:role/aurora-restore"
 WITH_A_ROLE = Location(account_id="111122223333", region="eu-central-1", role_arn=ROLE)
-VERBS = (["setup"], ["audit"], ["audit", "verify"], ["plan", "REQUEST"], ["cleanup", "REQUEST"])
-
-
-@pytest.fixture
-def request_with_roles(request_file: Path) -> Path:
-    """The request, with a role in both accounts."""
-    request = json.loads(request_file.read_text())
-    for side in ("source", "target"):
-        request[side]["role_arn"] = ROLE
-    request_file.write_text(json.dumps(request))
-    return request_file
+VERBS = (["setup"], ["audit"], ["audit", "verify"], ["list"])
+"""Those that call AWS themselves, and end with the codes of every verb."""
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 @pytest.mark.parametrize("address", ["127.0.0.1:4566", "http://127.0.0.1:45x6"], ids=["no-scheme", "no-port"])
 def test_an_invalid_endpoint_is_a_mistake_in_the_settings(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, request_with_roles: Path, verb: list[str], address: str
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, verb: list[str], address: str
 ) -> None:
     """Exit code 2, and the variable's name; botocore raises a bare ValueError, at once or at the first call."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    result = operator(*(request_with_roles if word == "REQUEST" else word for word in verb))
+    result = operator(*verb)
     assert (result.code, result.out) == (2, "")
     assert result.err.splitlines()[-2] == "The settings are wrong:"
     assert result.err.splitlines()[-1].startswith("AWS_ENDPOINT_URL: ")
@@ -51,13 +41,12 @@ def test_an_invalid_endpoint_is_a_mistake_in_the_settings(
 
 
 @pytest.mark.parametrize("service", ["RDS", "STS"])
-def test_the_variable_of_a_single_service_is_named(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, request_with_roles: Path, service: str
-) -> None:
+@pytest.mark.usefixtures("operator")
+def test_the_variable_of_a_single_service_is_named(monkeypatch: pytest.MonkeyPatch, service: str) -> None:
     """It goes before the general one, as in botocore; so does that of STS, which only a role needs."""
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", "localhost:4566")
-    result = operator("plan", request_with_roles)
-    assert (result.code, f"\nAWS_ENDPOINT_URL_{service}: Invalid endpoint: localhost:4566; " in result.err) == (2, True)
+    with pytest.raises(WrongEndpoint, match=f"^AWS_ENDPOINT_URL_{service}: Invalid endpoint: localhost:4566; "):
+        AwsClients().rds(WITH_A_ROLE, "op-001").describe_db_clusters()
 
 
 def test_a_worker_does_not_start_with_an_invalid_endpoint(set_up: Stack) -> None:
@@ -84,11 +73,11 @@ def test_an_invalid_endpoint_in_the_configuration_file_names_the_file(
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_every_verb_reports_missing_credentials(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, request_with_roles: Path, verb: list[str]
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, verb: list[str]
 ) -> None:
     """The same sentence and exit code 5, with a role to assume and without, and not as a problem of the trail."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    result = operator(*(request_with_roles if word == "REQUEST" else word for word in verb))
+    result = operator(*verb)
     assert result.code == 5
     assert result.err.splitlines()[-1] == (
         "No AWS credentials were found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
@@ -123,9 +112,9 @@ def proxy(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 @pytest.mark.usefixtures("proxy")
-def test_every_verb_reports_that_a_proxy_answers(operator: Operator, request_with_roles: Path, verb: list[str]) -> None:
+def test_every_verb_reports_that_a_proxy_answers(operator: Operator, verb: list[str]) -> None:
     """One sentence that names the call and the cure, and exit code 5; nothing is believed, and there is no traceback."""
-    result = operator(*(request_with_roles if word == "REQUEST" else word for word in verb))
+    result = operator(*verb)
     assert (result.code, result.out) == (5, "")
     sentence = result.err.splitlines()[-1]
     assert re.match(r"Cannot reach AWS: \w+ got HTTP 200 with .*, expected ", sentence)

@@ -1,26 +1,36 @@
-"""`starter.py plan` prints what a restore would do and every check that would stop it, and makes only reading calls."""
+"""A plan lists what a restore would do and every check that would stop it, makes only reading calls, and a worker makes it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from activities.preflight.plan import plan_restore
 from activities.rds.tags import COPY_FOR, OPERATION
+from audit.intents import TrailIntents
+from audit.numbers import OperationNumbersTable
+from audit.table import AuditTable
+from clients.aws import AwsClients
+from commands.plan_page import page
+from commands.terminal import print_result
 from devstack.demo_environment import REPLACED_BY, TARGET
 from devstack.stack import Stack
+from models.request_file import read_request
+from settings import TrailSettings, load_settings
 from tests.integration.cli.test_restores import wait_until
 from tests.rigs.cli import CommandResult, run_command
 from tests.rigs.emulator import delete_target
 
 Operator = Callable[..., CommandResult]
+Planner = Callable[..., CommandResult]
 READS = re.compile(r"(Describe|List|Get|Simulate)\w+|AssumeRole|Query")
-CLOSED_PORT = "http://127.0.0.1:1"
 
 
 @pytest.fixture
@@ -41,6 +51,24 @@ def target(set_up: Stack) -> Iterator[str]:
         rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy["DBClusterSnapshotIdentifier"])
     yield demo.target_arn
     rds.add_tags_to_resource(**opt_in)
+
+
+@pytest.fixture
+def plan_here(operator: Operator, capsys: pytest.CaptureFixture[str]) -> Planner:
+    """Makes the plan in this process, as a worker would with these names, and prints its page."""
+
+    def plan(request_file: Path, sql_directory: Path | None = None, audit_table: str | None = None) -> CommandResult:
+        settings = load_settings(TrailSettings)
+        aws = AwsClients(environment=settings.environment)
+        dynamodb = aws.dynamodb(settings.audit_region)
+        numbers = OperationNumbersTable(dynamodb, settings.operations_table)
+        intents = TrailIntents(AuditTable(dynamodb, audit_table or settings.audit_table), numbers)
+        planned = plan_restore(aws, intents, read_request(request_file), datetime.now(UTC), sql_directory)
+        capsys.readouterr()
+        print_result(page(planned))
+        return CommandResult(int(bool(planned.failed_checks)), capsys.readouterr().out, "")
+
+    return plan
 
 
 def change_target(path: Path, **values: Any) -> Path:
@@ -78,7 +106,7 @@ def failed_rules(page: str) -> list[str]:
 
 
 def test_a_plan_without_failed_checks_lists_everything_that_the_restore_would_do(
-    operator: Operator, target: str, request_file: Path
+    worker: Stack, operator: Operator, target: str, request_file: Path
 ) -> None:
     """Snapshot, copy, deletion, settings with their origin, users, pruning, topics, checks; exit 0."""
     said = operator("plan", change_target(request_file, db_subnet_group_name=None))
@@ -111,7 +139,7 @@ def test_a_plan_without_failed_checks_lists_everything_that_the_restore_would_do
 
 
 def test_a_plan_names_the_copies_that_the_restore_would_delete(
-    operator: Operator, target: str, set_up: Stack, request_file: Path
+    plan_here: Planner, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """Of two older copies and this operation's, two are kept: the oldest is deleted, and no snapshot of anybody else."""
     rds, tags = set_up.demo.client("rds"), [{"Key": COPY_FOR, "Value": target}]
@@ -121,7 +149,7 @@ def test_a_plan_names_the_copies_that_the_restore_would_delete(
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier=TARGET, Tags=own)
         wait_until(partial(is_available, rds, name))
     try:
-        said = operator("plan", request_file)
+        said = plan_here(request_file)
     finally:
         for name in (*names, "somebodys-own"):
             rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
@@ -132,26 +160,26 @@ def test_a_plan_names_the_copies_that_the_restore_would_delete(
 
 
 def test_a_plan_lists_every_failed_check_at_once(
-    operator: Operator, target: str, set_up: Stack, request_file: Path
+    plan_here: Planner, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """An untagged target, a missing subnet group and a window of no length: none hides another; exit 1."""
     rds = set_up.demo.client("rds")
     rds.remove_tags_from_resource(ResourceName=target, TagKeys=[REPLACED_BY])
     change_target(request_file, db_subnet_group_name="nowhere", preferred_backup_window="03:00-03:00")
-    said = operator("plan", request_file)
+    said = plan_here(request_file)
     assert (said.code, failed_rules(said.out)) == (1, ["opt-in-tag", "subnet-group", "window"])
     assert said.out.splitlines()[-1] == "3 checks failed. The restore would stop."
 
 
 def test_a_wrong_account_or_region_is_the_only_failed_check(
-    operator: Operator, target: str, request_file: Path
+    plan_here: Planner, target: str, request_file: Path
 ) -> None:
     """Everything else is skipped: it would only say again that nothing is there."""
-    said = operator("plan", change_target(request_file, region="eu-north-1"))
+    said = plan_here(change_target(request_file, region="eu-north-1"))
     assert failed_rules(said.out) == ["target-region"]
     assert "– subnet-group: skipped, because the target's region is wrong" in section(said.out, "Checks")
     change_source(request_file, account_id="999999999999")
-    said = operator("plan", change_target(request_file, account_id="999999999999"))
+    said = plan_here(change_target(request_file, account_id="999999999999"))
     assert (said.code, failed_rules(said.out)) == (1, ["source-account", "target-account"])
     skipped = section(said.out, "Checks")
     reason = "the credentials are not those of the request's accounts"
@@ -159,42 +187,39 @@ def test_a_wrong_account_or_region_is_the_only_failed_check(
 
 
 def test_the_sql_files_are_checked_where_they_are(
-    operator: Operator, target: str, request_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan_here: Planner, target: str, request_file: Path, tmp_path: Path
 ) -> None:
-    """With the worker's directory a plan reads them too; without it they are skipped."""
+    """In the worker's directory; a worker without one fails the check."""
     request = json.loads(request_file.read_text())
     request["sql_files"] = [{"file": "mask.sql", "database": "orders"}]
     request_file.write_text(json.dumps(request))
-    said = operator("plan", request_file)
-    assert said.code == 0
-    assert [line for line in section(said.out, "Checks") if line.startswith("– sql-syntax: skipped, because only the")]
+    assert failed_rules(plan_here(request_file).out) == ["sql-files"]
     (tmp_path / "mask.sql").write_text("\\set x 1")
-    monkeypatch.setenv("AURORA_RESTORE_SQL_DIRECTORY", str(tmp_path))
-    assert failed_rules(operator("plan", request_file).out) == ["sql-syntax"]
+    assert failed_rules(plan_here(request_file, tmp_path).out) == ["sql-syntax"]
 
 
 def test_the_command_that_opts_the_target_in_is_a_line_of_its_own(
-    operator: Operator, target: str, set_up: Stack, request_file: Path
+    plan_here: Planner, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """The owner copies the line out of the page; what it does makes the plan pass."""
     rds = set_up.demo.client("rds")
     rds.remove_tags_from_resource(ResourceName=target, TagKeys=[REPLACED_BY])
-    [command] = [line for line in section(operator("plan", request_file).out, "Checks") if line.startswith("aws ")]
+    [command] = [line for line in section(plan_here(request_file).out, "Checks") if line.startswith("aws ")]
     arguments = dict(re.findall(r"--(\S+) (\S+)", command))
     assert command.startswith("aws rds add-tags-to-resource ")
     assert arguments["resource-name"] == target
     tag = dict(part.split("=", maxsplit=1) for part in arguments["tags"].split(","))
     rds.add_tags_to_resource(ResourceName=arguments["resource-name"], Tags=[tag])
-    assert operator("plan", request_file).code == 0
+    assert plan_here(request_file).code == 0
 
 
 def test_without_a_snapshot_the_plan_assumes_one_of_the_source_cluster(
-    operator: Operator, target: str, request_file: Path
+    plan_here: Planner, target: str, request_file: Path
 ) -> None:
     """The source cluster is encrypted, and the key is that of the target, which the request leaves out."""
     change_source(request_file, snapshot={"identifier": "no-such-snapshot"})
     change_target(request_file, db_subnet_group_name="nowhere", kms_key_id=None)
-    said = operator("plan", request_file)
+    said = plan_here(request_file)
     assert (said.code, failed_rules(said.out)) == (1, ["snapshot", "subnet-group"])
     assert section(said.out, "Source snapshot") == ["unknown | see the failed checks"]
     assert section(said.out, "Copy") == ["unknown | see the failed checks"]
@@ -205,52 +230,49 @@ def test_without_a_snapshot_the_plan_assumes_one_of_the_source_cluster(
 
 
 def test_without_source_and_snapshot_the_plan_skips_what_depends_on_them(
-    operator: Operator, target: str, request_file: Path
+    plan_here: Planner, target: str, request_file: Path
 ) -> None:
     """A check that needs the snapshot neither passes nor fails without it."""
-    said = operator("plan", change_source(request_file, cluster="nobody"))
+    said = plan_here(change_source(request_file, cluster="nobody"))
     assert failed_rules(said.out) == ["snapshot", "opt-in-tag"]
     assert "– engine-version: skipped, because there is no source snapshot" in section(said.out, "Checks")
 
 
 def test_a_missing_target_is_a_failed_check_unless_the_request_allows_it(
-    operator: Operator, target: str, request_file: Path
+    plan_here: Planner, target: str, request_file: Path
 ) -> None:
     """A misspelt name stops the restore; with `target.missing` set to `create` there is nothing to delete."""
-    said = operator("plan", change_target(request_file, cluster="orders-stagin", missing="fail"))
+    said = plan_here(change_target(request_file, cluster="orders-stagin", missing="fail"))
     assert (said.code, failed_rules(said.out)) == (1, ["target-exists"])
-    said = operator("plan", change_target(request_file, missing="create"))
+    said = plan_here(change_target(request_file, missing="create"))
     assert said.code == 0
     assert section(said.out, "Cluster to delete")[0].endswith(":cluster:orders-stagin does not exist")
     assert "– opt-in-tag: skipped, because there is no cluster to delete" in section(said.out, "Checks")
 
 
 def test_required_settings_without_a_live_target_must_be_in_the_request(
-    operator: Operator, target: str, request_file: Path
+    plan_here: Planner, target: str, request_file: Path
 ) -> None:
     """A first restore has no live target to copy settings from."""
-    said = operator("plan", change_target(request_file, cluster="first", db_subnet_group_name=None))
+    said = plan_here(change_target(request_file, cluster="first", db_subnet_group_name=None))
     assert (said.code, failed_rules(said.out)) == (1, ["settings"])
     assert "db_subnet_group_name | – | missing" in section(said.out, "Cluster to restore")
 
 
-def test_a_missing_audit_table_is_a_failed_check(
-    operator: Operator, target: str, request_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_audit_table_is_a_failed_check(plan_here: Planner, target: str, request_file: Path) -> None:
     """Before `setup` the rest of the plan is valid; the message names the command that creates the tables."""
-    monkeypatch.setenv("AURORA_RESTORE_AUDIT_TABLE", "no-such-table")
-    said = operator("plan", request_file)
+    said = plan_here(request_file, audit_table="no-such-table")
     assert (said.code, failed_rules(said.out)) == (1, ["trail"])
     assert "python starter.py setup" in said.out
 
 
 def test_a_missing_permission_fails_one_check_and_not_the_plan(
-    operator: Operator, target: str, set_up: Stack, request_file: Path
+    plan_here: Planner, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """A role that lacks one permission: the plan reports it together with everything else."""
     set_up.emulator.faults.add("rds", "DescribeDBSubnetGroups", "error", code="AccessDenied", count=None)
     try:
-        said = operator("plan", request_file)
+        said = plan_here(request_file)
     finally:
         set_up.emulator.faults.clear()
     assert (said.code, failed_rules(said.out)) == (1, ["subnet-group"])
@@ -258,12 +280,12 @@ def test_a_missing_permission_fails_one_check_and_not_the_plan(
 
 
 def test_a_target_that_aws_does_not_describe_is_unknown_and_not_missing(
-    operator: Operator, target: str, set_up: Stack, request_file: Path
+    plan_here: Planner, target: str, set_up: Stack, request_file: Path
 ) -> None:
     """Without the permission to describe clusters, no page says that there is nothing to delete."""
     set_up.emulator.faults.add("rds", "DescribeDBClusters", "error", code="AccessDenied", count=None)
     try:
-        said = operator("plan", request_file)
+        said = plan_here(request_file)
     finally:
         set_up.emulator.faults.clear()
     assert (said.code, failed_rules(said.out)) == (1, ["source-cluster", "target-exists"])
@@ -271,11 +293,11 @@ def test_a_target_that_aws_does_not_describe_is_unknown_and_not_missing(
     assert "– opt-in-tag: skipped, because AWS did not describe the target" in section(said.out, "Checks")
 
 
-def test_a_plan_changes_nothing(operator: Operator, target: str, set_up: Stack, request_file: Path) -> None:
+def test_a_plan_changes_nothing(plan_here: Planner, target: str, set_up: Stack, request_file: Path) -> None:
     """Every call of a plan only reads, whether its checks pass or fail."""
     set_up.emulator.calls.clear()
-    operator("plan", request_file)
-    operator("plan", change_target(request_file, db_subnet_group_name="nowhere", cluster="nobody", missing="fail"))
+    plan_here(request_file)
+    plan_here(change_target(request_file, db_subnet_group_name="nowhere", cluster="nobody", missing="fail"))
     calls = list(set_up.emulator.calls)
     assert {"DescribeDBClusters", "Query"} <= {call.operation for call in calls}
     assert [call for call in calls if not READS.fullmatch(call.operation)] == []
@@ -289,16 +311,29 @@ def test_an_unreadable_request_file_is_the_users_mistake(operator: Operator, tmp
     assert (said.code, said.out) == (2, "")
 
 
-def test_without_aws_there_is_no_plan(operator: Operator, request_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_aws_there_is_no_plan(worker: Stack, operator: Operator, target: str, request_file: Path) -> None:
     """Exit 5 and nothing on stdout: nobody signs half a plan."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", CLOSED_PORT)
-    said = operator("plan", request_file)
+    worker.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code="InternalFailure", count=None)
+    try:
+        said = operator("plan", request_file)
+    finally:
+        worker.emulator.faults.clear()
     assert (said.code, said.out) == (5, "")
-    assert CLOSED_PORT in said.err
+    assert "InternalFailure" in said.err
 
 
-def test_in_a_pipe_a_plan_is_plain_text(target: str, set_up: Stack, request_file: Path) -> None:
+def test_without_a_worker_there_is_no_plan(
+    operator: Operator, request_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 3 at once, with the task queue on which nobody polls."""
+    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "nobody")
+    said = operator("plan", request_file)
+    assert (said.code, said.out) == (3, "")
+    assert said.err.endswith("No worker polls the task queue nobody. Start one:\n    python worker.py\n")
+
+
+def test_in_a_pipe_a_plan_is_plain_text(worker: Stack, target: str, request_file: Path) -> None:
     """No colours and no folded lines: the page can be searched, mailed and compared with last week's."""
-    said = run_command(set_up, "plan", request_file)
+    said = run_command(worker, "plan", request_file)
     assert (said.code, "\x1b" in said.out) == (0, False)
     assert max(map(len, said.out.splitlines())) < 300

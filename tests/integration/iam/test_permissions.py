@@ -13,8 +13,8 @@ import pytest
 
 from activities.preflight import permissions, preflight
 from activities.preflight.accesses import Access
-from activities.preflight.plan import CheckStatus
 from errors import Refused
+from models.plan import CheckStatus
 from tests.integration.iam.test_plan import plan_as
 from tests.rigs.iam.deployments import Deployment, parsed_policy
 from tests.rigs.iam.gateway import Evaluation, IamState

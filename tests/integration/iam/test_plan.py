@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from activities.preflight.plan import CheckStatus, Plan, plan_restore
+from activities.preflight.plan import plan_restore
 from audit.intents import TrailIntents
 from audit.numbers import OperationNumbersTable
+from models.plan import CheckStatus, Plan
 from tests.rigs.iam.restores import AuthorizedRestore
 
 

@@ -21,7 +21,13 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
-from models.workflow_names import CLEANUP_WORKFLOW, RESTORE_WORKFLOW
+from models.workflow_names import (
+    CLEANUP_WORKFLOW,
+    DECISION_WORKFLOW,
+    ORPHANS_WORKFLOW,
+    PLAN_WORKFLOW,
+    RESTORE_WORKFLOW,
+)
 from tests.integration.versions.histories import FOLDER
 from tests.integration.versions.workflow_sources import (
     Function,
@@ -37,6 +43,9 @@ TRAIL = "the trail, in every workflow"
 ROOTS = {
     RESTORE_WORKFLOW: ("workflows.aurora_restore", ("AuroraRestoreWorkflow",)),
     CLEANUP_WORKFLOW: ("workflows.cleanup", ("AuroraCleanupWorkflow",)),
+    PLAN_WORKFLOW: ("workflows.worker_calls", ("AuroraPlanWorkflow",)),
+    ORPHANS_WORKFLOW: ("workflows.worker_calls", ("AuroraOrphansWorkflow",)),
+    DECISION_WORKFLOW: ("workflows.worker_calls", ("AuroraDecisionWorkflow",)),
     TRAIL: ("audit.interceptor", ("_WorkflowInterceptor", "_StepInterceptor")),
 }
 """Where each fingerprint begins: with everything in these classes that Temporal calls."""

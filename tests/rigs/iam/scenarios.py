@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from activities.rds.orphans import list_orphans
+from audit.chain import SealChains
 from audit.numbers import OperationNumbersTable
 from audit.setup import create_audit_table, create_operations_table
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.archive import Archive
 from models.configuration import AfterRestore, WhenStopped
+from models.leftovers import ListOrphansInput
 from models.operation import FinalPoll
 from models.request import MissingTarget
 from tests.rigs.iam.deployments import Deployment
@@ -201,7 +203,7 @@ def remove_orphans(deployment: Deployment) -> None:
         restore.owners.create_snapshot()
         copies.append(restore.copy_snapshot(restore.check_snapshot()))
     request = restore.request.model_copy(update=KEEP_ONE)
-    [orphan] = list_orphans(deployment.clients("worker"), request, None, None)
+    [orphan] = list_orphans(deployment.clients("worker"), ListOrphansInput(request=request))
     assert orphan.arn == copies[0].arn
     assert restore.remove_orphans().resource_arns == (orphan.arn,)
 
@@ -217,8 +219,8 @@ def select_snapshot_by_age_or_name(deployment: Deployment) -> None:
     restore.check_snapshot()
 
 
-def run_setup_audit_and_healthy(deployment: Deployment) -> None:
-    """What `starter.py setup`, `audit` and `healthy` call, under the operator's role."""
+def run_the_operators_verbs(deployment: Deployment) -> None:
+    """What `setup`, `audit`, `audit verify`, `healthy` and `list` read, under the operator's role; the others need Temporal."""
     restore = AuthorizedRestore(deployment)
     settings = deployment.settings
     dynamodb = deployment.clients("operator").dynamodb(settings.audit_region)
@@ -227,7 +229,11 @@ def run_setup_audit_and_healthy(deployment: Deployment) -> None:
     table, today = restore.table_as("operator"), restore.owners.now.date()
     table.list_rows("op-001")
     table.list_rows_by_day(today, today)
-    OperationNumbersTable(dynamodb, settings.operations_table).list_targets()
+    numbers = OperationNumbersTable(dynamodb, settings.operations_table)
+    numbers.list_targets()
+    numbers.find("op-001")
+    numbers.list_opened_since(restore.owners.now)
+    SealChains(dynamodb, settings.audit_table, settings.operations_table).find_head(restore.request.target.arn)
 
 
 def search_a_trail_without_links(deployment: Deployment) -> None:
@@ -263,7 +269,7 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "leftovers are removed": ("separate_accounts", remove_leftovers),
     "orphans are removed": ("separate_accounts", remove_orphans),
     "a snapshot by age or name": ("separate_accounts", select_snapshot_by_age_or_name),
-    "setup, audit and healthy": ("separate_accounts", run_setup_audit_and_healthy),
+    "the operator's verbs": ("separate_accounts", run_the_operators_verbs),
     "the longest name": ("separate_accounts", restore_a_long_name),
 }
 """By name: the fixture of the deployment, and the function that runs the scenario."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from argparse import Namespace
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
@@ -14,14 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-import clients.aws
 import worker
-from commands import cleanup, plan
 from commands.own_task_queue import own_task_queue
 from models.identifiers import EnvironmentName, environment_of_table
 from models.request import RestoreRequest
 from models.text_forms import EXPECTED
-from runs.restores import RestoreRuns
 from settings import PREFIX, Settings, TrailSettings, WrongSettings, load_settings
 
 PLANTED = "hunter2 planted!"
@@ -144,34 +138,17 @@ class CalledError(Exception):
     """The clients are made."""
 
 
-@pytest.mark.parametrize(
-    ("program", "run"),
-    [
-        (worker, lambda request_file: asyncio.run(worker.run(load_settings(Settings)))),
-        (clients.aws, lambda request_file: plan.run(Namespace(request_file=request_file))),
-        (clients.aws, lambda request_file: asyncio.run(cleanup._list_orphans(request_file, "staging"))),
-    ],
-    ids=["worker", "plan", "cleanup"],
-)
-def test_everything_that_makes_or_lists_resources_knows_its_environment(
-    environment: pytest.MonkeyPatch, program: ModuleType, run: Callable[[Path], object]
-) -> None:
+def test_the_worker_knows_its_environment(environment: pytest.MonkeyPatch) -> None:
     """Without it a worker of another environment would take op-001 of the default one for its own."""
 
     def record(**given: object) -> NoReturn:
         raise CalledError(given)
 
     environment.setenv(f"{PREFIX}ENVIRONMENT", "staging")
-    environment.setattr(program, "AwsClients", record)
-    environment.setattr(cleanup, "temporal_client", no_temporal)
-    environment.setattr(RestoreRuns, "find_running", no_temporal)
+    environment.setattr(worker, "AwsClients", record)
     with pytest.raises(CalledError) as called:
-        run(Path("examples/restore.json"))
+        asyncio.run(worker.run(load_settings(Settings)))
     assert called.value.args == ({"environment": "staging"},)
-
-
-async def no_temporal(*_: object) -> None:
-    """No restore runs."""
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ from temporalio import workflow
 
 import worker
 from activities.inventory import TAKE_INVENTORY
+from activities.leftovers import LIST_ORPHANS
 from activities.operations import OPEN_OPERATION
 from activities.pings import PING_MONITOR
+from activities.plans import PLAN_RESTORE
 from activities.rds import tags
-from audit.activities import RECORD_OUTCOME, SEAL_TRAIL
+from audit.activities import RECORD_DECISION, RECORD_OUTCOME, SEAL_TRAIL
 from audit.rows import EXPIRES_AT, Phase, to_item
 from audit.table import BY_DATE
 from errors import Fault
@@ -92,6 +94,7 @@ def test_the_names_on_temporal_are_the_codes() -> None:
     assert re.findall(r"^\| `(AuroraRestore\w+)` \|[^|]+\| ``", NAMES, re.MULTILINE) == [key.name for key in ALL]
     listed = NAMES.partition("| activity type |")[2].partition("\n\n")[0]
     others = {OPEN_OPERATION, PING_MONITOR, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME}
+    others |= {LIST_ORPHANS, PLAN_RESTORE, RECORD_DECISION}
     steps = {Step.SNAPSHOT_CHECK.value, Step.SNS_NOTIFICATION.value, Step.SWAP_CLUSTERS.value}
     assert set(re.findall(r"`([a-z-]+)`", listed)) == others | steps | {each.value for each in Housekeeping}
 

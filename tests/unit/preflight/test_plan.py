@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError
 
 from activities.preflight import plan as planning
 from activities.preflight import preflight
-from activities.preflight.plan import CheckStatus, Plan, plan_restore
+from activities.preflight.plan import plan_restore
 from activities.rds import tags
 from activities.rds.target import TargetCluster
 from errors import StepFailed, TrailUnavailable, Transient
 from models.clusters import LastDeletion
 from models.configuration import ClusterSettings, Instance
 from models.identifiers import masked_identifier
+from models.plan import CheckStatus, Plan
 from models.request import RestoreRequest
 from models.snapshots import SourceSnapshot
 from models.trail_tables import TrailTables
@@ -196,14 +197,14 @@ def test_without_a_snapshot_the_source_cluster_is_read_instead(rig: Rig) -> None
 
 
 def test_a_masking_file_is_read_where_it_is(rig: Rig, tmp_path: Path) -> None:
-    """And said to be unread elsewhere; the plan counts the tables and the columns by rule."""
+    """A worker without files fails the check; the plan counts the tables and the columns by rule."""
     (tmp_path / "masking.toml").write_text(
         'shop.a.x = "keep"\nshop.a.y = "null"\nshop.b = "truncate"\nshop.c = "public"'
     )
     plan = rig.plan(tmp_path, {"file": "masking.toml"})
     assert plan.masking == (("shop", "1 tables by column, 1 truncate, 1 public; columns: 1 keep, 1 null"),)
     assert "masking-file" in rules(plan, CheckStatus.PASSED)
-    assert "masking-file" in rules(rig.plan(None, {"file": "masking.toml"}), CheckStatus.SKIPPED)
+    assert "masking-file" in rules(rig.plan(None, {"file": "masking.toml"}), CheckStatus.FAILED)
     assert "masking-file" in rules(rig.plan(tmp_path, {"file": "other.toml"}), CheckStatus.FAILED)
 
 
@@ -211,7 +212,7 @@ def test_without_a_snapshot_its_copy_and_the_pruning_are_unknown(rig: Rig) -> No
     """An empty list would mean that nothing is deleted."""
     rig.snapshot = StepFailed("Snapshot not found", "-")
     plan = rig.plan()
-    assert (plan.copy, plan.pruned) == (None, None)
+    assert (plan.snapshot_copy, plan.pruned) == (None, None)
 
 
 @pytest.mark.parametrize("source", [SOURCE, None])
@@ -245,7 +246,7 @@ def test_the_oldest_copies_beyond_the_number_to_keep_are_pruned(rig: Rig) -> Non
         {"DBClusterSnapshotArn": f"arn:copy-{day}", "Status": "available", "SnapshotCreateTime": NOW.replace(day=day)}
         for day in (17, 19, 18)
     ]
-    assert rig.plan().pruned == ["arn:copy-18", "arn:copy-17"]
+    assert rig.plan().pruned == ("arn:copy-18", "arn:copy-17")
 
 
 def test_a_masked_archive_prunes_every_copy_and_the_oldest_masked_snapshots(rig: Rig) -> None:
@@ -276,9 +277,9 @@ def test_in_one_region_no_copy_is_pruned(rig: Rig) -> None:
     rig.copies = [{"DBClusterSnapshotArn": "arn:copy", "Status": "available", "SnapshotCreateTime": NOW}] * 3
     rig.target = {**TARGET, "DBClusterArn": TARGET["DBClusterArn"].replace("eu-central-1", "eu-west-1")}
     plan = rig.plan(region="eu-west-1")
-    assert (rules(plan, CheckStatus.FAILED), plan.pruned) == ([], [])
-    assert plan.copy is not None
-    assert not plan.copy.copied
+    assert (rules(plan, CheckStatus.FAILED), plan.pruned) == ([], ())
+    assert plan.snapshot_copy is not None
+    assert not plan.snapshot_copy.copied
 
 
 def test_a_missing_target_is_not_blamed_for_missing_settings_as_well(rig: Rig) -> None:
@@ -314,7 +315,7 @@ def test_a_refused_call_fails_its_check_only(rig: Rig) -> None:
     """The other checks run; the guards are skipped, because the target is unknown."""
     rig.target = client_error("AccessDenied")
     plan = rig.plan(db_subnet_group_name="staging", vpc_security_group_ids=["sg-12345678"])
-    assert plan.target is None
+    assert not plan.target_described
     assert "target-exists" in rules(plan, CheckStatus.FAILED)
     assert "target-exists" not in rules(plan, CheckStatus.PASSED)
     assert {"opt-in-tag", "not-the-source"} <= set(rules(plan, CheckStatus.SKIPPED))

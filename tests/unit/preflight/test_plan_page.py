@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from activities.preflight.guards import ObservedTarget
-from activities.preflight.plan import CheckResult, CheckStatus, Plan
-from activities.preflight.planned_settings import Setting
-from activities.preflight.preflight import ExistingTarget
 from commands.plan_page import page, verdict
 from models.configuration import Instance, ServerlessV2Scaling
+from models.plan import CheckResult, CheckStatus, ClusterToDelete, InstanceToDelete, Plan, Setting
 from models.quarantine import Quarantine
 from models.request import RestoreRequest
+from models.setting_texts import describe_value
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from tests.rigs.requests import request
 
@@ -44,7 +41,8 @@ COPY = SnapshotCopy(
 
 
 def a_plan(request: dict[str, Any] | None = None, **fields: Any) -> Plan:
-    return Plan(RestoreRequest.model_validate_json(json.dumps({**REQUEST, **(request or {})})), NOW, **fields)
+    asked = RestoreRequest.model_validate_json(json.dumps({**REQUEST, **(request or {})}))
+    return Plan(request=asked, at=NOW, **fields)
 
 
 def lines_of(plan: Plan) -> list[str]:
@@ -69,24 +67,22 @@ def test_the_age_of_the_snapshot_counts_hours_and_minutes() -> None:
 
 def test_the_page_of_a_swap_says_when_the_old_cluster_goes() -> None:
     """And what the certificate means for clients."""
-    cluster: Any = {"DBClusterArn": "arn", "DbClusterResourceId": "cluster-1", "Status": "available"}
     asked = request(target={"replacement": "swap"})
-    observed = ObservedTarget(asked.source, asked.target, cluster, frozenset(), "111122223333", "aurora-restore")
-    lines = lines_of(Plan(asked, NOW, target=ExistingTarget(observed)))
+    cluster = ClusterToDelete(arn="arn", resource_id="cluster-1", status="available")
+    lines = lines_of(Plan(request=asked, at=NOW, target_described=True, cluster_to_delete=cluster))
     assert "when last, as orders-staging-old, when orders-staging-next has taken its name" in lines
     assert any(line.endswith("may not be restarted: such a swap is taken back") for line in lines)
 
 
 def test_the_page_names_every_instance_of_the_cluster_to_delete() -> None:
     """Each is deleted before the cluster."""
-    plan = a_plan()
-    cluster: Any = {"DBClusterArn": plan.request.target.arn, "DbClusterResourceId": "cluster-1", "Status": "available"}
-    instances: Any = tuple(
-        {"DBInstanceIdentifier": name, "DBInstanceClass": "db.r6g.large", "DBInstanceStatus": "available"}
+    instances = tuple(
+        InstanceToDelete(identifier=name, instance_class="db.r6g.large", status="available")
         for name in ("writer", "reader")
     )
-    observed = ObservedTarget(plan.request.source, plan.request.target, cluster, frozenset(), ACCOUNT, "aurora-restore")
-    plan.target = ExistingTarget(observed, instances)
+    arn = a_plan().request.target.arn
+    cluster = ClusterToDelete(arn=arn, resource_id="cluster-1", status="available", instances=instances)
+    plan = a_plan(target_described=True, cluster_to_delete=cluster)
     lines = lines_of(plan)
     assert f"cluster {plan.request.target.arn}" in lines
     assert "resource id cluster-1" in lines
@@ -98,7 +94,7 @@ def test_the_page_names_every_instance_of_the_cluster_to_delete() -> None:
 
 def test_a_target_that_does_not_exist_is_not_deleted() -> None:
     """The page names the ARN, so that the owner sees a misspelt name."""
-    plan = a_plan(target=ExistingTarget())
+    plan = a_plan(target_described=True)
     assert f"none {plan.request.target.arn} does not exist" in lines_of(plan)
 
 
@@ -112,7 +108,7 @@ def test_a_target_that_does_not_exist_is_not_deleted() -> None:
 )
 def test_a_copy_that_exists_is_adopted(status: str | None, expected: str) -> None:
     """Whatever its status is."""
-    lines = lines_of(a_plan(snapshot=SNAPSHOT, copy=COPY, copy_status=status))
+    lines = lines_of(a_plan(snapshot=SNAPSHOT, snapshot_copy=COPY, copy_status=status))
     assert "name the-copy" in lines
     assert expected in lines
 
@@ -120,7 +116,7 @@ def test_a_copy_that_exists_is_adopted(status: str | None, expected: str) -> Non
 def test_in_one_region_no_copy_is_named() -> None:
     """The restore uses the source snapshot itself."""
     source_itself = SnapshotCopy(arn=SNAPSHOT.arn, identifier="nightly", copied=False)
-    lines = lines_of(a_plan(snapshot=SNAPSHOT, copy=source_itself))
+    lines = lines_of(a_plan(snapshot=SNAPSHOT, snapshot_copy=source_itself))
     assert lines[lines.index("Copy") + 1].startswith("none the target is in the source's account and region")
 
 
@@ -140,9 +136,8 @@ def test_in_one_region_no_copy_is_named() -> None:
 )
 def test_a_setting_is_formatted(value: object, expected: str) -> None:
     """With where it comes from."""
-    assert f"a_setting {expected} from the request" in lines_of(
-        a_plan(settings=[Setting("a_setting", value, "from the request")])
-    )
+    setting = Setting(name="a_setting", value=describe_value(value), origin="from the request")
+    assert f"a_setting {expected} from the request" in lines_of(a_plan(settings=(setting,)))
 
 
 @pytest.mark.parametrize(
@@ -161,6 +156,9 @@ def test_the_page_says_who_may_still_log_in(request_: dict[str, Any], expected: 
 def test_the_page_says_what_is_masked() -> None:
     """A line for each database; without masking, what that means."""
     assert "masking none: the users read production's values" in lines_of(a_plan())
+    lines = lines_of(a_plan({"masking": {"file": "masking.toml"}}, masking=(("orders", "2 tables by column"),)))
+    at = lines.index("masking by masking.toml")
+    assert lines[at + 1] == "orders 2 tables by column"
 
 
 @pytest.mark.parametrize(
@@ -187,10 +185,7 @@ def test_it_says_whether_the_target_is_in_quarantine() -> None:
     quarantine = Quarantine(vpc_security_group_ids=("sg-0fedcba9876543210",))
     shut = request.model_copy(update={"target": request.target.model_copy(update={"quarantine": quarantine})})
     text = "quarantine sg-0fedcba9876543210: only the worker gets in until the end"
-    assert text in " ".join(lines_of(replace(a_plan(), request=shut)))
-    lines = lines_of(a_plan({"masking": {"file": "masking.toml"}}, masking=(("orders", "2 tables by column"),)))
-    at = lines.index("masking by masking.toml")
-    assert lines[at + 1] == "orders 2 tables by column"
+    assert text in " ".join(lines_of(a_plan().model_copy(update={"request": shut})))
 
 
 def test_success_has_its_own_topic_only_if_the_request_names_one() -> None:
@@ -207,17 +202,17 @@ def test_a_missing_key_and_a_named_secret_are_shown() -> None:
     plan = a_plan({"target": {**location, "master_user_secret_id": "staging/master"}})
     assert "kms_key_id – as in the snapshot" in lines_of(plan)
     assert "master password from the secret staging/master from the request" in lines_of(plan)
-    plan.results = [CheckResult("kms-key", CheckStatus.FAILED, "no key")]
-    assert "kms_key_id – missing" in lines_of(plan)
+    failed = CheckResult(rule="kms-key", status=CheckStatus.FAILED, message="no key")
+    assert "kms_key_id – missing" in lines_of(plan.model_copy(update={"results": (failed,)}))
 
 
 def test_every_check_has_a_line_with_its_mark() -> None:
     """Passed, failed and skipped checks differ without colours too."""
-    results = [
-        CheckResult("snapshot"),
-        CheckResult("opt-in-tag", CheckStatus.FAILED, "no tag"),
-        CheckResult("kms-key", CheckStatus.SKIPPED, "there is no source snapshot"),
-    ]
+    results = (
+        CheckResult(rule="snapshot"),
+        CheckResult(rule="opt-in-tag", status=CheckStatus.FAILED, message="no tag"),
+        CheckResult(rule="kms-key", status=CheckStatus.SKIPPED, message="there is no source snapshot"),
+    )
     lines = lines_of(a_plan(results=results))
     assert lines[lines.index("Checks") + 1 :][:3] == [
         "✓ snapshot",
@@ -236,7 +231,7 @@ def test_every_check_has_a_line_with_its_mark() -> None:
 )
 def test_the_verdict_counts_the_failed_checks(failed: int, expected: str) -> None:
     """It is the last line of the page; skipped checks do not count."""
-    skipped = CheckResult("kms-key", CheckStatus.SKIPPED, "-")
-    plan = a_plan(results=[skipped, *[CheckResult("topic", CheckStatus.FAILED, "-")] * failed])
+    skipped = CheckResult(rule="kms-key", status=CheckStatus.SKIPPED, message="-")
+    plan = a_plan(results=(skipped, *[CheckResult(rule="topic", status=CheckStatus.FAILED, message="-")] * failed))
     assert verdict(plan) == expected
     assert lines_of(plan)[-1] == expected

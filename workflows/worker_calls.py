@@ -1,0 +1,80 @@
+"""What a command asks of a worker, because the worker has the permissions for it: one activity each, and its answer.
+
+None of them changes RDS, and none runs under a target's own workflow id: a restore may run at the same time.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW
+from workflows.canonical_run import as_failure
+from workflows.policies import WORKER_CALL, with_summary
+
+with workflow.unsafe.imports_passed_through():
+    from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+    from activities.leftovers import LeftoverActivities
+    from activities.plans import PlanActivities
+    from audit.activities import DecisionActivities
+    from errors import InvalidRequest, fault_of
+    from models.decisions import RetryDecision
+    from models.leftovers import ListOrphansInput, OrphanList
+    from models.plan import Plan, PlanInput
+    from models.request import RestoreRequest
+
+
+@workflow.defn(name=PLAN_WORKFLOW)
+class AuroraPlanWorkflow:
+    """Plans a restore: `starter.py plan`."""
+
+    @workflow.run
+    async def run(self, request: RestoreRequest | None = None) -> Plan:
+        """What this request would do if it began now."""
+        if request is None:
+            raise InvalidRequest("Invalid request", "no input was given; expected a restore request.")
+        plan_input = PlanInput(request=request, at=workflow.now())
+        summary = with_summary(WORKER_CALL, f"plan a restore of {request.target.cluster}")
+        try:
+            plan: Plan = await workflow.execute_activity_method(PlanActivities.plan_restore, plan_input, **summary)
+        except ActivityError as error:
+            raise _failure(error) from error
+        return plan
+
+
+@workflow.defn(name=ORPHANS_WORKFLOW)
+class AuroraOrphansWorkflow:
+    """Lists orphans: `starter.py cleanup` without --delete."""
+
+    @workflow.run
+    async def run(self, listed: ListOrphansInput) -> OrphanList:
+        """The copies of a target that nothing uses."""
+        summary = with_summary(WORKER_CALL, f"list the orphans of {listed.request.target.cluster}")
+        try:
+            orphans: OrphanList = await workflow.execute_activity_method(
+                LeftoverActivities.list_orphans, listed, **summary
+            )
+        except ActivityError as error:
+            raise _failure(error) from error
+        return orphans
+
+
+@workflow.defn(name=DECISION_WORKFLOW)
+class AuroraDecisionWorkflow:
+    """Writes the row of a decision: `starter.py retry` of an operation that has ended."""
+
+    @workflow.run
+    async def run(self, decision: RetryDecision) -> None:
+        """Done when the trail has the row."""
+        # Temporal's clock may be behind the one that the end of the run has from an activity.
+        decided = decision.model_copy(update={"decided_at": max(workflow.now(), decision.ended_at)})
+        summary = with_summary(WORKER_CALL, f"record that {decision.operation_id} is retried from {decision.step}")
+        try:
+            await workflow.execute_activity_method(DecisionActivities.record_decision, decided, **summary)
+        except ActivityError as error:
+            raise _failure(error) from error
+
+
+def _failure(error: ActivityError) -> BaseException:
+    """The failure of the call with the activity's own text; a cancellation stays one."""
+    return error if is_cancelled_exception(error) else as_failure(fault_of(error), None)
