@@ -6,6 +6,7 @@ Sources: Temporal's dynamic configuration (limit.blobSize.error, limit.mutableSt
 Developer Guide, "Service, account, and table quotas", SNS API Reference, Publish.
 """
 
+import json
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -50,11 +51,21 @@ MAX_TRANSIENT_LOGINS = 300
 MAX_SUBJECT = 100
 """Characters of a notification's subject, ASCII without line breaks."""
 MAX_NOTIFICATION_BYTES = 200_000
-"""SNS accepts 256 KiB, attributes included."""
+"""Of a notification's text inside JSON. SNS accepts 256 KiB, with the chat message and the attributes."""
+MAX_ATTRIBUTE = 400
+"""Characters of an attribute of a notification; the longest ARN has fewer."""
+MAX_CHAT_TITLE, MAX_CHAT_DESCRIPTION, MAX_CHAT_STEP, MAX_CHAT_KEYWORD = 250, 3_000, 350, 75
+"""Characters, by AWS's chat schema; it allows 8,000 of a description, of which Slack shows 3,000 in one piece.
+
+Source: Amazon Q Developer in chat applications, "Custom notifications"; Slack API, "Section block".
+"""
+MAX_CHAT_LIST = 10
+"""Steps, keywords, resources and differences that a chat message lists, of each."""
 MAX_NOTIFIED_ORPHANS = 20
 MAX_LISTED_ORPHANS = 1_000
 """Orphans that a notification names."""
 
+LONGEST_ESCAPE = len(r"\u0001")
 Item = TypeVar("Item")
 
 
@@ -69,6 +80,17 @@ def shorten(text: str, max_characters: int) -> str:
 def shorten_utf8(text: str, max_bytes: int) -> str:
     """The text, or as much of its beginning as fits into this many bytes of UTF-8."""
     return text.encode()[:max_bytes].decode(errors="ignore")
+
+
+def shorten_in_json(text: str, max_bytes: int) -> str:
+    """The text, or as much of its beginning as fits into this many bytes once it is written as JSON."""
+    cut = shorten_utf8(json.dumps(text, ensure_ascii=False)[1:-1], max_bytes - 2)
+    for _ in range(LONGEST_ESCAPE):
+        try:
+            return str(json.loads(f'"{cut}"'))
+        except ValueError:
+            cut = cut[:-1]  # the cut was inside an escape
+    return ""
 
 
 def first_and_more(lines: Sequence[str], max_lines: int, more: int = 0) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ DeploymentName = Annotated[
 ]
 """Temporal writes a version as NAME.BUILD_ID (API: WorkerDeploymentVersion)."""
 BuildId = Annotated[str, text_form(r"^[^:\s]{1,200}$", "at most 200 characters without colons and spaces")]
+WebAddress = Annotated[str, text_form(r"^https?://[^\s?#]{1,500}$", "a web address without ? and #")]
 LogLevel = Annotated[str, text_form("^(debug|info|warning|error)$", "debug, info, warning or error")]
 
 
@@ -165,6 +166,15 @@ class Settings(DatabaseSettings):
         default=None,
         validate_default=True,
         description="The build id of this worker in its deployment, such as 0.1.0; set together with the name.",
+    )
+    web_ui_url: WebAddress | None = Field(
+        default=None,
+        description="The address of Temporal's Web UI, such as https://temporal.example.com; notifications link to the "
+        "operation's page there.",
+    )
+    runbook_url: WebAddress | None = Field(
+        default=None,
+        description="The address at which your team reads docs/runbook.md; notifications link to its sections.",
     )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="auto is console on a terminal and JSON elsewhere."

@@ -35,7 +35,8 @@ from activities.databases.closing import DatabaseCloser
 from activities.databases.connectors import DatabaseConnectors
 from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
-from activities.notifications import NotificationActivities
+from activities.notifications.delivery import NotificationActivities
+from activities.notifications.facts import Pages
 from activities.operations import OperationActivities
 from activities.pings import PingActivities
 from activities.plans import PlanActivities
@@ -114,7 +115,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,
         InventoryActivities(aws).take_inventory,
-        NotificationActivities(aws).sns_notification,
+        NotificationActivities(aws, Pages(settings.web_ui_url, settings.runbook_url)).sns_notification,
         PingActivities(aws).ping_monitor,
         OutcomeActivities(TrailWriter(table)).record_outcome,
         SealActivities(chains).seal_trail,

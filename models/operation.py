@@ -138,6 +138,9 @@ class RestoreState(Model):
     ended_at: AwareDatetime | None = None
     steps: tuple[StepState, ...] = ()
     snapshot_arn: str | None = Field(default=None, description="The source snapshot.")
+    snapshot_created_at: AwareDatetime | None = Field(
+        default=None, description="When the source snapshot was taken: of then is the data."
+    )
     snapshot_copy_arn: str | None = Field(
         default=None, description="The snapshot that is restored: the copy, or the source snapshot if none is needed."
     )
@@ -151,6 +154,9 @@ class RestoreState(Model):
     )
     endpoint: str | None = None
     port: int | None = None
+    differences: tuple[str, ...] = Field(
+        default=(), description="Settings of the restored cluster that are not the configured ones."
+    )
     warnings: tuple[str, ...] = ()
     fault: Fault | None = None
     removed_arns: tuple[str, ...] = Field(default=(), description="The leftovers that a failed restore removed.")

@@ -106,7 +106,8 @@ class AuroraRestoreWorkflow:
         step_input = steps.snapshot_check_input(start, request, operation_started_at, due, running)
         summary = f"snapshot of {request.source.cluster}"
         checked = await self._runner.call(SnapshotActivities.snapshot_check, step_input, AWS_CALL, summary)
-        self._runner.progress.record(snapshot_arn=checked.snapshot.arn)
+        snapshot = checked.snapshot
+        self._runner.progress.record(snapshot_arn=snapshot.arn, snapshot_created_at=snapshot.created_at)
         return checked
 
     async def _copy_snapshot(self, request: RestoreRequest, checked: SnapshotCheckOutcome) -> SnapshotCopy:
@@ -161,7 +162,10 @@ class AuroraRestoreWorkflow:
         restored = await self._runner.poll(Step.CHECK_RESTORE_STATUS, activity, step_input, wait)
         endpoint = restored.required_endpoint
         self._runner.progress.record(
-            endpoint=endpoint.host, port=endpoint.port, master_user_secret_id=endpoint.master_user_secret_id
+            endpoint=endpoint.host,
+            port=endpoint.port,
+            master_user_secret_id=endpoint.master_user_secret_id,
+            differences=restored.differences,
         )
         return restored
 

@@ -111,7 +111,7 @@ class Progress:
         # A reset run learns of the end of an earlier run's step only when it begins.
         self._update_step(status, outcome.details, outcome.percent, outcome.ended_at)
 
-    def record(self, **facts: str | int | tuple[str, ...] | Inventory | None) -> None:
+    def record(self, **facts: str | int | datetime | tuple[str, ...] | Inventory | None) -> None:
         """Record facts about the resources; the names are fields of `RestoreState`."""
         self._update(**facts)
 

@@ -22,7 +22,7 @@ from workflows.progress import Progress
 from workflows.steps import StepStart
 
 with workflow.unsafe.imports_passed_through():
-    from activities.notifications import NotificationActivities
+    from activities.notifications.delivery import NotificationActivities
     from audit import trail
     from errors import fault_of
     from models.decisions import Decision, OperatorDecision

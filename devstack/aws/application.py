@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.model import OperationNotFoundError
 from werkzeug.wrappers import Response
 
-from devstack.aws import iam, rds, scaling, sockets
+from devstack.aws import iam, publishing, rds, scaling, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_responses import error_response, fault_response
 from devstack.aws.fault_injection import FOREIGN_ANSWERS, FaultInjector, InjectedFault
@@ -101,6 +101,10 @@ class Application:
             return iam.simulate(request.form)
         if request.caller.service == scaling.SERVICE:
             return scaling.respond(self._state, request.caller, request.operation, request.parameters)
+        if (request.caller.service, request.operation) == ("sns", publishing.PUBLISH):
+            refusal = publishing.refuse(request.form)
+            if refusal is not None:
+                return refusal
         try:
             return self._services.respond(request.environ, request.signed_by)
         except Exception:

@@ -39,6 +39,14 @@ def test_bytes_are_cut_between_characters() -> None:
     assert limits.shorten_utf8("äöü", 5) == "äö"
 
 
+@pytest.mark.parametrize("text", ["abc", '"' * 50, "\x01" * 50, "\\" * 50, "ä\n" * 50])
+def test_a_text_inside_json_is_cut_between_its_characters(text: str) -> None:
+    """Where JSON writes two or six bytes for one, too; as much as fits is kept."""
+    cut = limits.shorten_in_json(text, 40)
+    assert text.startswith(cut)
+    assert len(json.dumps(cut, ensure_ascii=False).encode()) in ((5,) if text == "abc" else range(35, 41))
+
+
 def test_lines_and_names_say_how_many_are_left_out() -> None:
     """What the caller has left out before counts as well."""
     assert limits.first_and_more(["a", "b", "c"], 3) == ("a", "b", "c")

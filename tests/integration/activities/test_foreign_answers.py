@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.notifications import NotificationActivities
+from activities.notifications.delivery import NotificationActivities
 from clients import answer_check
 from clients.answer_check import NotAwsAnswer
 from clients.aws import AwsClients

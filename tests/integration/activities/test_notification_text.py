@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 import starter
-from activities.notifications import NotificationActivities
+from activities.notifications.delivery import NotificationActivities
+from activities.notifications.facts import Pages
 from errors import Fault
 from models.archive import Notification
 from models.inventory import Inventory, Orphan, OrphanReason, Resource
@@ -35,6 +37,8 @@ INSTANCES_COMMAND = (
     "aws rds describe-db-instances --region eu-central-1 --filters Name=db-cluster-id,Values=orders-staging"
 )
 COPY_COMMAND = f"aws rds describe-db-cluster-snapshots --region eu-central-1 --db-cluster-snapshot-identifier {COPY}"
+DATA: dict[str, Any] = {"snapshot_created_at": AT - timedelta(hours=2, minutes=31)}
+PAGE = "https://temporal.example.com/namespaces/default/workflows/aurora-restore%3Atest/run-1/history"
 ORPHAN = Orphan(
     arn="a", identifier="aurora-restore-x", reason=OrphanReason.FAILED, status="failed", operation_id="op-003"
 )
@@ -79,6 +83,8 @@ def restore_state(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: An
 class PublishedMessage:
     """An SNS client that keeps what was published."""
 
+    environment = "aurora-restore"
+
     def __init__(self) -> None:
         self.published: dict[str, Any] = {}
 
@@ -90,8 +96,8 @@ class PublishedMessage:
         return {"MessageId": "1"}
 
 
-def message_of(state: RestoreState, target: Target = TARGET) -> str:
-    """The message, checked against SNS's limits. Source: SNS API Reference, Publish."""
+def published_of(state: RestoreState, target: Target = TARGET) -> dict[str, Any]:
+    """What is published, checked against SNS's limits. Source: SNS API Reference, Publish."""
     sns: Any = PublishedMessage()
     step_input = NotificationInput(
         operation_id=state.operation_id or "unnumbered",
@@ -101,13 +107,34 @@ def message_of(state: RestoreState, target: Target = TARGET) -> str:
         workflow_id=TARGET.workflow_id,
         state=state,
     )
-    temporal_environment(AT).run(NotificationActivities(sns).sns_notification, step_input)
-    message, subject = sns.published["Message"], sns.published["Subject"]
-    assert len(message.encode()) <= 256 * 1024 - 1_000  # the attributes count too
+    pages = Pages("https://temporal.example.com/", "https://wiki.example.com/runbook")
+    temporal_environment(AT).run(NotificationActivities(sns, pages).sns_notification, step_input)
+    published: dict[str, Any] = sns.published
+    subject, attributes = published["Subject"], published["MessageAttributes"]
+    assert len(published["Message"].encode()) + len(json.dumps(attributes)) <= 256 * 1024
+    assert len(attributes) <= 10
     assert len(subject) <= 100
     assert subject.isascii()
     assert subject.isprintable()
-    return str(message)
+    return published
+
+
+def message_of(state: RestoreState, target: Target = TARGET) -> str:
+    """The text of e-mails, and of every protocol that has none of its own."""
+    return str(json.loads(published_of(state, target)["Message"])["default"])
+
+
+def chat_of(state: RestoreState) -> dict[str, Any]:
+    """The chat message, checked against the schema's limits. Source: Amazon Q Developer, "Custom notifications"."""
+    chat: dict[str, Any] = json.loads(json.loads(published_of(state)["Message"])["https"])
+    content = chat["content"]
+    assert (chat["version"], chat["source"], content["textType"]) == ("1.0", "custom", "client-markdown")
+    assert 0 < len(content["title"]) <= 250
+    assert 0 < len(content["description"]) <= 8_000
+    assert all(0 < len(step) <= 350 for step in content["nextSteps"])
+    assert all(0 < len(keyword) <= 75 for keyword in content["keywords"])
+    assert all(isinstance(value, str) for value in chat["metadata"]["additionalContext"].values())
+    return chat
 
 
 def commands(message: str) -> list[list[str]]:
@@ -120,17 +147,20 @@ def test_the_message_of_a_failed_restore_word_for_word() -> None:
     state = restore_state(
         inventory=inventory(orphans=(ORPHAN,)),
         seal_digest="ab12",
-        warnings=("Leftovers were not removed: Snapshot is busy: x",),
+        differences=("port is 5432, expected 5433",),
+        warnings=("Changed: port is 5432, expected 5433", "Leftovers were not removed: Snapshot is busy: x"),
+        **DATA,
     )
     assert (
         message_of(state)
         == f"""\
-op-007: the restore of {TARGET.arn} from arn:aws:rds:eu-west-1:111122223333:cluster:orders failed.
+The restore of orders-staging failed at check-restore-status, step 6 of 9.
+The target now: available, restored by this operation.
 
 WHAT WENT WRONG
 Deletion protection is on
 [deletion-protection] orders-staging is protected from deletion.
-What to do: docs/runbook.md, section check-restore-status.
+What to do: https://wiki.example.com/runbook#check-restore-status
 
 HOW TO CONTINUE
 - after fixing the cause, retry from check-restore-status:
@@ -139,6 +169,23 @@ HOW TO CONTINUE
     python starter.py start REQUEST_FILE
 - read the audit trail:
     python starter.py audit op-007
+
+THE RESTORE
+Operation: op-007
+Target: {TARGET.arn}
+Source: arn:aws:rds:eu-west-1:111122223333:cluster:orders
+Data: of 2026-11-25 00:31 UTC, 2 h 31 min old
+Time: 0:00:00
+Quarantine: none; production's logins work from when the writer is up until they are locked
+Web UI: {PAGE}
+Workflow: {TARGET.workflow_id}
+Seal of the audit trail: ab12
+
+WHAT CHANGED
+- port is 5432, expected 5433
+
+WARNINGS
+- Leftovers were not removed: Snapshot is busy: x
 
 WHAT EXISTS NOW
 Read from AWS at 2026-11-25 03:02:11 UTC:
@@ -158,22 +205,79 @@ WHAT WAS DONE
 5 restore-snapshot: SUCCESS, done
 6 check-restore-status: FAILED, Deletion protection is on
 Not started: setup-db-users, archive-snapshot
-Time: 0:00:00
 Copy: {COPY_ARN}
 Restored cluster: {TARGET.arn}
-Quarantine: none; production's logins work from when the writer is up until they are locked
 
 ORPHANS OF EARLIER RESTORES
 - aurora-restore-x: failed (failed), of op-003
 - list them again; with --delete the command removes them:
-    python starter.py cleanup REQUEST_FILE
-
-WARNINGS
-Leftovers were not removed: Snapshot is busy: x
-
-Workflow: {TARGET.workflow_id}
-Seal of the audit trail: ab12"""
+    python starter.py cleanup REQUEST_FILE"""
     )
+
+
+def test_the_chat_message_of_a_failed_restore() -> None:
+    """The same facts and commands, without ARNs of our own making; no text of AWS can mention a channel."""
+    chat = chat_of(restore_state(fault=FAULT.model_copy(update={"message": "<!channel> & so on"}), **DATA))
+    assert chat["content"] == {
+        "textType": "client-markdown",
+        "title": "❌ The restore of orders-staging failed at check-restore-status, step 6 of 9",
+        "description": "Deletion protection is on: &lt;!channel&gt; &amp; so on\n"
+        "The target now: available, restored by this operation.\n"
+        "Operation: op-007\n"
+        f"Target: {TARGET.arn}\n"
+        "Source: arn:aws:rds:eu-west-1:111122223333:cluster:orders\n"
+        "Data: of 2026-11-25 00:31 UTC, 2 h 31 min old\n"
+        "Time: 0:00:00\n"
+        f"Web UI: {PAGE}\n"
+        "Runbook: https://wiki.example.com/runbook#check-restore-status",
+        "nextSteps": [
+            "After fixing the cause, retry from check-restore-status: `python starter.py retry op-007`",
+            "Start a new restore, as the schedule does; it adopts an existing copy: `python starter.py start REQUEST_FILE`",
+            "Read the audit trail: `python starter.py audit op-007`",
+        ],
+        "keywords": ["failed", "orders-staging", "aurora-restore", "check-restore-status"],
+    }
+
+
+@pytest.mark.parametrize("outcome", [Outcome.WAITING, Outcome.FAILED, Outcome.CANCELLED, Outcome.SUCCEEDED])
+def test_an_operation_has_one_thread(outcome: Outcome) -> None:
+    """Whatever happens to it, also after a retry; another operation has another one."""
+    failed = None if outcome is Outcome.SUCCEEDED else Step.CHECK_RESTORE_STATUS
+    metadata = chat_of(restore_state(failed, outcome=outcome))["metadata"]
+    assert metadata["threadId"] == "aurora-restore/op-007"
+    assert metadata["eventType"] == f"aurora-restore.{outcome}"
+    assert chat_of(restore_state(operation_id="op-008"))["metadata"]["threadId"] == "aurora-restore/op-008"
+
+
+def test_filter_policies_get_the_machine_s_attributes() -> None:
+    """Each a string that is not empty; what a success has not is absent."""
+    failed = published_of(restore_state())["MessageAttributes"]
+    assert {name: value["StringValue"] for name, value in failed.items()} == {
+        "operation_id": "op-007",
+        "outcome": "failed",
+        "target": TARGET.arn,
+        "cluster": "orders-staging",
+        "source": "arn:aws:rds:eu-west-1:111122223333:cluster:orders",
+        "environment": "aurora-restore",
+        "task_queue": "test",
+        "step": "check-restore-status",
+        "fault": "Deletion protection is on",
+    }
+    assert failed.keys() - published_of(restore_state(None))["MessageAttributes"].keys() == {"step", "fault"}
+
+
+def test_the_message_of_a_successful_restore_begins_with_what_replaced_what() -> None:
+    """How old the data is, how long it took, where it answers."""
+    state = restore_state(None, endpoint="orders-staging.example.com", port=5432, **DATA)
+    message = message_of(state)
+    assert message.startswith(
+        "orders-staging was restored from orders.\n"
+        "Its data is of 2026-11-25 00:31 UTC, 2 h 31 min old. The restore took 0:00:00.\n\nTHE RESTORE\n"
+    )
+    assert "\nEndpoint: orders-staging.example.com:5432\n" in message
+    assert "\nTO READ MORE\n" in message
+    older = state.model_copy(update={"snapshot_created_at": AT - timedelta(days=1, hours=3, minutes=40)})
+    assert "1 day 3 h old" in message_of(older)
 
 
 def test_a_removed_cluster_is_reported_and_restored_again() -> None:
@@ -221,7 +325,8 @@ def test_a_retry_continues_with_what_still_exists() -> None:
 def test_the_message_of_a_cancelled_restore_has_a_retry_command() -> None:
     """A cancelled restore can be continued."""
     message = message_of(restore_state(outcome=Outcome.CANCELLED))
-    assert "orders was cancelled." in message
+    assert message.startswith("The restore of orders-staging was cancelled at check-restore-status, step 6 of 9.\n")
+    assert "- continue from check-restore-status:" in message
     assert ["retry", "op-007"] in commands(message)
 
 
@@ -229,7 +334,8 @@ def test_the_message_of_a_cancelled_restore_has_a_retry_command() -> None:
 def test_the_message_of_a_waiting_restore_has_its_deadline_and_decisions(step: Step) -> None:
     """Skip is offered only where it is safe."""
     message = message_of(restore_state(step, outcome=Outcome.WAITING, waiting_until=AT + timedelta(hours=4)))
-    assert f"failed at {step} and waits for a decision until 2026-11-25 07:02 UTC." in message
+    assert f"failed at {step}, step " in message
+    assert ", and waits until 2026-11-25 07:02 UTC for a decision.\n" in message
     verbs = [words[0] for words in commands(message)]
     assert verbs == ["retry", *(["skip"] if step is Step.ARCHIVE_SNAPSHOT else []), "abort", "audit"]
 
@@ -237,7 +343,6 @@ def test_the_message_of_a_waiting_restore_has_its_deadline_and_decisions(step: S
 def test_the_message_of_a_successful_restore_lists_orphans() -> None:
     """Without orphans it has no such section."""
     message = message_of(restore_state(None, inventory=inventory(orphans=(ORPHAN,))))
-    assert "orders succeeded." in message
     assert "ORPHANS OF EARLIER RESTORES\n- aurora-restore-x: failed (failed), of op-003" in message
     assert commands(message) == [["audit", "op-007"], ["cleanup", "REQUEST_FILE"]]
     assert "ORPHANS OF EARLIER" not in message_of(restore_state(None))
@@ -282,9 +387,32 @@ def test_starter_understands_every_command_of_the_message(outcome: Outcome, step
 def test_a_long_fault_does_not_displace_the_rest() -> None:
     """Commands and steps are in the message, however long AWS's text is."""
     long = Fault.model_validate({**FAULT.model_dump(), "message": "ä" * 300_000})
-    message = message_of(restore_state(fault=long, warnings=("ö" * 300_000,)))
+    state = restore_state(fault=long, warnings=("ö" * 1_000,) * 50)
+    message = message_of(state)
     assert ["retry", "op-007"] in commands(message)
     assert "WHAT WAS DONE" in message
+    description = chat_of(state)["content"]["description"]
+    assert description.endswith(f"{PAGE}\nRunbook: https://wiki.example.com/runbook#check-restore-status")
+    assert len(description) <= 3_000
+
+
+@pytest.mark.parametrize("text", ['"\\', "\x01\n", "😀", "<"])
+def test_whatever_the_characters_the_message_fits(text: str) -> None:
+    """JSON writes some of them as six bytes, and the chat message is JSON inside JSON. `published_of` measures."""
+    long = text * 150_000
+    fault = Fault.model_validate({**FAULT.model_dump(), "short": long, "message": long})
+    state = restore_state(fault=fault, warnings=(long,), differences=(long,) * 30, endpoint=long, source_arn=long)
+    assert chat_of(state)["content"]["nextSteps"]
+    assert len(message_of(state)) > 10_000
+
+
+def test_a_skipped_restore_says_that_nothing_changed() -> None:
+    """And why."""
+    fault = FAULT.model_copy(update={"type": "Skipped", "short": "Skipped: too late"})
+    message = message_of(restore_state(Step.SNAPSHOT_CHECK, outcome=Outcome.SKIPPED, fault=fault))
+    assert message.startswith("The restore of orders-staging was skipped, and changed nothing.\n")
+    assert "\nWHAT HAPPENED\nSkipped: too late\n" in message
+    assert "- restore now after all:\n    python starter.py retry op-007\n" in message
 
 
 @pytest.mark.parametrize(

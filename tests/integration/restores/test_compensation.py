@@ -214,7 +214,7 @@ async def test_a_removal_has_a_deadline(rig: RestoreRig) -> None:
     faults.clear()
     assert rig.trail()[-2][0:2] == ("remove-leftovers", "FAILED")
     assert "Leftovers were not removed: Leftovers not removed: orders-staging (available)" in state.warnings[-1]
-    assert "WARNINGS\nLeftovers were not removed" in only_message(rig)
+    assert "WARNINGS\n- Leftovers were not removed" in only_message(rig)
 
 
 async def test_an_unavailable_aws_does_not_suppress_the_notification(rig: RestoreRig) -> None:
@@ -261,7 +261,7 @@ async def test_nothing_is_removed_while_an_operator_may_decide(rig: RestoreRig) 
     handle = await rig.start(removing(half_restored_target="remove", wait_for_operator="PT4H"))
     await wait_for_failure(handle)
     first, last = (str(message["Message"]) for message in rig.demo.receive_notifications())
-    assert "waits for a decision" in first
+    assert " UTC for a decision.\n" in first
     assert "- target cluster orders-staging: available, restored by this operation" in first
     assert "- target cluster orders-staging: gone" in last
     assert rig.trail()[-3:] == [ERROR_NOTIFICATION_SENT, REMOVED, ERROR_NOTIFICATION_SENT]

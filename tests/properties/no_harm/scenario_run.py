@@ -24,7 +24,7 @@ from activities.clusters.replacement import ClusterActivities
 from activities.clusters.restored import RestoredClusterActivities
 from activities.inventory import TAKE_INVENTORY, InventoryActivities
 from activities.leftovers import LeftoverActivities
-from activities.notifications import NotificationActivities
+from activities.notifications.delivery import NotificationActivities
 from activities.snapshots import SnapshotActivities
 from audit import trail
 from audit.activities import SEAL_TRAIL
