@@ -31,8 +31,8 @@ from commands import (
     status,
     targets,
 )
+from commands.arguments import TEXT_OR_JSON, output_argument
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, UNKNOWN
-from commands.terminal import print_progress
 from version import NAME, VERSION
 
 VERBS = {
@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     for name, command in VERBS.items():
         verb = verbs.add_parser(name, help=command.run.__doc__, description=command.run.__doc__)
         command.arguments(verb)
+        output_argument(verb, getattr(command, "FORMATS", TEXT_OR_JSON))
         verb.set_defaults(run=command.run)
     return root
 
@@ -127,12 +128,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
     except Exception as error:
-        from commands.failures import describe, exit_code_for
+        from commands.failures import exit_code_for, print_failure
 
         failed = exit_code_for(error)
         if failed is None:
             raise
-        print_progress(describe(error))
+        print_failure(error, failed, args.output)
         return failed
 
 

@@ -37,16 +37,16 @@ def markdown_lines(rows: Iterable[ReportRow], attempts: bool = False) -> Iterato
 
 
 def json_lines(rows: Iterable[ReportRow]) -> Iterator[str]:
-    """The report as a list of JSON objects; times in ISO 8601."""
+    """The report as a JSON object with the list `rows`; times in ISO 8601."""
     previous = None
-    yield "["
+    yield '{"rows": ['
     for row in rows:
         if previous is not None:
             yield f"{previous},"
         previous = "\n".join(f"  {line}" for line in row.model_dump_json(indent=2, exclude_none=True).split("\n"))
     if previous is not None:
         yield previous
-    yield "]"
+    yield "]}"
 
 
 def table_lines(

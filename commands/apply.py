@@ -30,7 +30,7 @@ MAX_NOT_IN_FILE = 20
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """Which file, whether to change anything, and in which format."""
+    """Which file, and whether to change anything."""
     verb.add_argument(
         "fleet", type=Path, metavar="FILE", help="a restores.toml, or a folder of such files; examples/ has one"
     )
@@ -39,7 +39,6 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--prune", action="store_true", help="delete the schedules that this fleet has declared and no longer does"
     )
-    verb.add_argument("--format", "-o", choices=["text", "json"], default="text", help="output format; default: text")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,10 +60,10 @@ async def _apply(fleet: Fleet, task_queue: str, args: argparse.Namespace) -> int
     entries, others = await schedules.plan(displays, prune=args.prune)
     planned = [*entries, *others]
     to_do = [each for each in planned if each.action not in (Action.NONE, Action.LEAVE)]
-    if args.format == "text":
+    if args.output == "text":
         _print_plan(fleet, planned)
     code = await _carry_out(schedules, to_do, args)
-    if args.format == "json":
+    if args.output == "json":
         _print_json(fleet, planned, applied=not args.dry_run and code == FINE)
     return code
 
@@ -131,8 +130,7 @@ def _left(planned: PlannedSchedule, fleet: str) -> str:
 
 
 def _print_json(fleet: Fleet, planned: Sequence[PlannedSchedule], *, applied: bool) -> None:
-    import json
-    from dataclasses import asdict
+    from commands.json_output import fields_of, print_json
 
     schedules = [
         {
@@ -141,9 +139,9 @@ def _print_json(fleet: Fleet, planned: Sequence[PlannedSchedule], *, applied: bo
             "restore": each.restore and each.restore.name,
             "action": each.action,
             "fleet": each.fleet,
-            "changes": [change._asdict() for change in each.changes],
-            "pause": each.pause and asdict(each.pause),
+            "changes": [fields_of(change) for change in each.changes],
+            "pause": each.pause,
         }
         for each in planned
     ]
-    print(json.dumps({"fleet": fleet.name, "applied": applied, "schedules": schedules}, indent=2, default=str))
+    print_json({"fleet": fleet.name, "applied": applied, "schedules": schedules})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,17 @@ def request_argument(verb: argparse.ArgumentParser) -> None:
     """The request file."""
     verb.add_argument(
         "request_file", type=Path, metavar="REQUEST_FILE", help="a .json or .toml file; examples/ has some"
+    )
+
+
+TEXT_OR_JSON = ("text", "json")
+"""The output formats of a verb that names no others."""
+
+
+def output_argument(verb: argparse.ArgumentParser, formats: Sequence[str] = TEXT_OR_JSON) -> None:
+    """The output format; the first one is the default. `starter.parser` adds it to every verb: its module may have `FORMATS`."""
+    verb.add_argument(
+        "--output", "-o", choices=formats, default=formats[0], help=f"output format; default: {formats[0]}"
     )
 
 

@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from audit.report import TrailRow
     from audit.rows import AuditRow
 
+FORMATS = ("table", "markdown", "json")
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """Which operations, which rows, and in which format."""
+    """Which operations, and which rows."""
     which = verb.add_mutually_exclusive_group()
     which.add_argument("operation_id", nargs="?", metavar="OPERATION_ID", help="one operation, such as op-005")
     which.add_argument(
         "--days", type=number_of_days, default=10, metavar="N", help="operations of the past N days; default: 10"
-    )
-    verb.add_argument(
-        "--format", choices=["table", "markdown", "json"], default="table", help="output format; default: table"
     )
     verb.add_argument(
         "--attempts",
@@ -57,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
         parts = rows_of_days(table, today - timedelta(days=args.days), today)
     rows = (row for part in parts for row in report_rows(part, args.attempts))
     first = next(rows, None)
-    if first is None:
+    if first is None and not (args.output == "json" and args.operation_id is None):
         what = f"operation {args.operation_id}" if args.operation_id else f"an operation of the past {args.days} days"
         print_progress(f"The audit trail in {settings.audit_table} ({settings.audit_region}) has no row of {what}.")
         return REFUSED if args.operation_id else FINE
-    shown = chain([first], rows)
-    match args.format:
+    shown = chain([first] if first else [], rows)
+    match args.output:
         case "table":
             is_terminal = sys.stdout.isatty()
             width = shutil.get_terminal_size().columns if is_terminal else None

@@ -16,6 +16,8 @@ from commands.terminal import Counter, print_progress, print_result
 if TYPE_CHECKING:
     from audit.verify.findings import Verification
 
+FORMATS = ("table", "json")
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which operations, and whether to add what is missing."""
@@ -29,16 +31,18 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add the rows that Temporal's history has and the trail lacks, each marked as added, and seal them",
     )
-    verb.add_argument("--format", choices=["table", "json"], default="table", help="output format; default: table")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare the audit trail with Temporal's history and with the trail's seals."""
-    from audit.verify.findings import as_json, as_plain, as_table
+    from audit.verify.findings import as_fields, as_plain, as_table
 
     verifications = asyncio.run(_verify(args))
-    if args.format == "json":
-        print(f"[{','.join(as_json(verification) for verification in verifications)}]")
+    if args.output == "json":
+        from commands.json_output import print_json
+
+        ok = all(verification.ok for verification in verifications)
+        print_json({"ok": ok, "operations": [as_fields(verification) for verification in verifications]})
     else:
         for verification in verifications:
             if sys.stdout.isatty():

@@ -8,7 +8,7 @@ import asyncio
 from commands.arguments import restore_arguments, wait_argument
 from commands.cleanups import cleanup_of, follow_cleanup
 from commands.exit_codes import CANCELLED, FINE, REFUSED
-from commands.restores import find_restore, follow
+from commands.restores import find_restore, follow, follow_unless_left
 from commands.terminal import print_progress
 
 
@@ -34,11 +34,11 @@ async def _cancel(args: argparse.Namespace) -> int:
     await run.cancel(args.reason)
     print_progress(f"Requested the cancellation of {run.workflow_id}")
     if task_queue is None:
-        return FINE
+        return await follow_unless_left(run, args, "")
     if await run.is_cleanup():
-        ended = await follow_cleanup(await cleanup_of(run))
+        ended = await follow_cleanup(await cleanup_of(run), args.output)
     else:
-        ended = await follow(run, task_queue)
+        ended = await follow(run, task_queue, args.output)
     if ended == CANCELLED:
         return FINE
     print_progress("Not cancelled: it ended before the cancellation could take effect.")

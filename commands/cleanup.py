@@ -35,8 +35,13 @@ def run(args: argparse.Namespace) -> int:
 
     request, settings = read_request(args.request_file), load_settings(TrailSettings)
     if args.delete:
-        return asyncio.run(_delete(request, settings.task_queue))
+        return asyncio.run(_delete(request, settings.task_queue, args.output))
     listed = asyncio.run(_list_orphans(request, settings.task_queue))
+    if args.output == "json":
+        from commands.json_output import fields_of, print_json
+
+        print_json({"target": request.target.arn, **fields_of(listed)})
+        return FINE
     for orphan in listed.orphans:
         print(orphan.text)
     if listed.more:
@@ -49,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
     return FINE
 
 
-async def _delete(request: RestoreRequest, task_queue: str) -> int:
+async def _delete(request: RestoreRequest, task_queue: str, output: str) -> int:
     from runs.cleanups import Cleanups
 
     cleanup = await Cleanups(await temporal_client()).start(request, task_queue, _display_metadata(request))
     print_progress(f"Started the cleanup {cleanup.workflow_id}")
-    return await follow_cleanup(cleanup)
+    return await follow_cleanup(cleanup, output)
 
 
 async def _list_orphans(request: RestoreRequest, task_queue: str) -> OrphanList:

@@ -24,26 +24,30 @@ async def cleanup_of(run: RestoreRun) -> Cleanup:
     return Cleanups(await temporal_client()).with_run_id(run.workflow_id, run.run_id)
 
 
-async def print_cleanup(cleanup: Cleanup) -> int:
+async def print_cleanup(cleanup: Cleanup, output: str) -> int:
     """Print what a cleanup does, or how it ended; returns the exit code."""
+    from models.steps import Outcome
+    from runs.cleanups import CleanupEnding
     from runs.restores import RestoreRuns
 
     run = RestoreRuns(await temporal_client()).with_run_id(cleanup.workflow_id, cleanup.run_id)
     if await run.is_running():
         began = (await run.describe()).start_time
+        if output == "json":
+            return _print_json(cleanup, CleanupEnding(Outcome.RUNNING, await cleanup.query_state_if_answered()))
         print(f"The cleanup {cleanup.workflow_id} is running: {await cleanup.summarize(began)}")
         return FINE
-    return print_cleanup_ending(await cleanup.wait_for_ending(), cleanup)
+    return print_cleanup_ending(await cleanup.wait_for_ending(), cleanup, output)
 
 
-async def follow_cleanup(cleanup: Cleanup) -> int:
+async def follow_cleanup(cleanup: Cleanup, output: str) -> int:
     """Print a line every 2 seconds until the cleanup ends; returns the exit code for its outcome."""
     began = datetime.now(UTC)
     ending = asyncio.create_task(cleanup.wait_for_ending())
     try:
         while not (await asyncio.wait([ending], timeout=SILENCE_SECONDS))[0]:
             print_progress(await cleanup.summarize(began))
-        return print_cleanup_ending(await ending, cleanup)
+        return print_cleanup_ending(await ending, cleanup, output)
     except asyncio.CancelledError:
         print_progress(
             f"\nStopped following; the cleanup continues. See its state:\n"
@@ -55,10 +59,18 @@ async def follow_cleanup(cleanup: Cleanup) -> int:
         ending.cancel()
 
 
-def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
+def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup, output: str) -> int:
     """Print what was removed, and the fault if there is one; returns the exit code."""
     from models.steps import Outcome
 
+    if output == "json":
+        _print_json(cleanup, ending)
+    else:
+        _print_text(cleanup, ending)
+    return {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED}.get(ending.outcome, FAILED)
+
+
+def _print_text(cleanup: Cleanup, ending: CleanupEnding) -> None:
     state = ending.state
     name = (state and state.operation_id) or cleanup.workflow_id
     print(f"{name} cleanup {ending.outcome}{f': {state.details}' if state else ''}")
@@ -67,4 +79,13 @@ def print_cleanup_ending(ending: CleanupEnding, cleanup: Cleanup) -> int:
     if ending.fault:
         print(f"{ending.fault.short}: {ending.fault.message}")
         print("What to do: docs/runbook.md#orphans-of-earlier-restores")
-    return {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED}.get(ending.outcome, FAILED)
+
+
+def _print_json(cleanup: Cleanup, ending: CleanupEnding) -> int:
+    from commands.json_output import fields_of, print_json
+
+    identity = {"kind": "cleanup", "workflow_id": cleanup.workflow_id, "run_id": cleanup.run_id}
+    state = fields_of(ending.state) if ending.state else {}
+    fault = {"fault": fields_of(ending.fault)} if ending.fault else {}
+    print_json({**identity, **state, "outcome": ending.outcome, **fault})
+    return FINE

@@ -9,8 +9,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from commands.arguments import wait_argument
-from commands.exit_codes import FINE
-from commands.restores import follow, temporal_client
+from commands.restores import follow_unless_left, temporal_client
 from commands.terminal import print_progress
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ async def decide(args: argparse.Namespace, decision: Decision) -> int:
         print_progress(f"\n{unknown}")
         raise asyncio.CancelledError from None
     print_progress(f"Sent the decision to {decision} to {await run.name()}")
-    return await follow(run, task_queue) if args.wait else FINE
+    return await follow_unless_left(run, args, task_queue)
 
 
 def one_line(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -11,6 +13,7 @@ from clients.aws import WrongEndpoint
 from clients.aws_problems import SETTINGS_ERRORS, describe_aws_problem
 from clients.temporal import TemporalUnreachable
 from commands.exit_codes import MISTAKE, REFUSED, UNREACHABLE
+from commands.terminal import print_progress
 from errors import PipelineError
 from models.request_file import UnreadableRequest
 from runs.availability import UNAVAILABLE
@@ -57,6 +60,12 @@ def describe(error: Exception) -> str:
         case BotoCoreError():
             return describe_aws_problem(cause)
     return str(cause)
+
+
+def print_failure(error: Exception, exit_code: int, output: str) -> None:
+    """Print on stderr what happened and what to do; for `json` as one line. Stdout has results only, as restic and gh do."""
+    text = describe(error)
+    print_progress(json.dumps({"error": {"exit_code": exit_code, "message": text}}) if output == "json" else text)
 
 
 def _root_cause(error: Exception) -> Exception:

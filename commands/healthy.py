@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from audit.health import TargetHealth
 
 SERVICE = "AURORA_RESTORE"
+FORMATS = ("line", "json")
 MAX_NAMED = 5
 """Targets that the line names; JSON has all of them."""
 MAX_MEASURED = 20
@@ -25,7 +26,7 @@ MAX_TEXT = 500
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    """Which targets, how old their restores may be, and in which format."""
+    """Which targets, and how old their restores may be."""
     verb.add_argument(
         "targets",
         nargs="*",
@@ -40,7 +41,6 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         metavar="AGE",
         help="how old the last good restore of a target may be, such as 90m, 26h or 8d; default: 26h",
     )
-    verb.add_argument("--format", "-o", choices=["line", "json"], default="line", help="output format; default: line")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         healths = _read(args.targets, args.max_age)
     except Exception as error:  # noqa: BLE001 - an exit code of another kind would say that a restore failed
         healths = [_unreadable(error)]
-    return _print(healths, args.max_age, args.format)
+    return _print(healths, args.max_age, args.output)
 
 
 def _read(names: Sequence[str], max_age: timedelta) -> list[TargetHealth]:
@@ -86,12 +86,11 @@ def _print(healths: Sequence[TargetHealth], max_age: timedelta, output_format: s
 
     level = worst_level(health.level for health in healths)
     if output_format == "json":
-        import json
+        from commands.json_output import fields_of, print_json
 
-        targets = [
-            health.model_dump(mode="json", exclude_none=True) | {"level": health.level.name} for health in healths
-        ]
-        print(json.dumps({"level": level.name, "targets": targets}, indent=2))
+        print_json(
+            {"level": level.name, "targets": [fields_of(health) | {"level": health.level.name} for health in healths]}
+        )
     else:
         print(_line(healths, max_age))
     sys.stdout.flush()

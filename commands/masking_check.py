@@ -6,6 +6,7 @@ import argparse
 
 from commands.arguments import request_argument
 from commands.exit_codes import FAILED, FINE
+from commands.json_output import print_json
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -29,6 +30,9 @@ def run(args: argparse.Namespace) -> int:
         raise UnreadableRequest(f"{reason}. Correct the file or the request's masking.")
     rules, schema = read_masking_rules(directory, masking), read_live_schema(request, settings)
     findings = find_findings(schema, rules, masking, files_have_run=True)
+    if args.output == "json":
+        print_json({"tables": len(schema.tables), "missing": findings.missing, "mistakes": findings.mistakes})
+        return FAILED if findings.text else FINE
     if findings.text:
         print(findings.text)
         return FAILED

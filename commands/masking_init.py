@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import request_argument
 from commands.exit_codes import FINE
+from commands.json_output import print_json
 
 if TYPE_CHECKING:
     from activities.databases.masking.schema import Schema
@@ -31,7 +32,11 @@ def run(args: argparse.Namespace) -> int:
     from settings import DatabaseSettings, load_settings
 
     request, settings = read_request(args.request_file), load_settings(DatabaseSettings)
-    for line in _lines(read_live_schema(request, settings), request.target.arn, args.database):
+    lines = _lines(read_live_schema(request, settings), request.target.arn, args.database)
+    if args.output == "json":
+        print_json({"target": request.target.arn, "file": "".join(f"{line}\n" for line in lines)})
+        return FINE
+    for line in lines:
         print(line)
     return FINE
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from commands.arguments import pause_end
 from commands.decisions import current_user, one_line
 from commands.exit_codes import FINE
+from commands.json_output import print_json
 from commands.restores import temporal_client
 from commands.terminal import print_progress
 from models.workflow_names import SCHEDULE_ID_PREFIX
@@ -79,7 +80,17 @@ async def _pause(args: argparse.Namespace) -> int:
     pauses = {each: Pause(args.reason, args.by, _end(args, each, now)) for each in found}
     for scheduled, pause in pauses.items():
         had = await pause_schedule(client, scheduled.schedule_id, pause, now)
-        _print(scheduled, pause, had)
+        if args.output != "json":
+            _print(scheduled, pause, had)
+    if args.output == "json":
+        print_json(
+            {
+                "schedules": [
+                    {"schedule_id": each.schedule_id, "target": each.target_arn, "pause": pause}
+                    for each, pause in pauses.items()
+                ]
+            }
+        )
     running, due = await list_running(client)
     ids = {each.target_workflow_id for each in found}
     for run in running:

@@ -29,7 +29,12 @@ def run(args: argparse.Namespace) -> int:
 
     request, settings = read_request(args.request_file), load_settings(TrailSettings)
     plan = asyncio.run(_plan(request, settings.task_queue))
-    print_result(page(plan))
+    if args.output == "json":
+        from commands.json_output import fields_of, print_json
+
+        print_json({"would_run": not plan.failed_checks, **fields_of(plan)})
+    else:
+        print_result(page(plan))
     return FAILED if plan.failed_checks else FINE
 
 

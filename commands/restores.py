@@ -50,12 +50,24 @@ async def find_restore(args: argparse.Namespace) -> RestoreRun:
     return await restores.find(args.target, task_queue) if args.target else await restores.find_newest(task_queue)
 
 
-async def follow(run: RestoreRun, task_queue: str) -> int:
+async def follow_unless_left(run: RestoreRun, args: argparse.Namespace, task_queue: str) -> int:
+    """Follow a restore that was just started or continued to its end, unless `--no-wait`; returns the exit code."""
+    if args.wait:
+        return await follow(run, task_queue, args.output)
+    if args.output == "json":
+        from commands.json_output import print_json
+        from commands.restore_documents import identify
+
+        print_json({**identify(run), "outcome": "running"})
+    return FINE
+
+
+async def follow(run: RestoreRun, task_queue: str, output: str) -> int:
     """Show a restore until it ends, then print how it ended; returns the exit code for its outcome."""
     from commands import following
 
     try:
-        return print_ending(await following.follow(run, console(sys.stderr), task_queue), run)
+        return print_ending(await following.follow(run, console(sys.stderr), task_queue), run, output)
     except asyncio.CancelledError:
         print_progress(
             f"\nStopped following; the restore continues. See its state:\n"
@@ -65,11 +77,23 @@ async def follow(run: RestoreRun, task_queue: str) -> int:
         raise
 
 
-def print_ending(ending: Ending, run: RestoreRun) -> int:
+def print_ending(ending: Ending, run: RestoreRun, output: str) -> int:
     """Print how a restore ended; returns the exit code for its outcome."""
-    from commands.following import ending_text
+    if output == "json":
+        from commands.json_output import print_json
+        from commands.restore_documents import describe_ending
+
+        print_json(describe_ending(ending, run))
+    else:
+        from commands.following import ending_text
+
+        print(ending_text(ending, run.workflow_id))
+    return exit_code_of(ending)
+
+
+def exit_code_of(ending: Ending) -> int:
+    """The exit code for a restore's outcome, also for one that runs or waits."""
     from models.steps import Outcome
 
-    print(ending_text(ending, run.workflow_id))
-    codes = {Outcome.SUCCEEDED: FINE, Outcome.CANCELLED: CANCELLED, Outcome.SKIPPED: REFUSED}
-    return codes.get(ending.outcome, FAILED)
+    fine = dict.fromkeys((Outcome.SUCCEEDED, Outcome.RUNNING, Outcome.WAITING), FINE)
+    return {**fine, Outcome.CANCELLED: CANCELLED, Outcome.SKIPPED: REFUSED}.get(ending.outcome, FAILED)

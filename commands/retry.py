@@ -7,8 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from commands.decisions import decide, decision_arguments, decision_of
-from commands.exit_codes import FINE
-from commands.restores import follow, temporal_client
+from commands.restores import follow_unless_left, temporal_client
 from commands.terminal import print_progress
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ async def _retry(args: argparse.Namespace) -> int:
     await run.require_restore()
     if not await run.is_running():
         retried = await _reset(client, run, args.step, decision_of(args, Decision.RETRY), task_queue)
-        return await follow(retried, task_queue) if args.wait else FINE
+        return await follow_unless_left(retried, args, task_queue)
     if args.step:
         name = await run.name()
         raise RestoreRefused(

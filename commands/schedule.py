@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from commands.arguments import duration, request_argument, time_of_day, time_zone
 from commands.exit_codes import FINE
+from commands.json_output import fields_of, print_json
 from commands.restores import display_metadata, temporal_client
 from commands.terminal import print_progress
 from models.workflow_names import SCHEDULE_ID_PREFIX
@@ -83,6 +84,21 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
     described = await client.get_schedule_handle(schedule_id).describe()
     starts = described.info.next_action_times
     pause = pause_of(described.schedule, datetime.now(UTC))
+    if args.output == "json":
+        print_json(
+            {
+                "schedule_id": schedule_id,
+                "change": applied,
+                "target": request.target.arn,
+                "at": f"{when.at:%H:%M}",
+                "time_zone": str(when.zone),
+                "pause": pause,
+                "next_at": starts[0] if starts and not described.schedule.state.paused else None,
+                "changes": [fields_of(change) for change in changes],
+                "fleet": fleet,
+            }
+        )
+        return FINE
     if pause:
         status = pause.text
     elif starts:

@@ -6,6 +6,8 @@ import argparse
 
 from commands.exit_codes import FINE
 
+FORMATS = ("json",)
+
 
 def arguments(_: argparse.ArgumentParser) -> None:
     """There are none."""

@@ -7,8 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from commands.arguments import request_argument, wait_argument
-from commands.exit_codes import FINE
-from commands.restores import display_metadata, follow, temporal_client
+from commands.restores import display_metadata, follow_unless_left, temporal_client
 from commands.terminal import print_progress
 
 if TYPE_CHECKING:
@@ -36,12 +35,12 @@ def run(args: argparse.Namespace) -> int:
     if args.create_target:
         target = request.target.model_copy(update={"missing": MissingTarget.CREATE})
         request = request.model_copy(update={"target": target})
-    return asyncio.run(_start(request, load_settings(TrailSettings).task_queue, args.wait))
+    return asyncio.run(_start(request, load_settings(TrailSettings).task_queue, args))
 
 
-async def _start(request: RestoreRequest, task_queue: str, wait: bool) -> int:
+async def _start(request: RestoreRequest, task_queue: str, args: argparse.Namespace) -> int:
     from runs.restores import RestoreRuns
 
     run = await RestoreRuns(await temporal_client()).start(request, task_queue, display_metadata(request))
     print_progress(f"Started {run.workflow_id}")
-    return await follow(run, task_queue) if wait else FINE
+    return await follow_unless_left(run, args, task_queue)

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from commands.arguments import restore_arguments
 from commands.cleanups import cleanup_of, print_cleanup
 from commands.exit_codes import FINE
-from commands.restores import find_restore, print_ending, temporal_client
+from commands.json_output import fields_of, print_json
+from commands.restores import exit_code_of, find_restore, print_ending, temporal_client
 from commands.terminal import print_progress, print_result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runs.due_runs import DueRun
     from runs.restores import RestoreRun
 
 
@@ -28,49 +32,80 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _status(args: argparse.Namespace) -> int:
-    from commands.following import steps_table
-    from runs.endings import wait_for_ending
     from runs.restores import RestoreRefused
 
-    are_waiting = await _print_due_runs(args)
+    due = await _list_due_runs(args)
+    if args.output != "json":
+        await _print_due_runs(due)
     try:
         run = await find_restore(args)
     except RestoreRefused:
-        if are_waiting:
-            return FINE
-        raise
+        if not due:
+            raise
+        if args.output == "json":
+            print_json({"due": [fields_of(each) for each in due]})
+        return FINE
     if await run.is_cleanup():
-        return await print_cleanup(await cleanup_of(run))
+        return await print_cleanup(await cleanup_of(run), args.output)
+    if args.output == "json":
+        return await _print_json(run, due)
     if await run.is_running():
         await _print_running(run)
         return FINE
+    return await _print_ended(run, is_before=bool(due))
+
+
+async def _print_ended(run: RestoreRun, *, is_before: bool) -> int:
+    from commands.following import steps_table
+    from runs.endings import wait_for_ending
+
     ending = await wait_for_ending(run)
-    if are_waiting:
+    if is_before:
         print("The last restore before:")
     if ending.state:
         print_result(steps_table(ending.state))
-    return print_ending(ending, run)
+    return print_ending(ending, run, "text")
 
 
-async def _print_due_runs(args: argparse.Namespace) -> bool:
-    """Print the runs that are due and wait for a worker; return whether there are any."""
+async def _print_json(run: RestoreRun, due: Sequence[DueRun]) -> int:
+    from commands.restore_documents import describe_ending, describe_state, describe_without_worker, identify
+    from models.steps import Outcome
+    from runs.endings import Ending, wait_for_ending
+
+    if await run.is_running():
+        state, now = await run.query_state_if_answered(), datetime.now(UTC)
+        ending = Ending(state.outcome if state else Outcome.RUNNING, state)
+        described = describe_state(state, now) if state else describe_without_worker(await run.describe(), now)
+        document = {**identify(run), **described}
+    else:
+        ending = await wait_for_ending(run)
+        document = describe_ending(ending, run)
+    print_json({**document, "due": [fields_of(each) for each in due]})
+    return exit_code_of(ending)
+
+
+async def _list_due_runs(args: argparse.Namespace) -> list[DueRun]:
+    """The runs of the target that are due and wait for a worker; of every target if none is named."""
     from models.request_file import read_request
     from runs.due_runs import list_running
+
+    name = read_request(args.request).target.cluster if args.request else (args.target or "").rpartition(":")[2].lower()
+    return [each for each in (await list_running(await temporal_client()))[1] if name in ("", each.cluster)]
+
+
+async def _print_due_runs(due: Sequence[DueRun]) -> None:
     from runs.summaries import format_duration
     from runs.workers import count_workers, no_worker_text
 
-    name = read_request(args.request).target.cluster if args.request else (args.target or "").rpartition(":")[2].lower()
-    client, now = await temporal_client(), datetime.now(UTC)
-    due = [each for each in (await list_running(client))[1] if name in ("", each.cluster)]
+    now = datetime.now(UTC)
     for each in due:
         print(
             f"{each.workflow_id} was due at {each.due_at:%Y-%m-%d %H:%M} UTC and waits for a worker for "
             f"{format_duration(each.due_at, now)}. If one takes it later than the request's start_before, it is skipped."
         )
     for task_queue in sorted({each.task_queue for each in due}):
-        if not await count_workers(client, task_queue, now):
+        if not await count_workers(await temporal_client(), task_queue, now):
             print(no_worker_text(task_queue))
-    return bool(due)
 
 
 async def _print_running(run: RestoreRun) -> None:

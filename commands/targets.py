@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from commands.exit_codes import FINE
 from commands.restores import temporal_client
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runs.scheduled_targets import ScheduledTarget
     from settings import TrailSettings
 
+FORMATS = ("table", "json")
 COLUMNS = ("Target", "Last operation", "Last good restore", "Now", "Next", "Missed")
 
 
@@ -33,18 +34,15 @@ class TargetLine(NamedTuple):
     schedules: Sequence[ScheduledTarget]
 
 
-def arguments(verb: argparse.ArgumentParser) -> None:
-    """In which format."""
-    verb.add_argument(
-        "--format", "-o", choices=["table", "json"], default="table", help="output format; default: table"
-    )
+def arguments(_verb: argparse.ArgumentParser) -> None:
+    """None."""
 
 
 def run(args: argparse.Namespace) -> int:
     """List every target: its last operation, what runs or waits now, when the next restore is due, what was missed."""
     from settings import TrailSettings, load_settings
 
-    return asyncio.run(_list(load_settings(TrailSettings), args.format))
+    return asyncio.run(_list(load_settings(TrailSettings), args.output))
 
 
 async def _list(settings: TrailSettings, output_format: str) -> int:
@@ -170,27 +168,20 @@ def _missed(line: TargetLine) -> str:
 
 
 def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str) -> None:
-    import json
-    from dataclasses import asdict
+    from commands.json_output import fields_of, print_json
 
     targets = [
         {
             "target": line.target_arn,
-            "trail": line.health
-            and line.health.model_dump(mode="json", exclude_none=True, exclude={"level", "target"}),
-            "running": line.running and line.running._asdict(),
-            "due": line.due and line.due._asdict(),
-            "schedules": [
-                schedule._asdict() | {"pause": schedule.pause and asdict(schedule.pause)} for schedule in line.schedules
-            ],
+            "trail": line.health and _without(fields_of(line.health), "target", "level"),
+            "running": line.running and fields_of(line.running),
+            "due": line.due and fields_of(line.due),
+            "schedules": [fields_of(schedule) for schedule in line.schedules],
         }
         for line in lines
     ]
-    print(json.dumps({"workers": workers, "task_queue": task_queue, "targets": targets}, indent=2, default=_plain))
+    print_json({"workers": workers, "task_queue": task_queue, "targets": targets})
 
 
-def _plain(value: object) -> object:
-    """Times in ISO 8601, durations in seconds."""
-    from datetime import timedelta
-
-    return value.total_seconds() if isinstance(value, timedelta) else str(value)
+def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}

@@ -61,6 +61,13 @@ class Cleanup:
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise NoAnswer(str(error)) from error
 
+    async def query_state_if_answered(self) -> CleanupState | None:
+        """As `query_state`; None also if no worker answers."""
+        try:
+            return await self.query_state()
+        except NoAnswer:
+            return None
+
     async def summarize(self, began: datetime) -> str:
         """One line: how long it has run since it began (aware), its operation, and what it does."""
         try:
@@ -78,10 +85,7 @@ class Cleanup:
             return await self._unsuccessful(error)
 
     async def _unsuccessful(self, error: WorkflowFailureError) -> CleanupEnding:
-        try:
-            state = await self.query_state()
-        except NoAnswer:
-            state = None
+        state = await self.query_state_if_answered()
         if is_cancelled_exception(error.cause):
             return CleanupEnding(Outcome.CANCELLED, state)
         return CleanupEnding(Outcome.FAILED, state, await fault_of_failure(self._handle, error))

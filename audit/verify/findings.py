@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 from rich.console import Group, RenderableType
@@ -143,12 +143,12 @@ class Verification(Model):
         return f"{self.operation_id} ({self.state}): {result} ({', '.join(counts)}{added})"
 
 
-def as_json(verification: Verification) -> str:
-    """The verification as a JSON object; `ok` is the result, `message` is a finding in a sentence."""
+def as_fields(verification: Verification) -> dict[str, Any]:
+    """The verification as an object of JSON; `ok` is the result, `message` is a finding in a sentence."""
     fields = verification.model_dump(mode="json", exclude_none=True)
     for name in ("findings", "notes"):
         fields[name] = [{**each, "message": FindingKind(each["kind"]).message} for each in fields[name]]
-    return json.dumps({"ok": verification.ok, **fields}, indent=2, ensure_ascii=False)
+    return {"ok": verification.ok, **fields}
 
 
 def as_plain(verification: Verification) -> str:

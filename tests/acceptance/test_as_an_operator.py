@@ -97,7 +97,7 @@ def test_starter_runs_a_restore(operator: Operator) -> None:
     worker = operator.worker()
     done = operator.starter("start", EXAMPLE)
     assert "succeeded" in done.stdout + done.stderr
-    trail = operator.starter("audit", "op-001", "--format", "markdown").stdout
+    trail = operator.starter("audit", "op-001", "-o", "markdown").stdout
     assert trail.count("| SUCCESS |") == STEPS
     assert operator.stack.demo.read_from_target("orders_report", "SELECT customer FROM orders WHERE id = 77") == [
         ("Margaret",)
@@ -171,7 +171,7 @@ def test_a_failed_restore_is_retried_after_its_data_is_fixed(operator: Operator,
         demo.read_from_target("orders_app", "SELECT 1")  # nobody is let in before the checks have passed
     assert demo.write_to_target("DELETE FROM orders WHERE total < 0 RETURNING id") == [(78,)]
     operator.starter("retry", "op-004", "--by", "kim@ops", "--reason", "the refund of order 78 was removed")
-    trail = json.loads(operator.starter("audit", "op-004", "--format", "json").stdout)
+    trail = json.loads(operator.starter("audit", "op-004", "-o", "json").stdout)["rows"]
     assert [(row["step"], row["status"], row["details"]) for row in trail][5:] == [
         ("check-restore-status", "SUCCESS", "Restore completed"),
         ("setup-db-users", "FAILED", "Check failed"),

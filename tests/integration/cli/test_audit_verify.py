@@ -30,8 +30,8 @@ def test_a_complete_trail_is_confirmed(operation_id: str, operator: Operator) ->
     one = operator("audit", "verify", operation_id)
     assert one.code == 0
     assert one.out.startswith(f"{operation_id} (ended): the trail agrees with Temporal's history and its seals (")
-    everything = operator("audit", "verify", "--days", "1", "--format", "json")
-    verifications = json.loads(everything.out)
+    everything = operator("audit", "verify", "--days", "1", "-o", "json")
+    verifications = json.loads(everything.out)["operations"]
     assert everything.code == 0
     assert verifications[0] | {"operation_id": operation_id, "ok": True} == verifications[0]
 

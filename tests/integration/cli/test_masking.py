@@ -69,12 +69,17 @@ def test_the_first_file_passes_and_a_new_column_does_not(
         assert 'payload = "keep"   # NOT masked' in first.out
         assert tomllib.loads(first.out)[DATABASE]["public.people"]["id"] == "keep"
         assert operator("masking", "init", request_with_masking, "--database", "other").out.count("\n") == 3
+        in_json = operator("masking", "init", request_with_masking, "-o", "json")
+        assert json.loads(in_json.out)["file"] == first.out
         path.write_text(first.out)
         assert operator("masking", "check", request_with_masking).code == 0
         execute("ALTER TABLE people ADD COLUMN second_email text")
         found = operator("masking", "check", request_with_masking)
         [line] = [line.strip() for line in found.out.splitlines() if line.startswith("    ")]
         assert (found.code, line) == (1, f'{DATABASE}."public.people".second_email = "email"')
+        in_json = operator("masking", "check", request_with_masking, "-o", "json")
+        assert json.loads(in_json.out) == {"tables": 1, "missing": [line], "mistakes": []}
+        assert in_json.code == 1
         path.write_text(f"{first.out}{line}\n")
         assert operator("masking", "check", request_with_masking).code == 0
     finally:

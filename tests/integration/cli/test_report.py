@@ -171,7 +171,7 @@ def test_the_table_has_the_borders_and_colours_of_rich() -> None:
 
 def test_json_has_exact_times_and_plain_names() -> None:
     """ISO 8601, and the values of the enums."""
-    [line] = json.loads("\n".join(json_lines(report_rows([row()]))))
+    [line] = json.loads("\n".join(json_lines(report_rows([row()]))))["rows"]
     assert (line["timestamp"], line["step"], line["status"]) == ("2026-03-20T00:05:00Z", "snapshot-check", "SUCCESS")
 
 

@@ -77,7 +77,7 @@ def test_a_restore_is_followed_line_by_line_to_its_end(idle: Stack, operator: Op
     assert max(silences) < 2.5  # two, and what a busy machine adds
 
     operation = answer.split()[0]
-    table = operator("audit", operation, "--format", "markdown").out.splitlines()
+    table = operator("audit", operation, "-o", "markdown").out.splitlines()
     assert len(table) == 2 + 9
     assert {line.split(" | ")[3] for line in table[2:]} == {"SUCCESS"}
     for name in (TARGET, operation, WORKFLOW_ID, "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 
 import pytest
 from rich.console import Console
 
-from audit.verify.findings import FIND_WRITER, Finding, FindingKind, State, Verification, as_json, as_plain, as_table
+from audit.verify.findings import FIND_WRITER, Finding, FindingKind, State, Verification, as_fields, as_plain, as_table
 
 KEY = "2024-03-20T00:05:00.000Z#2-copy-snapshot#4-outcome#00001.00001#run-1"
 MISMATCH = Finding(
@@ -98,7 +97,7 @@ def test_the_table_wraps_texts_and_does_not_interpret_markup() -> None:
 
 def test_json_has_the_result_and_each_finding_with_its_message() -> None:
     """Fields without a value are left out."""
-    document = json.loads(as_json(verification(findings=(MISMATCH,), notes=(NOTE,))))
+    document = as_fields(verification(findings=(MISMATCH,), notes=(NOTE,)))
     assert (document["ok"], document["state"], document["operation_id"]) == (False, "ended", "op-001")
     [finding] = document["findings"]
     assert finding == {

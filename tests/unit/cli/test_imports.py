@@ -15,7 +15,8 @@ WORKER = ("temporalio.worker", "structlog", "psycopg", "pymysql", "activities", 
 SCRIPT = """
 import os, sys, types
 failures = types.ModuleType("commands.failures")  # would load the errors of everything
-failures.exit_code_for, failures.describe = lambda error: 5, str
+failures.exit_code_for, failures.print_failure = lambda error: 5, lambda *_: None
+failures.describe = str
 sys.modules["commands.failures"] = failures
 import starter
 for verb in sys.argv[2:]:

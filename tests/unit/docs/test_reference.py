@@ -23,7 +23,7 @@ from errors import Fault
 from models.search_attributes import ALL
 from models.steps import Housekeeping, Step
 from settings import PREFIX, Settings
-from starter import EPILOG
+from starter import EPILOG, VERBS
 from tests.rigs.audit_tables import row
 from tests.rigs.documents import DOCUMENTS, section, text
 from tests.rigs.reference_tables import commands, pages, rewritten
@@ -81,6 +81,15 @@ def test_every_option_that_a_document_names_exists() -> None:
             assert name in commands(), f"{path}: starter.py {name}"
             for option in re.findall(r"--[a-z-]+", rest):
                 assert option in commands()[name]._option_string_actions, f"{path}: starter.py {name} {option}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_prints_json_and_its_fields_are_listed(verb: str) -> None:
+    """Also a verb that comes later: `starter.parser` adds the option. Another format is the default."""
+    option = commands()[verb]._option_string_actions["-o"]
+    formats = list(option.choices or ())
+    assert (option.default, formats.count("json")) == (formats[0], 1)
+    assert re.search(rf"^\|[^|]*`{verb}[` ]", section(COMMANDS, "JSON"), re.MULTILINE)
 
 
 def test_the_names_on_temporal_are_the_codes() -> None:

@@ -1,0 +1,77 @@
+"""`-o json`: one document on stdout for each verb, with the fields that docs/reference/commands.md lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.stack import Stack
+from tests.rigs.cli import CommandResult
+from tests.rigs.documents import section, text
+
+Operator = Callable[..., CommandResult]
+PAGE = section(text("docs", "reference", "commands.md"), "JSON")
+
+
+def documented(verb: str) -> set[str]:
+    """The fields of a verb's document."""
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", PAGE, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", "".join(fields for verbs, fields in rows if f"`{verb}" in verbs)))
+
+
+@pytest.fixture
+def failed(worker: Stack, operator: Operator, request_file: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A request whose restore has failed at its first step, and the document that `start` ended with."""
+    request = json.loads(request_file.read_text())
+    request["source"]["snapshot"] = {"identifier": "never-taken"}
+    request_file.write_text(json.dumps(request))
+    started = operator("start", request_file, "-o", "json")
+    assert started.code == 1, started.err
+    yield request_file, json.loads(started.out)
+    operator("cancel", "orders-staging")
+
+
+def test_each_verb_prints_one_document(operator: Operator, failed: tuple[Path, dict[str, Any]]) -> None:
+    """What `start` ends with is what `status` shows later; the fields are those of the page."""
+    request_file, started = failed
+    operation = started["operation_id"]
+    assert (started["outcome"], started["failed_step"], started["waited_seconds"]) == ("failed", "snapshot-check", 0)
+    assert started["what_to_do"] == f"python starter.py retry {operation}"
+    assert started["fault"]["short"]
+    in_three_days = (datetime.now(UTC) + timedelta(days=3)).date()
+    walked: dict[str, tuple[int, tuple[object, ...]]] = {
+        "status": (1, (operation,)),
+        "list": (0, ()),
+        "healthy": (2, ("orders-staging",)),
+        "audit": (0, (operation,)),
+        "audit verify": (0, (operation,)),
+        "plan": (1, (request_file,)),
+        "cleanup": (0, (request_file,)),
+        "schedule": (0, (request_file, "--id", "json")),
+        "resume": (0, ("json",)),
+        "pause": (0, ("json", "--reason", "a freeze", "--until", str(in_three_days))),
+        "retry": (0, (operation, "--no-wait")),
+        "setup": (0, ()),
+    }
+    for verb, (code, arguments) in walked.items():
+        result = operator(*verb.split(), *arguments, "-o", "json")
+        assert result.code == code, (verb, result)
+        document = json.loads(result.out)
+        assert document, verb
+        assert set(document) <= documented(verb) | {"replacement", "seal_digest", "inventory", "removed_arns"}, verb
+        if verb == "status":
+            assert document == started | {"due": []}
+
+
+def test_an_error_is_the_last_line_of_stderr(operator: Operator) -> None:
+    """Stdout has results only; the sentence is the same as without the option."""
+    result = operator("status", "op-999", "-o", "json")
+    error = json.loads(result.err.splitlines()[-1])["error"]
+    assert (result.code, result.out, error["exit_code"]) == (3, "", 3)
+    assert f"{error['message']}\n" == operator("status", "op-999").err
