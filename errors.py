@@ -6,6 +6,7 @@
     │   ├── ResourceBusy          RDS is still busy with the resource
     │   ├── StaleRead             the worker stood still between a read and the deletion that is based on it
     │   ├── DatabaseUnreachable   the restored database does not accept the connection
+    │   ├── WebhookUnavailable    the webhook of the notification does not take it for now
     │   └── TrailUnavailable      the audit trail did not accept a row that must be written first
     └── Final                     WAKE SOMEONE: the restore ends, the error notification is sent
         ├── Refused               a guard refused; this step changed nothing
@@ -118,6 +119,10 @@ class StaleRead(Transient):
 
 class DatabaseUnreachable(Transient):
     """The restored database does not accept the connection."""
+
+
+class WebhookUnavailable(Transient):
+    """The webhook of the notification does not take it for now."""
 
 
 class TrailUnavailable(Transient):

@@ -52,6 +52,8 @@ MAX_SUBJECT = 100
 """Characters of a notification's subject, ASCII without line breaks."""
 MAX_NOTIFICATION_BYTES = 200_000
 """Of a notification's text inside JSON. SNS accepts 256 KiB, with the chat message and the attributes."""
+MAX_WEBHOOK_TEXT_BYTES = 40_000
+"""Of the text in the JSON for a webhook: as many characters as Slack takes. Source: Slack API, chat.postMessage."""
 MAX_ATTRIBUTE = 400
 """Characters of an attribute of a notification; the longest ARN has fewer."""
 MAX_CHAT_TITLE, MAX_CHAT_DESCRIPTION, MAX_CHAT_STEP, MAX_CHAT_KEYWORD = 250, 3_000, 350, 75

@@ -195,8 +195,8 @@ def _afterwards(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "copies to keep", _copies_to_keep(plan.request.archive)
     pruned = ", ".join(UNKNOWN) if plan.pruned is None else _joined(arn.rpartition(":")[2] for arn in plan.pruned)
     yield "copies to delete", pruned
-    yield "notified of success", notification.success_topic_arn or notification.topic_arn
-    yield "notified of failure", notification.topic_arn
+    yield "notified of success", ", ".join(notification.destinations(success=True))
+    yield "notified of failure", ", ".join(notification.destinations(success=False))
 
 
 def _rows(rows: Iterable[Sequence[str]]) -> Table:

@@ -44,11 +44,18 @@ class Archive(Model):
 
 
 class Notification(SparseModel):
-    """The topics to which the outcome is published, and the monitor that expects restores."""
+    """Where the outcome is published, to a topic, a webhook or both, and the monitor that expects restores."""
 
-    topic_arn: TopicArn
+    topic_arn: TopicArn | None = Field(
+        default=None, description="The SNS topic of every outcome; required without webhook_secret_id."
+    )
     success_topic_arn: TopicArn | None = Field(
         default=None, description="A topic for successful restores; failures always go to topic_arn."
+    )
+    webhook_secret_id: SecretId | None = Field(
+        default=None,
+        description="A secret that is JSON with the key url: an https URL to which every outcome is posted as JSON, beside "
+        "the topics or in place of them.",
     )
     ping_secret_id: SecretId | None = Field(
         default=None,
@@ -56,7 +63,24 @@ class Notification(SparseModel):
         "which is pinged with /start at the start, as it is after a success, and with /fail at every other end.",
     )
 
+    @model_validator(mode="after")
+    def _somebody_is_notified(self) -> Self:
+        if self.topic_arn is None and self.webhook_secret_id is None:
+            raise ValueError("give topic_arn or webhook_secret_id: every outcome is published")
+        if self.success_topic_arn and self.topic_arn is None:
+            raise ValueError("success_topic_arn needs topic_arn, to which failures go")
+        return self
+
     @property
     def topic_arns(self) -> tuple[str, ...]:
         """Every topic that a restore may publish to."""
         return tuple(dict.fromkeys(topic for topic in (self.topic_arn, self.success_topic_arn) if topic))
+
+    def topic_for(self, *, success: bool) -> str | None:
+        """The topic of a success or of every other outcome; None: only a webhook gets it."""
+        return (self.success_topic_arn if success else None) or self.topic_arn
+
+    def destinations(self, *, success: bool) -> tuple[str, ...]:
+        """Who gets a success or every other outcome, for people."""
+        webhook = f"the webhook of the secret {self.webhook_secret_id}" if self.webhook_secret_id else None
+        return tuple(each for each in (self.topic_for(success=success), webhook) if each)

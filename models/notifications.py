@@ -19,4 +19,4 @@ class NotificationInput(StepInput):
 class NotificationOutcome(StepOutcome):
     """The outcome of sns-notification."""
 
-    message_id: str = Field(description="SNS's id of the message.")
+    message_id: str | None = Field(default=None, description="SNS's id of the message; None: only a webhook has it.")

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from temporalio import activity
-
-from activities.notifications.facts import Pages, describe_outcome, describe_target, list_facts
+from activities.notifications.facts import Pages, describe_outcome, describe_target, list_facts, message_id
 from activities.notifications.next_steps import NextStep, list_next_steps
 from activities.notifications.text import write_subject
 from limits import (
@@ -39,7 +37,7 @@ MARKS = {
 
 def write_chat_message(step_input: NotificationInput, pages: Pages, attributes: dict[str, str]) -> dict[str, Any]:
     """The chat message; every message of an operation is in the same thread."""
-    state, info = step_input.state, activity.info()
+    state = step_input.state
     summary = write_subject(step_input)
     mark = MARKS.get(state.outcome, "")
     keywords = (state.outcome.value, attributes["cluster"], attributes["environment"], attributes.get("step"))
@@ -47,7 +45,7 @@ def write_chat_message(step_input: NotificationInput, pages: Pages, attributes: 
     return {
         "version": "1.0",
         "source": "custom",
-        "id": f"{info.workflow_run_id}-{info.activity_id}",
+        "id": message_id(),
         "content": {
             "textType": "client-markdown",
             "title": shorten(f"{mark} {_escape(describe_outcome(state))}".strip(), MAX_CHAT_TITLE),

@@ -114,6 +114,12 @@ def list_attributes(step_input: NotificationInput, environment: str) -> dict[str
     return {name: shorten(value, MAX_ATTRIBUTE) for name, value in attributes.items() if value}
 
 
+def message_id() -> str:
+    """The id of the message, the same for every attempt to deliver it."""
+    info = activity.info()
+    return f"{info.workflow_run_id}-{info.activity_id}"
+
+
 def name_of(arn: str) -> str:
     """The name at the end of an ARN of RDS."""
     return arn.rpartition(":")[2]

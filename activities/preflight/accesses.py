@@ -219,7 +219,8 @@ class RestoreAccesses:
     def _read_secrets(self) -> Iterator[Access]:
         target = self.step_input.target
         key = self.step_input.masking.key_secret_id if self.step_input.masking else None
-        for secret in dict.fromkeys((*secret_ids(self.step_input.users), key, target.master_user_secret_id)):
+        webhook = self.step_input.notification.webhook_secret_id
+        for secret in dict.fromkeys((*secret_ids(self.step_input.users), key, webhook, target.master_user_secret_id)):
             if secret is not None:
                 arn = _secret_arn(target.region, target.account_id, secret)
                 yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -12,8 +13,12 @@ from activities.databases.passwords import is_master_password, read_password
 from activities.preflight.context import RestoreContext, known
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds.aws_errors import pipeline_error_for
-from errors import PipelineError, StepFailed, Transient
+from clients.secret_urls import read_webhook
+from errors import Fault, PipelineError, StepFailed, Transient
 from models.users import secret_ids
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 NOT_FOUND = "Secret not found"
 
@@ -27,7 +32,8 @@ class SecretChecks:
         step_input = context.step_input
         self._master = step_input.target.master_user_secret_id
         self._masking_key = step_input.masking.key_secret_id if step_input.masking else None
-        others = [secret for secret in (self._master, self._masking_key) if secret]
+        self._webhook = step_input.notification.webhook_secret_id
+        others = [secret for secret in (self._master, self._masking_key, self._webhook) if secret]
         self._ids = tuple(dict.fromkeys((*secret_ids(step_input.users), *others)))
 
     def checks(self) -> list[PreflightCheck]:
@@ -36,6 +42,7 @@ class SecretChecks:
             PreflightCheck(("secret",), self._check_existence),
             PreflightCheck(("secret-value", "master-password"), self._check_values),
             PreflightCheck(("masking-key",), self._check_masking_key),
+            PreflightCheck(("secret-value",), self._check_webhook),
         ]
 
     def _check_existence(self) -> Iterator[Violation]:
@@ -71,20 +78,29 @@ class SecretChecks:
                 )
 
     def _check_masking_key(self) -> Iterator[Violation]:
+        if fault := self._find_fault(self._masking_key, read_masking_key):
+            yield Violation("masking-key", fault.short, fault.message)
+
+    def _check_webhook(self) -> Iterator[Violation]:
+        if fault := self._find_fault(self._webhook, read_webhook):
+            yield Violation("secret-value", fault.short, fault.message)
+
+    def _find_fault(self, secret: str | None, read: Callable[[SecretsManagerClient, str], object]) -> Fault | None:
         """Silent about a secret that does not exist or cannot be described, as `_check_values` is."""
-        if self._masking_key is None or not self._is_readable(self._masking_key):
-            return
+        if secret is None or not self._is_readable(secret):
+            return None
         step_input = self._context.step_input
         secrets = self._context.aws.secretsmanager(step_input.target, step_input.operation_id)
         try:
-            read_masking_key(secrets, self._masking_key)
+            read(secrets, secret)
         except ClientError as error:
             failure = _refused_read(error)
             if isinstance(failure, Transient):
                 raise failure from error
-            yield Violation("masking-key", failure.fault.short, failure.fault.message)
+            return failure.fault
         except StepFailed as error:
-            yield Violation("masking-key", error.fault.short, error.fault.message)
+            return error.fault
+        return None
 
     def _is_readable(self, secret: str) -> bool:
         description = known(partial(self._context.find_secret, secret))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from models.archive import Archive
+from models.archive import Archive, Notification
 from models.configuration import Instance
 from models.quarantine import Quarantine
 from models.request import MissingTarget, RequestedInstance
@@ -49,6 +49,14 @@ def with_user(value: str) -> Arrange:
     def arrange(rig: ActivityRig) -> dict[str, Any]:
         make_all(rig)
         return {"users": (DatabaseUser(name="app", secret_id=rig.make_secret("app", value)),)}
+
+    return arrange
+
+
+def with_webhook(secret: str) -> Arrange:
+    def arrange(rig: ActivityRig) -> dict[str, Any]:
+        make_all(rig)
+        return {"notification": Notification(webhook_secret_id=rig.make_secret("webhook", secret))}
 
     return arrange
 
@@ -227,6 +235,7 @@ ROWS: dict[str, tuple[Arrange, str, str]] = {
     **{f"secret {value}": (with_user(value), "secret-value", UNUSABLE) for value in UNUSABLE_SECRETS},
     "master secret": (with_master("no JSON"), "secret-value", UNUSABLE),
     "master password": (with_master('{"password": "with space"}'), "master-password", "8 to 41 printable ASCII"),
+    "webhook over http": (with_webhook('{"url": "http://example.com/x"}'), "secret-value", 'an https URL under "url"'),
     "user's secret is binary": (with_binary_secret, "secret-value", UNUSABLE),
     "secret of another user": (
         with_user('{"username": "app_clone", "password": "fine-1234"}'),

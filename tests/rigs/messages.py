@@ -12,7 +12,7 @@ from tests.rigs.documents import modules
 ROOMS = ("activities", "audit", "clients", "workflows")
 FIRST_IS_SHORT = {
     "Refused", "StepFailed", "DatabaseUnreachable", "ResourceBusy", "AwsUnavailable", "TrailUnavailable",
-    "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "Skipped", "StaleRead",
+    "TrailConflict", "InvalidRequest", "RestoreAlreadyRunning", "Skipped", "StaleRead", "WebhookUnavailable",
 }  # fmt: skip
 SECOND_IS_SHORT = {"Violation", "end_wait_if_final"}
 FEWEST_WORDS = 3

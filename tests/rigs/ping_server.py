@@ -1,4 +1,4 @@
-"""A dead man's switch on this machine: records the paths that are pinged, and answers with the statuses of the test."""
+"""A dead man's switch and a webhook on this machine: records what is requested, and answers with the statuses of the test."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from threading import Thread
 
 @dataclass
 class PingServer:
-    """What was pinged, and how it answers."""
+    """What was requested, and how it answers."""
 
     url: str
     paths: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    """What was posted."""
     statuses: list[int] = field(default_factory=list)
     """The statuses of the next answers; then 200."""
 
@@ -24,6 +26,10 @@ def ping_server() -> Iterator[PingServer]:
     """Run one during the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.do_GET()
+
         def do_GET(self) -> None:
             server.paths.append(self.path)
             self.send_response(server.statuses.pop(0) if server.statuses else 200)

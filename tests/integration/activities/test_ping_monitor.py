@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -66,10 +67,14 @@ def test_what_is_no_success_is_reported_without_the_url(
     assert (problem in text, UUID in text, len(server.paths)) == (True, False, 1)
 
 
-def test_a_monitor_that_does_not_answer(rig: ActivityRig) -> None:
-    """The text says of which kind the failure is, because that of the library has the URL."""
+def test_a_monitor_that_does_not_answer(rig: ActivityRig, caplog: pytest.LogCaptureFixture) -> None:
+    """The text says of which kind the failure is, because that of the library has the URL; the log has it neither."""
+    caplog.set_level(logging.INFO)
     text = ping(rig, secret(rig, f"http://127.0.0.1:1/{UUID}")) or ""
-    assert (text.endswith("did not answer (NewConnectionError). Check that the worker reaches it"), UUID in text) == (
+    assert (
+        text.endswith("did not answer (NewConnectionError). Check that the worker reaches it"),
+        UUID in text + caplog.text,
+    ) == (
         True,
         False,
     )

@@ -142,6 +142,20 @@ def describe(**changes: Any) -> list[str]:
             "request: archive.share_with: 222233334444 is the target's own account",
         ),
         (
+            {"notification": {"topic_arn": None}},
+            "notification: give topic_arn or webhook_secret_id: every outcome is published",
+        ),
+        (
+            {
+                "notification": {
+                    "topic_arn": None,
+                    "webhook_secret_id": "s",
+                    "success_topic_arn": "arn:aws:sns:eu-central-1:111122223333:x",
+                }
+            },
+            "notification: success_topic_arn needs topic_arn, to which failures go",
+        ),
+        (
             {"keep_logins": ["orders_app"]},
             "request: keep_logins: orders_app is also listed in users, where its password is set",
         ),

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from activities.preflight.accesses import RestoreAccesses
-from models.archive import Archive
+from models.archive import Archive, Notification
 from models.masking import Masking
 from models.request import RestoreRequest
 from models.snapshots import SnapshotCheckInput
@@ -43,7 +43,7 @@ def test_a_masked_archive_asks_for_its_own_statements() -> None:
     assert set(statements["555566667777",]) - set(statements[()]) == {share}
 
 
-def test_the_masking_key_is_read_like_the_other_secrets() -> None:
+def test_the_masking_key_and_the_webhook_are_read_like_the_other_secrets() -> None:
     """IAM is asked about it before anything is deleted."""
     request = RestoreRequest.model_validate_json(json.dumps(REQUEST))
     step_input = SnapshotCheckInput(
@@ -53,10 +53,11 @@ def test_the_masking_key_is_read_like_the_other_secrets() -> None:
         target=request.target,
         users=(),
         masking=Masking(file="masking.toml", key_secret_id="staging/masking"),
-        notification=request.notification,
+        notification=Notification(webhook_secret_id="staging/webhook"),
         copy_needed=True,
     )
     nothing: object = None
     accesses = RestoreAccesses(step_input, nothing, nothing, "op-001")  # type: ignore[arg-type]
     asked = [access.resource for access in accesses._read_secrets()]
-    assert f"arn:aws:secretsmanager:eu-central-1:{request.target.account_id}:secret:staging/masking-abcdef" in asked
+    secrets = f"arn:aws:secretsmanager:eu-central-1:{request.target.account_id}:secret:staging"
+    assert {f"{secrets}/masking-abcdef", f"{secrets}/webhook-abcdef"} <= set(asked)

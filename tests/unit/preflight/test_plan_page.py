@@ -194,6 +194,9 @@ def test_success_has_its_own_topic_only_if_the_request_names_one() -> None:
     lines = lines_of(a_plan({"notification": {"topic_arn": TOPIC, "success_topic_arn": quiet}}))
     assert {f"notified of success {quiet}", f"notified of failure {TOPIC}"} <= set(lines)
     assert f"notified of success {TOPIC}" in lines_of(a_plan())
+    webhook = "the webhook of the secret staging/hook"
+    lines = lines_of(a_plan({"notification": {"webhook_secret_id": "staging/hook"}}))
+    assert {f"notified of success {webhook}", f"notified of failure {webhook}"} <= set(lines)
 
 
 def test_a_missing_key_and_a_named_secret_are_shown() -> None:
