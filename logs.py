@@ -5,6 +5,7 @@ once per attempt of an activity, for every line that is logged during it.
 """
 
 import logging
+import os
 import sys
 import traceback
 from typing import Any
@@ -54,7 +55,8 @@ def _renderers(log_format: LogFormat) -> list[structlog.typing.Processor]:
     if console:
         # Not structlog's default: with rich installed it shows every local variable, passwords among them.
         plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        is_coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        return [structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 

@@ -16,6 +16,7 @@ from commands import (
     audit_verify,
     cancel,
     cleanup,
+    completion,
     healthy,
     masking_check,
     masking_init,
@@ -35,6 +36,7 @@ from commands.arguments import TEXT_OR_JSON, output_argument
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, UNKNOWN
 from version import NAME, VERSION
 
+PROGRAM = "starter.py"
 VERBS = {
     "plan": plan,
     "start": start,
@@ -56,6 +58,7 @@ VERBS = {
     "masking init": masking_init,
     "masking check": masking_check,
     "setup": setup,
+    "completion": completion,
 }
 
 EPILOG = """\
@@ -79,10 +82,10 @@ environment:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every verb with its options; a verb's help is the docstring of its `run`."""
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Every verb with its options; a verb's help is the docstring of its `run`, and its module's `EXAMPLES`."""
     root = argparse.ArgumentParser(
-        prog="starter.py",
+        prog=program,
         description="Restore an Aurora cluster from another cluster's snapshot, once or nightly.\n"
         "Results on stdout, progress on stderr.",
         epilog=EPILOG,
@@ -91,14 +94,25 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, command in VERBS.items():
-        verb = verbs.add_parser(name, help=command.run.__doc__, description=command.run.__doc__)
+        verb = verbs.add_parser(
+            name,
+            help=command.run.__doc__,
+            description=command.run.__doc__,
+            epilog=_examples(program, command.EXAMPLES),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.arguments(verb)
         output_argument(verb, getattr(command, "FORMATS", TEXT_OR_JSON))
         verb.set_defaults(run=command.run)
     return root
 
 
-def _join_verb(arguments: Sequence[str]) -> list[str]:
+def _examples(program: str, examples: Sequence[tuple[str, str]]) -> str:
+    """Each command, and below it what it is for."""
+    return "examples:\n" + "".join(f"  {program} {command}\n      {meaning}\n" for command, meaning in examples)
+
+
+def join_verb(arguments: Sequence[str]) -> list[str]:
     """The arguments with a verb of two words joined into the one that argparse knows."""
     verb = " ".join(arguments[:2])
     return [verb, *arguments[2:]] if verb in VERBS and len(arguments) > 1 else list(arguments)
@@ -116,7 +130,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code; `EPILOG` explains the codes."""
-    args = _parse(_join_verb(sys.argv[1:] if arguments is None else arguments))
+    args = _parse(join_verb(sys.argv[1:] if arguments is None else arguments))
     try:
         code: int = args.run(args)
         sys.stdout.flush()

@@ -7,6 +7,8 @@ import asyncio
 
 from commands.decisions import decide, decision_arguments
 
+EXAMPLES = (("abort op-005 --reason 'the next restore is enough'", "a waiting operation ends as failed"),)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The options of every decision."""

@@ -28,6 +28,11 @@ WORDS = {
 """By action: before, and after it."""
 MAX_NOT_IN_FILE = 20
 
+EXAMPLES = (
+    ("apply restores.toml --dry-run", "what differs from Temporal's schedules"),
+    ("apply restores.toml --prune --yes", "make them the same, without a question"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which file, and whether to change anything."""

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "markdown", "json")
 
+EXAMPLES = (
+    ("audit op-005", "the steps of one operation"),
+    ("audit op-005 --attempts", "every attempt with its fault"),
+    ("audit --days 30 -o json", "a month for a program"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which operations, and which rows."""

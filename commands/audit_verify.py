@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json")
 
+EXAMPLES = (
+    ("audit verify op-005", "one operation"),
+    ("audit verify --days 30 --repair", "everything of a month, and add what is missing"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which operations, and whether to add what is missing."""

@@ -11,6 +11,11 @@ from commands.exit_codes import CANCELLED, FINE, REFUSED
 from commands.restores import find_restore, follow, follow_unless_left
 from commands.terminal import print_progress
 
+EXAMPLES = (
+    ("cancel orders-staging --reason 'wrong snapshot'", "and follow it to its end"),
+    ("cancel op-005 --no-wait", "only ask for it"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which restore or cleanup, why, and whether to follow it."""

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from models.request import RestoreRequest
     from runs.restores import DisplayMetadata
 
+EXAMPLES = (
+    ("cleanup restore.toml", "what nothing uses"),
+    ("cleanup restore.toml --delete", "remove it"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The request whose target is cleaned up, and whether to remove anything."""

@@ -24,6 +24,11 @@ MAX_MEASURED = 20
 MAX_TEXT = 500
 """Characters of an error in the line."""
 
+EXAMPLES = (
+    ("healthy --max-age 26h", "exit code 0 if every target has a good restore of the past 26 hours"),
+    ("healthy orders-staging billing-staging", "only these"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which targets, and how old their restores may be."""

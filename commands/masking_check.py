@@ -8,6 +8,8 @@ from commands.arguments import request_argument
 from commands.exit_codes import FAILED, FINE
 from commands.json_output import print_json
 
+EXAMPLES = (("masking check restore.toml", "exit code 1 if a column has no rule that fits"),)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The request, which names the masking file."""

@@ -13,6 +13,11 @@ from commands.json_output import print_json
 if TYPE_CHECKING:
     from activities.databases.masking.schema import Schema
 
+EXAMPLES = (
+    ("masking init restore.toml > masking.toml", "a first file to read and correct"),
+    ("masking init restore.toml --database orders", "one database"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The request, and which databases."""

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from runs.pauses import Pause
     from runs.scheduled_targets import ScheduledTarget
 
+EXAMPLES = (
+    ("pause orders-staging --until 2026-11-30 --reason 'freeze'", "until Monday's midnight"),
+    ("pause --all --reason 'account is being moved'", "until resume"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which targets, why, until when, and whose decision it is."""

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from models.plan import Plan
     from models.request import RestoreRequest
 
+EXAMPLES = (
+    ("plan restore.toml", "what it would do and what would stop it; exit code 1 if a check fails"),
+    ("plan restore.toml -o json | jq '.results[] | select(.status == \"failed\")'", "only the checks that fail"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The request to plan."""

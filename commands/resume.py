@@ -11,6 +11,11 @@ from commands.json_output import print_json
 from commands.pause import by_argument, find_schedules, schedules_arguments
 from commands.restores import temporal_client
 
+EXAMPLES = (
+    ("resume orders-staging", "at the time of its schedule"),
+    ("resume --all", "every schedule"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which targets, and whose decision it is."""

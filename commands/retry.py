@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from models.steps import Step
     from runs.restores import RestoreRun
 
+EXAMPLES = (
+    ("retry op-005 --reason 'quota was raised'", "from the failed step"),
+    ("retry op-005 --from copy-snapshot", "from an earlier one"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The options of every decision, and the step to retry from."""

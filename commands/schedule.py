@@ -28,6 +28,11 @@ KEPT = "; of an existing one: as it is"
 MAX_CHANGES = 20
 """Fields of a schedule that are printed."""
 
+EXAMPLES = (
+    ("schedule restore.toml --at 02:30 --time-zone Europe/Berlin", "once a day"),
+    ("schedule restore.toml", "the changed request, at the time that it has"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which request, and when it runs."""

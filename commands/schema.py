@@ -8,6 +8,8 @@ from commands.exit_codes import FINE
 
 FORMATS = ("json",)
 
+EXAMPLES = (("schema > restores.schema.json", "for an editor"),)
+
 
 def arguments(_: argparse.ArgumentParser) -> None:
     """There are none."""

@@ -10,6 +10,8 @@ from commands.json_output import print_json
 from commands.restores import temporal_client
 from commands.terminal import print_progress
 
+EXAMPLES = (("setup", "once for each environment; safe to repeat"),)
+
 
 def arguments(_verb: argparse.ArgumentParser) -> None:
     """None."""

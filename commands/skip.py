@@ -7,6 +7,10 @@ import asyncio
 
 from commands.decisions import decide, decision_arguments
 
+EXAMPLES = (
+    ("skip op-005 --reason 'the copy is removed by hand'", "a waiting operation goes on without its failed step"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """The options of every decision."""

@@ -13,6 +13,12 @@ from commands.terminal import print_progress
 if TYPE_CHECKING:
     from models.request import RestoreRequest
 
+EXAMPLES = (
+    ("start restore.toml", "start it and follow it to its end"),
+    ("start restore.toml --no-wait", "only start it"),
+    ("start restore.toml --create-target", "the first restore, or one after the target was lost"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which request, and whether to follow the restore."""

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from runs.due_runs import DueRun
     from runs.restores import RestoreRun
 
+EXAMPLES = (
+    ("status", "the newest restore"),
+    ("status orders-staging", "the running or last restore of a target"),
+    ("status op-005 -o json | jq -r .outcome", "one word for a script"),
+)
+
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which restore."""

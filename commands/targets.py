@@ -34,6 +34,12 @@ class TargetLine(NamedTuple):
     schedules: Sequence[ScheduledTarget]
 
 
+EXAMPLES = (
+    ("list", "every target"),
+    ("list -o json | jq -r '.targets[] | select(.schedules == []) | .target'", "the targets without a schedule"),
+)
+
+
 def arguments(_verb: argparse.ArgumentParser) -> None:
     """None."""
 

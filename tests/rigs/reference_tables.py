@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from argparse_manpage.manpage import Manpage
+
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from activities.rds.surroundings.table import AROUND
 from audit.verify.findings import NOTES, FindingKind
@@ -27,6 +29,9 @@ from starter import EPILOG, parser
 from tests.rigs.documents import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
+MANUAL = ROOT / "docs" / "aurora-restore.1"
+MACHINE = "your account and host"
+"""In place of the default of --by, which differs from machine to machine."""
 BLOCK = re.compile(r"(<!-- generated: ([a-z ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 ROW = re.compile(r"^\| `([^`]+)` \|.*\| ([^|]*) \|$", re.MULTILINE)
 
@@ -68,7 +73,12 @@ def _options(_: str) -> str:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """Every command of starter.py with its parser."""
-    [verbs] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
+    return commands_of(parser())
+
+
+def commands_of(root: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parser of each verb."""
+    [verbs] = [action.choices for action in root._actions if isinstance(action.choices, dict)]
     return verbs
 
 
@@ -87,8 +97,7 @@ def _argument(action: argparse.Action) -> str:
 
 
 def _meaning(action: argparse.Action) -> str:
-    # The default of --by is the account and the host, which differ from machine to machine.
-    return (action.help or "").replace("%(default)s", "your account and host").replace("|", "\\|")
+    return (action.help or "").replace("%(default)s", MACHINE).replace("|", "\\|")
 
 
 def _request(written: str) -> str:
@@ -250,6 +259,18 @@ GENERATED: dict[str, Callable[[str], str]] = {
 """What writes each block, given the block that is there."""
 
 
+def manual() -> str:
+    """docs/aurora-restore.1: the man page of the command line, as argparse-manpage writes it, without the day."""
+    root = parser("aurora-restore")
+    root.man_short_description = "restores an Aurora cluster from another cluster's snapshot"  # type: ignore[attr-defined]
+    for verb in commands_of(root).values():
+        for action in verb._actions:
+            action.help = (action.help or "").replace("%(default)s", MACHINE)
+    page = Manpage(root, format="single-commands-section")
+    page.date, page.manual = "", "Aurora Restore Pipeline"
+    return f"{page}\n"
+
+
 def pages() -> list[Path]:
     """Every page with generated tables: the reference, and the page of masking."""
     return [*sorted(FOLDER.glob("*.md")), ROOT / "docs" / "masking.md"]
@@ -260,6 +281,7 @@ def main() -> None:
     (FOLDER / "restores.schema.json").write_text(fleet_schema_text(), "utf-8")
     for page in pages():
         page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
+    MANUAL.write_text(manual(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -159,3 +159,21 @@ def test_no_local_variable_is_shown_on_a_terminal(stderr: io.StringIO, monkeypat
         run(fail)
     assert "HUNTER2-SECRET" not in stderr.getvalue()
     assert "ValueError: 14" in stderr.getvalue()
+
+
+def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR, as https://no-color.org describes it."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for no_colour, is_coloured in (("", True), ("1", False)):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        monkeypatch.setenv("NO_COLOR", no_colour)
+        configure_logs(LogFormat.AUTO, "info")
+        logging.getLogger("worker").warning("restored")
+        assert ("restored" in terminal.getvalue(), "\x1b[" in terminal.getvalue()) == (True, is_coloured)
+    structlog.reset_defaults()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from errors import Fault
 from models.search_attributes import ALL
 from models.steps import Housekeeping, Step
 from settings import PREFIX, Settings
-from starter import EPILOG, VERBS
+from starter import EPILOG, VERBS, join_verb, parser
 from tests.rigs.audit_tables import row
 from tests.rigs.documents import DOCUMENTS, section, text
-from tests.rigs.reference_tables import commands, pages, rewritten
+from tests.rigs.reference_tables import MANUAL, commands, manual, pages, rewritten
 
 NAMES, TRAIL, COMMANDS = (text("docs", "reference", f"{page}.md") for page in ("names", "trail", "commands"))
 ELSEWHERE = {"snapshot-check", "sns-notification"}
@@ -36,6 +37,18 @@ ELSEWHERE = {"snapshot-check", "sns-notification"}
 def test_the_tables_are_the_codes(page: Path) -> None:
     """Every generated table is what `python -m tests.rigs.reference_tables` writes."""
     assert page.read_text("utf-8") == rewritten(page.read_text("utf-8")), "run: python -m tests.rigs.reference_tables"
+
+
+def test_the_man_page_is_the_parsers() -> None:
+    """As `man` shows it, written by the same command as the tables."""
+    assert MANUAL.read_text("utf-8") == manual(), "run: python -m tests.rigs.reference_tables"
+
+
+@pytest.mark.parametrize(("verb", "command"), [(verb, line) for verb in VERBS for line, _ in VERBS[verb].EXAMPLES])
+def test_every_example_is_a_command(verb: str, command: str) -> None:
+    """The examples of a verb's help are of this verb, and are accepted; what a pipe or a file gets is the shell's."""
+    words = shlex.split(command.partition(" | ")[0].partition(" > ")[0])
+    assert parser().parse_args(join_verb(words)).verb == verb
 
 
 def test_every_field_of_the_request_has_a_meaning() -> None:
