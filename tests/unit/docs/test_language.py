@@ -41,8 +41,9 @@ PHRASES = {
     "not to be reached": "cannot reach",
     "not to be had": "could not get",
 }
-EXEMPT = ("tests/histories/", "tests/unit/docs/test_language.py")
-"""Recorded histories keep what was said in them; this file has to name the words."""
+EXEMPT = ("tests/histories/", "docs/images/", "tests/unit/docs/test_language.py")
+"""Recorded histories keep what was said in them, pictures are no text; this file has to name the words."""
+MAX_PICTURE_BYTES = 200_000
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 """A word in prose, in snake_case and in CamelCase."""
 
@@ -57,6 +58,15 @@ def tracked_texts() -> list[Path]:
 def test_every_file_is_text() -> None:
     """What somebody has downloaded or built beside the code is no part of the project."""
     assert not [path.name for path in tracked_texts() if b"\0" in path.read_bytes()]
+
+
+def test_every_picture_is_small_and_shown() -> None:
+    """A picture is a PNG, and a document has it."""
+    documents = "".join(path.read_text("utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    for path in (ROOT / "docs" / "images").iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG"), path
+        assert path.stat().st_size <= MAX_PICTURE_BYTES, path
+        assert f"images/{path.name})" in documents, path
 
 
 def banned_words(text: str) -> Iterator[str]:
