@@ -28,6 +28,7 @@ DeploymentName = Annotated[
 """Temporal writes a version as NAME.BUILD_ID (API: WorkerDeploymentVersion)."""
 BuildId = Annotated[str, text_form(r"^[^:\s]{1,200}$", "at most 200 characters without colons and spaces")]
 WebAddress = Annotated[str, text_form(r"^https?://[^\s?#]{1,500}$", "a web address without ? and #")]
+MetricsAddress = Annotated[str, text_form(r"^([0-9A-Za-z.-]+:)?[0-9]{1,5}$", "a port, or HOST:PORT")]
 LogLevel = Annotated[str, text_form("^(debug|info|warning|error)$", "debug, info, warning or error")]
 
 
@@ -176,10 +177,32 @@ class Settings(DatabaseSettings):
         default=None,
         description="The address at which your team reads docs/runbook.md; notifications link to its sections.",
     )
+    metrics_address: MetricsAddress | None = Field(
+        default=None,
+        description="Where Prometheus reads the worker's metrics at /metrics: a port, such as 9464, on 127.0.0.1, or "
+        "HOST:PORT; not set means nowhere.",
+    )
+    metrics_otlp_url: WebAddress | None = Field(
+        default=None,
+        description="An OpenTelemetry collector to which the metrics are pushed, in place of an address: "
+        "http://HOST:4317 by gRPC, http://HOST:4318/v1/metrics by HTTP.",
+    )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="auto is console on a terminal and JSON elsewhere."
     )
     log_level: LogLevel = Field(default="info", description="debug, info, warning or error.")
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _name_the_host(cls, address: str | None) -> str | None:
+        return f"127.0.0.1:{address}" if address and ":" not in address else address
+
+    @field_validator("metrics_otlp_url")
+    @classmethod
+    def _allow_one_exporter(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url and info.data.get("metrics_address"):
+            raise ValueError(f"{PREFIX}METRICS_ADDRESS is set too; set one of them, the SDK has one exporter")
+        return url
 
     @field_validator("build_id")
     @classmethod

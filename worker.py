@@ -58,6 +58,7 @@ from commands.exit_codes import FAILED, FINE, MISTAKE
 from commands.failures import describe, exit_code_for
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
+from metrics import MetricsInterceptor, count_aws_calls, create_runtime
 from settings import DatabaseTls, Settings, load_settings
 from version import NAME, VERSION
 from waiting.watching import WatchInterceptor
@@ -158,6 +159,7 @@ def build_worker(
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         interceptors=[
             HeartbeatInterceptor(),
+            MetricsInterceptor(),
             LogInterceptor(log_sql_errors=settings.log_sql_errors),
             WatchInterceptor(threads),
             *extra_interceptors,
@@ -194,8 +196,11 @@ async def run(settings: Settings) -> None:
     Raises `TemporalUnreachable`, and `RPCError` if Temporal refuses the worker.
     """
     aws = AwsClients(environment=settings.environment)
+    runtime = create_runtime(settings.metrics_address, settings.metrics_otlp_url)
+    if runtime is not None:
+        count_aws_calls(aws, runtime.metric_meter)
     own_plugin, table = plugin(settings, aws)
-    client = await connect(own_plugin)
+    client = await connect(own_plugin, runtime)
     # The SDK's worker asks this too, but answers with a RuntimeError, after "worker started".
     await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     stop = asyncio.Event()

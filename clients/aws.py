@@ -92,9 +92,17 @@ class AwsClients:
         refuse_foreign_answers(self._session)
         refuse_incomplete_answers(self._session)
         parse_items_faster(self._session)
+        self._observer: Callable[..., None] | None = None
         self._lock = Lock()  # boto3 clients may be shared between threads, sessions may not
         self._create_cached = lru_cache(maxsize=256)(self._create_client)
         self._assume_role_once = lru_cache(maxsize=64)(self._assume_role)
+
+    def on_each_attempt(self, observer: Callable[..., None]) -> None:
+        """Call the observer after each request of a client that is made from now on, botocore's own retries included.
+
+        It gets what botocore's event `needs-retry` has, `response` (None without an answer) and `operation` among it.
+        """
+        self._observer = observer
 
     def rds(self, location: Location, operation_id: str) -> RDSClient:
         """RDS in the location's region and account, with the read guard installed."""
@@ -171,6 +179,8 @@ class AwsClients:
         create = boto3.Session(botocore_session=session).client
         client = self._create_with_valid_endpoint(create, service, region_name=region, config=config)
         client.meta.events.register("after-call", _record_request_id)
+        if self._observer is not None:
+            client.meta.events.register("needs-retry", self._observer)
         if service == "rds":
             read_guard.install(client)
         return client

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from clients.data_converter import DATA_CONVERTER
@@ -37,8 +38,10 @@ class TemporalUnreachable(Exception):
     """Temporal does not answer, or refuses this client. The text has the address and the variables to set."""
 
 
-async def connect(plugin: Plugin | None = None) -> Client:
+async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal with the plugin that worker and Replayer share; without one, with the same data converter.
+
+    `runtime` is the SDK's, with the exporter of its metrics; None: the default one, which exports none.
 
     Raises `TemporalUnreachable` after 10 s, or at once if Temporal refuses the connection or the configuration is
     invalid.
@@ -54,7 +57,8 @@ async def connect(plugin: Plugin | None = None) -> Client:
     config.setdefault("target_host", "localhost:7233")
     address = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
     try:
-        connecting = Client.connect(**config, data_converter=DATA_CONVERTER, plugins=[plugin] if plugin else [])
+        plugins = [plugin] if plugin else []
+        connecting = Client.connect(**config, data_converter=DATA_CONVERTER, plugins=plugins, runtime=runtime)
         return await asyncio.wait_for(connecting, CONNECT_SECONDS)
     except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
         raise TemporalUnreachable(

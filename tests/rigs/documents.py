@@ -16,7 +16,7 @@ DOCUMENTS = tuple(
 )
 """Every document."""
 PRODUCTION = ("activities", "audit", "clients", "commands", "models", "runs", "waiting", "workflows")
-ROOT_MODULES = ("errors", "heartbeat", "limits", "logs", "settings", "starter", "version", "worker")
+ROOT_MODULES = ("errors", "heartbeat", "limits", "logs", "metrics", "settings", "starter", "version", "worker")
 
 
 def text(*path: str) -> str:
