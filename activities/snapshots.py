@@ -14,6 +14,7 @@ from activities.preflight.preflight import Preflight
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
 from activities.rds.copies import copies_that_make_room, is_own
+from activities.rds.copy_queue import CopyQueue
 from activities.rds.fault_table import Action
 from activities.rds.provenance import (
     check_not_restored_since,
@@ -58,6 +59,7 @@ class SnapshotActivities:
         self._aws = aws
         self._intents = intents
         self._sql_directory = sql_directory
+        self._copy_queue = CopyQueue()
 
     @step_activity(Step.SNAPSHOT_CHECK)
     def snapshot_check(self, step_input: SnapshotCheckInput) -> SnapshotCheckOutcome:
@@ -93,7 +95,8 @@ class SnapshotActivities:
     def copy_snapshot(self, step_input: CopySnapshotInput) -> CopySnapshotOutcome:
         """Copy the source snapshot into the target's region, or adopt the copy that exists.
 
-        Not done while RDS has no room for another copy between regions. Source: RDS API Reference, CopyDBClusterSnapshot.
+        Not done while RDS has no room for another copy between regions, or a more urgent restore waits for it.
+        Source: RDS API Reference, CopyDBClusterSnapshot.
         Raises `Refused` if the copy's name belongs to a copy of another snapshot, `StepFailed` if a failed copy of that
         name is not this pipeline's, `ResourceBusy` (transient) while RDS does not list the copy yet.
         Run twice: one copy, because its name is derived from the snapshot, and a copy of that name is adopted only if
@@ -129,14 +132,21 @@ class SnapshotActivities:
         self, step_input: CopySnapshotInput, target: TargetCluster, identifier: str
     ) -> DBClusterSnapshotTypeDef | CopySnapshotOutcome:
         """Start the copy; returns it, or an outcome that is not done if RDS has no room for it yet."""
+        if step_input.final_poll:
+            self._copy_queue.remove(step_input.target)
         # Before any call: a cancellation must not have the final poll start a copy.
         advice = "Nothing was changed. Check which other copies run into the region, then retry."
         end_wait_if_final(step_input, "Copy not started", advice)
+        if ahead := self._copy_queue.find_more_urgent(step_input.target, step_input.priority, now()):
+            self._copy_queue.note_waiting(step_input.target, step_input.priority, now())
+            details = f"Waiting: the more urgent restore of {ahead} waits for room for its copy"
+            return CopySnapshotOutcome(done=False, details=details, in_progress=(Change.CAPACITY,))
         try:
             answer = target.start_copy(**_copy_parameters(step_input, identifier, target.operation_tag))
         except ClientError as error:
             rule = rule_for(error)
             if rule.action is Action.WAIT:
+                self._copy_queue.note_waiting(step_input.target, step_input.priority, now())
                 return CopySnapshotOutcome(done=False, details=f"Waiting: {rule.short}", in_progress=(Change.CAPACITY,))
             if rule.action is Action.PRUNE:
                 pruned = self._make_room(step_input, target)
@@ -145,6 +155,7 @@ class SnapshotActivities:
             if rule.action is not Action.ADOPT:
                 raise
             answer = None  # most likely started by a call whose answer was lost
+        self._copy_queue.remove(step_input.target)
         if answer is not None and is_origin_known(answer) and "Status" in answer and "DBClusterSnapshotArn" in answer:
             return answer
         if copy := target.find_snapshot(identifier):

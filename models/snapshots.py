@@ -96,6 +96,11 @@ class CopySnapshotInput(StepInput):
     kms_key_id: str | None = Field(
         default=None, description="The key of the restored cluster; an encrypted copy is made with it at once."
     )
+    priority: int | None = Field(
+        default=None,
+        exclude_if=lambda priority: priority is None,
+        description="Temporal's priority of the restore, from 1, the most urgent, to 5; an activity is not given it.",
+    )
 
 
 class CopySnapshotOutcome(StepOutcome):

@@ -74,6 +74,7 @@ def copy_snapshot_input(start: StepStart, request: RestoreRequest, checked: Snap
         copy_needed=request.copy_needed,
         archive=request.archive,
         kms_key_id=checked.configuration.kms_key_id,
+        priority=workflow.info().priority.priority_key,
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy, StepFailed
 from models.archive import Archive
 from models.operation import FinalPoll
-from models.snapshots import SnapshotCopy, SourceSnapshot
-from tests.rigs.activities import ActivityRig
+from models.snapshots import CopySnapshotOutcome, SnapshotCopy, SourceSnapshot
+from tests.rigs.activities import ActivityRig, temporal_environment
 
 FINAL = [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]
 
@@ -116,6 +116,27 @@ def test_a_sixth_copy_into_a_region_waits_for_room(rig: ActivityRig, snapshot: S
     assert outcome.snapshot_copy is None
     rig.emulator.quotas.copies_in_progress = 5
     assert copy(rig, snapshot).done
+
+
+def test_the_more_urgent_restore_gets_the_room(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """A less urgent one leaves it, as long as the other polls; one that has stopped polling holds nobody up."""
+    activities = rig.snapshots
+
+    def poll(cluster: str, priority: int | None, minutes: int) -> CopySnapshotOutcome:
+        target = rig.target.model_copy(update={"cluster": cluster})
+        step_input = rig.copy_input(snapshot, target=target, priority=priority)
+        return temporal_environment(rig.now + timedelta(minutes=minutes)).run(activities.copy_snapshot, step_input)
+
+    rig.emulator.quotas.copies_in_progress = 0
+    rig.clear_calls()
+    polls = [("urgent", 1, 0), ("usual", None, 1), ("late", 4, 2)]
+    details = [poll(*each).details for each in polls]
+    assert details[0] == "Waiting: as many copies as AWS allows are running into the region"
+    assert details[1:] == ["Waiting: the more urgent restore of urgent waits for room for its copy"] * 2
+    assert len(rig.calls("CopyDBClusterSnapshot")) == 1
+    rig.emulator.quotas.copies_in_progress = 5
+    assert [poll("usual", None, 3).done, poll("urgent", 1, 4).done] == [False, True]
+    assert [poll("late", 4, 12).done, poll("late", 4, 14).done, poll("usual", None, 14).done] == [False, True, True]
 
 
 @pytest.mark.parametrize(("final_poll", "error"), FINAL)
