@@ -15,8 +15,10 @@ from pydantic import AwareDatetime, Field
 
 from audit.rows import Phase
 from errors import Fault
+from models.identifiers import arn_of_workflow_id
 from models.model import Model
 from models.steps import AuditedStep, Status
+from models.workflow_names import CANONICAL_ID_PREFIX
 
 if TYPE_CHECKING:
     from audit.table import AuditTable
@@ -55,12 +57,15 @@ class TrailRow(Protocol):
     def attempt(self) -> int: ...  # noqa: D102
     @property
     def fault(self) -> Fault | None: ...  # noqa: D102
+    @property
+    def workflow_id(self) -> str: ...  # noqa: D102
 
 
 class ReportRow(Model):
     """One line of the report."""
 
     operation_id: str
+    target: str | None = Field(default=None, description="The ARN of its target.")
     step: AuditedStep
     status: Status
     details: str
@@ -191,6 +196,7 @@ def _report_row(row: TrailRow) -> ReportRow:
     # Without validation: the row was validated when it was read.
     return ReportRow.model_construct(
         operation_id=row.operation_id,
+        target=arn_of_workflow_id(row.workflow_id) if row.workflow_id.startswith(CANONICAL_ID_PREFIX) else None,
         step=row.step,
         status=row.status,
         details=row.details,

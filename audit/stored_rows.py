@@ -12,7 +12,18 @@ from audit.rows import Phase
 from errors import Fault
 from models.steps import AuditedStep, Status, audited_step
 
-STORED_ATTRIBUTES = ("operation_id", "event_key", "step", "phase", "status", "details", "timestamp", "attempt", "fault")
+STORED_ATTRIBUTES = (
+    "operation_id",
+    "event_key",
+    "step",
+    "phase",
+    "status",
+    "details",
+    "timestamp",
+    "attempt",
+    "fault",
+    "workflow_id",
+)
 
 
 class StoredRow(NamedTuple):
@@ -27,6 +38,7 @@ class StoredRow(NamedTuple):
     timestamp: datetime
     attempt: int
     fault: Fault | None
+    workflow_id: str
 
     @property
     def step_started_at(self) -> datetime:
@@ -55,6 +67,7 @@ def from_stored_item(item: dict[str, Any]) -> StoredRow:
         timestamp=datetime.fromisoformat(item["timestamp"]["S"]),
         attempt=int(item["attempt"]["N"]),
         fault=Fault.model_validate(TypeDeserializer().deserialize(fault)) if fault else None,
+        workflow_id=item["workflow_id"]["S"],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,19 +12,24 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from commands.arguments import number_of_days
-from commands.exit_codes import FINE, REFUSED
+from commands.exit_codes import FINE
 from commands.terminal import print_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from audit.numbers import OperationNumbersTable
     from audit.report import TrailRow
     from audit.rows import AuditRow
+    from audit.table import AuditTable
 
 FORMATS = ("table", "markdown", "json")
+OPERATION = re.compile(r"op-[0-9]{3,}")
+DEFAULT_DAYS = 10
 
 EXAMPLES = (
     ("audit op-005", "the steps of one operation"),
+    ("audit orders-staging --days 30", "a month of one target"),
     ("audit op-005 --attempts", "every attempt with its fault"),
     ("audit --days 30 -o json", "a month for a program"),
 )
@@ -31,11 +37,19 @@ EXAMPLES = (
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which operations, and which rows."""
-    which = verb.add_mutually_exclusive_group()
-    which.add_argument("operation_id", nargs="?", metavar="OPERATION_ID", help="one operation, such as op-005")
-    which.add_argument(
-        "--days", type=number_of_days, default=10, metavar="N", help="operations of the past N days; default: 10"
+    verb.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="one operation, such as op-005, or the operations of one target cluster, by its name or ARN",
     )
+    verb.add_argument(
+        "--days",
+        type=number_of_days,
+        metavar="N",
+        help="operations of the past N days; default: 10; not of one operation",
+    )
+    verb.set_defaults(refuse=verb.error)
     verb.add_argument(
         "--attempts",
         action="store_true",
@@ -45,6 +59,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the audit trail of an operation or of the past days."""
+    from audit.numbers import OperationNumbersTable
     from audit.report import report_rows, rows_of_days
     from audit.report_formats import json_lines, markdown_lines, table_lines
     from audit.table import AuditTable
@@ -52,20 +67,33 @@ def run(args: argparse.Namespace) -> int:
     from settings import TrailSettings, load_settings
 
     settings = load_settings(TrailSettings)
-    table = AuditTable(AwsClients().dynamodb(settings.audit_region), settings.audit_table)
+    dynamodb = AwsClients().dynamodb(settings.audit_region)
+    table = AuditTable(dynamodb, settings.audit_table)
+    operation_id = args.name if args.name and OPERATION.fullmatch(args.name) else None
+    if operation_id and args.days:
+        args.refuse(f"--days is for several operations, not for {operation_id}; leave one of them out")
+    days = args.days or DEFAULT_DAYS
     today = datetime.now(UTC).date()
-    if args.operation_id:
-        of_operation = table.list_rows(args.operation_id)
-        print_waiting(args.operation_id, of_operation)
+    if operation_id:
+        of_operation = table.list_rows(operation_id)
+        print_waiting(operation_id, of_operation)
         parts: Iterable[Sequence[TrailRow]] = [of_operation]
+    elif args.name:
+        parts = _rows_of_target(table, OperationNumbersTable(dynamodb, settings.operations_table), args.name, days)
     else:
-        parts = rows_of_days(table, today - timedelta(days=args.days), today)
+        parts = rows_of_days(table, today - timedelta(days=days), today)
     rows = (row for part in parts for row in report_rows(part, args.attempts))
     first = next(rows, None)
-    if first is None and not (args.output == "json" and args.operation_id is None):
-        what = f"operation {args.operation_id}" if args.operation_id else f"an operation of the past {args.days} days"
-        print_progress(f"The audit trail in {settings.audit_table} ({settings.audit_region}) has no row of {what}.")
-        return REFUSED if args.operation_id else FINE
+    if first is None and (operation_id or args.output != "json"):
+        whose = f" of {args.name}" if args.name else ""
+        what = f"operation {operation_id}" if operation_id else f"an operation{whose} of the past {days} days"
+        text = f"The audit trail in {settings.audit_table} ({settings.audit_region}) has no row of {what}."
+        if operation_id:
+            from audit.verify.verifier import UnknownOperation
+
+            raise UnknownOperation(text)
+        print_progress(text)
+        return FINE
     shown = chain([first] if first else [], rows)
     match args.output:
         case "table":
@@ -81,6 +109,19 @@ def run(args: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     return FINE
+
+
+def _rows_of_target(
+    table: AuditTable, numbers: OperationNumbersTable, name: str, days: int
+) -> Iterator[Sequence[AuditRow]]:
+    """The rows of each operation of the target that was opened in the past days, the newest first."""
+    from commands.trail_targets import find_one_target
+
+    first = datetime.now(UTC) - timedelta(days=days)
+    for operation in numbers.iterate_target(find_one_target(numbers, name)):
+        if operation.opened_at < first:
+            return
+        yield table.list_rows(operation.operation_id)
 
 
 def print_waiting(operation_id: str, rows: Sequence[AuditRow]) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.exit_codes import CANCELLED, FAILED, FINE
 from commands.restores import temporal_client
-from commands.terminal import print_progress
+from commands.terminal import SECONDS_BETWEEN_LINES, print_progress
 
 if TYPE_CHECKING:
     from runs.cleanups import Cleanup, CleanupEnding
     from runs.restores import RestoreRun
 
-SILENCE_SECONDS = 2.0
+POLL_SECONDS = 2.0
 
 
 async def cleanup_of(run: RestoreRun) -> Cleanup:
@@ -41,12 +42,16 @@ async def print_cleanup(cleanup: Cleanup, output: str) -> int:
 
 
 async def follow_cleanup(cleanup: Cleanup, output: str) -> int:
-    """Print a line every 2 seconds until the cleanup ends; returns the exit code for its outcome."""
-    began = datetime.now(UTC)
+    """Print a line per change and one a minute until the cleanup ends; returns the exit code for its outcome."""
+    began, printed, printed_at = datetime.now(UTC), "", 0.0
     ending = asyncio.create_task(cleanup.wait_for_ending())
     try:
-        while not (await asyncio.wait([ending], timeout=SILENCE_SECONDS))[0]:
-            print_progress(await cleanup.summarize(began))
+        while not (await asyncio.wait([ending], timeout=POLL_SECONDS))[0]:
+            line = await cleanup.summarize(began)
+            text = line.partition("  ")[2]  # without the time
+            if text != printed or time.monotonic() - printed_at >= SECONDS_BETWEEN_LINES:
+                printed, printed_at = text, time.monotonic()
+                print_progress(line)
         return print_cleanup_ending(await ending, cleanup, output)
     except asyncio.CancelledError:
         print_progress(

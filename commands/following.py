@@ -1,4 +1,4 @@
-"""Showing a restore while it runs: a live table on a terminal, lines elsewhere; never silent for more than 2 seconds."""
+"""Showing a restore while it runs: a live table on a terminal, elsewhere a line per change and one a minute."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from commands.terminal import SECONDS_BETWEEN_LINES
 from errors import Fault
 from models.cures import cure_command, retry_command, retry_step
 from models.decisions import SKIPPABLE
@@ -25,7 +26,6 @@ REFRESH_SECONDS = 1.0
 """Between two updates of the clock, and at first between two queries."""
 SLOWEST_QUERY_SECONDS = 5.0
 """Between two queries of a restore that takes hours: each is work for the worker and billed by Temporal Cloud."""
-SILENCE_SECONDS = 2.0
 STYLES = {Status.SUCCESS: "green", Status.FAILED: "bold red", Status.IN_PROGRESS: "yellow"}
 
 
@@ -84,13 +84,14 @@ class _LatestState:
 
 
 class _Lines:
-    """A line for every change of a step, and at least one every 2 seconds."""
+    """A line for every change of a step or of what the restore waits for, and at least one a minute."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._printed: dict[Step, tuple[Status, int | None, str]] = {}
         self._last = datetime.min.replace(tzinfo=UTC)
         self._printed_wait: datetime | None = None
+        self._printed_problem: str | None = None
 
     def open(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -101,8 +102,9 @@ class _Lines:
         if latest.state and latest.state.waiting_until not in (None, self._printed_wait):
             self._printed_wait = latest.state.waiting_until
             self._print(waiting_text(latest.state))
-        # One refresh early, because the refresh itself comes late.
-        if datetime.now(UTC) - self._last > timedelta(seconds=SILENCE_SECONDS - REFRESH_SECONDS):
+        is_silent = datetime.now(UTC) - self._last >= timedelta(seconds=SECONDS_BETWEEN_LINES)
+        if is_silent or latest.problem != self._printed_problem:
+            self._printed_problem = latest.problem
             self._print(latest.headline())
 
     def _print_changed_steps(self, state: RestoreState, clock: str) -> None:

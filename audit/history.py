@@ -1,0 +1,133 @@
+"""A target's earlier operations from the trail: how each one ended, how long its steps took, and whether they get slower."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime, Field
+
+from audit.numbers import OperationNumbersTable
+from audit.operation_summary import summarize_operation, time_in_steps
+from audit.rows import AuditRow, Phase
+from audit.table import AuditTable
+from models.model import Model
+from models.steps import Outcome, Status, Step
+
+SNAPSHOT_CREATED_AT = "snapshot_created_at"
+"""The fact of snapshot-check with the time at which the source snapshot was taken (ISO 8601)."""
+LEAST_OPERATIONS = 4
+"""Of how many succeeded operations a trend is made, two for each half."""
+SLOWER, FASTER = 1.25, 0.8
+"""From which share of the first half's median on the last half's is news …"""
+LEAST_SECONDS = 60
+"""… if it is so many seconds away from it."""
+
+
+class PastOperation(Model):
+    """One operation of a target."""
+
+    operation_id: str
+    opened_at: AwareDatetime
+    outcome: Outcome
+    step: Step = Field(description="Where it is, or where it ended.")
+    worked_seconds: int = Field(description="In its steps, failed runs included.")
+    waited_seconds: int = Field(description="Between two steps: for an operator, or until it was retried.")
+    data_age_seconds: int | None = Field(
+        default=None, description="How old the snapshot was when the target was handed to its users."
+    )
+    step_seconds: dict[Step, int] = Field(description="Of each step that ended well, the run that did.")
+
+
+class Trend(Model):
+    """The median of the first half of the succeeded operations against that of the last half, in seconds."""
+
+    step: Step | None = Field(default=None, description="None: all steps together.")
+    first_median_seconds: int
+    last_median_seconds: int
+
+    @property
+    def word(self) -> str | None:
+        """Whether it gets slower or faster; None if neither is news."""
+        change = self.last_median_seconds - self.first_median_seconds
+        if change >= LEAST_SECONDS and self.last_median_seconds >= SLOWER * self.first_median_seconds:
+            return "slower"
+        if -change >= LEAST_SECONDS and self.last_median_seconds <= FASTER * self.first_median_seconds:
+            return "faster"
+        return None
+
+
+class TargetHistory:
+    """Reads the operations of a target."""
+
+    def __init__(self, table: AuditTable, numbers: OperationNumbersTable) -> None:
+        """`table` is the trail, `numbers` links the operations of each target."""
+        self._table = table
+        self._numbers = numbers
+
+    def list_since(self, target_arn: str, first: datetime) -> list[PastOperation]:
+        """The restores that were opened at `first` (aware) or later, the newest first. Raises `TrailUnavailable`."""
+        return list(self._iterate(target_arn, first))
+
+    def _iterate(self, target_arn: str, first: datetime) -> Iterator[PastOperation]:
+        for operation in self._numbers.iterate_target(target_arn):
+            if operation.opened_at < first:
+                return
+            past = describe_operation(self._table.list_rows(operation.operation_id), operation.opened_at)
+            if past is not None:
+                yield past
+
+
+def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOperation | None:
+    """The operation of these rows, in chronological order; None for a cleanup, and without rows."""
+    summary = summarize_operation(rows)
+    if summary is None:
+        return None
+    worked, waited = time_in_steps(rows)
+    return PastOperation(
+        operation_id=summary.operation_id,
+        opened_at=opened_at,
+        outcome=summary.outcome,
+        step=summary.step,
+        worked_seconds=_seconds(worked),
+        waited_seconds=_seconds(waited),
+        data_age_seconds=_data_age(rows, summary.restored_at),
+        step_seconds={
+            row.step: _seconds(row.timestamp - row.step_started_at)
+            for row in rows
+            if row.phase is Phase.OUTCOME and row.status is Status.SUCCESS and isinstance(row.step, Step)
+        },
+    )
+
+
+def list_trends(operations: Sequence[PastOperation]) -> list[Trend]:
+    """The trend of all steps together, then of each step, of the succeeded operations; empty if these are too few."""
+    oldest_first = [each for each in reversed(operations) if each.outcome is Outcome.SUCCEEDED]
+    if len(oldest_first) < LEAST_OPERATIONS:
+        return []
+    measured: dict[Step | None, list[int]] = {None: [each.worked_seconds for each in oldest_first]}
+    for each in oldest_first:
+        for step, seconds in each.step_seconds.items():
+            measured.setdefault(step, []).append(seconds)
+    return [_trend(step, seconds) for step, seconds in measured.items() if len(seconds) >= LEAST_OPERATIONS]
+
+
+def _trend(step: Step | None, oldest_first: Sequence[int]) -> Trend:
+    half = len(oldest_first) // 2
+    first, last = (round(statistics.median(part)) for part in (oldest_first[:half], oldest_first[-half:]))
+    return Trend(step=step, first_median_seconds=first, last_median_seconds=last)
+
+
+def _data_age(rows: Sequence[AuditRow], restored_at: datetime | None) -> int | None:
+    texts = [row.facts[SNAPSHOT_CREATED_AT] for row in rows if SNAPSHOT_CREATED_AT in row.facts]
+    if restored_at is None or not texts:
+        return None
+    try:
+        return _seconds(restored_at - datetime.fromisoformat(texts[-1]))
+    except (TypeError, ValueError):  # not the pipeline's own text
+        return None
+
+
+def _seconds(length: timedelta) -> int:
+    return round(length.total_seconds())
