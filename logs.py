@@ -1,7 +1,7 @@
 """Logging: readable lines on a terminal, one JSON object per line elsewhere.
 
-An event is a constant text, and every value has a key of its own. The keys `operation`, `step` and `attempt` are bound
-once per attempt of an activity, for every line that is logged during it.
+An event is a constant text, and every value has a key of its own. The keys `operation`, `target`, `step` and `attempt` are
+bound once per attempt of an activity, for every line that is logged during it.
 """
 
 import logging
@@ -44,8 +44,9 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # botocore and urllib3 write request bodies at DEBUG, and a body can hold a password; psycopg may quote a statement.
+    # At INFO botocore says for each client where it found credentials.
     for name in ("botocore", "boto3", "urllib3", "psycopg"):
-        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     # The SDK logs every failed attempt with a traceback; LogInterceptor logs it once, without.
     logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
 
@@ -70,7 +71,7 @@ def _is_caused_by_driver(error: BaseException | None) -> bool:
 
 
 class LogInterceptor(Interceptor):
-    """Logs one line per attempt of an activity, and binds its operation, step and attempt."""
+    """Logs one line per attempt of an activity, and binds its operation, target, step and attempt."""
 
     def __init__(self, *, log_sql_errors: bool = False) -> None:
         """With `log_sql_errors`, a line has what a database's server said of an operator's SQL, which may quote data."""
@@ -90,10 +91,10 @@ class _LogInbound(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
-        operation_id = getattr(input.args[0], "operation_id", None) if input.args else None
-        with structlog.contextvars.bound_contextvars(
-            step=info.activity_type, attempt=info.attempt, **({"operation": operation_id} if operation_id else {})
-        ):
+        argument = input.args[0] if input.args else None
+        known = {"operation": getattr(argument, "operation_id", None), "target": _target_of(argument)}
+        bound = {name: value for name, value in known.items() if value}
+        with structlog.contextvars.bound_contextvars(step=info.activity_type, attempt=info.attempt, **bound):
             try:
                 result = await self.next.execute_activity(input)
             except PipelineError as error:
@@ -108,5 +109,14 @@ class _LogInbound(ActivityInboundInterceptor):
                 else:
                     log.exception("attempt failed unexpectedly")
                 raise
-            log.info("attempt done", details=getattr(result, "details", None), done=getattr(result, "done", None))
+            # Only a step's outcome has them.
+            values = {name: getattr(result, name) for name in ("details", "done") if hasattr(result, name)}
+            log.info("attempt done", **values)
             return result
+
+
+def _target_of(argument: Any) -> str | None:
+    """The name of the target cluster that an activity's input is about; None if it does not say it."""
+    arn = getattr(argument, "target_arn", None)
+    name = getattr(getattr(argument, "target", None), "cluster", None) or (arn and arn.rpartition(":")[2])
+    return str(name) if name else None

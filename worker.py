@@ -71,7 +71,7 @@ log = structlog.stdlib.get_logger("worker")
 EPILOG = """\
 exit codes:
   0  run: stopped by a signal; check: a worker is alive
-  1  Temporal is unavailable, or refused the worker; check: no worker has polled lately
+  1  Temporal is unavailable, or refused the worker; check: no running worker has polled lately
   2  a mistake in the arguments or the settings
 """
 
@@ -246,8 +246,9 @@ async def log_whether_current(client: Client, version: WorkerDeploymentVersion) 
 
 
 async def check(settings: Settings) -> bool:
-    """The health check: whether a worker of this host and task queue has polled Temporal lately.
+    """The health check: whether a worker process that runs on this host has polled the task queue lately.
 
+    Temporal lists a worker for minutes after its end, so the process itself is asked for too.
     Raises `TemporalUnreachable`, and `RPCError` if Temporal refuses the request.
     Source: DescribeTaskQueueRequest in the Temporal API, which lists the pollers of the last minutes.
     """
@@ -260,7 +261,18 @@ async def check(settings: Settings) -> bool:
         )
     )
     here = f"@{socket.gethostname()}"
-    return any(poller.identity.endswith(here) for poller in answer.pollers)
+    names = [poller.identity for poller in answer.pollers if poller.identity.endswith(here)]
+    return any(_is_running(name.removesuffix(here)) for name in names)
+
+
+def _is_running(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)  # sends nothing
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def parser() -> argparse.ArgumentParser:
@@ -277,7 +289,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=["run", "check"],
         default="run",
-        help="run: the worker; check: exit 0 if a worker of this host has polled Temporal lately; default: run",
+        help="run: the worker; check: exit 0 if a worker that runs on this host has polled Temporal lately; default: run",
     )
     return root
 
@@ -303,7 +315,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report_health(settings: Settings, *, healthy: bool) -> int:
     if not healthy:
         here, queue = socket.gethostname(), settings.task_queue
-        print(f"No worker of host {here} has polled task queue {queue} lately. Start one:", file=sys.stderr)
+        print(f"No worker that runs on host {here} has polled task queue {queue} lately. Start one:", file=sys.stderr)
         print("    python worker.py", file=sys.stderr)
     return FINE if healthy else FAILED
 

@@ -23,7 +23,7 @@ from errors import StepFailed
 from logs import LogInterceptor, configure_logs
 from settings import LogFormat
 
-BOUND = {"operation": "op-001", "step": "copy-snapshot", "attempt": 2}
+BOUND = {"operation": "op-001", "target": "orders-staging", "step": "copy-snapshot", "attempt": 2}
 
 
 class _Activity(ActivityInboundInterceptor):
@@ -53,7 +53,8 @@ def run(function: Callable[[], Any], **options: bool) -> None:
     """Run an attempt of copy-snapshot, of operation op-001."""
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, activity_type="copy-snapshot", attempt=2)
-    step_input = SimpleNamespace(args=[SimpleNamespace(operation_id="op-001")])
+    target = SimpleNamespace(cluster="orders-staging")
+    step_input = SimpleNamespace(args=[SimpleNamespace(operation_id="op-001", target=target)])
     inbound = LogInterceptor(**options).intercept_activity(_Activity(function))
 
     async def execute() -> Any:
@@ -64,7 +65,7 @@ def run(function: Callable[[], Any], **options: bool) -> None:
 
 def logged(stderr: io.StringIO) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
-    assert all(BOUND.items() <= line.items() for line in lines), "a line without operation, step or attempt"
+    assert all(BOUND.items() <= line.items() for line in lines), "a line without operation, target, step or attempt"
     return lines
 
 
@@ -74,6 +75,17 @@ def test_a_successful_attempt_is_one_line(stderr: io.StringIO) -> None:
     [line] = logged(stderr)
     assert (line["event"], line["level"]) == ("attempt done", "info")
     assert (line["details"], line["done"]) == ("Started copy to target region", True)
+
+
+def test_an_attempt_without_an_outcome_has_no_empty_keys(stderr: io.StringIO) -> None:
+    """Nor does botocore say for each client where it found credentials."""
+
+    def find_credentials() -> None:
+        logging.getLogger("botocore.credentials").info("Found credentials in environment variables.")
+
+    run(find_credentials)
+    [line] = logged(stderr)
+    assert line.keys().isdisjoint({"details", "done"})
 
 
 def test_a_failed_attempt_is_one_line_without_a_traceback(stderr: io.StringIO) -> None:

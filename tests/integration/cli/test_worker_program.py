@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from devstack.pipeline import own_environment
+from devstack.pipeline import own_environment, start_worker
+from devstack.processes import Scratch
 from devstack.stack import Stack
 from tests.rigs.cli import ROOT, CommandResult
 
@@ -40,11 +41,21 @@ def test_a_host_with_a_worker_is_healthy(worker: Stack) -> None:
     assert run_worker(worker, "check").code == 0
 
 
+def test_a_worker_that_has_ended_is_not_healthy_at_once(set_up: Stack) -> None:
+    """Though Temporal lists it for minutes."""
+    queue = {"AURORA_RESTORE_TASK_QUEUE": "ends-soon"}
+    with Scratch("ends-soon") as scratch:
+        worker = start_worker(scratch, {**set_up.environment, **queue})
+        assert run_worker(set_up, "check", **queue).code == 0
+        worker.kill()
+        assert run_worker(set_up, "check", **queue).code == 1
+
+
 def test_a_host_without_a_worker_is_not_healthy(set_up: Stack) -> None:
     """Exit code 1, the host, the task queue, and the command that starts a worker."""
     result = run_worker(set_up, "check", AURORA_RESTORE_TASK_QUEUE="no-worker")
     assert result.code == 1
     assert result.err.endswith(
-        f"No worker of host {socket.gethostname()} has polled task queue no-worker lately. Start one:\n"
+        f"No worker that runs on host {socket.gethostname()} has polled task queue no-worker lately. Start one:\n"
         "    python worker.py\n"
     )
