@@ -17,6 +17,7 @@ from commands import (
     cancel,
     cleanup,
     completion,
+    doctor,
     healthy,
     history,
     masking_check,
@@ -60,13 +61,14 @@ VERBS = {
     "masking init": masking_init,
     "masking check": masking_check,
     "setup": setup,
+    "doctor": doctor,
     "completion": completion,
 }
 
 EPILOG = """\
 exit codes:
   0  done; for a restore or cleanup that the command follows or shows: it succeeded, or is running
-  1  the restore or cleanup failed; plan: it would fail; audit verify, masking check, apply --dry-run: there are findings
+  1  the restore or cleanup failed; plan: it would fail; audit verify, masking check, apply --dry-run, doctor: findings
   2  a mistake in the arguments, the request file or the settings
   3  refused: already running, not running, not found, nothing to retry, or the restore was skipped
   4  the restore or cleanup was cancelled

@@ -39,6 +39,8 @@ class ScheduledTarget(NamedTuple):
     missed: int
     """How many restores Temporal did not start, because it was away for longer than the schedule's catch-up window."""
     start_before: timedelta
+    topic_arns: tuple[str, ...]
+    """The topics that its request notifies."""
     zone: ZoneInfo
 
     @property
@@ -81,6 +83,7 @@ async def _scheduled_target(client: Client, described: ScheduleDescription) -> S
         return None
     payloads = [arg for arg in action.args if isinstance(arg, Payload)]
     request: RestoreRequest = (await client.data_converter.decode(payloads, [RestoreRequest]))[0]
+    topics = (request.notification.topic_arn, request.notification.success_topic_arn)
     starts = described.info.next_action_times
     return ScheduledTarget(
         schedule_id=described.id,
@@ -91,6 +94,7 @@ async def _scheduled_target(client: Client, described: ScheduleDescription) -> S
         pause=pause_of(described.schedule, datetime.now(UTC)),
         missed=described.info.num_actions_missed_catchup_window,
         start_before=request.start_before,
+        topic_arns=tuple(dict.fromkeys(topic for topic in topics if topic)),
         zone=ZoneInfo(described.schedule.spec.time_zone_name or "UTC"),
     )
 

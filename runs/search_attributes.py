@@ -48,6 +48,12 @@ async def register(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> l
         raise SearchAttributesRefused(_on_cloud(client.namespace, names)) from error
 
 
+async def list_missing(client: Client, keys: Sequence[SearchAttributeKey[Any]]) -> list[str]:
+    """The names of those that the namespace lacks, or has with another type."""
+    existing = await _list(client)
+    return [key.name for key in keys if existing.get(key.name) != KEYWORD]
+
+
 async def _list(client: Client) -> dict[str, int]:
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)

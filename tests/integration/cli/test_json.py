@@ -60,6 +60,7 @@ def test_each_verb_prints_one_document(operator: Operator, failed: tuple[Path, d
         "pause": (0, ("json", "--reason", "a freeze", "--until", str(in_three_days))),
         "retry": (0, (operation, "--no-wait")),
         "setup": (0, ()),
+        "doctor": (0, ()),
     }
     for verb, (code, arguments) in walked.items():
         result = operator(*verb.split(), *arguments, "-o", "json")
@@ -77,3 +78,36 @@ def test_an_error_is_the_last_line_of_stderr(operator: Operator) -> None:
     error = json.loads(result.err.splitlines()[-1])["error"]
     assert (result.code, result.out, error["exit_code"]) == (3, "", 3)
     assert f"{error['message']}\n" == operator("status", "op-999").err
+
+
+def test_the_doctor_names_what_is_wrong_and_goes_on(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, set_up: Stack
+) -> None:
+    """Temporal away, a table that is missing: each has its line and its cure, and the other checks still run."""
+    monkeypatch.setenv("AURORA_RESTORE_AUDIT_TABLE", "never-created")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    result = operator("doctor", "-o", "json")
+    checks = {each["check"]: each for each in json.loads(result.out)["checks"]}
+    assert result.code == 1
+    assert {name: each["level"] for name, each in checks.items()} == {
+        "settings": "ok",
+        "Temporal": "fail",
+        "search attributes": "warning",
+        "worker": "warning",
+        "schedules": "warning",
+        "identity": "ok",
+        "clock": "ok",
+        "table never-created": "fail",
+        "table aurora-restore-operations": "ok",
+        "trail": "fail",
+        "topics": "warning",
+    }
+    assert checks["table never-created"]["cure"] == "python starter.py setup"
+    assert "TEMPORAL_ADDRESS" in checks["Temporal"]["cure"]
+    lines = operator("doctor").out
+    assert (
+        "fail    table never-created: does not exist in eu-central-1\n        What to do: python starter.py setup"
+        in lines
+    )
+    monkeypatch.delenv("AURORA_RESTORE_AUDIT_REGION")
+    assert "AURORA_RESTORE_AUDIT_REGION: is required" in operator("doctor").out
