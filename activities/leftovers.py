@@ -166,9 +166,11 @@ class LeftoverActivities:
             _refuse_renamed(cluster, step_input)
         # Beside the target it is of no use, whether its users are set up or not: it has not taken the target's place.
         last, since = Step.SWAP_CLUSTERS if step_input.beside else Step.SETUP_DB_USERS, cluster["ClusterCreateTime"]
-        if self._intents.has_succeeded(last, step_input.operation_id, since):
-            return None
-        return cluster
+        operation_id = step_input.operation_id
+        in_place = self._intents.has_succeeded(last, operation_id, since)
+        # After a rollback it has its first name again, which is checked above.
+        rolled_back = step_input.beside and self._intents.has_succeeded(Housekeeping.SWAP_BACK, operation_id, since)
+        return None if in_place and not rolled_back else cluster
 
     def _check_guards(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
         """Raise `Refused` with every reason not to delete; a copy has only the account to check."""

@@ -58,6 +58,11 @@ def is_skip(row: AuditRow) -> bool:
     return row.phase is Phase.DECISION and row.details.startswith(f"{Decision.SKIP.capitalize()}, decided by ")
 
 
+def is_rollback(row: AuditRow) -> bool:
+    """Whether the row is the decision to give the old cluster its name back."""
+    return row.phase is Phase.DECISION and row.details.startswith(f"{Decision.ROLLBACK.capitalize()}, decided by ")
+
+
 def write_decision(table: AuditTable, row: AuditRow) -> None:
     """Write the decision to retry a run that has ended, which is not in Temporal's history.
 

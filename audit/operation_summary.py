@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from audit.decisions import is_skip
+from audit.decisions import is_rollback, is_skip
 from audit.rows import AuditRow, Phase
 from errors import Cancelled, Skipped
-from models.steps import STEPS, Outcome, Replacement, Status, Step
+from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, Status, Step
+from models.swap import OLD_KEPT
 
 _OUTCOMES = {Skipped.__name__: Outcome.SKIPPED, Cancelled.__name__: Outcome.CANCELLED}
 
@@ -39,6 +40,12 @@ class _Steps:
         self.order = order
         self.ended: dict[Step, AuditRow] = {}
         self.skipped: set[Step] = set()
+        self.rollback: AuditRow | None = None
+
+    @property
+    def before_the_message(self) -> tuple[Step, ...]:
+        """The steps that the restore consists of: a kept old cluster is deleted after the message."""
+        return self.order[: self.order.index(Step.SNS_NOTIFICATION)]
 
     def add(self, step: Step, row: AuditRow) -> None:
         if row.phase is Phase.DECISION:
@@ -46,6 +53,8 @@ class _Steps:
                 self._run_again_from(step)
             elif is_skip(row):
                 self.skipped.add(step)
+            elif is_rollback(row):
+                self.rollback = row
             return
         before = self.ended.get(step)
         if before is not None and row.step_started_at > before.step_started_at:
@@ -65,7 +74,9 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
     if not of_steps:
         return None
     swaps = any(step is Step.SWAP_CLUSTERS for step, _ in of_steps)
-    steps = _Steps(STEPS[Replacement.SWAP if swaps else Replacement.DELETE_FIRST])
+    keeps_old = any(step is Step.SWAP_CLUSTERS and OLD_KEPT in row.facts for step, row in of_steps)
+    order = STEPS[Replacement.SWAP if swaps else Replacement.DELETE_FIRST]
+    steps = _Steps(STEPS_THAT_KEEP_THE_OLD if keeps_old else order)
     for step, row in of_steps:
         steps.add(step, row)
     last_step, last = of_steps[-1]
@@ -98,11 +109,13 @@ def time_in_steps(rows: Sequence[AuditRow]) -> tuple[timedelta, timedelta]:
 
 def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, Step, AuditRow]:
     """The outcome, and the step and the row that decide it."""
+    if steps.rollback is not None:
+        return Outcome.FAILED, Step.SWAP_CLUSTERS, steps.rollback
     for step, row in steps.ended.items():
         if step is not Step.SNS_NOTIFICATION and row.status is Status.FAILED and step not in steps.skipped:
             return _OUTCOMES.get(row.fault.type if row.fault else "", Outcome.FAILED), step, row
     notified = steps.ended.get(Step.SNS_NOTIFICATION)
-    if notified is None or last_step is not Step.SNS_NOTIFICATION:
+    if notified is None or (last_step is not Step.SNS_NOTIFICATION and last_step in steps.before_the_message):
         return Outcome.RUNNING, last_step, last
     if notified.status is Status.FAILED:
         return Outcome.FAILED, Step.SNS_NOTIFICATION, notified
@@ -112,8 +125,8 @@ def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, S
 
 def _restored_at(steps: _Steps) -> datetime | None:
     """When the last step before the notification ended, if all of them ended well or were skipped."""
-    before = [step for step in steps.order if step is not Step.SNS_NOTIFICATION]
-    is_complete = all(
+    before = steps.before_the_message
+    is_complete = steps.rollback is None and all(
         step in steps.ended and (steps.ended[step].status is Status.SUCCESS or step in steps.skipped) for step in before
     )
     return max(steps.ended[step].timestamp for step in before) if is_complete else None

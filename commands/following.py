@@ -39,6 +39,8 @@ async def follow(run: RestoreRun, console: Console, task_queue: str) -> Ending:
         with display.open():
             while not ending.done():
                 display.refresh(latest)
+                if (state := latest.state) and state.old_kept_until and state.outcome is Outcome.SUCCEEDED:
+                    return Ending(state.outcome, state)  # what is left is to delete the old cluster, in hours
                 await asyncio.wait([ending], timeout=REFRESH_SECONDS / 2)
             ended = await ending
             latest.state = ended.state or latest.state

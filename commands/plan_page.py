@@ -94,6 +94,11 @@ def _deletion(plan: Plan) -> Iterator[tuple[str, str]]:
             "may be restarted" if target.swap_limits.restart else "may not be restarted: such a swap is taken back"
         )
         yield "certificate", f"{target.beside.cluster} gets one of its new name only at a restart, and {restart}"
+    if keep_old := target.swap_limits.keep_old:
+        yield (
+            "kept",
+            f"for {keep_old} after the swap, with all its instances, which cost as much as those of the target",
+        )
     yield "resource id", cluster.resource_id
     yield "status", cluster.status
     for instance in cluster.instances:

@@ -60,6 +60,7 @@ START_ONLY: frozenset[tuple[Step, str]] = frozenset(
         (Step.SETUP_DB_USERS, "Field of another engine"),
         (Step.SNAPSHOT_CHECK, "Swap not possible"),
         (Step.SWAP_CLUSTERS, "Cluster not found"),
+        (Step.SWAP_CLUSTERS, "Rolled back"),
         (Step.SWAP_CLUSTERS, "Certificate of another name"),
     }
 )

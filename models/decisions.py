@@ -1,4 +1,4 @@
-"""What an operator decides about a failed step that waits: the input of the update ``decide``."""
+"""What an operator decides about a failed step that waits, or about a swap: the input of the update ``decide``."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -18,6 +18,8 @@ class Decision(StrEnum):
     """Continue without the failed step."""
     ABORT = "abort"
     """End the operation as failed, now."""
+    ROLLBACK = "rollback"
+    """While the old cluster is kept after a swap: give it its name back."""
 
 
 SKIPPABLE = (Step.ARCHIVE_SNAPSHOT,)

@@ -10,7 +10,7 @@ from errors import Fault
 from limits import MAX_DETAILS, MAX_FACT, MAX_FACTS, MAX_RESOURCES, MAX_WARNING, MAX_WARNINGS, first_and_more, shorten
 from models.inventory import Inventory
 from models.model import Model
-from models.steps import STEPS, Outcome, Replacement, Status, Step
+from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, Status, Step
 from models.waits import Change, Durations, PollPlan, Watch
 
 STEPS_THAT_NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
@@ -132,6 +132,10 @@ class RestoreState(Model):
     operation_id: str | None = None
     outcome: Outcome = Outcome.RUNNING
     replacement: Replacement = Replacement.DELETE_FIRST
+    keeps_old: bool = Field(default=False, description="Whether the old cluster is kept for a time after the swap.")
+    old_kept_until: AwareDatetime | None = Field(
+        default=None, description="While the old cluster is kept: until when an operator may roll the swap back."
+    )
     source_arn: str
     target_arn: str
     started_at: AwareDatetime
@@ -190,7 +194,7 @@ class RestoreState(Model):
     @property
     def planned_steps(self) -> tuple[Step, ...]:
         """Every step of this restore, in the order in which they run."""
-        return STEPS[self.replacement]
+        return STEPS_THAT_KEEP_THE_OLD if self.keeps_old else STEPS[self.replacement]
 
     def position_of(self, step: Step) -> str:
         """The step's place among all, such as 3 of 9."""

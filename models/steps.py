@@ -46,6 +46,9 @@ STEPS: dict[Replacement, tuple[Step, ...]] = {
 }
 """The steps in the order in which a restore runs them."""
 
+STEPS_THAT_KEEP_THE_OLD = (*_BEFORE, *_RESTORE, Step.SWAP_CLUSTERS, *_AFTER, Step.DELETE_RDS)
+"""With `target.swap.keep_old`: the message goes out at once, and the old cluster is deleted when its time is over."""
+
 
 class Housekeeping(StrEnum):
     """What changes something outside the steps and has rows in the trail; the value is the Temporal activity type."""
@@ -55,7 +58,7 @@ class Housekeeping(StrEnum):
     REMOVE_ORPHANS = "remove-orphans"
     """Removes what earlier operations left behind: `starter.py cleanup`."""
     SWAP_BACK = "swap-back"
-    """Gives the old cluster its name back after swap-clusters has failed."""
+    """Gives the old cluster its name back after swap-clusters has failed, or if an operator rolls the swap back."""
 
     @property
     def number(self) -> int:

@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from errors import fault_of
 from models.cures import retry_command
-from models.decisions import OperatorDecision
+from models.decisions import Decision, OperatorDecision
 from models.workflow_names import DECIDE_UPDATE
 from runs.availability import UNAVAILABLE
 from runs.restores import NoAnswer, RestoreRefused, RestoreRun
@@ -34,9 +34,7 @@ async def send_decision(run: RestoreRun, decided: OperatorDecision) -> None:
     """
     name = await run.name()
     if not await run.is_running():
-        raise RestoreRefused(
-            f"{name} has ended and waits for no decision. Retry it from the step that failed:\n    {retry_command(name)}"
-        )
+        raise RestoreRefused(_ended(name, decided))
     try:
         state = await run.query_state()
     except NoAnswer:
@@ -44,12 +42,22 @@ async def send_decision(run: RestoreRun, decided: OperatorDecision) -> None:
             f"No worker answers for {name}; the decision was not sent. Start a worker, then repeat the command:\n"
             "    python worker.py"
         ) from None
-    if state is None or state.waiting_until is None:
+    rolls_back = decided.decision is Decision.ROLLBACK
+    until = (state.old_kept_until if rolls_back else state.waiting_until) if state else None
+    if state is None or until is None:
         summary = f": {summarize(state)}" if state else ""
+        if rolls_back:
+            raise RestoreRefused(f"{name} is running and keeps no old cluster{summary}.")
         raise RestoreRefused(f"{name} is running and waits for no decision{summary}.")
     # The same decision by the same person on the same failure has one id, so that Temporal runs the update once.
-    update_id = f"{decided.decision} {state.failed_step} until {state.waiting_until.isoformat()} by {decided.by}"
+    update_id = f"{decided.decision} {state.failed_step} until {until.isoformat()} by {decided.by}"
     await _execute_update(run, decided, update_id, name)
+
+
+def _ended(name: str, decided: OperatorDecision) -> str:
+    if decided.decision is Decision.ROLLBACK:
+        return f"{name} has ended, so its old cluster is no longer kept. Read its trail:\n    python starter.py audit {name}"
+    return f"{name} has ended and waits for no decision. Retry it from the step that failed:\n    {retry_command(name)}"
 
 
 async def _execute_update(run: RestoreRun, decided: OperatorDecision, update_id: str, name: str) -> None:

@@ -17,7 +17,7 @@ from workflows.operation import open_operation
 from workflows.pings import ping_monitor
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, TRAIL_CALL
 from workflows.step_runner import StepRunner
-from workflows.swap import swap_clusters
+from workflows.swap import keep_old_cluster, roll_back, swap_clusters
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -89,6 +89,7 @@ class AuroraRestoreWorkflow:
         await runner.run_step(self._setup_db_users, restore_request, resource_id, restored)
         if swaps:
             await runner.run_step(self._swap_clusters, request, checked, resource_id, restored)
+        if swaps and not request.target.swap_limits.keeps_old:
             await runner.run_step(self._delete_rds, request, checked, copy, resource_id)
         await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)
         runner.progress.succeed()
@@ -96,6 +97,10 @@ class AuroraRestoreWorkflow:
         await shield(self._sns_notification(request))
         await runner.seal(request, TRAIL_CALL)
         await ping_monitor(request, runner.progress, Ping.SUCCESS)
+        if request.target.swap_limits.keeps_old:
+            await self._keep_old_cluster(request, checked, resource_id, restored)
+            await runner.run_step(self._delete_rds, request, checked, copy, resource_id)
+            await runner.seal(request, TRAIL_CALL)
         return runner.progress.end()
 
     async def _snapshot_check(self, request: RestoreRequest) -> SnapshotCheckOutcome:
@@ -188,8 +193,23 @@ class AuroraRestoreWorkflow:
         start = self._runner.begin(Step.SWAP_CLUSTERS)
         step_input = steps.swap_clusters_input(start, request, checked, cluster_resource_id, restored)
         swapped = await swap_clusters(self._runner, step_input)
+        if keep_old := request.target.swap_limits.keep_old:
+            self._runner.progress.keep_old(workflow.now() + keep_old)
         endpoint = swapped.required_endpoint
         self._runner.progress.record(cluster_arn=swapped.cluster_arn, endpoint=endpoint.host, port=endpoint.port)
+
+    async def _keep_old_cluster(
+        self,
+        request: RestoreRequest,
+        checked: SnapshotCheckOutcome,
+        cluster_resource_id: str,
+        restored: CheckRestoreOutcome,
+    ) -> None:
+        """Until its time is over. Raises `StepFailed` once an operator has rolled the swap back."""
+        decision = await keep_old_cluster(self._runner)
+        if decision is not None:
+            start = self._runner.begin(Step.SWAP_CLUSTERS)
+            await roll_back(steps.swap_clusters_input(start, request, checked, cluster_resource_id, restored), decision)
 
     async def _archive_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy, cluster_resource_id: str

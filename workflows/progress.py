@@ -46,6 +46,7 @@ class Progress:
         """The restore begins."""
         self.state = RestoreState(
             replacement=request.target.replacement,
+            keeps_old=request.target.swap_limits.keeps_old,
             source_arn=request.source.arn,
             target_arn=request.target.arn,
             started_at=workflow.now(),
@@ -146,6 +147,10 @@ class Progress:
         """Record the outcome that the notification reports: every step before it is done."""
         self._update(outcome=Outcome.SUCCEEDED)
 
+    def keep_old(self, until: datetime) -> None:
+        """Record until when the old cluster is kept."""
+        self._update(old_kept_until=until)
+
     def warn(self, warning: str) -> None:
         """Record something that does not change the outcome, but that the operator should know."""
         self._add_warnings((warning,))
@@ -190,6 +195,8 @@ def current_details(state: RestoreState, now: datetime) -> str:
 
 
 def _headline(state: RestoreState) -> str:
+    if state.old_kept_until and state.outcome is Outcome.SUCCEEDED:
+        return f"swapped, the old cluster is kept until {state.old_kept_until:%Y-%m-%d %H:%M} UTC"
     if state.waiting_until:
         return f"waiting until {state.waiting_until:%H:%M} UTC for an operator to retry, skip or abort"
     if state.outcome is not Outcome.RUNNING or not state.steps:

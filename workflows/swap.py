@@ -1,13 +1,15 @@
-"""The swap of names, which is taken back if it fails: the old cluster then answers as before."""
+"""The swap of names, which is taken back if it fails or if an operator wants it: the old cluster then answers as before."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from models import search_attributes
 from workflows.cancellation import shield
 from workflows.policies import AWS_CALL, WATCH, with_summary
 from workflows.polling import Pause, poll_until_done
@@ -16,11 +18,14 @@ from workflows.step_runner import StepRunner
 with workflow.unsafe.imports_passed_through():
     from activities.clusters.swap import SwapActivities
     from audit import trail
-    from errors import fault_of
+    from errors import StepFailed, fault_of
     from models.clusters import SwapClustersInput, SwapClustersOutcome
+    from models.decisions import OperatorDecision
     from models.steps import Housekeeping, Step
     from models.waits import Wait
 
+KEEPING_OLD = "keeping-old"
+"""The search attribute's value while the old cluster is kept."""
 DENSE = timedelta(seconds=2)
 """The longest time between two polls: the target's name leads nowhere between the two renames."""
 
@@ -32,9 +37,7 @@ async def swap_clusters(runner: StepRunner, step_input: SwapClustersInput) -> Sw
     """
     # No trail, no rename: the trail must hold every outcome so far.
     await trail.wait_until_written()
-    deadline = step_input.target.swap_limits.deadline
-    # Temporal's history takes a thousand polls.
-    wait = Wait(deadline=deadline, first_interval=timedelta(seconds=1), maximum_interval=max(DENSE, deadline / 1000))
+    wait = _dense_wait(step_input)
     try:
         return await runner.poll(Step.SWAP_CLUSTERS, SwapActivities.swap_clusters, step_input, wait)
     except (FailureError, asyncio.CancelledError) as error:
@@ -43,6 +46,42 @@ async def swap_clusters(runner: StepRunner, step_input: SwapClustersInput) -> Sw
         runner.progress.warn(f"The clusters were not swapped: {fault.short}")
         await shield(_swap_back(step_input, wait))
         raise
+
+
+async def keep_old_cluster(runner: StepRunner) -> OperatorDecision | None:
+    """Keep the old cluster until its time is over; returns the decision to roll the swap back, if one comes before."""
+    until, progress = runner.progress.state.old_kept_until, runner.progress
+    if until is None:
+        raise RuntimeError("no old cluster is kept")
+    runner.operator.open_rollback()
+    workflow.upsert_search_attributes([search_attributes.STEP.value_set(KEEPING_OLD)])
+    opened_at = workflow.now()
+    decision = await runner.operator.wait(max(until - opened_at, timedelta(0)))
+    progress.record(old_kept_until=None)
+    if decision is not None:
+        progress.resume()
+        await shield(trail.record_decision(progress.operation_id, Step.SWAP_CLUSTERS, decision, opened_at))
+    return decision
+
+
+async def roll_back(step_input: SwapClustersInput, decision: OperatorDecision) -> NoReturn:
+    """Give the old cluster its name back, as an operator wants.
+
+    Raises `StepFailed` when it has it: the restore did not replace the target. Raises the error of swap-back otherwise.
+    """
+    await shield(_swap_back(step_input, _dense_wait(step_input)))
+    because = f": {decision.reason}" if decision.reason else ""
+    raise StepFailed(
+        "Rolled back",
+        f"{decision.by} rolled the swap back{because}. {step_input.target.cluster} is the old cluster again. "
+        "Find out what was wrong with the restored data, then start a new restore.",
+    )
+
+
+def _dense_wait(step_input: SwapClustersInput) -> Wait:
+    deadline = step_input.target.swap_limits.deadline
+    # Temporal's history takes a thousand polls.
+    return Wait(deadline=deadline, first_interval=timedelta(seconds=1), maximum_interval=max(DENSE, deadline / 1000))
 
 
 async def _swap_back(step_input: SwapClustersInput, wait: Wait) -> None:

@@ -31,6 +31,7 @@ from clients.loopback import accepts_connections
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.clusters import Endpoint, SwapClustersInput, SwapClustersOutcome
 from models.steps import AuditedStep, Housekeeping, Step
+from models.swap import OLD_KEPT
 from models.waits import Change
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class SwapActivities:
             if error.fault.short != WRONG_NAME:
                 return _waiting(step_input, f"waiting for logins: {error.fault.short}", clusters, Change.OTHER)
             return self._restart(step_input, target, clusters, error)
-        text = f"{step_input.target.cluster} is the restored cluster"
+        limits, text = step_input.target.swap_limits, f"{step_input.target.cluster} is the restored cluster"
         if step_input.old_resource_id:
             text += f", {step_input.target.replaced.cluster} the old one"
         return SwapClustersOutcome(
@@ -187,6 +188,7 @@ class SwapActivities:
             resource_arns=tuple(each.cluster["DBClusterArn"] for each in clusters),
             cluster_arn=new["DBClusterArn"],
             endpoint=endpoint,
+            facts={OLD_KEPT: f"for {limits.keep_old}"} if limits.keeps_old else {},
         )
 
     def _log_in(self, step_input: SwapClustersInput, endpoint: Endpoint) -> None:

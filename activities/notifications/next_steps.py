@@ -26,11 +26,22 @@ def list_next_steps(state: RestoreState) -> tuple[NextStep, ...]:
     name = state.operation_id
     trail = [NextStep("read the audit trail", f"python starter.py audit {name}")] if name else []
     if state.outcome is Outcome.SUCCEEDED:
-        return tuple(trail)
+        return (*_rollback(state), *trail)
     if state.outcome is Outcome.WAITING and name:
         return (*_decisions(state, name), *trail)
     start = NextStep("start a new restore, as the schedule does; it adopts an existing copy", START_COMMAND)
     return (*_retry(state), start, *trail)
+
+
+def _rollback(state: RestoreState) -> list[NextStep]:
+    """While the old cluster is kept."""
+    if state.old_kept_until is None:
+        return []
+    until = f"{state.old_kept_until:%Y-%m-%d %H:%M} UTC"
+    command = f"python starter.py rollback {state.operation_id} --reason TEXT"
+    return [
+        NextStep(f"if the data is wrong: until {until} the old cluster is kept and can have its name back", command)
+    ]
 
 
 def _decisions(state: RestoreState, name: str) -> list[NextStep]:

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from models.decisions import Decision
+from models.search_attributes import STEP
 from models.steps import Step
 from models.workflow_names import CLEANUP_WORKFLOW, POLL_NOW_SIGNAL
 from tests.integration.versions.recording import (
@@ -19,6 +20,7 @@ from tests.integration.versions.recording import (
 )
 from tests.rigs.requests import CANONICAL_ID, quick_request
 from tests.rigs.resumed_restores import is_at, is_waiting, wait_for_state
+from workflows.swap import KEEPING_OLD
 
 SCENARIOS: dict[str, Scenario] = {}
 scenario = partial(add_scenario, SCENARIOS)
@@ -83,6 +85,18 @@ SCENARIOS |= {
     "operator-skips": partial(_decided, decision=Decision.SKIP, step=Step.ARCHIVE_SNAPSHOT),
     "operator-aborts": partial(_decided, decision=Decision.ABORT, step=Step.RESTORE_SNAPSHOT),
 }
+
+
+@scenario
+async def operator_rolls_back(rig: ScenarioRig) -> None:
+    keeping = {"replacement": "swap", "swap": {"keep_old": "PT1H"}}
+    handle = await rig.start(quick_request(target=keeping), skip=False)
+    for _ in range(600):
+        if (await handle.describe()).typed_search_attributes.get(STEP) == KEEPING_OLD:
+            break
+        await asyncio.sleep(0.1)
+    await rig.decide(handle, Decision.ROLLBACK)
+    await rig.wait_for_end(handle)
 
 
 @scenario

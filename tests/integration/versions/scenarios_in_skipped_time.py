@@ -81,6 +81,11 @@ async def successful_swap(rig: ScenarioRig) -> None:
 
 
 @scenario
+async def successful_swap_that_keeps_the_old(rig: ScenarioRig) -> None:
+    await rig.run(quick_request(target=SWAP | {"swap": {"keep_old": "PT12H"}}))
+
+
+@scenario
 async def failed_at_swap_clusters(rig: ScenarioRig) -> None:
     """At the second rename: the first one is taken back."""
     rig.refuse("rds", "ModifyDBCluster", "AccessDenied", skip=2)

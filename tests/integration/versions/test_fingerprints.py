@@ -63,12 +63,12 @@ def test_every_workflow_of_the_worker_has_a_fingerprint() -> None:
 
 
 def test_it_lists_the_nine_steps_in_order() -> None:
-    """The fingerprint of a restore reads as the runbook does: in the order of a swap too, if delete-rds is read once."""
+    """The fingerprint of a restore reads as the runbook does: in the order of a swap too, if each of its branches deletes."""
     # Deeper lines are those of an operator's wait, in which a notification is sent.
     lines = [line for line in fingerprints()[RESTORE_WORKFLOW] if line.startswith(("given ", "  given "))]
     steps = [line.split()[-1] for line in lines if line.split()[-1] in set(Step)]
-    first = steps.index(Step.DELETE_RDS)
-    assert steps[:first] + steps[first + 1 :] == list(STEPS[Replacement.SWAP])
+    first, *_, last = (at for at, step in enumerate(steps) if step == Step.DELETE_RDS)
+    assert steps[:first] + steps[first + 1 : last] == list(STEPS[Replacement.SWAP])
     assert [step for step in dict.fromkeys(steps) if step != Step.SWAP_CLUSTERS] == list(
         STEPS[Replacement.DELETE_FIRST]
     )

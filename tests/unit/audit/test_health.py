@@ -11,7 +11,8 @@ from audit.health import Level, format_age, judge, worst_level
 from audit.operation_summary import OperationSummary, summarize_operation, time_in_steps
 from audit.rows import AuditRow, Phase
 from errors import Fault
-from models.steps import STEPS, Housekeeping, Outcome, Replacement, Status, Step
+from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Housekeeping, Outcome, Replacement, Status, Step
+from models.swap import OLD_KEPT
 from tests.rigs.audit_tables import START, later, row
 
 TARGET_ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
@@ -124,6 +125,25 @@ def test_a_swap_succeeds_with_its_own_step() -> None:
     before = summarize_operation([*SWAPPED[:7], INTENT])
     assert before is not None
     assert (before.outcome, before.restored_at) == (Outcome.RUNNING, None)
+
+
+KEPT = [
+    row(
+        step=step,
+        timestamp=later(minutes=minute),
+        facts={OLD_KEPT: "for 12:00:00"} if step is Step.SWAP_CLUSTERS else {},
+    )
+    for minute, step in enumerate(STEPS_THAT_KEEP_THE_OLD)
+]
+
+
+@pytest.mark.parametrize("count", [len(KEPT) - 1, len(KEPT)], ids=["while it is kept", "after its deletion"])
+def test_a_swap_that_keeps_the_old_cluster_has_succeeded_with_its_message(count: int) -> None:
+    """The deletion of the old cluster, hours later, makes the restore neither younger nor unfinished."""
+    summary = summarize_operation(KEPT[:count])
+    assert summary is not None
+    archived = next(each for each in KEPT if each.step is Step.ARCHIVE_SNAPSHOT)
+    assert (summary.outcome, summary.restored_at) == (Outcome.SUCCEEDED, archived.timestamp)
 
 
 def test_a_cleanup_is_no_restore() -> None:
