@@ -41,9 +41,11 @@ from activities.operations import OperationActivities
 from activities.pings import PingActivities
 from activities.plans import PlanActivities
 from activities.snapshots import SnapshotActivities
+from activities.summary import SummaryActivities
 from audit.activities import DecisionActivities, OutcomeActivities, SealActivities
 from audit.chain import SealChains
 from audit.durations import EarlierDurations
+from audit.health import FleetHealths
 from audit.intents import TrailIntents
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
@@ -64,6 +66,7 @@ from version import NAME, VERSION
 from waiting.watching import WatchInterceptor
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
+from workflows.summary import AuroraSummaryWorkflow
 from workflows.worker_calls import AuroraDecisionWorkflow, AuroraOrphansWorkflow, AuroraPlanWorkflow
 
 log = structlog.stdlib.get_logger("worker")
@@ -81,6 +84,7 @@ WORKFLOWS: tuple[type, ...] = (
     AuroraPlanWorkflow,
     AuroraOrphansWorkflow,
     AuroraDecisionWorkflow,
+    AuroraSummaryWorkflow,
 )
 """Every workflow type that the worker runs."""
 
@@ -124,6 +128,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         leftovers.list_orphans,
         PlanActivities(aws, intents, settings.sql_directory).plan_restore,
         DecisionActivities(table).record_decision,
+        SummaryActivities(aws, FleetHealths(table, numbers)).publish_summary,
     ]
 
 

@@ -17,6 +17,7 @@ from audit.numbers import READS_AT_ONCE, OperationNumbersTable
 from audit.operation_summary import OperationSummary, summarize_operation
 from audit.table import AuditTable
 from models.cures import START_COMMAND, cure_known_from_trail
+from models.fleet_summary import TargetReport
 from models.model import Model
 from models.steps import Outcome, Step
 
@@ -93,6 +94,29 @@ class TargetHealths:
             summary = summarize_operation(self._table.list_rows(operation.operation_id))
             if summary is not None:
                 yield summary
+
+
+class FleetHealths:
+    """Reads the health of the targets of a fleet, for its summary."""
+
+    def __init__(self, table: AuditTable, numbers: OperationNumbersTable) -> None:
+        """`table` is the trail, `numbers` has the operations of each target."""
+        self._table = table
+        self._numbers = numbers
+
+    def read(self, target_arns: Sequence[str], max_age: timedelta, at: datetime) -> list[TargetReport]:
+        """A report for each target, in this order. Raises `TrailUnavailable`."""
+        healths = TargetHealths(self._table, self._numbers, max_age, at).read(target_arns)
+        names = [health.name for health in healths]
+        return [
+            TargetReport(
+                name=health.name if names.count(health.name) == 1 else health.target,
+                is_good=health.level is Level.OK,
+                text=health.text,
+                what_to_do=health.what_to_do,
+            )
+            for health in healths
+        ]
 
 
 def judge(target_arn: str, operations: Sequence[OperationSummary], max_age: timedelta, now: datetime) -> TargetHealth:

@@ -105,7 +105,7 @@ def _print_plan(fleet: Fleet, planned: Sequence[PlannedSchedule]) -> None:
     from limits import first_and_more
     from runs.fleets import Action
 
-    unchanged = sum(each.action is Action.NONE for each in planned)
+    unchanged = sum(each.action is Action.NONE and each.restore is not None for each in planned)
     for each in planned:
         if each.action in WORDS:
             print("\n".join(_lines(each)))

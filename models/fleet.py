@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from models.identifiers import RoleArn, TopicArn
 from models.model import Model
 from models.request import RestoreRequest
+from models.source import ExternalId
 from models.text_forms import text_form
 from models.workflow_names import SCHEDULE_ID_PREFIX
 
@@ -94,6 +96,24 @@ class FleetEntry(RestoreRequest):
         return self.schedule.id or f"{SCHEDULE_ID_PREFIX}{self.target.cluster}"
 
 
+class FleetSummary(DailyTime):
+    """`[summary]`: one message a day over all targets of the fleet."""
+
+    topic_arn: TopicArn = Field(description="The standard SNS topic to which it is published.")
+    role_arn: RoleArn | None = Field(
+        default=None, description="The role to assume in the topic's account; default: the worker's own."
+    )
+    external_id: ExternalId | None = Field(
+        default=None, description="The external id that the role's trust policy requires."
+    )
+    max_age: timedelta = Field(
+        default=timedelta(hours=26),
+        gt=timedelta(0),
+        le=timedelta(days=366),
+        description="How old the last good restore of a target may be.",
+    )
+
+
 class FleetFile(Model):
     """A restores.toml as it is written, before the defaults are merged into its entries."""
 
@@ -108,3 +128,4 @@ class FleetFile(Model):
     restores: dict[EntryName, dict[str, Any]] = Field(
         default={}, max_length=MAX_RESTORES, description="One table for each target."
     )
+    summary: FleetSummary | None = Field(default=None, description="One message a day over all targets.")

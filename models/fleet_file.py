@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from limits import MAX_ERROR_TEXT, MAX_LISTED_ERRORS, MAX_PATH, first_and_more, shorten
-from models.fleet import MAX_FILES, MAX_RESTORES, FleetEntry, FleetFile
+from models.fleet import MAX_FILES, MAX_RESTORES, FleetEntry, FleetFile, FleetSummary
 from models.request_file import UnreadableRequest, as_json_value, read_toml
 from models.request_json import find_refusal
 from models.validation_errors import describe_each
@@ -35,6 +35,7 @@ class Fleet:
 
     name: str
     restores: tuple[DeclaredRestore, ...]
+    summary: FleetSummary | None = None
 
 
 def read_fleet(path: Path) -> Fleet:
@@ -59,7 +60,11 @@ def read_fleet(path: Path) -> Fleet:
     _require_none(path, errors)
     if not restores:
         raise UnreadableRequest(f"{path}: restores: has no entry; expected at least one [restores.NAME]")
-    return Fleet(next((each.name for each in files.values() if each.name), DEFAULT_NAME), tuple(restores))
+    return Fleet(
+        name=next((each.name for each in files.values() if each.name), DEFAULT_NAME),
+        restores=tuple(restores),
+        summary=next((each.summary for each in files.values() if each.summary), None),
+    )
 
 
 def _files(path: Path) -> list[Path]:
@@ -77,7 +82,7 @@ def _read_file(file: Path, errors: list[str]) -> FleetFile | None:
         if file.stat().st_size > MAX_FILE_BYTES:
             errors.append(f"{file}: has more than {MAX_FILE_BYTES:,} bytes")
             return None
-        return FleetFile.model_validate(as_json_value(read_toml(file)))
+        return FleetFile.model_validate_json(json.dumps(as_json_value(read_toml(file))))
     except OSError as error:
         errors.append(f"{file}: cannot be read: {error.strerror}")
     except UnreadableRequest as error:
@@ -101,7 +106,7 @@ def _require_none(path: Path, errors: list[str]) -> None:
 
 def _find_doubles(files: Mapping[Path, FleetFile]) -> Iterator[str]:
     """What only one file of a folder may have."""
-    for what in ("name", "defaults"):
+    for what in ("name", "defaults", "summary"):
         having = [str(file) for file, parsed in files.items() if getattr(parsed, what)]
         if len(having) > 1:
             yield f"{having[1]}: {what}: is also in {having[0]}; expected it in one file of the folder"

@@ -15,7 +15,7 @@ ENTRY = "FleetEntry"
 def fleet_schema() -> dict[str, Any]:
     """The schema of one file. No field is required, since what an entry leaves out may be in the defaults."""
     entry, schema = FleetEntry.model_json_schema(), FleetFile.model_json_schema()
-    definitions = {**entry.pop("$defs"), ENTRY: entry}
+    definitions = {**entry.pop("$defs"), **schema.pop("$defs"), ENTRY: entry}
     fields, reference = schema["properties"], {"$ref": f"#/definitions/{ENTRY}"}
     fields["defaults"] = {**reference, "description": fields["defaults"]["description"]}
     fields["restores"] = {

@@ -4,6 +4,7 @@ They are in histories, in schedules and in the commands of the runbook: a rename
 """
 
 RESTORE_WORKFLOW = "AuroraRestoreWorkflow"
+SUMMARY_WORKFLOW = "AuroraSummaryWorkflow"
 CLEANUP_WORKFLOW = "AuroraCleanupWorkflow"
 """Has the workflow id of its target too, so that a cleanup and a restore of one target never run at the same time."""
 
@@ -24,6 +25,8 @@ CANONICAL_ID_PREFIX = "aurora-restore:"
 """Begins the one workflow id of each target: aurora-restore:ACCOUNT:REGION:CLUSTER."""
 SCHEDULE_ID_PREFIX = "aurora-restore-"
 """Begins the default id of a schedule: aurora-restore-CLUSTER."""
+SUMMARY_ID_PREFIX = "aurora-restore-summary-"
+"""Begins the id of the schedule of a fleet's summary, and of the workflows that it starts."""
 SCHEDULED_ID_PREFIX = "aurora-restore-nightly-"
 """Begins the workflow id of a run that a schedule starts: …ACCOUNT:REGION:CLUSTER, to which Temporal appends the time."""
 FLEET_MEMO = "fleet"

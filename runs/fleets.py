@@ -17,6 +17,10 @@ from runs.restores import DisplayMetadata, RestoreRefused
 from runs.schedule_changes import Change, list_changes
 from runs.scheduled_targets import READS_AT_ONCE, ScheduledTarget, list_scheduled_targets
 from runs.schedules import Nightly, apply_schedule, find_schedule, fleet_of, nightly_schedule, require_same_target
+from runs.summary_schedules import summary_schedule, summary_schedule_id
+
+SUMMARY = "summary"
+"""In place of a target, for the schedule of the fleet's summary."""
 
 
 class Action(StrEnum):
@@ -91,7 +95,24 @@ class FleetSchedules:
             for scheduled in await list_scheduled_targets(self._client)
             if scheduled.schedule_id not in declared and scheduled.task_queue == self._task_queue
         ]
-        return list(entries), others
+        return list(entries), [*await self._plan_summary(displays[0], prune=prune), *others]
+
+    async def _plan_summary(self, display: DisplayMetadata, *, prune: bool) -> list[PlannedSchedule]:
+        """The schedule of the fleet's summary, or the one that the fleet no longer declares."""
+        schedule_id = summary_schedule_id(self._fleet)
+        schedule = summary_schedule(self._fleet, self._task_queue, display)
+        described = await find_schedule(self._client, schedule_id)
+        if described is None:
+            return [PlannedSchedule(schedule_id, SUMMARY, Action.CREATE, schedule=schedule)] if schedule else []
+        existing = described.schedule
+        self._require_own_queue(schedule_id, existing)
+        pause, fleet = pause_of(existing, self._now), await fleet_of(self._client, existing)
+        if schedule is None:
+            action = Action.DELETE if prune and fleet == self._fleet.name else Action.LEAVE
+            return [PlannedSchedule(schedule_id, SUMMARY, action, pause=pause, fleet=fleet)]
+        changes = await list_changes(self._client, existing, schedule)
+        action = Action.CHANGE if changes else Action.NONE
+        return [PlannedSchedule(schedule_id, SUMMARY, action, changes, pause, schedule=schedule, fleet=fleet)]
 
     async def _plan_entry(self, declared: DeclaredRestore, display: DisplayMetadata) -> PlannedSchedule:
         entry = declared.entry
@@ -148,8 +169,8 @@ class FleetSchedules:
         """
         if planned.action is Action.DELETE:
             await self._delete(planned.schedule_id)
-        elif planned.schedule is not None and planned.restore is not None and planned.action is not Action.NONE:
-            paused = planned.restore.entry.schedule.initially_paused
+        elif planned.schedule is not None and planned.action is not Action.NONE:
+            paused = planned.restore is not None and planned.restore.entry.schedule.initially_paused
             await apply_schedule(self._client, planned.schedule_id, planned.schedule, paused=paused)
 
     async def _delete(self, schedule_id: str) -> None:

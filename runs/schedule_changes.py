@@ -11,11 +11,12 @@ from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow
 
 from limits import MAX_PATH, shorten
 from models.request import RestoreRequest
-from runs.schedules import comparable, fleet_of, nightly_of, request_of, with_pause_of
+from runs.schedules import comparable, encode, fleet_of, nightly_of, request_of, with_pause_of
 
 MAX_VALUE = 100
 """Characters of a value that is shown."""
 _DURATION = TypeAdapter(timedelta)
+_JSON = TypeAdapter(Any)
 NOT_SET = "not set"
 OTHERS = "other settings"
 
@@ -59,8 +60,11 @@ async def _fields(client: Client, schedule: Schedule) -> dict[str, str]:
     request = await request_of(client, schedule)
     if isinstance(request, RestoreRequest):
         fields |= dict(_flatten("", request.model_dump(mode="json")))
-    else:
-        fields["request"] = request or "none: it starts another workflow"
+    elif request is not None:
+        fields["request"] = request
+    elif isinstance(action, ScheduleActionStartWorkflow):
+        decoded = await client.data_converter.decode(await encode(client, action.args))
+        fields |= dict(_flatten("summary", _JSON.dump_python(decoded[0], mode="json"))) if decoded else {}
     return fields
 
 

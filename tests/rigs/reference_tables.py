@@ -20,7 +20,7 @@ from argparse_manpage.manpage import Manpage
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from activities.rds.surroundings.table import AROUND
 from audit.verify.findings import NOTES, FindingKind
-from models.fleet import FleetFile, RestoreSchedule
+from models.fleet import FleetFile, FleetSummary, RestoreSchedule
 from models.fleet_schema import fleet_schema_text
 from models.masking import MEANINGS, TABLE_MEANINGS
 from models.request import RestoreRequest
@@ -112,6 +112,7 @@ def _fleet(written: str) -> str:
     parts = {
         "restores.toml": FleetFile.model_json_schema(),
         "restores.NAME.schedule": RestoreSchedule.model_json_schema(),
+        "summary": FleetSummary.model_json_schema(),
     }
     return "".join(_part(schema, path, schema, written) for path, schema in parts.items()).lstrip("\n")
 

@@ -27,6 +27,7 @@ from tests.rigs.documents import ROOT, section, text
 Operator = Callable[..., CommandResult]
 FLEET = ROOT / "examples" / "restores.toml"
 IDS = [f"aurora-restore-orders-{name}" for name in ("staging", "analytics", "training")]
+SUMMARY_ID = "aurora-restore-summary-laptop"
 
 
 def in_temporal(act: Callable[[Client], Awaitable[Any]]) -> Any:
@@ -42,7 +43,8 @@ def in_temporal(act: Callable[[Client], Awaitable[Any]]) -> Any:
 def fleet(operator: Operator, tmp_path: Path) -> Iterator[Path]:
     """A copy of the example, whose schedules are deleted afterwards."""
     path = tmp_path / "restores.toml"
-    path.write_text(FLEET.read_text())
+    written = FLEET.read_text()
+    path.write_text(written.replace(written[written.index("[summary]") : written.index("# The most urgent")], ""))
     yield path
 
     async def delete(client: Client) -> None:
@@ -267,3 +269,34 @@ def test_a_pause_that_is_not_clear_is_refused(
     result = operator(*arguments)
     assert (result.code, expected in result.err) == (code, True), result.err
     assert not schedule_of(IDS[0]).state.paused
+
+
+def test_the_summary_of_a_fleet_is_published(worker: Stack, operator: Operator, fleet: Path) -> None:
+    """`[summary]` has a schedule of its own, which is compared, changed and pruned as the others; it publishes one message."""
+    table = '[summary]\nat = "08:00"\ntopic_arn = "arn:aws:sns:eu-central-1:111122223333:aurora-restore"\n'
+    without = fleet.read_text()
+    fleet.write_text(without + table)
+    assert actions(operator, fleet, "--yes") == dict.fromkeys([*IDS, SUMMARY_ID], "create")
+    edit(fleet, '"08:00"', '"08:30"')
+    fleet.write_text(fleet.read_text() + 'max_age = "PT30H"\n')
+    changed = operator("apply", fleet, "--yes").out.splitlines()
+    assert changed[1:3] == ["    schedule.at: 08:00 → 08:30", "    summary.max_age: P1DT2H → P1DT6H"]
+    assert set(actions(operator, fleet).values()) == {"none"}
+
+    async def publish(client: Client) -> Any:
+        handle = client.get_schedule_handle(SUMMARY_ID)
+        await handle.trigger()
+        for _ in range(100):
+            if begun := (await handle.describe()).info.recent_actions:
+                break
+            await asyncio.sleep(0.1)
+        started = begun[-1].action
+        assert isinstance(started, ScheduleActionExecutionStartWorkflow)
+        return await client.get_workflow_handle(started.workflow_id).result()
+
+    outcome = in_temporal(publish)
+    assert re.fullmatch("laptop: [123] of 3 targets are not good", outcome["subject"])
+    assert outcome["message_id"]
+    fleet.write_text(without)
+    assert actions(operator, fleet)[SUMMARY_ID] == "leave"
+    assert actions(operator, fleet, "--prune", "--yes")[SUMMARY_ID] == "delete"

@@ -27,6 +27,7 @@ from models.workflow_names import (
     ORPHANS_WORKFLOW,
     PLAN_WORKFLOW,
     RESTORE_WORKFLOW,
+    SUMMARY_WORKFLOW,
 )
 from tests.integration.versions.histories import FOLDER
 from tests.integration.versions.workflow_sources import (
@@ -46,6 +47,7 @@ ROOTS = {
     PLAN_WORKFLOW: ("workflows.worker_calls", ("AuroraPlanWorkflow",)),
     ORPHANS_WORKFLOW: ("workflows.worker_calls", ("AuroraOrphansWorkflow",)),
     DECISION_WORKFLOW: ("workflows.worker_calls", ("AuroraDecisionWorkflow",)),
+    SUMMARY_WORKFLOW: ("workflows.summary", ("AuroraSummaryWorkflow",)),
     TRAIL: ("audit.interceptor", ("_WorkflowInterceptor", "_StepInterceptor")),
 }
 """Where each fingerprint begins: with everything in these classes that Temporal calls."""

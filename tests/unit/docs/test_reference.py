@@ -17,6 +17,7 @@ from activities.operations import OPEN_OPERATION
 from activities.pings import PING_MONITOR
 from activities.plans import PLAN_RESTORE
 from activities.rds import tags
+from activities.summary import PUBLISH_SUMMARY
 from audit.activities import RECORD_DECISION, RECORD_OUTCOME, SEAL_TRAIL
 from audit.rows import EXPIRES_AT, Phase, to_item
 from audit.table import BY_DATE
@@ -115,7 +116,7 @@ def test_the_names_on_temporal_are_the_codes() -> None:
     }
     assert re.findall(r"^\| `(AuroraRestore\w+)` \|[^|]+\| ``", NAMES, re.MULTILINE) == [key.name for key in ALL]
     listed = NAMES.partition("| activity type |")[2].partition("\n\n")[0]
-    others = {OPEN_OPERATION, PING_MONITOR, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME}
+    others = {PUBLISH_SUMMARY, OPEN_OPERATION, PING_MONITOR, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME}
     others |= {LIST_ORPHANS, PLAN_RESTORE, RECORD_DECISION}
     steps = {Step.SNAPSHOT_CHECK.value, Step.SNS_NOTIFICATION.value, Step.SWAP_CLUSTERS.value}
     assert set(re.findall(r"`([a-z-]+)`", listed)) == others | steps | {each.value for each in Housekeeping}

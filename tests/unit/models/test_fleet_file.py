@@ -135,6 +135,7 @@ def test_what_a_folder_may_have_once(tmp_path: Path) -> None:
     assert mistakes(tmp_path, a=ONE, b=ONE) == [
         "b.toml: name: is also in a.toml; expected it in one file of the folder",
         "b.toml: defaults: is also in a.toml; expected it in one file of the folder",
+        "b.toml: summary: is also in a.toml; expected it in one file of the folder",
         "b.toml: restores.a: is also in a.toml; give one of them another name",
     ]
 
