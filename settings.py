@@ -6,7 +6,9 @@ credentials and endpoints from AWS's own (``AWS_PROFILE``, ``AWS_REGION``, ``AWS
 what is neither Temporal's nor AWS's.
 """
 
+import os
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from limits import MAX_LISTED_ERRORS, first_and_more
 from models.identifiers import DEFAULT_ENVIRONMENT, EnvironmentName, Region, environment_of_table
 from models.text_forms import text_form
 from models.validation_errors import describe_each
@@ -223,13 +226,35 @@ Kind = TypeVar("Kind", bound=TrailSettings)
 def load_settings(kind: type[Kind]) -> Kind:
     """Read the environment once, for the worker (`Settings`) or for the starter (`TrailSettings`).
 
-    Raises `WrongSettings` with one line for each mistake.
+    Raises `WrongSettings` with one line for each mistake, and for each variable of our prefix that no program reads.
     """
+    unknown = _describe_unknown()
     try:
-        return kind()  # filled from the environment
+        settings = kind()  # filled from the environment
     except ValidationError as error:
-        lines = (f"{_variable(path)}: {text}" for path, text in describe_each(error, kind))
-        raise WrongSettings("\n".join(lines)) from None
+        lines = [f"{_variable(path)}: {text}" for path, text in describe_each(error, kind)]
+        raise WrongSettings("\n".join([*unknown, *lines])) from None
+    if unknown:
+        raise WrongSettings("\n".join(unknown))
+    return settings
+
+
+def list_of_worker_only() -> list[str]:
+    """The variables that are set and that only the worker reads: the command line ignores them."""
+    shared = {_variable((name,)) for name in DatabaseSettings.model_fields}
+    own = {_variable((name,)) for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper() in own - shared)
+
+
+def _describe_unknown() -> list[str]:
+    """A line for each variable that has our prefix and is no setting; the names are compared as pydantic does it."""
+    known = [_variable((name,)) for name in Settings.model_fields]
+    found = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    lines = []
+    for name in found:
+        similar = get_close_matches(name.upper(), known, n=1)
+        lines.append(f"{name}: unknown variable{f'; did you mean {similar[0]}?' if similar else '; unset it'}")
+    return list(first_and_more(lines, MAX_LISTED_ERRORS))
 
 
 def _variable(path: tuple[str, ...]) -> str:

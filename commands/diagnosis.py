@@ -27,7 +27,7 @@ from models.source import Location
 from runs.scheduled_targets import ScheduledTarget, list_scheduled_targets
 from runs.search_attributes import list_missing
 from runs.workers import count_workers
-from settings import TrailSettings, WrongSettings, load_settings
+from settings import TrailSettings, WrongSettings, list_of_worker_only, load_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,7 +65,9 @@ async def diagnose() -> list[Finding]:
         cure = "Set the variables; docs/reference/settings.md has them all. Nothing else was checked."
         return [Finding("settings", Level.FAIL, "; ".join(str(wrong).splitlines()), cure)]
     at = f"environment {settings.environment}, trail in {settings.audit_region}"
-    findings = [Finding("settings", Level.OK, at)]
+    ignored = list_of_worker_only()
+    note = f"; only the worker reads {', '.join(ignored)}" if ignored else ""
+    findings = [Finding("settings", Level.OK, f"{at}{note}")]
     schedules: list[ScheduledTarget] = []
     findings += await _diagnose_temporal(settings, schedules)
     return findings + await asyncio.to_thread(lambda: list(_diagnose_aws(settings, schedules)))

@@ -16,7 +16,7 @@ from commands.own_task_queue import own_task_queue
 from models.identifiers import EnvironmentName, environment_of_table
 from models.request import RestoreRequest
 from models.text_forms import EXPECTED
-from settings import PREFIX, Settings, TrailSettings, WrongSettings, load_settings
+from settings import PREFIX, Settings, TrailSettings, WrongSettings, list_of_worker_only, load_settings
 
 PLANTED = "hunter2 planted!"
 
@@ -104,6 +104,32 @@ def test_verify_full_needs_the_certificate_bundle(environment: pytest.MonkeyPatc
     environment.setenv(f"{PREFIX}DATABASE_TLS_CA_FILE", "/nowhere.pem")
     with pytest.raises(WrongSettings, match=f"^{PREFIX}DATABASE_TLS_CA_FILE: there is no file /nowhere.pem$"):
         load_settings(Settings)
+
+
+@pytest.mark.parametrize("kind", [Settings, TrailSettings])
+@pytest.mark.parametrize(
+    ("variable", "sentence"),
+    [
+        ("TASK_QUEU", f"; did you mean {PREFIX}TASK_QUEUE?"),
+        ("ACTIVITY_TREADS", f"; did you mean {PREFIX}ACTIVITY_THREADS?"),
+        ("XYZ_0123456789_0123456789", "; unset it"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(
+    environment: pytest.MonkeyPatch, kind: type[TrailSettings], variable: str, sentence: str
+) -> None:
+    """By both programs: the setting that was meant would have its default. Its value is not quoted."""
+    environment.setenv(PREFIX + variable, PLANTED)
+    with pytest.raises(WrongSettings) as wrong:
+        load_settings(kind)
+    assert str(wrong.value) == f"{PREFIX}{variable}: unknown variable{sentence}"
+
+
+def test_what_only_the_worker_reads_is_named(environment: pytest.MonkeyPatch) -> None:
+    """The command line ignores it; `doctor` says so."""
+    environment.setenv(f"{PREFIX}ACTIVITY_THREADS", "20")
+    load_settings(TrailSettings)
+    assert list_of_worker_only() == [f"{PREFIX}ACTIVITY_THREADS"]
 
 
 def test_every_wrong_setting_has_its_line(environment: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ BESIDE_THE_ROOMS = {
     "heartbeat": set[str](),
     "limits": set[str](),
     "metrics": {"audit", "clients", "errors", "models", "settings"},
-    "settings": {"models"},
+    "settings": {"limits", "models"},
     "version": set[str](),
     "logs": {"settings", "errors"},
 }
