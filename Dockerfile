@@ -14,6 +14,7 @@ COPY audit/ audit/
 COPY clients/ clients/
 COPY commands/ commands/
 COPY models/ models/
+COPY reports/ reports/
 COPY runs/ runs/
 COPY waiting/ waiting/
 COPY workflows/ workflows/

@@ -24,6 +24,7 @@ from commands import (
     masking_init,
     pause,
     plan,
+    report,
     resume,
     retry,
     rollback,
@@ -49,6 +50,7 @@ VERBS = {
     "history": history,
     "audit": audit,
     "audit verify": audit_verify,
+    "report": report,
     "schedule": schedule,
     "apply": apply,
     "pause": pause,
@@ -84,7 +86,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for setup, audit, healthy, list and masking
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for setup, audit, healthy, list, report and masking
 """
 
 

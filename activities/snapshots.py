@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ from models.identifiers import copy_identifier
 from models.operation import StepOutcome
 from models.restored_settings import restored_configuration
 from models.snapshots import (
+    SNAPSHOT_CREATED_AT_FACT,
+    SOURCE_FACT,
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
     CheckCopyInput,
@@ -84,6 +87,10 @@ class SnapshotActivities:
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
+            facts={
+                SNAPSHOT_CREATED_AT_FACT: snapshot.created_at.astimezone(UTC).isoformat(),
+                SOURCE_FACT: step_input.source.arn,
+            },
             snapshot=snapshot,
             source_resource_id=source_resource_id,
             target_resource_id=target.resource_id,

@@ -17,9 +17,8 @@ from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from errors import TrailUnavailable
 from models.steps import Status
-from models.waits import Change
+from models.waits import DURATIONS_FACT, Change
 
-DURATIONS_FACT = "durations"
 MAX_OPERATIONS = 10
 """Of how many operations the durations are read; the newest is the one that asks, and has none yet."""
 CHANGES = {change.value: change for change in Change}

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from temporalio.client import Client, Plugin
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
@@ -47,13 +47,7 @@ async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) 
     invalid.
     Source: Temporal docs, Environment configuration.
     """
-    try:
-        config = ClientConfig.load_client_connect_config()
-    except Exception as error:  # an unknown profile, a file that is not TOML, a missing certificate
-        raise TemporalUnreachable(
-            f"Cannot read Temporal's configuration: {_one_line(error)}. Correct the file, or set TEMPORAL_PROFILE, "
-            "TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_…."
-        ) from error
+    config = _load_config()
     config.setdefault("target_host", "localhost:7233")
     address = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
     try:
@@ -64,6 +58,21 @@ async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) 
         raise TemporalUnreachable(
             f"Cannot reach Temporal at {address}: {_reason(error)}.\n"
             "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
+        ) from error
+
+
+def configured_namespace() -> str:
+    """The namespace of Temporal's configuration. Raises `TemporalUnreachable` if the configuration is invalid."""
+    return _load_config().get("namespace", "default")
+
+
+def _load_config() -> ClientConnectConfig:
+    try:
+        return ClientConfig.load_client_connect_config()
+    except Exception as error:  # an unknown profile, a file that is not TOML, a missing certificate
+        raise TemporalUnreachable(
+            f"Cannot read Temporal's configuration: {_one_line(error)}. Correct the file, or set TEMPORAL_PROFILE, "
+            "TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_…."
         ) from error
 
 

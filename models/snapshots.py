@@ -12,6 +12,9 @@ from models.request import Target
 from models.source import Source
 from models.users import DatabaseUser, SqlFile
 
+SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT = "snapshot_created_at", "source"
+"""The facts of snapshot-check in the trail: when the source snapshot was taken (ISO 8601), and the ARN of its cluster."""
+
 
 class SourceSnapshot(Model):
     """The source snapshot, as snapshot-check found it."""

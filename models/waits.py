@@ -26,6 +26,10 @@ class Change(StrEnum):
     OTHER = "other"
 
 
+DURATIONS_FACT = "durations"
+"""The fact of a step's row with the seconds of each change that ended in the step, in JSON."""
+
+
 class Interval(Model):
     """The limits of the time between two polls."""
 

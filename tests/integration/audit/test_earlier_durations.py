@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from audit.durations import DURATIONS_FACT, MAX_OPERATIONS, EarlierDurations, durations_fact
+from audit.durations import MAX_OPERATIONS, EarlierDurations, durations_fact
 from models.steps import Step
-from models.waits import Change
+from models.waits import DURATIONS_FACT, Change
 from tests.rigs.audit_tables import START, row
 from tests.rigs.verification import TARGET_ARN, Tables
 

@@ -32,7 +32,7 @@ os._exit(0)  # as the program itself ends
     [
         ((*AWS, *WORKER, "pydantic_settings"), ["status"]),
         ((*AWS, *WORKER), ["cancel x", "retry op-001", "skip op-001", "abort op-001"]),
-        ((*WORKER, "temporalio.client"), ["audit", "healthy"]),
+        ((*WORKER, "temporalio.client"), ["audit", "healthy", "report --html /dev/null"]),
     ],
 )
 def test_a_verb_does_not_load_what_it_does_not_need(
