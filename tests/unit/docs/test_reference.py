@@ -52,6 +52,16 @@ def test_every_example_is_a_command(verb: str, command: str) -> None:
     assert parser().parse_args(join_verb(words)).verb == verb
 
 
+def test_every_question_is_answered_by_one_command() -> None:
+    """Each command of the table is accepted; tests/integration/cli/test_json.py runs its verb."""
+    questions = re.findall(
+        r"^\| ([^|]+) \| `python starter\.py ([^`|]+)` \|$", section(COMMANDS, "I want to know …"), re.MULTILINE
+    )
+    assert len(questions) > 10
+    for _, command in questions:
+        assert parser().parse_args(join_verb(shlex.split(command))).verb in VERBS
+
+
 def test_every_field_of_the_request_has_a_meaning() -> None:
     """No cell of the request's tables is empty."""
     rows = re.findall(r"^\| `\w+` \|.*$", text("docs", "reference", "request.md"), re.MULTILINE)
