@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from clients.aws import AwsClients
 from errors import Refused, Skipped, StepFailed
 from models.request import MissingTarget
+from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, CHANGING, OTHER_ACCOUNT, SOURCE_REGION, session_of
 
@@ -50,6 +51,9 @@ def test_without_a_selector_the_newest_automated_snapshot_is_chosen(rig: Activit
     assert outcome.source_resource_id == outcome.snapshot.cluster_resource_id
     assert outcome.snapshot.engine_version == "16.6"
     assert outcome.snapshot.encrypted
+    # What the report of the trail computes the age of the data from.
+    assert datetime.fromisoformat(outcome.facts[SNAPSHOT_CREATED_AT_FACT]) == outcome.snapshot.created_at
+    assert outcome.facts[SOURCE_FACT].startswith(f"arn:aws:rds:{SOURCE_REGION}:{ACCOUNT}:cluster:")
 
 
 def test_snapshot_check_only_reads(rig: ActivityRig) -> None:
