@@ -135,7 +135,7 @@ def test_the_schedule_runs_a_restore(operator: Operator) -> None:
     """The schedule of starter.py runs a restore when triggered; a second start is refused and names the running one."""
     operator.stack.demo.take_automated_snapshot()
     worker = operator.worker()
-    operator.starter("schedule", EXAMPLE, "--time-zone", "Europe/Berlin", "--paused")
+    operator.starter("schedule", EXAMPLE, "--time-zone", "Europe/Berlin")
     operator.temporal("schedule", "trigger", "--schedule-id", "aurora-restore-orders-staging")
     operator.wait_for_step("op-003")
     refused = operator.starter("start", EXAMPLE, code=3)
