@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -15,16 +14,11 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import structlog
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
-    DescribeWorkerDeploymentRequest,
 )
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
 from activities.clusters.replacement import ClusterActivities
@@ -61,6 +55,8 @@ from commands.failures import describe, exit_code_for
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
 from metrics import MetricsInterceptor, count_aws_calls, create_runtime
+from runs.deployments import log_whether_current
+from runs.workers import polls_from_this_host
 from settings import DatabaseTls, Settings, load_settings
 from version import NAME, VERSION
 from waiting.watching import WatchInterceptor
@@ -214,70 +210,18 @@ async def run(settings: Settings) -> None:
     async with build_worker(client, settings, aws, table):
         log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
         if version := deployment(settings):
-            await log_whether_current(client, version.version)
+            await log_whether_current(client, version.version, log)
         await stop.wait()
         log.info("worker stopping", graceful_shutdown_seconds=settings.graceful_shutdown_seconds)
     log.info("worker stopped")
 
 
-async def log_whether_current(client: Client, version: WorkerDeploymentVersion) -> None:
-    """Log whether new restores run on this version: a worker whose version is not current waits for ever.
-
-    It cannot refuse to start, because Temporal makes a version current only after a worker of it has polled.
-    Source: Temporal docs, Worker Versioning.
-    """
-    name, build_id = version.deployment_name, version.build_id
-    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=name)
-    try:
-        answer = await client.workflow_service.describe_worker_deployment(request)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            log.warning("unknown whether this version is current", reason=error.message)
-            return
-        current = ""  # no worker of this deployment has polled before
-    else:
-        current = answer.worker_deployment_info.routing_config.current_deployment_version.build_id
-    if current == build_id:
-        log.info("this version is current", deployment=name, build_id=build_id)
-        return
-    log.warning(
-        "this version is not current: no new restore runs on it",
-        deployment=name,
-        build_id=build_id,
-        current=current or "none",
-        command=f"temporal worker deployment set-current-version --deployment-name {shlex.quote(name)} "
-        f"--build-id {shlex.quote(build_id)} --yes",
-    )
-
-
 async def check(settings: Settings) -> bool:
     """The health check: whether a worker process that runs on this host has polled the task queue lately.
 
-    Temporal lists a worker for minutes after its end, so the process itself is asked for too.
     Raises `TemporalUnreachable`, and `RPCError` if Temporal refuses the request.
-    Source: DescribeTaskQueueRequest in the Temporal API, which lists the pollers of the last minutes.
     """
-    client = await connect(AuroraRestorePlugin())
-    answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=settings.task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-        )
-    )
-    here = f"@{socket.gethostname()}"
-    names = [poller.identity for poller in answer.pollers if poller.identity.endswith(here)]
-    return any(_is_running(name.removesuffix(here)) for name in names)
-
-
-def _is_running(process_id: str) -> bool:
-    try:
-        os.kill(int(process_id), 0)  # sends nothing
-    except (ValueError, OverflowError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return await polls_from_this_host(await connect(AuroraRestorePlugin()), settings.task_queue)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,10 +13,9 @@ from audit.operation_summary import summarize_operation, time_in_steps
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from models.model import Model
+from models.snapshots import SNAPSHOT_CREATED_AT_FACT
 from models.steps import Outcome, Status, Step
 
-SNAPSHOT_CREATED_AT = "snapshot_created_at"
-"""The fact of snapshot-check with the time at which the source snapshot was taken (ISO 8601)."""
 LEAST_OPERATIONS = 4
 """Of how many succeeded operations a trend is made, two for each half."""
 SLOWER, FASTER = 1.25, 0.8
@@ -120,7 +119,7 @@ def _trend(step: Step | None, oldest_first: Sequence[int]) -> Trend:
 
 
 def _data_age(rows: Sequence[AuditRow], restored_at: datetime | None) -> int | None:
-    texts = [row.facts[SNAPSHOT_CREATED_AT] for row in rows if SNAPSHOT_CREATED_AT in row.facts]
+    texts = [row.facts[SNAPSHOT_CREATED_AT_FACT] for row in rows if SNAPSHOT_CREATED_AT_FACT in row.facts]
     if restored_at is None or not texts:
         return None
     try:

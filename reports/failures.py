@@ -11,7 +11,11 @@ from errors import Cancelled, Skipped
 from models.cures import cure_known_from_trail
 from models.steps import Outcome, Status, Step
 from reports.operations import ReportedOperation, StepRun
+from reports.tables import Column, Table, make_table
+from reports.times import format_time
 
+MAX_NAMED = 5
+"""Targets that a row of the failures names."""
 NO_FAILURES = (Skipped.__name__, Cancelled.__name__)
 
 
@@ -61,3 +65,24 @@ def _group(step: Step, short: str, failures: Sequence[tuple[ReportedOperation, S
         cure=cure_known_from_trail(operation.operation_id, step, short),
         is_over=all(each.outcome is Outcome.SUCCEEDED for each, _ in failures),
     )
+
+
+def failures_table(operations: Sequence[ReportedOperation], labels: dict[str, str]) -> Table:
+    """A row for each fault at a step, the most frequent first, with its cure."""
+    columns = [
+        Column("Fault"),
+        Column("Step"),
+        Column("Times", "number"),
+        Column("Targets"),
+        Column("Last"),
+        Column("Cure", code=True),
+    ]
+    rows = []
+    for group in group_failures(operations):
+        names = [f"{labels[arn]} ({count})" if count > 1 else labels[arn] for arn, count in group.targets[:MAX_NAMED]]
+        more = [f"and {len(group.targets) - MAX_NAMED} more"] if len(group.targets) > MAX_NAMED else []
+        fault = f"{group.short} ({group.code})" if group.code else group.short
+        cure = "none needed: a retry succeeded" if group.is_over else group.cure
+        last = f"{group.last_operation}, {format_time(group.last_at)}"
+        rows.append([fault, group.step.value, str(group.times), ", ".join((*names, *more)), last, cure])
+    return make_table("Failures by step and fault", columns, rows)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from models.steps import Outcome
 from reports.calendar import NO_OPERATION, SYMBOLS, CalendarDay, calendar_days
 from reports.charts import MAX_SERIES
-from reports.failures import group_failures
+from reports.failures import failures_table
 from reports.measure_charts import Chart, Days, measure_charts, step_chart
 from reports.measures import Measure, Objectives, TargetMeasures, measure_targets
 from reports.names import target_labels
@@ -26,8 +26,6 @@ MAX_CELLS = 9_000
 """Of the calendar: 300 targets for 30 days, about a megabyte."""
 NEWEST = 10
 """Operations with a section of their own."""
-MAX_NAMED = 5
-"""Targets that a row of the failures names."""
 DEFINITIONS = (
     "Restore time (RTO): from the operation's number to the handover of the target to its users, waits for an operator "
     "included. Age of the data (RPO): from the time of the source snapshot to that handover."
@@ -164,7 +162,7 @@ def make_page(report: ReportInput) -> Page:
         measures=charts,
         steps=steps,
         more_steps=max(0, len(with_operations) - MAX_SERIES),
-        failures=_failures_table(report.operations, labels),
+        failures=failures_table(report.operations, labels),
         operations_title="Operations" if len(report.detailed) > 1 else "Operation",
         operations=sections,
         more_operations=max(0, len(report.detailed) - NEWEST),
@@ -287,23 +285,3 @@ def _spans(measure: Measure) -> tuple[str, str]:
 
 def _met(measure: Measure) -> str:
     return f"{measure.met} of {len(measure.values)}"
-
-
-def _failures_table(operations: Sequence[ReportedOperation], labels: dict[str, str]) -> Table:
-    columns = [
-        Column("Fault"),
-        Column("Step"),
-        Column("Times", "number"),
-        Column("Targets"),
-        Column("Last"),
-        Column("Cure", code=True),
-    ]
-    rows = []
-    for group in group_failures(operations):
-        names = [f"{labels[arn]} ({count})" if count > 1 else labels[arn] for arn, count in group.targets[:MAX_NAMED]]
-        more = [f"and {len(group.targets) - MAX_NAMED} more"] if len(group.targets) > MAX_NAMED else []
-        fault = f"{group.short} ({group.code})" if group.code else group.short
-        cure = "none needed: a retry succeeded" if group.is_over else group.cure
-        last = f"{group.last_operation}, {format_time(group.last_at)}"
-        rows.append([fault, group.step.value, str(group.times), ", ".join((*names, *more)), last, cure])
-    return make_table("Failures by step and fault", columns, rows)

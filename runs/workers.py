@@ -5,6 +5,8 @@ Source: DescribeTaskQueueResponse and DescribeWorkflowExecutionResponse in the T
 
 from __future__ import annotations
 
+import os
+import socket
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +32,34 @@ async def count_workers(client: Client, task_queue: str, now: datetime) -> int:
     )
     since = now - timedelta(seconds=POLL_SECONDS)
     return len({poller.identity for poller in answer.pollers if _time(poller.last_access_time) >= since})
+
+
+async def polls_from_this_host(client: Client, task_queue: str) -> bool:
+    """Whether a worker process that runs on this host has polled the task queue for activities lately.
+
+    Temporal lists a worker for minutes after its end, so the process itself is asked for too. A worker's identity begins
+    with its process id. Raises `RPCError` if Temporal refuses the request.
+    """
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+    )
+    here = f"@{socket.gethostname()}"
+    names = [poller.identity for poller in answer.pollers if poller.identity.endswith(here)]
+    return any(_is_running(name.removesuffix(here)) for name in names)
+
+
+def _is_running(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)  # sends nothing
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def waiting_since(description: WorkflowExecutionDescription, now: datetime) -> datetime | None:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 Context = Mapping[str, tuple[str, ...]]
 """IAM's condition keys with their values."""
-READERS_OF_AUTO_SCALING = "application-autoscaling:resourceId"
-"""The tag that Application Auto Scaling gives to a reader that it adds."""
+READERS_OF_AUTO_SCALING = "application-autoscaling:resourceId"  # the tag of a reader that it adds
 
 
 @dataclass(frozen=True)

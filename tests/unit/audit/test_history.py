@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit.history import SNAPSHOT_CREATED_AT, PastOperation, describe_operation, list_trends
+from audit.history import PastOperation, describe_operation, list_trends
 from audit.rows import AuditRow
 from errors import Fault
+from models.snapshots import SNAPSHOT_CREATED_AT_FACT
 from models.steps import Outcome, Status, Step
 from tests.rigs.audit_tables import row
 
@@ -27,7 +28,7 @@ def test_a_retried_operation_worked_and_waited() -> None:
     """The hour of the operator is no work, and a step's time is that of the run that ended well."""
     fault = Fault(type="StepFailed", short="Quota", message="-")
     failed = ended(Step.COPY_SNAPSHOT, 5, 4, status=Status.FAILED, fault=fault)
-    taken_at = {SNAPSHOT_CREATED_AT: (BEGAN - timedelta(hours=2)).isoformat()}
+    taken_at = {SNAPSHOT_CREATED_AT_FACT: (BEGAN - timedelta(hours=2)).isoformat()}
     rows = [ended(Step.SNAPSHOT_CHECK, 1, 1, facts=taken_at), failed, ended(Step.COPY_SNAPSHOT, 68, 3)]
     rows += [ended(step, 68 + step.number, 1) for step in Step if 3 <= step.number <= 9]
     past = describe_operation(rows, BEGAN)
