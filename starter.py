@@ -35,6 +35,7 @@ from commands import (
     start,
     status,
     targets,
+    watch,
 )
 from commands.arguments import TEXT_OR_JSON, output_argument
 from commands.exit_codes import FINE, INTERRUPTED, MISTAKE, UNKNOWN
@@ -45,6 +46,7 @@ VERBS = {
     "plan": plan,
     "start": start,
     "status": status,
+    "watch": watch,
     "list": targets,
     "healthy": healthy,
     "history": history,

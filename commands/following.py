@@ -20,7 +20,7 @@ from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from runs.endings import Ending, wait_for_ending
 from runs.restores import NoAnswer, RestoreRun
-from runs.summaries import format_duration, summarize
+from runs.summaries import describe_wait, format_duration, has_no_progress, summarize
 
 REFRESH_SECONDS = 1.0
 """Between two updates of the clock, and at first between two queries."""
@@ -93,6 +93,7 @@ class _Lines:
         self._printed: dict[Step, tuple[Status, int | None, str]] = {}
         self._last = datetime.min.replace(tzinfo=UTC)
         self._printed_wait: datetime | None = None
+        self._printed_facts: tuple[datetime | None, bool] | None = None
         self._printed_problem: str | None = None
 
     def open(self) -> AbstractContextManager[object]:
@@ -101,13 +102,15 @@ class _Lines:
     def refresh(self, latest: _LatestState) -> None:
         if latest.state:
             self._print_changed_steps(latest.state, latest.clock)
+            self._print_changed_wait(latest.state, latest.clock)
         if latest.state and latest.state.waiting_until not in (None, self._printed_wait):
             self._printed_wait = latest.state.waiting_until
             self._print(waiting_text(latest.state))
         is_silent = datetime.now(UTC) - self._last >= timedelta(seconds=SECONDS_BETWEEN_LINES)
         if is_silent or latest.problem != self._printed_problem:
             self._printed_problem = latest.problem
-            self._print(latest.headline())
+            wait = describe_wait(latest.state) if latest.state else ""
+            self._print(f"{latest.headline()}; {wait}" if wait else latest.headline())
 
     def _print_changed_steps(self, state: RestoreState, clock: str) -> None:
         for step in state.steps:
@@ -115,6 +118,14 @@ class _Lines:
             if self._printed.get(step.step) != line:
                 self._printed[step.step] = line
                 self._print(f"{clock}  {_operation(state)}  {_step_line(state, step)}")
+
+    def _print_changed_wait(self, state: RestoreState, clock: str) -> None:
+        """When a wait for AWS begins, and when nothing moves any more."""
+        wait = describe_wait(state)
+        facts = (state.steps[-1].deadline, has_no_progress(state.steps[-1])) if wait else None
+        if facts and facts != self._printed_facts:
+            self._printed_facts = facts
+            self._print(f"{clock}  {_operation(state)}  {state.steps[-1].step}: {wait}")
 
     def _print(self, line: str) -> None:
         self._last = datetime.now(UTC)
@@ -135,8 +146,8 @@ class _LiveTable:
         if latest.state is None:
             self._live.update(headline)
         else:
-            waiting = [Text(waiting_text(latest.state))] if latest.state.waiting_until else []
-            self._live.update(Group(headline, steps_table(latest.state), *waiting))
+            waiting = waiting_text(latest.state) if latest.state.waiting_until else describe_wait(latest.state)
+            self._live.update(Group(headline, steps_table(latest.state), *([Text(waiting)] if waiting else [])))
 
 
 def steps_table(state: RestoreState) -> Table:

@@ -117,7 +117,7 @@ async def _print_due_runs(due: Sequence[DueRun]) -> None:
 async def _print_running(run: RestoreRun) -> None:
     from commands.following import steps_table, waiting_text
     from runs.heartbeats import describe_masking_progress
-    from runs.summaries import summarize
+    from runs.summaries import describe_wait, summarize
 
     print_progress(f"Querying the state of {run.workflow_id} …")
     state = await run.query_state_if_answered()
@@ -127,6 +127,8 @@ async def _print_running(run: RestoreRun) -> None:
     so_far = state.describe_time(datetime.now(UTC))
     print(f"{state.operation_id or run.workflow_id} is running, {summarize(state)}, for {so_far}")
     print_result(steps_table(state))
+    if wait := describe_wait(state):
+        print(f"{state.steps[-1].step}: {wait}")
     for warning in state.warnings:
         print(f"Warning: {warning}")
     if masking := await describe_masking_progress(await run.describe()):

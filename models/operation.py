@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from errors import Fault
 from limits import MAX_DETAILS, MAX_FACT, MAX_FACTS, MAX_RESOURCES, MAX_WARNING, MAX_WARNINGS, first_and_more, shorten
 from models.inventory import Inventory
-from models.model import Model
+from models.model import Model, SparseModel
 from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, Status, Step
 from models.waits import Change, Durations, PollPlan, Watch
 
@@ -114,8 +114,8 @@ class StepOutcome(Model):
         )
 
 
-class StepState(Model):
-    """The progress of one step."""
+class StepState(SparseModel):
+    """The progress of one step; the facts of its wait for AWS only while it waits."""
 
     step: Step
     status: Status
@@ -124,6 +124,15 @@ class StepState(Model):
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     skipped_by: str | None = Field(default=None, description="The operator who decided to continue without it.")
+    deadline: AwareDatetime | None = Field(default=None, description="Until when it waits for AWS at most.")
+    last_poll_at: AwareDatetime | None = Field(default=None, description="When AWS was last asked how far it is.")
+    next_poll_at: AwareDatetime | None = Field(default=None, description="When AWS is asked next.")
+    unchanged_since: AwareDatetime | None = Field(
+        default=None, description="When the poll was that first saw what the last one saw."
+    )
+    expected_end_at: AwareDatetime | None = Field(
+        default=None, description="When AWS is done if it takes as long as in most of this target's earlier restores."
+    )
 
 
 class RestoreState(Model):

@@ -70,6 +70,9 @@ class WatchedProgress(Model):
 
     details: str
     percent: int | None = None
+    last_poll_at: AwareDatetime
+    next_poll_at: AwareDatetime
+    unchanged_since: AwareDatetime = Field(description="When the watch's poll was that first saw what this one saw.")
 
 
 class Wait(Model):

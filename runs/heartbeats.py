@@ -5,11 +5,12 @@ Source: PendingActivityInfo in the Temporal API, which DescribeWorkflowExecution
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 
-from models.operation import RestoreState
+from models.operation import RestoreState, StepState
 
 
 async def describe_masking_progress(description: WorkflowExecutionDescription) -> str | None:
@@ -29,9 +30,16 @@ async def with_watched_progress(state: RestoreState, description: WorkflowExecut
             continue
         for details in await description.data_converter.decode(pending.heartbeat_details.payloads):
             if isinstance(details, dict) and isinstance(details.get("details"), str):
-                seen = {"details": details["details"], "percent": details.get("percent")}
-                return state.model_copy(update={"steps": (*before, current.model_copy(update=seen))})
+                return state.model_copy(update={"steps": (*before, _as_seen(current, details))})
     return state
+
+
+def _as_seen(step: StepState, seen: dict[str, Any]) -> StepState:
+    """The step as its watch's last poll saw it; what is the same as before the watch is so since then."""
+    is_same = (step.details, step.percent) == (seen["details"], seen.get("percent"))
+    names = ("last_poll_at", "next_poll_at", *(() if is_same and step.unchanged_since else ("unchanged_since",)))
+    times = {name: datetime.fromisoformat(seen[name]) for name in names if seen.get(name)}
+    return step.model_copy(update={"details": seen["details"], "percent": seen.get("percent"), **times})
 
 
 def _masking(details: dict[str, Any]) -> str | None:

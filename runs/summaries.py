@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from models.operation import RestoreState
+from models.operation import RestoreState, StepState
 from models.steps import Outcome
 
 
@@ -21,6 +21,36 @@ def summarize(state: RestoreState) -> str:
     current = state.steps[-1]
     percent = f", {current.percent} %" if current.percent is not None else ""
     return f"at step {state.position_of(current.step)}, {current.step}{percent}"
+
+
+NO_PROGRESS_AFTER = timedelta(minutes=5)
+"""From this length on it is news that polls see the same."""
+
+
+def describe_wait(state: RestoreState) -> str:
+    """The wait of the current step for AWS: its polls, when it should end, since when nothing moves; "" if there is none."""
+    step = state.steps[-1] if state.steps else None
+    if step is None or step.deadline is None or step.last_poll_at is None:
+        return ""
+    polls = f"polled at {_time(step.last_poll_at, seconds=True)}"
+    if step.next_poll_at:
+        polls += f", next at {_time(step.next_poll_at, seconds=True)}"
+    facts = [f"{polls} UTC"]
+    if step.expected_end_at:
+        facts.append(f"usually done by {_time(step.expected_end_at)} UTC")
+    if step.unchanged_since and has_no_progress(step):
+        facts.append(f"no progress since {_time(step.unchanged_since)} UTC")
+    return "; ".join([*facts, f"deadline {step.deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC"])
+
+
+def has_no_progress(step: StepState) -> bool:
+    """Whether polls have seen the same for so long that it is news."""
+    seen, polled = step.unchanged_since, step.last_poll_at
+    return seen is not None and polled is not None and polled - seen >= NO_PROGRESS_AFTER
+
+
+def _time(at: datetime, *, seconds: bool = False) -> str:
+    return f"{at.astimezone(UTC):{'%H:%M:%S' if seconds else '%H:%M'}}"
 
 
 def format_duration(began: datetime, ended: datetime) -> str:

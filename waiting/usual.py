@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from models.operation import StepOutcome
 from models.steps import AuditedStep
-from models.waits import Durations
+from models.waits import Change, Durations
 
 LEAST_OPERATIONS = 5
 """Of how many earlier operations a duration must be known before anything counts as unusual."""
@@ -37,3 +37,10 @@ def _iterate_unusual(step: AuditedStep, outcome: StepOutcome, earlier: Durations
                 f"{step} takes longer than usual: {change} took at most {usual} in 95 % of this target's last "
                 f"{len(known)} restores."
             )
+
+
+def expect_end(since: Mapping[Change, datetime], earlier: Durations) -> datetime | None:
+    """When the last of the changes ends if each takes the median of the earlier operations; None if one is not known."""
+    if not since or not all(earlier.get(change) for change in since):
+        return None
+    return max(begun + timedelta(seconds=round(statistics.median(earlier[change]))) for change, begun in since.items())

@@ -69,6 +69,7 @@ class _WatchInbound(ActivityInboundInterceptor):
         Only the poll that the workflow has just scheduled may change something; the others only read.
         """
         since, last_poll = dict(watch.since), watch.last_poll
+        seen: WatchedProgress | None = None
         outcome: Any = StepOutcome(done=False, details=watch.details, in_progress=tuple(since))
         only_reads.set(watch.first_pause > timedelta(0))
         if not await pause(watch.first_pause):
@@ -94,11 +95,24 @@ class _WatchInbound(ActivityInboundInterceptor):
             is_last = plan.by_timer or began.elapsed + plan.pause > watch.length
             if is_last or _must_be_remembered(step_input, outcome):
                 return outcome
-            self._outbound.heartbeat(WatchedProgress(details=outcome.details, percent=outcome.percent))
+            seen = _progress(seen, outcome, poll_at, plan.pause)
+            self._outbound.heartbeat(seen)
             if not await pause(plan.pause):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
             only_reads.set(True)
+
+
+def _progress(before: WatchedProgress | None, outcome: StepOutcome, at: datetime, pause: timedelta) -> WatchedProgress:
+    """What the poll at that time saw, after what the watch's poll before it saw."""
+    is_same = before is not None and (before.details, before.percent) == (outcome.details, outcome.percent)
+    return WatchedProgress(
+        details=outcome.details,
+        percent=outcome.percent,
+        last_poll_at=at,
+        next_poll_at=at + pause,
+        unchanged_since=before.unchanged_since if before is not None and is_same else at,
+    )
 
 
 def _with_poll_at_once(outcome: StepOutcome, since: dict[Change, datetime]) -> StepOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -16,7 +17,11 @@ with workflow.unsafe.imports_passed_through():
     from models.request import RestoreRequest
     from models.steps import STEPS, Outcome, Status, Step
     from models.waits import Durations
-    from waiting.usual import list_unusual
+    from waiting.usual import expect_end, list_unusual
+
+
+WITHOUT_WAIT = dict.fromkeys(("deadline", "last_poll_at", "next_poll_at", "unchanged_since", "expected_end_at"))
+"""The fields of a `StepState` that it has only while it waits for AWS."""
 
 
 def static_summary(request: RestoreRequest) -> str:
@@ -110,7 +115,28 @@ class Progress:
             workflow.logger.warning("%s", warning)
         self._add_warnings(new_warnings)
         # A reset run learns of the end of an earlier run's step only when it begins.
-        self._update_step(status, outcome.details, outcome.percent, outcome.ended_at)
+        wait = {} if outcome.done else self._describe_wait(outcome)
+        self._update_step(status, outcome.details, outcome.percent, outcome.ended_at, wait)
+
+    def begin_wait(self, deadline: datetime) -> None:
+        """Record until when the current step waits for AWS."""
+        *before, current = self.state.steps
+        self._update(steps=(*before, current.model_copy(update={"deadline": deadline})))
+
+    def _describe_wait(self, outcome: StepOutcome) -> dict[str, datetime | None]:
+        """What a poll that was not done says of the wait, by fields of `StepState`."""
+        current, polled_at = self.state.steps[-1], outcome.ended_at or workflow.now()
+        next_poll_at = polled_at + outcome.plan.pause if outcome.plan else None
+        if next_poll_at and current.deadline:
+            next_poll_at = min(next_poll_at, current.deadline)
+        is_same = (current.details, current.percent) == (outcome.details, outcome.percent)
+        return {
+            "deadline": current.deadline,
+            "last_poll_at": polled_at,
+            "next_poll_at": next_poll_at,
+            "unchanged_since": (current.unchanged_since if is_same else None) or polled_at,
+            "expected_end_at": expect_end(outcome.plan.since if outcome.plan else {}, self.earlier_durations),
+        }
 
     def record(self, **facts: str | int | datetime | tuple[str, ...] | Inventory | None) -> None:
         """Record facts about the resources; the names are fields of `RestoreState`."""
@@ -170,11 +196,23 @@ class Progress:
             self._update_step(Status.FAILED, fault.short, self.state.steps[-1].percent)
 
     def _update_step(
-        self, status: Status, details: str, percent: int | None, returned_at: datetime | None = None
+        self,
+        status: Status,
+        details: str,
+        percent: int | None,
+        returned_at: datetime | None = None,
+        wait: Mapping[str, datetime | None] = WITHOUT_WAIT,
     ) -> None:
         *before, current = self.state.steps
         ended_at = None if status is Status.IN_PROGRESS else returned_at or workflow.now()
-        changes = {"status": status, "details": details, "percent": percent, "ended_at": ended_at}
+        changes = {
+            "status": status,
+            "details": details,
+            "percent": percent,
+            "ended_at": ended_at,
+            **WITHOUT_WAIT,
+            **wait,
+        }
         self._update(steps=(*before, current.model_copy(update=changes)))
 
     def _update(self, **changes: object) -> None:

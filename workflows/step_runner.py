@@ -113,6 +113,7 @@ class StepRunner:
             return await self.call(activity, polled, policy, summary)
 
         earlier = self.progress.earlier_durations
+        self.progress.begin_wait(workflow.now() + wait.deadline)
         return await poll_until_done(call, step_input, wait, self.pause, step, earlier)
 
     async def notify(self, request: RestoreRequest) -> None:

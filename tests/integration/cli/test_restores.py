@@ -121,7 +121,7 @@ def test_a_failed_restore_prints_the_fault_and_the_runbooks_section(
 
 
 def test_ctrl_c_stops_following_and_not_the_restore(idle: Stack, operator: Operator, request_file: Path) -> None:
-    """It prints the commands that show the state and that cancel."""
+    """It prints the commands that show the state and that cancel; `watch` joins the restore, and is left the same way."""
     request = json.loads(request_file.read_text())
     # The restore must not end before the signal arrives, however busy the machine is.
     request["waits"]["restore_snapshot"] |= {"first_interval": "PT1M", "maximum_interval": "PT1M"}
@@ -136,6 +136,13 @@ def test_ctrl_c_stops_following_and_not_the_restore(idle: Stack, operator: Opera
     assert f"starter.py status {WORKFLOW_ID}" in err
     assert f"starter.py cancel {WORKFLOW_ID}" in err
     assert " is running, " in operator("status", TARGET).out
+
+    watching = start_command(idle, "watch", TARGET)
+    assert " next at " in read_until(watching.stderr, "; deadline ").splitlines()[-1]
+    watching.send_signal(signal.SIGINT)
+    assert ("the restore continues" in watching.communicate(timeout=30)[1], watching.returncode) == (True, 130)
+    status = operator("status", TARGET).out
+    assert (" is running, " in status, " next at " in status) == (True, True)
 
 
 def test_a_restore_without_a_worker_says_why_it_waits(set_up: Stack, request_file: Path) -> None:

@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
 from models.operation import StepInput, StepOutcome
-from models.waits import Change, Interval, Watch
+from models.waits import Change, Interval, Watch, WatchedProgress
 from tests.rigs.skipped_time import skip_waits_of_activities
 from waiting import clock
 from waiting.only_reads import require_leave_to_change
@@ -190,8 +190,13 @@ async def test_a_watch_that_is_cancelled_in_its_first_pause_polls_no_more(
 
 async def test_it_heartbeats_what_it_saw() -> None:
     """For a reader of the Web UI."""
-    polls = Polls(
-        COPYING, COPYING.model_copy(update={"details": "copying 50 %"}), StepOutcome(details="Copy completed")
-    )
+    further = COPYING.model_copy(update={"details": "copying 50 %"})
+    polls = Polls(COPYING, COPYING, further, StepOutcome(details="Copy completed"))
     await watch(polls)
-    assert [each.details for each in polls.heartbeats] == ["copying", "copying 50 %"]  # type: ignore[attr-defined]
+    heartbeats: list[WatchedProgress] = polls.heartbeats  # type: ignore[attr-defined]
+    assert [each.details for each in heartbeats] == ["copying", "copying", "copying 50 %"]
+    first, second, third = (each.last_poll_at for each in heartbeats)
+    assert [each.unchanged_since for each in heartbeats] == [first, first, third]
+    pauses = [each.next_poll_at - each.last_poll_at for each in heartbeats]
+    assert pauses == [10 * SECOND] * 3
+    assert second - first >= 10 * SECOND

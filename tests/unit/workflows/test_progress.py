@@ -8,6 +8,7 @@ from errors import Fault
 from models.operation import Operation, StepOutcome
 from models.steps import Outcome, Status, Step
 from models.waits import Change, Durations, PollPlan
+from runs.summaries import describe_wait
 from tests.rigs.requests import request
 from tests.unit.workflows.conftest import FakeTemporal
 from workflows.progress import Progress
@@ -93,6 +94,32 @@ def test_a_reset_run_has_waited_until_somebody_retried(temporal: FakeTemporal) -
         temporal.time += MINUTE
     assert progress.state.steps[1].ended_at == ended_at
     assert progress.state.describe_time(temporal.time) == "0:06:00 and 1:30:00 of waiting for an operator"
+
+
+def test_a_wait_for_aws_has_its_facts_until_it_ends(temporal: FakeTemporal) -> None:
+    """A stuck copy: its polls, its usual end, since when nothing moves, its deadline; a step that is done has none."""
+    progress = Progress(request())
+    earlier: Durations = {Change.SNAPSHOT_COPY: (900, 1200, 1500)}
+    progress.set_operation(Operation(operation_id="op-007", opened_at=temporal.time, earlier_durations=earlier))
+    since = {Change.SNAPSHOT_COPY: progress.begin_step(Step.CHECK_COPY_STATUS)}
+    progress.begin_wait(temporal.time + 720 * MINUTE)
+    assert describe_wait(progress.state) == ""
+    plan = PollPlan(pause=4 * MINUTE, by_timer=True, since=since)
+    for minutes, percent, text in (
+        (1, 42, "polled at 00:06:00, next at 00:10:00 UTC; usually done by 00:25 UTC; "),
+        (4, 43, "polled at 00:10:00, next at 00:14:00 UTC; usually done by 00:25 UTC; "),
+        (4, 43, "polled at 00:14:00, next at 00:18:00 UTC; usually done by 00:25 UTC; "),
+        (4, 43, "polled at 00:18:00, next at 00:22:00 UTC; usually done by 00:25 UTC; no progress since 00:10 UTC; "),
+    ):
+        temporal.time += minutes * MINUTE
+        progress.record_poll(StepOutcome(done=False, details="copying", percent=percent, plan=plan))
+        assert describe_wait(progress.state) == f"{text}deadline 2024-03-20 12:05 UTC"
+    temporal.time += 705 * MINUTE
+    progress.record_poll(StepOutcome(done=False, details="copying", percent=43, plan=plan))
+    assert progress.state.steps[-1].next_poll_at == progress.state.steps[-1].deadline
+    progress.record_poll(StepOutcome(details="Copy completed"))
+    assert describe_wait(progress.state) == ""
+    assert set(progress.state.steps[-1].model_dump()) == {"step", "status", "details", "started_at", "ended_at"}
 
 
 def test_longer_than_usual_is_a_warning_while_it_lasts(temporal: FakeTemporal) -> None:
