@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 NEEDED = ("jinja2", "matplotlib")
 INSTALL = "python -m pip install jinja2 matplotlib"
 LIST = "python starter.py audit"
+NO_RESTORE = f"The trail has no restore {{operation_id}} that has begun a step. To list operations:\n{LIST}"
 EXAMPLES = (
     ("report --days 30 --rto 2h --rpo 26h --html report.html", "every target, beside the objectives"),
     ("report --operation op-007 --html op-007.html", "the steps of one operation"),
+    ("report --operation op-007 --evidence op-007", "for an auditor: evidence.json, evidence.html, verify.py"),
 )
 
 
@@ -40,7 +42,14 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--operation", metavar="OPERATION_ID", help="the steps of this operation; default: the newest ten"
     )
-    verb.add_argument(
+    written = verb.add_mutually_exclusive_group()
+    written.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="DIR",
+        help="in place of the page: the evidence of --operation for an auditor, and a program that checks it without AWS",
+    )
+    written.add_argument(
         "--html",
         type=Path,
         default=Path("report.html"),
@@ -63,12 +72,17 @@ def web_ui_url(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Write a page with charts about the past days, from the audit trail alone."""
+    if args.evidence and not args.operation:
+        print_progress("--evidence is of one operation: name it with --operation. To list operations:\n" + LIST)
+        return MISTAKE
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print_progress(
             f"The report needs {' and '.join(missing)}, expected with the extra report. To install it:\n{INSTALL}"
         )
         return MISTAKE
+    if args.evidence:
+        return _write_evidence(args)
     from reports.page import write_page
 
     report = _read(args)
@@ -84,8 +98,33 @@ def run(args: argparse.Namespace) -> int:
     return FINE
 
 
-def _read(args: argparse.Namespace) -> ReportInput | None:
-    """What the report shows; None, after a sentence on stderr, if it was asked for what is not there."""
+def _write_evidence(args: argparse.Namespace) -> int:
+    from reports.evidence import collect_evidence
+    from reports.evidence_page import VERIFIER, write_evidence
+    from reports.measures import Objectives
+
+    settings, table, numbers = _open_trail()
+    opened = numbers.find(args.operation)
+    evidence = opened and collect_evidence(
+        opened,
+        table.list_items(args.operation),
+        Objectives(args.rto, args.rpo),
+        datetime.now(UTC),
+        _describe(settings),
+    )
+    if not evidence:
+        print_progress(NO_RESTORE.format(operation_id=args.operation))
+        return REFUSED
+    gaps: list[str] = write_evidence(evidence, args.evidence)["gaps"]
+    if args.output == "json":
+        print_json({"directory": str(args.evidence), "operation_id": args.operation, "gaps": gaps})
+    else:
+        print(f"{args.evidence}: the evidence of {args.operation}; gaps: {len(gaps)}. To check it, in that folder:")
+        print(f"python {VERIFIER} evidence.json")
+    return FINE
+
+
+def _open_trail() -> tuple[TrailSettings, AuditTable, OperationNumbersTable]:
     from audit.numbers import OperationNumbersTable
     from audit.table import AuditTable
     from clients.aws import AwsClients
@@ -93,11 +132,17 @@ def _read(args: argparse.Namespace) -> ReportInput | None:
 
     settings = load_settings(TrailSettings)
     dynamodb = AwsClients().dynamodb(settings.audit_region)
-    numbers, table = (
-        OperationNumbersTable(dynamodb, settings.operations_table),
-        AuditTable(dynamodb, settings.audit_table),
-    )
-    return _read_operations(args, settings, table, numbers)
+    numbers = OperationNumbersTable(dynamodb, settings.operations_table)
+    return settings, AuditTable(dynamodb, settings.audit_table), numbers
+
+
+def _describe(settings: TrailSettings) -> str:
+    return f"{settings.audit_table} ({settings.audit_region})"
+
+
+def _read(args: argparse.Namespace) -> ReportInput | None:
+    """What the report shows; None, after a sentence on stderr, if it was asked for what is not there."""
+    return _read_operations(args, *_open_trail())
 
 
 def _read_operations(
@@ -112,7 +157,7 @@ def _read_operations(
     known, reader, now = numbers.list_targets(), OperationReader(table, numbers), datetime.now(UTC)
     one = reader.read(args.operation) if args.operation else None
     if args.operation and one is None:
-        print_progress(f"The trail has no restore {args.operation} that has begun a step. To list operations:\n{LIST}")
+        print_progress(NO_RESTORE.format(operation_id=args.operation))
         return None
     arns, unknown = find_targets(known, args.targets or ([one.target_arn] if one else []))
     for each in unknown if args.targets else []:
@@ -129,7 +174,7 @@ def _read_operations(
         days=days,
         objectives=Objectives(args.rto, args.rpo),
         now=now,
-        trail=f"{settings.audit_table} ({settings.audit_region})",
+        trail=_describe(settings),
         web_ui=_web_ui(args.web_ui),
     )
 

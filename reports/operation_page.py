@@ -116,8 +116,8 @@ def _facts(operation: ReportedOperation, objectives: Objectives, now: datetime) 
     ]
     if summary.restored_at is not None:
         facts.append(("Handed over", format_time(summary.restored_at)))
-        facts.append(("Restore time (RTO)", _with_objective(operation.restore_time, objectives.rto)))
-        facts.append(("Age of the data (RPO)", _with_objective(operation.data_age, objectives.rpo)))
+        facts.append(("Restore time (RTO)", with_objective(operation.restore_time, objectives.rto)))
+        facts.append(("Age of the data (RPO)", with_objective(operation.data_age, objectives.rpo)))
     elif operation.outcome is Outcome.RUNNING:
         facts.append(("Running for", f"{format_span(now - operation.began_at)}, at {summary.step}"))
     else:
@@ -130,7 +130,8 @@ def _facts(operation: ReportedOperation, objectives: Objectives, now: datetime) 
     return facts
 
 
-def _with_objective(measured: timedelta | None, objective: timedelta | None) -> str:
+def with_objective(measured: timedelta | None, objective: timedelta | None) -> str:
+    """A measured duration, and whether it met its objective."""
     if measured is None or objective is None:
         return format_span(measured)
     verdict = "met" if measured <= objective else "missed"

@@ -133,12 +133,17 @@ def _is_success(row: AuditRow, step: Step) -> bool:
     return row.step is step and row.phase is Phase.OUTCOME and row.status is Status.SUCCESS
 
 
-def _runs(rows: Iterable[AuditRow]) -> tuple[StepRun, ...]:
+def group_by_run(rows: Iterable[AuditRow]) -> list[list[AuditRow]]:
+    """The rows of each run of a step, in chronological order; without decisions."""
     by_run: dict[tuple[datetime, AuditedStep], list[AuditRow]] = {}
     for row in rows:
         if row.phase is not Phase.DECISION:
             by_run.setdefault((row.step_started_at, row.step), []).append(row)
-    return tuple(_run(by_run[key]) for key in sorted(by_run, key=lambda key: (key[0], key[1].number)))
+    return [by_run[key] for key in sorted(by_run, key=lambda key: (key[0], key[1].number))]
+
+
+def _runs(rows: Iterable[AuditRow]) -> tuple[StepRun, ...]:
+    return tuple(map(_run, group_by_run(rows)))
 
 
 def _run(rows: Sequence[AuditRow]) -> StepRun:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from models.steps import Outcome
 from reports.calendar import NO_OPERATION, SYMBOLS, CalendarDay, calendar_days
@@ -19,6 +15,7 @@ from reports.measures import Measure, Objectives, TargetMeasures, measure_target
 from reports.names import target_labels
 from reports.operation_page import OperationSection, WebUi, anchor_of, operation_section
 from reports.operations import ReportedOperation
+from reports.rendering import render
 from reports.tables import Column, Table, make_table
 from reports.times import format_day, format_span, format_time
 
@@ -30,7 +27,6 @@ DEFINITIONS = (
     "Restore time (RTO): from the operation's number to the handover of the target to its users, waits for an operator "
     "included. Age of the data (RPO): from the time of the source snapshot to that handover."
 )
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Tile(NamedTuple):
@@ -109,16 +105,8 @@ class Page(NamedTuple):
 
 
 def write_page(report: ReportInput) -> str:
-    """The page in HTML. Every text is escaped; the charts are the only markup that is not the template's."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    return environment.get_template("report.html").render(page=make_page(report), css=css).lstrip()
+    """The page in HTML."""
+    return render("report.html", make_page(report))
 
 
 def make_page(report: ReportInput) -> Page:
