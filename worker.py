@@ -31,11 +31,11 @@ from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.notifications.delivery import NotificationActivities
 from activities.notifications.facts import Pages
+from activities.notifications.pings import PingActivities
+from activities.notifications.summary import SummaryActivities
 from activities.operations import OperationActivities
-from activities.pings import PingActivities
 from activities.plans import PlanActivities
 from activities.snapshots import SnapshotActivities
-from activities.summary import SummaryActivities
 from audit.activities import DecisionActivities, OutcomeActivities, SealActivities
 from audit.chain import SealChains
 from audit.durations import EarlierDurations

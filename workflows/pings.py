@@ -10,7 +10,7 @@ from workflows.policies import PING, with_summary
 from workflows.progress import Progress
 
 with workflow.unsafe.imports_passed_through():
-    from activities.pings import PingActivities
+    from activities.notifications.pings import PingActivities
     from errors import fault_of
     from models.pings import Ping, PingInput, PingOutcome
     from models.request import RestoreRequest

@@ -8,7 +8,7 @@ from models.workflow_names import SUMMARY_WORKFLOW
 from workflows.policies import NOTIFICATION, with_summary
 
 with workflow.unsafe.imports_passed_through():
-    from activities.summary import SummaryActivities
+    from activities.notifications.summary import SummaryActivities
     from models.fleet_summary import SummaryInput, SummaryOutcome
 
 

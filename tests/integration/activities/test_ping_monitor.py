@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from activities.pings import PingActivities
+from activities.notifications.pings import PingActivities
 from models.pings import Ping, PingInput
 from tests.rigs.activities import ActivityRig
 from tests.rigs.ping_server import PingServer, ping_server

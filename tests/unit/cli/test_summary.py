@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from activities.summary import describe_fleet, describe_subject
+from activities.notifications.summary import describe_fleet, describe_subject
 from models.fleet_summary import TargetReport
 
 AT = datetime(2026, 11, 27, 7, 0, tzinfo=UTC)

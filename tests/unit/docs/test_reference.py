@@ -13,11 +13,11 @@ from temporalio import workflow
 import worker
 from activities.inventory import TAKE_INVENTORY
 from activities.leftovers import LIST_ORPHANS
+from activities.notifications.pings import PING_MONITOR
+from activities.notifications.summary import PUBLISH_SUMMARY
 from activities.operations import OPEN_OPERATION
-from activities.pings import PING_MONITOR
 from activities.plans import PLAN_RESTORE
 from activities.rds import tags
-from activities.summary import PUBLISH_SUMMARY
 from audit.activities import RECORD_DECISION, RECORD_OUTCOME, SEAL_TRAIL
 from audit.rows import EXPIRES_AT, Phase, to_item
 from audit.table import BY_DATE
