@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.status import Status
 
-from devstack.pipeline import ROOT, run_starter, start_worker
+from devstack.pipeline import ROOT, ask_starter, run_starter, start_worker
 from devstack.processes import Scratch, ServerError
 from devstack.stack import Stack
 
@@ -36,21 +39,46 @@ def _run_restore(stack: Stack, scratch: Scratch, began: float) -> int:
     console.print(f"Web UI: {stack.temporal.ui_url}\n")
     stack.demo.write_to_source("INSERT INTO orders VALUES (4, 'Barbara', 55.00)")
     stack.demo.take_automated_snapshot()
-    with _show_progress("Creating the audit tables and starting the worker"):
-        code = run_starter(["setup"], stack.environment)
-        start_worker(scratch, stack.environment)
+    console.print("Creating the audit tables and starting the worker …")
+    code, _ = ask_starter(["setup"], stack.environment)
+    start_worker(scratch, stack.environment)
+    restored = None
     if code == 0:
-        code = run_starter(["start", REQUEST], stack.environment)
-    console.print()
+        code, restored = ask_starter(["start", REQUEST], stack.environment)
+    console.print("\nThe audit trail of the operation:")
     run_starter(["audit", "op-001"], stack.environment)
+    if restored:
+        _print_summary(restored, stack, scratch)
     if code == 0:
         _read_restored_row(stack)
     console.print(f"\nThe demo took {time.monotonic() - began:.0f} s.")
-    console.print(
-        f"See the restore in the Web UI: {stack.temporal.ui_url}/namespaces/default/workflows", soft_wrap=True
-    )
     _wait_for_interrupt()
     return code
+
+
+def _print_summary(restored: dict[str, Any], stack: Stack, scratch: Scratch) -> None:
+    """What replaced what, how long it took, how old the data is, and what to open."""
+    source, target, snapshot = (
+        restored[name].split(":", 6)[6] for name in ("source_arn", "target_arn", "snapshot_arn")
+    )
+    began, ended, taken = (
+        datetime.fromisoformat(restored[name]) for name in ("started_at", "ended_at", "snapshot_created_at")
+    )
+    workflow, run = quote(restored["workflow_id"], safe=""), restored["run_id"]
+    lines = [
+        ("outcome", f"{restored['operation_id']} {restored['outcome']}"),
+        ("replaced", f"{target} with a snapshot of {source}: {snapshot}"),
+        ("took", f"{(ended - began).total_seconds():.0f} s"),
+        ("age of the data", f"{(ended - taken).total_seconds():.0f} s"),
+        ("Web UI", f"{stack.temporal.ui_url}/namespaces/default/workflows/{workflow}/{run}/history"),
+    ]
+    if sys.stdin.isatty():  # the file is gone when the servers stop
+        page = scratch.path / "report.html"
+        if ask_starter(["report", "--html", page], stack.environment)[0] == 0:
+            lines.append(("report", page.as_uri()))
+    console.print()
+    for name, text in lines:
+        console.print(f"{name:<17}{text}", highlight=False, soft_wrap=True)  # an address in one piece
 
 
 def _read_restored_row(stack: Stack) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from devstack.processes import Scratch, Server
 
@@ -33,6 +35,13 @@ def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "
     worker = scratch.start(name, [sys.executable, root / "worker.py"], environment=own_environment(environment))
     worker.wait_until(lambda: WORKER_STARTED in log.read_bytes(), WORKER_SECONDS)
     return worker
+
+
+def ask_starter(arguments: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[int, Any]:
+    """Run starter.py for its JSON; returns its exit code and the document, None without one. Progress is shown."""
+    command = [sys.executable, ROOT / "starter.py", *arguments, "-o", "json"]
+    done = subprocess.run(command, env=own_environment(environment), stdout=subprocess.PIPE, check=False)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None
 
 
 def run_starter(arguments: Sequence[str | Path], environment: Mapping[str, str]) -> int:
