@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity, workflow
-from temporalio.common import TypedSearchAttributes
+from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.clusters.replacement import ClusterActivities
@@ -140,6 +140,7 @@ class ScenarioRun:
             run_id="run-1",
             first_execution_run_id="run-1",
             typed_search_attributes=TypedSearchAttributes.empty,
+            priority=Priority.default,
         )
 
     async def _wait(self, condition: Callable[[], bool], *, timeout: timedelta | None = None, **_: Any) -> None:
