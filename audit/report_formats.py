@@ -54,19 +54,23 @@ def table_lines(
 ) -> Iterator[str]:
     """The report as a table with borders.
 
-    `width` is the terminal's, in characters: wider texts are wrapped, never cut; None wraps nothing.
+    `width` is the terminal's, in characters: if it is too narrow, the column Date is left out, then texts are wrapped,
+    never cut; None wraps nothing.
     """
     remaining = iter(rows)
     first = list(islice(remaining, ROWS_PER_LAYOUT))
-    widths = _fit(_widths(first, attempts), width)
-    columns = _columns(attempts)
+    natural = _widths(first, attempts)
+    # The timestamp has the date too.
+    skipped = int(width is not None and _table_width(natural) > width)
+    widths = _fit(natural[skipped:], width, (*COLUMNS, *ATTEMPT_COLUMNS)[skipped:])
+    columns = _columns(attempts)[skipped:]
     yield _border(("┏", "┳", "┓"), "━", widths)
     for cells in _wrap(columns, widths, width is not None):
         yield _line(cells, "┃", [_BOLD if is_coloured else ""] * len(columns))
     yield _border(("┡", "╇", "┩"), "━", widths)
     for row in chain(first, remaining):
         styles = [_STYLES[row.status] if is_coloured and name == "Status" else "" for name in columns]
-        for cells in _wrap(_cells(row, attempts), widths, width is not None):
+        for cells in _wrap(_cells(row, attempts)[skipped:], widths, width is not None):
             yield _line(cells, "│", styles)
     yield _border(("└", "┴", "┘"), "─", widths)
 
@@ -90,11 +94,14 @@ def _widths(rows: Sequence[ReportRow], attempts: bool) -> list[int]:
     return [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in zip(*table, strict=True)]
 
 
-def _fit(widths: Sequence[int], width: int | None) -> list[int]:
+def _table_width(widths: Sequence[int]) -> int:
+    return sum(widths) + BORDERS * len(widths) + 1
+
+
+def _fit(widths: Sequence[int], width: int | None, names: Sequence[str]) -> list[int]:
     """The widths with which the table fits on the terminal: the widest text gives way first."""
     fitted = list(widths)
-    names = (*COLUMNS, *ATTEMPT_COLUMNS)
-    while width is not None and sum(fitted) + BORDERS * len(fitted) + 1 > width and max(fitted) > NARROWEST:
+    while width is not None and _table_width(fitted) > width and max(fitted) > NARROWEST:
         texts = [index for index, each in enumerate(fitted) if names[index] in WRAPPED_FIRST and each > NARROWEST]
         widest = max(texts or range(len(fitted)), key=fitted.__getitem__)
         fitted[widest] -= 1
