@@ -22,6 +22,7 @@ from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.verify.findings import FindingKind, Verification
 from audit.verify.verifier import Verifier
+from devstack.aws.emulator import Emulator
 from devstack.temporal_server import TemporalServer
 from models.operation import OpenOperationInput
 from models.steps import Step
@@ -81,6 +82,19 @@ class Tables:
         """One of the operation's outcome rows as DynamoDB stores it."""
         items = self.trail.list_items(operation_id)
         return [item for item in items if item["phase"]["S"] == Phase.OUTCOME][index]
+
+
+def trail_variables(aws: Emulator, tables: Tables) -> dict[str, str]:
+    """The environment of a verb that reads these tables; Temporal is away."""
+    return {
+        "AURORA_RESTORE_AUDIT_REGION": "eu-central-1",
+        "AURORA_RESTORE_AUDIT_TABLE": tables.audit,
+        "AURORA_RESTORE_OPERATIONS_TABLE": tables.operations,
+        "AWS_ENDPOINT_URL": aws.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "111122223333",
+        "AWS_SECRET_ACCESS_KEY": "-",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    }
 
 
 class VerifyingWorker:

@@ -24,7 +24,7 @@ from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT
 from models.steps import Status, Step
 from tests.rigs.audit_tables import later, row
 from tests.rigs.sealed_operations import SealedOperations
-from tests.rigs.verification import TARGET_ARN, Tables
+from tests.rigs.verification import TARGET_ARN, Tables, trail_variables
 
 HOSTILE = '<script>alert("1")</script>\x1b[2J\u202e\U0001f4a5\u2028é'
 OPERATION = "op-001"
@@ -33,15 +33,7 @@ OPERATION = "op-001"
 @pytest.fixture
 def folder(aws: Emulator, tables: Tables, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The evidence of an operation with a failed attempt, a retry, a repaired row and a late one."""
-    environment = {
-        "AURORA_RESTORE_AUDIT_REGION": "eu-central-1",
-        "AURORA_RESTORE_AUDIT_TABLE": tables.audit,
-        "AURORA_RESTORE_OPERATIONS_TABLE": tables.operations,
-        "AWS_ENDPOINT_URL": aws.endpoint_url,
-        "AWS_ACCESS_KEY_ID": "111122223333",
-        "AWS_SECRET_ACCESS_KEY": "-",
-    }
-    for name, value in environment.items():
+    for name, value in trail_variables(aws, tables).items():
         monkeypatch.setenv(name, value)
     operations = SealedOperations(tables, timedelta(days=36_500), count=1)
     fault = Fault(

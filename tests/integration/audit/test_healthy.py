@@ -15,7 +15,7 @@ from devstack.aws import Emulator
 from errors import Fault
 from models.steps import Status, Step
 from tests.rigs.audit_tables import row
-from tests.rigs.verification import Tables
+from tests.rigs.verification import Tables, trail_variables
 
 ARN = "arn:aws:rds:{region}:111122223333:cluster:{cluster}"
 ORDERS, BILLING = (ARN.format(region="eu-central-1", cluster=name) for name in ("orders-staging", "billing-staging"))
@@ -27,16 +27,7 @@ def healthy(
     aws: Emulator, tables: Tables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Healthy:
     """Runs the verb against the emulator; returns the exit code and what it printed."""
-    environment = {
-        "AURORA_RESTORE_AUDIT_REGION": "eu-central-1",
-        "AURORA_RESTORE_AUDIT_TABLE": tables.audit,
-        "AURORA_RESTORE_OPERATIONS_TABLE": tables.operations,
-        "AWS_ENDPOINT_URL": aws.endpoint_url,
-        "AWS_ACCESS_KEY_ID": "111122223333",
-        "AWS_SECRET_ACCESS_KEY": "-",
-        "TEMPORAL_ADDRESS": "127.0.0.1:1",
-    }
-    for name, value in environment.items():
+    for name, value in trail_variables(aws, tables).items():
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> tuple[int, str]:

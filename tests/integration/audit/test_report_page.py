@@ -14,7 +14,7 @@ from devstack.aws import Emulator
 from models.operation import OpenOperationInput
 from models.steps import Step
 from tests.rigs.audit_tables import row
-from tests.rigs.verification import Tables
+from tests.rigs.verification import Tables, trail_variables
 
 ARN = "arn:aws:rds:eu-central-1:111122223333:cluster:"
 Report = Callable[..., tuple[int, str]]
@@ -25,16 +25,7 @@ def report(
     aws: Emulator, tables: Tables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Report:
     """Runs the verb against the emulator; returns the exit code, and the page or what it says on stderr."""
-    environment = {
-        "AURORA_RESTORE_AUDIT_REGION": "eu-central-1",
-        "AURORA_RESTORE_AUDIT_TABLE": tables.audit,
-        "AURORA_RESTORE_OPERATIONS_TABLE": tables.operations,
-        "AWS_ENDPOINT_URL": aws.endpoint_url,
-        "AWS_ACCESS_KEY_ID": "111122223333",
-        "AWS_SECRET_ACCESS_KEY": "-",
-        "TEMPORAL_ADDRESS": "127.0.0.1:1",
-    }
-    for name, value in environment.items():
+    for name, value in trail_variables(aws, tables).items():
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> tuple[int, str]:
