@@ -15,9 +15,9 @@ from models.masking import Masking
 from models.users import DatabaseUser, SqlFile
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import CHANGING
-from tests.rigs.known_before_deletion import (
+from tests.rigs.known_before_deletion import ROWS
+from tests.rigs.refused_targets import (
     LARGE,
-    ROWS,
     TAGS,
     Arrange,
     an_instance,

@@ -2,144 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-import starter
-from activities.notifications.delivery import NotificationActivities
-from activities.notifications.facts import Pages
 from errors import Fault
-from models.archive import Notification
-from models.inventory import Inventory, Orphan, OrphanReason, Resource
-from models.notifications import NotificationInput
-from models.operation import RestoreState, StepState
+from models.inventory import Inventory
 from models.quarantine import Quarantine
-from models.request import Target
-from models.steps import STEPS, Outcome, Replacement, Status, Step
-from tests.rigs.activities import temporal_environment
-
-AT = datetime(2026, 11, 25, 3, 2, 11, tzinfo=UTC)
-TARGET = Target(account_id="111122223333", region="eu-central-1", cluster="orders-staging")
-COPY = "aurora-restore-orders-staging-20261124-0123456789"
-COPY_ARN = f"arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:{COPY}"
-FAULT = Fault(
-    type="Refused",
-    short="Deletion protection is on",
-    message="[deletion-protection] orders-staging is protected from deletion.",
+from models.steps import Outcome, Step
+from tests.rigs.published_messages import (
+    AT,
+    CLUSTER_COMMAND,
+    COPY,
+    COPY_ARN,
+    COPY_COMMAND,
+    DATA,
+    FAULT,
+    INSTANCES_COMMAND,
+    ORPHAN,
+    PAGE,
+    TARGET,
+    chat_of,
+    commands,
+    inventory,
+    message_of,
+    published_of,
+    restore_state,
 )
-CLUSTER_COMMAND = "aws rds describe-db-clusters --region eu-central-1 --db-cluster-identifier orders-staging"
-INSTANCES_COMMAND = (
-    "aws rds describe-db-instances --region eu-central-1 --filters Name=db-cluster-id,Values=orders-staging"
-)
-COPY_COMMAND = f"aws rds describe-db-cluster-snapshots --region eu-central-1 --db-cluster-snapshot-identifier {COPY}"
-DATA: dict[str, Any] = {"snapshot_created_at": AT - timedelta(hours=2, minutes=31)}
-PAGE = "https://temporal.example.com/namespaces/default/workflows/aurora-restore%3Atest/run-1/history"
-ORPHAN = Orphan(
-    arn="a", identifier="aurora-restore-x", reason=OrphanReason.FAILED, status="failed", operation_id="op-003"
-)
-
-
-def inventory(target: str = "available, restored by this operation", copy: str = "available", **more: Any) -> Inventory:
-    resources = (
-        Resource(kind="copy", name=COPY, state=copy, command=COPY_COMMAND),
-        Resource(kind="target cluster", name="orders-staging", state=target, command=CLUSTER_COMMAND),
-        Resource(kind="instance", name="orders-staging-1", state="creating", command=INSTANCES_COMMAND),
-        Resource(kind="instance", name="orders-staging-2", state="creating", command=INSTANCES_COMMAND),
-    )
-    return Inventory(**{"taken_at": AT, "resources": resources, **more})
-
-
-def restore_state(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
-    """A restore that failed at a step, or that succeeded."""
-    replacement = Replacement.SWAP if failed is Step.SWAP_CLUSTERS else Replacement.DELETE_FIRST
-    order = STEPS[replacement]
-    completed = order[: order.index(failed)] if failed else order[:-1]
-    steps = [StepState(step=step, status=Status.SUCCESS, details="done", started_at=AT) for step in completed]
-    if failed:
-        steps.append(StepState(step=failed, status=Status.FAILED, details=FAULT.short, started_at=AT))
-    return RestoreState(
-        **{
-            "operation_id": "op-007",
-            "outcome": Outcome.FAILED if failed else Outcome.SUCCEEDED,
-            "replacement": replacement,
-            "source_arn": "arn:aws:rds:eu-west-1:111122223333:cluster:orders",
-            "target_arn": TARGET.arn,
-            "started_at": AT,
-            "steps": tuple(steps),
-            "fault": FAULT if failed else None,
-            "snapshot_copy_arn": COPY_ARN,
-            "cluster_arn": TARGET.arn if failed and failed.number > Step.RESTORE_SNAPSHOT.number else None,
-            "inventory": inventory(),
-            **changed,
-        }
-    )
-
-
-class PublishedMessage:
-    """An SNS client that keeps what was published."""
-
-    environment = "aurora-restore"
-
-    def __init__(self) -> None:
-        self.published: dict[str, Any] = {}
-
-    def sns(self, *_: object) -> Any:
-        return self
-
-    def publish(self, **message: Any) -> dict[str, str]:
-        self.published = message
-        return {"MessageId": "1"}
-
-
-def published_of(state: RestoreState, target: Target = TARGET) -> dict[str, Any]:
-    """What is published, checked against SNS's limits. Source: SNS API Reference, Publish."""
-    sns: Any = PublishedMessage()
-    step_input = NotificationInput(
-        operation_id=state.operation_id or "unnumbered",
-        step_started_at=AT,
-        notification=Notification(topic_arn="arn:aws:sns:eu-central-1:111122223333:outcomes"),
-        target=target,
-        workflow_id=TARGET.workflow_id,
-        state=state,
-    )
-    pages = Pages("https://temporal.example.com/", "https://wiki.example.com/runbook")
-    temporal_environment(AT).run(NotificationActivities(sns, pages).sns_notification, step_input)
-    published: dict[str, Any] = sns.published
-    subject, attributes = published["Subject"], published["MessageAttributes"]
-    assert len(published["Message"].encode()) + len(json.dumps(attributes)) <= 256 * 1024
-    assert len(attributes) <= 10
-    assert len(subject) <= 100
-    assert subject.isascii()
-    assert subject.isprintable()
-    return published
-
-
-def message_of(state: RestoreState, target: Target = TARGET) -> str:
-    """The text of e-mails, and of every protocol that has none of its own."""
-    return str(json.loads(published_of(state, target)["Message"])["default"])
-
-
-def chat_of(state: RestoreState) -> dict[str, Any]:
-    """The chat message, checked against the schema's limits. Source: Amazon Q Developer, "Custom notifications"."""
-    chat: dict[str, Any] = json.loads(json.loads(published_of(state)["Message"])["https"])
-    content = chat["content"]
-    assert (chat["version"], chat["source"], content["textType"]) == ("1.0", "custom", "client-markdown")
-    assert 0 < len(content["title"]) <= 250
-    assert 0 < len(content["description"]) <= 8_000
-    assert all(0 < len(step) <= 350 for step in content["nextSteps"])
-    assert all(0 < len(keyword) <= 75 for keyword in content["keywords"])
-    assert all(isinstance(value, str) for value in chat["metadata"]["additionalContext"].values())
-    return chat
-
-
-def commands(message: str) -> list[list[str]]:
-    """The words of each starter command in a message."""
-    return [shlex.split(offered) for offered in re.findall(r"^ +python starter\.py (.+)$", message, re.MULTILINE)]
 
 
 def test_the_message_of_a_failed_restore_word_for_word() -> None:
@@ -280,66 +169,6 @@ def test_the_message_of_a_successful_restore_begins_with_what_replaced_what() ->
     assert "1 day 3 h old" in message_of(older)
 
 
-def test_a_removed_cluster_is_reported_and_restored_again() -> None:
-    """From its copy, which still exists."""
-    message = message_of(restore_state(removed_arns=(TARGET.arn,), inventory=inventory(target="gone")))
-    assert f"- removed by this operation: {TARGET.arn}" in message
-    assert ["retry", "op-007", "--from", "restore-snapshot"] in commands(message)
-    assert ["retry", "op-007"] not in commands(message)
-
-
-@pytest.mark.parametrize(
-    "target", ["gone", "deleting, restored by this operation", "failed, restored by this operation"]
-)
-def test_a_lost_cluster_is_restored_again(target: str) -> None:
-    """Also one that someone else deleted, or that is still being deleted."""
-    expected = [["retry", "op-007", "--from", "restore-snapshot"], ["start", "REQUEST_FILE"], ["audit", "op-007"]]
-    assert commands(message_of(restore_state(inventory=inventory(target=target)))) == expected
-
-
-@pytest.mark.parametrize("copy", ["gone", "deleting", "failed"])
-@pytest.mark.parametrize("step", [Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT])
-def test_a_lost_copy_is_copied_again(step: Step, copy: str) -> None:
-    """The retry command names copy-snapshot, not a later step that needs the copy."""
-    offered = commands(message_of(restore_state(step, inventory=inventory(copy=copy))))
-    assert offered[0] == ["retry", "op-007", "--from", "copy-snapshot"]
-
-
-def test_a_copy_that_the_restore_removed_is_copied_again_without_an_inventory() -> None:
-    """AWS did not answer, but the restore knows what it removed."""
-    empty_inventory = Inventory(taken_at=AT, incomplete_reason="AWS not reachable")
-    offered = commands(
-        message_of(restore_state(Step.CHECK_COPY_STATUS, removed_arns=(COPY_ARN,), inventory=empty_inventory))
-    )
-    assert offered[0] == ["retry", "op-007", "--from", "copy-snapshot"]
-
-
-def test_a_retry_continues_with_what_still_exists() -> None:
-    """A copy under way, and a missing target that the restore had not reached, are no reason to go further back."""
-    under_way = restore_state(Step.CHECK_COPY_STATUS, inventory=inventory(copy="copying 43 %", target="gone"))
-    assert commands(message_of(under_way))[0] == ["retry", "op-007"]
-    archiving = restore_state(Step.ARCHIVE_SNAPSHOT, inventory=inventory(copy="gone"))
-    assert commands(message_of(archiving))[0] == ["retry", "op-007"]
-
-
-def test_the_message_of_a_cancelled_restore_has_a_retry_command() -> None:
-    """A cancelled restore can be continued."""
-    message = message_of(restore_state(outcome=Outcome.CANCELLED))
-    assert message.startswith("The restore of orders-staging was cancelled at check-restore-status, step 6 of 9.\n")
-    assert "- continue from check-restore-status:" in message
-    assert ["retry", "op-007"] in commands(message)
-
-
-@pytest.mark.parametrize("step", [Step.RESTORE_SNAPSHOT, Step.ARCHIVE_SNAPSHOT])
-def test_the_message_of_a_waiting_restore_has_its_deadline_and_decisions(step: Step) -> None:
-    """Skip is offered only where it is safe."""
-    message = message_of(restore_state(step, outcome=Outcome.WAITING, waiting_until=AT + timedelta(hours=4)))
-    assert f"failed at {step}, step " in message
-    assert ", and waits until 2026-11-25 07:02 UTC for a decision.\n" in message
-    verbs = [words[0] for words in commands(message)]
-    assert verbs == ["retry", *(["skip"] if step is Step.ARCHIVE_SNAPSHOT else []), "abort", "audit"]
-
-
 def test_the_message_of_a_successful_restore_lists_orphans() -> None:
     """Without orphans it has no such section."""
     message = message_of(restore_state(None, inventory=inventory(orphans=(ORPHAN,))))
@@ -355,33 +184,11 @@ def test_at_most_twenty_orphans_are_listed() -> None:
     assert "- and 79 more" in message
 
 
-def test_a_restore_without_a_number_offers_only_a_new_restore() -> None:
-    """It ended before its first step."""
-    state = restore_state().model_copy(
-        update={"operation_id": None, "steps": (), "snapshot_copy_arn": None, "cluster_arn": None}
-    )
-    assert commands(message_of(state)) == [["start", "REQUEST_FILE"]]
-
-
 def test_an_inventory_without_an_answer_is_reported_as_unknown() -> None:
     """AWS did not answer: the message is sent all the same."""
     message = message_of(restore_state(inventory=Inventory(taken_at=AT, incomplete_reason="AWS not reachable")))
     assert "Unknown: AWS not reachable; check in AWS." in message
     assert ["retry", "op-007"] in commands(message)
-
-
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED, Outcome.WAITING])
-@pytest.mark.parametrize("step", Step)
-def test_starter_understands_every_command_of_the_message(outcome: Outcome, step: Step) -> None:
-    """Whatever the outcome and the failed step."""
-    state = restore_state(
-        step, outcome=outcome, removed_arns=(TARGET.arn, COPY_ARN), inventory=inventory(orphans=(ORPHAN,))
-    )
-    offered = commands(message_of(state))
-    assert len(offered) >= 3
-    for words in offered:
-        starter.parser().parse_args(words)
-    assert starter.parser().parse_args(["cleanup", "REQUEST_FILE", "--delete"]).delete
 
 
 def test_a_long_fault_does_not_displace_the_rest() -> None:

@@ -15,10 +15,10 @@ from activities.notifications.facts import Pages
 from errors import PipelineError, StepFailed, WebhookUnavailable
 from models.archive import Notification
 from models.notifications import NotificationInput
-from tests.integration.activities.test_notification_text import restore_state
 from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import TARGET_REGION
 from tests.rigs.ping_server import PingServer, ping_server
+from tests.rigs.published_messages import restore_state
 
 TOKEN = "T0K-secret"
 PAGES = Pages("https://temporal.example.com")

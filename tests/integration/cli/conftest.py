@@ -7,15 +7,18 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import starter
+from devstack.demo_environment import REPLACED_BY, TARGET
 from devstack.pipeline import own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
 from tests.rigs.cli import CommandResult, quick_example, run_command
 from tests.rigs.durations import COMMANDS
+from tests.rigs.emulator import delete_target
 from tests.rigs.restores import TIMERS_AT_ONCE
 
 IN_MEMORY = Path("/dev/shm")
@@ -74,3 +77,23 @@ def request_file(tmp_path: Path) -> Path:
     path = tmp_path / "restore.json"
     path.write_text(json.dumps(quick_example()))
     return path
+
+
+@pytest.fixture
+def target(set_up: Stack) -> Iterator[str]:
+    """The target's ARN; the cluster exists and has opted in, before and after the test."""
+    demo, rds = set_up.demo, set_up.demo.client("rds")
+    clusters = rds.describe_db_clusters(Filters=[{"Name": "db-cluster-id", "Values": [TARGET]}])["DBClusters"]
+    if not clusters or "MasterUserSecret" in clusters[0]:  # another file's restore made it, with a managed password
+        delete_target(demo)
+        demo.make_target()
+    opt_in: dict[str, Any] = {
+        "ResourceName": demo.target_arn,
+        "Tags": [{"Key": REPLACED_BY, "Value": demo.source_arn}],
+    }
+    rds.add_tags_to_resource(**opt_in)
+    # Another file's restores may have left copies in this process's stack.
+    for copy in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]:
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy["DBClusterSnapshotIdentifier"])
+    yield demo.target_arn
+    rds.add_tags_to_resource(**opt_in)

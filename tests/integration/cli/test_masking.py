@@ -13,11 +13,9 @@ import pytest
 
 from devstack.demo_environment import MASTER, TARGET, TARGET_REGION
 from devstack.stack import Stack
-from tests.integration.cli.test_plan import change_target, target
+from tests.integration.cli.test_plan import change_target
 from tests.rigs.cli import CommandResult
 from tests.rigs.databases import wait_until
-
-__all__ = ["target"]
 
 Operator = Callable[..., CommandResult]
 DATABASE = "orders"

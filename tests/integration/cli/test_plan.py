@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,32 +25,15 @@ from devstack.stack import Stack
 from models.request_file import read_request
 from settings import TrailSettings, load_settings
 from tests.integration.cli.test_restores import wait_until
-from tests.rigs.cli import CommandResult, run_command
-from tests.rigs.emulator import delete_target
+from tests.rigs.cli import CommandResult
 
 Operator = Callable[..., CommandResult]
+
+
 Planner = Callable[..., CommandResult]
+
+
 READS = re.compile(r"(Describe|List|Get|Simulate)\w+|AssumeRole|Query")
-
-
-@pytest.fixture
-def target(set_up: Stack) -> Iterator[str]:
-    """The target's ARN; the cluster exists and has opted in, before and after the test."""
-    demo, rds = set_up.demo, set_up.demo.client("rds")
-    clusters = rds.describe_db_clusters(Filters=[{"Name": "db-cluster-id", "Values": [TARGET]}])["DBClusters"]
-    if not clusters or "MasterUserSecret" in clusters[0]:  # another file's restore made it, with a managed password
-        delete_target(demo)
-        demo.make_target()
-    opt_in: dict[str, Any] = {
-        "ResourceName": demo.target_arn,
-        "Tags": [{"Key": REPLACED_BY, "Value": demo.source_arn}],
-    }
-    rds.add_tags_to_resource(**opt_in)
-    # Another file's restores may have left copies in this process's stack.
-    for copy in rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]:
-        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy["DBClusterSnapshotIdentifier"])
-    yield demo.target_arn
-    rds.add_tags_to_resource(**opt_in)
 
 
 @pytest.fixture
@@ -301,39 +284,3 @@ def test_a_plan_changes_nothing(plan_here: Planner, target: str, set_up: Stack, 
     calls = list(set_up.emulator.calls)
     assert {"DescribeDBClusters", "Query"} <= {call.operation for call in calls}
     assert [call for call in calls if not READS.fullmatch(call.operation)] == []
-
-
-def test_an_unreadable_request_file_is_the_users_mistake(operator: Operator, tmp_path: Path) -> None:
-    """Exit 2, as for every verb."""
-    unreadable = tmp_path / "request.json"
-    unreadable.write_text('{"source": ')
-    said = operator("plan", unreadable)
-    assert (said.code, said.out) == (2, "")
-
-
-def test_without_aws_there_is_no_plan(worker: Stack, operator: Operator, target: str, request_file: Path) -> None:
-    """Exit 5 and nothing on stdout: nobody signs half a plan."""
-    worker.emulator.faults.add("rds", "DescribeDBClusterSnapshots", "error", code="InternalFailure", count=None)
-    try:
-        said = operator("plan", request_file)
-    finally:
-        worker.emulator.faults.clear()
-    assert (said.code, said.out) == (5, "")
-    assert "InternalFailure" in said.err
-
-
-def test_without_a_worker_there_is_no_plan(
-    operator: Operator, request_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exit 3 at once, with the task queue on which nobody polls."""
-    monkeypatch.setenv("AURORA_RESTORE_TASK_QUEUE", "nobody")
-    said = operator("plan", request_file)
-    assert (said.code, said.out) == (3, "")
-    assert said.err.endswith("No worker polls the task queue nobody. Start one:\n    python worker.py\n")
-
-
-def test_in_a_pipe_a_plan_is_plain_text(worker: Stack, target: str, request_file: Path) -> None:
-    """No colours and no folded lines: the page can be searched, mailed and compared with last week's."""
-    said = run_command(worker, "plan", request_file)
-    assert (said.code, "\x1b" in said.out) == (0, False)
-    assert max(map(len, said.out.splitlines())) < 300

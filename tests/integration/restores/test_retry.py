@@ -12,7 +12,7 @@ from audit.decisions import decision_row, write_decision
 from clients.rds import find_cluster
 from models.decisions import Decision, OperatorDecision
 from models.steps import Step
-from models.workflow_names import DUE_AT_MEMO, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from models.workflow_names import DUE_AT_MEMO, SCHEDULED_ID_PREFIX
 from runs.resets import Resets
 from runs.restores import RestoreRefused
 from tests.rigs.cli import CommandResult
@@ -30,6 +30,8 @@ from tests.rigs.resumed_restores import (
 )
 
 NOW = datetime.now(UTC)
+
+
 RESTORE_FAILED: TrailRow = ("restore-snapshot", "FAILED", "Invalid VPC configuration")
 
 
@@ -244,50 +246,6 @@ async def test_without_the_trail_nothing_is_reset(resumed: ResumedRestores) -> N
     assert (said.code, "Audit trail unavailable" in said.err) == (5, True)
     described = await resumed.rig.client.get_workflow_handle(CANONICAL_ID).describe()
     assert described.status is WorkflowExecutionStatus.FAILED
-
-
-@pytest.mark.usefixtures("slow_copies")
-async def test_what_cannot_be_retried_is_refused(resumed: ResumedRestores) -> None:
-    """Each refusal exits with 3 and says what to do instead."""
-    assert is_refused(await retry(resumed, "op-999"), "Temporal has no restore of operation op-999")
-
-    resumed.fail_step(Step.COPY_SNAPSHOT)
-    first = await resumed.run_to_failure(quick_request())
-    said = await retry(resumed, first, "--from", "setup-db-users")
-    assert is_refused(said, f"{first} did not reach setup-db-users. Its steps: snapshot-check, copy-snapshot")
-    assert is_refused(await resumed.operator("skip", first), f"{first} has ended and waits for no decision")
-
-    handle = await resumed.start(quick_request())
-    await wait_for_state(handle, is_at(Step.CHECK_COPY_STATUS))
-    second = await resumed.operation(handle)
-    running = await retry(resumed, second)
-    assert is_refused(running, f"{second} is running and waits for no decision")
-    assert is_refused(await retry(resumed, second, "--from", "copy-snapshot"), f"{second} has not ended")
-    older = await retry(resumed, first)
-    assert is_refused(older, f"{first} is not the newest operation of its target: {second} is newer and is running")
-    await handle.result()
-    assert is_refused(await retry(resumed, second), f"{second} succeeded; there is nothing to retry")
-    assert "ended as completed" in (await retry(resumed, first)).err
-
-
-async def test_a_restore_without_a_first_step_is_refused(resumed: ResumedRestores) -> None:
-    """A restore that was terminated before its first task has no step to continue from."""
-    handle = await resumed.rig.client.start_workflow(
-        RESTORE_WORKFLOW, quick_request(), id=CANONICAL_ID, task_queue="no-worker"
-    )
-    await handle.terminate("a test")
-    for _ in range(50):  # Temporal's lists lag
-        said = await retry(resumed, CANONICAL_ID)
-        if "ended before its first step" in said.err:
-            break
-    assert is_refused(said, f"{CANONICAL_ID} ended before its first step")
-
-
-def is_refused(said: CommandResult, text: str) -> bool:
-    """Exit code 3, nothing on stdout, and the text on stderr."""
-    assert (said.code, said.out) == (3, ""), said
-    assert text in said.err, said.err
-    return True
 
 
 async def test_a_restore_that_was_skipped_as_too_late_begins_when_it_is_retried(resumed: ResumedRestores) -> None:
