@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime, Field
 
 from audit.numbers import OperationNumbersTable
-from audit.operation_summary import summarize_operation, time_in_steps
+from audit.operation_summary import summarize_operation
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
+from audit.time_spent import sum_time
 from models.model import Model
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT
 from models.steps import Outcome, Status, Step
@@ -33,6 +34,7 @@ class PastOperation(Model):
     step: Step = Field(description="Where it is, or where it ended.")
     worked_seconds: int = Field(description="In its steps, failed runs included.")
     waited_seconds: int = Field(description="Between two steps: for an operator, or until it was retried.")
+    kept_seconds: int = Field(default=0, description="While only the old cluster of a swap was kept.")
     data_age_seconds: int | None = Field(
         default=None, description="How old the snapshot was when the target was handed to its users."
     )
@@ -83,14 +85,15 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
     summary = summarize_operation(rows)
     if summary is None:
         return None
-    worked, waited = time_in_steps(rows)
+    spent = sum_time(rows)
     return PastOperation(
         operation_id=summary.operation_id,
         opened_at=opened_at,
         outcome=summary.outcome,
         step=summary.step,
-        worked_seconds=_seconds(worked),
-        waited_seconds=_seconds(waited),
+        worked_seconds=_seconds(spent.worked),
+        waited_seconds=_seconds(spent.waited),
+        kept_seconds=_seconds(spent.kept),
         data_age_seconds=_data_age(rows, summary.restored_at),
         step_seconds={
             row.step: _seconds(row.timestamp - row.step_started_at)

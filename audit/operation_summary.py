@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from audit.decisions import is_rollback, is_skip
@@ -33,11 +33,17 @@ class OperationSummary(NamedTuple):
     """Whether it declared that it deletes the target."""
 
 
-class _Steps:
+class StepsSoFar:
     """What the rows so far say of each step's newest run."""
 
-    def __init__(self, order: tuple[Step, ...]) -> None:
-        self.order = order
+    def __init__(self, rows: Sequence[AuditRow]) -> None:
+        """`rows` are all of the operation, which say in which order the steps run; `add` takes them one by one."""
+        swaps = [row for row in rows if row.step is Step.SWAP_CLUSTERS]
+        self.swaps = bool(swaps)
+        self.order = STEPS[Replacement.SWAP if swaps else Replacement.DELETE_FIRST]
+        self.keeps_old = any(OLD_KEPT in row.facts for row in swaps)
+        if self.keeps_old:
+            self.order = STEPS_THAT_KEEP_THE_OLD
         self.ended: dict[Step, AuditRow] = {}
         self.skipped: set[Step] = set()
         self.rollback: AuditRow | None = None
@@ -47,7 +53,23 @@ class _Steps:
         """The steps that the restore consists of: a kept old cluster is deleted after the message."""
         return self.order[: self.order.index(Step.SNS_NOTIFICATION)]
 
+    @property
+    def is_restored(self) -> bool:
+        """Whether all of them ended well or were skipped, and no operator has rolled the swap back."""
+        return self.rollback is None and all(
+            step in self.ended and (self.ended[step].status is Status.SUCCESS or step in self.skipped)
+            for step in self.before_the_message
+        )
+
+    @property
+    def is_keeping_old(self) -> bool:
+        """Whether only the deletion of the old cluster, which is kept, has yet to begin."""
+        notified = self.ended.get(Step.SNS_NOTIFICATION)
+        is_notified = notified is not None and notified.status is Status.SUCCESS
+        return self.keeps_old and is_notified and self.is_restored and Step.DELETE_RDS not in self.ended
+
     def add(self, step: Step, row: AuditRow) -> None:
+        """Add the next row, which is one of `step`."""
         if row.phase is Phase.DECISION:
             if row.status is Status.IN_PROGRESS:  # to retry
                 self._run_again_from(step)
@@ -70,13 +92,11 @@ class _Steps:
 
 def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
     """The summary of an operation's rows in chronological order; None for a cleanup, and without rows."""
+    rows = tuple(rows)
     of_steps = [(row.step, row) for row in rows if isinstance(row.step, Step)]
     if not of_steps:
         return None
-    swaps = any(step is Step.SWAP_CLUSTERS for step, _ in of_steps)
-    keeps_old = any(step is Step.SWAP_CLUSTERS and OLD_KEPT in row.facts for step, row in of_steps)
-    order = STEPS[Replacement.SWAP if swaps else Replacement.DELETE_FIRST]
-    steps = _Steps(STEPS_THAT_KEEP_THE_OLD if keeps_old else order)
+    steps = StepsSoFar(rows)
     for step, row in of_steps:
         steps.add(step, row)
     last_step, last = of_steps[-1]
@@ -89,25 +109,12 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         at=last.timestamp,
         restored_at=_restored_at(steps),
         # After a swap it is the old cluster that is deleted; the target is the restored one.
-        declared_deletion=not swaps
+        declared_deletion=not steps.swaps
         and any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
     )
 
 
-def time_in_steps(rows: Sequence[AuditRow]) -> tuple[timedelta, timedelta]:
-    """How long the steps of an operation took together, failed runs included, and how long it was between two steps.
-
-    Between two steps an operation waits for an operator to decide, or until it is retried.
-    """
-    ended = [row for row in rows if row.phase is Phase.OUTCOME]
-    if not ended:
-        return timedelta(0), timedelta(0)
-    worked = sum((row.timestamp - row.step_started_at for row in ended), timedelta(0))
-    whole = max(row.timestamp for row in ended) - min(row.step_started_at for row in ended)
-    return worked, max(whole - worked, timedelta(0))
-
-
-def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, Step, AuditRow]:
+def _outcome(steps: StepsSoFar, last_step: Step, last: AuditRow) -> tuple[Outcome, Step, AuditRow]:
     """The outcome, and the step and the row that decide it."""
     if steps.rollback is not None:
         return Outcome.FAILED, Step.SWAP_CLUSTERS, steps.rollback
@@ -123,10 +130,10 @@ def _outcome(steps: _Steps, last_step: Step, last: AuditRow) -> tuple[Outcome, S
     return (Outcome.SUCCEEDED if _restored_at(steps) else Outcome.CANCELLED), Step.SNS_NOTIFICATION, notified
 
 
-def _restored_at(steps: _Steps) -> datetime | None:
-    """When the last step before the notification ended, if all of them ended well or were skipped."""
-    before = steps.before_the_message
-    is_complete = steps.rollback is None and all(
-        step in steps.ended and (steps.ended[step].status is Status.SUCCESS or step in steps.skipped) for step in before
-    )
-    return max(steps.ended[step].timestamp for step in before) if is_complete else None
+def _restored_at(steps: StepsSoFar) -> datetime | None:
+    """When the target was handed over, if the restore is done but for the notification: a swap hands it over by itself."""
+    if not steps.is_restored:
+        return None
+    if steps.swaps:
+        return steps.ended[Step.SWAP_CLUSTERS].timestamp
+    return max(steps.ended[step].timestamp for step in steps.before_the_message)

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     today = datetime.now(UTC).date()
     if operation_id:
         of_operation = table.list_rows(operation_id)
-        print_waiting(operation_id, of_operation)
+        print_time_spent(operation_id, of_operation)
         parts: Iterable[Sequence[TrailRow]] = [of_operation]
     elif args.name:
         parts = _rows_of_target(table, OperationNumbersTable(dynamodb, settings.operations_table), args.name, days)
@@ -124,10 +124,23 @@ def _rows_of_target(
         yield table.list_rows(operation.operation_id)
 
 
-def print_waiting(operation_id: str, rows: Sequence[AuditRow]) -> None:
-    """Say on stderr how long the operation worked and how long it waited, if it waited for longer than a minute."""
-    from audit.operation_summary import time_in_steps
+def print_time_spent(operation_id: str, rows: Sequence[AuditRow]) -> None:
+    """Say on stderr how long the operation worked, if it also waited for longer than a minute or kept an old cluster."""
+    from audit.time_spent import sum_time
 
-    worked, waited = (timedelta(seconds=round(part.total_seconds())) for part in time_in_steps(rows))
-    if waited > timedelta(minutes=1):
-        print_progress(f"{operation_id}: {worked} of work in its steps, {waited} of waiting for an operator.")
+    spent = sum_time(rows)
+    parts = [f"{_whole_seconds(spent.worked)} of work in its steps"]
+    if spent.waited > timedelta(minutes=1):
+        parts.append(f"{_whole_seconds(spent.waited)} of waiting for an operator")
+    if spent.kept_to is not None:
+        parts.append(
+            f"{_whole_seconds(spent.kept)} of keeping the old cluster, until {spent.kept_to:%Y-%m-%d %H:%M} UTC"
+        )
+    elif spent.kept_from is not None:
+        parts.append(f"the old cluster is kept since {spent.kept_from:%Y-%m-%d %H:%M} UTC")
+    if len(parts) > 1:
+        print_progress(f"{operation_id}: {', '.join(parts)}.")
+
+
+def _whole_seconds(length: timedelta) -> timedelta:
+    return timedelta(seconds=round(length.total_seconds()))

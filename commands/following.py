@@ -39,7 +39,7 @@ async def follow(run: RestoreRun, console: Console, task_queue: str) -> Ending:
         with display.open():
             while not ending.done():
                 display.refresh(latest)
-                if (state := latest.state) and state.old_kept_until and state.outcome is Outcome.SUCCEEDED:
+                if (state := latest.state) and state.is_keeping_old:
                     return Ending(state.outcome, state)  # what is left is to delete the old cluster, in hours
                 await asyncio.wait([ending], timeout=REFRESH_SECONDS / 2)
             ended = await ending
@@ -71,7 +71,8 @@ class _LatestState:
 
     @property
     def elapsed(self) -> timedelta:
-        return datetime.now(UTC) - (self.state.started_at if self.state else self.began)
+        now = datetime.now(UTC)
+        return now - self.state.started_at - self.state.time_kept(now) if self.state else now - self.began
 
     @property
     def clock(self) -> str:
@@ -165,11 +166,13 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     """How the restore ended: what failed, what exists now, and what to do."""
     state = ending.state
     name = (state.operation_id if state else None) or workflow_id
-    after = f" after {state.describe_time(state.ended_at)}" if state and state.ended_at else ""
+    after = _describe_time(state) if state else ""
     at = f" at {ending.step}" if ending.step else ""
     if ending.outcome is Outcome.SUCCEEDED:
         endpoint = f": {state.endpoint}:{state.port}" if state and state.endpoint else ""
         lines = [f"{name} succeeded{after}{endpoint}"]
+        if state and state.is_keeping_old and state.old_kept_until:
+            lines.append(f"The old cluster is kept until {state.old_kept_until:%Y-%m-%d %H:%M} UTC.")
     elif ending.outcome is Outcome.CANCELLED:
         lines = [f"{name} was cancelled{after}{at}"]
     elif ending.outcome is Outcome.SKIPPED:
@@ -183,6 +186,13 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
         lines.append(f"After fixing the cause:\n    {cure_command(state)}")
     return "\n".join(lines)
+
+
+def _describe_time(state: RestoreState) -> str:
+    """How long it took, if everything is done but the deletion of an old cluster."""
+    if state.is_keeping_old:
+        return f" after {state.describe_work(datetime.now(UTC))}"
+    return f" after {state.describe_time(state.ended_at)}" if state.ended_at else ""
 
 
 def _resource_lines(inventory: Inventory) -> list[str]:

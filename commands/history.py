@@ -21,7 +21,16 @@ EXAMPLES = (
     ("history orders-staging", "the past month, and what gets slower"),
     ("history orders-staging --days 90 -o json | jq '.operations[].worked_seconds'", "for a chart"),
 )
-COLUMNS = ("Operation", "Began (UTC)", "Outcome", "Worked", "Waited", "Age of data", "Steps of a minute or more")
+COLUMNS = (
+    "Operation",
+    "Began (UTC)",
+    "Outcome",
+    "Worked",
+    "Waited",
+    "Old kept",
+    "Age of data",
+    "Steps of a minute or more",
+)
 SHOWN_FROM = 60
 """Seconds of a step that the table names; JSON has all."""
 
@@ -85,6 +94,7 @@ def _cells(each: PastOperation) -> tuple[str, ...]:
         each.outcome if each.outcome is Outcome.SUCCEEDED else f"{each.outcome} at {each.step}",
         _length(each.worked_seconds),
         _length(each.waited_seconds) if each.waited_seconds >= SHOWN_FROM else "",
+        _length(each.kept_seconds) if each.kept_seconds else "",
         _length(each.data_age_seconds) if each.data_age_seconds is not None else "not recorded",
         ", ".join(steps),
     )

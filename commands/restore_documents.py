@@ -27,10 +27,11 @@ def identify(run: RestoreRun) -> dict[str, Any]:
 
 
 def describe_state(state: RestoreState, now: datetime) -> dict[str, Any]:
-    """The state's own fields, how long it worked and waited until now (aware), where it failed, and what to do."""
+    """The state's own fields, where its time went until now (aware), where it failed, and what to do."""
     until = state.ended_at or now
-    waited = state.time_waited(until)
-    seconds = {"worked_seconds": until - state.started_at - waited, "waited_seconds": waited}
+    seconds = {"worked_seconds": state.time_worked(until), "waited_seconds": state.time_waited(until)}
+    if state.keeps_old:
+        seconds["kept_seconds"] = state.time_kept(until)
     failed = {"failed_step": state.failed_step} if state.outcome in ENDED_BADLY and state.failed_step else {}
     cure = {"what_to_do": cure_command(state)} if failed and state.operation_id else {}
     whole = {name: round(length.total_seconds()) for name, length in seconds.items()}

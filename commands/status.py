@@ -124,8 +124,11 @@ async def _print_running(run: RestoreRun) -> None:
     if state is None:
         await _print_without_worker(run)
         return
-    so_far = state.describe_time(datetime.now(UTC))
-    print(f"{state.operation_id or run.workflow_id} is running, {summarize(state)}, for {so_far}")
+    now, name = datetime.now(UTC), state.operation_id or run.workflow_id
+    if state.is_keeping_old:
+        print(f"{name} {summarize(state)}; its restore took {state.describe_work(now)}")
+    else:
+        print(f"{name} is running, {summarize(state)}, for {state.describe_time(now)}")
     print_result(steps_table(state))
     if wait := describe_wait(state):
         print(f"{state.steps[-1].step}: {wait}")

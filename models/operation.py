@@ -185,6 +185,18 @@ class RestoreState(Model):
         "was decided upon, or until the operation was retried.",
     )
 
+    old_kept_from: AwareDatetime | None = Field(
+        default=None, description="When everything was done but the deletion of the old cluster, which is kept."
+    )
+    old_kept_to: AwareDatetime | None = Field(
+        default=None, description="When the old cluster's time was over, or an operator rolled the swap back."
+    )
+
+    @property
+    def is_keeping_old(self) -> bool:
+        """Whether the restore is done, and only the old cluster is kept."""
+        return self.old_kept_until is not None and self.outcome is Outcome.SUCCEEDED
+
     def time_waited(self, now: datetime) -> timedelta:
         """How long the restore has waited for an operator until `now` (aware)."""
         waited = timedelta(seconds=self.waited_seconds)
@@ -193,12 +205,27 @@ class RestoreState(Model):
             return waited
         return waited + max(now - failed.ended_at, timedelta(0))
 
-    def describe_time(self, now: datetime) -> str:
-        """How long the restore has worked, such as 0:47:10, and how long it waited for an operator, if it did."""
+    def time_kept(self, now: datetime) -> timedelta:
+        """How long the restore has only kept the old cluster until `now` (aware)."""
+        if self.old_kept_from is None:
+            return timedelta(0)
+        return max((self.old_kept_to or self.ended_at or now) - self.old_kept_from, timedelta(0))
+
+    def time_worked(self, now: datetime) -> timedelta:
+        """How long the restore has worked until `now` (aware), or until its end: neither waited nor kept the old cluster."""
         until = self.ended_at or now
-        waited = self.time_waited(until)
-        worked = str(max(until - self.started_at - waited, timedelta(0))).split(".")[0]
-        return f"{worked} and {str(waited).split('.')[0]} of waiting for an operator" if waited else worked
+        return max(until - self.started_at - self.time_waited(until) - self.time_kept(until), timedelta(0))
+
+    def describe_work(self, now: datetime) -> str:
+        """How long the restore has worked until `now` (aware), such as 0:47:10."""
+        return str(self.time_worked(now)).split(".")[0]
+
+    def describe_time(self, now: datetime) -> str:
+        """How long the restore has worked, and how long it waited for an operator and kept the old cluster, if it did."""
+        until = self.ended_at or now
+        others = {"waiting for an operator": self.time_waited(until), "keeping the old cluster": self.time_kept(until)}
+        parts = [f"{str(length).split('.')[0]} of {what}" for what, length in others.items() if length]
+        return " and ".join([self.describe_work(now), *parts])
 
     @property
     def planned_steps(self) -> tuple[Step, ...]:

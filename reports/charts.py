@@ -128,8 +128,16 @@ def _bars(operation: ReportedOperation, now: datetime) -> list[_Bar]:
     """In chronological order."""
     bars = [_bar_of(run, now) for run in operation.runs]
     bars += [
-        _Bar("waiting", wait.started_at, wait.ended_at, format_span(wait.duration), MUTED, "..", ())
-        for wait in operation.waits
+        _Bar(
+            "keeping the old" if gap.is_keeping_old else "waiting",
+            gap.started_at,
+            gap.ended_at,
+            format_span(gap.duration),
+            MUTED,
+            "..",
+            (),
+        )
+        for gap in operation.gaps
     ]
     return sorted(bars, key=lambda bar: bar.started_at)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
 
+from audit.time_spent import Gap
 from models.cures import cure_known_from_trail
 from models.steps import Outcome
 from reports.charts import MAX_RUNS, draw_gantt
@@ -66,14 +67,14 @@ def operation_section(
     title = f"Steps of {operation.operation_id}"
     events = [
         *((run.started_at, run.step.number, _run_row(run)) for run in operation.runs),
-        *((wait.started_at, 11, _wait_row(wait.started_at, wait.ended_at)) for wait in operation.waits),
+        *((gap.started_at, 11, _gap_row(gap)) for gap in operation.gaps),
         *(
             (each.at, 12, [each.step.value, format_time(each.at), "", "", "decision", each.text, "", ""])
             for each in operation.decisions
         ),
     ]
     rows = [row for _, _, row in sorted(events, key=lambda event: event[:2])]
-    more = len(operation.runs) + len(operation.waits) - MAX_RUNS
+    more = len(operation.runs) + len(operation.gaps) - MAX_RUNS
     return OperationSection(
         operation_id=operation.operation_id,
         anchor=anchor_of(operation),
@@ -85,7 +86,12 @@ def operation_section(
             anchor=f"gantt-{number}",
             title=title,
             svg=draw_gantt(f"gantt-{number}", _describe(operation), operation, now),
-            caption="× marks an attempt that failed and was repeated; dotted bars are waits for an operator."
+            caption="× marks an attempt that failed and was repeated; dotted bars are waits for an operator"
+            + (
+                ", and the time for which the old cluster was kept."
+                if any(gap.is_keeping_old for gap in operation.gaps)
+                else "."
+            )
             + (f" And {more} more runs, in the table." if more > 0 else ""),
             table=make_table(title, COLUMNS, rows),
         ),
@@ -107,7 +113,8 @@ def _facts(operation: ReportedOperation, objectives: Objectives, now: datetime) 
     """Names and values, without what is not known and matters only if it is."""
     summary = operation.summary
     worked = sum((run.duration for run in operation.runs if run.duration is not None), timedelta())
-    waited = sum((wait.duration for wait in operation.waits), timedelta())
+    kept = [gap for gap in operation.gaps if gap.is_keeping_old]
+    waited = sum((gap.duration for gap in operation.gaps if not gap.is_keeping_old), timedelta())
     facts = [
         ("Target", operation.target_arn),
         ("Restored from", operation.snapshot_arn or UNKNOWN),
@@ -125,6 +132,8 @@ def _facts(operation: ReportedOperation, objectives: Objectives, now: datetime) 
     if waited:
         facts.append(("Worked", format_span(worked)))
         facts.append(("Waited for an operator", format_span(waited)))
+    if kept:
+        facts.append(("Old cluster kept until", f"{format_time(kept[-1].ended_at)}, {format_span(kept[-1].duration)}"))
     if operation.outcome in (Outcome.FAILED, Outcome.CANCELLED):
         facts.append(("Continue with", cure_known_from_trail(operation.operation_id, summary.step, summary.details)))
     return facts
@@ -155,6 +164,7 @@ def _run_row(run: StepRun) -> list[str]:
     ]
 
 
-def _wait_row(started_at: datetime, ended_at: datetime) -> list[str]:
-    times = [format_time(started_at), format_time(ended_at), format_span(ended_at - started_at)]
-    return ["waiting", *times, "", "for an operator", "", ""]
+def _gap_row(gap: Gap) -> list[str]:
+    times = [format_time(gap.started_at), format_time(gap.ended_at), format_span(gap.duration)]
+    what, why = ("keeping", "the old cluster") if gap.is_keeping_old else ("waiting", "for an operator")
+    return [what, *times, "", why, "", ""]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from audit.numbers import OpenedOperation
 from audit.operation_summary import OperationSummary, summarize_operation
 from audit.rows import AuditRow, Phase
+from audit.time_spent import Gap, list_gaps
 from errors import Fault
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT
 from models.steps import AuditedStep, Outcome, Status, Step
@@ -40,18 +41,6 @@ class StepRun(NamedTuple):
         return self.ended_at - self.started_at if self.ended_at else None
 
 
-class Wait(NamedTuple):
-    """The time between two steps in which an operator decided, or retried."""
-
-    started_at: datetime
-    ended_at: datetime
-
-    @property
-    def duration(self) -> timedelta:
-        """How long it took."""
-        return self.ended_at - self.started_at
-
-
 class ReportedDecision(NamedTuple):
     """What an operator decided."""
 
@@ -71,7 +60,8 @@ class ReportedOperation(NamedTuple):
     snapshot_created_at: datetime | None
     source_arn: str | None
     runs: tuple[StepRun, ...]
-    waits: tuple[Wait, ...]
+    gaps: tuple[Gap, ...]
+    """Between its steps, without the short ones, which are Temporal's."""
     decisions: tuple[ReportedDecision, ...]
 
     @property
@@ -113,7 +103,6 @@ def report_operation(opened: OpenedOperation, rows: Sequence[AuditRow]) -> Repor
     if summary is None:
         return None
     check = next((row for row in reversed(rows) if _is_success(row, Step.SNAPSHOT_CHECK)), None)
-    runs = _runs(rows)
     return ReportedOperation(
         opened=opened,
         summary=summary,
@@ -121,8 +110,8 @@ def report_operation(opened: OpenedOperation, rows: Sequence[AuditRow]) -> Repor
         snapshot_arn=check.resource_arns[0] if check and check.resource_arns else None,
         snapshot_created_at=_to_time(check.facts.get(SNAPSHOT_CREATED_AT_FACT)) if check else None,
         source_arn=check.facts.get(SOURCE_FACT) if check else None,
-        runs=runs,
-        waits=tuple(_waits(runs)),
+        runs=_runs(rows),
+        gaps=tuple(gap for gap in list_gaps(rows) if gap.is_keeping_old or gap.duration >= SHORTEST_WAIT),
         decisions=tuple(
             ReportedDecision(row.step, row.timestamp, row.details) for row in rows if row.phase is Phase.DECISION
         ),
@@ -172,15 +161,6 @@ def _changes(fact: str) -> Iterable[tuple[str, timedelta]]:
         for name, seconds in values.items():
             if isinstance(seconds, int) and not isinstance(seconds, bool) and 0 <= seconds < timedelta.max.days:
                 yield str(name), timedelta(seconds=seconds)
-
-
-def _waits(runs: Sequence[StepRun]) -> Iterable[Wait]:
-    ended: datetime | None = None
-    for run in runs:
-        if ended is not None and run.started_at - ended >= SHORTEST_WAIT:
-            yield Wait(ended, run.started_at)
-        until = run.ended_at or run.started_at
-        ended = until if ended is None else max(ended, until)
 
 
 def _to_time(text: str | None) -> datetime | None:

@@ -12,7 +12,7 @@ def summarize(state: RestoreState) -> str:
     """The step or the outcome of a restore in a few words, such as "at step 3 of 9, check-copy-status, 43 %"."""
     if state.waiting_until:
         return f"waiting until {state.waiting_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
-    if state.old_kept_until and state.outcome is Outcome.SUCCEEDED:
+    if state.old_kept_until and state.is_keeping_old:
         return f"succeeded, the old cluster is kept until {state.old_kept_until:%Y-%m-%d %H:%M} UTC"
     if state.outcome is not Outcome.RUNNING:
         return str(state.outcome)

@@ -94,6 +94,8 @@ class Progress:
         """Count the time until somebody retried: what was before is of the run that was reset, this step is not."""
         current_run = workflow.info().run_id
         before = self.state.steps[-1].ended_at if self.state.steps else self.state.started_at
+        # A reset run has kept the old cluster as its first run did.
+        before = max(filter(None, (before, self.state.old_kept_to)), default=None)
         if before is not None and self._last_run_id != current_run:
             self._add_waited(max(now - before, timedelta(0)))
         self._last_run_id = current_run
@@ -145,6 +147,7 @@ class Progress:
     def fail(self, fault: Fault, *, cancelled: bool) -> None:
         """Record that the restore failed or was cancelled, and that the current step failed with it."""
         self._end_waiting()
+        self.end_keeping_old()
         self._fail_step(fault)
         outcome = Outcome.SKIPPED if fault.type == Skipped.__name__ else Outcome.FAILED
         self._update(fault=fault, outcome=Outcome.CANCELLED if cancelled else outcome, waiting_until=None)
@@ -176,6 +179,15 @@ class Progress:
     def keep_old(self, until: datetime) -> None:
         """Record until when the old cluster is kept."""
         self._update(old_kept_until=until)
+
+    def begin_keeping_old(self) -> None:
+        """Record that everything is done but the deletion of the old cluster, which is kept."""
+        self._update(old_kept_from=workflow.now())
+
+    def end_keeping_old(self) -> None:
+        """Record that the old cluster is no longer kept, if it was."""
+        if self.state.old_kept_from is not None and self.state.old_kept_to is None:
+            self._update(old_kept_until=None, old_kept_to=workflow.now())
 
     def warn(self, warning: str) -> None:
         """Record something that does not change the outcome, but that the operator should know."""
@@ -233,7 +245,7 @@ def current_details(state: RestoreState, now: datetime) -> str:
 
 
 def _headline(state: RestoreState) -> str:
-    if state.old_kept_until and state.outcome is Outcome.SUCCEEDED:
+    if state.old_kept_until and state.is_keeping_old:
         return f"swapped, the old cluster is kept until {state.old_kept_until:%Y-%m-%d %H:%M} UTC"
     if state.waiting_until:
         return f"waiting until {state.waiting_until:%H:%M} UTC for an operator to retry, skip or abort"

@@ -56,8 +56,9 @@ async def keep_old_cluster(runner: StepRunner) -> OperatorDecision | None:
     runner.operator.open_rollback()
     workflow.upsert_search_attributes([search_attributes.STEP.value_set(KEEPING_OLD)])
     opened_at = workflow.now()
+    progress.begin_keeping_old()
     decision = await runner.operator.wait(max(until - opened_at, timedelta(0)))
-    progress.record(old_kept_until=None)
+    progress.end_keeping_old()
     if decision is not None:
         progress.resume()
         await shield(trail.record_decision(progress.operation_id, Step.SWAP_CLUSTERS, decision, opened_at))

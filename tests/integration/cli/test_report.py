@@ -18,7 +18,7 @@ from audit.report_formats import ROWS_PER_LAYOUT, json_lines, markdown_lines, ta
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from clients.aws import AwsClients
-from commands.audit import print_waiting
+from commands.audit import print_time_spent
 from errors import Fault
 from models.steps import Status, Step
 
@@ -66,8 +66,8 @@ def test_markdown_has_exactly_the_reference_table() -> None:
 def test_waiting_is_not_work(capsys: pytest.CaptureFixture[str]) -> None:
     """Of one operation, on stderr; the moments between two steps are not worth a line."""
     first = row(Step.COPY_SNAPSHOT, minutes_taken=60)
-    print_waiting("op-007", [first, row(Step.CHECK_COPY_STATUS, 180, minutes_taken=30)])
-    print_waiting("op-008", [first, row(Step.CHECK_COPY_STATUS, 61, minutes_taken=30)])
+    print_time_spent("op-007", [first, row(Step.CHECK_COPY_STATUS, 180, minutes_taken=30)])
+    print_time_spent("op-008", [first, row(Step.CHECK_COPY_STATUS, 61, minutes_taken=30)])
     printed = capsys.readouterr()
     assert printed.err == "op-007: 1:30:00 of work in its steps, 2:00:00 of waiting for an operator.\n"
     assert printed.out == ""

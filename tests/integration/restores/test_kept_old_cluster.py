@@ -13,6 +13,7 @@ from activities.clusters import swap
 from audit.health import Level, TargetHealths
 from audit.numbers import OperationNumbersTable
 from audit.rows import Phase
+from audit.time_spent import sum_time
 from devstack.demo_environment import TARGET
 from models.decisions import Decision
 from models.operation import RestoreState
@@ -60,6 +61,10 @@ async def test_the_old_cluster_is_deleted_when_its_time_is_over(resumed: Resumed
     rows = {row.step: row for row in resumed.rows(state.operation_id or "") if row.phase is Phase.OUTCOME}
     kept = rows[Step.DELETE_RDS].step_started_at - rows[Step.SWAP_CLUSTERS].timestamp
     assert kept >= timedelta(seconds=7)
+    # Neither the trail nor the state counts that as work, or as waiting for an operator.
+    spent, ended_at = sum_time(resumed.rows(state.operation_id or "")), state.ended_at or datetime.now(UTC)
+    assert min(spent.kept, state.time_kept(ended_at)) >= timedelta(seconds=7) > spent.waited
+    assert abs(state.time_worked(ended_at) - spent.worked) < timedelta(seconds=3)
     assert rows[Step.DELETE_RDS].resource_arns == (f"{state.target_arn}-old",)
     assert clusters(resumed.rig.demo) == {TARGET: state.cluster_resource_id} != {TARGET: before}
     [message] = resumed.rig.demo.receive_notifications()

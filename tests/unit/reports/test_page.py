@@ -104,7 +104,7 @@ def test_a_retried_operation_has_both_runs_and_the_wait() -> None:
     runs = [run for run in operation.runs if run.step is Step.SETUP_DB_USERS]
     assert [run.status for run in runs] == [Status.FAILED, Status.SUCCESS]
     assert len(runs[0].failed_at) == 2
-    assert [round(wait.duration / timedelta(minutes=1)) for wait in operation.waits] == [42]
+    assert [round(gap.duration / timedelta(minutes=1)) for gap in operation.gaps] == [42]
     assert "decided by ada@jumphost" in operation.decisions[0].text
 
 

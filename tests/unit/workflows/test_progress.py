@@ -8,7 +8,7 @@ from errors import Fault
 from models.operation import Operation, StepOutcome
 from models.steps import Outcome, Status, Step
 from models.waits import Change, Durations, PollPlan
-from runs.summaries import describe_wait
+from runs.summaries import describe_wait, summarize
 from tests.rigs.requests import request
 from tests.unit.workflows.conftest import FakeTemporal
 from workflows.progress import Progress
@@ -94,6 +94,33 @@ def test_a_reset_run_has_waited_until_somebody_retried(temporal: FakeTemporal) -
         temporal.time += MINUTE
     assert progress.state.steps[1].ended_at == ended_at
     assert progress.state.describe_time(temporal.time) == "0:06:00 and 1:30:00 of waiting for an operator"
+
+
+def test_the_old_cluster_that_is_kept_is_no_work(temporal: FakeTemporal) -> None:
+    """Neither until its time is over nor after a cancellation; a reset run has not waited for it either."""
+    for ends in ("in time", "cancelled"):
+        progress = Progress(request(target={"replacement": "swap", "swap": {"keep_old": "PT12H"}}))
+        progress.begin_step(Step.SNS_NOTIFICATION)
+        temporal.time += 47 * MINUTE
+        progress.keep_old(temporal.time + 720 * MINUTE)
+        progress.record_poll(StepOutcome(details="Notification sent", run_id="run-1"))
+        progress.succeed()
+        progress.begin_keeping_old()
+        temporal.time += 600 * MINUTE
+        assert progress.state.describe_work(temporal.time) == "0:47:00"
+        assert summarize(progress.state).startswith("succeeded, the old cluster is kept until ")
+        if ends == "in time":
+            progress.end_keeping_old()
+            temporal.run_id = "run-2"
+            progress.begin_step(Step.DELETE_RDS)
+            temporal.time += 3 * MINUTE
+        else:
+            progress.fail(FAULT, cancelled=True)
+            temporal.time += 3 * MINUTE
+        state = progress.end()
+        temporal.run_id = "run-1"
+        assert state.describe_time(temporal.time + MINUTE) == "0:50:00 and 10:00:00 of keeping the old cluster"
+        assert (state.old_kept_until, state.is_keeping_old) == (None, False)
 
 
 def test_a_wait_for_aws_has_its_facts_until_it_ends(temporal: FakeTemporal) -> None:
