@@ -49,7 +49,7 @@ from audit.writer import TrailWriter
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
 from clients.postgres import PostgresConnector
-from clients.temporal import connect, exit_process
+from clients.temporal import connect, exit_process, explain_end_of_polls
 from commands.exit_codes import FAILED, FINE, MISTAKE
 from commands.failures import describe, exit_code_for
 from heartbeat import HeartbeatInterceptor
@@ -207,13 +207,20 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for received in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
-    async with build_worker(client, settings, aws, table):
+    try:
+        await _poll(build_worker(client, settings, aws, table), client, settings, stop)
+    except RuntimeError as error:
+        raise explain_end_of_polls(error) or error from error
+    log.info("worker stopped")
+
+
+async def _poll(worker: Worker, client: Client, settings: Settings, stop: asyncio.Event) -> None:
+    async with worker:
         log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
         if version := deployment(settings):
             await log_whether_current(client, version.version, log)
         await stop.wait()
         log.info("worker stopping", graceful_shutdown_seconds=settings.graceful_shutdown_seconds)
-    log.info("worker stopped")
 
 
 async def check(settings: Settings) -> bool:

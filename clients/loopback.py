@@ -1,6 +1,7 @@
 """Names of this machine, which not every resolver knows: those of the devstack's endpoints."""
 
 import socket
+from ipaddress import ip_address
 
 LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 3
@@ -13,6 +14,14 @@ def loopback_address(host: str) -> str | None:
     Source: RFC 6761, section 6.3: such names are always the loopback address, for applications too.
     """
     return LOOPBACK if host.endswith(".localhost") else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host, a name or an address, is this machine itself."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def accepts_connections(host: str, port: int) -> bool:

@@ -1,9 +1,13 @@
-"""The connection to Temporal. Address, namespace and key come from Temporal's own environment variables and profiles."""
+"""The connection to Temporal.
+
+Address, namespace, API key and certificates come from Temporal's own environment variables and profiles.
+"""
 
 import asyncio
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from temporalio.client import Client, Plugin
@@ -12,30 +16,19 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from clients.data_converter import DATA_CONVERTER
+from clients.loopback import is_loopback
+from clients.temporal_problems import SET_ADDRESS, Problem, describe_security, describe_unknown_variables, explain
 
 CONNECT_SECONDS = 10
-TRANSPORT_REASONS = {
-    "ConnectionRefused": "connection refused, nothing listens there",
-    "dns error": "its host name cannot be resolved",
-    "invalid port number": "its port is not a number from 1 to 65535",
-    "HostUnreachable": "there is no route to the host",
-    "NetworkUnreachable": "there is no route to the network",
-    "TimedOut": "the connection timed out",
-    "ConnectionReset": "it closed the connection; see TEMPORAL_TLS",
-    "InvalidCertificate(Expired": "its TLS certificate has expired",
-    "InvalidCertificate(NotValidForName": "its TLS certificate is for another name; see TEMPORAL_TLS_SERVER_NAME",
-    "InvalidCertificate": "its TLS certificate is not trusted; see TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "PrivateKeyParseError": "the client's private key is not valid; see TEMPORAL_TLS_CLIENT_KEY_PATH",
-    "tls handshake eof": "it does not speak TLS; see TEMPORAL_TLS",
-    "code: Unauthenticated": "it refused the credentials; see TEMPORAL_API_KEY and TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "code: PermissionDenied": "it refused the credentials; see TEMPORAL_API_KEY and TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "get_system_info": "it closed the connection or is not Temporal; see TEMPORAL_TLS",
-}
-"""The transport's errors by a fragment of their text, which is Rust's and names no variable."""
 
 
 class TemporalUnreachable(Exception):
-    """Temporal does not answer, or refuses this client. The text has the address and the variables to set."""
+    """Temporal does not answer, refuses this client, or its configuration is wrong; the text has the cure too."""
+
+    def __init__(self, text: str, cure: str) -> None:
+        """What happened, and what to do."""
+        super().__init__(f"{text} {cure}")
+        self.text, self.cure = text, cure
 
 
 async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) -> Client:
@@ -48,17 +41,12 @@ async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) 
     Source: Temporal docs, Environment configuration.
     """
     config = _load_config()
-    config.setdefault("target_host", "localhost:7233")
-    address = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
     try:
         plugins = [plugin] if plugin else []
         connecting = Client.connect(**config, data_converter=DATA_CONVERTER, plugins=plugins, runtime=runtime)
         return await asyncio.wait_for(connecting, CONNECT_SECONDS)
     except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
-        raise TemporalUnreachable(
-            f"Cannot reach Temporal at {address}: {_reason(error)}.\n"
-            "Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…), or TEMPORAL_PROFILE."
-        ) from error
+        raise _unreachable(error, config) from error
 
 
 def configured_namespace() -> str:
@@ -66,21 +54,68 @@ def configured_namespace() -> str:
     return _load_config().get("namespace", "default")
 
 
+def explain_end_of_polls(error: RuntimeError) -> TemporalUnreachable | None:
+    """Why a worker's polls ended, if Temporal refused them for good, such as a key that has expired meanwhile; else None.
+
+    The SDK repeats a refused poll for about two minutes, then ends the worker with a RuntimeError.
+    """
+    text = " ".join(_one_line(cause) for cause in (error, error.__cause__) if cause)
+    return _unreachable(RuntimeError(text), _load_config()) if "Poll failure" in text else None
+
+
+def connection_security() -> str:
+    """How a connection is secured. Raises `TemporalUnreachable` if the configuration is invalid."""
+    return describe_security(_load_config())
+
+
 def _load_config() -> ClientConnectConfig:
+    """The arguments of `Client.connect`; a key's white space, such as the end of its file's line, is no part of it."""
+    _require_configuration_file()
     try:
-        return ClientConfig.load_client_connect_config()
-    except Exception as error:  # an unknown profile, a file that is not TOML, a missing certificate
+        config = ClientConfig.load_client_connect_config()
+    except OSError as error:  # a certificate or a key
         raise TemporalUnreachable(
-            f"Cannot read Temporal's configuration: {_one_line(error)}. Correct the file, or set TEMPORAL_PROFILE, "
-            "TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_…."
+            f"Cannot read {error.filename}, which Temporal's configuration names: {error.strerror}.",
+            "Correct TEMPORAL_TLS_…_PATH, or the file's owner and mode.",
         ) from error
+    except Exception as error:  # an unknown profile, a file that is not TOML
+        raise TemporalUnreachable(
+            f"Cannot read Temporal's configuration: {_one_line(error)}.",
+            "Correct the file, or set TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or TEMPORAL_TLS_….",
+        ) from error
+    config.setdefault("target_host", "localhost:7233")
+    if "api_key" in config:
+        config["api_key"] = config["api_key"].strip()
+        _require_tls(config)
+    return config
 
 
-def _reason(error: BaseException) -> str:
-    """Why there is no connection, in words; an error of the transport that is not known here keeps its own text."""
+def _require_configuration_file() -> None:
+    """Temporal's library ignores a file that is missing and connects to localhost without credentials."""
+    file = os.environ.get("TEMPORAL_CONFIG_FILE")
+    if file and not Path(file).exists():
+        raise TemporalUnreachable(
+            f"There is no file {file}.", "Set TEMPORAL_CONFIG_FILE to Temporal's configuration file."
+        )
+
+
+def _require_tls(config: ClientConnectConfig) -> None:
+    host = config["target_host"].rpartition(":")[0]
+    if not config.get("tls") and not is_loopback(host):
+        raise TemporalUnreachable(
+            f"The API key would travel to {config['target_host']} without TLS.",
+            "Unset TEMPORAL_TLS, or set it to true.",
+        )
+
+
+def _unreachable(error: BaseException, config: ClientConnectConfig) -> TemporalUnreachable:
+    """The error in words; one of the transport that is not known here keeps its own text."""
     text = _one_line(error)
-    known = (reason for fragment, reason in TRANSPORT_REASONS.items() if fragment in text)
-    return next(known, text.rstrip(".") or f"no answer within {CONNECT_SECONDS} s")
+    reason = text.rstrip(".") or f"no answer within {CONNECT_SECONDS} s"
+    problem = explain(text, config) or Problem(reason, SET_ADDRESS)
+    at = f"{config['target_host']}, namespace {config.get('namespace', 'default')}"
+    cure = " ".join(filter(None, (problem.cure, describe_unknown_variables())))
+    return TemporalUnreachable(f"Cannot reach Temporal at {at}: {problem.reason}.", cure)
 
 
 def _one_line(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from audit.numbers import OperationNumbersTable
 from audit.rows import EXPIRES_AT
 from audit.table import AuditTable
 from clients.aws import AwsClients
-from clients.temporal import TemporalUnreachable, connect
+from clients.temporal import TemporalUnreachable, connect, connection_security
 from commands.failures import describe, exit_code_for
 from limits import join_names
 from models.search_attributes import ALL
@@ -77,12 +77,11 @@ async def _diagnose_temporal(settings: TrailSettings, schedules: list[ScheduledT
     try:
         client = await connect()
     except TemporalUnreachable as unreachable:
-        text, _, cure = str(unreachable).partition("\n")
         not_checked = [
             Finding(check, Level.WARNING, "not checked, because Temporal cannot be reached")
             for check in ("search attributes", "worker", "schedules")
         ]
-        return [Finding("Temporal", Level.FAIL, text, cure or None), *not_checked]
+        return [Finding("Temporal", Level.FAIL, unreachable.text, unreachable.cure), *not_checked]
     checks: dict[str, Callable[[], Awaitable[Finding]]] = {
         "Temporal": lambda: _check_namespace(client),
         "search attributes": lambda: _check_search_attributes(client),
@@ -101,7 +100,8 @@ async def _answer(check: str, ask: Callable[[], Awaitable[Finding]]) -> Finding:
 
 async def _check_namespace(client: Client) -> Finding:
     await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    return Finding("Temporal", Level.OK, f"{client.service_client.config.target_host}, namespace {client.namespace}")
+    at = f"{client.service_client.config.target_host}, namespace {client.namespace}"
+    return Finding("Temporal", Level.OK, f"{at}, {connection_security()}")
 
 
 async def _check_search_attributes(client: Client) -> Finding:

@@ -38,15 +38,21 @@ class CertificateAuthority:
         self.bundle = self._certificate.public_bytes(Encoding.PEM).decode()
         """The authority's certificate, in PEM: what the RDS global bundle is on AWS."""
 
-    def issue(self, names: Sequence[str]) -> str:
-        """A certificate for these host names, and its key, both in PEM; a first label may be `*`."""
+    def issue(self, names: Sequence[str], valid: timedelta = VALID) -> str:
+        """A certificate for these host names, and its key, both in PEM; a first label may be `*`.
+
+        It may serve as a client's too. `valid` is how long from now; less than nothing: it has expired.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
-            _builder(self._name, _name("Aurora emulator endpoint"), key.public_key())
+            _builder(self._name, _name("Aurora emulator endpoint"), key.public_key(), valid)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(issuer_id, critical=False)
@@ -56,7 +62,9 @@ class CertificateAuthority:
         return (certificate.public_bytes(Encoding.PEM) + private).decode()
 
 
-def _builder(issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey, valid: timedelta = VALID
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -65,7 +73,7 @@ def _builder(issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - EARLIER)
-        .not_valid_after(now + VALID)
+        .not_valid_after(now + valid)
     )
 
 

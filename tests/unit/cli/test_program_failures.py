@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -41,6 +42,27 @@ def test_a_worker_that_cannot_reach_temporal_says_so(monkeypatch: pytest.MonkeyP
             1,
             True,
         )
+
+
+def test_a_worker_whose_key_has_expired_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK ends it with a RuntimeError minutes after the last accepted poll; exit code 1."""
+
+    async def end(*_: Any) -> None:
+        refused = 'Poll failure: Unhandled grpc error when polling: Status { code: PermissionDenied, message: "x" }'
+        raise RuntimeError("Activity worker failed") from RuntimeError(refused)
+
+    async def connect(*_: Any) -> Any:
+        return mock.MagicMock(namespace="default", workflow_service=mock.AsyncMock())
+
+    monkeypatch.setattr(worker, "connect", connect)
+    monkeypatch.setattr(worker, "build_worker", mock.MagicMock())
+    monkeypatch.setattr(worker, "_poll", end)
+    monkeypatch.setenv("TEMPORAL_API_KEY", "expired-by-now")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    code, err = run(worker.main)
+    at = "Cannot reach Temporal at localhost:7233, namespace default"
+    assert (code, err.startswith(f"{at}: it refused the API key. Set TEMPORAL_API_KEY to")) == (1, True), err
+    assert "expired-by-now" not in err
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
