@@ -24,6 +24,7 @@ from activities.rds.provenance import (
     is_origin_known,
 )
 from activities.rds.quarantine import NOT_LEFT, STILL_CLOSED, leave_quarantine
+from activities.rds.shared_polls import SharedPolls
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.stops import stop_restored
 from activities.rds.target import TargetCluster
@@ -201,9 +202,10 @@ class SnapshotActivities:
         Raises `StepFailed` if it ended in a terminal status or is gone, `Refused` if it is of another snapshot.
         Run twice: only reads.
         """
-        arn = step_input.snapshot_copy.arn
+        arn, identifier = step_input.snapshot_copy.arn, step_input.snapshot_copy.identifier
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        copy = target.find_snapshot(step_input.snapshot_copy.identifier)
+        shared = SharedPolls(self._aws, step_input.target, step_input.operation_id)
+        copy = shared.find_copy(identifier) or target.find_snapshot(identifier)
         if copy is None:
             return _wait_until_visible(step_input)
         check_provenance(copy, step_input.snapshot)

@@ -6,6 +6,7 @@ in `activities/rds/fault_table.py` says what it means.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,12 @@ def find_cluster_by_resource_id(rds: RDSClient, resource_id: str) -> DBClusterTy
     return next((cluster for cluster in clusters["DBClusters"] if cluster["DbClusterResourceId"] == resource_id), None)
 
 
+def list_clusters_named(rds: RDSClient, names: Sequence[str]) -> list[DBClusterTypeDef]:
+    """The clusters that have one of these names. Source: RDS API Reference, DescribeDBClusters, Filters."""
+    pages = rds.get_paginator("describe_db_clusters").paginate(Filters=[{"Name": "db-cluster-id", "Values": names}])
+    return [cluster for page in pages for cluster in page["DBClusters"]]
+
+
 def find_snapshot(rds: RDSClient, identifier: str) -> DBClusterSnapshotTypeDef | None:
     """The cluster snapshot of this name or ARN, or None. RDS finds a shared snapshot by its ARN only.
 
@@ -81,9 +88,25 @@ def list_snapshots(rds: RDSClient, snapshot_type: str, cluster: str | None = Non
     return [snapshot for page in pages for snapshot in page["DBClusterSnapshots"]]
 
 
+def list_snapshots_named(rds: RDSClient, names: Sequence[str]) -> list[DBClusterSnapshotTypeDef]:
+    """The manual cluster snapshots that have one of these names.
+
+    Source: RDS API Reference, DescribeDBClusterSnapshots, Filters.
+    """
+    pages = rds.get_paginator("describe_db_cluster_snapshots").paginate(
+        SnapshotType="manual", Filters=[{"Name": "db-cluster-snapshot-id", "Values": names}]
+    )
+    return [snapshot for page in pages for snapshot in page["DBClusterSnapshots"]]
+
+
 def list_instances(rds: RDSClient, cluster: str) -> list[DBInstanceTypeDef]:
     """The instances of a cluster as DescribeDBInstances returns them, with each instance's own status."""
     return _filtered_instances(rds, "db-cluster-id", [cluster])
+
+
+def list_instances_of(rds: RDSClient, clusters: Sequence[str]) -> list[DBInstanceTypeDef]:
+    """The instances of these clusters."""
+    return _filtered_instances(rds, "db-cluster-id", clusters)
 
 
 def list_custom_endpoints(rds: RDSClient, cluster: str) -> list[DBClusterEndpointTypeDef]:
@@ -157,6 +180,6 @@ def find_instances(rds: RDSClient, identifiers: list[str]) -> list[DBInstanceTyp
     return _filtered_instances(rds, "db-instance-id", identifiers) if identifiers else []
 
 
-def _filtered_instances(rds: RDSClient, name: str, values: list[str]) -> list[DBInstanceTypeDef]:
+def _filtered_instances(rds: RDSClient, name: str, values: Sequence[str]) -> list[DBInstanceTypeDef]:
     pages = rds.get_paginator("describe_db_instances").paginate(Filters=[{"Name": name, "Values": values}])
     return [instance for page in pages for instance in page["DBInstances"]]

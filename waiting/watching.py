@@ -20,6 +20,7 @@ from models.waits import Change, Interval, PollPlan, Watch, WatchedProgress
 from waiting import clock
 from waiting.only_reads import ChangeDue, only_reads
 from waiting.pace import URGENT, plan_poll
+from waiting.shared_reads import ReadDue, SharedReads, WatchReads
 
 CHECK_SECONDS = 0.5
 """How often a pause checks whether the workflow was cancelled or the worker stops."""
@@ -31,18 +32,20 @@ class WatchInterceptor(Interceptor):
     def __init__(self, threads: int) -> None:
         """`threads` is how many activities call AWS or a database at the same time; any number of them may wait."""
         self._threads = asyncio.Semaphore(threads)
+        self._shared = SharedReads()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _WatchInbound(next, self._threads)
+        return _WatchInbound(next, self._threads, self._shared)
 
 
 class _WatchInbound(ActivityInboundInterceptor):
     _outbound: ActivityOutboundInterceptor
 
-    def __init__(self, next: ActivityInboundInterceptor, threads: asyncio.Semaphore) -> None:
+    def __init__(self, next: ActivityInboundInterceptor, threads: asyncio.Semaphore, shared: SharedReads) -> None:
         super().__init__(next)
         self._threads = threads
+        self._shared = shared
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
         self._outbound = outbound
@@ -54,7 +57,11 @@ class _WatchInbound(ActivityInboundInterceptor):
         if step_input is None or step_input.watch is None:
             outcome = await self._call(input)
         else:
-            outcome = await self._watch(input, step_input, step_input.watch, began)
+            reads = WatchReads(self._shared)
+            try:
+                outcome = await self._watch(input, step_input, step_input.watch, began, reads)
+            finally:
+                reads.end()
         return outcome.model_copy(update={"ended_at": began.now()}) if isinstance(outcome, StepOutcome) else outcome
 
     async def _call(self, input: ExecuteActivityInput) -> Any:
@@ -63,7 +70,9 @@ class _WatchInbound(ActivityInboundInterceptor):
         async with self._threads:
             return await self.next.execute_activity(input)
 
-    async def _watch(self, input: ExecuteActivityInput, step_input: StepInput, watch: Watch, began: _Stopwatch) -> Any:
+    async def _watch(
+        self, input: ExecuteActivityInput, step_input: StepInput, watch: Watch, began: _Stopwatch, reads: WatchReads
+    ) -> Any:
         """Poll until the step is done, a change is due, the next poll is better left to a timer, or something is to remember.
 
         Only the poll that the workflow has just scheduled may change something; the others only read.
@@ -77,11 +86,8 @@ class _WatchInbound(ActivityInboundInterceptor):
         while True:
             poll_at = began.now()
             clock.since_scheduled.set(began.elapsed)
-            # Once more, because the SDK wraps the context's heartbeat at every call of a method that is not async.
-            self.next.init(self._outbound)
-            polled = ExecuteActivityInput(input.fn, [step_input, *input.args[1:]], input.executor, input.headers)
             try:
-                outcome = await self._call(polled)
+                outcome = await self._poll(input, step_input, reads)
             except ChangeDue:
                 return _with_poll_at_once(outcome, since)
             if not isinstance(outcome, StepOutcome):
@@ -97,10 +103,27 @@ class _WatchInbound(ActivityInboundInterceptor):
                 return outcome
             seen = _progress(seen, outcome, poll_at, plan.pause)
             self._outbound.heartbeat(seen)
-            if not await pause(plan.pause):
+            early = reads.may_come_early(plan.pause)
+            if not await pause(plan.pause - early) or not await reads.read_again(2 * early, _may_go_on):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
             only_reads.set(True)
+
+    async def _poll(self, input: ExecuteActivityInput, step_input: StepInput, reads: WatchReads) -> Any:
+        """Poll once. Raises `ChangeDue` also if the workflow was cancelled while the poll waited for a shared read."""
+        polled = ExecuteActivityInput(input.fn, [step_input, *input.args[1:]], input.executor, input.headers)
+        reads.begin_poll()
+        while True:
+            # Each time, because the SDK wraps the context's heartbeat at every call of a method that is not async.
+            self.next.init(self._outbound)
+            try:
+                outcome = await self._call(polled)
+            except ReadDue as due:
+                if not await reads.read(due.read, _may_go_on):
+                    raise ChangeDue from None
+            else:
+                reads.end_poll()
+                return outcome
 
 
 def _progress(before: WatchedProgress | None, outcome: StepOutcome, at: datetime, pause: timedelta) -> WatchedProgress:
@@ -151,10 +174,14 @@ async def pause(length: timedelta) -> bool:
     """Wait; returns False, early, if the workflow was cancelled or the worker stops."""
     ends_at = clock.monotonic() + length.total_seconds()
     while (left := ends_at - clock.monotonic()) > 0:
-        if activity.is_cancelled() or activity.is_worker_shutdown():
+        if not _may_go_on():
             return False
         await clock.sleep(min(left, CHECK_SECONDS))
     return True
+
+
+def _may_go_on() -> bool:
+    return not (activity.is_cancelled() or activity.is_worker_shutdown())
 
 
 def _with_durations(

@@ -21,6 +21,7 @@ from activities.rds.provenance import (
     provenance_mismatch,
 )
 from activities.rds.restore_parameters import restore_parameters
+from activities.rds.shared_polls import SharedPolls
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target, with_what_is_left
@@ -57,6 +58,8 @@ class ClusterActivities:
         Run twice: a deletion under way continues, and an absent cluster is success if the trail holds this operation's
         intent; a cluster that was restored since, by this operation or another, is refused.
         """
+        if self._is_being_deleted(step_input):
+            return _deletion_under_way(step_input)
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         cluster = target.find()
         if cluster is None:
@@ -80,6 +83,13 @@ class ClusterActivities:
         self._declare(step_input)
         self._delete(step_input, target)
         return _deletion_under_way(step_input)
+
+    def _is_being_deleted(self, step_input: DeleteClusterInput) -> bool:
+        """Whether a read that other restores share says so; False if it says anything else, which is then read by name."""
+        seen = SharedPolls(self._aws, step_input.target, step_input.operation_id).find_cluster()
+        if seen is None or step_input.successor:
+            return False
+        return seen["Status"] == "deleting" and seen["DbClusterResourceId"] == step_input.target_resource_id
 
     def _confirm_absence(self, step_input: DeleteClusterInput, target: TargetCluster) -> StepOutcome:
         """The outcome if no cluster has the target's name: deleted, never there, renamed, or deleted by someone else."""

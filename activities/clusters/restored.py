@@ -32,6 +32,7 @@ from activities.rds.fault_table import Action
 from activities.rds.master_password import is_pending, secret_wait, secret_warnings
 from activities.rds.provenance import check_resource_id, check_still_restored
 from activities.rds.restore_parameters import modification_parameters
+from activities.rds.shared_polls import SharedPolls
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.surroundings.put_back import Surroundings, put_back_surroundings
 from activities.rds.target import TargetCluster
@@ -70,11 +71,12 @@ class RestoredClusterActivities:
         value from its secret; a login that is locked already is not locked again.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
-        cluster = target.find()
+        shared = SharedPolls(self._aws, step_input.target, step_input.operation_id)
+        cluster = shared.find_cluster() or target.find()
         if cluster is None:
             return _wait_until_visible(step_input)
         check_resource_id(cluster, step_input.cluster_resource_id, "restored by this operation")
-        instances = list_instances(target, cluster)
+        instances = list_instances(target, cluster, shared)
         pending = self._bring_up(step_input, target, cluster, instances)
         closed = step_input.closed if pending else self._close_database(step_input, target, cluster)
         pending = pending or _bring_up_the_rest(step_input, target, cluster, instances)

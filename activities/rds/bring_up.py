@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from activities.rds.instances import QuoteEvents, create_missing_instances, restore_failed
 from activities.rds.restore_parameters import identifier_of
+from activities.rds.shared_polls import SharedPolls
 from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.target import TargetCluster
 from models.clusters import CheckRestoreInput
@@ -28,11 +29,11 @@ class Pending(NamedTuple):
     text: str
 
 
-def list_instances(target: TargetCluster, cluster: DBClusterTypeDef) -> list[DBInstanceTypeDef]:
+def list_instances(target: TargetCluster, cluster: DBClusterTypeDef, shared: SharedPolls) -> list[DBInstanceTypeDef]:
     """The cluster's instances; a cluster that is being restored has none, so it costs no read."""
     if cluster_meaning(cluster["Status"]) is not Meaning.READY and not cluster.get("DBClusterMembers"):
         return []
-    return target.list_instances()
+    return shared.find_instances() or target.list_instances()
 
 
 def wait_for_cluster(

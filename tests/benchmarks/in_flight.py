@@ -41,7 +41,7 @@ from workflows.aurora_restore import AuroraRestoreWorkflow
 BEGIN, END = "<!-- make bench, in flight: begin -->", "<!-- make bench, in flight: end -->"
 HEAD = (
     "| restores in flight | memory of the worker, MB | processor, s a restore | history, kB a restore "
-    "| warnings of slow workflow tasks |\n|---|---|---|---|---|"
+    "| warnings of slow workflow tasks | polls a minute | RDS reads a minute |\n|---|---|---|---|---|---|---|"
 )
 HOURS = replace(AT_ONCE, copy=6 * 3600)
 AUDIT_TABLE, OPERATIONS_TABLE, TASK_QUEUE = "aurora-restore-audit", "aurora-restore-operations", "aurora-restore"
@@ -61,12 +61,16 @@ class InFlight:
     history: float
     """Bytes a restore."""
     warnings: int
+    polls: float
+    """A minute, while all wait for their copies."""
+    reads: float
+    """Calls of RDS a minute, at the same time."""
 
     def row(self) -> str:
         """A line of the table."""
         return (
             f"| {self.restores:,} | {self.megabytes:.0f} | {self.processor:.2f} | {self.history / 1000:.1f} "
-            f"| {self.warnings} |"
+            f"| {self.warnings} | {self.polls:.0f} | {self.reads:.0f} |"
         )
 
 
@@ -113,11 +117,33 @@ async def measure(restores: int) -> InFlight:
         handles = [await start(client, name) for name in names]
         peak = await wait_until_copying(demo, process, restores)
         used = seconds_of(process) - before
+        polls, reads = await count_polls(demo)
         sizes = [await history_bytes(handle) for handle in handles[:: max(1, restores // 20)]]
         log = (scratch.path / "worker.log").read_text("utf-8")
         slow = sum(any(text in line for text in SLOW_TASK) for line in log.splitlines())
         worker.stop()
-    return InFlight(restores, peak / 1e6, used / restores, sum(sizes) / len(sizes), slow)
+    return InFlight(restores, peak / 1e6, used / restores, sum(sizes) / len(sizes), slow, polls, reads)
+
+
+COUNTED_MINUTES = 3
+
+
+async def count_polls(demo: DemoEnvironment) -> tuple[float, float]:
+    """The polls and the RDS reads a minute. A read that restores share is a poll of each name that it has."""
+    before = len(demo.emulator.calls)
+    await asyncio.sleep(COUNTED_MINUTES * 60)
+    reads = [call for call in list(demo.emulator.calls)[before:] if call.operation.startswith("DescribeDBCluster")]
+    names = [
+        len(each["Values"])
+        for call in reads
+        for each in call.parameters.get("Filters", [])
+        if each["Name"] == NAME_FILTER
+    ]
+    return (len(reads) - len(names) + sum(names)) / COUNTED_MINUTES, len(reads) / COUNTED_MINUTES
+
+
+NAME_FILTER = "db-cluster-snapshot-id"
+"""By which restores read the copies of others together with their own."""
 
 
 def python_of(worker: Server) -> psutil.Process:
