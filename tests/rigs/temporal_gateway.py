@@ -1,4 +1,4 @@
-"""A server that stands for Temporal Cloud: it terminates TLS, checks certificate or API key, and passes calls on.
+"""A server in place of Temporal Cloud: it terminates TLS, checks certificate or API key, and passes calls on.
 
 Only unary calls, which are all that Temporal's API has. gRPC's own server and client, from Google's library, and so
 nothing of what is tested. Source: Temporal documentation, API keys: the key is sent as `authorization: Bearer KEY`.

@@ -30,10 +30,15 @@ def _function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> Any:
 _WithFunctions.add_multi_constructor("!", _function)
 
 
-def template() -> dict[str, Any]:
-    """The template as values; the placeholders of !Sub stay `${Name}`, as in deploy/iam."""
-    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text("utf-8"), _WithFunctions)
+def read_template(file: Path) -> dict[str, Any]:
+    """A template as values; the placeholders of !Sub stay `${Name}`, as in deploy/iam."""
+    loaded: dict[str, Any] = yaml.load(file.read_text("utf-8"), _WithFunctions)
     return loaded
+
+
+def template() -> dict[str, Any]:
+    """deploy/template.yaml as values."""
+    return read_template(TEMPLATE)
 
 
 def document(role: str) -> dict[str, Any]:
