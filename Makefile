@@ -57,7 +57,7 @@ lock: $(READY)
 	$(IN_VENV) -m piptools compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-emit-options -o requirements.lock pyproject.toml
 	$(IN_VENV) -m piptools compile -q --no-header --no-annotate --strip-extras --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --no-emit-options --extra devstack --extra report --extra dev -c requirements.lock \
+		--no-emit-trusted-host --no-emit-options --extra devstack --extra report --extra traces --extra dev -c requirements.lock \
 		-o requirements-dev.lock pyproject.toml
 
 clean:

@@ -8,10 +8,12 @@ Source: Temporal docs, Observability; Prometheus docs, "Metric and label naming"
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from temporalio import activity, workflow
 from temporalio.common import MetricMeter
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
@@ -26,19 +28,27 @@ from temporalio.worker import (
 )
 
 from audit.activities import RECORD_OUTCOME
+from audit.last_successes import read_last_successes
+from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow
+from audit.table import AuditTable
 from clients.aws import AwsClients
 from errors import PipelineError, Skipped
 from models.clusters import CheckRestoreOutcome
 from models.operation import RestoreState, StepInput, StepOutcome
 from models.request import RestoreRequest
 from models.steps import Outcome, audited_step
-from models.workflow_names import CANONICAL_ID_PREFIX
+from models.workflow_names import CANONICAL_ID_PREFIX, RESTORE_WORKFLOW
 from settings import PREFIX, WrongSettings
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
+log = structlog.stdlib.get_logger("metrics")
+
+LAST_SUCCESSES_SECONDS = 10
+"""How long a starting worker waits for the trail's answer about them."""
+LAST_SUCCESS, DATA_TIME = "aurora_restore_last_success_timestamp_seconds", "aurora_restore_data_timestamp_seconds"
 STEP_DURATION, TRAIL_LAG = "aurora_restore_step_duration", "aurora_restore_trail_lag_seconds"
 BUCKETS = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0]
 """Seconds of a step: from a second to half a day."""
@@ -201,14 +211,33 @@ def _count_operation(request: RestoreRequest, outcome: Outcome) -> None:
 
 def _record_success(request: RestoreRequest, state: RestoreState) -> None:
     meter = workflow.metric_meter().with_additional_attributes(_target_labels(request.target))
-    times = {
-        "aurora_restore_last_success_timestamp_seconds": ("When the last restore succeeded.", state.ended_at),
-        "aurora_restore_data_timestamp_seconds": (
-            "When the snapshot was taken that the target has.",
-            state.snapshot_created_at,
-        ),
-    }
-    for name, (text, at) in times.items():
+    _set_times(meter, state.ended_at, state.snapshot_created_at)
+
+
+async def measure_last_successes(
+    meter: MetricMeter, namespace: str, task_queue: str, table: AuditTable, numbers: OperationNumbersTable
+) -> None:
+    """Set the gauges of each target's last success as the trail has it, in the series that a restore of it sets too.
+
+    Await it before the first poll, so that no restore of this worker is newer. Without an answer of the trail it logs why.
+    """
+    reading = asyncio.to_thread(read_last_successes, table, numbers)
+    try:
+        successes = await asyncio.wait_for(reading, LAST_SUCCESSES_SECONDS)
+    except (PipelineError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {LAST_SUCCESSES_SECONDS} s"
+        log.warning("the last success of each target is unknown until the next one", reason=reason)
+        return
+    ours = {"namespace": namespace, "task_queue": task_queue, "workflow_type": RESTORE_WORKFLOW}
+    for success in successes:
+        _, _, _, region, account, _, cluster = success.target_arn.split(":")
+        labels = {**ours, "target": cluster, "region": region, "account": account}
+        _set_times(meter.with_additional_attributes(labels), success.restored_at, success.snapshot_created_at)
+
+
+def _set_times(meter: MetricMeter, succeeded_at: datetime | None, data_of: datetime | None) -> None:
+    texts = {LAST_SUCCESS: "When the last restore succeeded.", DATA_TIME: "When the target's snapshot was taken."}
+    for (name, text), at in zip(texts.items(), (succeeded_at, data_of), strict=True):
         if at is not None:
             meter.create_gauge_float(name, text, "seconds").set(at.timestamp())
 

@@ -190,6 +190,11 @@ class Settings(DatabaseSettings):
         description="An OpenTelemetry collector to which the metrics are pushed, in place of an address: "
         "http://HOST:4317 by gRPC, http://HOST:4318/v1/metrics by HTTP.",
     )
+    traces_otlp_url: WebAddress | None = Field(
+        default=None,
+        description="An OpenTelemetry collector to which a span of each workflow and each attempt of an activity is sent, by "
+        "HTTP, such as http://HOST:4318/v1/traces; needs the extra traces.",
+    )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="auto is console on a terminal and JSON elsewhere."
     )

@@ -54,10 +54,11 @@ from commands.exit_codes import FAILED, FINE, MISTAKE
 from commands.failures import describe, exit_code_for
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
-from metrics import MetricsInterceptor, count_aws_calls, create_runtime
+from metrics import MetricsInterceptor, count_aws_calls, create_runtime, measure_last_successes
 from runs.deployments import log_whether_current
 from runs.workers import polls_from_this_host
 from settings import DatabaseTls, Settings, load_settings
+from traces import traced
 from version import NAME, VERSION
 from waiting.watching import WatchInterceptor
 from workflows.aurora_restore import AuroraRestoreWorkflow
@@ -201,20 +202,24 @@ async def run(settings: Settings) -> None:
     if runtime is not None:
         count_aws_calls(aws, runtime.metric_meter)
     own_plugin, table = plugin(settings, aws)
-    client = await connect(own_plugin, runtime)
-    # The SDK's worker asks this too, but answers with a RuntimeError, after "worker started".
-    await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    stop = asyncio.Event()
-    for received in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(received, stop.set)
-    try:
-        await _poll(build_worker(client, settings, aws, table), client, settings, stop)
-    except RuntimeError as error:
-        raise explain_end_of_polls(error) or error from error
+    async with traced(settings.traces_otlp_url) as trace_plugins:
+        client = await connect(own_plugin, *trace_plugins, runtime=runtime)
+        # The SDK's worker asks this too, but answers with a RuntimeError, after "worker started".
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+        if runtime is not None:
+            numbers = OperationNumbersTable(aws.dynamodb(settings.audit_region), settings.operations_table)
+            await measure_last_successes(runtime.metric_meter, client.namespace, settings.task_queue, table, numbers)
+        try:
+            await _poll(build_worker(client, settings, aws, table), client, settings)
+        except RuntimeError as error:
+            raise explain_end_of_polls(error) or error from error
     log.info("worker stopped")
 
 
-async def _poll(worker: Worker, client: Client, settings: Settings, stop: asyncio.Event) -> None:
+async def _poll(worker: Worker, client: Client, settings: Settings) -> None:
+    stop = asyncio.Event()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(received, stop.set)
     async with worker:
         log.info("worker started", task_queue=settings.task_queue, namespace=client.namespace, identity=identity())
         if version := deployment(settings):

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime, Field
 
 from audit.numbers import OperationNumbersTable
-from audit.operation_summary import summarize_operation
+from audit.operation_summary import snapshot_created_at, summarize_operation
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.time_spent import sum_time
 from models.model import Model
-from models.snapshots import SNAPSHOT_CREATED_AT_FACT
 from models.steps import Outcome, Status, Step
 
 LEAST_OPERATIONS = 4
@@ -122,13 +121,8 @@ def _trend(step: Step | None, oldest_first: Sequence[int]) -> Trend:
 
 
 def _data_age(rows: Sequence[AuditRow], restored_at: datetime | None) -> int | None:
-    texts = [row.facts[SNAPSHOT_CREATED_AT_FACT] for row in rows if SNAPSHOT_CREATED_AT_FACT in row.facts]
-    if restored_at is None or not texts:
-        return None
-    try:
-        return _seconds(restored_at - datetime.fromisoformat(texts[-1]))
-    except (TypeError, ValueError):  # not the pipeline's own text
-        return None
+    created_at = snapshot_created_at(rows)
+    return _seconds(restored_at - created_at) if restored_at and created_at else None
 
 
 def _seconds(length: timedelta) -> int:

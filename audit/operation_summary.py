@@ -9,6 +9,7 @@ from typing import NamedTuple
 from audit.decisions import is_rollback, is_skip
 from audit.rows import AuditRow, Phase
 from errors import Cancelled, Skipped
+from models.snapshots import SNAPSHOT_CREATED_AT_FACT
 from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, Status, Step
 from models.swap import OLD_KEPT
 
@@ -112,6 +113,16 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         declared_deletion=not steps.swaps
         and any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
     )
+
+
+def snapshot_created_at(rows: Iterable[AuditRow]) -> datetime | None:
+    """When the snapshot was taken that the operation restored; None if its rows do not have it."""
+    texts = [row.facts[SNAPSHOT_CREATED_AT_FACT] for row in rows if SNAPSHOT_CREATED_AT_FACT in row.facts]
+    try:
+        created_at = datetime.fromisoformat(texts[-1]) if texts else None
+    except ValueError:  # not the pipeline's own text
+        return None
+    return created_at if created_at is not None and created_at.tzinfo else None
 
 
 def _outcome(steps: StepsSoFar, last_step: Step, last: AuditRow) -> tuple[Outcome, Step, AuditRow]:

@@ -31,7 +31,7 @@ class TemporalUnreachable(Exception):
         self.text, self.cure = text, cure
 
 
-async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) -> Client:
+async def connect(*plugins: Plugin, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal with the plugin that worker and Replayer share; without one, with the same data converter.
 
     `runtime` is the SDK's, with the exporter of its metrics; None: the default one, which exports none.
@@ -42,7 +42,6 @@ async def connect(plugin: Plugin | None = None, runtime: Runtime | None = None) 
     """
     config = _load_config()
     try:
-        plugins = [plugin] if plugin else []
         connecting = Client.connect(**config, data_converter=DATA_CONVERTER, plugins=plugins, runtime=runtime)
         return await asyncio.wait_for(connecting, CONNECT_SECONDS)
     except (RuntimeError, RPCError, TimeoutError, ValueError) as error:

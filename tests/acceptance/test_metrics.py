@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import pytest
 import urllib3
+from opentelemetry import trace
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from urllib3.exceptions import HTTPError
 
 from devstack.pipeline import start_worker
-from devstack.processes import Scratch, free_port
+from devstack.processes import Scratch, Server, free_port
 from devstack.stack import Stack
 from tests.integration.cli.test_worker_program import run_worker
 from tests.rigs.cli import ROOT, run_command
+from tests.rigs.collector import Collector, collector
+from tests.rigs.dashboard import graphs
+from traces import traced
 
 EXAMPLE = ROOT / "examples" / "restore.json"
 TARGET = ('account="111122223333"', 'region="eu-central-1"', 'target="orders-staging"')
@@ -25,6 +35,10 @@ class Measured(NamedTuple):
     stack: Stack
     port: int
     text: str
+    worker: Server
+    scratch: Scratch
+    prometheus: Prometheus | None
+    collects: Collector
 
     def value(self, name: str, *labels: str) -> float:
         """The value of the series with these labels, among others."""
@@ -33,15 +47,53 @@ class Measured(NamedTuple):
         return float(found.rpartition(" ")[2])
 
 
+class Prometheus:
+    """A Prometheus that reads the worker's metrics every second."""
+
+    def __init__(self, scratch: Scratch, scraped: int) -> None:
+        target = {"job_name": "worker", "static_configs": [{"targets": [f"127.0.0.1:{scraped}"]}]}
+        config = scratch.path / "prometheus.yaml"
+        config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [target]}))
+        address = f"127.0.0.1:{free_port()}"
+        data = scratch.path / "series"
+        command = [
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data}",
+            f"--web.listen-address={address}",
+        ]
+        self.server = scratch.start("prometheus", command)
+        self.url = f"http://{address}"
+        self.server.wait_until(self._is_ready, 30)
+
+    def _is_ready(self) -> bool:
+        try:
+            return urllib3.request("GET", f"{self.url}/-/ready", retries=False).status == 200
+        except HTTPError:
+            return False
+
+    def ask(self, query: str) -> list[Any]:
+        """The series that a query has now."""
+        answer = urllib3.request("GET", f"{self.url}/api/v1/query", fields={"query": query})
+        assert answer.status == 200, answer.data
+        found: list[Any] = answer.json()["data"]["result"]
+        return found
+
+
 @pytest.fixture(scope="module")
 def measured() -> Iterator[Measured]:
-    with Stack() as stack, Scratch("metrics") as scratch:
+    with Stack() as stack, Scratch("metrics") as scratch, collector() as collects:
         assert run_command(stack, "setup").code == 0
         port = free_port()
-        start_worker(scratch, {**stack.environment, "AURORA_RESTORE_METRICS_ADDRESS": str(port)})
+        own = {
+            "AURORA_RESTORE_METRICS_ADDRESS": str(port),
+            "AURORA_RESTORE_TRACES_OTLP_URL": f"{collects.url}/v1/traces",
+        }
+        worker = start_worker(scratch, {**stack.environment, **own})
+        prometheus = Prometheus(scratch, port) if shutil.which("prometheus") else None
         assert run_command(stack, "start", EXAMPLE).code == 0
         text = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode()
-        yield Measured(stack, port, text)
+        yield Measured(stack, port, text, worker, scratch, prometheus, collects)
 
 
 def test_the_metrics_of_a_restore(measured: Measured) -> None:
@@ -71,3 +123,48 @@ def test_an_address_in_use_is_named(measured: Measured) -> None:
     result = run_worker(measured.stack, "run", AURORA_RESTORE_METRICS_ADDRESS=str(measured.port))
     assert result.code == 2
     assert f"AURORA_RESTORE_METRICS_ADDRESS: cannot listen at 127.0.0.1:{measured.port}" in result.err
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is missing: apt-get install prometheus")
+def test_each_panel_of_the_dashboard_has_series(measured: Measured) -> None:
+    """In a real Prometheus; of a restore without a failure only what counts failures has none."""
+    assert measured.prometheus is not None
+    time.sleep(2.5)  # two more samples
+    empty = {graph.title for graph in graphs() if not measured.prometheus.ask(graph.query)}
+    assert empty <= {
+        "Columns without a rule, a day",
+        "Requests that AWS throttled or did not answer",
+        "Failed attempts of activities",
+        "Workflow tasks that failed",
+    }
+
+
+def test_a_restarted_worker_knows_the_last_successes_and_sends_what_is_left_of_the_trace(measured: Measured) -> None:
+    """The gauges come from the trail, here by OTLP; the spans are one trace of the restore, without a text of an error."""
+    measured.worker.stop()
+    spans = {span.name: span for span in measured.collects.spans}
+    assert {f"RunActivity:{step}" for step in ("snapshot-check", "delete-rds", "sns-notification")} <= spans.keys()
+    restore = spans["RunWorkflow:AuroraRestoreWorkflow"]
+    assert spans["RunActivity:delete-rds"].trace_id == restore.trace_id
+    assert restore.end_time_unix_nano - restore.start_time_unix_nano > 1e9
+    assert measured.collects.resources[0]["service.name"] == "aurora-restore-pipeline"
+    assert not any(span.events for span in measured.collects.spans)
+    own = {"AURORA_RESTORE_METRICS_OTLP_URL": f"{measured.collects.url}/v1/metrics"}
+    start_worker(measured.scratch, {**measured.stack.environment, **own}, name="restarted").stop()
+    for metric in ("aurora_restore_last_success_timestamp_seconds", "aurora_restore_data_timestamp_seconds"):
+        labels = {"target": "orders-staging", "region": "eu-central-1", "account": "111122223333"}
+        [(found, value)] = measured.collects.values[metric][-1:]
+        assert found.items() >= labels.items()
+        series = [f'{name}="{label}"' for name, label in found.items() if name != "service_name"]
+        assert value == pytest.approx(measured.value(metric, *series), abs=5)
+
+
+async def test_a_span_has_no_text_of_an_error() -> None:
+    """Neither the traceback nor the message, which may quote data of a database; the type remains."""
+    with collector() as collects:
+        async with traced(f"{collects.url}/v1/traces"):
+            with suppress(ValueError), trace.get_tracer("test").start_as_current_span("RunActivity:x"):
+                raise ValueError("ada@example.com")
+    [span] = collects.spans
+    assert "ada@" not in str(span)
+    assert (span.status.code, span.status.message) == (Status.STATUS_CODE_ERROR, "ValueError")
