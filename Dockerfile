@@ -13,6 +13,7 @@ COPY activities/ activities/
 COPY audit/ audit/
 COPY clients/ clients/
 COPY commands/ commands/
+COPY conformance/ conformance/
 COPY models/ models/
 COPY reports/ reports/
 COPY runs/ runs/

@@ -14,6 +14,7 @@ from commands import (
     apply,
     audit,
     audit_verify,
+    aws_check,
     cancel,
     cleanup,
     completion,
@@ -68,6 +69,7 @@ VERBS = {
     "masking check": masking_check,
     "setup": setup,
     "doctor": doctor,
+    "aws-check": aws_check,
     "completion": completion,
 }
 
@@ -80,6 +82,7 @@ exit codes:
   4  the restore or cleanup was cancelled
   5  Temporal or AWS is unavailable, or refused the request
 healthy has those of a monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+aws-check has 0 if AWS answers as the emulator does, 1 if not, 2 if it could not ask everything
 
 environment:
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, TEMPORAL_PROFILE

@@ -15,7 +15,18 @@ DOCUMENTS = tuple(
     for path in sorted(ROOT.glob(f"{folder}/*.md"))
 )
 """Every document."""
-PRODUCTION = ("activities", "audit", "clients", "commands", "models", "reports", "runs", "waiting", "workflows")
+PRODUCTION = (
+    "activities",
+    "audit",
+    "clients",
+    "commands",
+    "conformance",
+    "models",
+    "reports",
+    "runs",
+    "waiting",
+    "workflows",
+)
 ROOT_MODULES = ("errors", "heartbeat", "limits", "logs", "metrics", "settings", "starter", "version", "worker")
 
 

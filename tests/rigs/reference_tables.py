@@ -20,6 +20,8 @@ from argparse_manpage.manpage import Manpage
 from activities.rds.members import CLUSTER, INSTANCE, Fate, Member
 from activities.rds.surroundings.table import AROUND
 from audit.verify.findings import NOTES, FindingKind
+from conformance.life_questions import LIFE_QUESTIONS
+from conformance.read_questions import READ_QUESTIONS
 from models.fleet import FleetFile, FleetSummary, RestoreSchedule
 from models.fleet_schema import fleet_schema_text
 from models.masking import MEANINGS, TABLE_MEANINGS
@@ -27,6 +29,7 @@ from models.request import RestoreRequest
 from settings import PREFIX, Settings
 from starter import EPILOG, parser
 from tests.rigs.documents import ROOT
+from tests.rigs.questions_table import questions_table
 
 FOLDER = ROOT / "docs" / "reference"
 MANUAL = ROOT / "docs" / "aurora-restore.1"
@@ -256,6 +259,8 @@ GENERATED: dict[str, Callable[[str], str]] = {
     "kept of a cluster": _members(CLUSTER),
     "kept of an instance": _members(INSTANCE),
     "kept around": _around,
+    "questions that read": questions_table(READ_QUESTIONS),
+    "questions with a cluster": questions_table(LIFE_QUESTIONS.values()),
 }
 """What writes each block, given the block that is there."""
 

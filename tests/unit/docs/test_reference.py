@@ -72,7 +72,7 @@ def test_every_field_of_the_request_has_a_meaning() -> None:
 def test_every_command_is_explained() -> None:
     """The table of commands has each command of starter.py, in its order, with the argument that it must or may get."""
     explained = dict(
-        re.findall(r"^\| `([a-z ]+?)(?: ([][A-Z_]+))?` \| [^`]", section(COMMANDS, "starter.py"), re.MULTILINE)
+        re.findall(r"^\| `([a-z -]+?)(?: ([][A-Z_]+))?` \| [^`]", section(COMMANDS, "starter.py"), re.MULTILINE)
     )
     assert list(explained) == list(commands())
     for name, argument in explained.items():
@@ -100,7 +100,7 @@ def test_every_option_that_a_document_names_exists() -> None:
     """An option of starter.py in a command of any document is one that the command has."""
     for path in DOCUMENTS:
         for name, rest in re.findall(
-            r"starter\.py ([a-z]+(?: (?:verify|init|check))?)([^\n`|#]*)", path.read_text("utf-8")
+            r"starter\.py ([a-z-]+(?: (?:verify|init|check))?)([^\n`|#]*)", path.read_text("utf-8")
         ):
             assert name in commands(), f"{path}: starter.py {name}"
             for option in re.findall(r"--[a-z-]+", rest):

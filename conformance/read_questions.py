@@ -1,0 +1,268 @@
+"""The questions that change nothing: refusals of names that nothing has, and members and values of what exists.
+
+The claims are the emulator's (devstack/aws/README.md); tests/integration/conformance/ asks it the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from conformance import members
+from conformance.account import Account, refusal
+from conformance.anonymiser import Json
+from conformance.expectations import Contains, Expectation, Members, Only, Refusal, Value
+from conformance.questions import ACCEPTED, API, GUIDE, MODEL, NothingToAsk, ReadQuestion
+
+ENGINE = "aurora-postgresql"
+NOT_FOUND, BAD_REQUEST = 404, 400
+ABSENT = "ABSENT"
+"""In a question's parameters, in place of a name that nothing has."""
+
+
+def _refused(
+    name: str, operation: str, parameters: dict[str, Any], code: str, text: str, *, status: int = NOT_FOUND, source: str
+) -> ReadQuestion:
+    """A question whose call AWS refuses."""
+
+    def ask(account: Account) -> Json:
+        try:
+            account.ask(operation, _with_absent(parameters, account))
+        except ClientError as error:
+            return refusal(error, account.anonymiser)
+        return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
+
+    shown = ", ".join(f"{key} {value}" for key, value in parameters.items())
+    about = f"{_api_name(operation)} with {shown.replace(ABSENT, 'a name that nothing has')}"
+    return ReadQuestion(name, about, Refusal(code, status, text), source, ask)
+
+
+def _with_absent(value: Any, account: Account) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_absent(each, account) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_absent(each, account) for each in value]
+    if isinstance(value, str) and ABSENT in value:
+        arn = f"arn:{account.partition()}:rds:{account.region}:{account.identity()}"
+        replaced = value.replace("ARN", arn).replace(ABSENT, account.absent)
+        if replaced != account.absent:
+            account.anonymiser.add_name(replaced, "arn-of-absent")
+        return replaced
+    return value
+
+
+def _api_name(operation: str) -> str:
+    words = operation.replace("db_", "DB_").split("_")
+    return "".join(word if word == "DB" else word.capitalize() for word in words)
+
+
+def _is_empty(name: str, operation: str, key: str, parameters: dict[str, Any], source: str) -> ReadQuestion:
+    """A question whose answer is an empty list, and no refusal."""
+
+    def ask(account: Account) -> Json:
+        try:
+            return len(account.ask(operation, _with_absent(parameters, account))[key])
+        except ClientError as error:
+            return refusal(error, account.anonymiser)
+
+    about = f"how many {key} {_api_name(operation)} lists for a name that nothing has, in {', '.join(parameters)}"
+    return ReadQuestion(name, about, Value(0), source, ask)
+
+
+REFUSALS = (
+    _refused("cluster-not-found", "describe_db_clusters", {"DBClusterIdentifier": ABSENT},
+             "DBClusterNotFoundFault", "DBCluster <absent> not found.", source=API),
+    _refused("instance-not-found", "describe_db_instances", {"DBInstanceIdentifier": ABSENT},
+             "DBInstanceNotFound", "DBInstance <absent> not found.", source=API),
+    _refused("snapshot-not-found", "describe_db_cluster_snapshots", {"DBClusterSnapshotIdentifier": ABSENT},
+             "DBClusterSnapshotNotFoundFault", "DBClusterSnapshot <absent> not found.", source=API),
+    _refused("snapshot-attributes-not-found", "describe_db_cluster_snapshot_attributes",
+             {"DBClusterSnapshotIdentifier": ABSENT},
+             "DBClusterSnapshotNotFoundFault", "DBClusterSnapshot <absent> not found.", source=API),
+    _refused("cluster-parameter-group-not-found", "describe_db_cluster_parameter_groups",
+             {"DBClusterParameterGroupName": ABSENT},
+             "DBParameterGroupNotFound", "DBParameterGroup not found: <absent>", source=API),
+    _refused("parameter-group-not-found", "describe_db_parameter_groups", {"DBParameterGroupName": ABSENT},
+             "DBParameterGroupNotFound", "DBParameterGroup not found: <absent>", source=API),
+    _refused("global-cluster-not-found", "describe_global_clusters", {"GlobalClusterIdentifier": ABSENT},
+             "GlobalClusterNotFoundFault", "Global cluster <absent> not found.", source=API),
+    _refused("subnet-group-not-found", "describe_db_subnet_groups", {"DBSubnetGroupName": ABSENT},
+             "DBSubnetGroupNotFoundFault", "DB subnet group '<absent>' does not exist.", source=API),
+    _refused("tags-of-a-missing-snapshot", "list_tags_for_resource", {"ResourceName": f"ARN:cluster-snapshot:{ABSENT}"},
+             "DBSnapshotNotFound", "DBClusterSnapshot <arn-of-absent> not found.", source=MODEL),
+    _refused("snapshots-by-two-names", "describe_db_cluster_snapshots",
+             {"DBClusterIdentifier": ABSENT, "DBClusterSnapshotIdentifier": ABSENT}, "InvalidParameterCombination",
+             "DBClusterIdentifier and DBClusterSnapshotIdentifier cannot be specified at the same time.",
+             status=BAD_REQUEST, source=API),
+    _refused("unknown-filter", "describe_db_clusters", {"Filters": [{"Name": "colour", "Values": ["red"]}]},
+             "InvalidParameterValue", "Unrecognized filter name: colour", status=BAD_REQUEST, source=API),
+    _refused("page-too-small", "describe_db_clusters", {"MaxRecords": 19}, "InvalidParameterValue",
+             "Invalid value 19 for MaxRecords. Must be between 20 and 100", status=BAD_REQUEST, source=API),
+    _refused("page-too-large", "describe_db_clusters", {"MaxRecords": 101}, "InvalidParameterValue",
+             "Invalid value 101 for MaxRecords. Must be between 20 and 100", status=BAD_REQUEST, source=API),
+    _refused("events-without-source-type", "describe_events", {"SourceIdentifier": ABSENT},
+             "InvalidParameterCombination", "SourceType must be supplied together with SourceIdentifier.",
+             status=BAD_REQUEST, source=API),
+)  # fmt: skip
+"""What AWS refuses to describe. The codes are botocore's model's, the texts the emulator's, from field reports."""
+
+EMPTY = (
+    _is_empty("snapshots-of-a-missing-cluster", "describe_db_cluster_snapshots", "DBClusterSnapshots",
+              {"DBClusterIdentifier": ABSENT}, API),
+    _is_empty("clusters-by-a-filter", "describe_db_clusters", "DBClusters",
+              {"Filters": [{"Name": "db-cluster-id", "Values": [ABSENT]}]}, API),
+    _is_empty("clusters-by-a-resource-id", "describe_db_clusters", "DBClusters",
+              {"Filters": [{"Name": "db-cluster-resource-id", "Values": [ABSENT]}]}, API),
+    _is_empty("instances-of-a-missing-cluster", "describe_db_instances", "DBInstances",
+              {"Filters": [{"Name": "db-cluster-id", "Values": [ABSENT]}]}, API),
+)  # fmt: skip
+
+
+# What exists
+
+
+def _clusters(account: Account) -> list[dict[str, Any]]:
+    """The account's Aurora clusters that are available."""
+    filters = [{"Name": "engine", "Values": ["aurora-postgresql", "aurora-mysql"]}]
+    listed = account.resources("describe_db_clusters", "DBClusters", Filters=filters)
+    return [each for each in listed if each.get("Status") == "available"]
+
+
+def _instances(account: Account) -> list[dict[str, Any]]:
+    """The account's instances in Aurora clusters that are available."""
+    filters = [{"Name": "engine", "Values": ["aurora-postgresql", "aurora-mysql"]}]
+    listed = account.resources("describe_db_instances", "DBInstances", Filters=filters)
+    return [each for each in listed if each.get("DBInstanceStatus") == "available"]
+
+
+def _snapshots(account: Account, kind: str | None = None) -> list[dict[str, Any]]:
+    """The account's available snapshots of Aurora clusters."""
+    listed = account.resources(
+        "describe_db_cluster_snapshots", "DBClusterSnapshots", **({"SnapshotType": kind} if kind else {})
+    )
+    return [each for each in listed if each.get("Status") == "available" and "aurora" in str(each.get("Engine"))]
+
+
+def _existing(resources: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
+    if not resources:
+        raise NothingToAsk(f"The account has no {what} in the region.")
+    return resources
+
+
+def _member_names(resources: list[dict[str, Any]]) -> Json:
+    return [sorted(each) for each in resources]
+
+
+def _snapshot_by_name_only(account: Account) -> Json:
+    """Automated snapshots are found by their exact name only with SnapshotType."""
+    first = _existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster")[0]
+    name = str(first.get("DBClusterSnapshotIdentifier"))
+    account.anonymiser.add_name(name, "automated-snapshot")
+    try:
+        account.ask("describe_db_cluster_snapshots", {"DBClusterSnapshotIdentifier": name})
+    except ClientError as error:
+        return refusal(error, account.anonymiser)
+    return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
+
+
+def _default_versions(account: Account) -> list[dict[str, Any]]:
+    answer: list[dict[str, Any]] = account.ask("describe_db_engine_versions", {"Engine": ENGINE, "DefaultOnly": True})[
+        "DBEngineVersions"
+    ]
+    return answer
+
+
+def default_version(account: Account) -> str:
+    """The version that a new cluster gets, if none is asked for."""
+    return str(_default_versions(account)[0].get("EngineVersion"))
+
+
+def earlier_version(account: Account, version: str) -> str | None:
+    """The newest earlier minor version that is offered, or None."""
+    major = version.partition(".")[0]
+    listed = account.resources("describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=major)
+    earlier = [
+        str(each.get("EngineVersion")) for each in listed if _numbers(each.get("EngineVersion")) < _numbers(version)
+    ]
+    return max(earlier, key=_numbers, default=None)
+
+
+def _numbers(version: object) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(version))]
+
+
+def _family_follows_version(account: Account) -> Json:
+    return [
+        "engine and major version"
+        if each.get("DBParameterGroupFamily") == f"{ENGINE}{str(each.get('EngineVersion')).partition('.')[0]}"
+        else account.anonymiser.clean(str(each.get("DBParameterGroupFamily")))
+        for each in _default_versions(account)
+    ]
+
+
+def _values(account: Account, member: str) -> Json:
+    return sorted({str(value) for each in _default_versions(account) for value in each.get(member, [])})
+
+
+def _orderable_classes(account: Account) -> Json:
+    version = default_version(account)
+    options = account.rds().get_paginator("describe_orderable_db_instance_options")
+    pages = options.paginate(Engine=ENGINE, EngineVersion=version)
+    return sorted({option["DBInstanceClass"] for page in pages for option in page["OrderableDBInstanceOptions"]})
+
+
+def _quota_names(account: Account) -> Json:
+    return sorted(
+        str(each.get("AccountQuotaName")) for each in account.ask("describe_account_attributes", {})["AccountQuotas"]
+    )
+
+
+def _read(name: str, about: str, expected: Expectation, source: str, ask: Any) -> ReadQuestion:
+    return ReadQuestion(name, about, expected, source, ask)
+
+
+EXISTING = (
+    _read("members-of-a-cluster", "the members of each available Aurora cluster in DescribeDBClusters",
+          Members(members.CLUSTER_ALWAYS, members.CLUSTER_SOMETIMES), API,
+          lambda account: _member_names(_existing(_clusters(account), "available Aurora cluster"))),
+    _read("members-of-an-instance", "the members of each available Aurora instance in DescribeDBInstances",
+          Members(members.INSTANCE_ALWAYS, members.INSTANCE_SOMETIMES), API,
+          lambda account: _member_names(_existing(_instances(account), "available Aurora instance"))),
+    _read("members-of-a-snapshot", "the members of each available snapshot in DescribeDBClusterSnapshots",
+          Members(members.SNAPSHOT_ALWAYS, members.SNAPSHOT_SOMETIMES), API,
+          lambda account: _member_names(_existing(_snapshots(account), "available snapshot of an Aurora cluster"))),
+    _read("port-of-a-snapshot", "the Port of the available Aurora PostgreSQL snapshots",
+          Only(frozenset({"0"})), "AWS CLI Command Reference, describe-db-cluster-snapshots",
+          lambda account: sorted({
+              str(each.get("Port")) for each in _existing(
+                  [each for each in _snapshots(account) if each.get("Engine") == ENGINE], "Aurora PostgreSQL snapshot")
+          })),
+    _read("automated-snapshot-by-name", "an automated snapshot by its exact name, without SnapshotType",
+          Refusal("DBClusterSnapshotNotFoundFault", NOT_FOUND, "DBClusterSnapshot <automated-snapshot> not found."), API,
+          _snapshot_by_name_only),
+    _read("names-of-automated-snapshots", "the form of the names of automated snapshots",
+          Only(frozenset({members.NAME_AND_MINUTE})), GUIDE,
+          lambda account: members.forms_of_automated_names(
+              _existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster"))),
+    _read("one-default-version", f"how many versions of {ENGINE} are the default", Value(1), API,
+          lambda account: len(_default_versions(account))),
+    _read("family-of-a-version", "the parameter group family of the default version",
+          Value(["engine and major version"]), API, _family_follows_version),
+    _read("exported-logs", f"the log types that the default version of {ENGINE} exports",
+          Value(["iam-db-auth-error", "instance", "postgresql"]), API,
+          lambda account: _values(account, "ExportableLogTypes")),
+    _read("authorities", "the certificate authorities that the default version supports",
+          Value(["rds-ca-ecc384-g1", "rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1"]), GUIDE,
+          lambda account: _values(account, "SupportedCACertificateIdentifiers")),
+    _read("members-of-a-version", "the members of the default version in DescribeDBEngineVersions",
+          Members(members.VERSION_ALWAYS, members.VERSION_SOMETIMES), API,
+          lambda account: _member_names(_default_versions(account))),
+    _read("orderable-classes", f"the instance classes of the default version of {ENGINE}",
+          Contains(members.CLASSES), API, _orderable_classes),
+    _read("account-quotas", "the quotas that DescribeAccountAttributes lists", Contains(members.QUOTAS), GUIDE, _quota_names),
+)  # fmt: skip
+"""What the account has anyway. Only names of members and AWS's own words leave these answers."""
+
+READ_QUESTIONS: tuple[ReadQuestion, ...] = (*REFUSALS, *EMPTY, *EXISTING)
