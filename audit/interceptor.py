@@ -34,6 +34,7 @@ from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, audited_step
 from waiting import clock
+from waiting.only_reads import ChangeDue
 
 ATTEMPT_WRITE_SECONDS = 8
 """How long an activity waits until its row is written. After that the write may still succeed, and a log line says so."""
@@ -76,7 +77,8 @@ class _AttemptInterceptor(ActivityInboundInterceptor):
         try:
             outcome = await self.next.execute_activity(input)
         except Exception as error:
-            if not is_cancelled_exception(error):
+            # A poll that leaves a change to the next one has not failed.
+            if not is_cancelled_exception(error) and not isinstance(error, ChangeDue):
                 await self._record(_attempt_row(step, step_input, error, clock.monotonic() - started, request_ids))
             raise
         if not isinstance(outcome, StepOutcome):

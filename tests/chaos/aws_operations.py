@@ -16,5 +16,7 @@ AWS_OPERATIONS: dict[str, int] = {
     "secretsmanager.DescribeSecret": 2, "secretsmanager.GetSecretValue": 7, "sns.GetTopicAttributes": 1, "sns.Publish": 1,
 }  # fmt: skip
 """Every AWS operation of a restore, and how many calls a restore makes at least."""
+ONLY_IN_A_SWAP = frozenset({"rds.StopDBCluster", "rds.StartDBCluster"})
+"""The faults of a swap are at them (`injectors/swap.py`)."""
 ONLY_AFTER_A_FAILURE = frozenset({"rds.DescribeEvents"})
 """Read to explain a failure: no plan has faults for it, because a restore that succeeds never calls it."""

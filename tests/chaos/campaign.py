@@ -20,6 +20,7 @@ from devstack.pipeline import ROOT
 from tests.chaos.aws_operations import AWS_OPERATIONS
 from tests.chaos.campaign_fault import SUCCEEDED, CampaignFault
 from tests.chaos.environment import CampaignEnvironment
+from tests.chaos.injectors.swap import LIMITS as SWAP_LIMITS
 from tests.chaos.invariants import broken_promises, failure_message
 from tests.chaos.observation import Observation
 from tests.chaos.plans import FAULTS, PlannedFault, parse_plan
@@ -29,7 +30,10 @@ NO_FAULTS = ""
 """The plan of a restore without faults."""
 NEXT_RESTORE = "the next restore: "
 """Begins a broken promise of the restore without faults that follows."""
-WORKER_KILLS = ("killed-before-effect", "killed-after-effect", "killed-at-random", "one-of-two-killed")
+WORKER_KILLS = (
+    "killed-before-effect", "killed-after-effect", "killed-at-random", "one-of-two-killed", "swap-killed-before-effect",
+    "swap-killed-after-effect",
+)  # fmt: skip
 MAX_RECOVERY_SECONDS = 15 + 10 + 2 + 15
 """What a killed worker may cost: heartbeat timeout, sticky queue, first retry, and 15 s beyond these."""
 IN_MEMORY, MIN_FREE_BYTES = Path("/dev/shm"), 4 << 30
@@ -86,6 +90,8 @@ class Result:
     broken: tuple[str, ...]
     """The broken promises."""
     report: str = field(default="", repr=False)
+    absence: float | None = None
+    """The longest time in seconds in which a client could not log in; None without a swap."""
     acts: tuple[str, ...] = ()
     """What the operator did to Temporal's runs, and the error of the last one."""
 
@@ -117,7 +123,8 @@ class Runner:
         report = report_of(observation) if broken else ""
         undisturbed: Observation | None = None
         if not broken and (always_run_next or observation.outcome != "succeeded"):
-            undisturbed = self._loop.run_until_complete(run_restore(environment, [], Random(0)))
+            swap = SWAP_LIMITS if observation.watch is not None else None
+            undisturbed = self._loop.run_until_complete(run_restore(environment, [], Random(0), swap))
             broken = [f"{NEXT_RESTORE}{each}" for each in broken_promises(undisturbed, SUCCEEDED)]
             report = report_of(undisturbed) if broken else ""
             broken += _slow_recovery(faults, observation, undisturbed)
@@ -133,6 +140,7 @@ class Runner:
             injections=tuple(observation.injections),
             broken=tuple(broken),
             report=report,
+            absence=observation.watch.absence if observation.watch else None,
             acts=(*observation.acts, failure_message(observation)),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class CampaignFault:
     """The process or service that it disturbs. A random plan has one fault per subject, but any number for AWS."""
     prevents_message: Callable[[str], bool] = lambda _place: False
     """Whether the fault at a place is that no notification can be sent."""
+    swap: Mapping[str, Any] | None = None
+    """The limits of the restore's swap; None: the target is deleted first."""
     is_combined: bool = True
     """Whether a random plan may have it beside other faults."""
 

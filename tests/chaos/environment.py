@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -37,6 +38,7 @@ from devstack.pipeline import ROOT, start_worker
 from devstack.processes import Scratch, Server, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
+from models.swap import NEXT, OLD
 from tests.chaos.target_settings import enrich_target, read_target_settings
 from tests.rigs.durations import TENTHS
 from tests.rigs.requests import every_wait, request_json
@@ -68,6 +70,8 @@ class CampaignEnvironment:
         """The running workers, the oldest first."""
         self.passwords: set[str] = set()
         """Every password that existed during the campaign."""
+        self.has_users = False
+        """Whether a restore has set up the request's users in the target."""
         self.newest_order = 100
         """The id of the newest row in the source."""
         with ExitStack() as starting:
@@ -204,9 +208,19 @@ class CampaignEnvironment:
         clusters = self.clients["rds", TARGET_REGION].describe_db_clusters()["DBClusters"]
         return next((dict(cluster) for cluster in clusters if cluster["DBClusterIdentifier"] == TARGET), None)
 
-    def request(self, **waits: dict[str, str]) -> dict[str, Any]:
-        """The request of a restore: waits as short as the emulator's durations, and no setting of the target's."""
-        target = dict.fromkeys(NAMED_IN_THE_REQUEST)
+    def list_swap_names(self) -> frozenset[str]:
+        """The names of the target and of what a swap puts beside it, as far as clusters have them."""
+        clusters = self.clients["rds", TARGET_REGION].describe_db_clusters()["DBClusters"]
+        return frozenset({TARGET, TARGET + NEXT, TARGET + OLD} & {each["DBClusterIdentifier"] for each in clusters})
+
+    def request(self, swap: Mapping[str, Any] | None = None, **waits: dict[str, str]) -> dict[str, Any]:
+        """The request of a restore: waits as short as the emulator's durations, and no setting of the target's.
+
+        With `swap`, its limits, the restored cluster takes the target's name; otherwise the target is deleted first.
+        """
+        target: dict[str, Any] = dict.fromkeys(NAMED_IN_THE_REQUEST)
+        if swap is not None:
+            target |= {"replacement": "swap", "swap": dict(swap)}
         return request_json(target=target, archive={"keep": 2}, waits=every_wait(SHORT_WAIT) | waits)
 
     def create_mismatched_snapshot(self, snapshot: str) -> None:

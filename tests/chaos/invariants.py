@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC
@@ -14,10 +15,12 @@ from devstack.aws import RecordedCall
 from devstack.demo_environment import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION
 from models.identifiers import DEFAULT_ENVIRONMENT, is_copy_name
 from models.steps import Step
-from tests.chaos.aws_operations import AWS_OPERATIONS, ONLY_AFTER_A_FAILURE
+from models.swap import NEXT, OLD
+from tests.chaos.aws_operations import AWS_OPERATIONS, ONLY_AFTER_A_FAILURE, ONLY_IN_A_SWAP
 from tests.chaos.observation import Observation
 from tests.chaos.operations import ObservedRun
 from tests.chaos.run_invariants import failure_of, one_at_a_time, resets, step_outcomes, trail, verify
+from tests.chaos.swap_invariants import SWAP_CHANGES, deletions, swap
 
 READS = ("Describe", "List", "Get", "Query", "Simulate")
 CHANGES = {
@@ -25,6 +28,8 @@ CHANGES = {
     "ModifyDBCluster", "AddTagsToResource", "DeleteDBClusterSnapshot", "Publish", "PutItem", "TransactWriteItems",
 }  # fmt: skip
 """Every operation with which a restore may change something."""
+INSTANCE = re.compile(rf"{TARGET}(-op-[0-9]+)?-[12]")
+"""The target's instances: a swap puts the operation into their names."""
 CODE_ERRORS = {WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
                WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE}  # fmt: skip
 """Causes that are an error of the workflow's code; Temporal would repeat such a workflow task without end."""
@@ -64,7 +69,9 @@ def _effects(observation: Observation) -> Iterator[str]:
             for identifier, times in counts.items()
             if times > 1
         )
-    if "RestoreDBClusterFromSnapshot" in order:
+    if observation.watch is not None:
+        yield from deletions(observation)
+    elif "RestoreDBClusterFromSnapshot" in order:
         later = order[order.index("RestoreDBClusterFromSnapshot") :]
         yield from (f"{each} after the restore" for each in later if each in ("DeleteDBCluster", "DeleteDBInstance"))
     if len(observation.operations) == 1:
@@ -124,13 +131,14 @@ def _nothing_else(observation: Observation) -> Iterator[str]:
     for call in observation.calls:
         if call.operation.startswith(READS):
             continue
-        if call.operation not in CHANGES or call.region != TARGET_REGION:
+        known = CHANGES | SWAP_CHANGES if observation.watch is not None else CHANGES
+        if call.operation not in known or call.region != TARGET_REGION:
             yield f"{call.service} {call.operation} in {call.region}"
-        elif call.service == "rds" and not _changes_target_or_copy(call):
+        elif call.service == "rds" and not _changes_target_or_copy(call, swaps=observation.watch is not None):
             yield f"{call.operation} of {dict(call.parameters)}"
 
 
-def _changes_target_or_copy(call: RecordedCall) -> bool:
+def _changes_target_or_copy(call: RecordedCall, *, swaps: bool) -> bool:
     parameters = call.parameters
     if call.operation == "CopyDBClusterSnapshot":
         source = parameters["SourceDBClusterSnapshotIdentifier"]
@@ -141,8 +149,9 @@ def _changes_target_or_copy(call: RecordedCall) -> bool:
     if call.operation == "AddTagsToResource":
         return is_copy_name(DEFAULT_ENVIRONMENT, parameters["ResourceName"].rpartition(":")[2])
     if call.operation in ("DeleteDBInstance", "CreateDBInstance"):
-        return parameters["DBInstanceIdentifier"] in (f"{TARGET}-1", f"{TARGET}-2")
-    return bool(parameters["DBClusterIdentifier"] == TARGET)
+        return INSTANCE.fullmatch(parameters["DBInstanceIdentifier"]) is not None
+    suffixes = ("", NEXT, OLD) if swaps else ("",)
+    return parameters["DBClusterIdentifier"] in [TARGET + suffix for suffix in suffixes]
 
 
 def _known(observation: Observation) -> Iterator[str]:
@@ -150,7 +159,7 @@ def _known(observation: Observation) -> Iterator[str]:
     called = {f"{call.service}.{call.operation}" for call in observation.calls}
     yield from (
         f"the restore calls {each}, for which the campaign has no faults"
-        for each in sorted(called - AWS_OPERATIONS.keys() - ONLY_AFTER_A_FAILURE)
+        for each in sorted(called - AWS_OPERATIONS.keys() - ONLY_AFTER_A_FAILURE - ONLY_IN_A_SWAP)
     )
 
 
@@ -224,6 +233,7 @@ def _belongs_to(message: dict[str, Any], observation: Observation) -> bool:
 
 PROMISES: dict[str, Callable[[Observation], Iterator[str]]] = {
     "effects": _effects,
+    "swap": swap,
     "nothing else": _nothing_else,
     "trail": trail,
     "verify": verify,

@@ -18,6 +18,7 @@ from devstack.aws import RecordedCall
 from devstack.demo_environment import TARGET_REGION
 from models.steps import Step
 from tests.chaos.environment import AUDIT_TABLE, OPERATIONS_TABLE, CampaignEnvironment
+from tests.chaos.login_watch import LoginWatch
 from tests.chaos.observed_restore import ObservedRestore
 from tests.chaos.operations import ObservedOperation, observe_operations
 from tests.chaos.target_settings import read_target_settings
@@ -30,11 +31,13 @@ class Clusters:
     protected: dict[str, Any]
     """What no restore may change: the source and the unrelated cluster."""
     target: dict[str, Any] | None
+    names: frozenset[str]
+    """The names of the target and of what a swap puts beside it, as far as clusters have them."""
 
     @classmethod
     def describe(cls, environment: CampaignEnvironment) -> Clusters:
         """The clusters as they are now."""
-        return cls(environment.describe_protected(), environment.find_target())
+        return cls(environment.describe_protected(), environment.find_target(), environment.list_swap_names())
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Observation:
     """The workflows that still run, also those of other targets."""
     before: Clusters
     after: Clusters
+    watch: LoginWatch | None
+    """What a client read that logged in all the time; None without a swap."""
     settings: dict[str, Any]
     """The target's settings after it, and in `expected_settings` those before any restore."""
     expected_settings: dict[str, Any]
@@ -101,7 +106,9 @@ class Observation:
         return [run.history for operation in self.operations for run in operation.runs]
 
 
-async def observe(restore: ObservedRestore, outcome: str, seconds: float, before: Clusters) -> Observation:
+async def observe(
+    restore: ObservedRestore, outcome: str, seconds: float, before: Clusters, watch: LoginWatch | None = None
+) -> Observation:
     """Collect everything about a restore that has ended, and terminate it if it is stuck."""
     environment = restore.environment
     if outcome == "stuck":
@@ -137,6 +144,7 @@ async def observe(restore: ObservedRestore, outcome: str, seconds: float, before
         running=[each.id async for each in restore.client.list_workflows("ExecutionStatus = 'Running'")],
         before=before,
         after=after,
+        watch=watch,
         settings=read_target_settings(environment.demo),
         expected_settings=environment.target_settings,
         users_read_new_row=outcome == "succeeded" and await asyncio.to_thread(environment.users_read_new_row),

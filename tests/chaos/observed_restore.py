@@ -36,6 +36,8 @@ class ObservedRestore:
     """The source snapshot that it restores."""
     waits: dict[str, dict[str, str]] = field(default_factory=dict)
     """Waits of the request that an injector has changed."""
+    swap: dict[str, Any] | None = None
+    """The limits of its swap; None: the target is deleted first."""
     with_concurrent_restore: bool = False
     """Whether a restore of another target starts at the same moment."""
     retry_after_failure: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from devstack.aws import Durations
 from tests.chaos.campaign_fault import CampaignFault
-from tests.chaos.injectors import aws, database, operator, request, resets, temporal, worker
+from tests.chaos.injectors import aws, database, operator, request, resets, swap, temporal, worker
 from tests.chaos.observed_restore import ObservedRestore
 
 FAULTS: dict[str, CampaignFault] = {
@@ -19,6 +19,8 @@ FAULTS: dict[str, CampaignFault] = {
     for fault in injector.FAULTS
 }
 """Every fault of the campaign by its name."""
+SWAP_FAULTS: dict[str, CampaignFault] = {fault.name: replace(fault, subject="swap") for fault in swap.FAULTS}
+"""Every fault of a restore that swaps names; `python -m tests.chaos.swaps` injects them, each by itself."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ def parse_plan(plan: str) -> list[PlannedFault]:
 
 def _parse_fault(text: str) -> PlannedFault:
     name, _, place = text.partition("@")
-    if name not in FAULTS:
-        raise ValueError(f"unknown fault {name!r}; the faults are: {', '.join(FAULTS)}")
-    fault = FAULTS[name]
+    known = FAULTS | SWAP_FAULTS
+    if name not in known:
+        raise ValueError(f"unknown fault {name!r}; the faults are: {', '.join(known)}")
+    fault = known[name]
     if place.partition("#")[0] not in fault.places:
         raise ValueError(f"{name} cannot be injected at {place!r}; its places are: {', '.join(fault.places)}")
     return PlannedFault(fault, place)

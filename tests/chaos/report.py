@@ -93,11 +93,11 @@ def as_markdown(rows: list[Row], heading: str) -> str:
     return "\n".join([heading, "", lines[0], "|---" * len(HEADINGS) + "|", *lines[1:]])
 
 
-def write(text: str, document: Path = DOCUMENT) -> None:
+def write(text: str, document: Path = DOCUMENT, markers: tuple[str, str] = (BEGIN, END)) -> None:
     """Replace the text between the markers of the document. Raises ValueError if it has none."""
     current = document.read_text("utf-8")
-    before, begin, rest = current.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = current.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ValueError(f"{document} has no {BEGIN} … {END}")
-    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
+        raise ValueError(f"{document} has no {markers[0]} … {markers[1]}")
+    document.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")

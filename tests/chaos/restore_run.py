@@ -6,10 +6,12 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
@@ -17,6 +19,7 @@ from temporalio.service import RPCError
 from devstack.pipeline import ROOT, own_environment
 from models.workflow_names import RESTORE_WORKFLOW
 from tests.chaos.environment import TASK_QUEUE, CampaignEnvironment
+from tests.chaos.login_watch import LoginWatch
 from tests.chaos.observation import Clusters, Observation, observe
 from tests.chaos.observed_restore import RPC_TIMEOUT, WORKFLOW_ID, MomentMissed, ObservedRestore
 from tests.chaos.plans import PlannedFault
@@ -34,21 +37,45 @@ OUTCOMES = {
 }
 
 
-async def run_restore(environment: CampaignEnvironment, faults: Sequence[PlannedFault], random: Random) -> Observation:
-    """Prepare the environment, run a restore while the faults are injected, and observe what it leaves."""
+async def run_restore(
+    environment: CampaignEnvironment,
+    faults: Sequence[PlannedFault],
+    random: Random,
+    swap: Mapping[str, Any] | None = None,
+) -> Observation:
+    """Prepare the environment, run a restore while the faults are injected, and observe what it leaves.
+
+    With `swap`, its limits, or a fault that has them, the restored cluster takes the target's name, and a client logs in
+    all the time.
+    """
+    swap = next((fault.fault.swap for fault in faults if fault.fault.swap is not None), swap)
+    if swap is not None and not environment.has_users:
+        await run_restore(environment, [], random)  # so that the old cluster has the users as whom the client logs in
     durations = next((fault.durations for fault in faults if fault.durations), TENTHS)
     snapshot = await asyncio.to_thread(environment.prepare_restore, durations)
     client = await environment.connect()
     restore = ObservedRestore(environment, client, random, snapshot)
+    restore.swap = dict(swap) if swap is not None else None
     for fault in faults:
         await fault.prepare(restore)
     before = await asyncio.to_thread(Clusters.describe, environment)
+    with LoginWatch(environment) if restore.swap is not None else nullcontext() as watch:
+        outcome, seconds = await _run(restore, faults)
+    environment.has_users |= outcome == "succeeded"
+    # A worker with a stale read would make its call in this time.
+    await asyncio.sleep(0.3)
+    return await observe(restore, outcome, seconds, before, watch)
+
+
+async def _run(restore: ObservedRestore, faults: Sequence[PlannedFault]) -> tuple[str, float]:
+    """How the restore ended, and after how many seconds."""
+    environment, client = restore.environment, restore.client
     environment.emulator.calls.clear()
     injectors = [asyncio.create_task(fault.inject(restore), name=fault.name) for fault in faults]
     await asyncio.sleep(0)
     restore.started_at, began = datetime.now(UTC), time.monotonic()
     await client.start_workflow(
-        RESTORE_WORKFLOW, environment.request(**restore.waits), id=WORKFLOW_ID, task_queue=TASK_QUEUE
+        RESTORE_WORKFLOW, environment.request(restore.swap, **restore.waits), id=WORKFLOW_ID, task_queue=TASK_QUEUE
     )
     if restore.with_concurrent_restore:
         await _start_concurrent_restore(restore)
@@ -60,9 +87,7 @@ async def run_restore(environment: CampaignEnvironment, faults: Sequence[Planned
             restore.anomalies.append(f"the injector itself failed: {result!r}")
     environment.emulator.faults.clear()
     await asyncio.to_thread(environment.ensure_one_worker)
-    # A worker with a stale read would make its call in this time.
-    await asyncio.sleep(0.3)
-    return await observe(restore, outcome, seconds, before)
+    return outcome, seconds
 
 
 async def _start_concurrent_restore(restore: ObservedRestore) -> None:

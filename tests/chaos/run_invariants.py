@@ -15,11 +15,13 @@ from activities.rds.tags import OPERATION, operation_tag
 from audit.rows import Phase
 from audit.verify.findings import FindingKind
 from models.identifiers import DEFAULT_ENVIRONMENT
-from models.steps import Status, Step
+from models.steps import Housekeeping, Status, Step
 from tests.chaos.observation import Observation
 from tests.chaos.operations import ObservedOperation, ObservedRun
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+UNEXPECTED = "Unexpected error"
+"""The details of an exception that no table names."""
 LAST_CALL = timedelta(seconds=2)
 """How long the last call of a run that was ended by force may take."""
 
@@ -49,7 +51,7 @@ def step_outcomes(history: list[HistoryEvent], since: datetime = LONG_AGO) -> li
             ended.append(
                 (names[event.activity_task_canceled_event_attributes.scheduled_event_id], "FAILED", "Cancelled")
             )
-    steps = {step.value for step in Step}
+    steps = {step.value for step in (*Step, *Housekeeping)}
     return [outcome for outcome in ended if outcome[0] in steps]
 
 
@@ -69,7 +71,9 @@ def trail(observation: Observation) -> Iterator[str]:
         row
         for operation in observation.operations
         for row in operation.rows
-        if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT and row.status is Status.IN_PROGRESS
+        # A swap that failed deletes only what was restored beside the target.
+        if row.step in (Step.DELETE_RDS, Housekeeping.REMOVE_LEFTOVERS)
+        and (row.phase, row.status) == (Phase.INTENT, Status.IN_PROGRESS)
     ]
     if observation.effective_calls("DeleteDBCluster") and not intents:
         yield "a deletion without its intent"
@@ -89,6 +93,11 @@ def _trail_of(operation: ObservedOperation) -> Iterator[str]:
             missing.remove(matches[0])
     if operation.newest.outcome not in ("terminated", "deleted", "running"):
         yield from (f"no row for {step} {status} {details}" for step, status, details in missing)
+    yield from (
+        f"an attempt of {row.step} failed, and nobody knows why: {row.fault}"
+        for row in operation.rows
+        if row.phase is Phase.ATTEMPT and row.details == UNEXPECTED
+    )
     keys = Counter(row.event_key for row in operation.rows)
     yield from (f"two rows under {key}" for key, times in keys.items() if times > 1)
 

@@ -67,7 +67,11 @@ def read_target_settings(demo: DemoEnvironment) -> dict[str, Any]:
     cluster = find_target(demo)
     if not cluster:
         return {}
-    instances = {each["DBInstanceIdentifier"]: _settings(each, INSTANCE_MEMBERS) for each in list_instances(demo)}
+    # A swap gives the instances other names, which end with the same numbers.
+    instances = {
+        f"{TARGET}-{each['DBInstanceIdentifier'].rpartition('-')[2]}": _settings(each, INSTANCE_MEMBERS)
+        for each in list_instances(demo)
+    }
     return {TARGET: _settings(cluster, CLUSTER_MEMBERS), **instances}
 
 

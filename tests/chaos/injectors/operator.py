@@ -28,7 +28,7 @@ LAST_STEPS = (Step.ARCHIVE_SNAPSHOT, SEAL_TRAIL, Step.SNS_NOTIFICATION)
 SNS_OUTAGE_SECONDS = 6.0
 
 
-async def _repeat_until_accepted(call: Callable[..., Awaitable[None]]) -> None:
+async def repeat_until_accepted(call: Callable[..., Awaitable[None]]) -> None:
     """Repeat a call as an operator would while Temporal is down. Raises MomentMissed if the restore has ended."""
     for _ in range(40):
         try:
@@ -42,7 +42,7 @@ async def _repeat_until_accepted(call: Callable[..., Awaitable[None]]) -> None:
 
 async def _cancel(restore: ObservedRestore, place: str) -> None:
     await restore.wait_until_fired(delay_step_call(restore, place, 0.7))
-    await _repeat_until_accepted(restore.handle.cancel)
+    await repeat_until_accepted(restore.handle.cancel)
 
 
 async def _cancel_in_compensation(restore: ObservedRestore, _place: str) -> None:
@@ -51,7 +51,7 @@ async def _cancel_in_compensation(restore: ObservedRestore, _place: str) -> None
     outage = restore.add_fault("sns", "Publish", "http500", count=None)
     await restore.wait_until_fired(outage)
     await asyncio.sleep(1)
-    await _repeat_until_accepted(restore.handle.cancel)
+    await repeat_until_accepted(restore.handle.cancel)
     await asyncio.sleep(SNS_OUTAGE_SECONDS)
     restore.environment.emulator.faults.remove(outage)
 
@@ -74,7 +74,7 @@ async def _request_retry(restore: ObservedRestore, _place: str) -> None:
 
 async def _terminate(restore: ObservedRestore, place: str) -> None:
     await restore.wait_until_fired(delay_step_call(restore, place, 0.7))
-    await _repeat_until_accepted(restore.handle.terminate)
+    await repeat_until_accepted(restore.handle.terminate)
 
 
 FAULTS = (

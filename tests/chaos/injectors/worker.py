@@ -28,7 +28,8 @@ PAST_HEARTBEAT_TIMEOUT = 17.0
 CREATING_OPERATIONS = ("CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot", "Publish")
 
 
-async def _replace_worker(restore: ObservedRestore) -> None:
+async def replace_worker(restore: ObservedRestore) -> None:
+    """SIGKILL the worker, and start another one."""
     await asyncio.to_thread(restore.environment.kill_worker)
     await asyncio.to_thread(restore.environment.start_worker)
 
@@ -38,14 +39,14 @@ def _kill_in_call(kind: str) -> Injector:
         await restore.wait_until_fired(delay_step_call(restore, place, 2.0, kind))
         # The effect comes within milliseconds, the response would come after two seconds: the kill is in between.
         await asyncio.sleep(0.2)
-        await _replace_worker(restore)
+        await replace_worker(restore)
 
     return inject
 
 
 async def _kill_at_moment(restore: ObservedRestore, place: str) -> None:
     await wait_for_moment(restore, place)
-    await _replace_worker(restore)
+    await replace_worker(restore)
 
 
 async def _kill_in_compensation(restore: ObservedRestore, place: str) -> None:
@@ -53,7 +54,7 @@ async def _kill_in_compensation(restore: ObservedRestore, place: str) -> None:
     kind = "no-response" if place == "before-the-message" else "late-response"
     await restore.wait_until_fired(delay_step_call(restore, Step.SNS_NOTIFICATION, 2.0, kind))
     await asyncio.sleep(0.2)
-    await _replace_worker(restore)
+    await replace_worker(restore)
 
 
 async def _stop_in_call(restore: ObservedRestore, place: str) -> None:

@@ -123,3 +123,5 @@ async def test_a_client_reads_old_data_until_the_swap_and_new_data_after_it(
     assert list(dict.fromkeys(answered)) == [OLD, NEW]
     assert answered[-1] == NEW
     assert demo.read_from_target("orders_report", "SELECT count(*) FROM orders") == [(3,)]
+    # A poll that leaves a change to the next one is no attempt that failed.
+    assert "ChangeDue" not in {row.fault.type for row in rig.table.list_rows(state.operation_id or "") if row.fault}
