@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 
 from activities.rds.tags import OPERATION, operation_tag
+from audit.decisions import is_rollback
 from devstack.aws import RecordedCall
 from devstack.demo_environment import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION
 from models.identifiers import DEFAULT_ENVIRONMENT, is_copy_name
@@ -212,6 +213,8 @@ def _message(observation: Observation) -> Iterator[str]:
     earlier = {run.outcome for run in observation.operation.runs}
     if any(_has_begun(run, Step.SNS_NOTIFICATION) for run in observation.operation.runs[:-1]):
         earlier.add("succeeded")  # it was ended by force after it had sent its message
+    if any(map(is_rollback, observation.rows)):
+        earlier.add("succeeded")  # an operator rolled it back after its message
     others = set(reported) - {observation.outcome} - earlier
     yield from (f"a message reports {other}" for other in sorted(others))
 

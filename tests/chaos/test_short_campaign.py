@@ -28,6 +28,7 @@ PLANS = (
     "killed-after-effect@restore-snapshot + throttled@rds.CopyDBClusterSnapshot + expired@rds.CreateDBInstance",
     "dynamodb-down@copy-snapshot + reset-after-effect@rds.DeleteDBCluster#2 + database-closes@setup-db-users",
     "killed-in-compensation@after-the-message",
+    "swap-killed-after-effect@rename-1",
     (
         "html-page-before-effect@dynamodb.PutItem#8 + reset-before-effect@rds.DeleteDBInstance#2 + "
         "truncated-body-after-effect@rds.DeleteDBCluster#2 + database-crashes@setup-db-users"

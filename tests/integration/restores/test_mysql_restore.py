@@ -26,7 +26,7 @@ from devstack.mariadb import HOW_TO_GET, MariadbHost, missing_programs
 from models.identifiers import cluster_arn
 from models.request import RestoreRequest
 from models.steps import STEPS, Replacement, Status
-from tests.rigs.durations import REFERENCE
+from tests.rigs.durations import REFERENCE, SECONDS
 from tests.rigs.emulator import environment_variables
 from tests.rigs.requests import request
 from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
@@ -99,16 +99,16 @@ orders.customers.phone = "hash"
 """
 
 
-def masked_request(quarantine: str) -> RestoreRequest:
+def masked_request(quarantine: str, **target: Any) -> RestoreRequest:
     """A request that masks the customers by rules and by a file, in quarantine, checks that, and keeps what is masked."""
     masked = {
         "database": "orders",
-        "query": "SELECT count(*) FROM customers WHERE mail LIKE 'user%'",
-        "expected": [[2]],
+        "query": "SELECT count(*) > 1 FROM customers WHERE mail LIKE 'user%'",
+        "expected": [[1]],
     }
     return request(
         source={"cluster": SOURCE},
-        target={"cluster": TARGET, "quarantine": {"vpc_security_group_ids": [quarantine]}},
+        target={"cluster": TARGET, "quarantine": {"vpc_security_group_ids": [quarantine]}, **target},
         masking={"file": "masking.toml", "key_secret_id": "staging/masking"},
         archive={"keep": 1, "masked": True},
         sql_files=[{"file": "mask.sql", "database": "orders"}],
@@ -154,3 +154,19 @@ async def test_a_restore_of_aurora_mysql(rig: RestoreRig, tmp_path: Path) -> Non
         session(demo, TARGET_REGION, TARGET, "orders_admin", MASTER_PASSWORD)
     assert ("setup-db-users", "SUCCESS", "Users configured") in rig.trail()
     assert "quarantine left" in next(details for step, _, details in rig.trail() if step == "archive-snapshot")
+
+    # The next restore swaps names: the worker and the users get in under the target's name, with a certificate of it.
+    demo.take_automated_snapshot(SOURCE)
+    demo.emulator.durations = SECONDS  # a swap polls so often that a timer of a second each would take minutes
+    swapped = masked_request(quarantine, replacement="swap", swap={"restart": True})
+    state = await (await rig.start(swapped)).result()
+    assert [step.step for step in state.steps] == list(STEPS[Replacement.SWAP])
+    [cluster] = [
+        each
+        for each in demo.client("rds").describe_db_clusters()["DBClusters"]
+        if each["DBClusterIdentifier"].startswith(TARGET)
+    ]
+    assert (cluster["DBClusterIdentifier"], cluster["DbClusterResourceId"]) == (TARGET, state.cluster_resource_id)
+    assert select_in_target(demo, "orders_report", "SELECT mail FROM customers WHERE id = 3") == [
+        ("user3@example.invalid",)
+    ]
