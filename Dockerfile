@@ -23,6 +23,11 @@ COPY errors.py heartbeat.py limits.py logs.py metrics.py settings.py starter.py 
 # The user below cannot write here; without bytecode every health check would compile all modules.
 RUN python -m compileall -q .
 
+# The certificates of RDS in all regions; every image that is built has today's.
+ADD --chmod=0444 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /app/global-bundle.pem
+ENV AURORA_RESTORE_DATABASE_TLS_CA_FILE=/app/global-bundle.pem
+
+# The worker writes no file: the root file system may be read-only, without a /tmp.
 # A number, because runAsNonRoot of Kubernetes can check only a number.
 USER 10001:10001
 

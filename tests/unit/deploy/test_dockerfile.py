@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from settings import PREFIX, Settings
+
 ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -86,6 +88,16 @@ def test_the_image_starts_stops_and_checks_the_worker() -> None:
     assert "STOPSIGNAL SIGTERM" in worker
     assert 'CMD ["python", "worker.py"]' in worker
     assert any(line.startswith("HEALTHCHECK") and '["python", "worker.py", "check"]' in line for line in worker)
+
+
+def test_the_image_has_the_databases_certificates() -> None:
+    """Where the setting says, readable by the image's user, from the address that a missing file's message names."""
+    [added] = [line for line in stages()["worker"] if line.startswith("ADD ")]
+    [_, mode, address, path] = added.split()
+    assert mode == "--chmod=0444"
+    assert f"ENV {PREFIX}DATABASE_TLS_CA_FILE={path}" in stages()["worker"]
+    assert address in (ROOT / "settings.py").read_text()
+    assert "database_tls_ca_file" in Settings.model_fields
 
 
 def test_the_dockerfile_contains_no_secret() -> None:
