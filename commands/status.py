@@ -142,7 +142,7 @@ async def _print_running(run: RestoreRun) -> None:
 
 async def _print_without_worker(run: RestoreRun) -> None:
     """What Temporal knows of a run while no worker answers for it."""
-    from models.search_attributes import OPERATION, STEP
+    from models.search_attributes import KEEPING_OLD, OPERATION, STEP
     from runs.summaries import format_duration
     from runs.workers import no_worker_text, waiting_since
 
@@ -150,7 +150,12 @@ async def _print_without_worker(run: RestoreRun) -> None:
     name, step = (described.typed_search_attributes.get(key) for key in (OPERATION, STEP))
     where = f"at {step}" if step else "before its first step"
     began = format_duration(described.start_time, now)
-    print(f"{name or run.workflow_id} is running, {where}, for {began}. No worker answers{_deleted(step)}.")
+    if step == KEEPING_OLD:
+        print(
+            f"{name or run.workflow_id} succeeded and keeps the old cluster; it began {began} ago. No worker answers."
+        )
+    else:
+        print(f"{name or run.workflow_id} is running, {where}, for {began}. No worker answers{_deleted(step)}.")
     if since := waiting_since(described, now):
         waits = format_duration(since, now)
         print(f"It has waited for a worker since {since:%Y-%m-%d %H:%M} UTC, for {waits}. It continues when one polls.")

@@ -7,6 +7,8 @@ OPERATION = SearchAttributeKey.for_keyword("AuroraRestoreOperation")
 TARGET = SearchAttributeKey.for_keyword("AuroraRestoreTarget")
 """The target cluster's identifier."""
 STEP = SearchAttributeKey.for_keyword("AuroraRestoreStep")
-"""The current step, "waiting" while a failed step waits for an operator, and at the end the outcome."""
+"""The current step, "waiting" while a failed step waits for an operator, `KEEPING_OLD`, and at the end the outcome."""
+KEEPING_OLD = "keeping-old"
+"""The value of `STEP` while nothing is left to do but to delete the old cluster of a swap, which is kept."""
 
 ALL = (OPERATION, TARGET, STEP)

@@ -24,8 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from models.steps import Housekeeping, Step
     from models.waits import Wait
 
-KEEPING_OLD = "keeping-old"
-"""The search attribute's value while the old cluster is kept."""
 DENSE = timedelta(seconds=2)
 """The longest time between two polls: the target's name leads nowhere between the two renames."""
 
@@ -54,7 +52,7 @@ async def keep_old_cluster(runner: StepRunner) -> OperatorDecision | None:
     if until is None:
         raise RuntimeError("no old cluster is kept")
     runner.operator.open_rollback()
-    workflow.upsert_search_attributes([search_attributes.STEP.value_set(KEEPING_OLD)])
+    workflow.upsert_search_attributes([search_attributes.STEP.value_set(search_attributes.KEEPING_OLD)])
     opened_at = workflow.now()
     progress.begin_keeping_old()
     decision = await runner.operator.wait(max(until - opened_at, timedelta(0)))

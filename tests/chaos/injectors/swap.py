@@ -17,14 +17,13 @@ from typing import Any
 from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import TARGET_REGION
 from devstack.pipeline import ROOT, own_environment
-from models.search_attributes import STEP
+from models.search_attributes import KEEPING_OLD, STEP
 from models.steps import Step
 from tests.chaos.campaign_fault import FAILED, CampaignFault, Injector, always_fails
 from tests.chaos.environment import longer_durations
 from tests.chaos.injectors.operator import deny_step_call, repeat_until_accepted
 from tests.chaos.injectors.worker import PAST_HEARTBEAT_TIMEOUT, replace_worker
 from tests.chaos.observed_restore import ObservedRestore
-from workflows.swap import KEEPING_OLD
 
 LIMITS: Mapping[str, Any] = {"deadline": "PT90S", "restart": True}
 """Of the swaps: clients verify the name, and so the restored cluster has to be restarted."""

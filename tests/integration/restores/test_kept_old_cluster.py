@@ -18,14 +18,13 @@ from devstack.demo_environment import TARGET
 from models.decisions import Decision
 from models.operation import RestoreState
 from models.request import RestoreRequest
-from models.search_attributes import STEP
+from models.search_attributes import KEEPING_OLD, STEP
 from models.steps import STEPS_THAT_KEEP_THE_OLD, Housekeeping, Outcome, Step
 from tests.integration.restores.test_swapped_restores import clusters, put_names_back
 from tests.rigs.emulator import delete_target
 from tests.rigs.requests import quick_request
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT
 from tests.rigs.resumed_restores import ResumedRestores, wait_for_failure
-from workflows.swap import KEEPING_OLD
 
 OLD = f"{TARGET}-old"
 

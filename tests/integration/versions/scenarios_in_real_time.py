@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 from models.decisions import Decision
-from models.search_attributes import STEP
+from models.search_attributes import KEEPING_OLD, STEP
 from models.steps import Step
 from models.workflow_names import CLEANUP_WORKFLOW, POLL_NOW_SIGNAL
 from tests.integration.versions.recording import (
@@ -20,7 +20,6 @@ from tests.integration.versions.recording import (
 )
 from tests.rigs.requests import CANONICAL_ID, quick_request
 from tests.rigs.resumed_restores import is_at, is_waiting, wait_for_state
-from workflows.swap import KEEPING_OLD
 
 SCENARIOS: dict[str, Scenario] = {}
 scenario = partial(add_scenario, SCENARIOS)
