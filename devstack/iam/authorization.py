@@ -107,6 +107,12 @@ def _create_snapshot(call: Call) -> Iterator[AccessRequest]:
     yield from _create_with_tags(call, call.rds_arn("cluster-snapshot", call.parameters["DBClusterSnapshotIdentifier"]))
 
 
+def _create_cluster(call: Call) -> Iterator[AccessRequest]:
+    yield from _create_with_tags(call, call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
+    yield from _groups(call, ("subgrp", "DBSubnetGroupName"), ("cluster-pg", "DBClusterParameterGroupName"))
+    yield from _managed_secret(call)
+
+
 def _restore_cluster(call: Call) -> Iterator[AccessRequest]:
     yield from _create_with_tags(call, call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     yield call.request(call.rds_arn("cluster-snapshot", call.parameters["SnapshotIdentifier"]))
@@ -164,6 +170,11 @@ def _pass_role(call: Call, role: str, service: str) -> AccessRequest:
 def _modify_cluster(call: Call) -> Iterator[AccessRequest]:
     yield call.request(call.rds_arn("cluster", call.parameters["DBClusterIdentifier"]))
     yield from _groups(call, ("cluster-pg", "DBClusterParameterGroupName"))
+    yield from _managed_secret(call)
+
+
+def _managed_secret(call: Call) -> Iterator[AccessRequest]:
+    """RDS creates the secret of a managed password with the caller's permissions."""
     if call.parameters.get("ManageMasterUserPassword"):
         secret = f"arn:aws:secretsmanager:{call.region}:{call.account}:secret:rds!cluster-0"
         yield call.request(secret, "secretsmanager:CreateSecret")
@@ -274,6 +285,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:AddRoleToDBCluster": _add_role,
     "rds:AddTagsToResource": _rds_resource("", "ResourceName"),
     "rds:CopyDBClusterSnapshot": _copy_snapshot,
+    "rds:CreateDBCluster": _create_cluster,
     "rds:CreateDBClusterEndpoint": _create_endpoint,
     "rds:CreateDBClusterSnapshot": _create_snapshot,
     "rds:CreateDBInstance": _create_instance,

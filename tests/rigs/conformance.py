@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from unittest.mock import patch
 
+from botocore.session import Session
+
 import devstack.aws.emulator
 from conformance.account import Account
 from conformance.check import ask_questions
@@ -181,12 +183,14 @@ class Kit:
 
     aws: EmulatedAws
     number: str = ACCOUNT
+    session: Session | None = None
+    """The credentials; default: those of the account's owner."""
     account: Account = field(init=False)
     own: OwnResources = field(init=False)
     target: OwnResources = field(init=False)
 
     def __post_init__(self) -> None:
-        self.account = Account(TARGET, SOURCE, session=session_of(self.number))
+        self.account = Account(TARGET, SOURCE, session=self.session or session_of(self.number))
         self.account.identity()
         self.own = OwnResources(self.account, self.number, TARGET)
         self.target = OwnResources(self.account, self.number, SOURCE)

@@ -68,10 +68,11 @@ def test_no_name_and_no_account_is_left(names: list[str], account: str) -> None:
 
 
 def test_a_name_with_signs_of_a_pattern_is_a_text() -> None:
-    """Group names may have dots; a dot is only a dot."""
+    """Group names may have dots; a dot is only a dot, and the longest name counts."""
     anonymiser = Anonymiser()
-    anonymiser.add_name("default.orders")
-    assert anonymiser.clean("default.orders and default-orders") == "<name-1> and default-orders"
+    for name in ("default", "default.orders"):
+        anonymiser.add_name(name)
+    assert anonymiser.clean("default.orders and defaultXorders, default") == "<name-2> and defaultXorders, <name-1>"
 
 
 def test_names_of_the_check_have_placeholders_of_their_own() -> None:
