@@ -190,7 +190,9 @@ class _WorkflowMetrics(WorkflowInboundInterceptor):
             raise
         if _is_canonical() and isinstance(state, RestoreState):
             _count_operation(request, state.outcome)
-            _record_success(request, state)
+            # A drill restores no target, whose last success grows older.
+            if not request.target.drills:
+                _record_success(request, state)
         return state
 
 

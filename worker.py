@@ -21,6 +21,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
+from activities.clusters.drill import DrillActivities
 from activities.clusters.replacement import ClusterActivities
 from activities.clusters.restored import RestoredClusterActivities
 from activities.clusters.swap import SwapActivities
@@ -114,6 +115,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         DatabaseUserActivities(aws, connectors, settings.sql_directory).setup_db_users,
         swap.swap_clusters,
         swap.swap_back,
+        DrillActivities(aws, intents).remove_drill,
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,
         InventoryActivities(aws).take_inventory,

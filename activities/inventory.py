@@ -10,14 +10,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from activities.rds import tags
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import operation_of
+from activities.rds.left_drills import describe_left_drills, left_drills
 from activities.rds.orphans import find_orphans
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
 from activities.step import named_activity
 from clients.aws import AwsClients
 from limits import MAX_INVENTORY
+from models.drill import drill_operation
 from models.identifiers import copy_name_prefix, is_copy_name, is_copy_name_for
-from models.inventory import Inventory, InventoryInput, Resource
+from models.inventory import Inventory, InventoryInput, Orphan, Resource
 from waiting.clock import now
 
 if TYPE_CHECKING:
@@ -67,13 +69,16 @@ class _InventoryReader:
             self._target_resource(clusters),
             *self._instances(clusters),
             *self._swap_resources(clusters),
+            *self._drill_resources(clusters),
         )
         orphans = find_orphans(copies or [], self._input.archive.copies_to_keep, in_use)
+        orphans += self._left_drills(clusters)
         renamed_clusters = [
             _renamed_resource(self._input, self._target_cluster, cluster)
             for cluster in clusters or ()
             if _is_renamed_restore(self._input, self._target_cluster, cluster)
             and cluster["DBClusterIdentifier"] not in self._swap_names
+            and drill_operation(self._target.cluster, cluster["DBClusterIdentifier"]) is None
         ]
         return Inventory(
             taken_at=now(),
@@ -145,6 +150,27 @@ class _InventoryReader:
             _cluster_resource(self._input, "cluster", each["DBClusterIdentifier"], self._cluster_state(each))
             for each in named
         ]
+
+    @property
+    def _drill_name(self) -> str | None:
+        """The name of the cluster that this operation restores, if it is a drill."""
+        target = self._target
+        return target.restored_as(self._input.operation_id).cluster if target.drills else None
+
+    def _drill_resources(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
+        """The drill's cluster, while it exists and once it was there."""
+        name = self._drill_name
+        if name is None:
+            return []
+        states = [self._cluster_state(each) for each in clusters or () if each["DBClusterIdentifier"] == name]
+        if not states and self._input.drill_resource_id:
+            states = [self._unknown_state() if clusters is None else "gone"]
+        return [_cluster_resource(self._input, "drill cluster", name, state) for state in states]
+
+    def _left_drills(self, clusters: list[DBClusterTypeDef] | None) -> list[Orphan]:
+        """Those of earlier operations."""
+        left = left_drills(self._target_cluster, self._target, clusters or [], self._input.operation_id)
+        return describe_left_drills(self._target_cluster, self._target, left)
 
     def _find_target(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
         named = (cluster for cluster in clusters or () if cluster["DBClusterIdentifier"] == self._target.cluster)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from activities.own_drill import OwnDrill, delete_left_drills, prove
 from activities.preflight import guards
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
+from activities.rds.left_drills import describe_left_drills, left_drills, list_drill_arns
 from activities.rds.orphans import find_orphans, list_orphans
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
@@ -19,7 +22,7 @@ from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy
 from limits import MAX_LISTED_ORPHANS
-from models.inventory import Orphan
+from models.inventory import Orphan, OrphanReason
 from models.leftovers import ListOrphansInput, OrphanList, RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
 from models.steps import Housekeeping, Step
@@ -94,10 +97,10 @@ class LeftoverActivities:
         if not leftovers.arns:
             existing = _list_existing(step_input, target)
             return self._removal_outcome(Housekeeping.REMOVE_LEFTOVERS, step_input, "Leftovers removed", existing)
-        advice = (
-            "RDS continues the deletions that have begun. Delete the rest by hand, or leave it: the next restore adopts "
-            "the copy and replaces the cluster."
-        )
+        later = "the next restore adopts the copy and replaces the cluster."
+        if step_input.target.drills:
+            later = "the next restore adopts the copy, and cleanup removes the cluster."
+        advice = f"RDS continues the deletions that have begun. Delete the rest by hand, or leave it: {later}"
         end_wait_if_final(step_input, f"Leftovers not removed: {leftovers.text}", advice)
         if leftovers.to_delete.arns:
             self._check_guards(step_input, target, leftovers.to_delete)
@@ -113,8 +116,9 @@ class LeftoverActivities:
     def remove_orphans(self, step_input: RemoveOrphansInput) -> StepOutcome:
         """Delete the orphans of the target's earlier operations. The workflow ensures that no restore runs meanwhile.
 
-        Raises `Refused` if the credentials belong to another account, `ResourceBusy` (transient) while RDS refuses to
-        delete one of them.
+        The cluster of a drill has the proofs and the guards of remove-drill.
+        Raises `Refused` if the credentials belong to another account or a guard refuses, `ResourceBusy` (transient) while
+        RDS refuses to delete one of them.
         Run twice: nothing is left to delete; the trail holds what was declared, and the outcome names what of it is gone.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
@@ -122,15 +126,21 @@ class LeftoverActivities:
         target.check_account()
         just_deleted: set[str] = set()
         if orphans := _find_orphans(step_input, target):
-            names = ", ".join(orphan.identifier for orphan in orphans)
+            listed = ", ".join(orphan.identifier for orphan in orphans)
             declared = tuple(orphan.arn for orphan in orphans)
-            self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {names}", declared)
+            self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {listed}", declared)
             # The trail took time: read the orphans again just before the first deletion.
             remaining = [orphan for orphan in _find_orphans(step_input, target) if orphan.arn in declared]
-            _delete_copies([orphan.identifier for orphan in remaining], target)
+            names = [orphan.identifier for orphan in remaining]
+            if step_input.source:
+                drills = [
+                    each for each in _find_left_drills(step_input, target) if each["DBClusterIdentifier"] in names
+                ]
+                delete_left_drills(target, step_input.source, step_input.target, drills)
+            _delete_copies([each.identifier for each in remaining if each.reason is not OrphanReason.DRILL], target)
             just_deleted = {orphan.arn for orphan in remaining}
         # A list right after the deletion may still have what RDS has deleted.
-        existing = target.list_existing_snapshot_arns() - just_deleted
+        existing = (target.list_existing_snapshot_arns() | list_drill_arns(target, step_input.target)) - just_deleted
         return self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", existing)
 
     def _restored(self, step_input: RemoveLeftoversInput) -> TargetCluster:
@@ -164,6 +174,8 @@ class LeftoverActivities:
             if not _is_restored_by(cluster, target):
                 return None
             _refuse_renamed(cluster, step_input)
+        if step_input.target.drills:
+            return cluster
         # Beside the target it is of no use, whether its users are set up or not: it has not taken the target's place.
         last, since = Step.SWAP_CLUSTERS if step_input.beside else Step.SETUP_DB_USERS, cluster["ClusterCreateTime"]
         operation_id = step_input.operation_id
@@ -192,7 +204,15 @@ class LeftoverActivities:
             if copy["DBClusterSnapshotArn"] in leftovers.arns:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if leftovers.cluster and remaining.cluster:
-            delete_target(self._restored(step_input), remaining.cluster)
+            restored = self._restored(step_input)
+            is_proven = partial(self._prove, step_input, restored)
+            delete_target(restored, remaining.cluster, is_proven)
+
+    def _prove(self, step_input: RemoveLeftoversInput, restored: TargetCluster) -> None:
+        """What a drill restored is proven once more, directly before each deletion."""
+        if step_input.target.drills and step_input.cluster_resource_id:
+            drill, operation = step_input.restored_target, restored.operation_tag
+            prove(OwnDrill(step_input.source, drill, operation, step_input.cluster_resource_id), restored)
 
 
 def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | None:
@@ -201,7 +221,13 @@ def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | Non
 
 
 def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:
-    return find_orphans(target.list_own_copies(), step_input.archive.copies_to_keep)
+    copies = find_orphans(target.list_own_copies(), step_input.archive.copies_to_keep)
+    drills = _find_left_drills(step_input, target) if step_input.source else []
+    return [*copies, *describe_left_drills(target, step_input.target, drills)]
+
+
+def _find_left_drills(step_input: RemoveOrphansInput, target: TargetCluster) -> list[DBClusterTypeDef]:
+    return left_drills(target, step_input.target, target.list_clusters())
 
 
 def _delete_copies(identifiers: list[str], target: TargetCluster) -> None:

@@ -46,6 +46,7 @@ from models.snapshots import (
     SnapshotCheckInput,
     SnapshotCheckOutcome,
     SnapshotCopy,
+    drill_fact,
 )
 from models.steps import Step
 from models.waits import Change
@@ -80,7 +81,7 @@ class SnapshotActivities:
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
         source_resource_id = source["DbClusterResourceId"] if source else None
         target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
-        if target.observed:
+        if target.observed and not step_input.target.drills:
             cluster = target.observed.cluster
             check_not_restored_since(cluster, preflight.target.operation_tag, step_input.operation_started_at)
         guards.refuse_if_any(guards.find_violations(preflight.region_checks(snapshot, target)))
@@ -91,6 +92,7 @@ class SnapshotActivities:
             facts={
                 SNAPSHOT_CREATED_AT_FACT: snapshot.created_at.astimezone(UTC).isoformat(),
                 SOURCE_FACT: step_input.source.arn,
+                **drill_fact(step_input.target, step_input.operation_id),
             },
             snapshot=snapshot,
             source_resource_id=source_resource_id,
@@ -250,7 +252,9 @@ class SnapshotActivities:
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         if step_input.cluster_resource_id:
             # A restore that was reset by hand to here may be older than the target.
-            check_still_restored(target, step_input.target.arn, step_input.cluster_resource_id)
+            named = step_input.restored_target
+            restored = TargetCluster(self._aws, named, step_input.operation_id)
+            check_still_restored(restored, named.arn, step_input.cluster_resource_id)
         keep_snapshots = keep_masked_snapshots if step_input.masked_cluster_resource_id else keep_copies
         kept = keep_snapshots(self._intents, step_input, target)
         if kept.waiting_for:

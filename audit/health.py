@@ -54,6 +54,9 @@ class TargetHealth(Model):
     last_outcome: Outcome | None = None
     last_step: Step | None = None
     last_at: AwareDatetime | None = Field(default=None, description="When the last operation's last row was written.")
+    last_drill: str | None = Field(default=None, description="The newest drill since the last good restore.")
+    last_drill_outcome: Outcome | None = None
+    last_drill_at: AwareDatetime | None = None
     text: str = Field(description="What is found, and what was expected.")
     what_to_do: str | None = None
 
@@ -120,7 +123,15 @@ class FleetHealths:
 
 
 def judge(target_arn: str, operations: Sequence[OperationSummary], max_age: timedelta, now: datetime) -> TargetHealth:
-    """The health of a target by its operations, the newest first and the last good one last."""
+    """The health of a target by its operations, the newest first and the last good one last.
+
+    A drill restores no target: it is named, and makes its health neither better nor worse.
+    """
+    drill = next((each for each in operations if each.drill), None)
+    return _with_drill(_judge(target_arn, [each for each in operations if not each.drill], max_age, now), drill)
+
+
+def _judge(target_arn: str, operations: Sequence[OperationSummary], max_age: timedelta, now: datetime) -> TargetHealth:
     if not operations:
         text = "no restore has begun a step yet"
         return TargetHealth(target=target_arn, level=Level.UNKNOWN, text=text, what_to_do=LIST_COMMAND)
@@ -144,6 +155,16 @@ def judge(target_arn: str, operations: Sequence[OperationSummary], max_age: time
         text="; ".join(_sentences(good, age, max_age, last, broken)),
         what_to_do=None if level is Level.OK else _cure(broken or last),
     )
+
+
+def _with_drill(health: TargetHealth, drill: OperationSummary | None) -> TargetHealth:
+    """The health with the newest drill since the last good restore."""
+    if drill is None:
+        return health
+    where = "" if drill.outcome is Outcome.SUCCEEDED else f" at {drill.step} ({drill.details})"
+    text = f"{health.text}; {drill.operation_id} is a drill and {drill.outcome}{where}"
+    named = {"last_drill": drill.operation_id, "last_drill_outcome": drill.outcome, "last_drill_at": drill.at}
+    return health.model_copy(update={"text": text, **named})
 
 
 def worst_level(levels: Iterable[Level]) -> Level:

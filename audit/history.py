@@ -31,11 +31,17 @@ class PastOperation(Model):
     opened_at: AwareDatetime
     outcome: Outcome
     step: Step = Field(description="Where it is, or where it ended.")
+    drill: str | None = Field(
+        default=None, description="Of a drill, which restores no target: the cluster that it restored and removed."
+    )
+    restore_seconds: int | None = Field(
+        default=None, description="From its number to the handover to the users, waits included: the measured RTO."
+    )
     worked_seconds: int = Field(description="In its steps, failed runs included.")
     waited_seconds: int = Field(description="Between two steps: for an operator, or until it was retried.")
     kept_seconds: int = Field(default=0, description="While only the old cluster of a swap was kept.")
     data_age_seconds: int | None = Field(
-        default=None, description="How old the snapshot was when the target was handed to its users."
+        default=None, description="How old the snapshot was at that handover: the measured RPO."
     )
     step_seconds: dict[Step, int] = Field(description="Of each step that ended well, the run that did.")
 
@@ -85,6 +91,7 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
     if summary is None:
         return None
     spent = sum_time(rows)
+    ready_at = summary.restored_at or summary.drilled_at
     return PastOperation(
         operation_id=summary.operation_id,
         opened_at=opened_at,
@@ -93,7 +100,9 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
         worked_seconds=_seconds(spent.worked),
         waited_seconds=_seconds(spent.waited),
         kept_seconds=_seconds(spent.kept),
-        data_age_seconds=_data_age(rows, summary.restored_at),
+        drill=summary.drill,
+        restore_seconds=_seconds(ready_at - opened_at) if ready_at else None,
+        data_age_seconds=_data_age(rows, ready_at),
         step_seconds={
             row.step: _seconds(row.timestamp - row.step_started_at)
             for row in rows
@@ -104,7 +113,7 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
 
 def list_trends(operations: Sequence[PastOperation]) -> list[Trend]:
     """The trend of all steps together, then of each step, of the succeeded operations; empty if these are too few."""
-    oldest_first = [each for each in reversed(operations) if each.outcome is Outcome.SUCCEEDED]
+    oldest_first = [each for each in reversed(operations) if each.outcome is Outcome.SUCCEEDED and not each.drill]
     if len(oldest_first) < LEAST_OPERATIONS:
         return []
     measured: dict[Step | None, list[int]] = {None: [each.worked_seconds for each in oldest_first]}

@@ -14,6 +14,7 @@ from audit.target_rows import TargetRows
 from errors import TrailConflict
 from models.clusters import LastDeletion
 from models.configuration import SETTINGS_FACT, ClusterSettings
+from models.drill import DRILL_FACT
 from models.operation import StepInput
 from models.steps import AuditedStep, Housekeeping, Status, Step
 from models.trail_tables import TrailTables
@@ -112,7 +113,8 @@ class TrailIntents:
         for row in self._rows.iterate_newest_first(target_arn, first, at.date()):
             if row.step is Housekeeping.REMOVE_LEFTOVERS and row.phase is Phase.INTENT:
                 removed_again.add(row.operation_id)
-            if row.status is Status.SUCCESS and row.operation_id not in removed_again:
+            # A drill restores its own cluster, not the target.
+            if row.status is Status.SUCCESS and row.operation_id not in removed_again and DRILL_FACT not in row.facts:
                 completed = completed or row.step is Step.CHECK_RESTORE_STATUS
                 accepted_by = accepted_by or (row.operation_id if row.step in RESTORE_STEPS else None)
             if row.step is Step.DELETE_RDS and row.phase is Phase.INTENT:

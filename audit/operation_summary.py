@@ -9,6 +9,7 @@ from typing import NamedTuple
 from audit.decisions import is_rollback, is_skip
 from audit.rows import AuditRow, Phase
 from errors import Cancelled, Skipped
+from models.drill import DRILL_FACT
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT
 from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, Status, Step
 from models.swap import OLD_KEPT
@@ -32,6 +33,15 @@ class OperationSummary(NamedTuple):
     """When the target was handed to its users; None if that did not happen."""
     declared_deletion: bool
     """Whether it declared that it deletes the target."""
+    drill: str | None = None
+    """Of a drill, which restores no target: the name of the cluster that it restored and removed."""
+    drilled_at: datetime | None = None
+    """When the users of a drill's cluster could log in; None if that did not happen."""
+
+    @property
+    def words(self) -> str:
+        """The outcome, and that it is a drill's."""
+        return f"drill {self.outcome}" if self.drill else str(self.outcome)
 
 
 class StepsSoFar:
@@ -41,7 +51,9 @@ class StepsSoFar:
         """`rows` are all of the operation, which say in which order the steps run; `add` takes them one by one."""
         swaps = [row for row in rows if row.step is Step.SWAP_CLUSTERS]
         self.swaps = bool(swaps)
-        self.order = STEPS[Replacement.SWAP if swaps else Replacement.DELETE_FIRST]
+        self.drill = next((row.facts[DRILL_FACT] for row in rows if DRILL_FACT in row.facts), None)
+        how = Replacement.DRILL if self.drill else Replacement.SWAP if swaps else Replacement.DELETE_FIRST
+        self.order = STEPS[how]
         self.keeps_old = any(OLD_KEPT in row.facts for row in swaps)
         if self.keeps_old:
             self.order = STEPS_THAT_KEEP_THE_OLD
@@ -108,10 +120,12 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         step=step,
         details=decisive.details,
         at=last.timestamp,
-        restored_at=_restored_at(steps),
+        restored_at=None if steps.drill else _restored_at(steps),
         # After a swap it is the old cluster that is deleted; the target is the restored one.
         declared_deletion=not steps.swaps
         and any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
+        drill=steps.drill,
+        drilled_at=_drilled_at(steps) if steps.drill else None,
     )
 
 
@@ -139,6 +153,12 @@ def _outcome(steps: StepsSoFar, last_step: Step, last: AuditRow) -> tuple[Outcom
         return Outcome.FAILED, Step.SNS_NOTIFICATION, notified
     # A cancellation between two steps fails none of them.
     return (Outcome.SUCCEEDED if _restored_at(steps) else Outcome.CANCELLED), Step.SNS_NOTIFICATION, notified
+
+
+def _drilled_at(steps: StepsSoFar) -> datetime | None:
+    """When setup-db-users, which also runs the checks, ended well."""
+    ended = steps.ended.get(Step.SETUP_DB_USERS)
+    return ended.timestamp if ended and ended.status is Status.SUCCESS else None
 
 
 def _restored_at(steps: StepsSoFar) -> datetime | None:

@@ -85,19 +85,24 @@ def _print_table(operations: Sequence[PastOperation], trends: Sequence[Trend]) -
 
 
 def _cells(each: PastOperation) -> tuple[str, ...]:
-    from models.steps import Outcome
-
     steps = [f"{step} {_length(seconds)}" for step, seconds in each.step_seconds.items() if seconds >= SHOWN_FROM]
     return (
         each.operation_id,
         f"{each.opened_at.astimezone(UTC):%Y-%m-%d %H:%M}",
-        each.outcome if each.outcome is Outcome.SUCCEEDED else f"{each.outcome} at {each.step}",
+        _outcome(each),
         _length(each.worked_seconds),
         _length(each.waited_seconds) if each.waited_seconds >= SHOWN_FROM else "",
         _length(each.kept_seconds) if each.kept_seconds else "",
         _length(each.data_age_seconds) if each.data_age_seconds is not None else "not recorded",
         ", ".join(steps),
     )
+
+
+def _outcome(each: PastOperation) -> str:
+    from models.steps import Outcome
+
+    outcome = f"drill {each.outcome}" if each.drill else str(each.outcome)
+    return outcome if each.outcome is Outcome.SUCCEEDED else f"{outcome} at {each.step}"
 
 
 def _length(seconds: int) -> str:

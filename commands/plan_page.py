@@ -15,6 +15,7 @@ from models.archive import Archive
 from models.plan import CarryOver, CheckResult, CheckStatus, Plan
 from models.request import Target
 from models.users import OtherLogins
+from models.waits import Leftover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,11 @@ UNKNOWN = ("unknown", "see the failed checks")
 
 def page(plan: Plan) -> RenderableType:
     """All sections in the order of the steps, then the checks; the last line is the verdict."""
+    drills = plan.request.target.drills
     sections = (
         ("Source snapshot", _rows(_snapshot(plan))),
         ("Copy", _rows(_copy(plan))),
-        ("Cluster to delete", _rows(_deletion(plan))),
+        ("Drill" if drills else "Cluster to delete", _rows(_drill(plan) if drills else _deletion(plan))),
         *_restored(plan),
         ("Database", _rows(_database(plan))),
         ("Afterwards", _rows(_afterwards(plan))),
@@ -50,6 +52,12 @@ def verdict(plan: Plan) -> str:
 
 def _title(plan: Plan) -> Text:
     source, target = plan.request.source, plan.request.target
+    if target.drills:
+        return Text(
+            f"Plan of a drill at {plan.at:%Y-%m-%d %H:%M} UTC. This command changed nothing.\n"
+            f"The drill would restore a snapshot of {source.arn}\n"
+            f"beside                               {target.arn}, and touch no target"
+        )
     return Text(
         f"Plan of a restore at {plan.at:%Y-%m-%d %H:%M} UTC. This command changed nothing.\n"
         f"The restore would replace {target.arn}\n"
@@ -103,6 +111,20 @@ def _deletion(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "status", cluster.status
     for instance in cluster.instances:
         yield "instance", f"{instance.identifier} ({instance.instance_class}, {instance.status})"
+
+
+def _drill(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What becomes of the restored cluster, and that nothing becomes of the target."""
+    if plan.target_described:
+        target = plan.cluster_to_delete
+        yield "target", f"{target.arn} ({target.status}): not touched" if target else "does not exist, and is not made"
+    else:
+        yield "target", "AWS did not describe it; a drill does not touch it"
+    yield "restored as", plan.request.target.restored_as("OPERATION").cluster
+    yield "measured", "the time until its users can log in (RTO), and the age of its data then (RPO)"
+    keeps = plan.request.on_failure.half_restored_target is Leftover.KEEP
+    fails = "a drill that fails keeps it" if keeps else "also if the drill fails"
+    yield "removed", f"with its instances, when its users and checks are done; {fails}"
 
 
 def _restored(plan: Plan) -> tuple[tuple[str, RenderableType], ...]:

@@ -170,5 +170,7 @@ def _deleted(step: str | None) -> str:
     if step not in steps or steps.index(step) < steps.index(Step.DELETE_RDS):
         return ""
     return (
-        "; the target may be deleted" if step == Step.DELETE_RDS else "; the target was deleted, unless it is swapped"
+        "; the target may be deleted"
+        if step == Step.DELETE_RDS
+        else "; the target was deleted, unless the request has another replacement than delete_first"
     )

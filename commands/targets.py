@@ -123,10 +123,15 @@ def _print_table(lines: Sequence[TargetLine], now: datetime, workers: int) -> No
 
 def _last(line: TargetLine) -> str:
     health = line.health
-    if health is None or health.last_operation is None or health.last_at is None:
-        return "none"
-    step = f" at {health.last_step}" if health.last_outcome != "succeeded" else ""
-    return f"{health.last_operation} {health.last_outcome}{step}, {health.last_at:%Y-%m-%d %H:%M} UTC"
+    lines: list[tuple[datetime, str]] = []
+    if health and health.last_operation and health.last_at:
+        step = f" at {health.last_step}" if health.last_outcome != "succeeded" else ""
+        text = f"{health.last_operation} {health.last_outcome}{step}, {health.last_at:%Y-%m-%d %H:%M} UTC"
+        lines.append((health.last_at, text))
+    if health and health.last_drill_at:
+        text = f"{health.last_drill} drill {health.last_drill_outcome}, {health.last_drill_at:%Y-%m-%d %H:%M} UTC"
+        lines.append((health.last_drill_at, text))
+    return "; ".join(text for _, text in sorted(lines, reverse=True)) or "none"
 
 
 def _good(line: TargetLine) -> str:

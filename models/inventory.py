@@ -16,27 +16,33 @@ class InventoryInput(Model):
     target: Target
     archive: Archive
     snapshot_copy_arn: str | None = Field(default=None, description="The snapshot to restore, once it is known.")
+    drill_resource_id: str | None = Field(
+        default=None,
+        exclude_if=lambda resource_id: resource_id is None,
+        description="The cluster that this drill restored, once it is known.",
+    )
 
 
 class Resource(Model):
     """One resource as AWS described it."""
 
-    kind: str = Field(description="copy, snapshot, target cluster, instance, instances of or cluster.")
+    kind: str = Field(description="copy, snapshot, target cluster, drill cluster, instance, instances of or cluster.")
     name: str
     state: str = Field(description="Its status and which operation made it; or gone; or unknown, and why.")
     command: str = Field(description="The aws command that describes it.")
 
 
 class OrphanReason(StrEnum):
-    """Why a copy is an orphan; docs/decisions/0015-compensation-and-cleanup.md has the definition."""
+    """Why a copy, or a drill's cluster, is an orphan; docs/decisions/0015-compensation-and-cleanup.md has the definition."""
 
     FAILED = "failed"
     UNFINISHED = "unfinished"
     UNARCHIVED = "never archived"
+    DRILL = "left by a drill"
 
 
 class Orphan(Model):
-    """A copy that an earlier operation left behind."""
+    """A copy, or a drill's cluster, that an earlier operation left behind."""
 
     arn: str
     identifier: str

@@ -46,7 +46,22 @@ class RemoveLeftoversInput(StepInput):
     @property
     def restored_target(self) -> Target:
         """The target under the name that the half-restored cluster was restored with."""
-        return self.target.beside if self.beside else self.target
+        return self.target.restored_as(self.operation_id) if self.beside else self.target
+
+
+class RemoveDrillInput(StepInput):
+    """The input of remove-drill: the cluster that this drill restored, and what it must not be."""
+
+    source: Source
+    target: Target = Field(description="The target of the request, which is not touched.")
+    cluster_resource_id: str = Field(description="The cluster to remove, as restore-snapshot returned it.")
+    target_resource_id: str | None = Field(description="The target as snapshot-check found it; None: there was none.")
+    source_resource_id: str | None = Field(default=None, description="The source, as snapshot-check found it.")
+
+    @property
+    def drill(self) -> Target:
+        """The target under the name that the drill restored the snapshot with."""
+        return self.target.restored_as(self.operation_id)
 
 
 class RemoveOrphansInput(StepInput):
@@ -54,6 +69,9 @@ class RemoveOrphansInput(StepInput):
 
     target: Target
     archive: Archive
+    source: Source | None = Field(
+        default=None, description="Whose restores the target's owner allowed; None: no cluster is removed."
+    )
 
 
 class CleanupState(Model):

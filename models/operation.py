@@ -255,5 +255,6 @@ class RestoreState(Model):
             return False
         name = arn.rpartition(":")[2]
         resources = self.inventory.resources if self.inventory else ()
-        states = [resource.state for resource in resources if (resource.kind, resource.name) == (kind, name)]
+        kinds = (kind, "drill cluster")
+        states = [resource.state for resource in resources if resource.kind in kinds and resource.name == name]
         return arn in self.removed_arns or any(state.startswith(("gone", "deleting", "failed")) for state in states)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from models.archive import Archive, Notification
 from models.configuration import SERVERLESS, AfterRestore, ClusterSettings, Instance, OnDifference, WhenStopped
+from models.drill import drill_cluster
 from models.identifiers import (
     ClusterIdentifier,
     EngineVersion,
@@ -22,11 +23,12 @@ from models.identifiers import (
 from models.masking import Masking
 from models.model import Model
 from models.quarantine import Quarantine
+from models.request_rules import check_logins, check_names_beside, check_replacement
 from models.setting_values import check_cluster_values, check_instance_values
 from models.side_effects import KeptSideEffects
 from models.source import Location, Source
 from models.steps import Replacement
-from models.swap import MAX_CLUSTER, NEXT, OLD, Swap
+from models.swap import NEXT, OLD, Swap
 from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
 from models.waits import OnFailure, Waits
@@ -92,7 +94,9 @@ class Target(Location, ClusterSettings):
     replacement: Replacement = Field(
         default=Replacement.DELETE_FIRST,
         description="delete_first: the target is deleted, then restored. swap: the snapshot is restored beside it, as "
-        "CLUSTER-next, which takes the target's name once its users are set up; the target answers until then.",
+        "CLUSTER-next, which takes the target's name once its users are set up; the target answers until then. drill: the "
+        "snapshot is restored beside it, as CLUSTER-drill-OPERATION, through to its users and checks, measured and removed; "
+        "no target is touched.",
     )
     swap: Swap | None = Field(default=None, description="The limits of a swap; default: 30 minutes, and no restart.")
     when_stopped: WhenStopped = Field(
@@ -137,20 +141,19 @@ class Target(Location, ClusterSettings):
         return self
 
     @model_validator(mode="after")
-    def _swap_has_names_of_its_own(self) -> Self:
-        if self.swap and not self.swaps:
-            raise ValueError(f'swap needs replacement "{Replacement.SWAP}"')
-        if self.swaps and any(instance.identifier for instance in self.instances or ()):
-            raise ValueError(
-                "instances: with replacement swap no instance has an identifier of its own, because the old cluster's "
-                "instances have their names until it is deleted"
-            )
+    def _fits_the_replacement(self) -> Self:
+        check_replacement(self)
         return self
 
     @property
     def swaps(self) -> bool:
         """Whether the restored cluster takes the target's name by a swap."""
         return self.replacement is Replacement.SWAP
+
+    @property
+    def drills(self) -> bool:
+        """Whether nothing is replaced: the restored cluster is checked, measured and removed."""
+        return self.replacement is Replacement.DRILL
 
     @property
     def arn(self) -> str:
@@ -166,6 +169,12 @@ class Target(Location, ClusterSettings):
     def beside(self) -> Self:
         """The same target under the name that it is restored with before a swap."""
         return self.model_copy(update={"cluster": self.cluster + NEXT})
+
+    def restored_as(self, operation_id: str) -> Self:
+        """The same target under the name that this operation restores the snapshot with."""
+        if self.drills:
+            return self.model_copy(update={"cluster": drill_cluster(self.cluster, operation_id)})
+        return self.beside if self.swaps else self
 
     @property
     def replaced(self) -> Self:
@@ -235,13 +244,8 @@ class RestoreRequest(Model):
         return self
 
     @model_validator(mode="after")
-    def _swap_has_room_for_names(self) -> Self:
-        length = len(self.target.cluster)
-        if self.target.swaps and length > MAX_CLUSTER:
-            raise ValueError(
-                f"target.replacement: swap needs a cluster name of at most {MAX_CLUSTER} characters, because those of the "
-                f"cluster beside it and of its instances are longer; {self.target.cluster} has {length}"
-            )
+    def _has_room_for_names(self) -> Self:
+        check_names_beside(self.target, self.archive)
         return self
 
     @model_validator(mode="after")
@@ -275,10 +279,7 @@ class RestoreRequest(Model):
 
     @model_validator(mode="after")
     def _logins_and_files_are_consistent(self) -> Self:
-        if self.keep_logins and self.other_logins is OtherLogins.KEEP:
-            raise ValueError('keep_logins needs other_logins "lock"; with "keep" every login is kept')
-        if both := sorted({user.name for user in self.users} & set(self.keep_logins)):
-            raise ValueError(f"keep_logins: {', '.join(both)} is also listed in users, where its password is set")
+        check_logins(self.users, self.keep_logins, self.other_logins)
         runs = [(sql_file.file, sql_file.database) for sql_file in self.sql_files]
         if twice := sorted({f"{file} in {database}" for file, database in runs if runs.count((file, database)) > 1}):
             raise ValueError(

@@ -4,6 +4,7 @@ from pydantic import AwareDatetime, Field
 
 from models.archive import Archive, Notification
 from models.configuration import ClusterConfiguration, ClusterSettings
+from models.drill import DRILL_FACT
 from models.masking import Masking
 from models.model import Model
 from models.operation import StepInput, StepOutcome
@@ -135,8 +136,13 @@ class ArchiveSnapshotInput(StepInput):
         description="The restored and masked cluster of which a snapshot is kept; None: copies are kept.",
     )
     cluster_resource_id: str | None = Field(
-        default=None, description="The restored cluster, which must still have the target's name; None: not known."
+        default=None, description="The restored cluster, which must still have its name; None: not known."
     )
+
+    @property
+    def restored_target(self) -> Target:
+        """The target under the name that the restored cluster has by now: its own, unless this is a drill."""
+        return self.target.restored_as(self.operation_id) if self.target.drills else self.target
 
 
 class ArchiveSnapshotOutcome(StepOutcome):
@@ -147,3 +153,8 @@ class ArchiveSnapshotOutcome(StepOutcome):
 
     kept: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
+
+
+def drill_fact(target: Target, operation_id: str) -> dict[str, str]:
+    """The fact of snapshot-check that this is a drill, if it is one: also if the step fails, its first row has it."""
+    return {DRILL_FACT: target.restored_as(operation_id).cluster} if target.drills else {}

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """The nine steps, and the one that a swap has besides them; the value is the Temporal activity type."""
+    """The nine steps, and those that a swap or a drill has besides; the value is the Temporal activity type."""
 
     SNAPSHOT_CHECK = "snapshot-check"
     COPY_SNAPSHOT = "copy-snapshot"
@@ -17,16 +17,18 @@ class Step(StrEnum):
     SNS_NOTIFICATION = "sns-notification"
     SWAP_CLUSTERS = "swap-clusters"
     """Only with `target.replacement: swap`."""
+    REMOVE_DRILL = "remove-drill"
+    """Only with `target.replacement: drill`."""
 
     @property
     def number(self) -> int:
-        """1 to 9 for the nine steps; swap-clusters has 10, wherever it runs. `STEPS` has their order."""
+        """1 to 9 for the nine steps; swap-clusters has 10 and remove-drill 11, wherever they run. `STEPS` has their order."""
         return list(Step).index(self) + 1
 
     @property
     def destructive(self) -> bool:
         """Whether the step deletes or renames something: then the trail must hold its intent before the first call."""
-        return self in (Step.DELETE_RDS, Step.ARCHIVE_SNAPSHOT, Step.SWAP_CLUSTERS)
+        return self in (Step.DELETE_RDS, Step.ARCHIVE_SNAPSHOT, Step.SWAP_CLUSTERS, Step.REMOVE_DRILL)
 
 
 class Replacement(StrEnum):
@@ -34,6 +36,8 @@ class Replacement(StrEnum):
 
     DELETE_FIRST = "delete_first"
     SWAP = "swap"
+    DRILL = "drill"
+    """It takes no place: it is restored beside the target, checked and removed."""
 
 
 _BEFORE = (Step.SNAPSHOT_CHECK, Step.COPY_SNAPSHOT, Step.CHECK_COPY_STATUS)
@@ -43,6 +47,7 @@ _AFTER = (Step.ARCHIVE_SNAPSHOT, Step.SNS_NOTIFICATION)
 STEPS: dict[Replacement, tuple[Step, ...]] = {
     Replacement.DELETE_FIRST: (*_BEFORE, Step.DELETE_RDS, *_RESTORE, *_AFTER),
     Replacement.SWAP: (*_BEFORE, *_RESTORE, Step.SWAP_CLUSTERS, Step.DELETE_RDS, *_AFTER),
+    Replacement.DRILL: (*_BEFORE, *_RESTORE, Step.ARCHIVE_SNAPSHOT, Step.REMOVE_DRILL, Step.SNS_NOTIFICATION),
 }
 """The steps in the order in which a restore runs them."""
 

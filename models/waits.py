@@ -136,5 +136,5 @@ class OnFailure(Model):
         default=None,
         description="A cluster that this operation restored and whose users are not set up: keep, so that starter.py "
         "retry continues with it and the next restore replaces it, or remove. Default: keep; with target.replacement swap, "
-        "remove, because the old target answers, and the next swap needs the name.",
+        "remove, because the old target answers, and the next swap needs the name; with drill, remove, because it costs money.",
     )

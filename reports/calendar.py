@@ -18,7 +18,7 @@ SYMBOLS = {
     Outcome.RUNNING: "…",
     Outcome.WAITING: "?",
 }
-NO_OPERATION = "·"
+NO_OPERATION, DRILL = "·", "◇"
 MAX_NAMED = 5
 """Operations of one target and day that the cell's text names."""
 
@@ -32,18 +32,26 @@ class CalendarDay(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """That of the day's last operation, or none."""
-        return self.operations[0].outcome.value if self.operations else "none"
+        """That of the day's last restore; drill if there were only drills, or none."""
+        if restore := self._last_restore:
+            return restore.outcome.value
+        return "drill" if self.operations else "none"
 
     @property
     def symbol(self) -> str:
         """The outcome as one character, so that it does not depend on colours."""
-        return SYMBOLS[self.operations[0].outcome] if self.operations else NO_OPERATION
+        if restore := self._last_restore:
+            return SYMBOLS[restore.outcome]
+        return DRILL if self.operations else NO_OPERATION
+
+    @property
+    def _last_restore(self) -> ReportedOperation | None:
+        return next((operation for operation in self.operations if not operation.is_drill), None)
 
     @property
     def text(self) -> str:
         """The cell in words, for a screen reader and for the pointer."""
-        named = [f"{each.operation_id} {each.outcome}" for each in self.operations[:MAX_NAMED]]
+        named = [f"{each.operation_id} {each.summary.words}" for each in self.operations[:MAX_NAMED]]
         more = [f"and {len(self.operations) - MAX_NAMED} more"] if len(self.operations) > MAX_NAMED else []
         return f"{format_day(self.day)}: {', '.join((*named, *more)) or 'no operation'}"
 

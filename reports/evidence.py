@@ -67,6 +67,7 @@ def to_document(evidence: Evidence) -> dict[str, Any]:
         "trail": evidence.trail,
         "restore": {
             "outcome": operation.outcome.value,
+            "drill": operation.summary.drill,
             "source_arn": operation.source_arn,
             "snapshot_arn": operation.snapshot_arn,
             "snapshot_created_at": _stamp(operation.snapshot_created_at),
@@ -75,6 +76,7 @@ def to_document(evidence: Evidence) -> dict[str, Any]:
             "run_ids": list(dict.fromkeys(row.run_id for row in evidence.rows)),
             "began_at": stamp(operation.began_at),
             "handed_over_at": _stamp(operation.summary.restored_at),
+            "users_could_log_in_at": _stamp(operation.ready_at),
             "last_row_at": stamp(operation.summary.at),
             "resource_arns": list(dict.fromkeys(arn for row in evidence.rows for arn in row.resource_arns)),
         },
@@ -107,7 +109,10 @@ def find_gaps(evidence: Evidence) -> Iterator[str]:
         yield "Which snapshot was restored is not known: the trail has no success of snapshot-check that names one."
     elif operation.snapshot_created_at is None:
         yield "When the snapshot was taken is not known: the trail has no time of it."
-    if operation.summary.restored_at is None:
+    if operation.is_drill:
+        if operation.ready_at is None:
+            yield f"The drill did not restore its cluster: it is {operation.outcome}, at {operation.summary.step}."
+    elif operation.summary.restored_at is None:
         yield f"The target was not handed over: the operation is {operation.outcome}, at {operation.summary.step}."
     for row in evidence.rows:
         yield from _gaps_of_row(row)

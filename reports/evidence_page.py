@@ -22,6 +22,7 @@ class EvidencePage(NamedTuple):
 
     title: str
     outcome: str
+    words: str
     made_at: str
     trail: str
     facts: list[tuple[str, str]]
@@ -48,10 +49,11 @@ def write_evidence(evidence: Evidence, folder: Path) -> dict[str, Any]:
 def make_evidence_page(evidence: Evidence, document: dict[str, Any]) -> EvidencePage:
     """What the template shows of the evidence and of its document."""
     operation, restore = evidence.operation, document["restore"]
-    objectives = evidence.objectives
+    objectives, drill = evidence.objectives, operation.summary.drill
     return EvidencePage(
         title=f"Evidence of {operation.operation_id}",
         outcome=operation.outcome.value,
+        words=operation.summary.words,
         made_at=format_time(evidence.made_at),
         trail=evidence.trail,
         facts=[
@@ -60,7 +62,8 @@ def make_evidence_page(evidence: Evidence, document: dict[str, Any]) -> Evidence
             ("Snapshot", operation.snapshot_arn or UNKNOWN),
             ("Snapshot taken", format_time(operation.snapshot_created_at)),
             ("Began", format_time(operation.began_at)),
-            ("Handed over", format_time(operation.summary.restored_at)),
+            *([("Drill", f"{drill}, restored beside the target, which was not touched")] if drill else []),
+            ("Users could log in" if drill else "Handed over", format_time(operation.ready_at)),
             ("Restore time (RTO)", with_objective(operation.restore_time, objectives.rto)),
             ("Age of the data (RPO)", with_objective(operation.data_age, objectives.rpo)),
             ("Workflow", restore["workflow_id"]),

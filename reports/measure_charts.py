@@ -106,7 +106,7 @@ def _measure_chart(
         + ([_verdict(value, objective)] if objective is not None else [])
         for target in targets
         for operation in target.operations
-        if (value := value_of(operation)) is not None
+        if not operation.is_drill and (value := value_of(operation)) is not None
     ]
     columns = [Column("Operation"), Column("Target"), Column("Handed over", "time"), Column("Measured", "number")]
     columns += [Column(f"Objective {format_span(objective)}")] if objective is not None else []

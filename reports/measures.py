@@ -59,8 +59,8 @@ class TargetMeasures(NamedTuple):
         return max((each.summary.restored_at for each in self.operations if each.summary.restored_at), default=None)
 
     def count(self, *outcomes: Outcome) -> int:
-        """How many of the operations ended so."""
-        return sum(operation.outcome in outcomes for operation in self.operations)
+        """How many of the restores ended so, drills left out."""
+        return sum(operation.outcome in outcomes and not operation.is_drill for operation in self.operations)
 
 
 def measure_targets(
@@ -74,8 +74,10 @@ def measure_targets(
         TargetMeasures(
             target_arn=arn,
             operations=tuple(of_target),
-            restore_time=Measure(_present(each.restore_time for each in of_target), objectives.rto),
-            data_age=Measure(_present(each.data_age for each in of_target), objectives.rpo),
+            restore_time=Measure(
+                _present(each.restore_time for each in of_target if not each.is_drill), objectives.rto
+            ),
+            data_age=Measure(_present(each.data_age for each in of_target if not each.is_drill), objectives.rpo),
         )
         for arn, of_target in by_target.items()
     ]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from audit.time_spent import Gap
 from models.cures import cure_known_from_trail
-from models.steps import Outcome
+from models.steps import Outcome, Step
 from reports.charts import MAX_RUNS, draw_gantt
 from reports.measure_charts import Chart
 from reports.measures import Objectives
@@ -50,6 +50,8 @@ class OperationSection(NamedTuple):
     anchor: str
     target: str
     outcome: str
+    words: str
+    """The outcome, and that it is a drill's."""
     facts: Sequence[tuple[str, str]]
     web_ui: str | None
     gantt: Chart
@@ -67,9 +69,9 @@ def operation_section(
     title = f"Steps of {operation.operation_id}"
     events = [
         *((run.started_at, run.step.number, _run_row(run)) for run in operation.runs),
-        *((gap.started_at, 11, _gap_row(gap)) for gap in operation.gaps),
+        *((gap.started_at, len(Step) + 1, _gap_row(gap)) for gap in operation.gaps),
         *(
-            (each.at, 12, [each.step.value, format_time(each.at), "", "", "decision", each.text, "", ""])
+            (each.at, len(Step) + 2, [each.step.value, format_time(each.at), "", "", "decision", each.text, "", ""])
             for each in operation.decisions
         ),
     ]
@@ -80,6 +82,7 @@ def operation_section(
         anchor=anchor_of(operation),
         target=label,
         outcome=operation.outcome.value,
+        words=operation.summary.words,
         facts=_facts(operation, objectives, now),
         web_ui=web_ui.link(operation) if web_ui else None,
         gantt=Chart(
@@ -121,8 +124,10 @@ def _facts(operation: ReportedOperation, objectives: Objectives, now: datetime) 
         ("Snapshot taken", format_time(operation.snapshot_created_at)),
         ("Began", format_time(operation.began_at)),
     ]
-    if summary.restored_at is not None:
-        facts.append(("Handed over", format_time(summary.restored_at)))
+    if summary.drill is not None:
+        facts.append(("Drill", f"{summary.drill} was restored beside the target, which was not touched"))
+    if operation.ready_at is not None:
+        facts.append(("Users could log in" if operation.is_drill else "Handed over", format_time(operation.ready_at)))
         facts.append(("Restore time (RTO)", with_objective(operation.restore_time, objectives.rto)))
         facts.append(("Age of the data (RPO)", with_objective(operation.data_age, objectives.rpo)))
     elif operation.outcome is Outcome.RUNNING:

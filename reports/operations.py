@@ -85,16 +85,26 @@ class ReportedOperation(NamedTuple):
         return self.summary.outcome
 
     @property
+    def is_drill(self) -> bool:
+        """Whether it restored no target, but a cluster that it removed again."""
+        return self.summary.drill is not None
+
+    @property
+    def ready_at(self) -> datetime | None:
+        """When the users of the restored cluster could log in: at the handover of the target, or in a drill's cluster."""
+        return self.summary.restored_at or self.summary.drilled_at
+
+    @property
     def restore_time(self) -> timedelta | None:
-        """From its number to the handover of the target, waits included: the measured RTO."""
-        return self.summary.restored_at - self.began_at if self.summary.restored_at else None
+        """From its number until its users could log in, waits included: the measured RTO."""
+        return self.ready_at - self.began_at if self.ready_at else None
 
     @property
     def data_age(self) -> timedelta | None:
-        """How old the data was at the handover: the measured RPO."""
-        if self.summary.restored_at is None or self.snapshot_created_at is None:
+        """How old the data was then: the measured RPO."""
+        if self.ready_at is None or self.snapshot_created_at is None:
             return None
-        return self.summary.restored_at - self.snapshot_created_at
+        return self.ready_at - self.snapshot_created_at
 
 
 def report_operation(opened: OpenedOperation, rows: Sequence[AuditRow]) -> ReportedOperation | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from models.steps import Outcome
-from reports.calendar import NO_OPERATION, SYMBOLS, CalendarDay, calendar_days
+from reports.calendar import DRILL, NO_OPERATION, SYMBOLS, CalendarDay, calendar_days
 from reports.charts import MAX_SERIES
 from reports.failures import failures_table
 from reports.measure_charts import Chart, Days, measure_charts, step_chart
@@ -25,7 +25,8 @@ NEWEST = 10
 """Operations with a section of their own."""
 DEFINITIONS = (
     "Restore time (RTO): from the operation's number to the handover of the target to its users, waits for an operator "
-    "included. Age of the data (RPO): from the time of the source snapshot to that handover."
+    "included. Age of the data (RPO): from the time of the source snapshot to that handover. A drill has both of its own, until "
+    "its users could log in, and counts in none of its target's figures."
 )
 
 
@@ -135,7 +136,11 @@ def make_page(report: ReportInput) -> Page:
         nothing=_nothing(report, period),
         sections=_sections(charts, steps, sections),
         tiles=_tiles(targets, report) if report.operations else (),
-        symbols=[*((outcome.value, symbol) for outcome, symbol in SYMBOLS.items()), ("none", NO_OPERATION)],
+        symbols=[
+            *((outcome.value, symbol) for outcome, symbol in SYMBOLS.items()),
+            *((("drill", DRILL),) if any(each.is_drill for each in report.operations) else ()),
+            ("none", NO_OPERATION),
+        ],
         calendar=[
             CalendarRow(
                 labels[each.target_arn],
@@ -225,7 +230,7 @@ def _calendar_table(operations: Sequence[ReportedOperation], labels: dict[str, s
             each.operation_id,
             labels[each.target_arn],
             format_time(each.began_at),
-            each.outcome.value,
+            each.summary.words,
             each.summary.step.value,
             each.summary.details,
         ]

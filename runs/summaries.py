@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from models.operation import RestoreState, StepState
-from models.steps import Outcome
+from models.steps import Outcome, Replacement
 
 
 def summarize(state: RestoreState) -> str:
@@ -14,13 +14,14 @@ def summarize(state: RestoreState) -> str:
         return f"waiting until {state.waiting_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
     if state.old_kept_until and state.is_keeping_old:
         return f"succeeded, the old cluster is kept until {state.old_kept_until:%Y-%m-%d %H:%M} UTC"
+    drill = "drill, " if state.replacement is Replacement.DRILL else ""
     if state.outcome is not Outcome.RUNNING:
-        return str(state.outcome)
+        return f"{drill}{state.outcome}"
     if not state.steps:
-        return "before its first step"
+        return f"{drill}before its first step"
     current = state.steps[-1]
     percent = f", {current.percent} %" if current.percent is not None else ""
-    return f"at step {state.position_of(current.step)}, {current.step}{percent}"
+    return f"{drill}at step {state.position_of(current.step)}, {current.step}{percent}"
 
 
 NO_PROGRESS_AFTER = timedelta(minutes=5)

@@ -11,6 +11,7 @@ from models.workflow_names import DECIDE_UPDATE, POLL_NOW_SIGNAL, RESTORE_WORKFL
 from workflows import steps
 from workflows.cancellation import is_cancelled, shield
 from workflows.canonical_run import as_failure, has_canonical_id, require_canonical_id, run_under_canonical_id
+from workflows.drill import remove_drill
 from workflows.due_time import due_at, is_scheduled
 from workflows.leftovers import remove_leftovers
 from workflows.operation import open_operation
@@ -78,10 +79,12 @@ class AuroraRestoreWorkflow:
         require_canonical_id(request)
         copy = await runner.run_step(self._copy_snapshot, request, checked)
         await runner.run_step(self._check_copy_status, request, checked, copy)
-        # With a swap the snapshot is restored beside the target, which answers until the restored cluster is proven.
+        # With a swap the snapshot is restored beside the target, which answers until the restored cluster is proven; with
+        # a drill the target is none of its business.
         swaps, restore_request = request.target.swaps, request
-        if swaps:
-            restore_request = request.model_copy(update={"target": request.target.beside})
+        if swaps or request.target.drills:
+            restored_target = request.target.restored_as(runner.progress.operation_id)
+            restore_request = request.model_copy(update={"target": restored_target})
         else:
             await runner.run_step(self._delete_rds, request, checked, copy)
         resource_id = await runner.run_step(self._restore_snapshot, restore_request, checked, copy)
@@ -92,6 +95,8 @@ class AuroraRestoreWorkflow:
         if swaps and not request.target.swap_limits.keeps_old:
             await runner.run_step(self._delete_rds, request, checked, copy, resource_id)
         await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)
+        if request.target.drills:
+            await runner.run_step(self._remove_drill, request, checked, resource_id)
         runner.progress.succeed()
         # Shielded: everything is done, and a cancellation could only suppress the notification.
         await shield(self._sns_notification(request))
@@ -210,6 +215,14 @@ class AuroraRestoreWorkflow:
         if decision is not None:
             start = self._runner.begin(Step.SWAP_CLUSTERS)
             await roll_back(steps.swap_clusters_input(start, request, checked, cluster_resource_id, restored), decision)
+
+    async def _remove_drill(
+        self, request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str
+    ) -> None:
+        step_input = steps.remove_drill_input(
+            self._runner.begin(Step.REMOVE_DRILL), request, checked, cluster_resource_id
+        )
+        await remove_drill(self._runner, step_input, request.waits.delete_rds)
 
     async def _archive_snapshot(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, copy: SnapshotCopy, cluster_resource_id: str

@@ -66,6 +66,7 @@ class AuroraCleanupWorkflow:
             step_started_at=workflow.now(),
             target=request.target,
             archive=request.archive,
+            source=request.source,
         )
         await trail.wait_until_written()
         outcome: StepOutcome = await await_outcome(

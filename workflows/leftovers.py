@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from models.leftovers import RemoveLeftoversInput
     from models.operation import RestoreState, StepOutcome
     from models.request import RestoreRequest
-    from models.steps import Housekeeping, Status, Step
+    from models.steps import Housekeeping, Replacement, Status, Step
     from models.waits import Leftover, Wait
 
 
@@ -29,6 +29,7 @@ async def take_inventory(request: RestoreRequest, progress: Progress) -> Invento
         target=request.target,
         archive=request.archive,
         snapshot_copy_arn=progress.state.snapshot_copy_arn,
+        drill_resource_id=progress.state.cluster_resource_id if request.target.drills else None,
     )
     try:
         inventory: Inventory = await workflow.execute_activity_method(
@@ -59,7 +60,7 @@ def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> Remo
     """What to remove after this restore ended without success; None if there can be nothing.
 
     A cluster is half-restored until its users are set up, or until it has taken the target's place by a swap; then it
-    stays, whichever step fails afterwards.
+    stays, whichever step fails afterwards. That of a drill never is more than that.
     """
     begun = {step.step for step in state.steps}
     done = {step.step for step in state.steps if step.status is Status.SUCCESS}
@@ -69,10 +70,7 @@ def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> Remo
         and Step.COPY_SNAPSHOT in begun
         and Step.CHECK_COPY_STATUS not in done
     )
-    # Beside the target it is of no use until it has taken the target's place.
-    last, default = (
-        (Step.SWAP_CLUSTERS, Leftover.REMOVE) if request.target.swaps else (Step.SETUP_DB_USERS, Leftover.KEEP)
-    )
+    last, default = _LAST.get(request.target.replacement, (Step.SETUP_DB_USERS, Leftover.KEEP))
     half_restored = (on_failure.half_restored_target or default) is Leftover.REMOVE and last not in done
     cluster_resource_id = state.cluster_resource_id if half_restored else None
     if state.operation_id is None or not (unfinished_copy or cluster_resource_id):
@@ -85,8 +83,15 @@ def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> Remo
         snapshot_arn=state.snapshot_arn,
         unfinished_copy=unfinished_copy,
         cluster_resource_id=cluster_resource_id,
-        beside=request.target.swaps,
+        beside=request.target.swaps or request.target.drills,
     )
+
+
+# Beside the target it is of no use until it has taken the target's place.
+_LAST = {
+    Replacement.SWAP: (Step.SWAP_CLUSTERS, Leftover.REMOVE),
+    Replacement.DRILL: (Step.REMOVE_DRILL, Leftover.REMOVE),
+}
 
 
 async def _remove(step_input: RemoveLeftoversInput, wait: Wait) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.configuration import ClusterConfiguration
     from models.database_users import SetupUsersInput, closing_of
+    from models.leftovers import RemoveDrillInput
     from models.notifications import NotificationInput
     from models.operation import RestoreState
     from models.quarantine import OwnNetwork
@@ -195,16 +196,31 @@ def archive_snapshot_input(
     copy: SnapshotCopy,
     cluster_resource_id: str,
 ) -> ArchiveSnapshotInput:
-    """The input of archive-snapshot. After a swap the cluster has left its quarantine already."""
+    """The input of archive-snapshot. After a swap the cluster has left its quarantine already; that of a drill stays there."""
+    stays_as_it_is = request.target.swaps or request.target.drills
     return ArchiveSnapshotInput(
         **start,
         snapshot=checked.snapshot,
         snapshot_copy=copy,
         target=request.target,
         archive=request.archive,
-        own_network=None if request.target.swaps else _own_network(request, checked, cluster_resource_id),
+        own_network=None if stays_as_it_is else _own_network(request, checked, cluster_resource_id),
         masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
         cluster_resource_id=cluster_resource_id,
+    )
+
+
+def remove_drill_input(
+    start: StepStart, request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str
+) -> RemoveDrillInput:
+    """The input of remove-drill."""
+    return RemoveDrillInput(
+        **start,
+        source=request.source,
+        target=request.target,
+        cluster_resource_id=cluster_resource_id,
+        target_resource_id=checked.target_resource_id,
+        source_resource_id=checked.source_resource_id,
     )
 
 

@@ -30,6 +30,7 @@ from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, StepFailed
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
 from models.configuration import SETTINGS_FACT
+from models.drill import DRILL_FACT
 from models.operation import StepOutcome
 from models.steps import Step
 from models.waits import Change
@@ -189,6 +190,7 @@ class ClusterActivities:
             resource_arns=(cluster["DBClusterArn"], step_input.snapshot_copy.arn),
             cluster_arn=cluster["DBClusterArn"],
             cluster_resource_id=cluster["DbClusterResourceId"],
+            facts={DRILL_FACT: target.name} if step_input.target.drills else {},
         )
 
 
@@ -227,7 +229,8 @@ def _target_was_renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDe
 def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBClusterTypeDef | RestoreClusterOutcome:
     """Start the restore; returns the cluster, or an outcome that is not done while AWS has no room for it."""
     # Before any call: a cancellation must not have the final poll start a restore.
-    gone = "The target answers" if step_input.target.swaps else "The target is gone"
+    is_beside = step_input.target.swaps or step_input.target.drills
+    gone = "The target answers" if is_beside else "The target is gone"
     advice = f"{gone}; the copy is available. Retry, or allow a longer wait."
     end_wait_if_final(step_input, "Restore not started", advice)
     copy = target.find_snapshot(step_input.snapshot_copy.identifier)

@@ -42,6 +42,7 @@ from errors import StepFailed
 from models.closing import ClosedDatabase
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome
 from models.configuration import OnDifference
+from models.drill import DRILL_FACT
 from models.steps import Step
 from models.waits import Change
 
@@ -93,7 +94,7 @@ class RestoredClusterActivities:
                 endpoint=endpoint,
                 closed=closed,
                 differences=differences,
-                facts=_facts(cluster, differences),
+                facts=_facts(cluster, differences) | ({DRILL_FACT: target.name} if step_input.target.drills else {}),
                 warnings=(
                     *around.refusals,
                     *(f"Changed: {difference}" for difference in differences),

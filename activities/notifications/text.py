@@ -15,7 +15,7 @@ from limits import MAX_NOTIFIED_ORPHANS, MAX_SUBJECT, first_and_more
 from models.inventory import Inventory
 from models.notifications import NotificationInput
 from models.operation import RestoreState, StepState
-from models.steps import Outcome, Status, Step
+from models.steps import Outcome, Replacement, Status, Step
 
 CHANGED = "Changed: "
 """How the warning of a difference begins, which the message lists under a heading of its own."""
@@ -31,7 +31,8 @@ def write_subject(step_input: NotificationInput) -> str:
     state = step_input.state
     outcome = "waits for a decision" if state.outcome is Outcome.WAITING else state.outcome
     failed = f" at {step}" if (step := state.failed_step) else ""
-    text = f"{step_input.operation_id} {outcome}{failed}: restore of {name_of(state.target_arn)}"
+    what = "drill" if state.replacement is Replacement.DRILL else "restore"
+    text = f"{step_input.operation_id} {outcome}{failed}: {what} of {name_of(state.target_arn)}"
     return text.encode("ascii", "replace").decode()[:MAX_SUBJECT]
 
 
@@ -61,7 +62,8 @@ def _first_lines(step_input: NotificationInput) -> list[str]:
     first = f"{describe_outcome(state)}."
     if state.outcome is Outcome.SUCCEEDED:
         data = describe_data(state, at)
-        return [first, *([f"Its data is {data}. The restore took {state.describe_time(at)}."] if data else [])]
+        what = "drill" if state.replacement is Replacement.DRILL else "restore"
+        return [first, *([f"Its data is {data}. The {what} took {state.describe_time(at)}."] if data else [])]
     target = describe_target(state)
     return [first, *([f"The target now: {target}."] if target else [])]
 
@@ -144,6 +146,8 @@ def _quarantine_lines(step_input: NotificationInput) -> list[str]:
         return []
     if quarantine is None:
         return ["Quarantine: none; production's logins work from when the writer is up until they are locked"]
+    if step_input.target.drills:
+        return [f"Quarantine: {', '.join(quarantine.vpc_security_group_ids)}, until the cluster is removed"]
     last = Step.SWAP_CLUSTERS if step_input.target.swaps else Step.ARCHIVE_SNAPSHOT
     left = any(step.step is last and step.status is Status.SUCCESS for step in state.steps)
     groups = ", ".join(quarantine.vpc_security_group_ids)

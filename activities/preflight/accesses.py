@@ -7,11 +7,20 @@ Source: Service Authorization Reference, the pages of RDS, IAM, Secrets Manager 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from activities.preflight.access import (
+    Access,
+    create,
+    pass_role,
+    request_tags,
+    resource_tags,
+    secret_arn,
+    statement_of_deletion,
+)
 from activities.rds import tags
 from activities.rds.restore_parameters import identifier_of, instance_parameters, restore_parameters
 from activities.rds.statuses import NOT_RUNNING
@@ -24,25 +33,6 @@ from models.users import secret_ids
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
-
-Context = Mapping[str, tuple[str, ...]]
-"""IAM's condition keys with their values."""
-READERS_OF_AUTO_SCALING = "application-autoscaling:resourceId"  # the tag of a reader that it adds
-
-
-@dataclass(frozen=True)
-class Access:
-    """One question to IAM, and the statement of deploy/template.yaml that answers it."""
-
-    action: str
-    resource: str
-    statement: str
-    context: Context = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        """For a message."""
-        return f"{self.action} on {self.resource} (statement {self.statement})"
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,8 @@ class RestoreAccesses:
         yield from self._complete_cluster()
         if self.step_input.target.swaps:
             yield from self._swap_clusters()
+        if self.step_input.target.drills:
+            yield from self._remove_drill()
         yield from self._read_secrets()
         yield from self._archive_snapshot()
         for topic in self.step_input.notification.topic_arns:
@@ -76,7 +68,7 @@ class RestoreAccesses:
     def _restored_target(self) -> Target:
         """The target under the name that the snapshot is restored with."""
         target = self.step_input.target
-        return target.beside if target.swaps else target
+        return target.restored_as(self.step_input.operation_id)
 
     @cached_property
     def _copy(self) -> SnapshotCopy:
@@ -99,28 +91,28 @@ class RestoreAccesses:
         if not self._copy.copied:
             return
         yield Access("rds:CopyDBClusterSnapshot", self.snapshot.arn, "UseTheSourcesSnapshots")
-        yield from _create("rds:CopyDBClusterSnapshot", self._copy.arn, "CreateTheCopy", self._copy_tags)
+        yield from create("rds:CopyDBClusterSnapshot", self._copy.arn, "CreateTheCopy", self._copy_tags)
         if self.step_input.source.region != self.step_input.target.region:
             yield Access("rds:CrossRegionCommunication", "*", "CopyAcrossRegions")
 
     def _delete_rds(self) -> Iterator[Access]:
-        if self.cluster is None:
+        if self.cluster is None or self.step_input.target.drills:
             return
         for instance in self.instances:
             tagged = tags.tags_of(instance.get("TagList", []))
             yield Access(
                 "rds:DeleteDBInstance",
                 self._rds("db", instance["DBInstanceIdentifier"]),
-                _statement_of_deletion(tagged),
-                _resource_tags(tagged),
+                statement_of_deletion(tagged),
+                resource_tags(tagged),
             )
         tagged = tags.tags_of(self.cluster.get("TagList", []))
         target = self.step_input.target
         # Started before a swap gives it another name.
         started, arn = target.arn, target.replaced.arn if target.swaps else target.arn
-        yield Access("rds:DeleteDBCluster", arn, "ReplaceWhatOptedIn", _resource_tags(tagged))
+        yield Access("rds:DeleteDBCluster", arn, "ReplaceWhatOptedIn", resource_tags(tagged))
         if self.cluster["Status"] in NOT_RUNNING:
-            yield Access("rds:StartDBCluster", started, "ReplaceWhatOptedIn", _resource_tags(tagged))
+            yield Access("rds:StartDBCluster", started, "ReplaceWhatOptedIn", resource_tags(tagged))
 
     @cached_property
     def _restore_parameters(self) -> dict[str, Any]:
@@ -145,21 +137,19 @@ class RestoreAccesses:
 
     def _restore_snapshot(self) -> Iterator[Access]:
         action, sent = "rds:RestoreDBClusterFromSnapshot", self._restore_parameters
-        yield from _create(action, self._restored_target.arn, "RestoreTheTarget", self._restored_tags)
+        yield from create(action, self._restored_target.arn, "RestoreTheTarget", self._restored_tags)
         if self._copy.copied:
-            yield Access(action, self._copy.arn, "RestoreFromAndPruneCopies", _resource_tags(self._copy_tags))
+            yield Access(action, self._copy.arn, "RestoreFromAndPruneCopies", resource_tags(self._copy_tags))
         else:
             yield Access(action, self._copy.arn, "UseTheSourcesSnapshots")
         yield Access(action, self._rds("subgrp", sent["DBSubnetGroupName"]), "UseNetworkAndGroups")
         if group := sent.get("DBClusterParameterGroupName"):
             yield Access(action, self._rds("cluster-pg", group), "UseNetworkAndGroups")
         for role in self.configuration.associated_roles or ():
-            yield _pass_role(role.role_arn, "rds.amazonaws.com")
+            yield pass_role(role.role_arn, "rds.amazonaws.com")
         if name := self.configuration.domain_iam_role_name:
             target = self.step_input.target
-            yield _pass_role(
-                f"arn:{partition(target.region)}:iam::{target.account_id}:role/{name}", "rds.amazonaws.com"
-            )
+            yield pass_role(f"arn:{partition(target.region)}:iam::{target.account_id}:role/{name}", "rds.amazonaws.com")
 
     def _create_instances(self) -> Iterator[Access]:
         step_input, action = self.step_input, "rds:CreateDBInstance"
@@ -175,16 +165,16 @@ class RestoreAccesses:
         for number, instance in enumerate(self.configuration.instances, start=1):
             sent = instance_parameters(check_input, number, instance, self.operation)
             arn = self._rds("db", sent["DBInstanceIdentifier"])
-            yield from _create(action, arn, "CreateInstances", tags.tags_of(sent["Tags"]), private)
-            in_cluster = _resource_tags(self._restored_tags) | private
+            yield from create(action, arn, "CreateInstances", tags.tags_of(sent["Tags"]), private)
+            in_cluster = resource_tags(self._restored_tags) | private
             yield Access(action, self._restored_target.arn, "CreateInstancesInTheTarget", in_cluster)
             if group := sent.get("DBParameterGroupName"):
                 yield Access(action, self._rds("pg", group), "UseNetworkAndGroups", private)
             if role := sent.get("MonitoringRoleArn"):
-                yield _pass_role(role, "monitoring.rds.amazonaws.com")
+                yield pass_role(role, "monitoring.rds.amazonaws.com")
 
     def _complete_cluster(self) -> Iterator[Access]:
-        target, restored = self._restored_target, _resource_tags(self._restored_tags)
+        target, restored = self._restored_target, resource_tags(self._restored_tags)
         actions = ["rds:ModifyDBCluster"]
         actions += ["rds:EnableHttpEndpoint"] if self.configuration.http_endpoint else []
         actions += ["rds:CreateDBClusterEndpoint"] if self.configuration.custom_endpoints else []
@@ -193,20 +183,20 @@ class RestoreAccesses:
         for endpoint in self.configuration.custom_endpoints or ():
             arn = self._rds("cluster-endpoint", endpoint.identifier)
             made = endpoint.tags | {tags.OPERATION: self.operation}
-            yield from _create("rds:CreateDBClusterEndpoint", arn, "CreateCustomEndpoints", made)
+            yield from create("rds:CreateDBClusterEndpoint", arn, "CreateCustomEndpoints", made)
         if target.master_user_secret_id is None:
-            managed = _secret_arn(target.region, target.account_id, "rds!cluster-0")
+            managed = secret_arn(target.region, target.account_id, "rds!cluster-0")
             yield Access("secretsmanager:CreateSecret", managed, "LetRdsManageTheSecret")
             yield Access("secretsmanager:TagResource", managed, "LetRdsManageTheSecret")
             return
-        added = _request_tags({tags.MASTER_PASSWORD_SET_BY: self.operation})
+        added = request_tags({tags.MASTER_PASSWORD_SET_BY: self.operation})
         yield Access("rds:AddTagsToResource", target.arn, "TagTheMasterPassword", restored | added)
 
     def _swap_clusters(self) -> Iterator[Access]:
         """Two renames, two to take them back, and a restart of the cluster that has the target's name then."""
         target, statement = self.step_input.target, "ReplaceWhatOptedIn"
-        old = _resource_tags(tags.tags_of(self.cluster.get("TagList", []))) if self.cluster else None
-        new = _resource_tags(self._restored_tags)
+        old = resource_tags(tags.tags_of(self.cluster.get("TagList", []))) if self.cluster else None
+        new = resource_tags(self._restored_tags)
         for arn in (target.arn, target.replaced.arn) if old else ():
             yield Access("rds:ModifyDBCluster", arn, statement, old or {})
         for arn in (target.beside.arn, target.arn):
@@ -215,38 +205,48 @@ class RestoreAccesses:
             yield Access("rds:StopDBCluster", target.arn, statement, new)
             yield Access("rds:StartDBCluster", target.arn, statement, new)
 
+    def _remove_drill(self) -> Iterator[Access]:
+        """Also what a drill that fails removes."""
+        own = resource_tags({tags.OPERATION: self.operation})
+        for number, instance in enumerate(self.configuration.instances, start=1):
+            name = identifier_of(self._restored_target.cluster, number, instance)
+            yield Access("rds:DeleteDBInstance", self._rds("db", name), "DeleteOwnInstances", own)
+        restored = resource_tags(self._restored_tags)
+        yield Access("rds:DeleteDBCluster", self._restored_target.arn, "ReplaceWhatOptedIn", restored)
+
     def _read_secrets(self) -> Iterator[Access]:
         target = self.step_input.target
         key = self.step_input.masking.key_secret_id if self.step_input.masking else None
         webhook = self.step_input.notification.webhook_secret_id
         for secret in dict.fromkeys((*secret_ids(self.step_input.users), key, webhook, target.master_user_secret_id)):
             if secret is not None:
-                arn = _secret_arn(target.region, target.account_id, secret)
+                arn = secret_arn(target.region, target.account_id, secret)
                 yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")
         if target.master_user_secret_id is None:
-            arn = _secret_arn(target.region, target.account_id, "rds!cluster-0")
-            by_rds = _resource_tags({"aws:rds:primaryDBClusterArn": self._restored_target.arn})
+            arn = secret_arn(target.region, target.account_id, "rds!cluster-0")
+            by_rds = resource_tags({"aws:rds:primaryDBClusterArn": self._restored_target.arn})
             yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
 
     def _archive_snapshot(self) -> Iterator[Access]:
         quarantine = self.step_input.target.quarantine
-        if quarantine and quarantine.db_cluster_parameter_group_name:
+        leaves = quarantine and not self.step_input.target.drills
+        if leaves and quarantine and quarantine.db_cluster_parameter_group_name:
             own = self._rds("cluster-pg", self.configuration.db_cluster_parameter_group_name or "default")
             yield Access("rds:ModifyDBCluster", own, "ChangeParametersAfterQuarantine")
-            made = _resource_tags({tags.OPERATION: self.operation})
+            made = resource_tags({tags.OPERATION: self.operation})
             for number, instance in enumerate(self.configuration.instances, start=1):
                 name = identifier_of(self.step_input.target.cluster, number, instance)
                 yield Access("rds:RebootDBInstance", self._rds("db", name), "RestartAfterQuarantine", made)
         if self.step_input.target.after is AfterRestore.STOP:
-            restored = _resource_tags({tags.REPLACED_BY: self.step_input.source.arn})
+            restored = resource_tags({tags.REPLACED_BY: self.step_input.source.arn})
             yield Access("rds:StopDBCluster", self.step_input.target.arn, "ReplaceWhatOptedIn", restored)
         if self.step_input.archive.masked:
             yield from self._keep_masked_snapshots()
         if not self._copy.copied:
             return
-        copied = _resource_tags(self._copy_tags)
+        copied = resource_tags(self._copy_tags)
         if self.step_input.archive.copies_to_keep:
-            added = _request_tags({tags.ARCHIVED_BY: self.operation})
+            added = request_tags({tags.ARCHIVED_BY: self.operation})
             yield Access("rds:AddTagsToResource", self._copy.arn, "TagTheArchivedCopy", copied | added)
         yield Access("rds:DeleteDBClusterSnapshot", self._copy.arn, "RestoreFromAndPruneCopies", copied)
 
@@ -256,45 +256,9 @@ class RestoreAccesses:
         environment = tags.environment_of(self.operation)
         name = masked_identifier(environment, target.arn, "not restored yet", self.snapshot.created_at)
         arn, made_with = self._rds("cluster-snapshot", name), tags.masked_tags(target.arn, self.operation)
-        yield Access(action, target.arn, "SnapshotTheMaskedTarget", _resource_tags(self._restored_tags))
-        yield from _create(action, arn, "CreateTheMaskedSnapshot", made_with)
-        statement, own = "ShareAndPruneMaskedSnapshots", _resource_tags(made_with)
+        yield Access(action, target.arn, "SnapshotTheMaskedTarget", resource_tags(self._restored_tags))
+        yield from create(action, arn, "CreateTheMaskedSnapshot", made_with)
+        statement, own = "ShareAndPruneMaskedSnapshots", resource_tags(made_with)
         yield Access("rds:DeleteDBClusterSnapshot", arn, statement, own)
         if self.step_input.archive.share_with:
             yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, statement, own)
-
-
-def _create(
-    action: str, arn: str, statement: str, made_with: Mapping[str, str], more: Context | None = None
-) -> Iterable[Access]:
-    """A call that creates a resource with tags needs the permission to tag it, too."""
-    context = _request_tags(made_with)
-    return (
-        Access(action, arn, statement, context | dict(more or {})),
-        Access("rds:AddTagsToResource", arn, statement, context),
-    )
-
-
-def _pass_role(role: str, service: str) -> Access:
-    return Access("iam:PassRole", role, "PassTheTargetsRoles", {"iam:PassedToService": (service,)})
-
-
-def _statement_of_deletion(tagged: Mapping[str, str]) -> str:
-    if READERS_OF_AUTO_SCALING in tagged:
-        return "DeleteReadersOfAutoScaling"
-    return "ReplaceWhatOptedIn" if tags.REPLACED_BY in tagged else "DeleteOwnInstances"
-
-
-def _resource_tags(tagged: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    return {f"aws:ResourceTag/{key}": (value,) for key, value in tagged.items()}
-
-
-def _request_tags(sent: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    return {f"aws:RequestTag/{key}": (value,) for key, value in sent.items()} | {"aws:TagKeys": tuple(sent)}
-
-
-def _secret_arn(region: str, account_id: str, secret_id: str) -> str:
-    """The ARN of a secret; by name with some six characters, since Secrets Manager chooses them."""
-    if secret_id.startswith("arn:"):
-        return secret_id
-    return f"arn:{partition(region)}:secretsmanager:{region}:{account_id}:secret:{secret_id}-abcdef"

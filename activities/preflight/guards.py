@@ -201,14 +201,19 @@ GUARDS: dict[str, Guard] = {
 """By the name of the rule, which is also the `rule` of its violations."""
 
 
+IDENTITY = ("target-account", "target-arn", "not-the-source")
+"""The guards that a drill evaluates on the target, which it only reads: whether it is the request's at all."""
+
+
 def guard_violations(observed: ObservedTarget) -> list[Violation]:
     """The violations of every guard, not only the first."""
     return find_violations(guard_checks(observed))
 
 
-def guard_checks(observed: ObservedTarget) -> list[PreflightCheck]:
-    """One check for each guard."""
-    return [PreflightCheck((rule,), partial(_evaluate, guard, observed)) for rule, guard in GUARDS.items()]
+def guard_checks(observed: ObservedTarget, rules: Iterable[str] | None = None) -> list[PreflightCheck]:
+    """One check for each guard, or for those of these rules."""
+    chosen = GUARDS if rules is None else {rule: GUARDS[rule] for rule in rules if rule in GUARDS}
+    return [PreflightCheck((rule,), partial(_evaluate, guard, observed)) for rule, guard in chosen.items()]
 
 
 def _evaluate(guard: Guard, observed: ObservedTarget) -> list[Violation]:

@@ -81,7 +81,7 @@ class InstanceChecks:
         names = [identifier_of(target.cluster, number, instance) for number, instance in instances]
         for instance in self._context.target.find_instances(names):
             cluster = instance.get("DBClusterIdentifier")
-            of_target = target.beside.cluster if target.swaps else target.cluster
+            of_target = target.restored_as(self._context.step_input.operation_id).cluster
             if cluster != of_target and instance["DBInstanceStatus"] not in BEING_DELETED:
                 yield Violation(
                     "instance-name",

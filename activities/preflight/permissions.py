@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from activities.preflight.accesses import Access
+from activities.preflight.access import Access
 from activities.preflight.guards import NotChecked, Violation
 from activities.rds.aws_errors import pipeline_error_for
 from models.identifiers import partition

@@ -156,7 +156,7 @@ class _Planner:
         self._pruned = self._attempt("archive", self._snapshots_to_prune)
 
     def _describe_settings(self, target: ExistingTarget) -> None:
-        if target.observed and target.settings:
+        if target.observed and target.settings and not self._request.target.drills:
             self._carry_over = describe_carry_over(
                 self._request, target.observed.cluster, target.instances, target.settings
             )

@@ -6,15 +6,17 @@ from activities.preflight.preflight import ExistingTarget
 from models.configuration import REQUIRED, ClusterSettings, merge_settings
 from models.plan import Setting
 from models.request import Target
+from models.restored_settings import SURROUNDINGS
 from models.setting_texts import describe_value
 
 
 def planned_settings(requested: Target, target: ExistingTarget) -> tuple[Setting, ...]:
-    """Every setting: the request's over those of the existing target."""
+    """Every setting: the request's over those of the existing target. A drill has none of the target's surroundings."""
     chosen = merge_settings(requested, target.settings)
     return tuple(
         Setting(name=name, value=describe_value(getattr(chosen, name)), origin=_origin(name, requested, target))
         for name in ClusterSettings.model_fields
+        if not (requested.drills and name in SURROUNDINGS)
     )
 
 

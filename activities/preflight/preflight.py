@@ -137,7 +137,11 @@ class Preflight:
         target = self._step_input.target
         last = self._intents.find_last_deletion(target.arn, self._at) if read_trail else None
         settings = last.settings if last else None
-        if target.missing is MissingTarget.CREATE or (last and last.settings and not last.restore_accepted_by):
+        if (
+            target.missing is MissingTarget.CREATE
+            or target.drills
+            or (last and last.settings and not last.restore_accepted_by)
+        ):
             return ExistingTarget(settings=settings)
         seen = describe_witnesses(self.target, last, swaps=target.swaps)
         text = (
@@ -165,12 +169,13 @@ class Preflight:
 
     def target_checks(self, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the target exists and may be deleted."""
-        return [
-            PreflightCheck(("target-exists",), lambda: [target.violation] if target.violation else []),
-            *(self._observed_checks(target.observed) if target.observed else []),
-        ]
+        exists = PreflightCheck(("target-exists",), lambda: [target.violation] if target.violation else [])
+        return [exists, *(self._observed_checks(target.observed) if target.observed else [])]
 
     def _observed_checks(self, observed: ObservedTarget) -> list[PreflightCheck]:
+        if self._step_input.target.drills:
+            # It only reads the target: remove-drill evaluates every guard on what the drill restored.
+            return guards.guard_checks(observed, guards.IDENTITY)
         restorable = PreflightCheck((RESTORABLE,), lambda: find_what_cannot_come_back(observed.cluster))
         blockers = blocker_checks(self.target.reader, observed.cluster)
         return [*guards.guard_checks(observed), restorable, *blockers]
@@ -178,8 +183,9 @@ class Preflight:
     def restore_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
-        # With a swap the old cluster is deleted only after the restored one has its place.
-        frees = target.observed is not None and not step_input.target.swaps
+        # With a swap the old cluster is deleted only after the restored one has its place, with a drill not at all.
+        is_beside = step_input.target.swaps or step_input.target.drills
+        frees = target.observed is not None and not is_beside
         freed = Freed(clusters=1, instances=len(target.instances)) if frees else Freed()
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),

@@ -12,13 +12,16 @@ from activities.preflight.context import RestoreContext
 from activities.preflight.guards import PreflightCheck, Violation
 from activities.rds import tags
 from clients.rds import find_cluster
-
-SURROUNDINGS = ("custom_endpoints", "proxy_targets", "scalable_target")
-"""What belongs to the old cluster until that is deleted, or names a cluster; AWS does not document that it follows a name."""
+from models.restored_settings import SURROUNDINGS
 
 
 def swap_checks(context: RestoreContext, operation: str) -> list[PreflightCheck]:
-    """The checks of a swap, if the request asks for one. `operation` is this one, as `tags.operation_tag` writes it."""
+    """The checks of a swap or a drill, if the request asks for one.
+
+    `operation` is this one, as `tags.operation_tag` writes it.
+    """
+    if context.step_input.target.drills:
+        return [PreflightCheck(("drill-name",), lambda: _find_taken_drill_name(context, operation))]
     if not context.step_input.target.swaps:
         return []
     return [
@@ -31,19 +34,36 @@ def _find_taken_names(context: RestoreContext, operation: str) -> Iterator[Viola
     """A cluster of this operation itself is no obstacle: the restore adopts it."""
     target = context.step_input.target
     for name in (target.beside.cluster, target.replaced.cluster):
-        cluster = find_cluster(context.target.reader, name)
-        if cluster is None:
-            continue
-        made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
-        if made_by == operation:
-            continue
-        origin = f", restored by {tags.describe_operation(made_by, context.target.environment)}" if made_by else ""
+        if taken := _describe_other(context, name, operation):
+            yield Violation(
+                "swap-names",
+                "Name of the swap is taken",
+                f"{taken}, but a swap needs its name. Delete the cluster with its instances if nobody needs it, or rename "
+                "it; then retry.",
+            )
+
+
+def _find_taken_drill_name(context: RestoreContext, operation: str) -> Iterator[Violation]:
+    name = context.step_input.target.restored_as(context.step_input.operation_id).cluster
+    if taken := _describe_other(context, name, operation):
         yield Violation(
-            "swap-names",
-            "Name of the swap is taken",
-            f"{cluster['DBClusterArn']} exists ({cluster['Status']}{origin}), but a swap needs its name. Delete the "
-            "cluster with its instances if nobody needs it, or rename it; then retry.",
+            "drill-name",
+            "Name of the drill is taken",
+            f"{taken}, but the drill restores its cluster under that name. Rename the cluster, or delete it with its "
+            "instances if nobody needs it; then retry.",
         )
+
+
+def _describe_other(context: RestoreContext, name: str, operation: str) -> str | None:
+    """The cluster of this name, if another one than this operation's has it."""
+    cluster = find_cluster(context.target.reader, name)
+    if cluster is None:
+        return None
+    made_by = tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION)
+    if made_by == operation:
+        return None
+    origin = f", restored by {tags.describe_operation(made_by, context.target.environment)}" if made_by else ""
+    return f"{cluster['DBClusterArn']} exists ({cluster['Status']}{origin})"
 
 
 def _find_surroundings(context: RestoreContext) -> Iterator[Violation]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from activities.preflight.accesses import Access
+from activities.preflight.access import Access
 from models.identifiers import partition
 from models.trail_tables import TrailTables
 

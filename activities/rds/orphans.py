@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from activities.rds import tags
 from activities.rds.copies import operation_of
+from activities.rds.left_drills import describe_left_drills, left_drills
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
@@ -20,7 +21,7 @@ CLEANUP = "cleanup"
 
 
 def list_orphans(aws: AwsClients, listed: ListOrphansInput) -> list[Orphan]:
-    """The orphans of a request's target, without the copies of a running operation.
+    """The orphans of a request's target, without the copies and the cluster of a running operation.
 
     Raises `Refused` if the credentials belong to another account.
     """
@@ -30,7 +31,11 @@ def list_orphans(aws: AwsClients, listed: ListOrphansInput) -> list[Orphan]:
     copies, operation = target.list_own_copies(), tags.operation_tag(aws.environment, operation_id or "")
     arns = {copy["DBClusterSnapshotArn"] for copy in copies if operation_id and operation_of(copy) == operation}
     in_use = frozenset(arns | {snapshot_copy} if snapshot_copy else arns)
-    return find_orphans(copies, request.archive.copies_to_keep, in_use)
+    drills = left_drills(target, request.target, target.list_clusters(), operation_id)
+    return [
+        *find_orphans(copies, request.archive.copies_to_keep, in_use),
+        *describe_left_drills(target, request.target, drills),
+    ]
 
 
 def find_orphans(

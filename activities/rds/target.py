@@ -57,6 +57,10 @@ class TargetCluster:
         self._scaling = aws.scaling(target, operation_id)
         self._caller_account: str | None = None
 
+    def renamed(self, target: Target) -> TargetCluster:
+        """The same for another name in the account and the region of this one."""
+        return TargetCluster(self._aws, target, self._operation_id)
+
     # The account
 
     def caller_account(self) -> str:

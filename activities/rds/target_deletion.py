@@ -9,6 +9,7 @@ cannot be deleted, it still contains DB instances in non-deleting state."
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -27,16 +28,24 @@ MAX_LISTED = 5
 """How many instances a message names at most."""
 
 
-def delete_target(target: TargetCluster, cluster: DBClusterTypeDef) -> None:
+def _is_proven() -> None:
+    """The cluster was read just before, and the read guard knows how long ago."""
+
+
+def delete_target(target: TargetCluster, cluster: DBClusterTypeDef, prove: Callable[[], None] = _is_proven) -> None:
     """Make the deletions that RDS accepts now, of the cluster as it was just read; the next poll makes the others.
 
+    `prove` is called directly before each of them, and raises if the cluster may not be deleted after all.
     Raises `Refused` or `StepFailed` with AWS's words and with the instances that are left, if RDS refuses for good.
     """
     try:
         if _instances_left(target):
+            prove()
             if _delete_cluster_unless_refused(target):
                 return
+            prove()
             target.delete_members(cluster)
+        prove()
         _delete_cluster_unless_refused(target)
     except ClientError as error:
         if action_for(error) not in FINAL:

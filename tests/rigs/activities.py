@@ -125,9 +125,10 @@ class ActivityRig(RestoreResources):
     def restore_beside(self, snapshot: SourceSnapshot) -> str:
         """Restore a snapshot beside the target; returns the resource id of the new cluster."""
         self.make_copy(snapshot)
-        restored = self.run(self.clusters.restore_snapshot, self.restore_input(snapshot, target=self.target.beside))
+        beside = self.target.restored_as(self.operation_id)
+        restored = self.run(self.clusters.restore_snapshot, self.restore_input(snapshot, target=beside))
         self.advance_clock()
-        step_input = self.check_restore_input(restored.cluster_resource_id, target=self.target.beside)
+        step_input = self.check_restore_input(restored.cluster_resource_id, target=beside)
         self.poll_until_done(self.restored.check_restore_status, step_input)
         assert restored.cluster_resource_id is not None
         return restored.cluster_resource_id

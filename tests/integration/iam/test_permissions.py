@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from activities.preflight import permissions, preflight
-from activities.preflight.accesses import Access
+from activities.preflight.access import Access
 from errors import Refused
 from models.plan import CheckStatus
 from tests.integration.iam.test_plan import plan_as

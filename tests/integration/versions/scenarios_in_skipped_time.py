@@ -23,7 +23,7 @@ from tests.rigs.emulator import delete_target, opt_in
 from tests.rigs.failing_calls import FAILING_CALLS
 from tests.rigs.requests import CANONICAL_ID, every_wait, quick_request, request, request_json
 
-SWAP = {"replacement": "swap"}
+SWAP, DRILL = {"replacement": "swap"}, {"replacement": "drill"}
 SCENARIOS: dict[str, Scenario] = {}
 scenario = partial(add_scenario, SCENARIOS)
 
@@ -93,6 +93,18 @@ async def failed_at_swap_clusters(rig: ScenarioRig) -> None:
 
 
 @scenario
+async def successful_drill(rig: ScenarioRig) -> None:
+    await rig.run(quick_request(target=DRILL))
+
+
+@scenario
+async def failed_at_remove_drill(rig: ScenarioRig) -> None:
+    """A failed drill: remove-leftovers tries once more to remove what is left."""
+    rig.refuse("rds", "DeleteDBCluster", "AccessDenied", count=None)
+    await rig.run(quick_request(target=DRILL))
+
+
+@scenario
 async def failed_at_check_copy_status(rig: ScenarioRig) -> None:
     rig.demo.emulator.durations = MINUTES
     rig.incidents.during[Step.CHECK_COPY_STATUS, 2] = rig.fail_copies
@@ -114,7 +126,8 @@ async def without_dynamodb_at_the_beginning(rig: ScenarioRig) -> None:
 
 async def _cancelled(rig: ScenarioRig, during: str) -> None:
     rig.cancel_during(during)
-    await rig.run(quick_request(target=SWAP if during == Step.SWAP_CLUSTERS else {}))
+    targets = {Step.SWAP_CLUSTERS.value: SWAP, Step.REMOVE_DRILL.value: DRILL}
+    await rig.run(quick_request(target=targets.get(during, {})))
 
 
 SCENARIOS |= {

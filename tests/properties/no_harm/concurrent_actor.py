@@ -32,8 +32,8 @@ class ConcurrentActor:
         if action is ConcurrentAction.WAIT:
             setup.advance(timedelta(minutes=10))
         elif action in _ON_TARGET:
-            if setup.target is not None and setup.target.status == "available":
-                _ON_TARGET[action](self, setup.target)
+            if (cluster := setup.acted_on) is not None and cluster.status == "available":
+                _ON_TARGET[action](self, cluster)
         elif action in _ON_COPY:
             if (copy := setup.target_region.snapshots.get(setup.copy_name)) is not None:
                 _ON_COPY[action](self, copy)
@@ -77,21 +77,22 @@ class ConcurrentActor:
         self.target_names_freed += 1
 
     def _replace(self, target: Cluster) -> None:
+        name = target.identifier
         self._rename(target)
-        self._create_target()
+        self._create(name)
 
     def _recreate(self, target: Cluster) -> None:
         self._delete(target)
-        self._create_target()
+        self._create(target.identifier)
 
     def _delete(self, target: Cluster) -> None:
         self._setup.resources.remove_cluster(self._setup.target_region, target)
         self.target_names_freed += 1
 
-    def _create_target(self) -> None:
+    def _create(self, name: str) -> None:
         setup = self._setup
-        if setup.target is None:
-            setup.resources.put_cluster(setup.target_region, setup.request.target.cluster, ClusterState())
+        if name not in setup.target_region.clusters:
+            setup.resources.put_cluster(setup.target_region, name, ClusterState())
 
     def _rename_source_to_target(self, target: Cluster) -> None:
         setup = self._setup

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from activities import leftovers
+from activities import leftovers, own_drill
 from activities.clusters import replacement
 from activities.clusters.replacement import ClusterActivities
 from activities.preflight import guards
@@ -270,8 +270,22 @@ LEFTOVERS: dict[str, DisabledGuard] = {
         _with_cleanup(credentials=st.just(Credentials.OTHER), twin=st.just(True)),
     ),
 }
+DRILLS: dict[str, DisabledGuard] = {
+    "drill cluster was taken over": DisabledGuard(
+        lambda patch: patch.setattr(own_drill, "_require_own", lambda own, cluster: None),
+        st.builds(
+            Scenario,
+            place=st.sampled_from(Place),
+            drill=st.just(True),
+            actions=st.tuples(st.tuples(st.integers(6, 14), st.just(ConcurrentAction.TAKE_OVER))),
+        ),
+    ),
+}
 DISABLED_GUARDS = (
-    {rule: DisabledGuard(_without_rule(rule), scenarios) for rule, scenarios in RULES.items()} | RESTORE | LEFTOVERS
+    {rule: DisabledGuard(_without_rule(rule), scenarios) for rule, scenarios in RULES.items()}
+    | RESTORE
+    | LEFTOVERS
+    | DRILLS
 )
 # The account is checked once more before a target that RDS does not show is reported as gone.
 DISABLED_GUARDS["target-account"] = DisabledGuard(_without_account_check, RULES["target-account"])

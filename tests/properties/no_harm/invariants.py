@@ -76,10 +76,12 @@ def only_the_target_is_deleted(effect: Effect, facts: Facts) -> str | None:
     if effect.cluster is None:
         return "the cluster does not exist"
     reasons_by_step = {"delete-rds": _why_not_what_was_checked, "remove-leftovers": _why_not_half_restored}
+    if facts.request.target.replacement == "drill":
+        reasons_by_step = {"remove-drill": _why_not_of_the_drill, "remove-leftovers": _why_not_of_a_failed_drill}
     reason = reasons_by_step.get(effect.step)
     if reason is None:
         return f"{effect.step} deletes no cluster"
-    return reason(effect.cluster, facts) or _why_not_deletable(effect.cluster, facts)
+    return reason(effect.cluster, facts) or _why_not_deletable(effect.cluster, facts.request)
 
 
 def _why_not_what_was_checked(cluster: Cluster, facts: Facts) -> str | None:
@@ -103,11 +105,33 @@ def _why_not_half_restored(cluster: Cluster, facts: Facts) -> str | None:
     )
 
 
-def _why_not_deletable(cluster: Cluster, facts: Facts) -> str | None:
+def _why_not_of_the_drill(cluster: Cluster, facts: Facts) -> str | None:
     return _first_true(
         {
-            f"it is {cluster.arn}": cluster.arn != facts.request.target.arn,
-            "it has not opted in": cluster.tags.get("aurora-restore:replaced-by") != facts.request.source.arn,
+            "it is the target": cluster.resource_id == facts.checked.target_resource_id,
+            "this operation did not restore it": cluster.resource_id not in facts.restored_ids,
+            "another user took it over": "aurora-restore:operation" not in cluster.tags,
+        }
+    )
+
+
+def _why_not_of_a_failed_drill(cluster: Cluster, facts: Facts) -> str | None:
+    keeps = facts.request.on_failure.half_restored_target == "keep"
+    return "the request keeps it" if keeps else _why_not_of_the_drill(cluster, facts)
+
+
+def restored_name(request: RestoreRequest) -> str:
+    """The name under which the first operation restores the snapshot."""
+    target = request.target
+    return f"{target.cluster}-drill-op-001" if target.replacement == "drill" else target.cluster
+
+
+def _why_not_deletable(cluster: Cluster, request: RestoreRequest) -> str | None:
+    arn = request.target.arn.rpartition(":")[0] + f":{restored_name(request)}"
+    return _first_true(
+        {
+            f"it is {cluster.arn}": cluster.arn != arn,
+            "it has not opted in": cluster.tags.get("aurora-restore:replaced-by") != request.source.arn,
             "another environment restored it": cluster.tags.get("aurora-restore:operation", "").startswith(
                 "reporting/"
             ),
@@ -201,8 +225,18 @@ def only_what_this_operation_restored_is_changed(effect: Effect, facts: Facts) -
     return None if is_restored else "this operation did not restore that cluster"
 
 
+def a_drill_changes_nothing_but_what_it_restored(effect: Effect, facts: Facts) -> str | None:
+    """Neither the target nor any other cluster, whatever the step."""
+    if facts.request.target.replacement != "drill" or effect.operation == "RestoreDBClusterFromSnapshot":
+        return None
+    is_own = effect.cluster is None or effect.cluster.resource_id in facts.restored_ids
+    return None if is_own else "the drill did not restore that cluster"
+
+
 def nothing_is_restored_while_the_old_target_exists(effect: Effect, facts: Facts) -> str | None:
-    """A target that its owner renamed to keep it was not deleted, and is not replaced."""
+    """A target that its owner renamed to keep it was not deleted, and is not replaced. A drill replaces none."""
+    if facts.request.target.replacement == "drill":
+        return None
     if effect.operation != "RestoreDBClusterFromSnapshot" or facts.checked.target_resource_id is None:
         return None
     name = effect.clusters.get(facts.checked.target_resource_id)
@@ -210,11 +244,11 @@ def nothing_is_restored_while_the_old_target_exists(effect: Effect, facts: Facts
 
 
 def only_the_right_copy_is_restored(effect: Effect, facts: Facts) -> str | None:
-    """Under the target's name, from the snapshot that snapshot-check selected or a copy of it."""
+    """Under the target's name or the drill's, from the snapshot that snapshot-check selected or a copy of it."""
     if effect.operation != "RestoreDBClusterFromSnapshot":
         return None
-    if effect.parameters["DBClusterIdentifier"] != facts.request.target.cluster:
-        return f"the target is {facts.request.target.cluster}"
+    if effect.parameters["DBClusterIdentifier"] != (name := restored_name(facts.request)):
+        return f"it is to be named {name}"
     snapshot = effect.snapshots.get(effect.parameters["SnapshotIdentifier"].rpartition("cluster-snapshot:")[2])
     is_right = snapshot is not None and _is_of_the_checked_snapshot(snapshot, facts)
     return None if is_right else f"its snapshot is not of {facts.checked.snapshot.arn}"
@@ -229,13 +263,21 @@ INVARIANTS: tuple[Callable[[Effect, Facts], str | None], ...] = (
     nothing_is_deleted_without_an_intent,
     only_own_copies_are_deleted,
     only_what_this_operation_restored_is_changed,
+    a_drill_changes_nothing_but_what_it_restored,
     nothing_is_restored_while_the_old_target_exists,
     only_the_right_copy_is_restored,
 )
 
 
 def only_orphans_are_cleaned_up(effect: Effect, request: RestoreRequest) -> str | None:
-    """For remove-orphans: a copy of the pipeline in the target's account, declared, and none of those to keep."""
+    """For remove-orphans: a copy of the pipeline in the target's account, declared, and none of those to keep.
+
+    Of clusters only one that a drill left: the one operation that a scenario has before its cleanup.
+    """
+    if effect.operation in DELETIONS and effect.cluster is not None and request.target.replacement == "drill":
+        own = effect.cluster.tags.get("aurora-restore:operation") == "aurora-restore/op-001"
+        no_intent = None if "remove-orphans" in effect.declared else "the trail has no intent of it"
+        return no_intent or _why_not_deletable(effect.cluster, request) or (None if own else "no drill restored it")
     snapshot = effect.snapshot
     if effect.operation != "DeleteDBClusterSnapshot" or snapshot is None:
         return "a cleanup deletes existing copies only"

@@ -87,7 +87,10 @@ def _check_counts(run: ScenarioRun) -> None:
     removed_copies = [effect for effect in effects if _removes_copy(effect)]
     restores = [effect for effect in effects if effect.restored_id]
     removed_targets = [
-        effect for effect in effects if (effect.operation, effect.step) == ("DeleteDBCluster", "remove-leftovers")
+        effect
+        for effect in effects
+        if effect.operation == "DeleteDBCluster"
+        and effect.step in ("remove-leftovers", "remove-drill", "remove-orphans")
     ]
     if len(copies) > 1 + len(removed_copies) + run.actor.copies_removed:
         raise BrokenInvariant(f"one copy: {len(copies)} were made")

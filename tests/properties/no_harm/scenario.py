@@ -121,7 +121,7 @@ class Credentials(StrEnum):
 
 
 class ConcurrentAction(StrEnum):
-    """What another user with access does between two attempts of an activity."""
+    """What another user with access does between two attempts; to the cluster of a drill, once there is one."""
 
     WAIT = "let ten minutes pass"
     UNTAG = "remove the target's opt-in tag"
@@ -173,6 +173,8 @@ class Scenario:
     target_is_source: bool = False
     """The source cluster was renamed to the target's name, and opted in."""
     create_missing: bool = False
+    drill: bool = False
+    """The request restores beside the target, and removes what it restored."""
     keep: int = 1
     setup_users_fails: bool = False
     """The restore ends at setup-db-users, with its target half-restored."""

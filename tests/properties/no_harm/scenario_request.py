@@ -49,6 +49,7 @@ def request_of(scenario: Scenario) -> RestoreRequest:
             "vpc_security_group_ids": [SECURITY_GROUP],
             "kms_key_id": "the-one" if scenario.encrypted and place is not Place.SAME else None,
             "missing": "create" if scenario.create_missing else "fail",
+            "replacement": "drill" if scenario.drill else "delete_first",
         },
         archive={"keep": scenario.keep},
         on_failure={

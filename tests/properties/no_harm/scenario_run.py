@@ -20,6 +20,7 @@ from temporalio import activity, workflow
 from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
+from activities.clusters.drill import DrillActivities
 from activities.clusters.replacement import ClusterActivities
 from activities.clusters.restored import RestoredClusterActivities
 from activities.inventory import TAKE_INVENTORY, InventoryActivities
@@ -89,6 +90,7 @@ class ScenarioRun:
             Step.CHECK_RESTORE_STATUS: RestoredClusterActivities(clients).check_restore_status,
             Step.SETUP_DB_USERS: self._setup_db_users,
             Step.ARCHIVE_SNAPSHOT: snapshots.archive_snapshot,
+            Step.REMOVE_DRILL: DrillActivities(clients, intents).remove_drill,
             SEAL_TRAIL: _seal_trail,
             TAKE_INVENTORY: InventoryActivities(clients).take_inventory,
             Housekeeping.REMOVE_LEFTOVERS: leftovers.remove_leftovers,
@@ -191,7 +193,8 @@ class ScenarioRun:
         if step in (Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS):
             existing = {snapshot.arn for snapshot in region.snapshots.values()}
             self.wrongly_reported_removed |= set(result.resource_arns) & existing
-        if step is Housekeeping.REMOVE_LEFTOVERS and self.setup.request.target.arn in result.resource_arns:
+        restored = self.setup.request.target.restored_as("op-001").arn
+        if step in (Housekeeping.REMOVE_LEFTOVERS, Step.REMOVE_DRILL) and restored in result.resource_arns:
             # Compared by resource id: an actor who took the cluster over may have renamed it too.
             self.wrongly_reported_removed |= {
                 cluster.arn

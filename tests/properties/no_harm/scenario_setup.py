@@ -31,7 +31,7 @@ from tests.properties.no_harm.scenario import (
 )
 from tests.properties.no_harm.scenario_request import SNAPSHOT_NAMES, effective_selector, request_of
 
-DELETING = (Step.DELETE_RDS, Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS)
+DELETING = (Step.DELETE_RDS, Step.REMOVE_DRILL, Housekeeping.REMOVE_LEFTOVERS, Housekeeping.REMOVE_ORPHANS)
 """The steps during which the credentials of `Credentials.CHANGE_IN_DELETION` change."""
 SNAPSHOT_AGE = timedelta(hours=19)
 SECONDS_TO_COPY = 30
@@ -82,6 +82,12 @@ class ScenarioSetup:
     def target(self) -> Cluster | None:
         """The cluster that has the target's name now."""
         return self.target_region.clusters.get(self.request.target.cluster)
+
+    @property
+    def acted_on(self) -> Cluster | None:
+        """The cluster that a concurrent actor changes: that of the drill, once there is one, else the target."""
+        drill = self.request.target.restored_as("op-001").cluster
+        return self.target_region.clusters.get(drill) or self.target
 
     # The resources
 

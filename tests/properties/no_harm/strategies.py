@@ -47,6 +47,8 @@ _COMMON: dict[str, Any] = {
 # For each of the four places: 400 scenarios in CI, 152 elsewhere.
 settings.register_profile("scenarios", max_examples=38, **_COMMON)
 settings.register_profile("scenarios-ci", max_examples=100, **_COMMON)
+# A quarter of them are of drills, which differ in their last steps only.
+DRILLS = settings(settings.get_profile("scenarios"), max_examples=10)
 PROFILE = settings.get_profile("scenarios-ci" if os.environ.get("CI") == "true" else "scenarios")
 
 FAULT_KINDS = ("throttle", "http500", "reset-before", "reset-after", "html-page-before", "html-page-after")
@@ -123,8 +125,8 @@ def transient_faults() -> st.SearchStrategy[TransientFault]:
     )
 
 
-def scenarios(place: Place) -> st.SearchStrategy[Scenario]:
-    """All scenarios whose target is in this place."""
+def scenarios(place: Place, *, drill: bool = False) -> st.SearchStrategy[Scenario]:
+    """All scenarios whose target is in this place: of restores that replace it, or of drills."""
     return st.builds(
         Scenario,
         place=st.just(place),
@@ -135,6 +137,7 @@ def scenarios(place: Place) -> st.SearchStrategy[Scenario]:
         target_has_sources_name=mostly(False, True),
         target_is_source=mostly(False, True, share=9),
         create_missing=st.booleans(),
+        drill=st.just(drill),
         keep=st.integers(1, 3),
         setup_users_fails=mostly(False, True, share=7),
         remove_copy=st.booleans(),

@@ -9,8 +9,8 @@ from clients.aws import AwsClients
 from models.steps import Outcome
 from tests.properties.no_harm.in_process_aws import InProcessAws
 from tests.properties.no_harm.runner import run_scenario
-from tests.properties.no_harm.scenario import OtherSnapshot, Place, Scenario, SnapshotNaming
-from tests.properties.no_harm.strategies import PROFILE, scenarios
+from tests.properties.no_harm.scenario import ClusterState, OptIn, OtherSnapshot, Place, Scenario, SnapshotNaming
+from tests.properties.no_harm.strategies import DRILLS, PROFILE, scenarios
 
 
 @pytest.mark.parametrize("place", Place)
@@ -42,6 +42,44 @@ def test_no_scenario_breaks_an_invariant(aws: InProcessAws, clients: AwsClients,
 
     @PROFILE
     @given(scenarios(place))
+    def every_invariant_holds(scenario: Scenario) -> None:
+        run_scenario(aws, clients, scenario)
+
+    every_invariant_holds()
+
+
+@pytest.mark.parametrize("place", Place)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_plain_drill_succeeds(aws: InProcessAws, clients: AwsClients, place: Place, is_there: bool) -> None:
+    """With a target that nobody may replace, and without one: what it restored is gone, and nothing else has changed."""
+    protected = ClusterState(opt_in=OptIn.NONE, protected=True)
+    run = run_scenario(aws, clients, Scenario(place=place, drill=True, target=protected if is_there else None))
+    assert run.outcome is Outcome.SUCCEEDED
+    operations = [effect.operation for effect in aws.effects]
+    assert operations.count("RestoreDBClusterFromSnapshot") == operations.count("DeleteDBCluster") == 1
+    assert (run.setup.target is not None) is is_there
+    assert run.setup.acted_on is run.setup.target
+
+
+@pytest.mark.parametrize("place", Place)
+def test_a_cleanup_removes_what_a_drill_left(aws: InProcessAws, clients: AwsClients, place: Place) -> None:
+    """A failed drill whose request keeps its cluster; the target stays as it is."""
+    scenario = Scenario(place=place, drill=True, setup_users_fails=True, cleanup=True)
+    run = run_scenario(aws, clients, scenario)
+    assert run.outcome is Outcome.FAILED
+    removals = [(effect.step, effect.operation) for effect in aws.effects if effect.step.startswith("remove")]
+    assert ("remove-orphans", "DeleteDBCluster") in removals
+    drill = run.setup.acted_on
+    assert drill is not None
+    assert (drill.status, run.setup.target is not None) == ("deleting", True)
+
+
+@pytest.mark.parametrize("place", Place)
+def test_no_scenario_of_a_drill_breaks_an_invariant(aws: InProcessAws, clients: AwsClients, place: Place) -> None:
+    """As for a restore; and neither the target nor production is changed in any run."""
+
+    @DRILLS
+    @given(scenarios(place, drill=True))
     def every_invariant_holds(scenario: Scenario) -> None:
         run_scenario(aws, clients, scenario)
 

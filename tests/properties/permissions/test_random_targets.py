@@ -17,7 +17,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.preflight.accesses import READERS_OF_AUTO_SCALING, Access, RestoreAccesses
+from activities.preflight.access import READERS_OF_AUTO_SCALING, Access
+from activities.preflight.accesses import RestoreAccesses
 from activities.preflight.worker_accesses import worker_accesses
 from activities.rds import tags
 from activities.rds.settings import RESERVED_TAG_PREFIXES

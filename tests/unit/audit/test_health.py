@@ -11,6 +11,7 @@ from audit.health import Level, format_age, judge, worst_level
 from audit.operation_summary import OperationSummary, summarize_operation
 from audit.rows import AuditRow, Phase
 from errors import Fault
+from models.drill import DRILL_FACT
 from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Housekeeping, Outcome, Replacement, Status, Step
 from models.swap import OLD_KEPT
 from tests.rigs.audit_tables import START, later, row
@@ -127,6 +128,24 @@ def test_a_swap_succeeds_with_its_own_step() -> None:
     assert (before.outcome, before.restored_at) == (Outcome.RUNNING, None)
 
 
+DRILLED = [
+    row(step=step, timestamp=later(minutes=minute), facts={DRILL_FACT: "orders-drill-op-001"} if minute == 0 else {})
+    for minute, step in enumerate(STEPS[Replacement.DRILL])
+]
+
+
+def test_a_drill_restores_no_target() -> None:
+    """It is measured until its users could log in; one that fails at once is a drill, too, by the row of its beginning."""
+    summary = summarize_operation(DRILLED)
+    assert summary is not None
+    assert (summary.words, summary.restored_at) == ("drill succeeded", None)
+    assert summary.drilled_at == next(each.timestamp for each in DRILLED if each.step is Step.SETUP_DB_USERS)
+    first = begun(Step.SNAPSHOT_CHECK).model_copy(update={"facts": {DRILL_FACT: "orders-drill-op-001"}})
+    failed_at_once = summarize_operation([first, failed(Step.SNAPSHOT_CHECK)])
+    assert failed_at_once is not None
+    assert (failed_at_once.words, failed_at_once.drilled_at) == ("drill failed", None)
+
+
 KEPT = [
     row(
         step=step,
@@ -228,6 +247,18 @@ JUDGED: dict[str, tuple[list[OperationSummary], Level, str, str | None]] = {
         Level.CRITICAL,
         "no good restore is known; op-002 failed at copy-snapshot (Invalid snapshot ID)",
         "python starter.py start REQUEST_FILE",
+    ),
+    "a good drill is no good restore": (
+        [operation(4, Outcome.SUCCEEDED, drill="orders-drill-op-004"), OLD],
+        Level.CRITICAL,
+        "last good restore 31 h ago (op-001), expected at most 26 h; op-004 is a drill and succeeded",
+        "python starter.py list",
+    ),
+    "a failed drill harms nothing": (
+        [operation(4, Outcome.FAILED, drill="orders-drill-op-004"), GOOD],
+        Level.OK,
+        "last good restore 5 h ago (op-001); op-004 is a drill and failed at copy-snapshot (Invalid snapshot ID)",
+        None,
     ),
     "not begun": ([], Level.UNKNOWN, "no restore has begun a step yet", "python starter.py list"),
 }

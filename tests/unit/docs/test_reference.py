@@ -129,6 +129,7 @@ def test_the_names_on_temporal_are_the_codes() -> None:
     others = {PUBLISH_SUMMARY, OPEN_OPERATION, PING_MONITOR, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME}
     others |= {LIST_ORPHANS, PLAN_RESTORE, RECORD_DECISION}
     steps = {Step.SNAPSHOT_CHECK.value, Step.SNS_NOTIFICATION.value, Step.SWAP_CLUSTERS.value}
+    steps |= {Step.REMOVE_DRILL.value}
     assert set(re.findall(r"`([a-z-]+)`", listed)) == others | steps | {each.value for each in Housekeeping}
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from audit.rows import Phase
 from errors import Fault
+from models.drill import DRILL_FACT
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT
-from models.steps import Outcome, Status, Step
+from models.steps import STEPS, Outcome, Replacement, Status, Step
 from reports import drawing
 from reports import page as page_module
 from reports.charts import MAX_SERIES
@@ -73,7 +74,7 @@ def test_rto_and_rpo_are_measured_from_the_number_and_from_the_snapshot() -> Non
     """Until the handover: the archive is done, the notification is not counted."""
     opened, _ = next(monthly_rows())
     taken = (opened.opened_at - timedelta(hours=3)).isoformat()
-    steps = [step for step in Step if step is not Step.SWAP_CLUSTERS]
+    steps = STEPS[Replacement.DELETE_FIRST]
     rows = [
         row(
             step=step,
@@ -86,6 +87,29 @@ def test_rto_and_rpo_are_measured_from_the_number_and_from_the_snapshot() -> Non
     assert operation is not None
     assert operation.restore_time == timedelta(minutes=80)
     assert operation.data_age == timedelta(hours=3, minutes=80)
+
+
+def test_a_drill_is_called_one_and_is_in_no_figure_of_its_target() -> None:
+    """Its own section has its measured times, until its users could log in."""
+    opened, _ = next(monthly_rows())
+    rows = [
+        row(
+            step=step,
+            timestamp=opened.opened_at + timedelta(minutes=10 * number),
+            facts={DRILL_FACT: "orders-drill-op-001", SNAPSHOT_CREATED_AT_FACT: opened.opened_at.isoformat()},
+        )
+        for number, step in enumerate(STEPS[Replacement.DRILL], 1)
+    ]
+    operation = report_operation(opened, rows)
+    assert operation is not None
+    assert operation.restore_time == operation.data_age == timedelta(minutes=60)
+    page = make_page(small_report(operation))
+    assert [section.words for section in page.operations] == ["drill succeeded"]
+    assert dict(page.operations[0].facts)["Restore time (RTO)"].endswith("met")
+    assert [tile.value for tile in page.tiles[1:4]] == ["none ended", "0", "not known"]
+    assert page.measures == []
+    cells = [cell for calendar_row in page.calendar for cell in calendar_row.cells if cell.outcome == "drill"]
+    assert [cell.text.partition(": ")[2] for cell in cells] == ["op-412 drill succeeded"]
 
 
 @pytest.mark.parametrize("fact", ["", "yesterday", "2024-03-20T00:05:00"])

@@ -1,0 +1,55 @@
+"""The clusters that drills of a target left: a drill was terminated, or its request keeps the cluster of a failed one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from activities.rds import tags
+from activities.rds.statuses import BEING_DELETED
+from activities.rds.target import TargetCluster
+from models.drill import drill_operation
+from models.inventory import Orphan, OrphanReason
+from models.request import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
+
+
+def left_drills(
+    target: TargetCluster, target_of: Target, clusters: list[DBClusterTypeDef], running: str | None = None
+) -> list[DBClusterTypeDef]:
+    """The clusters that drills of the target restored and did not remove, but not that of the operation that runs now."""
+    existing = [cluster for cluster in clusters if cluster["Status"] not in BEING_DELETED]
+    return [cluster for cluster in existing if left_by(target, target_of, cluster) not in (None, running)]
+
+
+def left_by(target: TargetCluster, target_of: Target, cluster: DBClusterTypeDef) -> str | None:
+    """The operation whose drill restored the cluster, by name and tags; None if it is no drill's."""
+    operation_id = drill_operation(target_of.cluster, cluster["DBClusterIdentifier"])
+    tagged = tags.tags_of(cluster.get("TagList", []))
+    own = tags.operation_tag(target.environment, operation_id or "")
+    return operation_id if tagged.get(tags.OPERATION) == own and tags.RESTORED_FROM in tagged else None
+
+
+def describe_left_drills(target: TargetCluster, target_of: Target, clusters: list[DBClusterTypeDef]) -> list[Orphan]:
+    """What `left_drills` found, as orphans."""
+    return [
+        Orphan(
+            arn=cluster["DBClusterArn"],
+            identifier=cluster["DBClusterIdentifier"],
+            reason=OrphanReason.DRILL,
+            status=cluster["Status"],
+            operation_id=left_by(target, target_of, cluster),
+        )
+        for cluster in clusters
+    ]
+
+
+def list_drill_arns(target: TargetCluster, target_of: Target) -> set[str]:
+    """The ARNs that exist of clusters with a drill's name, of any owner: read before one is reported as removed."""
+    existing = [cluster for cluster in target.list_clusters() if cluster["Status"] not in BEING_DELETED]
+    return {
+        cluster["DBClusterArn"]
+        for cluster in existing
+        if drill_operation(target_of.cluster, cluster["DBClusterIdentifier"])
+    }

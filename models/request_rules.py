@@ -1,0 +1,54 @@
+"""What must fit together in a request: how the target is replaced, and which logins it names. Each raises `ValueError`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models import drill, swap
+from models.configuration import AfterRestore
+from models.steps import Replacement
+from models.users import DatabaseUser, LoginName, OtherLogins
+
+if TYPE_CHECKING:
+    from models.archive import Archive
+    from models.request import Target
+
+BESIDE = {Replacement.SWAP: swap.MAX_CLUSTER, Replacement.DRILL: drill.MAX_CLUSTER}
+"""How the snapshot is restored beside the target, and the longest name of a cluster that leaves room for the names then."""
+
+
+def check_replacement(target: Target) -> None:
+    """What the target has beside its replacement."""
+    how = target.replacement
+    if target.swap and not target.swaps:
+        raise ValueError(f'swap needs replacement "{Replacement.SWAP}"')
+    if how in BESIDE and any(instance.identifier for instance in target.instances or ()):
+        raise ValueError(
+            f"instances: with replacement {how} no instance has an identifier of its own, because the target's "
+            f"instances have their names {'meanwhile' if target.drills else 'until it is deleted'}"
+        )
+    if target.drills and target.after is not AfterRestore.LEAVE:
+        raise ValueError(f"after: {target.after} needs a cluster that stays, and with replacement drill it is removed")
+
+
+def check_names_beside(target: Target, archive: Archive) -> None:
+    """Whether the cluster beside the target can have a name, and whether something is kept of it."""
+    how, length = target.replacement, len(target.cluster)
+    longest = BESIDE.get(how)
+    if longest and length > longest:
+        raise ValueError(
+            f"target.replacement: {how} needs a cluster name of at most {longest} characters, because those of the "
+            f"cluster beside it and of its instances are longer; {target.cluster} has {length}"
+        )
+    if target.drills and archive.masked:
+        raise ValueError("archive.masked: a drill keeps no snapshot of the masked cluster, which is removed")
+
+
+def check_logins(
+    users: tuple[DatabaseUser, ...], keep_logins: tuple[LoginName, ...], other_logins: OtherLogins
+) -> None:
+    """The logins of the snapshot that stay as they are."""
+    if keep_logins and other_logins is OtherLogins.KEEP:
+        raise ValueError('keep_logins needs other_logins "lock"; with "keep" every login is kept')
+    if both := sorted({user.name for user in users} & set(keep_logins)):
+        raise ValueError(f"keep_logins: {', '.join(both)} is also listed in users, where its password is set")
