@@ -21,7 +21,8 @@ class Swap(Model):
         default=timedelta(minutes=30),
         gt=timedelta(0),
         le=timedelta(hours=24),
-        description="How long the swap may take; then the old cluster gets its name back, and the step fails.",
+        description="How long the swap may take; then the old cluster gets its name back, for which it has 30 minutes at "
+        "least, and the step fails.",
     )
     keep_old: timedelta | None = Field(
         default=None,

@@ -22,8 +22,11 @@ with workflow.unsafe.imports_passed_through():
     from models.clusters import SwapClustersInput, SwapClustersOutcome
     from models.decisions import OperatorDecision
     from models.steps import Housekeeping, Step
+    from models.swap import Swap
     from models.waits import Wait
 
+WAY_BACK = timedelta(minutes=30)
+"""How long the old cluster has at least to get its name back: two renames, and a minute in which they may not show yet."""
 DENSE = timedelta(seconds=2)
 """The longest time between two polls: the target's name leads nowhere between the two renames."""
 
@@ -35,14 +38,14 @@ async def swap_clusters(runner: StepRunner, step_input: SwapClustersInput) -> Sw
     """
     # No trail, no rename: the trail must hold every outcome so far.
     await trail.wait_until_written()
-    wait = _dense_wait(step_input)
+    wait = dense_wait(step_input.target.swap_limits.deadline)
     try:
         return await runner.poll(Step.SWAP_CLUSTERS, SwapActivities.swap_clusters, step_input, wait)
     except (FailureError, asyncio.CancelledError) as error:
         fault = fault_of(error)
         workflow.logger.error("clusters not swapped: %s", fault.message)
         runner.progress.warn(f"The clusters were not swapped: {fault.short}")
-        await shield(_swap_back(step_input, wait))
+        await shield(_swap_back(step_input))
         raise
 
 
@@ -68,7 +71,7 @@ async def roll_back(step_input: SwapClustersInput, decision: OperatorDecision) -
 
     Raises `StepFailed` when it has it: the restore did not replace the target. Raises the error of swap-back otherwise.
     """
-    await shield(_swap_back(step_input, _dense_wait(step_input)))
+    await shield(_swap_back(step_input))
     because = f": {decision.reason}" if decision.reason else ""
     raise StepFailed(
         "Rolled back",
@@ -77,13 +80,18 @@ async def roll_back(step_input: SwapClustersInput, decision: OperatorDecision) -
     )
 
 
-def _dense_wait(step_input: SwapClustersInput) -> Wait:
-    deadline = step_input.target.swap_limits.deadline
+def dense_wait(deadline: timedelta) -> Wait:
+    """The wait of a swap: with short intervals, because nobody answers meanwhile."""
     # Temporal's history takes a thousand polls.
     return Wait(deadline=deadline, first_interval=timedelta(seconds=1), maximum_interval=max(DENSE, deadline / 1000))
 
 
-async def _swap_back(step_input: SwapClustersInput, wait: Wait) -> None:
+def way_back_wait(limits: Swap) -> Wait:
+    """The wait of swap-back, which a short deadline of the swap must not end: it would leave no cluster with the name."""
+    return dense_wait(max(limits.deadline, WAY_BACK))
+
+
+async def _swap_back(step_input: SwapClustersInput) -> None:
     async def call(polled: SwapClustersInput) -> SwapClustersOutcome:
         policy = WATCH if polled.watch and polled.watch.length else AWS_CALL
         outcome: SwapClustersOutcome = await workflow.execute_activity_method(
@@ -93,4 +101,5 @@ async def _swap_back(step_input: SwapClustersInput, wait: Wait) -> None:
 
     back = step_input.model_copy(update={"step_started_at": workflow.now()})
     # A cancelled restore ends in order: neither the first nor a second cancellation ends this wait.
+    wait = way_back_wait(step_input.target.swap_limits)
     await poll_until_done(call, back, wait, Pause(ignore_cancellation=True), Housekeeping.SWAP_BACK)

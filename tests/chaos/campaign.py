@@ -25,6 +25,7 @@ from tests.chaos.invariants import broken_promises, failure_message
 from tests.chaos.observation import Observation
 from tests.chaos.plans import FAULTS, PlannedFault, parse_plan
 from tests.chaos.restore_run import run_restore
+from tests.chaos.swap_invariants import is_cancelled_after
 
 NO_FAULTS = ""
 """The plan of a restore without faults."""
@@ -122,14 +123,16 @@ class Runner:
         broken = broken_promises(observation, _allowed_outcomes(faults), message_promised=message_promised)
         report = report_of(observation) if broken else ""
         undisturbed: Observation | None = None
-        if not broken and (always_run_next or observation.outcome != "succeeded"):
+        # The next swap is refused until an operator has removed an old cluster that a cancellation has left.
+        is_left = is_cancelled_after(observation)
+        if not broken and not is_left and (always_run_next or observation.outcome != "succeeded"):
             swap = SWAP_LIMITS if observation.watch is not None else None
             undisturbed = self._loop.run_until_complete(run_restore(environment, [], Random(0), swap))
             broken = [f"{NEXT_RESTORE}{each}" for each in broken_promises(undisturbed, SUCCEEDED)]
             report = report_of(undisturbed) if broken else ""
             broken += _slow_recovery(faults, observation, undisturbed)
         self._restores += 1
-        if broken or self._restores >= RESTORES_PER_ENVIRONMENT:
+        if broken or is_left or self._restores >= RESTORES_PER_ENVIRONMENT:
             self.close()
         return Result(
             plan=plan,

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from audit.rows import Phase
 from devstack.aws import RecordedCall
 from devstack.demo_environment import TARGET
+from models.steps import Housekeeping, Status, Step
 from models.swap import NEXT, OLD
-from tests.chaos.login_watch import Data
+from tests.chaos.login_watch import CONNECT_S, Data
 from tests.chaos.observation import Observation
 
 MAX_ABSENCE_SECONDS = 15 + 10 + 2 + 30
 """How long nobody may answer, in a killed worker's restore: heartbeat timeout, sticky queue, first retry, the swap itself."""
+MAX_LOGIN_SECONDS = 2 * CONNECT_S + 1
+"""From one answer to the next, if a login on a busy machine takes too long."""
 SWAP_CHANGES = frozenset({"StopDBCluster", "StartDBCluster"})
 """With which only a swap changes something."""
 
@@ -22,7 +26,9 @@ def swap(observation: Observation) -> Iterator[str]:
     watch = observation.watch
     if watch is None:
         return
-    if observation.after.names != {TARGET}:
+    # A cancellation that comes after the last poll of the swap leaves the old cluster, as its message says.
+    is_swapped = observation.outcome == "succeeded" or is_cancelled_after(observation)
+    if observation.after.names != ({TARGET, TARGET + OLD} if is_cancelled_after(observation) else {TARGET}):
         yield f"the clusters are {', '.join(sorted(observation.after.names))}"
     if Data.HALF in watch.sequence:
         yield "a cluster with the target's name answered without its data"
@@ -30,7 +36,7 @@ def swap(observation: Observation) -> Iterator[str]:
         yield f"nobody answered for {watch.absence:.0f} s"
     read = [answer for answer in watch.sequence if answer is not None]
     changes = [answer for number, answer in enumerate(read) if number == 0 or answer != read[number - 1]]
-    if observation.outcome == "succeeded":
+    if is_swapped:
         if changes != [Data.OLD, Data.NEW] or watch.sequence[-1] is not Data.NEW:
             yield f"the client read {watch.sequence}"
         return
@@ -38,8 +44,15 @@ def swap(observation: Observation) -> Iterator[str]:
     # A rollback comes after the client has read the new data.
     if changes not in ([Data.OLD], [Data.OLD, Data.NEW, Data.OLD]) or watch.sequence[-1] is not Data.OLD:
         yield f"the restore {observation.outcome}, but the client read {watch.sequence}"
-    if not any(map(is_rename, observation.calls)) and watch.sequence != [Data.OLD]:
-        yield f"nothing was renamed, but the client read {watch.sequence}"
+    if not any(map(is_rename, observation.calls)) and watch.absence > MAX_LOGIN_SECONDS:
+        yield f"nothing was renamed, but nobody answered for {watch.absence:.1f} s"
+
+
+def is_cancelled_after(observation: Observation) -> bool:
+    """Whether the restore was cancelled when the clusters were swapped, before the old one was deleted."""
+    ended = {(row.step, row.status) for row in observation.rows if row.phase is Phase.OUTCOME}
+    is_swapped = (Step.SWAP_CLUSTERS, Status.SUCCESS) in ended and (Housekeeping.SWAP_BACK, Status.SUCCESS) not in ended
+    return observation.outcome == "cancelled" and is_swapped
 
 
 def _old_cluster(observation: Observation) -> Iterator[str]:

@@ -107,7 +107,8 @@ async def _deny_once(restore: ObservedRestore, place: str) -> None:
 
 
 async def _deny_before_the_swap(restore: ObservedRestore, place: str) -> None:
-    await restore.wait_until_fired(deny_step_call(restore, place))
+    is_users_step = place == Step.SETUP_DB_USERS
+    await restore.wait_until_fired(_deny(restore, "users-set") if is_users_step else deny_step_call(restore, place))
 
 
 def _fail(kind: str) -> Injector:
