@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from commands.exit_codes import COULD_NOT_ASK, FINE
 from commands.json_output import print_json
@@ -169,26 +170,16 @@ def _check(args: argparse.Namespace, account: Account, number: str) -> int:
     from conformance.read_questions import READ_QUESTIONS
     from conformance.report import Report
 
-    left: Sequence[OwnResource] = ()
-    outcomes: list[Outcome] = []
     life = None
-    if args.write:
-        life = _new_life(args, account, number)
-        if life is None:
-            return COULD_NOT_ASK
-    outcomes += ask_questions(account, READ_QUESTIONS, _report_progress)
+    if args.write and (life := _new_life(args, account, number)) is None:
+        return COULD_NOT_ASK
+    outcomes = ask_questions(account, READ_QUESTIONS, _report_progress)
+    left: Sequence[OwnResource] = ()
     if life is not None:
-        from conformance.write_check import remove_run, run_life
-
-        try:
-            outcomes += run_life(life)
-        finally:
-            print_progress("Removing what the run has made …")
-            left = remove_run(life)
+        answers, left = _live(life)
+        outcomes += answers
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     _print(args, Report(outcomes, account.region, account.second_region, args.write, day))
-    for resource in left:
-        print_progress(f"Left behind: {_line(resource)}. Remove it with --clean.")
     return COULD_NOT_ASK if left else exit_code(outcomes)
 
 
@@ -211,6 +202,28 @@ def _new_life(args: argparse.Namespace, account: Account, number: str) -> Life |
     if find_left(own, expired := is_expired(life.started_at)):
         remove(own, expired, pace)
     return life
+
+
+def _live(life: Life) -> tuple[list[Outcome], list[OwnResource]]:
+    """The run with a cluster, and its removal, which Ctrl-C, a closed terminal and SIGTERM only bring forward."""
+    from conformance.write_check import remove_run, run_life
+
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    left: list[OwnResource] = []
+    try:
+        outcomes = run_life(life)
+    finally:
+        print_progress("Removing what the run has made …")
+        left = remove_run(life)
+        for resource in left:
+            print_progress(f"Left behind: {_line(resource)}. Remove it with --clean.")
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return outcomes, left
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _report_progress(outcome: Outcome) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from conformance.account import Account
-from conformance.questions import NothingToAsk, Outcome, ReadQuestion, Verdict, compare
+from conformance.anonymiser import Json
+from conformance.questions import NothingToAsk, Outcome, Question, ReadQuestion, Verdict, compare
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
@@ -31,10 +32,14 @@ def _ask(account: Account, question: ReadQuestion) -> Outcome:
         return Outcome(question, Verdict.NOTHING_TO_ASK, (str(nothing),))
     except (BotoCoreError, ClientError) as error:
         return Outcome(question, Verdict.FAILED, (account.anonymiser.clean(str(error)),))
+    return denial(question, answer) or compare(question, account.anonymiser.clean_all(answer))
+
+
+def denial(question: Question, answer: Json) -> Outcome | None:
+    """The outcome of a question that the caller may not ask, if the answer is such a refusal: it says nothing about the claim."""
     if isinstance(answer, dict) and answer.get("code") in DENIED:
-        # The text names the caller's role; the permission is what helps.
         return Outcome(question, Verdict.FAILED, (str(answer["text"]),))
-    return compare(question, account.anonymiser.clean_all(answer))
+    return None
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from conformance.account import Account, refusal
 from conformance.anonymiser import Json
 from conformance.life_questions import LIFE_QUESTIONS
-from conformance.own_resources import CLUSTER, INSTANCE, Kind, OwnResources, new_run, tags_of
+from conformance.own_resources import CLUSTER, INSTANCE, Kind, NotOwn, OwnResources, new_run, tags_of
 from conformance.questions import ACCEPTED
-from conformance.removal import Pace
+from conformance.removal import BUSY, Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import TagTypeDef
@@ -76,10 +76,13 @@ class Life:
         """Record an answer; its texts become clean."""
         self.answers[question] = self.account.anonymiser.clean_all(answer)
 
-    def attempt(self, question: str, call: Callable[[], object]) -> None:
-        """Make a call that AWS should refuse, and record how it does; a cluster that is busy meanwhile is waited for."""
+    def attempt(self, question: str, call: Callable[[], object], *, once: bool = False) -> None:
+        """Make a call that AWS should refuse, and record how it does.
+
+        A cluster that is busy meanwhile is waited for, unless its status is what the question is about (`once`).
+        """
         expected = getattr(LIFE_QUESTIONS[question].expected, "code", "")
-        for _ in range(MAX_BUSY_POLLS):
+        for _ in range(1 if once else MAX_BUSY_POLLS):
             answer = self._refusal_of(call)
             if answer["code"] == expected or answer["code"] not in BUSY_STATES:
                 break
@@ -94,12 +97,12 @@ class Life:
         return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
 
     def insist(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Make a call that AWS should accept, and repeat it while a cluster or an instance is between two statuses."""
+        """Make a call that AWS should accept; repeat it while a resource is between two statuses, or not visible yet."""
         for _ in range(MAX_BUSY_POLLS):
             try:
                 return call()
             except ClientError as error:
-                if error.response["Error"].get("Code") not in BUSY_STATES:
+                if error.response["Error"].get("Code") not in BUSY:
                     raise
             self.pace.wait()
         return call()
@@ -112,6 +115,13 @@ class Life:
             if error.response["Error"].get("Code") == kind.not_found:
                 return None
             raise
+
+    def find_renamed(self, role: str) -> Mapping[str, Any] | None:
+        """The cluster under one of its names during a rename, when an answer may still have the other one."""
+        try:
+            return self.find(CLUSTER, role)
+        except NotOwn:
+            return None
 
     def read(self, kind: Kind, role: str) -> Mapping[str, Any]:
         """A resource of the run that exists. Raises `TookTooLong` if it does not."""

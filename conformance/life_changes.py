@@ -112,7 +112,7 @@ def rename(life: Life) -> None:
     )
 
     def observe() -> str:
-        old, renamed = life.find(CLUSTER, "cluster"), life.find(CLUSTER, "renamed")
+        old, renamed = life.find_renamed("cluster"), life.find_renamed("renamed")
         status = (renamed or old or {}).get("Status", "in no answer")
         return f"{status} as {'<renamed>' if renamed else '<cluster>'}"
 
@@ -178,6 +178,7 @@ def delete_everything(life: Life) -> None:
     life.attempt(
         "delete-a-cluster-whose-instance-is-deleting",
         lambda: life.own.delete_cluster(life.name("renamed"), SkipFinalSnapshot=True),
+        once=True,
     )
     life.answer("statuses-of-an-instances-deletion", life.statuses(INSTANCE, "instance", "gone"))
     restored = life.insist(lambda: life.own.delete_cluster(life.name("restored"), SkipFinalSnapshot=True))

@@ -19,8 +19,7 @@ from version import NAME, VERSION
 
 MAX_NOTES, MAX_NOTE = 20, 1_000
 """Differences that one question lists, and characters of each."""
-HEADINGS = {
-    Verdict.DIFFERENT: "AWS answers otherwise",
+WITHOUT_ANSWER = {
     Verdict.FAILED: "Could not be asked",
     Verdict.NOTHING_TO_ASK: "Nothing to ask about",
 }
@@ -72,22 +71,39 @@ class Report:
         yield f"{NAME} {VERSION}, botocore {botocore.__version__}, {regions}, {self.day}, " + (
             "with a cluster of its own." if self.writes else "reads only."
         )
-        for verdict, heading in HEADINGS.items():
-            matching = [outcome for outcome in self.outcomes if outcome.verdict is verdict]
-            if matching:
-                yield from ("", f"## {heading}")
-                for outcome in matching:
-                    yield from self._question(outcome)
+        different = [outcome for outcome in self.outcomes if outcome.verdict is Verdict.DIFFERENT]
+        if different:
+            yield from ("", "## AWS answers otherwise")
+            for outcome in different:
+                yield from _difference(outcome)
+        for verdict, heading in WITHOUT_ANSWER.items():
+            reasons = _by_reason([outcome for outcome in self.outcomes if outcome.verdict is verdict])
+            if reasons:
+                yield from ("", f"## {heading}", "")
+                yield from (f"- {', '.join(names)}: {reason}" for reason, names in reasons.items())
         same = [outcome.question.name for outcome in self.outcomes if outcome.verdict is Verdict.SAME]
         yield from ("", "## As the emulator says", "", ", ".join(same) or "none")
 
-    def _question(self, outcome: Outcome) -> Iterator[str]:
-        question = outcome.question
-        yield from ("", f"### {question.name}", "", f"Asked: {question.about}.")
-        if outcome.verdict is Verdict.DIFFERENT:
-            yield f"Source of the claim: {question.source}."
-        yield ""
-        yield from (f"- {note}" for note in _notes(outcome))
+
+def _difference(outcome: Outcome) -> Iterator[str]:
+    question = outcome.question
+    yield from (
+        "",
+        f"### {question.name}",
+        "",
+        f"Asked: {question.about}.",
+        f"Source of the claim: {question.source}.",
+        "",
+    )
+    yield from (f"- {note}" for note in _notes(outcome))
+
+
+def _by_reason(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    """The names of the questions without an answer, by the reason, which many of them may share."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        reasons.setdefault("; ".join(_notes(outcome)), []).append(outcome.question.name)
+    return reasons
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from conformance.check import denial
 from conformance.life import Life, TookTooLong
 from conformance.life_changes import copy_snapshot, delete_everything, read_events, rename, restore, stop_and_start
 from conformance.life_creation import create_cluster, create_instance, manage_password, protect, take_snapshot
@@ -35,7 +36,7 @@ def run_life(life: Life) -> list[Outcome]:
 def _outcome(life: Life, name: str, reason: str) -> Outcome:
     question = LIFE_QUESTIONS[name]
     if name in life.answers:
-        return compare(question, life.answers[name])
+        return denial(question, life.answers[name]) or compare(question, life.answers[name])
     if name in life.nothing_to_ask:
         return Outcome(question, Verdict.NOTHING_TO_ASK, (life.nothing_to_ask[name],))
     return Outcome(question, Verdict.FAILED, (reason,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import starter
+from commands.exit_codes import INTERRUPTED
 from conformance import own_resources
 from devstack.aws import Durations
 from tests.integration.conformance.conftest import kit_on_an_emulator
@@ -41,8 +43,8 @@ def own_names(kit: Kit) -> set[str]:
     return {name for name in everything_in(kit.aws) if name.startswith("aws-check-")}
 
 
-def kill_during(kit: Kit, operation: str, skip: int) -> None:
-    """Run the program, and kill it while it waits for the answer of a call that has taken effect."""
+def run_until(kit: Kit, operation: str, skip: int, number: int) -> int:
+    """Run the program, and signal it while it waits for the answer of a call that has taken effect; returns its exit code."""
     kit.aws.emulator.faults.add("rds", operation, "late-response", seconds=LONGER_THAN_A_TEST, skip=skip)
     kit.aws.emulator.calls.clear()
     with subprocess.Popen(
@@ -58,24 +60,32 @@ def kill_during(kit: Kit, operation: str, skip: int) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.2)
-        process.kill()
+        process.send_signal(number)
+        process.wait(60)
     kit.aws.emulator.faults.clear()
+    return process.returncode
 
 
 @pytest.mark.parametrize(
     ("operation", "skip"),
-    [("CreateDBCluster", 12), ("CreateDBInstance", 0), ("RestoreDBClusterFromSnapshot", 6), ("StopDBCluster", 0)],
+    [("CreateDBInstance", 0), ("RestoreDBClusterFromSnapshot", 6), ("StopDBCluster", 0)],
 )
 def test_clean_removes_what_a_killed_run_left(
     kit: Kit, operation: str, skip: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Wherever it was killed, a stopped cluster included; what the owner has stays."""
-    kill_during(kit, operation, skip)
+    assert run_until(kit, operation, skip, signal.SIGKILL) == -signal.SIGKILL
     assert own_names(kit)
     assert starter.main(CLEAN) == 0
     assert own_names(kit) == set()
     assert {"orders", "orders-1"} <= everything_in(kit.aws)
     assert "Removed" in capsys.readouterr().out
+
+
+def test_a_run_that_is_terminated_removes_what_it_has_made(kit: Kit) -> None:
+    """As Ctrl-C and a closed terminal do: also a cluster of which it never got the answer."""
+    assert run_until(kit, "CreateDBCluster", 12, signal.SIGTERM) == INTERRUPTED
+    assert own_names(kit) == set()
 
 
 def test_the_next_run_removes_what_has_expired(

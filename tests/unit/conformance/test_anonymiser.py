@@ -52,7 +52,7 @@ def test_two_identifiers_get_two_placeholders() -> None:
     }
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(names=st.lists(NAMES, min_size=1, max_size=5, unique=True), account=ACCOUNTS)
 def test_no_name_and_no_account_is_left(names: list[str], account: str) -> None:
     """Also names that are parts of each other, words of the text, or words of a placeholder."""
