@@ -31,7 +31,16 @@ class Expectation(Protocol):
 
 def shown(value: Json) -> str:
     """An answer as a difference quotes it, bounded."""
-    return shorten("null" if value is None else str(value), MAX_SHOWN)
+    match value:
+        case None:
+            text = "null"
+        case bool():
+            text = str(value).lower()
+        case list() | tuple():
+            text = names(value)
+        case _:
+            text = str(value)
+    return shorten(text, MAX_SHOWN)
 
 
 def names(values: Sequence[object]) -> str:

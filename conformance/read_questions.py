@@ -23,7 +23,15 @@ ABSENT = "ABSENT"
 
 
 def _refused(
-    name: str, operation: str, parameters: dict[str, Any], code: str, text: str, *, status: int = NOT_FOUND, source: str
+    name: str,
+    operation: str,
+    parameters: dict[str, Any],
+    code: str,
+    text: str,
+    *,
+    status: int = NOT_FOUND,
+    source: str,
+    about: str | None = None,
 ) -> ReadQuestion:
     """A question whose call AWS refuses."""
 
@@ -34,9 +42,9 @@ def _refused(
             return refusal(error, account.anonymiser)
         return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
 
-    shown = ", ".join(f"{key} {value}" for key, value in parameters.items())
-    about = f"{_api_name(operation)} with {shown.replace(ABSENT, 'a name that nothing has')}"
-    return ReadQuestion(name, about, Refusal(code, status, text), source, ask)
+    shown = about or ", ".join(f"{key} {value}" for key, value in parameters.items())
+    asked = f"{_api_name(operation)} with {shown.replace(ABSENT, 'a name that nothing has')}"
+    return ReadQuestion(name, asked, Refusal(code, status, text), source, ask)
 
 
 def _with_absent(value: Any, account: Account) -> Any:
@@ -67,7 +75,9 @@ def _is_empty(name: str, operation: str, key: str, parameters: dict[str, Any], s
         except ClientError as error:
             return refusal(error, account.anonymiser)
 
-    about = f"how many {key} {_api_name(operation)} lists for a name that nothing has, in {', '.join(parameters)}"
+    filters = [f"the filter {each['Name']}" for each in parameters.get("Filters", [])]
+    by = " and ".join(filters or parameters)
+    about = f"how many {key} {_api_name(operation)} lists by {by} for a name that nothing has"
     return ReadQuestion(name, about, Value(0), source, ask)
 
 
@@ -91,13 +101,15 @@ REFUSALS = (
     _refused("subnet-group-not-found", "describe_db_subnet_groups", {"DBSubnetGroupName": ABSENT},
              "DBSubnetGroupNotFoundFault", "DB subnet group '<absent>' does not exist.", source=API),
     _refused("tags-of-a-missing-snapshot", "list_tags_for_resource", {"ResourceName": f"ARN:cluster-snapshot:{ABSENT}"},
-             "DBSnapshotNotFound", "DBClusterSnapshot <arn-of-absent> not found.", source=MODEL),
+             "DBSnapshotNotFound", "DBClusterSnapshot <arn-of-absent> not found.", source=MODEL,
+             about="the ARN of a snapshot that does not exist"),
     _refused("snapshots-by-two-names", "describe_db_cluster_snapshots",
              {"DBClusterIdentifier": ABSENT, "DBClusterSnapshotIdentifier": ABSENT}, "InvalidParameterCombination",
              "DBClusterIdentifier and DBClusterSnapshotIdentifier cannot be specified at the same time.",
              status=BAD_REQUEST, source=API),
     _refused("unknown-filter", "describe_db_clusters", {"Filters": [{"Name": "colour", "Values": ["red"]}]},
-             "InvalidParameterValue", "Unrecognized filter name: colour", status=BAD_REQUEST, source=API),
+             "InvalidParameterValue", "Unrecognized filter name: colour", status=BAD_REQUEST, source=API,
+             about="a filter named colour"),
     _refused("page-too-small", "describe_db_clusters", {"MaxRecords": 19}, "InvalidParameterValue",
              "Invalid value 19 for MaxRecords. Must be between 20 and 100", status=BAD_REQUEST, source=API),
     _refused("page-too-large", "describe_db_clusters", {"MaxRecords": 101}, "InvalidParameterValue",

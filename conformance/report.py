@@ -60,8 +60,8 @@ class Report:
         }
 
     def as_markdown(self) -> str:
-        """As a page."""
-        return "\n".join(self._lines()) + "\n"
+        """As a page; a placeholder such as `<cluster>` would be an element of HTML to a renderer."""
+        return "\n".join(self._lines()).replace("<", "\\<") + "\n"
 
     def _lines(self) -> Iterator[str]:
         counts = count_verdicts(self.outcomes)

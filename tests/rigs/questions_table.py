@@ -13,8 +13,8 @@ def questions_table(questions: Iterable[Question]) -> Callable[[str], str]:
     def written(_: str) -> str:
         lines = ["| question | what is asked | the claim | source |", "|---|---|---|---|"]
         for question in questions:
-            claim = question.expected.claim().replace("|", "\\|").replace("<", "&lt;")
-            about = question.about.replace("<", "&lt;")
+            claim = question.expected.claim().replace("|", "\\|").replace("<", "\\<")
+            about = question.about.replace("<", "\\<")
             lines.append(f"| `{question.name}` | {about} | {claim} | {question.source} |")
         return "\n".join(lines) + "\n"
 

@@ -40,7 +40,7 @@ def test_what_it_may_not_read_is_no_difference(kit: Kit, capsys: pytest.CaptureF
     assert starter.main(CHECK) == 2
     page = capsys.readouterr().out
     assert page.startswith("# aws-check: 0 of ")
-    reason = "User: <arn-1> is not authorized to perform: rds:DescribeGlobalClusters"
+    reason = r"User: \<arn-1> is not authorized to perform: rds:DescribeGlobalClusters"
     assert f"## Could not be asked\n\n- global-cluster-not-found: {reason}\n" in page
     assert "jane" not in page
 

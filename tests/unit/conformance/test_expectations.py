@@ -29,6 +29,9 @@ SAME: list[tuple[Expectation, Json]] = [
 DIFFERENT: list[tuple[Expectation, Json, list[str]]] = [
     (Value(0), 1, ["AWS says 1, expected 0"]),
     (Value({"Status": "creating"}), {"Status": "available"}, ["Status: AWS says available, expected creating"]),
+    (Value([]), ["a", "b"], ["AWS says a, b, expected none"]),
+    (Value({"Encrypted": True}), {"Encrypted": False}, ["Encrypted: AWS says false, expected true"]),
+    (Value(None), 1, ["AWS says 1, expected null"]),
     (Refusal("A", 404, "t"), {"code": "B", "HTTP status": 404, "text": "u"},
      ["code: AWS says B, expected A", "text: AWS says u, expected t"]),
     (RENAME, ["available", "modifying", "available"],
@@ -62,11 +65,12 @@ def test_a_report_is_bounded() -> None:
     hostile = [
         compare(Question("text", "?", Value("t"), "-"), "# x\n" * 10_000),
         compare(Question("members", "?", Members(frozenset()), "-"), [[f"Member{number}" for number in range(10_000)]]),
-        Outcome(Question("failed", "?", Value(0), "-"), Verdict.FAILED, ("x" * 100_000,)),
+        Outcome(Question("failed", "?", Value(0), "-"), Verdict.FAILED, ("<name-1> " + "x" * 100_000,)),
     ]
     page = Report(hostile, "eu-west-1", None, writes=False, day="2026-11-27").as_markdown()
     assert len(page) < 3 * (MAX_NOTE + MAX_SHOWN)
     assert "\n# x" not in page
+    assert r"- failed: \<name-1> x" in page
     assert "and 9970 more" in page
 
 
