@@ -20,6 +20,7 @@ from botocore.model import ServiceModel
 
 LONGEST_FIRST = (
     "chaos/test_short_campaign.py",
+    "acceptance/test_first_restore_guide.py",
     "acceptance/test_as_an_operator.py",
     "integration/restores/test_reference_trail.py",
     "integration/databases/test_users.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -104,6 +105,19 @@ def test_a_channel_may_do_nothing(channel: str) -> None:
     found = resources("messages")
     assert found[channel]["GuardrailPolicies"] == ["arn:${AWS::Partition}:iam::aws:policy/AWSDenyAll"]
     assert not {"Policies", "ManagedPolicyArns"} & found["ChatRole"].keys()
+
+
+@pytest.mark.parametrize("document", ["docs/first-restore-on-aws.md", "deploy/README.md"])
+def test_a_parameter_in_a_document_is_one_of_the_template(document: str) -> None:
+    """In each command that deploys a stack, also in those that no test runs."""
+    text = (DEPLOY.parent / document).read_text("utf-8").replace("\\\n", " ")
+    commands = re.findall(r"cloudformation deploy .*--template-file deploy/([a-z-]+)\.yaml (.*)", text)
+    assert commands
+    for template_name, options in commands:
+        given = set(re.findall(r"\b([A-Z]\w+)=", options.partition("--parameter-overrides")[2]))
+        declared = read_template(DEPLOY / f"{template_name}.yaml")["Parameters"]
+        required = {name for name, parameter in declared.items() if "Default" not in parameter}
+        assert required <= given <= declared.keys(), (template_name, given)
 
 
 def test_the_environment_is_the_same_parameter_everywhere() -> None:
