@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,7 +81,13 @@ def make_evidence_page(evidence: Evidence, document: dict[str, Any]) -> Evidence
 def _decisions(document: dict[str, Any]) -> Table:
     columns = (Column("Step"), Column("At", "time"), Column("Decision"), Column("By"), Column("Reason"))
     rows = [
-        [each["step"], each["decided_at"], each["decision"], each["by"] or UNKNOWN, each["reason"] or "none given"]
+        [
+            each["step"],
+            _short(each["decided_at"]),
+            each["decision"],
+            each["by"] or UNKNOWN,
+            each["reason"] or "none given",
+        ]
         for each in document["decisions"]
     ]
     return make_table("Decisions of operators", columns, rows)
@@ -100,8 +107,8 @@ def _steps(document: dict[str, Any]) -> Table:
     rows = [
         [
             each["step"],
-            each["began_at"],
-            each["ended_at"] or UNKNOWN,
+            _short(each["began_at"]),
+            _short(each["ended_at"]) if each["ended_at"] else UNKNOWN,
             each["status"],
             each["details"],
             str(each["attempts"] or UNKNOWN),
@@ -110,12 +117,22 @@ def _steps(document: dict[str, Any]) -> Table:
         ]
         for each in document["steps"]
     ]
-    return make_table("Steps", columns, rows)
+    return make_table("Every run of a step, with AWS's request ids of the calls that changed something", columns, rows)
 
 
 def _seals(document: dict[str, Any]) -> Table:
     columns = (Column("Seal of the target", "number"), Column("Sealed", "time"), Column("Items", "number"))
     rows = [
-        [str(each["number"]), each["sealed_at"], str(each["row_count"]), each["digest"]] for each in document["seals"]
+        [str(each["number"]), _short(each["sealed_at"]), str(each["row_count"]), each["digest"]]
+        for each in document["seals"]
     ]
-    return make_table("Seals", (*columns, Column("Digest (SHA-256)", code=True)), rows)
+    return make_table(
+        "The seals of this operation in the chain of its target",
+        (*columns, Column("Digest (SHA-256)", code=True)),
+        rows,
+    )
+
+
+def _short(stamped: str) -> str:
+    """A time of evidence.json as the rest of the page writes times: to the second."""
+    return format_time(datetime.fromisoformat(stamped))
