@@ -8,8 +8,10 @@ import json
 import pytest
 
 import starter
+from conformance import write_check
+from conformance.removal import find_left, remove
 from tests.rigs.conformance import Kit, everything_in
-from tests.rigs.emulated_aws import ACCOUNT, OTHER_ACCOUNT, TARGET
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, TARGET
 
 CHECK = ["aws-check", "--region", TARGET]
 READS = ("AssumeRole", "Describe", "GetCallerIdentity", "List")
@@ -108,3 +110,18 @@ def test_without_a_region_it_says_what_to_give(
         monkeypatch.delenv(name, raising=False)
     assert starter.main(["aws-check"]) == 2
     assert "Give --region" in capsys.readouterr().err
+
+
+def test_what_is_left_behind_is_named(
+    kit: Kit, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2, also if every answer is the same, and the option that removes it."""
+    life = kit.life()
+    kit.own.create_cluster(
+        life.name("cluster"), Engine=ENGINE, MasterUsername="boss", MasterUserPassword="long-enough", Tags=life.tags
+    )
+    monkeypatch.setattr(write_check, "run_life", lambda _: [])
+    monkeypatch.setattr(write_check, "remove_run", lambda _: find_left([kit.own], lambda _: True))
+    assert starter.main([*CHECK, "--write", "--yes", "--account", ACCOUNT]) == 2
+    assert f"Left behind: cluster {life.name('cluster')} in {TARGET}" in capsys.readouterr().err
+    assert remove([kit.own], lambda _: True, kit.pace) == []

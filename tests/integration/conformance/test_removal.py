@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conformance import removal
+from conformance import removal, write_check
 from conformance.life import Life, TookTooLong
 from conformance.life_questions import LIFE_QUESTIONS
-from conformance.own_resources import CLUSTER, new_run, own_resource, tags_of
+from conformance.own_resources import CLUSTER, RUN_TAG, NotOwn, new_run, own_resource, tags_of
 from conformance.questions import Verdict, compare
 from conformance.removal import is_of_run, remove
 from tests.rigs.conformance import Kit, everything_in
@@ -84,6 +84,33 @@ def test_a_change_is_repeated_while_the_cluster_is_busy(kit: Kit) -> None:
     changed = life.insist(lambda: kit.own.modify_cluster(name, DeletionProtection=True))
     assert changed["DeletionProtection"] is True
     assert remove([kit.own], is_of_run(life.run), kit.pace) == []
+
+
+def test_a_call_waits_for_a_cluster_that_is_not_visible_yet(kit: Kit) -> None:
+    """As right after its creation; a name that answers as something else meanwhile is no cluster of the run yet."""
+    emulator = kit.aws.emulator
+    before, emulator.durations = emulator.durations, replace(emulator.durations, visibility_lag=15)
+    life = kit.life()
+    name = make_cluster(kit, life)
+    emulator.durations = before
+    assert life.find_renamed("cluster") is None
+    assert life.insist(lambda: kit.own.modify_cluster(name, DeletionProtection=False))["DBClusterIdentifier"] == name
+    kit.aws.client(region=TARGET).remove_tags_from_resource(
+        ResourceName=life.read(CLUSTER, "cluster")["DBClusterArn"], TagKeys=[RUN_TAG]
+    )
+    assert life.find_renamed("cluster") is None
+    with pytest.raises(NotOwn):
+        life.find(CLUSTER, "cluster")
+    kit.aws.client(region=TARGET).delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
+    kit.aws.wait()
+
+
+def test_a_missing_permission_says_nothing_about_a_claim(kit: Kit) -> None:
+    """A question of the run that AWS denies could not be asked, as one that reads."""
+    life = kit.life()
+    life.answer("modify-nothing", {"code": "AccessDenied", "HTTP status": 403, "text": "no"})
+    outcome = write_check._outcome(life, "modify-nothing", "")
+    assert (outcome.verdict, outcome.notes) == (Verdict.FAILED, ("no",))
 
 
 def test_what_does_not_come_to_its_end_ends_the_wait(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
