@@ -12,11 +12,14 @@ from audit.digest import canonical_form
 from audit.numbers import OpenedOperation
 from audit.rows import ADDED_AT, ADDED_BY, AuditRow, Phase, from_item, stamp
 from audit.seal_rows import SealRow, from_seal_item, is_seal
+from limits import shorten
 from models.steps import Status
 from reports.measures import Objectives
 from reports.operations import ReportedOperation, group_by_run, report_operation
 
 FORMAT = 1
+MAX_KEY = 200
+"""Characters of a sort key that nobody can vouch for."""
 NOT_IN_TRAIL = (
     "Who started the operation: Temporal's history of the workflow has the identity, while it is kept.",
     "What each check of a step expected and found when it passed: the trail has the step's outcome and its facts.",
@@ -40,6 +43,8 @@ class Evidence(NamedTuple):
     made_at: datetime
     trail: str
     """The trail's table and region."""
+    unreadable_keys: Sequence[str] = ()
+    """The sort keys of items that are neither a row nor a seal of this version."""
 
 
 def collect_evidence(
@@ -47,14 +52,23 @@ def collect_evidence(
 ) -> Evidence | None:
     """The evidence in an operation's items; None for a cleanup, and if it has not begun a step.
 
-    Raises `KeyError`, `TypeError` or `ValueError` if an item is neither a row nor a seal.
+    An item that cannot be read is a gap; it is in the evidence as it is stored.
     """
-    rows = [from_item(item) for item in items if not is_seal(item)]
+    rows: list[AuditRow] = []
+    unreadable: list[str] = []
+    for item in items:
+        if is_seal(item):
+            continue
+        try:
+            rows.append(from_item(item))
+        except (KeyError, TypeError, ValueError):
+            unreadable.append(str(item.get("event_key", {}).get("S", "without a key")))
     operation = report_operation(opened, rows)
     if operation is None:
         return None
     seals = [seal for seal in map(from_seal_item, filter(is_seal, items)) if seal is not None]
-    return Evidence(operation, rows, sorted(seals, key=lambda seal: seal.number), items, objectives, made_at, trail)
+    seals.sort(key=lambda seal: seal.number)
+    return Evidence(operation, rows, seals, items, objectives, made_at, trail, unreadable)
 
 
 def to_document(evidence: Evidence) -> dict[str, Any]:
@@ -114,6 +128,8 @@ def find_gaps(evidence: Evidence) -> Iterator[str]:
             yield f"The drill did not restore its cluster: it is {operation.outcome}, at {operation.summary.step}."
     elif operation.summary.restored_at is None:
         yield f"The target was not handed over: the operation is {operation.outcome}, at {operation.summary.step}."
+    for key in evidence.unreadable_keys:
+        yield f"The item {shorten(key, MAX_KEY)} cannot be read as a row of the trail: evidence.json has it as it is stored."
     for row in evidence.rows:
         yield from _gaps_of_row(row)
     for run in operation.runs:

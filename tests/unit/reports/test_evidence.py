@@ -1,0 +1,27 @@
+"""The evidence of an operation: what cannot be read is said, and does not hide the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from audit.rows import to_item
+from reports.evidence import collect_evidence, find_gaps, to_document
+from reports.measures import Objectives
+from tests.rigs.report_trail import NOW, monthly_rows
+
+
+@pytest.mark.parametrize("spoiled", [{"status": {"S": "FINE"}}, {"details": {"N": "1"}}, {"step": {"S": "dance"}}])
+def test_an_item_that_cannot_be_read_is_a_gap(spoiled: dict[str, Any]) -> None:
+    """Of another version, or written by somebody else: the other rows are shown, and the item is there as it is."""
+    opened, rows = next(monthly_rows())
+    items = [to_item(row) for row in rows]
+    items[3] |= spoiled
+    evidence = collect_evidence(opened, items, Objectives(), NOW, "-")
+    assert evidence is not None
+    key = items[3]["event_key"]["S"]
+    said = f"The item {key} cannot be read as a row of the trail: evidence.json has it as it is stored."
+    assert said in list(find_gaps(evidence))
+    assert len(evidence.rows) == len(items) - 1
+    assert len(to_document(evidence)["items"]) == len(items)
