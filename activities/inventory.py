@@ -60,8 +60,9 @@ class _InventoryReader:
 
     def read_all(self) -> Inventory:
         """Read everything once."""
-        copies = self._read(self._target_cluster.list_own_copies)
-        clusters = self._read(self._target_cluster.list_clusters)
+        search = self._target_cluster.search
+        copies = self._read(self._list_own_copies)
+        clusters = self._read(lambda: search.find_clusters((self._target.cluster, *self._swap_names)))
         operation_copies = [copy for copy in copies or () if self._is_of_this_operation(copy)]
         in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in operation_copies)
         resources = (
@@ -102,6 +103,12 @@ class _InventoryReader:
             self._connection_failure = pipeline_error_for(error).fault.short
             self._failures.append(self._connection_failure)
         return None
+
+    def _list_own_copies(self) -> list[DBClusterSnapshotTypeDef]:
+        """All are listed where the operation does not know its copy: it may have begun one just before it failed."""
+        if self._input.snapshot_copy_arn is None:
+            return self._target_cluster.list_own_copies()
+        return self._target_cluster.search.find_own_copies(self._input.snapshot_copy_arn.partition(SNAPSHOT)[2])
 
     def _is_of_this_operation(self, copy: DBClusterSnapshotTypeDef) -> bool:
         adopted = copy["DBClusterSnapshotArn"] == self._input.snapshot_copy_arn

@@ -58,7 +58,9 @@ def keep_copies(intents: Intents, step_input: ArchiveSnapshotInput, target: Targ
     if keep:
         target.add_tags(snapshot_copy.arn, {tags.ARCHIVED_BY: target.operation_tag})
     # The last read before the pruning: the read guard measures its age, so no read of another copy may follow.
-    kept, to_prune = split_by_retention(target.list_own_copies(), snapshot_copy.arn, keep)
+    kept, to_prune = split_by_retention(
+        target.search.find_own_copies(snapshot_copy.identifier), snapshot_copy.arn, keep
+    )
     prune(intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)
     pruned = _list_pruned(intents, step_input, target, to_prune)
     return Kept(arns=(snapshot_copy.arn,), kept=tuple(kept), pruned=pruned)
@@ -95,8 +97,8 @@ def keep_masked_snapshots(intents: Intents, step_input: ArchiveSnapshotInput, ta
         target.share_snapshot(name, accounts)
         details.append(f"shared with {', '.join(accounts)}")
     # The last reads before the pruning, as in keep_copies.
-    copies = target.list_own_copies()
-    masked = own_masked_snapshots(target.reader, step_input.target, target.environment)
+    copies = target.search.find_own_copies(step_input.snapshot_copy.identifier)
+    masked = target.search.find_own_masked(name)
     kept, older = split_by_retention(masked, arn, step_input.archive.keep)
     to_prune = [*split_by_retention(copies, step_input.snapshot_copy.arn, 0)[1], *older]
     prune(intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)

@@ -27,6 +27,7 @@ from clients import read_guard
 from clients.answer_check import refuse_foreign_answers
 from clients.answer_parser import parse_items_faster
 from clients.complete_answers import refuse_incomplete_answers
+from clients.region_lists import RegionLists
 from models.identifiers import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class AwsClients:
         `environment` marks what is made through these clients, and begins the names of the roles' sessions.
         """
         self.environment = environment
+        self.lists = RegionLists()
         self._session = session or get_session()
         refuse_foreign_answers(self._session)
         refuse_incomplete_answers(self._session)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from activities.rds import copies, deletion, settings, tags
 from activities.rds.endpoints import endpoint_members
+from activities.rds.region_search import RegionSearch
 from activities.rds.surroundings import proxies, scaling
 from clients import rds as reads
 from clients.aws import AwsClients
@@ -109,9 +110,10 @@ class TargetCluster:
         """The newest events of a cluster or an instance."""
         return reads.list_events(self._rds, source_type, identifier, within)
 
-    def list_clusters(self) -> list[DBClusterTypeDef]:
-        """Every cluster of the target's account and region."""
-        return reads.list_clusters(self._rds)
+    @property
+    def search(self) -> RegionSearch:
+        """Finds what belongs to the target, without listing the region for each restore."""
+        return RegionSearch(self._aws.lists, self._rds, self._target, self.environment)
 
     def list_instances(self) -> list[DBInstanceTypeDef]:
         """The instances of the cluster that has the target's name."""

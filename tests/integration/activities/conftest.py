@@ -8,6 +8,7 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from audit.setup import create_audit_table, create_operations_table
+from clients import region_lists
 from clients.aws import AwsClients
 from devstack.aws import Emulator, NoDatabases
 from devstack.postgres import PostgresHost
@@ -36,6 +37,8 @@ def shared() -> Iterator[Shared]:
     """The emulator with what no test changes: tables, key, network."""
     with Emulator(NoDatabases(), durations=ACTIVITIES) as emulator, pytest.MonkeyPatch.context() as patch:
         emulator.clock.freeze(CLOCK_START)
+        # All tests have one worker's clients, but each has clusters and snapshots of its own.
+        patch.setattr(region_lists, "MAX_AGE_SECONDS", -1)
         patch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")

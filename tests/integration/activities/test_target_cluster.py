@@ -59,7 +59,17 @@ def test_no_change_is_sent_to_another_account(rig: ActivityRig, change: Callable
 
 def test_every_method_that_changes_something_is_tested_here() -> None:
     """The reads have names that say so."""
-    reads = ("caller_account", "check_account", "environment", "name", "operation_tag", "read", "find", "list")
+    reads = (
+        "caller_account",
+        "check_account",
+        "environment",
+        "name",
+        "operation_tag",
+        "read",
+        "find",
+        "list",
+        "search",
+    )
     methods = {name for name in vars(TargetCluster) if not name.startswith("_")}
     assert {name for name in methods if not name.startswith(reads)} == set(CHANGES)
 
