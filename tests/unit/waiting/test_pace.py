@@ -101,3 +101,12 @@ def test_two_changes_at_once_are_polled_for_the_one_that_ends_first() -> None:
     password = waiting(60, 62, 58, change=Change.MASTER_PASSWORD)
     at = BEGUN + 55 * SECOND
     assert next_pause([instance, password], at, LIMITS) < 10 * SECOND < next_pause([instance], at, LIMITS)
+
+
+@pytest.mark.parametrize("elapsed", [60, 3600, 6 * 3600, 24 * 3600])
+def test_a_watch_polls_within_three_minutes_or_a_hundredth_of_the_wait(elapsed: int) -> None:
+    """So long may the signal poll_now be without an effect: a longer pause is a timer, which it ends."""
+    change, at = waiting(), BEGUN + elapsed * SECOND
+    bound = max(180.0, elapsed / 100)
+    assert needs_timer(bound * SECOND, [change], at)
+    assert not needs_timer((bound - 1) * SECOND, [change], at)
