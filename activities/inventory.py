@@ -62,7 +62,8 @@ class _InventoryReader:
         """Read everything once."""
         search = self._target_cluster.search
         copies = self._read(self._list_own_copies)
-        clusters = self._read(lambda: search.find_clusters((self._target.cluster, *self._swap_names)))
+        names = (self._target.cluster, *self._swap_names, *filter(None, (self._drill_name,)))
+        clusters = self._read(lambda: search.find_clusters(names))
         operation_copies = [copy for copy in copies or () if self._is_of_this_operation(copy)]
         in_use = frozenset(copy["DBClusterSnapshotArn"] for copy in operation_copies)
         resources = (

@@ -19,6 +19,7 @@ from activities.rds.fault_table import Action
 from activities.rds.masked_snapshots import is_own_masked
 from clients import rds as reads
 from clients.region_lists import RegionLists
+from models.drill import drill_operation
 from models.identifiers import is_copy_name_for, is_masked_name_for
 from models.request import Target
 
@@ -57,17 +58,22 @@ class RegionSearch:
         return [each for each in found if is_own_masked(each, self._target, self._environment)]
 
     def find_clusters(self, known: Sequence[str]) -> list[DBClusterTypeDef]:
-        """The clusters of these names, and those that were restored for the target and have another name by now.
+        """The clusters of these names, and those that were restored for the target and have another name.
 
         Lists all if one of them is not found: it may have been renamed just now.
         """
         restored = self._lists.read(("restored clusters", *self._place), self._list_restored)
-        names = {name for name, origin in restored if is_copy_name_for(self._environment, self._target.arn, origin)}
+        names = {name for name, origin in restored if self._is_of_target(name, origin)}
         found = _read_named({*names, *known}, lambda chunk: reads.list_clusters_named(self._rds, chunk))
         required = {*names, self._target.cluster}
         if found is None or not required <= {cluster["DBClusterIdentifier"] for cluster in found}:
             return reads.list_clusters(self._rds)
         return found
+
+    def _is_of_target(self, name: str, origin: str) -> bool:
+        """Whether a restored cluster may be the target's: by what it was restored from, or by the name of a drill."""
+        is_drill = drill_operation(self._target.cluster, name) is not None
+        return is_drill or is_copy_name_for(self._environment, self._target.arn, origin)
 
     def _read_snapshots(self, names: Collection[str]) -> list[DBClusterSnapshotTypeDef]:
         found = _read_named(names, lambda chunk: reads.list_snapshots_named(self._rds, chunk))

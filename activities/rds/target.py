@@ -110,6 +110,10 @@ class TargetCluster:
         """The newest events of a cluster or an instance."""
         return reads.list_events(self._rds, source_type, identifier, within)
 
+    def list_clusters(self) -> list[DBClusterTypeDef]:
+        """Every cluster of the target's account and region."""
+        return reads.list_clusters(self._rds)
+
     @property
     def search(self) -> RegionSearch:
         """Finds what belongs to the target, without listing the region for each restore."""

@@ -10,10 +10,11 @@ from activities.inventory import InventoryActivities
 from clients import region_lists
 from clients.aws import AwsClients
 from models.archive import Archive
+from models.drill import drill_cluster
 from models.inventory import Inventory, InventoryInput
 from models.snapshots import SnapshotCopy
 from tests.rigs.activities import ActivityRig
-from tests.rigs.activity_resources import ACCOUNT, session_of
+from tests.rigs.activity_resources import ACCOUNT, TARGET_REGION, session_of
 
 
 @pytest.fixture
@@ -89,6 +90,16 @@ def test_a_target_that_was_renamed_after_the_list_is_found(rig: ActivityRig, cop
     rig.rename_target(f"{rig.target.cluster}-kept")
     [renamed] = take_inventory(rig, copies[2].arn).renamed_clusters
     assert renamed.name == f"{rig.target.cluster}-kept"
+
+
+def test_what_a_drill_left_is_found_by_its_name(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
+    """A drill in the source's region restores the source's own snapshot, whose name belongs to no target."""
+    rig.make_target()
+    name = drill_cluster(rig.target.cluster, rig.operation_id)
+    tags = {"aurora-restore:operation": rig.operation_tag, "aurora-restore:restored-from": "arn:a:b:c:d:e:daily"}
+    rig.make_cluster(TARGET_REGION, name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    rig.begin_next_operation()
+    assert [each.identifier for each in take_inventory(rig, copies[2].arn).orphans if "drill" in each.reason] == [name]
 
 
 def test_without_leave_to_filter_everything_is_listed(rig: ActivityRig, copies: list[SnapshotCopy]) -> None:
