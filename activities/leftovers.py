@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.own_drill import OwnDrill, delete_left_drills, prove
+from activities.clusters.own_drill import OwnDrill, delete_left_drills, prove
 from activities.preflight import guards
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget

@@ -79,11 +79,11 @@ class SnapshotActivities:
         preflight = Preflight(self._aws, self._intents, step_input, now(), self._sql_directory)
         guards.refuse_if_any(guards.find_violations(preflight.account_checks()))
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
-        source_resource_id = source["DbClusterResourceId"] if source else None
-        target = preflight.describe_target(guards.known_resource_ids(source_resource_id, snapshot.cluster_resource_id))
+        source_id = source["DbClusterResourceId"] if source else None
+        target = preflight.describe_target(guards.known_resource_ids(source_id, snapshot.cluster_resource_id))
         if target.observed and not step_input.target.drills:
-            cluster = target.observed.cluster
-            check_not_restored_since(cluster, preflight.target.operation_tag, step_input.operation_started_at)
+            operation, began_at = preflight.target.operation_tag, step_input.operation_started_at
+            check_not_restored_since(target.observed.cluster, operation, began_at)
         guards.refuse_if_any(guards.find_violations(preflight.region_checks(snapshot, target)))
         guards.refuse_if_any(guards.find_violations(preflight.checks(snapshot, target)))
         return SnapshotCheckOutcome(
@@ -95,7 +95,7 @@ class SnapshotActivities:
                 **drill_fact(step_input.target, step_input.operation_id),
             },
             snapshot=snapshot,
-            source_resource_id=source_resource_id,
+            source_resource_id=source_id,
             target_resource_id=target.resource_id,
             target_settings=target.settings,
             configuration=restored_configuration(step_input.target, target.settings, step_input.operation_id),
@@ -211,8 +211,7 @@ class SnapshotActivities:
         if copy is None:
             return _wait_until_visible(step_input)
         check_provenance(copy, step_input.snapshot)
-        status, percent = copy["Status"], copy.get("PercentProgress")
-        meaning = snapshot_meaning(status)
+        status, percent, meaning = copy["Status"], copy.get("PercentProgress"), snapshot_meaning(copy["Status"])
         if meaning is Meaning.READY:
             return StepOutcome(details="Copy completed", percent=100, resource_arns=(arn,))
         if meaning is Meaning.TERMINAL:
@@ -278,12 +277,11 @@ class SnapshotActivities:
 
 
 def _copy_parameters(step_input: CopySnapshotInput, identifier: str, operation_tag: str) -> dict[str, object]:
-    own_tags = tags.copy_tags(step_input.target.arn, operation_tag, step_input.snapshot.arn)
     # No CopyTags: a tag of the reserved prefix aws: on the source would make the copy fail.
     parameters: dict[str, object] = {
         "SourceDBClusterSnapshotIdentifier": step_input.snapshot.arn,
         "TargetDBClusterSnapshotIdentifier": identifier,
-        "Tags": tags.tag_list(own_tags),
+        "Tags": tags.tag_list(tags.copy_tags(step_input.target.arn, operation_tag, step_input.snapshot.arn)),
         "SourceRegion": step_input.source.region,
     }
     # Aurora encrypts no copy of an unencrypted snapshot; RestoreDBClusterFromSnapshot does (Aurora User Guide,

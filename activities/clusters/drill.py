@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from activities.own_drill import OwnDrill, check_guards, prove
+from activities.clusters.own_drill import OwnDrill, check_guards, prove
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from activities import leftovers, own_drill
-from activities.clusters import replacement
+from activities import leftovers
+from activities.clusters import own_drill, replacement
 from activities.clusters.replacement import ClusterActivities
 from activities.preflight import guards
 from activities.rds import provenance

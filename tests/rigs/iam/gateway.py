@@ -21,7 +21,8 @@ from devstack.aws.journal import RecordedCall
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.tagging import tags_of
 from devstack.aws.services import ServiceError
-from devstack.iam.authorization import Call, UnknownCall, access_requests
+from devstack.iam.authorization import UnknownCall, access_requests
+from devstack.iam.call import Call
 from devstack.iam.evaluation import AccessRequest, Decision, Statement, evaluate
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from devstack.iam.authorization import Call, UnknownCall, access_requests
+from devstack.iam.authorization import UnknownCall, access_requests
+from devstack.iam.call import Call
 
 ACCOUNT, REGION = "610000000003", "eu-central-1"
 RDS = f"arn:aws:rds:{REGION}:{ACCOUNT}"
