@@ -239,9 +239,14 @@ def load_settings(kind: type[Kind]) -> Kind:
     except ValidationError as error:
         lines = [f"{_variable(path)}: {text}" for path, text in describe_each(error, kind)]
         raise WrongSettings("\n".join([*unknown, *lines])) from None
-    if unknown:
-        raise WrongSettings("\n".join(unknown))
+    refuse_unknown_variables()
     return settings
+
+
+def refuse_unknown_variables() -> None:
+    """Raise `WrongSettings` with one line for each variable of our prefix that no program reads."""
+    if unknown := _describe_unknown():
+        raise WrongSettings("\n".join(unknown))
 
 
 def list_of_worker_only() -> list[str]:

@@ -51,7 +51,7 @@ def test_a_worker_whose_key_has_expired_says_so(monkeypatch: pytest.MonkeyPatch)
         refused = 'Poll failure: Unhandled grpc error when polling: Status { code: PermissionDenied, message: "x" }'
         raise RuntimeError("Activity worker failed") from RuntimeError(refused)
 
-    async def connect(*_: Any) -> Any:
+    async def connect(*_: Any, **__: Any) -> Any:
         return mock.MagicMock(namespace="default", workflow_service=mock.AsyncMock())
 
     monkeypatch.setattr(worker, "connect", connect)

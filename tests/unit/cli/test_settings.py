@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 import worker
-from commands.own_task_queue import own_task_queue
+from commands.own_task_queue import SETTINGS, own_task_queue
 from models.identifiers import EnvironmentName, environment_of_table
 from models.request import RestoreRequest
 from models.text_forms import EXPECTED
@@ -106,7 +106,11 @@ def test_verify_full_needs_the_certificate_bundle(environment: pytest.MonkeyPatc
         load_settings(Settings)
 
 
-@pytest.mark.parametrize("kind", [Settings, TrailSettings])
+@pytest.mark.parametrize(
+    "read",
+    [lambda: load_settings(Settings), lambda: load_settings(TrailSettings), own_task_queue],
+    ids=["worker", "starter", "a command without settings"],
+)
 @pytest.mark.parametrize(
     ("variable", "sentence"),
     [
@@ -116,12 +120,12 @@ def test_verify_full_needs_the_certificate_bundle(environment: pytest.MonkeyPatc
     ],
 )
 def test_a_misspelt_variable_is_refused(
-    environment: pytest.MonkeyPatch, kind: type[TrailSettings], variable: str, sentence: str
+    environment: pytest.MonkeyPatch, read: Callable[[], object], variable: str, sentence: str
 ) -> None:
     """By both programs: the setting that was meant would have its default. Its value is not quoted."""
     environment.setenv(PREFIX + variable, PLANTED)
     with pytest.raises(WrongSettings) as wrong:
-        load_settings(kind)
+        read()
     assert str(wrong.value) == f"{PREFIX}{variable}: unknown variable{sentence}"
 
 
@@ -197,3 +201,8 @@ def test_a_command_without_settings_knows_the_same_task_queue(
     for name, value in variables.items():
         monkeypatch.setenv(f"{PREFIX}{name}", value)
     assert own_task_queue() == load_settings(TrailSettings).task_queue == task_queue
+
+
+def test_a_command_without_settings_knows_the_names_of_all() -> None:
+    """So that it finds a variable that is none without loading them."""
+    assert {name.upper() for name in Settings.model_fields} == SETTINGS
