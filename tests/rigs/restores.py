@@ -33,6 +33,7 @@ from audit.seal_rows import SealRow, from_seal_item, is_seal
 from audit.setup import create_audit_table, create_operations_table
 from audit.table import AuditTable
 from clients.aws import AwsClients
+from clients.region_lists import RegionLists
 from devstack.demo_environment import TARGET_REGION, DemoEnvironment, environment
 from models import search_attributes
 from models.identifiers import DEFAULT_ENVIRONMENT
@@ -145,6 +146,7 @@ def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
     with environment_variables(variables):
         settings = load_settings(Settings)
     aws = _clients(demo.emulator.endpoint_url)
+    aws.lists = RegionLists()  # a worker that has just started has listed nothing
     dynamodb = aws.dynamodb(settings.audit_region)
     create_audit_table(dynamodb, settings.audit_table)
     create_operations_table(dynamodb, settings.operations_table)

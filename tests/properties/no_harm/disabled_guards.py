@@ -17,6 +17,7 @@ from activities.clusters.replacement import ClusterActivities
 from activities.preflight import guards
 from activities.rds import provenance
 from activities.rds.orphans import find_orphans
+from activities.rds.region_search import RegionSearch
 from activities.rds.target import TargetCluster
 from clients.rds import find_cluster, list_snapshots
 from tests.properties.no_harm.in_process_trail import InProcessTrail
@@ -172,6 +173,7 @@ def _without_rename_check(patch: pytest.MonkeyPatch) -> None:
 
 def _without_ownership_filter(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TargetCluster, "list_own_copies", lambda self: list_snapshots(self.reader, "manual"))
+    patch.setattr(RegionSearch, "find_own_copies", lambda self, known: list_snapshots(self._rds, "manual"))
 
 
 def _without_intent(patch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from clients.aws import AwsClients
+from clients.region_lists import RegionLists
 from tests.properties.no_harm.in_process_aws import Effect, InProcessAws
 from tests.properties.no_harm.invariants import INVARIANTS, Facts, had_failed, only_orphans_are_cleaned_up
 from tests.properties.no_harm.scenario import Scenario, describe_differences
@@ -22,6 +23,7 @@ def run_scenario(aws: InProcessAws, clients: AwsClients, scenario: Scenario) -> 
     """Run a scenario. Raises `BrokenInvariant` with the effect, the scenario and all effects."""
     setup = ScenarioSetup(aws, scenario)
     try:
+        clients.lists = RegionLists()  # a worker that has just started has listed nothing
         run = ScenarioRun(setup, clients)
         with pytest.MonkeyPatch.context() as patch:
             run.install(patch)
