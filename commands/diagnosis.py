@@ -24,7 +24,7 @@ from commands.failures import describe, exit_code_for
 from limits import join_names
 from models.search_attributes import ALL
 from models.source import Location
-from runs.scheduled_targets import ScheduledTarget, list_scheduled_targets
+from runs.scheduled_targets import ScheduledTarget, list_scheduled_targets, unreadable_text
 from runs.search_attributes import list_missing
 from runs.workers import count_workers
 from settings import TrailSettings, WrongSettings, list_of_worker_only, load_settings
@@ -122,7 +122,11 @@ async def _check_worker(client: Client, task_queue: str) -> Finding:
 
 
 async def _check_schedules(client: Client, task_queue: str, found: list[ScheduledTarget]) -> Finding:
-    found += [each for each in await list_scheduled_targets(client) if each.task_queue == task_queue]
+    schedules, unreadable = await list_scheduled_targets(client)
+    found += [each for each in schedules if each.task_queue == task_queue]
+    for schedule_id, reason in unreadable.items():
+        text, _, cure = unreadable_text(schedule_id, reason).rpartition("\n")
+        return Finding("schedules", Level.FAIL, text.replace("\n", " "), cure.strip())
     if not found:
         return Finding("schedules", Level.WARNING, "none", "python starter.py schedule REQUEST_FILE")
     following = min((each.next_at for each in found if each.next_at), default=None)

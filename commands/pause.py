@@ -65,12 +65,15 @@ def run(args: argparse.Namespace) -> int:
 async def find_schedules(client: Client, args: argparse.Namespace) -> list[ScheduledTarget]:
     """The schedules that `schedules_arguments` name; raises `RestoreRefused` if one has none."""
     from runs.restores import RestoreRefused
-    from runs.scheduled_targets import find_scheduled_targets, list_scheduled_targets
+    from runs.scheduled_targets import find_scheduled_targets, list_scheduled_targets, unreadable_text
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue
     new = [*args.targets, *(f"{SCHEDULE_ID_PREFIX}{name.rpartition(':')[2].lower()}" for name in args.targets)]
-    found = find_scheduled_targets(await list_scheduled_targets(client, new), args.targets, task_queue)
+    schedules, unreadable = await list_scheduled_targets(client, new)
+    for schedule_id, reason in unreadable.items():
+        print_progress(unreadable_text(schedule_id, reason))
+    found = find_scheduled_targets(schedules, args.targets, task_queue)
     if not found:
         raise RestoreRefused(f"Temporal has no schedule of a restore on the task queue {task_queue}.")
     return found

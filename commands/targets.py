@@ -12,7 +12,7 @@ from commands.restores import temporal_client
 from commands.terminal import print_progress, print_result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from audit.health import TargetHealth
     from runs.due_runs import DueRun, RunningRun
@@ -53,17 +53,19 @@ def run(args: argparse.Namespace) -> int:
 
 async def _list(settings: TrailSettings, output_format: str) -> int:
     from runs.due_runs import list_running
-    from runs.scheduled_targets import list_scheduled_targets
+    from runs.scheduled_targets import list_scheduled_targets, unreadable_text
     from runs.workers import count_workers, no_worker_text
 
     client, now = await temporal_client(), datetime.now(UTC)
     running, due = await list_running(client)
-    schedules = await list_scheduled_targets(client)
+    schedules, unreadable = await list_scheduled_targets(client)
     workers = await count_workers(client, settings.task_queue, now)
     lines = await asyncio.to_thread(_join, settings, now, running, due, schedules)
     if output_format == "json":
-        _print_json(lines, workers, settings.task_queue)
+        _print_json(lines, workers, settings.task_queue, unreadable)
         return FINE
+    for schedule_id, reason in unreadable.items():
+        print_progress(unreadable_text(schedule_id, reason))
     _print_table(lines, now, workers)
     if not lines:
         print_progress("There is no target yet: no operation in the trail, no schedule and no running restore.")
@@ -178,7 +180,7 @@ def _missed(line: TargetLine) -> str:
     return f"{missed} while Temporal was away" if missed else ""
 
 
-def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str) -> None:
+def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str, unreadable: Mapping[str, str]) -> None:
     from commands.json_output import fields_of, print_json
 
     targets = [
@@ -191,7 +193,7 @@ def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str) -> N
         }
         for line in lines
     ]
-    print_json({"workers": workers, "task_queue": task_queue, "targets": targets})
+    print_json({"workers": workers, "task_queue": task_queue, "targets": targets, "unreadable_schedules": unreadable})
 
 
 def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:

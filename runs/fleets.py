@@ -92,7 +92,7 @@ class FleetSchedules:
         declared = {planned.schedule_id for planned in entries}
         others = [
             self._plan_other(scheduled, prune=prune)
-            for scheduled in await list_scheduled_targets(self._client)
+            for scheduled in (await list_scheduled_targets(self._client)).readable
             if scheduled.schedule_id not in declared and scheduled.task_queue == self._task_queue
         ]
         return list(entries), [*await self._plan_summary(displays[0], prune=prune), *others]

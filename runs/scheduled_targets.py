@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleDescription
 
-from limits import join_names
+from errors import InvalidRequest
+from limits import join_names, shorten
 from models.identifiers import canonical_workflow_id
 from models.request import RestoreRequest
 from models.workflow_names import RESTORE_WORKFLOW
@@ -55,8 +57,16 @@ class ScheduledTarget(NamedTuple):
         return canonical_workflow_id(region, account_id, cluster)
 
 
-async def list_scheduled_targets(client: Client, also: Sequence[str] = ()) -> list[ScheduledTarget]:
-    """Every schedule that starts restores, in the order of its id. Reads each schedule once.
+class ScheduledTargets(NamedTuple):
+    """Every schedule that starts restores, in the order of their ids."""
+
+    readable: list[ScheduledTarget]
+    unreadable: dict[str, str]
+    """By the id of a schedule whose stored request is not one of this version: why. Its restores fail when they start."""
+
+
+async def list_scheduled_targets(client: Client, also: Sequence[str] = ()) -> ScheduledTargets:
+    """Read each schedule that starts restores, once.
 
     `also` are ids that may exist and may be so new that Temporal's list does not have them yet.
     """
@@ -67,13 +77,30 @@ async def list_scheduled_targets(client: Client, also: Sequence[str] = ()) -> li
     ]
     limit = asyncio.Semaphore(READS_AT_ONCE)
 
-    async def read(schedule_id: str) -> ScheduledTarget | None:
+    async def read(schedule_id: str) -> ScheduledTarget | InvalidRequest | None:
         async with limit:
             described = await find_schedule(client, schedule_id)
-            return await _scheduled_target(client, described) if described else None
+            try:
+                return await _scheduled_target(client, described) if described else None
+            except InvalidRequest as error:
+                return error
 
-    read_schedules = await asyncio.gather(*map(read, sorted({*listed, *also})))
-    return [scheduled for scheduled in read_schedules if scheduled is not None]
+    ids = sorted({*listed, *also})
+    read_schedules = dict(zip(ids, await asyncio.gather(*map(read, ids)), strict=True))
+    return ScheduledTargets(
+        [each for each in read_schedules.values() if isinstance(each, ScheduledTarget)],
+        {name: each.message for name, each in read_schedules.items() if isinstance(each, InvalidRequest)},
+    )
+
+
+def unreadable_text(schedule_id: str, reason: str) -> str:
+    """The text about a schedule whose stored request cannot be read."""
+    why = shorten("; ".join(reason.splitlines()), MAX_LISTED)
+    return (
+        f"Schedule {schedule_id}: its stored request is invalid, so that its restores fail at once: {why}\n"
+        "Store a valid one with starter.py apply or schedule, or delete it:\n"
+        f"    temporal schedule delete --schedule-id {shlex.quote(schedule_id)}"
+    )
 
 
 async def _scheduled_target(client: Client, described: ScheduleDescription) -> ScheduledTarget | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
-from temporalio.client import Client
+from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleSpec
 
 from audit.numbers import OperationNumbersTable
 from audit.table import AuditTable
@@ -136,6 +137,39 @@ def test_a_run_that_no_worker_answers_for(set_up: Stack, operator: Operator, wai
     assert f"{WORKFLOW_ID} is running, before its first step, for 0:00:" in status.out
     assert "No worker answers.\nIt has waited for a worker since " in status.out
     assert status.out.endswith("No worker polls the task queue nobody. Start one:\n    python worker.py\n")
+
+
+def test_a_schedule_whose_request_is_invalid_hides_no_other(
+    set_up: Stack, operator: Operator, waiting_request: Path
+) -> None:
+    """`list`, `pause` and `doctor` name it, with what to do, and do their work for the others."""
+    schedule_id = "aurora-restore-older"
+
+    async def create(client: Client) -> None:
+        action = ScheduleActionStartWorkflow("AuroraRestoreWorkflow", {"sourc": 1}, id="older", task_queue="nobody")
+        await client.create_schedule(schedule_id, Schedule(action, ScheduleSpec()))
+
+    async def delete(client: Client) -> None:
+        await client.get_schedule_handle(schedule_id).delete()
+
+    assert operator("schedule", waiting_request, "--at", "04:05", "--id", SCHEDULE_ID).code == 0
+    in_temporal(create)
+    try:
+        list_one(operator, lambda target: bool(target["schedules"]))
+        for _ in range(50):
+            listed = operator("list")
+            if schedule_id in listed.err:
+                break
+            time.sleep(0.1)
+        paused = operator("pause", CLUSTER, "--reason", "release freeze")
+        diagnosed = operator("doctor")
+    finally:
+        in_temporal(delete)
+    assert (listed.code, CLUSTER in listed.out) == (0, True)
+    assert f"Schedule {schedule_id}: its stored request is invalid, so that its restores fail" in listed.err
+    assert f"temporal schedule delete --schedule-id {schedule_id}" in listed.err
+    assert (paused.code, schedule_id in paused.err) == (0, True), paused
+    assert schedule_id in diagnosed.out
 
 
 def test_only_a_task_that_nobody_takes_waits() -> None:
