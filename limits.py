@@ -32,6 +32,8 @@ MAX_DETAILS = 1_000
 """Characters of a step's details."""
 MAX_WARNINGS, MAX_WARNING = 50, 1_000
 """Warnings of a restore, and characters of each."""
+MAX_STARTED_BY = 200
+"""Of who started a restore: a memo may hold any text."""
 MAX_FACTS, MAX_FACT = 200, 4_000
 """Facts of a step for the trail, and characters of each."""
 MAX_SETTINGS_BYTES = 350_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,6 @@ from models.identifiers import copy_identifier
 from models.operation import StepOutcome
 from models.restored_settings import restored_configuration
 from models.snapshots import (
-    SNAPSHOT_CREATED_AT_FACT,
-    SOURCE_FACT,
     ArchiveSnapshotInput,
     ArchiveSnapshotOutcome,
     CheckCopyInput,
@@ -46,7 +43,6 @@ from models.snapshots import (
     SnapshotCheckInput,
     SnapshotCheckOutcome,
     SnapshotCopy,
-    drill_fact,
 )
 from models.steps import Step
 from models.waits import Change
@@ -89,11 +85,7 @@ class SnapshotActivities:
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
-            facts={
-                SNAPSHOT_CREATED_AT_FACT: snapshot.created_at.astimezone(UTC).isoformat(),
-                SOURCE_FACT: step_input.source.arn,
-                **drill_fact(step_input.target, step_input.operation_id),
-            },
+            facts=step_input.facts(snapshot),
             snapshot=snapshot,
             source_resource_id=source_id,
             target_resource_id=target.resource_id,

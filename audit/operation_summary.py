@@ -98,7 +98,8 @@ class StepsSoFar:
             self.ended[step] = row
 
     def _run_again_from(self, first: Step) -> None:
-        again = self.order[self.order.index(first) :]
+        # A row of a step that is none of this kind of restore, in a trail that somebody changed, hides no other.
+        again = self.order[self.order.index(first) :] if first in self.order else (first,)
         self.ended = {step: row for step, row in self.ended.items() if step not in again}
         self.skipped -= set(again)
 

@@ -25,8 +25,9 @@ class _List:
 class RegionLists:
     """The lists of one worker; safe to share between threads."""
 
-    def __init__(self) -> None:
-        """Nothing is read yet."""
+    def __init__(self, max_age_seconds: float | None = None) -> None:
+        """Nothing is read yet. `max_age_seconds` is how old a list may be; None: `MAX_AGE_SECONDS`."""
+        self._max_age = max_age_seconds
         self._lock = Lock()
         self._lists: dict[Hashable, _List] = {}
 
@@ -35,7 +36,7 @@ class RegionLists:
         with self._lock:
             listed = self._lists.setdefault(key, _List())
         with listed.lock:
-            now = time.monotonic()
-            if listed.begun_at is None or now - listed.begun_at > MAX_AGE_SECONDS:
+            now, max_age = time.monotonic(), MAX_AGE_SECONDS if self._max_age is None else self._max_age
+            if listed.begun_at is None or now - listed.begun_at > max_age:
                 listed.answer, listed.begun_at = fetch(), now
             return listed.answer

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from commands.arguments import request_argument, wait_argument
+from commands.decisions import current_user
 from commands.restores import display_metadata, follow_unless_left, temporal_client
 from commands.terminal import print_progress
 
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
 async def _start(request: RestoreRequest, task_queue: str, args: argparse.Namespace) -> int:
     from runs.restores import RestoreRuns
 
-    run = await RestoreRuns(await temporal_client()).start(request, task_queue, display_metadata(request))
+    display = replace(display_metadata(request), started_by=current_user())
+    run = await RestoreRuns(await temporal_client()).start(request, task_queue, display)
     print_progress(f"Started {run.workflow_id}")
     return await follow_unless_left(run, args, task_queue)

@@ -1,5 +1,7 @@
 """The inputs and outcomes of snapshot-check, copy-snapshot, check-copy-status and archive-snapshot."""
 
+from datetime import UTC
+
 from pydantic import AwareDatetime, Field
 
 from models.archive import Archive, Notification
@@ -13,7 +15,7 @@ from models.request import Target
 from models.source import Source
 from models.users import DatabaseUser, SqlFile
 
-SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT = "snapshot_created_at", "source"
+SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT, STARTED_BY_FACT = "snapshot_created_at", "source", "started_by"
 """The facts of snapshot-check in the trail: when the source snapshot was taken (ISO 8601), and the ARN of its cluster."""
 
 
@@ -66,6 +68,19 @@ class SnapshotCheckInput(StepInput):
         default=None,
         description="The workflow that restores or cleans up the target already; then this one is skipped.",
     )
+
+    started_by: str | None = Field(
+        default=None, description="Who started the restore, as the starter said; None: nobody said it."
+    )
+
+    def facts(self, snapshot: SourceSnapshot) -> dict[str, str]:
+        """What the trail has of the restore once its snapshot is chosen."""
+        return {
+            SNAPSHOT_CREATED_AT_FACT: snapshot.created_at.astimezone(UTC).isoformat(),
+            SOURCE_FACT: self.source.arn,
+            **({STARTED_BY_FACT: self.started_by} if self.started_by else {}),
+            **drill_fact(self.target, self.operation_id),
+        }
 
     @property
     def crosses_accounts(self) -> bool:

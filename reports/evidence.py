@@ -21,7 +21,7 @@ FORMAT = 1
 MAX_KEY = 200
 """Characters of a sort key that nobody can vouch for."""
 NOT_IN_TRAIL = (
-    "Who started the operation: Temporal's history of the workflow has the identity, while it is kept.",
+    "Proof of who started the operation: it has what they said. Temporal's history has the identity, while it is kept.",
     "What each check of a step expected and found when it passed: the trail has the step's outcome and its facts.",
     "AWS's request ids of attempts whose worker did not report them.",
     "Whether the rows agree with Temporal's history: audit verify compares them, while the history is kept.",
@@ -84,6 +84,7 @@ def to_document(evidence: Evidence) -> dict[str, Any]:
             "drill": operation.summary.drill,
             "source_arn": operation.source_arn,
             "snapshot_arn": operation.snapshot_arn,
+            "started_by": operation.started_by,
             "snapshot_created_at": _stamp(operation.snapshot_created_at),
             "target_arn": operation.target_arn,
             "workflow_id": operation.opened.workflow_id,

@@ -67,6 +67,7 @@ def make_evidence_page(evidence: Evidence, document: dict[str, Any]) -> Evidence
             ("Users could log in" if drill else "Handed over", format_time(operation.ready_at)),
             ("Restore time (RTO)", with_objective(operation.restore_time, objectives.rto)),
             ("Age of the data (RPO)", with_objective(operation.data_age, objectives.rpo)),
+            ("Started by", restore["started_by"] or "not known"),
             ("Workflow", restore["workflow_id"]),
             ("Runs", ", ".join(restore["run_ids"])),
         ],

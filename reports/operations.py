@@ -12,7 +12,7 @@ from audit.operation_summary import OperationSummary, summarize_operation
 from audit.rows import AuditRow, Phase
 from audit.time_spent import Gap, list_gaps
 from errors import Fault
-from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT
+from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT, STARTED_BY_FACT
 from models.steps import AuditedStep, Outcome, Status, Step
 from models.waits import DURATIONS_FACT
 
@@ -59,6 +59,7 @@ class ReportedOperation(NamedTuple):
     snapshot_arn: str | None
     snapshot_created_at: datetime | None
     source_arn: str | None
+    started_by: str | None
     runs: tuple[StepRun, ...]
     gaps: tuple[Gap, ...]
     """Between its steps, without the short ones, which are Temporal's."""
@@ -120,6 +121,7 @@ def report_operation(opened: OpenedOperation, rows: Sequence[AuditRow]) -> Repor
         snapshot_arn=check.resource_arns[0] if check and check.resource_arns else None,
         snapshot_created_at=_to_time(check.facts.get(SNAPSHOT_CREATED_AT_FACT)) if check else None,
         source_arn=check.facts.get(SOURCE_FACT) if check else None,
+        started_by=check.facts.get(STARTED_BY_FACT) if check else None,
         runs=_runs(rows),
         gaps=tuple(gap for gap in list_gaps(rows) if gap.is_keeping_old or gap.duration >= SHORTEST_WAIT),
         decisions=tuple(

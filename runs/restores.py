@@ -34,6 +34,7 @@ from models.workflow_names import (
     DUE_AT_MEMO,
     DUE_WHEN_STARTED,
     RESTORE_WORKFLOW,
+    STARTED_BY_MEMO,
     STATE_QUERY,
 )
 from runs.heartbeats import with_watched_progress
@@ -65,6 +66,7 @@ class DisplayMetadata:
     summary: str
     details: str
     search_attributes: TypedSearchAttributes
+    started_by: str | None = None  # for the trail
 
 
 class RestoreRun:
@@ -163,7 +165,7 @@ class RestoreRuns:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=display.search_attributes,
-                memo={DUE_AT_MEMO: DUE_WHEN_STARTED},
+                memo={DUE_AT_MEMO: DUE_WHEN_STARTED} | ({STARTED_BY_MEMO: by} if (by := display.started_by) else {}),
                 static_summary=display.summary,
                 static_details=display.details,
             )

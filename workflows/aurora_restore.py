@@ -17,6 +17,7 @@ from workflows.leftovers import remove_leftovers
 from workflows.operation import open_operation
 from workflows.pings import ping_monitor
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, TRAIL_CALL
+from workflows.started_by import started_by
 from workflows.step_runner import StepRunner
 from workflows.swap import keep_old_cluster, roll_back, swap_clusters
 
@@ -113,7 +114,7 @@ class AuroraRestoreWorkflow:
         due = None if self._runner.progress.state.steps else due_at()
         running = None if has_canonical_id(request) else request.target.workflow_id
         start, operation_started_at = self._runner.begin(Step.SNAPSHOT_CHECK), self._runner.progress.operation_opened_at
-        step_input = steps.snapshot_check_input(start, request, operation_started_at, due, running)
+        step_input = steps.snapshot_check_input(start, request, operation_started_at, due, running, started_by())
         summary = f"snapshot of {request.source.cluster}"
         checked = await self._runner.call(SnapshotActivities.snapshot_check, step_input, AWS_CALL, summary)
         snapshot = checked.snapshot

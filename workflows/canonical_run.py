@@ -14,13 +14,14 @@ from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 from workflows.due_time import due_at
 from workflows.progress import static_details, static_summary
+from workflows.started_by import started_by
 
 with workflow.unsafe.imports_passed_through():
     from errors import Fault, RestoreAlreadyRunning, fault_of
     from models.operation import RestoreState
     from models.request import RestoreRequest
     from models.steps import Step
-    from models.workflow_names import DUE_AT_MEMO
+    from models.workflow_names import DUE_AT_MEMO, STARTED_BY_MEMO
 
 
 def has_canonical_id(request: RestoreRequest) -> bool:
@@ -53,7 +54,7 @@ async def run_under_canonical_id(request: RestoreRequest) -> RestoreState:
             static_summary=static_summary(request),
             static_details=static_details(request),
             result_type=RestoreState,
-            memo={DUE_AT_MEMO: due.isoformat()} if (due := due_at()) else None,
+            memo=_memo_of_child(),
         )
         return state
     except WorkflowAlreadyStartedError:
@@ -66,6 +67,11 @@ async def run_under_canonical_id(request: RestoreRequest) -> RestoreState:
         if is_cancelled_exception(error):
             raise
         raise as_failure(fault_of(error), None) from error
+
+
+def _memo_of_child() -> dict[str, str]:
+    due, starter = due_at(), started_by()
+    return ({DUE_AT_MEMO: due.isoformat()} if due else {}) | ({STARTED_BY_MEMO: starter} if starter else {})
 
 
 def as_failure(fault: Fault, step: Step | None) -> ApplicationError:

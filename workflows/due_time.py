@@ -7,6 +7,8 @@ from datetime import datetime
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
+from workflows.memo import memo_text
+
 with workflow.unsafe.imports_passed_through():
     from models.workflow_names import DUE_AT_MEMO, DUE_WHEN_STARTED
 
@@ -31,7 +33,11 @@ def due_at() -> datetime | None:
     scheduled = info.typed_search_attributes.get(SCHEDULED_START_TIME)
     if scheduled is not None:
         return scheduled
-    sent = workflow.memo_value(DUE_AT_MEMO, None, type_hint=str)
+    sent = memo_text(DUE_AT_MEMO)
     if sent == DUE_WHEN_STARTED:
         return info.start_time
-    return datetime.fromisoformat(sent) if sent else None
+    try:
+        due = datetime.fromisoformat(sent or "")
+    except ValueError:  # not the pipeline's own text
+        return None
+    return due if due.tzinfo else None

@@ -46,6 +46,7 @@ def snapshot_check_input(
     operation_started_at: datetime,
     due: datetime | None = None,
     running_workflow_id: str | None = None,
+    started_by: str | None = None,
 ) -> SnapshotCheckInput:
     """The input of snapshot-check; `due` is when the restore should have begun, None if at no certain time."""
     return SnapshotCheckInput(
@@ -62,6 +63,7 @@ def snapshot_check_input(
         due_at=due,
         begin_before=due + request.start_before if due else None,
         running_workflow_id=running_workflow_id,
+        started_by=started_by,
     )
 
 

@@ -150,6 +150,8 @@ def test_the_schedule_runs_a_restore(operator: Operator) -> None:
         "DBClusters"
     ]
     assert [cluster["DBClusterIdentifier"] for cluster in clusters] == ["orders-staging"]
+    rows = json.loads(operator.starter("audit", "op-003", "-o", "json").stdout)["rows"]
+    assert [row["facts"]["started_by"] for row in rows if "started_by" in row["facts"]] == ["its schedule"]
     worker.stop()
 
 

@@ -150,8 +150,11 @@ def test_a_restarted_worker_knows_the_last_successes_and_sends_what_is_left_of_t
     assert measured.collects.resources[0]["service.name"] == "aurora-restore-pipeline"
     assert not any(span.events for span in measured.collects.spans)
     own = {"AURORA_RESTORE_METRICS_OTLP_URL": f"{measured.collects.url}/v1/metrics"}
-    start_worker(measured.scratch, {**measured.stack.environment, **own}, name="restarted").stop()
-    for metric in ("aurora_restore_last_success_timestamp_seconds", "aurora_restore_data_timestamp_seconds"):
+    metrics = ("aurora_restore_last_success_timestamp_seconds", "aurora_restore_data_timestamp_seconds")
+    worker = start_worker(measured.scratch, {**measured.stack.environment, **own}, name="restarted")
+    worker.wait_until(lambda: measured.collects.values.keys() >= set(metrics), 60)
+    worker.stop()
+    for metric in metrics:
         labels = {"target": "orders-staging", "region": "eu-central-1", "account": "111122223333"}
         [(found, value)] = measured.collects.values[metric][-1:]
         assert found.items() >= labels.items()

@@ -19,7 +19,7 @@ from audit.chain import head_record
 from audit.rows import AuditRow, Phase, stamp, to_item
 from audit.seal_rows import SealRow, from_seal_item, to_seal_item
 from models.seal import SealInput
-from models.steps import Status, Step
+from models.steps import STEPS, Replacement, Status
 
 TARGETS = 200
 ROWS_PER_PAGE = 1_100
@@ -103,7 +103,7 @@ def _page(items: list[Item], request: dict[str, Any]) -> dict[str, Any]:
 def _rows() -> list[AuditRow]:
     began = datetime.fromisoformat(f"{_DAY}T00:05Z")
     rows = []
-    for step in Step:
+    for step in STEPS[Replacement.DELETE_FIRST]:
         at = began + timedelta(minutes=7 * step.number)
         for phase, status, minutes in ((Phase.STARTED, Status.IN_PROGRESS, 0), (Phase.OUTCOME, Status.SUCCESS, 6)):
             rows.append(

@@ -72,7 +72,8 @@ def inventory(target: str = "available, restored by this operation", copy: str =
 
 def restore_state(failed: Step | None = Step.CHECK_RESTORE_STATUS, **changed: Any) -> RestoreState:
     """A restore that failed at a step, or that succeeded."""
-    replacement = Replacement.SWAP if failed is Step.SWAP_CLUSTERS else Replacement.DELETE_FIRST
+    own = {Step.SWAP_CLUSTERS: Replacement.SWAP, Step.REMOVE_DRILL: Replacement.DRILL}
+    replacement = own.get(failed, Replacement.DELETE_FIRST) if failed else Replacement.DELETE_FIRST
     order = STEPS[replacement]
     completed = order[: order.index(failed)] if failed else order[:-1]
     steps = [StepState(step=step, status=Status.SUCCESS, details="done", started_at=AT) for step in completed]

@@ -146,7 +146,7 @@ def worker_parts(demo: DemoEnvironment, table_prefix: str) -> WorkerParts:
     with environment_variables(variables):
         settings = load_settings(Settings)
     aws = _clients(demo.emulator.endpoint_url)
-    aws.lists = RegionLists()  # a worker that has just started has listed nothing
+    aws.lists = RegionLists(max_age_seconds=-1)  # a minute of skipped time is no time here
     dynamodb = aws.dynamodb(settings.audit_region)
     create_audit_table(dynamodb, settings.audit_table)
     create_operations_table(dynamodb, settings.operations_table)

@@ -17,6 +17,7 @@ from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterc
 from activities.rds import deletion
 from activities.rds.shared_polls import SharedPolls
 from activities.rds.target import TargetCluster
+from clients import read_guard
 from errors import StaleRead
 from models.operation import StepOutcome
 from models.snapshots import SourceSnapshot
@@ -113,6 +114,7 @@ async def test_a_poll_gets_its_own_cluster_and_can_change_nothing(rig: ActivityR
         rig.rds().create_db_instance(
             DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass="db.r6g.large", Engine=ENGINE
         )
+    read_guard._reads_started_at.set(None)  # the test has read; the polls have not
     targets = [rig.target.model_copy(update={"cluster": name}) for name in names]
     seen: dict[str, set[str]] = {}
     refusals: set[type[Exception]] = set()

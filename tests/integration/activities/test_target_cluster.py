@@ -65,6 +65,7 @@ def test_every_method_that_changes_something_is_tested_here() -> None:
         "environment",
         "name",
         "operation_tag",
+        "renamed",
         "read",
         "find",
         "list",

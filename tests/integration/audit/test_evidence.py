@@ -20,7 +20,7 @@ from devstack.aws import Emulator
 from errors import Fault
 from models.decisions import Decision, OperatorDecision
 from models.seal import SealInput
-from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT
+from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT, STARTED_BY_FACT
 from models.steps import Status, Step
 from tests.rigs.audit_tables import later, row
 from tests.rigs.sealed_operations import SealedOperations
@@ -41,7 +41,11 @@ def folder(aws: Emulator, tables: Tables, monkeypatch: pytest.MonkeyPatch, tmp_p
     )
     at = {"timestamp": later(minutes=5), "step_started_at": later(minutes=4)}
     facts = {ADDED_BY: "audit verify", ADDED_AT: "2024-03-21T00:00:00.000Z"}
-    snapshot = {SNAPSHOT_CREATED_AT_FACT: "2024-03-19T23:05:00+00:00", SOURCE_FACT: "arn:source"}
+    snapshot = {
+        SNAPSHOT_CREATED_AT_FACT: "2024-03-19T23:05:00+00:00",
+        SOURCE_FACT: "arn:source",
+        STARTED_BY_FACT: "ada@laptop",
+    }
     decided = OperatorDecision(decision=Decision.RETRY, by="ada@jumphost", reason=f"vpc: opened {HOSTILE}")
     rows = [
         row(step=Step.SNAPSHOT_CHECK, run_id="run-0", resource_arns=("arn:snapshot",), facts=snapshot),
@@ -85,6 +89,7 @@ def test_untouched_evidence_is_proven_and_says_what_it_lacks(folder: Path) -> No
     assert (code, "Every item is sealed and unchanged." in text) == (0, True), text
     assert (evidence["restore"]["source_arn"], evidence["restore"]["snapshot_arn"]) == ("arn:source", "arn:snapshot")
     assert evidence["restore"]["snapshot_created_at"] == "2024-03-19T23:05:00.000Z"
+    assert evidence["restore"]["started_by"] == "ada@laptop"
     [decision] = evidence["decisions"]
     assert (decision["decision"], decision["by"], decision["reason"]) == (
         "Retry",
@@ -97,7 +102,7 @@ def test_untouched_evidence_is_proven_and_says_what_it_lacks(folder: Path) -> No
     gaps = "\n".join(evidence["gaps"])
     for part in ("Attempt 1 of copy-snapshot failed", "added later, by audit verify", "was not handed over"):
         assert part in gaps
-    assert any("Who started" in each for each in evidence["not_in_trail"])
+    assert any("who started" in each for each in evidence["not_in_trail"])
     page = (folder / "evidence.html").read_text("utf-8")
     assert ("<script" in page, "&lt;script&gt;" in page, "req-2" in page, "ada@jumphost" in page) == (
         False,

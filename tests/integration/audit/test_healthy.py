@@ -13,7 +13,7 @@ import starter
 from audit.numbers import COUNTER, PREVIOUS_TARGET
 from devstack.aws import Emulator
 from errors import Fault
-from models.steps import Status, Step
+from models.steps import STEPS, Replacement, Status, Step
 from tests.rigs.audit_tables import row
 from tests.rigs.verification import Tables, trail_variables
 
@@ -46,7 +46,7 @@ def restore(tables: Tables, arn: str, hours_ago: float, fails_at: Step | None = 
     began, run_id = datetime.now(UTC) - timedelta(hours=hours_ago), f"run {hours_ago}"
     operation_id = tables.open(f"workflow of {arn}", run_id, arn)
     fault = Fault(type="StepFailed", short=short, message="-")
-    for step in Step:
+    for step in STEPS[Replacement.DELETE_FIRST]:
         made: dict[str, Any] = {"status": Status.FAILED, "details": short, "fault": fault} if step is fails_at else {}
         tables.trail.put(row(operation_id=operation_id, run_id=run_id, step=step, timestamp=began, **made))
         if step is fails_at:

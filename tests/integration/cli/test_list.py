@@ -23,7 +23,7 @@ from clients.aws import AwsClients
 from commands.restores import temporal_client
 from devstack.stack import Stack
 from models.operation import OpenOperationInput
-from models.steps import Step
+from models.steps import STEPS, Replacement
 from models.workflow_names import CANONICAL_ID_PREFIX, SCHEDULED_ID_PREFIX
 from runs import workers
 from runs.workers import waiting_since
@@ -90,7 +90,7 @@ def test_a_run_that_is_due_waits_for_a_worker(set_up: Stack, operator: Operator,
         OpenOperationInput(workflow_id=WORKFLOW_ID, first_run_id="before", target_arn=ARN, opened_at=datetime.now(UTC))
     )
     began = datetime.now(UTC) - timedelta(hours=7)
-    for step in Step:
+    for step in STEPS[Replacement.DELETE_FIRST]:
         AuditTable(dynamodb, settings.audit_table).put(
             row(operation_id=opened.operation_id, run_id="before", step=step, timestamp=began)
         )

@@ -11,8 +11,9 @@ from datetime import timedelta
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 
+from models.snapshots import STARTED_BY_FACT
 from models.steps import Outcome, Step
-from models.workflow_names import DUE_AT_MEMO
+from models.workflow_names import DUE_AT_MEMO, STARTED_BY_MEMO
 from tests.rigs.ping_server import PingServer, ping_server
 from tests.rigs.requests import every_wait, request, wait
 from tests.rigs.restores import ERROR_NOTIFICATION_SENT, RestoreRig
@@ -55,21 +56,29 @@ async def test_a_late_restore_is_skipped(rig: RestoreRig) -> None:
 
 
 async def test_a_late_restore_within_the_request_s_time_begins(rig: RestoreRig) -> None:
-    """With a longer `start_before`."""
+    """With a longer `start_before`; the trail has who started it, in one line of at most 200 characters."""
     due = rig.demo.emulator.clock.now() - timedelta(hours=2)
     with pinged_monitor(rig, 404) as (server, notification):
         late = request(users=[], start_before="PT3H", notification=notification)
-        allowed = await rig.start(late, memo={DUE_AT_MEMO: due.isoformat()})
+        allowed = await rig.start(
+            late, memo={DUE_AT_MEMO: due.isoformat(), STARTED_BY_MEMO: f"ada@laptop\n{'x' * 999}"}
+        )
         state = await allowed.result()
     assert (state.outcome, server.paths) == ("succeeded", ["/start", "/"])
+    [said] = [row.facts[STARTED_BY_FACT] for row in rig.table.list_rows("op-001") if STARTED_BY_FACT in row.facts]
+    assert (said.startswith("ada@laptop xxx"), len(said)) == (True, 200)
     [warning] = [warning for warning in state.warnings if "monitor" in warning]
     assert warning.startswith("The monitor was not pinged at the start: the monitor of the secret ping-")
     assert warning.endswith(" answered with the status 404; expected 200. Check the URL in the secret.")
 
 
 async def test_a_scheduled_restore_beside_another_one_is_skipped(rig: RestoreRig) -> None:
-    """Under a number of its own, while the other goes on; one that a person starts is refused at once, without a number."""
-    first = await rig.start(request(users=[], waits=every_wait(wait("PT2H", "PT10M"))))
+    """Under a number of its own, while the other goes on; one that a person starts is refused at once, without a number.
+
+    A memo of somebody else's making strands no restore.
+    """
+    memo = {DUE_AT_MEMO: "soon", STARTED_BY_MEMO: ["ada"]}
+    first = await rig.start(request(users=[], waits=every_wait(wait("PT2H", "PT10M"))), memo=memo)
     while Step.SNAPSHOT_CHECK not in rig.hooks.ended:  # noqa: ASYNC110 - it watches another thread
         await asyncio.sleep(0.02)
     now = rig.demo.emulator.clock.now()
