@@ -1,4 +1,4 @@
-"""What whoever started a workflow has written into its memo, which anyone can who may start one."""
+"""What the client that started a workflow wrote into its memo: anyone may who may start one."""
 
 from __future__ import annotations
 
