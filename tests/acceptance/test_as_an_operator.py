@@ -22,6 +22,7 @@ from devstack.demo_environment import USERS
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch, Server
 from devstack.stack import Stack
+from models.snapshots import STARTED_BY_FACT
 from models.workflow_names import STATE_QUERY
 from tests.rigs.durations import SECONDS
 from tests.rigs.restores import TIMERS_AT_ONCE
@@ -150,8 +151,8 @@ def test_the_schedule_runs_a_restore(operator: Operator) -> None:
         "DBClusters"
     ]
     assert [cluster["DBClusterIdentifier"] for cluster in clusters] == ["orders-staging"]
-    rows = json.loads(operator.starter("audit", "op-003", "-o", "json").stdout)["rows"]
-    assert [row["facts"]["started_by"] for row in rows if "started_by" in row["facts"]] == ["its schedule"]
+    rows = operator.table().list_rows("op-003")
+    assert [row.facts[STARTED_BY_FACT] for row in rows if STARTED_BY_FACT in row.facts] == ["its schedule"]
     worker.stop()
 
 
