@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.rigs.emulated_aws import ACCOUNT, OTHER_ACCOUNT, SOURCE, START, EmulatedAws
@@ -27,6 +28,7 @@ def run_pass(aws: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
     endpoint = {"AWS_ENDPOINT_URL": aws.emulator.endpoint_url, "KEY": aws.create_key(SOURCE)}
     for name, value in (settings | session | endpoint).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # an earlier test's has its account and its region
 
     def run() -> dict[str, dict[str, Any]]:
         now = datetime.fromtimestamp(aws.emulator.clock.now().timestamp(), UTC)
