@@ -233,12 +233,11 @@ def load_settings(kind: type[Kind]) -> Kind:
 
     Raises `WrongSettings` with one line for each mistake, and for each variable of our prefix that no program reads.
     """
-    unknown = _describe_unknown()
     try:
         settings = kind()  # filled from the environment
     except ValidationError as error:
         lines = [f"{_variable(path)}: {text}" for path, text in describe_each(error, kind)]
-        raise WrongSettings("\n".join([*unknown, *lines])) from None
+        raise WrongSettings("\n".join([*_describe_unknown(), *lines])) from None
     refuse_unknown_variables()
     return settings
 

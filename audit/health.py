@@ -86,17 +86,19 @@ class TargetHealths:
 
     def _read_target(self, target_arn: str) -> TargetHealth:
         operations: list[OperationSummary] = []
-        for operation in self._iterate_restores(target_arn):
+        for operation in iterate_restores(self._table, self._numbers, target_arn):
             operations.append(operation)
             if operation.restored_at is not None:
                 break
         return judge(target_arn, operations, self._max_age, self._now)
 
-    def _iterate_restores(self, target_arn: str) -> Iterator[OperationSummary]:
-        for operation in islice(self._numbers.iterate_target(target_arn), MAX_OPERATIONS):
-            summary = summarize_operation(self._table.list_rows(operation.operation_id))
-            if summary is not None:
-                yield summary
+
+def iterate_restores(table: AuditTable, numbers: OperationNumbersTable, target_arn: str) -> Iterator[OperationSummary]:
+    """The last `MAX_OPERATIONS` of a target, the newest first. Raises `TrailUnavailable`, and as `from_item` does."""
+    for operation in islice(numbers.iterate_target(target_arn), MAX_OPERATIONS):
+        summary = summarize_operation(table.list_rows(operation.operation_id))
+        if summary is not None:
+            yield summary
 
 
 class FleetHealths:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime, Field
 
 from audit.numbers import OperationNumbersTable
-from audit.operation_summary import snapshot_created_at, summarize_operation
+from audit.operation_summary import summarize_operation
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.time_spent import sum_time
@@ -102,7 +102,7 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
         kept_seconds=_seconds(spent.kept),
         drill=summary.drill,
         restore_seconds=_seconds(ready_at - opened_at) if ready_at else None,
-        data_age_seconds=_data_age(rows, ready_at),
+        data_age_seconds=_data_age(summary.snapshot_created_at, ready_at),
         step_seconds={
             row.step: _seconds(row.timestamp - row.step_started_at)
             for row in rows
@@ -129,9 +129,8 @@ def _trend(step: Step | None, oldest_first: Sequence[int]) -> Trend:
     return Trend(step=step, first_median_seconds=first, last_median_seconds=last)
 
 
-def _data_age(rows: Sequence[AuditRow], restored_at: datetime | None) -> int | None:
-    created_at = snapshot_created_at(rows)
-    return _seconds(restored_at - created_at) if restored_at and created_at else None
+def _data_age(created_at: datetime | None, ready_at: datetime | None) -> int | None:
+    return _seconds(ready_at - created_at) if created_at and ready_at else None
 
 
 def _seconds(length: timedelta) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
+import structlog
+
+from audit.health import iterate_restores
 from audit.numbers import READS_AT_ONCE, OperationNumbersTable
-from audit.operation_summary import snapshot_created_at, summarize_operation
 from audit.table import AuditTable
 
-MAX_OPERATIONS = 50
-"""How many operations of a target are read in search of its last good restore."""
+log = structlog.stdlib.get_logger("audit")
 
 
 class LastSuccess(NamedTuple):
@@ -26,7 +26,7 @@ class LastSuccess(NamedTuple):
 
 
 def read_last_successes(table: AuditTable, numbers: OperationNumbersTable) -> list[LastSuccess]:
-    """One for each target that had a good restore among its last `MAX_OPERATIONS`.
+    """One for each target that had a good restore lately; a target whose rows cannot be read is logged and left out.
 
     Reads two items and the rows of one operation for a target that succeeds. Raises `TrailUnavailable`.
     """
@@ -36,9 +36,11 @@ def read_last_successes(table: AuditTable, numbers: OperationNumbersTable) -> li
 
 
 def _last_success(table: AuditTable, numbers: OperationNumbersTable, target_arn: str) -> LastSuccess | None:
-    for operation in islice(numbers.iterate_target(target_arn), MAX_OPERATIONS):
-        rows = table.list_rows(operation.operation_id)
-        summary = summarize_operation(rows)
-        if summary is not None and summary.restored_at is not None:
-            return LastSuccess(target_arn, summary.restored_at, snapshot_created_at(rows))
+    try:
+        for operation in iterate_restores(table, numbers, target_arn):
+            if operation.restored_at is not None:
+                return LastSuccess(target_arn, operation.restored_at, operation.snapshot_created_at)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        log.warning("the trail has a row of this target that is none", target_arn=target_arn, reason=reason)
     return None

@@ -37,6 +37,8 @@ class OperationSummary(NamedTuple):
     """Of a drill, which restores no target: the name of the cluster that it restored and removed."""
     drilled_at: datetime | None = None
     """When the users of a drill's cluster could log in; None if that did not happen."""
+    snapshot_created_at: datetime | None = None
+    """When the snapshot was taken that it restored; None if its rows do not have it."""
 
     @property
     def words(self) -> str:
@@ -127,11 +129,11 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         and any(step is Step.DELETE_RDS and row.phase is Phase.INTENT for step, row in of_steps),
         drill=steps.drill,
         drilled_at=_drilled_at(steps) if steps.drill else None,
+        snapshot_created_at=_snapshot_created_at(rows),
     )
 
 
-def snapshot_created_at(rows: Iterable[AuditRow]) -> datetime | None:
-    """When the snapshot was taken that the operation restored; None if its rows do not have it."""
+def _snapshot_created_at(rows: Iterable[AuditRow]) -> datetime | None:
     texts = [row.facts[SNAPSHOT_CREATED_AT_FACT] for row in rows if SNAPSHOT_CREATED_AT_FACT in row.facts]
     try:
         created_at = datetime.fromisoformat(texts[-1]) if texts else None

@@ -21,7 +21,7 @@ FORMAT = 1
 MAX_KEY = 200
 """Characters of a sort key that nobody can vouch for."""
 NOT_IN_TRAIL = (
-    "Proof of who started the operation: it has what they said. Temporal's history has the identity, while it is kept.",
+    "Proof of who started the operation: it has what they said; Temporal's history has the identity, while it is kept.",
     "What each check of a step expected and found when it passed: the trail has the step's outcome and its facts.",
     "AWS's request ids of attempts whose worker did not report them.",
     "Whether the rows agree with Temporal's history: audit verify compares them, while the history is kept.",

@@ -12,7 +12,7 @@ from audit.operation_summary import OperationSummary, summarize_operation
 from audit.rows import AuditRow, Phase
 from audit.time_spent import Gap, list_gaps
 from errors import Fault
-from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT, STARTED_BY_FACT
+from models.snapshots import SOURCE_FACT, STARTED_BY_FACT
 from models.steps import AuditedStep, Outcome, Status, Step
 from models.waits import DURATIONS_FACT
 
@@ -119,7 +119,7 @@ def report_operation(opened: OpenedOperation, rows: Sequence[AuditRow]) -> Repor
         summary=summary,
         run_id=rows[-1].run_id,
         snapshot_arn=check.resource_arns[0] if check and check.resource_arns else None,
-        snapshot_created_at=_to_time(check.facts.get(SNAPSHOT_CREATED_AT_FACT)) if check else None,
+        snapshot_created_at=summary.snapshot_created_at,
         source_arn=check.facts.get(SOURCE_FACT) if check else None,
         started_by=check.facts.get(STARTED_BY_FACT) if check else None,
         runs=_runs(rows),
@@ -173,12 +173,3 @@ def _changes(fact: str) -> Iterable[tuple[str, timedelta]]:
         for name, seconds in values.items():
             if isinstance(seconds, int) and not isinstance(seconds, bool) and 0 <= seconds < timedelta.max.days:
                 yield str(name), timedelta(seconds=seconds)
-
-
-def _to_time(text: str | None) -> datetime | None:
-    """None for what is no aware time."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
