@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from settings import PREFIX, WrongSettings
@@ -34,12 +33,14 @@ async def traced(otlp_url: str | None) -> AsyncIterator[tuple[Plugin, ...]]:
     if otlp_url is None:
         yield ()
         return
-    if find_spec("opentelemetry") is None:
-        raise WrongSettings(f"{PREFIX}TRACES_OTLP_URL: OpenTelemetry is not installed; run: pip install '.[traces]'")
-    from opentelemetry import trace
-    from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
+    try:
+        from opentelemetry import trace
+        from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
 
-    provider = _create_provider(otlp_url)
+        provider = _create_provider(otlp_url)
+    except ImportError as error:
+        missing = f"{PREFIX}TRACES_OTLP_URL: {error.name} is not installed; run: pip install '.[traces]'"
+        raise WrongSettings(missing) from error
     trace.set_tracer_provider(provider)
     try:
         yield (OpenTelemetryPlugin(add_temporal_spans=True),)

@@ -16,14 +16,13 @@ from collections.abc import Sequence
 import psutil
 from temporalio.client import Client
 
-from audit.setup import create_audit_table, create_operations_table
-from devstack.demo_environment import REPLACED_BY, TARGET_REGION, environment
+from devstack.demo_environment import REPLACED_BY
 from devstack.pipeline import ask_starter, run_starter, start_worker
 from devstack.processes import Scratch
 from devstack.stack import SEARCH_ATTRIBUTES
 from devstack.temporal_server import TemporalServer
 from tests.benchmarks.document import write
-from tests.benchmarks.in_flight import AUDIT_TABLE, OPERATIONS_TABLE, make_targets, python_of, seconds_of
+from tests.benchmarks.in_flight import make_environment, make_targets, python_of, seconds_of
 from tests.rigs.durations import AT_ONCE, SECONDS
 from tests.rigs.emulator import demo_without_databases
 
@@ -82,15 +81,7 @@ def measure(targets: int) -> str:
         demo.client("rds").remove_tags_from_resource(ResourceName=arn, TagKeys=[REPLACED_BY])
         demo.take_automated_snapshot()
         demo.emulator.durations = SECONDS
-        dynamodb = demo.client("dynamodb")
-        create_audit_table(dynamodb, AUDIT_TABLE)
-        create_operations_table(dynamodb, OPERATIONS_TABLE)
-        variables = {
-            **environment(demo.emulator.endpoint_url),
-            "TEMPORAL_ADDRESS": temporal.address,
-            "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
-            "AURORA_RESTORE_DATABASE_TLS_CA_FILE": str(demo.certificate_bundle),
-        }
+        variables = make_environment(demo, temporal)
         file = scratch.write("restores.toml", fleet_file(names))
         if run_starter(["apply", str(file), "--yes"], variables):
             raise SystemExit("The fleet could not be declared.")

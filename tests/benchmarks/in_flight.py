@@ -91,6 +91,19 @@ def make_targets(demo: DemoEnvironment, restores: int) -> list[str]:
     return names
 
 
+def make_environment(demo: DemoEnvironment, temporal: TemporalServer) -> dict[str, str]:
+    """Make the trail's tables; returns the variables of a worker."""
+    dynamodb = demo.client("dynamodb")
+    create_audit_table(dynamodb, AUDIT_TABLE)
+    create_operations_table(dynamodb, OPERATIONS_TABLE)
+    return {
+        **environment(demo.emulator.endpoint_url),
+        "TEMPORAL_ADDRESS": temporal.address,
+        "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
+        "AURORA_RESTORE_DATABASE_TLS_CA_FILE": str(demo.certificate_bundle),
+    }
+
+
 async def measure(restores: int) -> InFlight:
     """Begin so many restores at once, and wait until all wait for their copies."""
     with (
@@ -101,16 +114,7 @@ async def measure(restores: int) -> InFlight:
         names = make_targets(demo, restores)
         demo.take_automated_snapshot()
         demo.emulator.durations = HOURS
-        dynamodb = demo.client("dynamodb")
-        create_audit_table(dynamodb, AUDIT_TABLE)
-        create_operations_table(dynamodb, OPERATIONS_TABLE)
-        variables = {
-            **environment(demo.emulator.endpoint_url),
-            "TEMPORAL_ADDRESS": temporal.address,
-            "AURORA_RESTORE_AUDIT_REGION": TARGET_REGION,
-            "AURORA_RESTORE_DATABASE_TLS_CA_FILE": str(demo.certificate_bundle),
-        }
-        worker = start_worker(scratch, variables)
+        worker = start_worker(scratch, make_environment(demo, temporal))
         process = python_of(worker)
         before = seconds_of(process)
         client = await Client.connect(temporal.address, plugins=[AuroraRestorePlugin()])

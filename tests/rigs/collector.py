@@ -9,12 +9,12 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.rigs.local_http import QuietHandler, served
 
 
 @dataclass
@@ -45,26 +45,14 @@ class Collector:
 def collector() -> Iterator[Collector]:
     """Run one during the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that the server calls
+            body = self.read_body()
             body = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
             take = {"/v1/traces": collects._take_spans, "/v1/metrics": collects._take_metrics}[self.path]
             take(body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.respond(200)
 
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collects = Collector(f"http://127.0.0.1:{listening.server_address[1]}")
-    thread = Thread(target=listening.serve_forever)
-    thread.start()
-    try:
+    with served(Handler) as url:
+        collects = Collector(url)
         yield collects
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+
+from tests.rigs.local_http import QuietHandler, served
 
 
 @dataclass
@@ -25,28 +25,15 @@ class PingServer:
 def ping_server() -> Iterator[PingServer]:
     """Run one during the block."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that the server calls
+            server.bodies.append(self.read_body())
             self.do_GET()
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - as above
             server.paths.append(self.path)
-            self.send_response(server.statuses.pop(0) if server.statuses else 200)
-            self.send_header("Location", f"{server.url}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.respond(server.statuses.pop(0) if server.statuses else 200, Location=f"{server.url}/elsewhere")
 
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server = PingServer(f"http://127.0.0.1:{listening.server_address[1]}")
-    thread = Thread(target=listening.serve_forever)
-    thread.start()
-    try:
+    with served(Handler) as url:
+        server = PingServer(url)
         yield server
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()
