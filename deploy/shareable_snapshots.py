@@ -4,6 +4,7 @@ A pass does what is missing and waits for nothing, so that it may run at any tim
 """
 
 import os
+import re
 from typing import Any
 
 import boto3
@@ -26,8 +27,10 @@ def handler(event: Any, _context: object = None) -> None:
         return sorted(found, key=lambda each: str(each.get("SnapshotCreateTime", "~")))
 
     def own() -> list[Any]:
-        tag = {"Key": TAG, "Value": cluster}
-        return [each for each in snapshots("manual") if tag in each.get("TagList", [])]
+        # By name too: somebody's copy of a copy may have its tags.
+        tag, form = {"Key": TAG, "Value": cluster}, re.compile(re.escape(prefix) + r"-\d{4}-\d\d-\d\d")
+        tagged = [each for each in snapshots("manual") if tag in each.get("TagList", [])]
+        return [each for each in tagged if form.fullmatch(each["DBClusterSnapshotIdentifier"])]
 
     for each in own():
         if each["Status"] == "failed":
