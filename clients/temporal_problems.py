@@ -69,7 +69,7 @@ TRANSPORT_PROBLEMS = {
     "KeyMismatch": Problem("the client's private key does not belong to its certificate", SET_KEY),
     "PrivateKeyParseError": Problem("the client's private key is not valid", SET_KEY),
     "both client cert and private key": Problem(
-        "of the client's certificate and its private key only one is set", SET_CLIENT_CERTIFICATE
+        "only one of the client's certificate and its private key is set", SET_CLIENT_CERTIFICATE
     ),
     "tls handshake eof": Problem("it does not speak TLS", SET_TLS),
     "InvalidMessage(": Problem("it does not speak TLS", SET_TLS),
@@ -90,21 +90,26 @@ def explain(error_text: str, config: ClientConnectConfig) -> Problem | None:
 
 def describe_security(config: ClientConnectConfig) -> str:
     """How a connection of this configuration is secured."""
-    tls = config.get("tls")
-    if not tls:
+    if not config.get("tls"):
         return "without TLS"
-    with_certificate = isinstance(tls, TLSConfig) and tls.client_cert
     credentials = [
         *(["an API key"] if config.get("api_key") else []),
-        *(["a client certificate"] if with_certificate else []),
+        *(["a client certificate"] if _has_client_certificate(config) else []),
     ]
     return f"TLS with {' and '.join(credentials)}" if credentials else "TLS"
 
 
+def _has_client_certificate(config: ClientConnectConfig) -> bool:
+    tls = config.get("tls")
+    return isinstance(tls, TLSConfig) and bool(tls.client_cert)
+
+
 def describe_unknown_variables() -> str | None:
-    """The variables that begin as those of Temporal's TLS do and that nothing reads, for a connection that failed."""
+    """Variables named TEMPORAL_TLS… that Temporal's library does not read; None if there are none."""
     unknown = sorted(name for name in os.environ if name.startswith("TEMPORAL_TLS") and name not in TLS_VARIABLES)
-    return f"Temporal's library reads no {join_names(list(_with_similar(unknown)), MAX_LISTED)}." if unknown else None
+    return (
+        f"Temporal's library does not read {join_names(list(_with_similar(unknown)), MAX_LISTED)}." if unknown else None
+    )
 
 
 def _with_similar(names: list[str]) -> Iterator[str]:
@@ -118,16 +123,15 @@ def _explain_refusal(config: ClientConnectConfig) -> Problem:
     if config.get("api_key"):
         cure = f"Set TEMPORAL_API_KEY to a key that has not expired and may use namespace {config.get('namespace', 'default')}."
         return Problem("it refused the API key", cure)
-    if "client certificate" in describe_security(config):
+    if _has_client_certificate(config):
         return Problem("it refused the client's certificate", CHECK_CERTIFICATE)
     return Problem("it requires credentials", f"Set TEMPORAL_API_KEY. For mTLS: {SET_CLIENT_CERTIFICATE}")
 
 
 def _explain_end_of_connection(config: ClientConnectConfig) -> Problem:
-    """The server ends a connection without a word: which word is missing depends on what the client sent."""
-    security = describe_security(config)
-    if security == "without TLS":
+    """The server closed the connection without a reason; the likely one depends on what the client sent."""
+    if not config.get("tls"):
         return Problem("it closed the connection: it expects TLS, or is not Temporal", SET_TLS)
-    if "client certificate" in security:
+    if _has_client_certificate(config):
         return Problem("it closed the connection and does not accept the client's certificate", CHECK_CERTIFICATE)
     return Problem("it closed the connection: it expects a client's certificate", SET_CLIENT_CERTIFICATE)

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -30,6 +31,8 @@ EXAMPLES = (
     ("aws-check --region eu-central-1 --write --account 111122223333", "also make a small cluster, and remove it"),
     ("aws-check --region eu-central-1 --clean --account 111122223333", "remove what a killed run has left"),
 )
+INTERRUPTIONS = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a run early, besides Ctrl-C."""
 PLAN = """\
 In the account {account}, region {region}, aws-check will make, and remove at the end:
     two Aurora PostgreSQL clusters without data, one of them with one Serverless v2 instance of 0.5 to 1 ACU,
@@ -37,7 +40,7 @@ In the account {account}, region {region}, aws-check will make, and remove at th
 Their names begin with {run}, their tags are {tag} and {expiry}.
 No other cluster, instance or snapshot is changed or deleted.
 It costs about as much as one ACU for an hour and a half: less than one US dollar by AWS's list prices, not measured.
-It takes about an hour, most of it waiting for AWS. To leave nothing behind if it is killed, run it with --clean.\
+It should take about an hour, most of it waiting for AWS. To leave nothing behind if it is killed, run it with --clean.\
 """
 
 
@@ -208,22 +211,33 @@ def _live(life: Life) -> tuple[list[Outcome], list[OwnResource]]:
     """The run with a cluster, and its removal, which Ctrl-C, a closed terminal and SIGTERM only bring forward."""
     from conformance.write_check import remove_run, run_life
 
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, _interrupt) for number in INTERRUPTIONS}
     left: list[OwnResource] = []
     try:
         outcomes = run_life(life)
     finally:
-        print_progress("Removing what the run has made …")
-        left = remove_run(life)
-        for resource in left:
-            print_progress(f"Left behind: {_line(resource)}. Remove it with --clean.")
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        try:
+            _print_if_possible("Removing what the run has made …")
+            left = remove_run(life)
+            for resource in left:
+                _print_if_possible(f"Left behind: {_line(resource)}. Remove it with --clean.")
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
     return outcomes, left
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
+    # The signals that follow, such as systemd's SIGHUP after its SIGTERM, must not end the removal.
+    for number in INTERRUPTIONS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _print_if_possible(text: str) -> None:
+    """Print to a terminal that may be closed already."""
+    with suppress(OSError):
+        print_progress(text)
 
 
 def _report_progress(outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ is to find. An answer that is not AWS's, such as a proxy's page, is refused here
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -22,6 +22,8 @@ from conformance.anonymiser import Anonymiser, Json
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
 
+ACCEPTED = "none: AWS accepts the call"
+"""In place of a code, where a call is not refused."""
 MAX_READ = 200
 """Resources of a kind whose members are compared: an account may have thousands."""
 
@@ -93,6 +95,15 @@ class Account:
                 yield resource
                 if count >= MAX_READ:
                     return
+
+
+def answer_of(call: Callable[[], object], anonymiser: Anonymiser) -> dict[str, Json]:
+    """How AWS answers a call that it should refuse: with its refusal, or that it accepts the call."""
+    try:
+        call()
+    except ClientError as error:
+        return refusal(error, anonymiser)
+    return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
 
 
 def refusal(error: ClientError, anonymiser: Anonymiser) -> dict[str, Json]:

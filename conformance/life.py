@@ -1,6 +1,7 @@
 """One run with --write: its names, its resources so far, and the answers that its steps collect.
 
-The steps are in `life_steps`, in the order in which they run; the claims about their answers in `life_questions`.
+The steps are in `life_creation` and `life_changes`, in the order in which they run; the claims about their answers in
+`life_questions`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from conformance.account import Account, refusal
+from conformance.account import Account, answer_of
 from conformance.anonymiser import Json
 from conformance.life_questions import LIFE_QUESTIONS
 from conformance.own_resources import CLUSTER, INSTANCE, Kind, NotOwn, OwnResources, new_run, tags_of
-from conformance.questions import ACCEPTED
 from conformance.removal import BUSY, Pace
 
 if TYPE_CHECKING:
@@ -83,18 +83,11 @@ class Life:
         """
         expected = getattr(LIFE_QUESTIONS[question].expected, "code", "")
         for _ in range(1 if once else MAX_BUSY_POLLS):
-            answer = self._refusal_of(call)
+            answer = answer_of(call, self.account.anonymiser)
             if answer["code"] == expected or answer["code"] not in BUSY_STATES:
                 break
             self.pace.wait()
         self.answer(question, answer)
-
-    def _refusal_of(self, call: Callable[[], object]) -> dict[str, Json]:
-        try:
-            call()
-        except ClientError as error:
-            return refusal(error, self.account.anonymiser)
-        return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
 
     def insist(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Make a call that AWS should accept; repeat it while a resource is between two statuses, or not visible yet."""
@@ -136,8 +129,7 @@ class Life:
         observed: list[str] = []
         for _ in range(self.pace.max_polls):
             now = observe()
-            if observed[-1:] != [now]:
-                observed.append(now)
+            note_change(observed, now)
             if now == last:
                 return observed
             self.pace.wait()
@@ -151,6 +143,21 @@ class Life:
     def statuses(self, kind: Kind, role: str, last: str = "available", own: OwnResources | None = None) -> list[str]:
         """The statuses of a resource until it has the last one."""
         return self.watch(f"<{role}> to be {last}", lambda: self.status(kind, role, own), last)
+
+    def statuses_beside_cluster(self, kind: Kind, role: str) -> tuple[list[str], list[str]]:
+        """The statuses of a resource until it is available, and those that its cluster has meanwhile, each once."""
+        meanwhile: set[str] = set()
+
+        def observe() -> str:
+            meanwhile.add(self.status(CLUSTER, "cluster"))
+            return self.status(kind, role)
+
+        return self.watch(f"<{role}> to be available", observe, "available"), sorted(meanwhile)
+
+    @property
+    def network(self) -> dict[str, str]:
+        """The parameter of the subnet group; none for the account's default one."""
+        return {"DBSubnetGroupName": self.subnet_group} if self.subnet_group else {}
 
     def wait_until_available(self, role: str) -> None:
         """Wait for a cluster and the run's instance to be available, in whatever order they become so."""
@@ -170,6 +177,12 @@ class Life:
         """Which of the run's names an identifier, an ARN's last part or the first label of an endpoint is."""
         name = str(text).rpartition(":")[2].partition(".")[0]
         return next((f"<{role}>" for role in ROLES if self.name(role) == name), "another one")
+
+
+def note_change(observed: list[str], value: str) -> None:
+    """Append a value if it is another one than the last."""
+    if observed[-1:] != [value]:
+        observed.append(value)
 
 
 def presence(answer: Mapping[str, Any], member: str) -> str:

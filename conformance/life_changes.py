@@ -25,8 +25,7 @@ COMPARED = (*(name for name in SETTINGS if name != "EnableIAMDatabaseAuthenticat
 
 def restore(life: Life) -> None:
     """Calls that are refused, then a restore with a key; what it keeps and what it loses."""
-    group = {"DBSubnetGroupName": life.subnet_group} if life.subnet_group else {}
-    parameters: dict[str, Any] = {"Engine": ENGINE, "EngineVersion": life.version, "Tags": life.tags, **group}
+    parameters: dict[str, Any] = {"Engine": ENGINE, "EngineVersion": life.version, "Tags": life.tags, **life.network}
     for question, changed in REFUSED_RESTORES.items():
         call = {**parameters, **{key: filled(value, life) for key, value in changed.items()}}
         snapshot = call.pop("Snapshot", life.name("snapshot"))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from conformance.anonymiser import Json
-from conformance.life import Life, presence
+from conformance.life import Life, note_change, presence
 from conformance.life_questions import REFUSED_CREATIONS
 from conformance.own_resources import CLUSTER, INSTANCE, SNAPSHOT
 from conformance.read_questions import ENGINE, default_version
@@ -31,10 +31,9 @@ SETTINGS: dict[str, Any] = {
 
 def _created(life: Life) -> dict[str, Any]:
     """The parameters of every CreateDBCluster of a run."""
-    group = {"DBSubnetGroupName": life.subnet_group} if life.subnet_group else {}
     return {
         "Engine": ENGINE, "EngineVersion": life.version, "MasterUsername": "aws_check", "MasterUserPassword": life.password,
-        "Tags": life.tags, **group, **SETTINGS,
+        "Tags": life.tags, **life.network, **SETTINGS,
     }  # fmt: skip
 
 
@@ -101,14 +100,9 @@ def create_instance(life: Life) -> None:
         },
     )
     life.attempt("instance-under-a-taken-name", lambda: life.own.create_instance(name, cluster, **parameters))
-    during: set[str] = set()
-
-    def observe() -> str:
-        during.add(life.status(CLUSTER, "cluster"))
-        return life.status(INSTANCE, "instance")
-
-    life.answer("statuses-of-an-instance", life.watch("<instance> to be available", observe, "available"))
-    life.answer("cluster-during-an-instances-creation", sorted(during))
+    statuses, of_cluster = life.statuses_beside_cluster(INSTANCE, "instance")
+    life.answer("statuses-of-an-instance", list(statuses))
+    life.answer("cluster-during-an-instances-creation", list(of_cluster))
     life.wait_until_available("cluster")
     members = life.read(CLUSTER, "cluster").get("DBClusterMembers", [])
     life.answer("first-instance", ["writer" if each.get("IsClusterWriter") else "reader" for each in members])
@@ -153,8 +147,8 @@ def manage_password(life: Life) -> None:
     def observe() -> str:
         cluster = life.read(CLUSTER, "cluster")
         status, secret = str(cluster.get("Status")), _secret_status(cluster)
-        _note(statuses, status)
-        _note(secrets, secret)
+        note_change(statuses, status)
+        note_change(secrets, secret)
         pending = (cluster.get("PendingModifiedValues") or {}).get("MasterUserPassword")
         if status == "available" and not pending and at_return == ["not seen"]:
             at_return[0] = secret
@@ -171,12 +165,6 @@ def manage_password(life: Life) -> None:
 
 def _secret_status(cluster: Mapping[str, Any]) -> str:
     return str((cluster.get("MasterUserSecret") or {}).get("SecretStatus", "absent"))
-
-
-def _note(observed: list[str], value: str) -> None:
-    """Append a value if it is another one than the last."""
-    if observed[-1:] != [value]:
-        observed.append(value)
 
 
 def take_snapshot(life: Life) -> None:
@@ -197,13 +185,8 @@ def take_snapshot(life: Life) -> None:
         "restore-of-an-unfinished-snapshot",
         lambda: life.own.restore(life.name("refused"), name, Engine=ENGINE, EngineVersion=life.version, Tags=life.tags),
     )
-    during: set[str] = set()
-
-    def observe() -> str:
-        during.add(life.status(CLUSTER, "cluster"))
-        return life.status(SNAPSHOT, "snapshot")
-
-    life.answer("statuses-of-a-snapshot", life.watch("<snapshot> to be available", observe, "available"))
-    life.answer("cluster-during-a-snapshot", sorted(during))
+    statuses, of_cluster = life.statuses_beside_cluster(SNAPSHOT, "snapshot")
+    life.answer("statuses-of-a-snapshot", list(statuses))
+    life.answer("cluster-during-a-snapshot", list(of_cluster))
     life.wait_until_available("cluster")
     life.seen["snapshot"] = life.read(SNAPSHOT, "snapshot")

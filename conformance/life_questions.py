@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from conformance.account import ACCEPTED
 from conformance.anonymiser import Json
 from conformance.expectations import Contains, Expectation, Only, Order, Refusal, Value
-from conformance.questions import ACCEPTED, API, GUIDE, REPORTS, Question
+from conformance.questions import API, GUIDE, OWN_WORDS, RECORDINGS, REPORTS, Question
 
 BAD_REQUEST, NOT_FOUND = 400, 404
 AVAILABLE = Only(frozenset({"available"}))
+TOO_SHORT = (
+    "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. Only printable ASCII "
+    "characters besides '/', '@', '\"', ' ' may be used."
+)
+UNKNOWN_VERSION = "Cannot find version 1.1 for aurora-postgresql"
+UNKNOWN_KEY = (
+    "The specified KMS key [alias/<absent>] does not exist, is not enabled or you do not have permissions to access it."
+)
 
 REFUSED_CREATIONS: dict[str, dict[str, Any]] = {
     "create-with-an-invalid-name": {},
@@ -60,13 +69,12 @@ CREATION = (
     _refused("create-with-a-reserved-tag", "CreateDBCluster with a tag that begins with aws:", "InvalidParameterValue",
              "Tag keys cannot start with the reserved prefix: aws:, rds:"),
     _refused("create-with-an-unknown-version", "CreateDBCluster with EngineVersion 1.1", "InvalidParameterCombination",
-             "Cannot find version 1.1 for aurora-postgresql"),
+             UNKNOWN_VERSION),
     _refused("create-with-an-unknown-log", "CreateDBCluster with the log type slowquery", "InvalidParameterCombination",
              "You cannot use the log types 'slowquery' with engine version aurora-postgresql <version>. For supported log "
              "types, see the documentation."),
     _refused("create-with-a-short-password", "CreateDBCluster with a password of five characters", "InvalidParameterValue",
-             "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. Only printable ASCII "
-             "characters besides '/', '@', '\"', ' ' may be used."),
+             TOO_SHORT),
     _refused("create-with-two-passwords", "CreateDBCluster with a password and ManageMasterUserPassword",
              "InvalidParameterCombination",
              "You must specify either MasterUserPassword or ManageMasterUserPassword, and not both.", source=API),
@@ -77,10 +85,9 @@ CREATION = (
     _refused("create-with-an-unknown-parameter-group", "CreateDBCluster with a parameter group that does not exist",
              "DBClusterParameterGroupNotFound", "DBClusterParameterGroup not found: <absent>", NOT_FOUND),
     _refused("create-with-an-unknown-key", "CreateDBCluster with a key that does not exist", "KMSKeyNotAccessibleFault",
-             "The specified KMS key [alias/<absent>] does not exist, is not enabled or you do not have permissions to access "
-             "it."),
+             UNKNOWN_KEY),
     _refused("create-with-an-unknown-storage-type", "CreateDBCluster with StorageType gp9", "StorageTypeNotSupported",
-             "aurora-postgresql has no storage type gp9."),
+             "aurora-postgresql has no storage type gp9.", source=OWN_WORDS),
     _refused("create-with-overlapping-windows", "CreateDBCluster with a maintenance window in the backup window",
              "InvalidParameterValue", "The backup window and maintenance window must not overlap."),
     _value("answer-of-a-creation", "the answer of CreateDBCluster",
@@ -117,10 +124,9 @@ CHANGES = (
     _refused("modify-nothing", "ModifyDBCluster without a change", "InvalidParameterCombination",
              "No modifications were requested"),
     _refused("modify-a-short-password", "ModifyDBCluster with a password of five characters", "InvalidParameterValue",
-             "The parameter MasterUserPassword is not a valid password. It must have 8 to 41 characters. Only printable ASCII "
-             "characters besides '/', '@', '\"', ' ' may be used."),
+             TOO_SHORT),
     _refused("modify-to-an-unknown-version", "ModifyDBCluster with EngineVersion 1.1", "InvalidParameterCombination",
-             "Cannot find version 1.1 for aurora-postgresql"),
+             UNKNOWN_VERSION),
     _value("answer-of-a-managed-password", "the answer of ModifyDBCluster with ManageMasterUserPassword",
            {"Status": "available", "PendingModifiedValues": ["MasterUserPassword"], "SecretStatus": "creating"}),
     _order("statuses-of-a-managed-password", "the statuses of a cluster that gets a managed password",
@@ -130,7 +136,7 @@ CHANGES = (
            "active", GUIDE),
     _refused("own-password-while-one-is-managed", "ModifyDBCluster with MasterUserPassword while one is managed",
              "InvalidParameterCombination",
-             "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets Manager."),
+             "You can't specify MasterUserPassword for a cluster whose password is managed in Secrets Manager.", source=OWN_WORDS),
 )  # fmt: skip
 
 SNAPSHOTS = (
@@ -146,7 +152,8 @@ SNAPSHOTS = (
     _is("cluster-during-a-snapshot", "the statuses of a cluster while its snapshot is taken", AVAILABLE),
     _refused("copy-of-an-unencrypted-snapshot-with-a-key", "CopyDBClusterSnapshot of an unencrypted snapshot with KmsKeyId",
              "InvalidParameterValue",
-             "KmsKeyId cannot be specified: the source DB cluster snapshot is not encrypted, and a copy cannot be encrypted."),
+             "KmsKeyId cannot be specified: the source DB cluster snapshot is not encrypted, and a copy cannot be encrypted.",
+             source=OWN_WORDS),
     _value("answer-of-a-copy", "the answer of CopyDBClusterSnapshot",
            {"Status": "copying", "SourceDBClusterSnapshotArn": "<snapshot>", "SnapshotCreateTime": "kept",
             "Tags": "the requested ones"}),
@@ -164,14 +171,15 @@ RESTORES = (
              "DBClusterSnapshotNotFoundFault", "DBClusterSnapshot <copy> not found.", NOT_FOUND),
     _refused("restore-with-another-engine", "RestoreDBClusterFromSnapshot with another engine than the snapshot's",
              "InvalidParameterValue",
-             "The engine aurora-mysql is not compatible with the engine aurora-postgresql of the DB cluster snapshot."),
+             "The engine aurora-mysql is not compatible with the engine aurora-postgresql of the DB cluster snapshot.",
+             source=OWN_WORDS),
     _refused("restore-with-an-unknown-key", "RestoreDBClusterFromSnapshot with a key that does not exist",
              "KMSKeyNotAccessibleFault",
-             "The specified KMS key [alias/<absent>] does not exist, is not enabled or you do not have permissions to access "
-             "it."),
+             UNKNOWN_KEY),
     _refused("restore-with-an-earlier-version", "RestoreDBClusterFromSnapshot with an earlier version than the snapshot's",
              "InvalidParameterCombination",
-             "The engine version <earlier-version> is earlier than the engine version of the DB cluster snapshot (<version>)."),
+             "The engine version <earlier-version> is earlier than the engine version of the DB cluster snapshot (<version>).",
+             source=OWN_WORDS),
     _value("answer-of-a-restore", "the answer of RestoreDBClusterFromSnapshot",
            {"Status": "creating", "Tags": "the requested ones", "DBClusterMembers": 0, "EarliestRestorableTime": "absent"}),
     _order("statuses-of-a-restore", "the statuses of a restored cluster", "creating", "available"),
@@ -207,9 +215,9 @@ RENAMES = (
     _value("certificate-after-a-rename", "which names the certificate of the renamed cluster has", ["<cluster>"], GUIDE),
     _refused("start-of-a-running-cluster", "StartDBCluster of a cluster that runs", "InvalidDBClusterStateFault",
              "DbCluster <renamed> is in available state but expected stopped"),
-    _value("answer-of-a-stop", "the Status in the answer of StopDBCluster", "available", "recordings of AWS"),
+    _value("answer-of-a-stop", "the Status in the answer of StopDBCluster", "available", RECORDINGS),
     _order("statuses-of-a-stop", "the statuses of a cluster that is stopped", "(available)", "stopping", "stopped"),
-    _value("answer-of-a-start", "the Status in the answer of StartDBCluster", "stopped", "recordings of AWS"),
+    _value("answer-of-a-start", "the Status in the answer of StartDBCluster", "stopped", RECORDINGS),
     _order("statuses-of-a-start", "the statuses of a cluster that is started", "(stopped)", "starting", "available"),
     _value("certificate-after-a-start", "which names the certificate has after a stop and a start", ["<renamed>"], GUIDE),
 )  # fmt: skip
@@ -228,7 +236,7 @@ ENDS = (
     _value("answer-of-a-clusters-deletion", "the Status in the answer of DeleteDBCluster", "available"),
     _order("statuses-of-a-deletion", "the statuses of a cluster that is deleted", "(available)", "deleting", "gone"),
     _value("answer-of-a-snapshots-deletion", "the Status in the answer of DeleteDBClusterSnapshot", "available",
-           "recordings of AWS"),
+           RECORDINGS),
     _order("statuses-of-a-snapshots-deletion", "the statuses of a snapshot that is deleted", "(deleting)", "gone"),
     _order("statuses-of-an-instances-deletion", "the statuses of an instance that is deleted", "deleting", "gone"),
 )  # fmt: skip

@@ -2,8 +2,8 @@
 
 Every call is for a resource whose name begins with `aws-check-` and the number of a run. Before a call that changes or
 deletes, the resource is read, and the call is not sent unless the answer has the same name, an ARN of this account, and the
-tag with that run's number. A name alone proves nothing: anyone may choose one. `clients.read_guard` holds a call back whose
-read is older than ten seconds.
+tag with that run's number. A name alone proves nothing: anyone may choose one. `clients.read_guard` also
+holds back a deletion, a ModifyDBCluster, a CreateDBInstance or a restore whose read is older than ten seconds.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class OwnResources:
         return found
 
     def prove(self, kind: Kind, name: str) -> OwnResource:
-        """The resource of this name, read now. Raises `NotOwn`, also if there is none."""
+        """The resource of this name, read now. Raises `NotOwn` if it is not provably ours, and AWS's NotFound if there is none."""
         answers = getattr(self._rds, kind.operation)(**{kind.identifier: name})[kind.key]
         owned = [own_resource(kind, self.region, self._number, answer) for answer in answers]
         if len(owned) != 1 or owned[0] is None or owned[0].name != name:
@@ -189,6 +189,7 @@ class OwnResources:
         """RestoreDBClusterFromSnapshot of an own snapshot, or of a name that nothing has."""
         _require_own_name(name)
         _require_own_name(snapshot)
+        # The read that clients.read_guard requires.
         self._rds.describe_db_clusters(Filters=[{"Name": "db-cluster-id", "Values": [name]}])
         answer = self._rds.restore_db_cluster_from_snapshot(
             DBClusterIdentifier=name, SnapshotIdentifier=snapshot, **parameters

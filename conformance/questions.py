@@ -14,8 +14,9 @@ API = "RDS API Reference"
 GUIDE = "Aurora User Guide"
 REPORTS = "field reports"
 MODEL = "botocore's model"
-ACCEPTED = "none: AWS accepts the call"
-"""In place of a code, where a call is not refused."""
+RECORDINGS = "published recordings of AWS"
+OWN_WORDS = "the emulator's own words"
+"""The code is AWS's; of the text there was no report."""
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ The claims are the emulator's (devstack/aws/README.md); tests/integration/confor
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from conformance import members
-from conformance.account import Account, refusal
+from conformance.account import Account, answer_of, refusal
 from conformance.anonymiser import Json
 from conformance.expectations import Contains, Expectation, Members, Only, Refusal, Value
-from conformance.questions import ACCEPTED, API, GUIDE, MODEL, NothingToAsk, ReadQuestion
+from conformance.questions import API, GUIDE, MODEL, NothingToAsk, ReadQuestion
 
 ENGINE = "aurora-postgresql"
 NOT_FOUND, BAD_REQUEST = 404, 400
@@ -36,11 +37,8 @@ def _refused(
     """A question whose call AWS refuses."""
 
     def ask(account: Account) -> Json:
-        try:
-            account.ask(operation, _with_absent(parameters, account))
-        except ClientError as error:
-            return refusal(error, account.anonymiser)
-        return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
+        call = partial(account.ask, operation, _with_absent(parameters, account))
+        return answer_of(call, account.anonymiser)
 
     shown = about or ", ".join(f"{key} {value}" for key, value in parameters.items())
     asked = f"{_api_name(operation)} with {shown.replace(ABSENT, 'a name that nothing has')}"
@@ -172,11 +170,8 @@ def _snapshot_by_name_only(account: Account) -> Json:
     first = _existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster")[0]
     name = str(first.get("DBClusterSnapshotIdentifier"))
     account.anonymiser.add_name(name, "automated-snapshot")
-    try:
-        account.ask("describe_db_cluster_snapshots", {"DBClusterSnapshotIdentifier": name})
-    except ClientError as error:
-        return refusal(error, account.anonymiser)
-    return {"code": ACCEPTED, "HTTP status": 200, "text": ""}
+    call = partial(account.ask, "describe_db_cluster_snapshots", {"DBClusterSnapshotIdentifier": name})
+    return answer_of(call, account.anonymiser)
 
 
 def _default_versions(account: Account) -> list[dict[str, Any]]:

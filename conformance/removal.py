@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from conformance.own_resources import CLUSTER, INSTANCE, NotOwn, OwnResource, OwnResources
+from errors import StaleRead
 
 BUSY = frozenset(
     {
@@ -56,18 +57,25 @@ def find_left(regions: Sequence[OwnResources], selected: Selection) -> list[OwnR
 def remove(regions: Sequence[OwnResources], selected: Selection, pace: Pace) -> list[OwnResource]:
     """Delete the selected resources and wait until they are gone; returns what is left after an hour.
 
-    Raises `ClientError` if AWS refuses a deletion for another reason than a status.
+    A connection that is lost meanwhile, and a machine that stood still, are waited out.
+    Raises `ClientError` if AWS refuses a deletion for another reason than a status, and the last error of the connection.
     """
     empty_reads = 0
     left: list[OwnResource] = []
+    lost: Exception | None = None
     for _ in range(pace.max_polls):
-        left = find_left(regions, selected)
-        empty_reads = 0 if left else empty_reads + 1
-        if empty_reads == EMPTY_READS:
-            return []
-        for resource in left:
-            _try_to_delete(next(own for own in regions if own.region == resource.region), resource, left)
+        try:
+            left, lost = find_left(regions, selected), None
+            empty_reads = 0 if left else empty_reads + 1
+            if empty_reads == EMPTY_READS:
+                return []
+            for resource in left:
+                _try_to_delete(next(own for own in regions if own.region == resource.region), resource, left)
+        except (BotoCoreError, StaleRead) as error:
+            empty_reads, lost = 0, error
         pace.wait()
+    if lost is not None:
+        raise lost
     return left
 
 
@@ -78,7 +86,7 @@ def _try_to_delete(own: OwnResources, resource: OwnResource, left: Sequence[OwnR
     try:
         _delete(own, resource, left)
     except NotOwn:
-        return  # it has another name by now, or its tags are gone; the next poll lists what is provably ours
+        return  # its tags are gone; the next poll lists what is provably ours
     except ClientError as error:
         if error.response["Error"].get("Code") not in BUSY:
             raise
@@ -94,7 +102,7 @@ def _delete(own: OwnResources, resource: OwnResource, left: Sequence[OwnResource
         own.start_cluster(resource.name)
     elif resource.answer.get("DeletionProtection"):
         own.modify_cluster(resource.name, DeletionProtection=False)
-    elif not any(each.status != "deleting" for each in _instances_of(resource, left)):
+    elif all(each.status == "deleting" for each in _instances_of(resource, left)):
         own.delete_cluster(resource.name, SkipFinalSnapshot=True)
 
 

@@ -231,6 +231,10 @@ def test_a_block_is_run_or_says_that_it_is_not() -> None:
     languages = set(re.findall(r"^```(\w+)$", GUIDE, re.MULTILINE))
     assert languages == {"sh", "console", "toml"}
     assert sum(map(len, sections().values())) == len(re.findall(r"^```sh$", GUIDE, re.MULTILINE))
+    for block in re.finditer(r"^```console$", GUIDE, re.MULTILINE):
+        before = GUIDE[: block.start()]
+        says = before[max(before.rfind("\n## "), before.rfind("\n**")) :]
+        assert re.search("Not yet run|guide's test", says), says
 
 
 @pytest.mark.timeout(900)

@@ -163,7 +163,7 @@ PROBLEMS = {
     "a misspelt variable": (
         "key",
         {**BY_KEY, CA: "", "TEMPORAL_TLS_CA_CERT_PATH": "ca.pem"},
-        f"{transport('InvalidCertificate')} Temporal's library reads no TEMPORAL_TLS_CA_CERT_PATH (did you mean {CA}?).",
+        f"{transport('InvalidCertificate')} Temporal's library does not read TEMPORAL_TLS_CA_CERT_PATH (did you mean {CA}?).",
     ),
     "another name": ("key", {**BY_KEY, ADDRESS: "127.0.0.1:PORT"}, transport("InvalidCertificate(NotValidForName")),
     "an expired certificate": ("expired", {}, transport("InvalidCertificate(Expired")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -43,25 +44,38 @@ def own_names(kit: Kit) -> set[str]:
     return {name for name in everything_in(kit.aws) if name.startswith("aws-check-")}
 
 
-def run_until(kit: Kit, operation: str, skip: int, number: int) -> int:
-    """Run the program, and signal it while it waits for the answer of a call that has taken effect; returns its exit code."""
+def run_until(kit: Kit, operation: str, skip: int, *numbers: int) -> int:
+    """Run the program, and signal it while it waits for the answer of a call that has taken effect; returns its exit code.
+
+    At SIGHUP its terminal is closed.
+    """
+    terminal, stderr = pty.openpty()
     kit.aws.emulator.faults.add("rds", operation, "late-response", seconds=LONGER_THAN_A_TEST, skip=skip)
     kit.aws.emulator.calls.clear()
     with subprocess.Popen(
         [sys.executable, "starter.py", *WRITE],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         env=os.environ,
     ) as process:
+        os.close(stderr)
         deadline = time.monotonic() + 60
         while not any(fault.fired for fault in kit.aws.emulator.faults):
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            assert process.poll() is None, os.read(terminal, 10_000)
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.2)
-        process.send_signal(number)
+        if signal.SIGHUP in numbers:
+            os.close(terminal)
+        # The second signal comes while the removal reads.
+        kit.aws.emulator.faults.add("rds", "DescribeDBInstances", "late-response", seconds=1)
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.2)
         process.wait(60)
+    if signal.SIGHUP not in numbers:
+        os.close(terminal)
     kit.aws.emulator.faults.clear()
     return process.returncode
 
@@ -82,9 +96,10 @@ def test_clean_removes_what_a_killed_run_left(
     assert "Removed" in capsys.readouterr().out
 
 
-def test_a_run_that_is_terminated_removes_what_it_has_made(kit: Kit) -> None:
-    """As Ctrl-C and a closed terminal do: also a cluster of which it never got the answer."""
-    assert run_until(kit, "CreateDBCluster", 12, signal.SIGTERM) == INTERRUPTED
+@pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGTERM, signal.SIGHUP)], ids=["stopped", "closed"])
+def test_a_run_that_is_terminated_removes_what_it_has_made(kit: Kit, signals: tuple[int, ...]) -> None:
+    """Also a cluster of which it never got the answer, and where a second signal follows and the terminal is closed."""
+    assert run_until(kit, "CreateDBCluster", 12, *signals) == INTERRUPTED
     assert own_names(kit) == set()
 
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from conformance import removal, write_check
 from conformance.life import Life, TookTooLong
 from conformance.life_questions import LIFE_QUESTIONS
 from conformance.own_resources import CLUSTER, RUN_TAG, NotOwn, new_run, own_resource, tags_of
 from conformance.questions import Verdict, compare
-from conformance.removal import is_of_run, remove
+from conformance.removal import Pace, is_of_run, remove
 from tests.rigs.conformance import Kit, everything_in
 from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, TARGET
 
@@ -59,6 +60,21 @@ def test_a_cluster_that_is_being_renamed_is_removed(kit: Kit) -> None:
     kit.own.modify_cluster(name, NewDBClusterIdentifier=life.name("renamed"))
     assert remove([kit.own], is_of_run(life.run), kit.pace) == []
     assert left_of(kit, life) == set()
+
+
+def test_a_lost_connection_does_not_end_the_removal(kit: Kit) -> None:
+    """It is tried again, until nothing is left; one that does not come back is the error."""
+    life = kit.life()
+    make_cluster(kit, life)
+    kit.aws.emulator.faults.add("rds", "DescribeDBInstances", "reset-before", count=9)
+    assert remove([kit.own], is_of_run(life.run), kit.pace) == []
+    assert left_of(kit, life) == set()
+    kit.aws.emulator.faults.add("rds", "DescribeDBInstances", "reset-before", count=None)
+    try:
+        with pytest.raises(BotoCoreError):
+            remove([kit.own], is_of_run(life.run), Pace(1800, lambda _: None))
+    finally:
+        kit.aws.emulator.faults.clear()
 
 
 def test_a_run_without_permission_to_delete_says_so(kit: Kit) -> None:
