@@ -14,6 +14,8 @@ from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, S
 from models.waits import Change, Durations, PollPlan, Watch
 
 STEPS_THAT_NEED_THE_COPY = (Step.CHECK_COPY_STATUS, Step.DELETE_RDS, Step.RESTORE_SNAPSHOT)
+STEPS_THAT_NEED_NO_DRILL = (Step.REMOVE_DRILL, Step.SNS_NOTIFICATION)
+"""The steps of a drill that do not need its cluster: it is to be gone."""
 
 
 class OpenOperationInput(Model):
@@ -248,6 +250,8 @@ class RestoreState(Model):
         """The earlier step from which a retry must run, because what it made is gone or of no use; None: the failed one."""
         if self.failed_step in STEPS_THAT_NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy_arn):
             return Step.COPY_SNAPSHOT
+        if self.replacement is Replacement.DRILL and self.failed_step in STEPS_THAT_NEED_NO_DRILL:
+            return None
         return Step.RESTORE_SNAPSHOT if self._is_lost("target cluster", self.cluster_arn) else None
 
     def _is_lost(self, kind: str, arn: str | None) -> bool:

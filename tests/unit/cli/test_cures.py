@@ -11,7 +11,7 @@ from errors import Fault
 from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, cure_command, retry_command
 from models.inventory import Inventory, Resource
 from models.operation import RestoreState, StepState
-from models.steps import STEPS, Outcome, Status, Step
+from models.steps import STEPS, Outcome, Replacement, Status, Step
 from runs.endings import Ending
 
 AT = datetime(2026, 11, 25, 3, 2, 11, tzinfo=UTC)
@@ -62,6 +62,23 @@ def test_a_copy_that_is_gone_is_copied_again_whatever_failed() -> None:
     gone = Resource(kind="copy", name="copy", state="gone", command=command)
     state = failed(Step.RESTORE_SNAPSHOT, snapshot_copy_arn=COPY, inventory=Inventory(taken_at=AT, resources=(gone,)))
     assert cure_command(state) == "python starter.py retry op-007 --from copy-snapshot"
+
+
+@pytest.mark.parametrize(
+    ("step", "earlier"),
+    [(Step.ARCHIVE_SNAPSHOT, Step.RESTORE_SNAPSHOT), (Step.REMOVE_DRILL, None), (Step.SNS_NOTIFICATION, None)],
+)
+def test_a_drill_is_not_restored_again_only_to_be_removed(step: Step, earlier: Step | None) -> None:
+    """From remove-drill on its cluster is to be gone, and remove-leftovers has most often removed it after the failure."""
+    name = "orders-drill-op-007"
+    gone = Resource(kind="drill cluster", name=name, state="gone", command="aws rds describe-db-clusters")
+    state = failed(
+        step,
+        replacement=Replacement.DRILL,
+        cluster_arn=f"arn:aws:rds:eu-central-1:111122223333:cluster:{name}",
+        inventory=Inventory(taken_at=AT, resources=(gone,)),
+    )
+    assert cure_command(state) == retry_command("op-007", earlier)
 
 
 def test_without_a_number_only_a_new_restore_can_be_started() -> None:
