@@ -19,7 +19,7 @@ from models.steps import Housekeeping, Step
 from models.waits import Change
 
 ABSENT_FOR = timedelta(minutes=1)
-"""How long RDS must not list the cluster before it counts as removed by somebody else."""
+"""How long the step waits before an absence counts as a removal by somebody else."""
 
 
 class DrillActivities:
@@ -44,7 +44,7 @@ class DrillActivities:
         target.check_account()
         cluster = target.find_by_resource_id(step_input.cluster_resource_id)
         if cluster is None:
-            return self._confirm_absence(step_input)
+            return self._confirm_absence(step_input, target)
         if cluster["Status"] in BEING_DELETED:
             end_wait_if_final(step_input, "Deletion under way", "RDS continues it; retry when the cluster is gone.")
             return _removing(step_input)
@@ -59,13 +59,16 @@ class DrillActivities:
         delete_target(target, cluster, partial(prove, own, target))
         return _removing(step_input)
 
-    def _confirm_absence(self, step_input: RemoveDrillInput) -> StepOutcome:
+    def _confirm_absence(self, step_input: RemoveDrillInput, target: TargetCluster) -> StepOutcome:
+        """The outcome if RDS lists no cluster of the resource id: an empty list may be a read that missed it."""
         facts = {DRILL_FACT: step_input.drill.cluster}
+        named = target.find()
+        is_there = named is not None and named["DbClusterResourceId"] == step_input.cluster_resource_id
         declared = (Step.REMOVE_DRILL, Housekeeping.REMOVE_LEFTOVERS)
-        if any(self._intents.has_intent(step, step_input.operation_id) for step in declared):
+        if not is_there and any(self._intents.has_intent(step, step_input.operation_id) for step in declared):
             return StepOutcome(details="Drill removed", resource_arns=(step_input.drill.arn,), facts=facts)
         end_wait_if_final(step_input, "Drill cluster not visible", "Check in RDS whether it exists, then retry.")
-        if time_in_step(step_input) < ABSENT_FOR:
+        if is_there or time_in_step(step_input) < ABSENT_FOR:
             return _removing(step_input, "not listed, reading again", Change.OTHER)
         warning = f"Somebody else removed {step_input.drill.arn} before this drill did."
         return StepOutcome(details="Drill removed by somebody else", warnings=(warning,), facts=facts)

@@ -8,13 +8,14 @@ import pytest
 
 from activities.clusters.drill import DrillActivities
 from activities.rds import tags
-from errors import Cancelled, Refused, ResourceBusy
+from activities.rds.target import TargetCluster
+from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy
 from models.inventory import OrphanReason
 from models.leftovers import ListOrphansInput, RemoveDrillInput, RemoveOrphansInput
 from models.operation import FinalPoll
-from models.steps import Replacement
+from models.steps import Housekeeping, Replacement, Step
 from tests.integration.activities.test_orphaned_copies import restore_request
-from tests.rigs.activities import ActingTrail, ActivityRig
+from tests.rigs.activities import ActingTrail, ActivityRig, temporal_environment
 
 
 @pytest.fixture
@@ -133,6 +134,24 @@ def test_one_that_somebody_else_removed_is_gone_after_a_second_poll(rig: Activit
     outcome = rig.run(activities(rig).remove_drill, other)
     assert (outcome.done, outcome.details) == (True, "Drill removed by somebody else")
     assert outcome.warnings
+
+
+@pytest.mark.parametrize("declared", [Step.REMOVE_DRILL, Housekeeping.REMOVE_LEFTOVERS, None])
+def test_a_list_that_misses_the_cluster_proves_no_removal(
+    rig: ActivityRig, drill: RemoveDrillInput, declared: Step | Housekeeping | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier intent may be for the copy or for a cluster before a retry, and time alone removes nothing."""
+    if declared:
+        temporal_environment(rig.now).run(rig.intents.declare, declared, drill, "Removing a copy", (rig.source.arn,))
+    rig.advance_clock()
+    with monkeypatch.context() as patch:
+        patch.setattr(TargetCluster, "find_by_resource_id", lambda self, resource_id: None)
+        outcome = rig.run(activities(rig).remove_drill, drill)
+        assert (outcome.done, outcome.details) == (False, "not listed, reading again")
+        with pytest.raises(DeadlinePassed, match="Drill cluster not visible"):
+            rig.run(activities(rig).remove_drill, drill.model_copy(update={"final_poll": FinalPoll.DEADLINE}))
+    assert rig.poll_until_done(activities(rig).remove_drill, drill).details == "Drill removed"
+    assert names(rig) == ["staging"]
 
 
 def test_a_cleanup_lists_and_removes_what_a_drill_left(rig: ActivityRig, drill: RemoveDrillInput) -> None:
