@@ -96,9 +96,8 @@ def keep_masked_snapshots(intents: Intents, step_input: ArchiveSnapshotInput, ta
     if accounts := step_input.archive.share_with:
         target.share_snapshot(name, accounts)
         details.append(f"shared with {', '.join(accounts)}")
-    # The last reads before the pruning, as in keep_copies.
-    copies = target.search.find_own_copies(step_input.snapshot_copy.identifier)
-    masked = target.search.find_own_masked(name)
+    # The last read before the pruning, as in keep_copies.
+    copies, masked = target.search.find_own_snapshots(step_input.snapshot_copy.identifier, name)
     kept, older = split_by_retention(masked, arn, step_input.archive.keep)
     to_prune = [*split_by_retention(copies, step_input.snapshot_copy.arn, 0)[1], *older]
     prune(intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)

@@ -45,17 +45,21 @@ class RegionSearch:
 
     def find_own_copies(self, known: str) -> list[DBClusterSnapshotTypeDef]:
         """Every copy that this environment made for the target, in any status; `known` is this operation's, however new."""
-        names = [name for name in self._snapshot_names() if is_copy_name_for(self._environment, self._target.arn, name)]
-        found = self._read_snapshots({*names, known})
+        found = self._read_snapshots({*self._snapshot_names(is_copy_name_for), known})
         return [each for each in found if is_own(each, self._target, self._environment)]
 
-    def find_own_masked(self, known: str) -> list[DBClusterSnapshotTypeDef]:
-        """Every masked snapshot that this environment took of the target, in any status; `known` as above."""
-        names = [
-            name for name in self._snapshot_names() if is_masked_name_for(self._environment, self._target.arn, name)
-        ]
-        found = self._read_snapshots({*names, known})
-        return [each for each in found if is_own_masked(each, self._target, self._environment)]
+    def find_own_snapshots(
+        self, copy: str, masked: str
+    ) -> tuple[list[DBClusterSnapshotTypeDef], list[DBClusterSnapshotTypeDef]]:
+        """The copies as `find_own_copies` does, and every masked snapshot that this environment took of the target.
+
+        `copy` and `masked` are this operation's, however new. Both are of one read: the read guard dates the last read, so
+        an older one may be of any age.
+        """
+        names = {*self._snapshot_names(is_copy_name_for), *self._snapshot_names(is_masked_name_for)}
+        found = self._read_snapshots({*names, copy, masked})
+        copies = [each for each in found if is_own(each, self._target, self._environment)]
+        return copies, [each for each in found if is_own_masked(each, self._target, self._environment)]
 
     def find_clusters(self, known: Sequence[str]) -> list[DBClusterTypeDef]:
         """The clusters of these names, and those that were restored for the target and have another name.
@@ -79,9 +83,10 @@ class RegionSearch:
         found = _read_named(names, lambda chunk: reads.list_snapshots_named(self._rds, chunk))
         return reads.list_snapshots(self._rds, "manual") if found is None else found
 
-    def _snapshot_names(self) -> tuple[str, ...]:
+    def _snapshot_names(self, is_name_for: Callable[[str, str, str], bool]) -> list[str]:
+        """The names in the list that the pipeline may have given for the target."""
         names: tuple[str, ...] = self._lists.read(("snapshots", *self._place), self._list_snapshot_names)
-        return names
+        return [name for name in names if is_name_for(self._environment, self._target.arn, name)]
 
     def _list_snapshot_names(self) -> tuple[str, ...]:
         return tuple(each["DBClusterSnapshotIdentifier"] for each in reads.list_snapshots(self._rds, "manual"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -78,6 +79,24 @@ def test_the_masked_target_is_kept_and_every_copy_pruned(rig: ActivityRig, copy:
     rig.clear_calls()
     assert rig.run(rig.snapshots.archive_snapshot, step_input) == outcome
     assert operations(rig) == ["ModifyDBClusterSnapshotAttribute"]
+
+
+def test_what_is_pruned_is_read_at_once(rig: ActivityRig, copy: SnapshotCopy) -> None:
+    """The read guard dates the last read only: an earlier one could be of any age when the pruning begins."""
+    rig.poll_until_done(rig.snapshots.archive_snapshot, masked_input(rig, copy))
+    [masked] = own(rig)
+    newer = rig.make_copy(rig.make_snapshot(f"newer-{rig.number}"))
+    rig.rds().delete_db_cluster(DBClusterIdentifier=rig.target.cluster, SkipFinalSnapshot=True)
+    rig.advance_clock()
+    rig.begin_next_operation()
+    restore(rig)
+    step_input = masked_input(rig, newer, Archive(masked=True, keep=1))
+    rig.clear_calls()
+    pruned = set(rig.poll_until_done(rig.snapshots.archive_snapshot, step_input).pruned)
+    assert pruned == {newer.arn, masked["DBClusterSnapshotArn"]}
+    before = takewhile(lambda call: call.operation != "DeleteDBClusterSnapshot", rig.emulator.calls)
+    last_read = [call.parameters for call in before if call.operation == "DescribeDBClusterSnapshots"][-1]
+    assert {arn.rpartition(":")[2] for arn in pruned} <= set(last_read["Filters"][0]["Values"])
 
 
 def test_the_newest_masked_snapshots_are_kept(rig: ActivityRig, copy: SnapshotCopy) -> None:
