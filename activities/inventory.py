@@ -178,7 +178,7 @@ class _InventoryReader:
     def _left_drills(self, clusters: list[DBClusterTypeDef] | None) -> list[Orphan]:
         """Those of earlier operations."""
         left = left_drills(self._target_cluster, self._target, clusters or [], self._input.operation_id)
-        return describe_left_drills(self._target_cluster, self._target, left)
+        return describe_left_drills(left)
 
     def _find_target(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
         named = (cluster for cluster in clusters or () if cluster["DBClusterIdentifier"] == self._target.cluster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
-from activities.rds.left_drills import describe_left_drills, left_drills, list_drill_arns
+from activities.rds.left_drills import LeftDrill, describe_left_drills, left_drills, list_drill_arns
 from activities.rds.orphans import find_orphans, list_orphans
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
@@ -20,9 +21,9 @@ from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target
 from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
-from errors import Refused, ResourceBusy
+from errors import PipelineError, Refused, ResourceBusy
 from limits import MAX_LISTED_ORPHANS
-from models.inventory import Orphan, OrphanReason
+from models.inventory import Orphan
 from models.leftovers import ListOrphansInput, OrphanList, RemoveLeftoversInput, RemoveOrphansInput
 from models.operation import StepOutcome
 from models.steps import Housekeeping, Step
@@ -59,6 +60,23 @@ class _Leftovers:
         """Without what is being deleted already."""
         cluster = self.cluster if self.cluster and self.cluster["Status"] not in BEING_DELETED else None
         return _Leftovers([copy for copy in self.copies if copy["Status"] not in BEING_DELETED], cluster)
+
+
+@dataclass(frozen=True)
+class _Orphans:
+    """The orphans of a target, as they were just read."""
+
+    copies: list[Orphan]
+    drills: list[LeftDrill]
+
+    @property
+    def listed(self) -> list[Orphan]:
+        return [*self.copies, *describe_left_drills(self.drills)]
+
+    def only(self, arns: Collection[str]) -> _Orphans:
+        """Those that have one of these ARNs."""
+        drills = [left for left in self.drills if left.cluster["DBClusterArn"] in arns]
+        return _Orphans([copy for copy in self.copies if copy.arn in arns], drills)
 
 
 class LeftoverActivities:
@@ -117,28 +135,27 @@ class LeftoverActivities:
         """Delete the orphans of the target's earlier operations. The workflow ensures that no restore runs meanwhile.
 
         The cluster of a drill has the proofs and the guards of remove-drill.
-        Raises `Refused` if the credentials belong to another account or a guard refuses, `ResourceBusy` (transient) while
-        RDS refuses to delete one of them.
+        Raises `Refused` if the credentials belong to another account, `ResourceBusy` (transient) while RDS refuses to delete
+        one of them, `Refused` if a guard refuses; the other orphans are deleted before.
         Run twice: nothing is left to delete; the trail holds what was declared, and the outcome names what of it is gone.
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         # Also if there are no orphans: that another account has none says nothing about the target's.
         target.check_account()
         just_deleted: set[str] = set()
-        if orphans := _find_orphans(step_input, target):
-            listed = ", ".join(orphan.identifier for orphan in orphans)
+        if orphans := _find_orphans(step_input, target).listed:
+            names = ", ".join(orphan.identifier for orphan in orphans)
             declared = tuple(orphan.arn for orphan in orphans)
-            self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {listed}", declared)
+            self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {names}", declared)
             # The trail took time: read the orphans again just before the first deletion.
-            remaining = [orphan for orphan in _find_orphans(step_input, target) if orphan.arn in declared]
-            names = [orphan.identifier for orphan in remaining]
+            remaining = _find_orphans(step_input, target).only(declared)
+            failures = _delete_copies([copy.identifier for copy in remaining.copies], target)
             if step_input.source:
-                drills = [
-                    each for each in _find_left_drills(step_input, target) if each["DBClusterIdentifier"] in names
-                ]
-                delete_left_drills(target, step_input.source, step_input.target, drills)
-            _delete_copies([each.identifier for each in remaining if each.reason is not OrphanReason.DRILL], target)
-            just_deleted = {orphan.arn for orphan in remaining}
+                failures += delete_left_drills(target, step_input.source, step_input.target, remaining.drills)
+            if failures:
+                # What Temporal repeats comes first: a refusal would end the attempts for the others, too.
+                raise min(failures, key=lambda failure: not failure.retryable)
+            just_deleted = {orphan.arn for orphan in remaining.listed}
         # A list right after the deletion may still have what RDS has deleted.
         existing = (target.list_existing_snapshot_arns() | list_drill_arns(target, step_input.target)) - just_deleted
         return self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", existing)
@@ -220,27 +237,19 @@ def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | Non
     return start_if_stopped(target, leftovers.cluster) if leftovers.cluster else None
 
 
-def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> list[Orphan]:
+def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> _Orphans:
     copies = find_orphans(target.list_own_copies(), step_input.archive.copies_to_keep)
-    drills = _find_left_drills(step_input, target) if step_input.source else []
-    return [*copies, *describe_left_drills(target, step_input.target, drills)]
+    return _Orphans(copies, left_drills(target, step_input.target, target.list_clusters()) if step_input.source else [])
 
 
-def _find_left_drills(step_input: RemoveOrphansInput, target: TargetCluster) -> list[DBClusterTypeDef]:
-    return left_drills(target, step_input.target, target.list_clusters())
-
-
-def _delete_copies(identifiers: list[str], target: TargetCluster) -> None:
-    """Delete all that RDS lets go of, then raise `ResourceBusy` if it refused any."""
+def _delete_copies(identifiers: list[str], target: TargetCluster) -> list[PipelineError]:
+    """Delete all that RDS lets go of; returns why some stay."""
     busy: list[str] = []
     for identifier in identifiers:
         deleted = target.delete_copy_unless_busy(identifier)
         busy += [] if deleted else [identifier]
-    if busy:
-        raise ResourceBusy(
-            "Snapshot is busy",
-            f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again.",
-        )
+    text = f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again."
+    return [ResourceBusy("Snapshot is busy", text)] if busy else []
 
 
 def _list_existing(step_input: RemoveLeftoversInput, target: TargetCluster) -> set[str]:

@@ -15,12 +15,12 @@ from activities.preflight import guards
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
-from activities.rds.left_drills import left_by
+from activities.rds.left_drills import LeftDrill
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target
-from errors import Refused, ResourceBusy
+from errors import PipelineError, Refused, ResourceBusy
 from models.configuration import WhenStopped
 from models.request import Target
 from models.source import Source
@@ -64,14 +64,15 @@ def check_guards(own: OwnDrill, target: TargetCluster, cluster: DBClusterTypeDef
     guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
 
 
-def prove(own: OwnDrill, target: TargetCluster) -> None:
-    """Read the cluster again, and raise unless it still is the one to delete."""
+def prove(own: OwnDrill, target: TargetCluster) -> DBClusterTypeDef:
+    """Read the cluster again; raises unless it still is the one to delete."""
     cluster = target.find_by_resource_id(own.resource_id)
     if cluster is None:
         raise ResourceBusy(
             "Drill cluster not visible", f"RDS no longer lists {own.drill.arn}. The next attempt reads again."
         )
     _require_own(own, cluster)
+    return cluster
 
 
 def _require_own(own: OwnDrill, cluster: DBClusterTypeDef) -> None:
@@ -97,27 +98,33 @@ def _require_own(own: OwnDrill, cluster: DBClusterTypeDef) -> None:
 
 
 def delete_left_drills(
-    target: TargetCluster, source: Source, target_of: Target, clusters: list[DBClusterTypeDef]
-) -> None:
-    """Delete the clusters that drills left.
-
-    Raises `Refused` if a guard refuses, `ResourceBusy` (transient) while RDS has yet to finish something else first.
-    """
-    busy = [cluster["DBClusterIdentifier"] for cluster in clusters if not _delete(target, source, target_of, cluster)]
+    target: TargetCluster, source: Source, target_of: Target, drills: list[LeftDrill]
+) -> list[PipelineError]:
+    """Delete the clusters that drills left, each whatever becomes of the others; returns why some of them stay."""
+    failures: list[PipelineError] = []
+    busy: list[str] = []
+    for left in drills:
+        try:
+            deleted = _delete(target, source, target_of, left)
+        except PipelineError as failure:
+            failures.append(failure)
+        else:
+            busy += [] if deleted else [left.cluster["DBClusterIdentifier"]]
     if busy:
-        raise ResourceBusy(
-            "Cluster is busy",
-            f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again.",
-        )
+        text = f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again."
+        failures.append(ResourceBusy("Cluster is busy", text))
+    return failures
 
 
-def _delete(target: TargetCluster, source: Source, target_of: Target, cluster: DBClusterTypeDef) -> bool:
-    """Delete one; False if RDS does not for now."""
-    operation_id = left_by(target, target_of, cluster) or ""
-    drill = target_of.model_copy(update={"cluster": cluster["DBClusterIdentifier"]})
+def _delete(target: TargetCluster, source: Source, target_of: Target, left: LeftDrill) -> bool:
+    """Delete one, read again before its guards; False if RDS does not for now."""
+    drill = target_of.model_copy(update={"cluster": left.cluster["DBClusterIdentifier"]})
     named = target.renamed(drill)
-    operation = tags.operation_tag(target.environment, operation_id)
-    own = OwnDrill(source, drill, operation, cluster["DbClusterResourceId"])
+    operation = tags.operation_tag(target.environment, left.operation_id)
+    own = OwnDrill(source, drill, operation, left.cluster["DbClusterResourceId"])
+    cluster = prove(own, named)
+    if cluster["Status"] in BEING_DELETED:
+        return True
     check_guards(own, named, cluster)
     if start_if_stopped(named, cluster):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from activities.rds import tags
 from activities.rds.statuses import BEING_DELETED
@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 
+class LeftDrill(NamedTuple):
+    """The cluster that a drill restored and did not remove."""
+
+    cluster: DBClusterTypeDef
+    operation_id: str
+    """The operation of the drill, by the cluster's name and tags."""
+
+
 def left_drills(
     target: TargetCluster, target_of: Target, clusters: list[DBClusterTypeDef], running: str | None = None
-) -> list[DBClusterTypeDef]:
+) -> list[LeftDrill]:
     """The clusters that drills of the target restored and did not remove, but not that of the operation that runs now."""
     existing = [cluster for cluster in clusters if cluster["Status"] not in BEING_DELETED]
-    return [cluster for cluster in existing if left_by(target, target_of, cluster) not in (None, running)]
+    found = ((cluster, _left_by(target, target_of, cluster)) for cluster in existing)
+    return [LeftDrill(cluster, operation) for cluster, operation in found if operation and operation != running]
 
 
-def left_by(target: TargetCluster, target_of: Target, cluster: DBClusterTypeDef) -> str | None:
+def _left_by(target: TargetCluster, target_of: Target, cluster: DBClusterTypeDef) -> str | None:
     """The operation whose drill restored the cluster, by name and tags; None if it is no drill's."""
     operation_id = drill_operation(target_of.cluster, cluster["DBClusterIdentifier"])
     tagged = tags.tags_of(cluster.get("TagList", []))
@@ -31,7 +40,7 @@ def left_by(target: TargetCluster, target_of: Target, cluster: DBClusterTypeDef)
     return operation_id if tagged.get(tags.OPERATION) == own and tags.RESTORED_FROM in tagged else None
 
 
-def describe_left_drills(target: TargetCluster, target_of: Target, clusters: list[DBClusterTypeDef]) -> list[Orphan]:
+def describe_left_drills(drills: list[LeftDrill]) -> list[Orphan]:
     """What `left_drills` found, as orphans."""
     return [
         Orphan(
@@ -39,9 +48,9 @@ def describe_left_drills(target: TargetCluster, target_of: Target, clusters: lis
             identifier=cluster["DBClusterIdentifier"],
             reason=OrphanReason.DRILL,
             status=cluster["Status"],
-            operation_id=left_by(target, target_of, cluster),
+            operation_id=operation_id,
         )
-        for cluster in clusters
+        for cluster, operation_id in drills
     ]
 
 

@@ -34,7 +34,7 @@ def list_orphans(aws: AwsClients, listed: ListOrphansInput) -> list[Orphan]:
     drills = left_drills(target, request.target, target.list_clusters(), operation_id)
     return [
         *find_orphans(copies, request.archive.copies_to_keep, in_use),
-        *describe_left_drills(target, request.target, drills),
+        *describe_left_drills(drills),
     ]
 
 

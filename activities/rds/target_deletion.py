@@ -32,7 +32,7 @@ def _is_proven() -> None:
     """The cluster was read just before, and the read guard knows how long ago."""
 
 
-def delete_target(target: TargetCluster, cluster: DBClusterTypeDef, prove: Callable[[], None] = _is_proven) -> None:
+def delete_target(target: TargetCluster, cluster: DBClusterTypeDef, prove: Callable[[], object] = _is_proven) -> None:
     """Make the deletions that RDS accepts now, of the cluster as it was just read; the next poll makes the others.
 
     `prove` is called directly before each of them, and raises if the cluster may not be deleted after all.

@@ -9,7 +9,7 @@ import pytest
 from activities.clusters.drill import DrillActivities
 from activities.rds import tags
 from activities.rds.target import TargetCluster
-from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy
+from errors import Cancelled, DeadlinePassed, Refused
 from models.inventory import OrphanReason
 from models.leftovers import ListOrphansInput, RemoveDrillInput, RemoveOrphansInput
 from models.operation import FinalPoll
@@ -163,18 +163,30 @@ def test_a_cleanup_lists_and_removes_what_a_drill_left(rig: ActivityRig, drill: 
     listed = rig.run(rig.leftovers.list_orphans, ListOrphansInput(request=request)).orphans
     [orphan] = [each for each in listed if each.reason is OrphanReason.DRILL]
     assert (orphan.arn, orphan.operation_id) == (drill.drill.arn, rig.operation_id)
-    cleanup = RemoveOrphansInput(
-        operation_id="op-999999",
-        step_started_at=rig.now,
-        target=rig.target.model_copy(update={"replacement": Replacement.DELETE_FIRST}),
-        archive=request.archive,
-        source=rig.source,
-    )
-    try:
-        outcome = rig.run(rig.leftovers.remove_orphans, cleanup)
-    except ResourceBusy:
-        rig.advance_clock()
-        outcome = rig.run(rig.leftovers.remove_orphans, cleanup)
+    cleanup = cleanup_of(rig)
+    outcome = rig.run(rig.leftovers.remove_orphans, cleanup)
     assert drill.drill.arn in outcome.resource_arns
     rig.advance_clock()
     assert names(rig) == ["staging"]
+
+
+def test_what_one_drill_keeps_stops_no_other_removal(rig: ActivityRig, drill: RemoveDrillInput) -> None:
+    """A protected one stays, and the cleanup says so; the copies and the next drill's cluster are gone."""
+    protect(rig, drill)
+    rig.begin_next_operation()
+    rig.restore_beside(rig.make_snapshot(f"next-{rig.number}"))
+    with pytest.raises(Refused, match="has deletion protection"):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    rig.advance_clock()
+    assert names(rig) == ["staging", rig.normalize(drill.drill.cluster)]
+    assert len(rig.copies()) == 1
+
+
+def cleanup_of(rig: ActivityRig) -> RemoveOrphansInput:
+    return RemoveOrphansInput(
+        operation_id="op-999999",
+        step_started_at=rig.now,
+        target=rig.target.model_copy(update={"replacement": Replacement.DELETE_FIRST}),
+        archive=restore_request(rig).archive,
+        source=rig.source,
+    )
