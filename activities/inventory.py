@@ -167,13 +167,24 @@ class _InventoryReader:
 
     def _drill_resources(self, clusters: list[DBClusterTypeDef] | None) -> list[Resource]:
         """The drill's cluster, while it exists and once it was there."""
-        name = self._drill_name
+        name, resource_id = self._drill_name, self._input.drill_resource_id
         if name is None:
             return []
         states = [self._cluster_state(each) for each in clusters or () if each["DBClusterIdentifier"] == name]
-        if not states and self._input.drill_resource_id:
-            states = [self._unknown_state() if clusters is None else "gone"]
+        if not states and resource_id:
+            states = [self._unknown_state() if clusters is None else self._state_under_any_name(name, resource_id)]
         return [_cluster_resource(self._input, "drill cluster", name, state) for state in states]
+
+    def _state_under_any_name(self, name: str, resource_id: str) -> str:
+        """The state of a cluster that is not listed under its name: gone only if it has no other one."""
+        answer = self._read(lambda: [self._target_cluster.find_by_resource_id(resource_id)])
+        if answer is None:
+            return self._unknown_state()
+        [cluster] = answer
+        if cluster is None:
+            return "gone"
+        renamed = "" if cluster["DBClusterIdentifier"] == name else f"renamed to {cluster['DBClusterIdentifier']}, "
+        return f"{renamed}{self._cluster_state(cluster)}"
 
     def _left_drills(self, clusters: list[DBClusterTypeDef] | None) -> list[Orphan]:
         """Those of earlier operations."""

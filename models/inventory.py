@@ -28,7 +28,9 @@ class Resource(Model):
 
     kind: str = Field(description="copy, snapshot, target cluster, drill cluster, instance, instances of or cluster.")
     name: str
-    state: str = Field(description="Its status and which operation made it; or gone; or unknown, and why.")
+    state: str = Field(
+        description="Its status and which operation made it, after the name that it was renamed to; or gone; or unknown, and why."
+    )
     command: str = Field(description="The aws command that describes it.")
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from activities.inventory import InventoryActivities
+from activities.rds.region_search import RegionSearch
 from models.archive import Archive
 from models.inventory import Inventory, InventoryInput, OrphanReason, Resource
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.steps import Replacement
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import SOURCE_REGION, TARGET_REGION
 from tests.rigs.crash_injector import WorkerCrash, crashing_clients
@@ -160,6 +162,31 @@ def test_a_renamed_restored_cluster_is_reported(rig: ActivityRig, snapshot: Sour
         f"copy {rig.copy_of(snapshot).identifier}": "available",
         f"target cluster {rig.target.cluster}": "gone",
     }
+
+
+def test_a_renamed_cluster_of_a_drill_is_not_gone(
+    rig: ActivityRig, snapshot: SourceSnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user who renamed it keeps it, and pays for it. A list that misses the cluster does not say that it is gone."""
+    rig.make_target()
+    rig.target = rig.target.model_copy(update={"replacement": Replacement.DRILL})
+    resource_id = rig.restore_beside(snapshot)
+    name, kept = rig.target.restored_as(rig.operation_id).cluster, f"kept-{rig.number}"
+
+    def state() -> str:
+        return states(take_inventory(rig, drill_resource_id=resource_id))[f"drill cluster {name}"]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RegionSearch, "find_clusters", lambda self, known: [])
+        assert state() == "available, restored by this operation"
+    rig.rds().modify_db_cluster(DBClusterIdentifier=name, NewDBClusterIdentifier=kept, ApplyImmediately=True)
+    rig.advance_clock()
+    assert state() == f"renamed to {kept}, available, restored by this operation"
+    for instance in rig.rds().describe_db_clusters(DBClusterIdentifier=kept)["DBClusters"][0]["DBClusterMembers"]:
+        rig.rds().delete_db_instance(DBInstanceIdentifier=instance["DBInstanceIdentifier"], SkipFinalSnapshot=True)
+    rig.rds().delete_db_cluster(DBClusterIdentifier=kept, SkipFinalSnapshot=True)
+    rig.advance_clock()
+    assert state() == "gone"
 
 
 def test_the_inventory_only_reads(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
