@@ -222,8 +222,8 @@ class LeftoverActivities:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if leftovers.cluster and remaining.cluster:
             restored = self._restored(step_input)
-            is_proven = partial(self._prove, step_input, restored)
-            delete_target(restored, remaining.cluster, is_proven)
+            prove_again = partial(self._prove, step_input, restored)
+            delete_target(restored, remaining.cluster, prove_again)
 
     def _prove(self, step_input: RemoveLeftoversInput, restored: TargetCluster) -> None:
         """What a drill restored is proven once more, directly before each deletion."""

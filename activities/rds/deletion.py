@@ -6,6 +6,7 @@ Source: RDS API Reference, DeleteDBInstance, DeleteDBCluster, DeleteDBClusterSna
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 
-def delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
+def delete_members(rds: RDSClient, cluster: DBClusterTypeDef, prove: Callable[[], object]) -> None:
     """Delete the cluster's instances: readers first, then the writer, so that RDS promotes no reader in between.
 
+    `prove` is called directly before each deletion, and raises if the cluster may not be deleted after all.
     Skips an instance that is being deleted or busy; the next poll tries a busy one again.
     """
     members = cluster.get("DBClusterMembers", [])
@@ -32,6 +34,7 @@ def delete_members(rds: RDSClient, cluster: DBClusterTypeDef) -> None:
     }
     for member in sorted(members, key=lambda member: member.get("IsClusterWriter", False)):
         if member["DBInstanceIdentifier"] not in being_deleted:
+            prove()
             _delete_instance(rds, member["DBInstanceIdentifier"])
 
 

@@ -6,7 +6,7 @@ changes something in RDS goes through `TargetCluster`, which asks STS first whos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -231,9 +231,9 @@ class TargetCluster:
         """AddTagsToResource: to the target or to one of its copies."""
         self._checked().add_tags_to_resource(ResourceName=arn, Tags=tags.tag_list(added))
 
-    def delete_members(self, cluster: DBClusterTypeDef) -> None:
+    def delete_members(self, cluster: DBClusterTypeDef, prove: Callable[[], object]) -> None:
         """Delete the instances of the cluster as it was just read; see `deletion.delete_members`."""
-        deletion.delete_members(self._checked(), cluster)
+        deletion.delete_members(self._checked(), cluster, prove)
 
     def delete_cluster(self) -> None:
         """Delete the cluster that has the target's name; see `deletion.delete_cluster`."""

@@ -28,11 +28,13 @@ MAX_LISTED = 5
 """How many instances a message names at most."""
 
 
-def _is_proven() -> None:
+def _no_further_proof() -> None:
     """The cluster was read just before, and the read guard knows how long ago."""
 
 
-def delete_target(target: TargetCluster, cluster: DBClusterTypeDef, prove: Callable[[], object] = _is_proven) -> None:
+def delete_target(
+    target: TargetCluster, cluster: DBClusterTypeDef, prove: Callable[[], object] = _no_further_proof
+) -> None:
     """Make the deletions that RDS accepts now, of the cluster as it was just read; the next poll makes the others.
 
     `prove` is called directly before each of them, and raises if the cluster may not be deleted after all.
@@ -43,8 +45,7 @@ def delete_target(target: TargetCluster, cluster: DBClusterTypeDef, prove: Calla
             prove()
             if _delete_cluster_unless_refused(target):
                 return
-            prove()
-            target.delete_members(cluster)
+            target.delete_members(cluster, prove)
         prove()
         _delete_cluster_unless_refused(target)
     except ClientError as error:

@@ -9,6 +9,7 @@ import pytest
 from activities.clusters.drill import DrillActivities
 from activities.rds import tags
 from activities.rds.target import TargetCluster
+from clients.aws import AwsClients
 from errors import Cancelled, DeadlinePassed, Refused
 from models.inventory import OrphanReason
 from models.leftovers import ListOrphansInput, RemoveDrillInput, RemoveOrphansInput
@@ -16,6 +17,7 @@ from models.operation import FinalPoll
 from models.steps import Housekeeping, Replacement, Step
 from tests.integration.activities.test_orphaned_copies import restore_request
 from tests.rigs.activities import ActingTrail, ActivityRig, temporal_environment
+from tests.rigs.activity_resources import ACCOUNT, session_of
 
 
 @pytest.fixture
@@ -107,6 +109,16 @@ def test_it_is_proven_directly_before_each_deletion(
     with pytest.raises(Refused, match="Drill cluster is not this operation's"):
         rig.run(DrillActivities(rig.aws, trail).remove_drill, drill)
     assert not [change for change in rig.changes() if change.startswith("Delete")]
+
+
+def test_it_is_proven_again_before_the_next_instance(rig: ActivityRig, drill: RemoveDrillInput) -> None:
+    """Someone takes the cluster when one of its two instances is being deleted already: the other one stays."""
+    session = session_of(ACCOUNT)
+    session.register("after-call.rds.DeleteDBInstance", lambda **_: take_over(rig, drill))
+    rig.aws = AwsClients(session)
+    with pytest.raises(Refused, match="Drill cluster is not this operation's"):
+        rig.run(activities(rig).remove_drill, drill)
+    assert [change.split()[0] for change in rig.changes() if change.startswith("Delete")] == ["DeleteDBInstance"]
 
 
 def test_the_target_itself_is_never_the_drill(rig: ActivityRig, drill: RemoveDrillInput) -> None:

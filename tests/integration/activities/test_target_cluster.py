@@ -27,7 +27,7 @@ CHANGES: dict[str, Callable[[TargetCluster], object]] = {
     "enable_http_endpoint": lambda target: target.enable_http_endpoint("arn"),
     "create_custom_endpoint": lambda target: target.create_custom_endpoint(CustomEndpoint(identifier="reports"), {}),
     "add_tags": lambda target: target.add_tags("arn", {}),
-    "delete_members": lambda target: target.delete_members({}),
+    "delete_members": lambda target: target.delete_members({}, lambda: None),
     "delete_cluster": lambda target: target.delete_cluster(),
     "start": lambda target: target.start(),
     "stop": lambda target: target.stop(),
