@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.clusters.own_drill import OwnDrill, delete_left_drills, prove
+from activities.clusters.own_drill import OwnDrill, check_guards, delete_left_drills, prove
 from activities.preflight import guards
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
@@ -103,8 +103,8 @@ class LeftoverActivities:
 
         The copy has this operation's tag, a name of the pipeline and the chosen snapshot as its origin; the cluster has
         the resource id that restore-snapshot returned, and every guard of delete-rds holds; a stopped one is started
-        first, if the request allows it. A cluster whose users this operation set, also before a retry, is not
-        half-restored. Done when both are gone.
+        first, if the request allows it or a drill restored it. A cluster whose users this operation set, also before a
+        retry, is not half-restored. Done when both are gone.
         Raises `Refused` if a guard refuses, or if someone renamed the cluster.
         Run twice: what is gone is no error, and a deletion under way continues; the trail holds what was declared, and
         the outcome names what of it is gone.
@@ -204,13 +204,17 @@ class LeftoverActivities:
     def _check_guards(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
         """Raise `Refused` with every reason not to delete; a copy has only the account to check."""
         target.check_account()
-        if leftovers.cluster:
-            no_sources, caller = guards.known_resource_ids(), target.caller_account()
-            observed = ObservedTarget(
-                step_input.source, step_input.restored_target, leftovers.cluster, no_sources, caller, target.environment
-            )
-            blockers = guards.find_violations(blocker_checks(target.reader, leftovers.cluster))
-            guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
+        if leftovers.cluster is None:
+            return
+        if own := _own_drill(step_input, target):
+            check_guards(own, self._restored(step_input), leftovers.cluster)
+            return
+        no_sources, caller = guards.known_resource_ids(), target.caller_account()
+        observed = ObservedTarget(
+            step_input.source, step_input.restored_target, leftovers.cluster, no_sources, caller, target.environment
+        )
+        blockers = guards.find_violations(blocker_checks(target.reader, leftovers.cluster))
+        guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
 
     def _delete(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
         """Write the intent, then delete: no row, no call."""
@@ -222,14 +226,18 @@ class LeftoverActivities:
                 target.delete_copy_unless_busy(copy["DBClusterSnapshotIdentifier"])
         if leftovers.cluster and remaining.cluster:
             restored = self._restored(step_input)
-            prove_again = partial(self._prove, step_input, restored)
-            delete_target(restored, remaining.cluster, prove_again)
+            if own := _own_drill(step_input, restored):
+                delete_target(restored, remaining.cluster, partial(prove, own, restored))
+            else:
+                delete_target(restored, remaining.cluster)
 
-    def _prove(self, step_input: RemoveLeftoversInput, restored: TargetCluster) -> None:
-        """What a drill restored is proven once more, directly before each deletion."""
-        if step_input.target.drills and step_input.cluster_resource_id:
-            drill, operation = step_input.restored_target, restored.operation_tag
-            prove(OwnDrill(step_input.source, drill, operation, step_input.cluster_resource_id), restored)
+
+def _own_drill(step_input: RemoveLeftoversInput, target: TargetCluster) -> OwnDrill | None:
+    """What a drill restored, which has the proof and the guards of remove-drill; None if this operation is no drill."""
+    if not (step_input.target.drills and step_input.cluster_resource_id):
+        return None
+    drill, operation = step_input.restored_target, target.operation_tag
+    return OwnDrill(step_input.source, drill, operation, step_input.cluster_resource_id)
 
 
 def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | None:
@@ -269,8 +277,7 @@ def _is_unfinished(copy: DBClusterSnapshotTypeDef, step_input: RemoveLeftoversIn
 
 def _is_restored_by(cluster: DBClusterTypeDef, target: TargetCluster) -> bool:
     """Whether the cluster still has the tags of its restore: an owner who removes them keeps the cluster."""
-    tagged = tags.tags_of(cluster.get("TagList", []))
-    return tagged.get(tags.OPERATION) == target.operation_tag and tags.RESTORED_FROM in tagged
+    return tags.is_restored_by(tags.tags_of(cluster.get("TagList", [])), target.operation_tag)
 
 
 def _refuse_renamed(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> None:

@@ -1,4 +1,4 @@
-"""The proof that a cluster was restored for a drill, and may be deleted: remove-drill and remove-orphans both need it.
+"""The proof that a cluster was restored for a drill, and may be deleted: remove-drill, remove-leftovers and remove-orphans need it.
 
 Three things must prove it, read again directly before each deletion: the resource id, which no other cluster ever has; the
 tags that the drill's operation set in the restoring call; and the name that only this operation gives, because RDS deletes
@@ -86,7 +86,7 @@ def _require_own(own: OwnDrill, cluster: DBClusterTypeDef) -> None:
         wrong.append("it is the target itself")
     if name != own.drill.cluster:
         wrong.append(f"its name is {name}, expected {own.drill.cluster}")
-    if tagged.get(tags.OPERATION) != own.operation or tags.RESTORED_FROM not in tagged:
+    if not tags.is_restored_by(tagged, own.operation):
         found = tagged.get(tags.OPERATION, "none")
         wrong.append(f"its tag {tags.OPERATION} is {found}, expected {own.operation} with {tags.RESTORED_FROM}")
     if wrong:

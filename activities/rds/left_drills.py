@@ -37,7 +37,7 @@ def _left_by(target: TargetCluster, target_of: Target, cluster: DBClusterTypeDef
     operation_id = drill_operation(target_of.cluster, cluster["DBClusterIdentifier"])
     tagged = tags.tags_of(cluster.get("TagList", []))
     own = tags.operation_tag(target.environment, operation_id or "")
-    return operation_id if tagged.get(tags.OPERATION) == own and tags.RESTORED_FROM in tagged else None
+    return operation_id if tags.is_restored_by(tagged, own) else None
 
 
 def describe_left_drills(drills: list[LeftDrill]) -> list[Orphan]:

@@ -54,6 +54,11 @@ def describe_operation(operation: str, own_environment: str) -> str:
     return operation_id if environment == own_environment else f"{operation_id} of the environment {environment or '?'}"
 
 
+def is_restored_by(tagged: Mapping[str, str], operation: str) -> bool:
+    """Whether a cluster with these tags was restored by the operation, as `operation_tag` writes it."""
+    return tagged.get(OPERATION) == operation and RESTORED_FROM in tagged
+
+
 def copy_tags(target_arn: str, operation: str, snapshot_arn: str) -> dict[str, str]:
     """The tags of a copy."""
     return {COPY_FOR: target_arn, OPERATION: operation, SOURCE_SNAPSHOT: snapshot_arn}

@@ -10,10 +10,10 @@ from activities.clusters.drill import DrillActivities
 from activities.rds import tags
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
-from errors import Cancelled, DeadlinePassed, Refused
+from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy
 from models.inventory import OrphanReason
 from models.leftovers import ListOrphansInput, RemoveDrillInput, RemoveOrphansInput
-from models.operation import FinalPoll
+from models.operation import FinalPoll, StepOutcome
 from models.steps import Housekeeping, Replacement, Step
 from tests.integration.activities.test_orphaned_copies import restore_request
 from tests.rigs.activities import ActingTrail, ActivityRig, temporal_environment
@@ -60,6 +60,38 @@ def test_it_deletes_the_drills_cluster_and_nothing_else(rig: ActivityRig, drill:
     assert not any(change.endswith(" staging") for change in rig.changes())
     assert "remove-drill intent" in rig.rows()
     assert rig.poll_until_done(activities(rig).remove_drill, drill).done
+
+
+def remove(rig: ActivityRig, drill: RemoveDrillInput) -> StepOutcome:
+    return rig.run(activities(rig).remove_drill, drill)
+
+
+def remove_after_a_failure(rig: ActivityRig, drill: RemoveDrillInput) -> StepOutcome:
+    step_input = rig.leftovers_input(cluster_resource_id=drill.cluster_resource_id, beside=True)
+    return rig.run(rig.leftovers.remove_leftovers, step_input)
+
+
+def remove_in_a_cleanup(rig: ActivityRig, drill: RemoveDrillInput) -> StepOutcome:
+    try:
+        return rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    except ResourceBusy as busy:
+        return StepOutcome(done=False, details=busy.fault.message)
+
+
+@pytest.mark.parametrize("removal", [remove, remove_after_a_failure, remove_in_a_cleanup])
+def test_a_stopped_one_is_started_first(
+    rig: ActivityRig, drill: RemoveDrillInput, removal: Callable[[ActivityRig, RemoveDrillInput], StepOutcome]
+) -> None:
+    """Wherever it is removed and whatever the request says of a stopped target: it is the pipeline's own."""
+    rig.rds().stop_db_cluster(DBClusterIdentifier=drill.drill.cluster)
+    rig.advance_clock()
+    rig.clear_calls()
+    assert not removal(rig, drill).done
+    assert [change.split()[0] for change in rig.changes()] == ["StartDBCluster"]
+    rig.advance_clock()
+    removal(rig, drill)
+    rig.advance_clock()
+    assert names(rig) == ["staging"]
 
 
 def rename(rig: ActivityRig, drill: RemoveDrillInput) -> None:
