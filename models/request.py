@@ -27,7 +27,7 @@ from models.request_rules import check_logins, check_names_beside, check_replace
 from models.setting_values import check_cluster_values, check_instance_values
 from models.side_effects import KeptSideEffects
 from models.source import Location, Source
-from models.steps import Replacement
+from models.steps import BESIDE, Replacement
 from models.swap import NEXT, OLD, Swap
 from models.text_forms import BackupWindow, LogType, MaintenanceWindow, TagKey, TagValue
 from models.users import DatabaseUser, DataCheck, LoginName, OtherLogins, SqlFile
@@ -156,6 +156,11 @@ class Target(Location, ClusterSettings):
         return self.replacement is Replacement.DRILL
 
     @property
+    def restores_beside(self) -> bool:
+        """Whether the snapshot is restored beside the target, under another name."""
+        return self.replacement in BESIDE
+
+    @property
     def arn(self) -> str:
         """The ARN of the target cluster."""
         return cluster_arn(self.region, self.account_id, self.cluster)
@@ -171,7 +176,10 @@ class Target(Location, ClusterSettings):
         return self.model_copy(update={"cluster": self.cluster + NEXT})
 
     def restored_as(self, operation_id: str) -> Self:
-        """The same target under the name that this operation restores the snapshot with."""
+        """The same target under the name that this operation restores the snapshot with.
+
+        Call it on the request's target only: what it returns still swaps or drills, and would get a longer name.
+        """
         if self.drills:
             return self.model_copy(update={"cluster": drill_cluster(self.cluster, operation_id)})
         return self.beside if self.swaps else self
@@ -267,14 +275,6 @@ class RestoreRequest(Model):
             )
         if self.target.account_id in self.archive.share_with:
             raise ValueError(f"archive.share_with: {self.target.account_id} is the target's own account")
-        return self
-
-    @model_validator(mode="after")
-    def _users_are_unique(self) -> Self:
-        names = [user.name for user in self.users]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"users: {', '.join(twice)} is listed more than once")
         return self
 
     @model_validator(mode="after")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from models.archive import Archive
     from models.request import Target
 
-BESIDE = {Replacement.SWAP: swap.MAX_CLUSTER, Replacement.DRILL: drill.MAX_CLUSTER}
-"""How the snapshot is restored beside the target, and the longest name of a cluster that leaves room for the names then."""
+LONGEST_NAMES = {Replacement.SWAP: swap.MAX_CLUSTER, Replacement.DRILL: drill.MAX_CLUSTER}
+"""The longest name of a target that leaves room for the names beside it."""
 
 
 def check_replacement(target: Target) -> None:
@@ -22,7 +22,7 @@ def check_replacement(target: Target) -> None:
     how = target.replacement
     if target.swap and not target.swaps:
         raise ValueError(f'swap needs replacement "{Replacement.SWAP}"')
-    if how in BESIDE and any(instance.identifier for instance in target.instances or ()):
+    if target.restores_beside and any(instance.identifier for instance in target.instances or ()):
         raise ValueError(
             f"instances: with replacement {how} no instance has an identifier of its own, because the target's "
             f"instances have their names {'meanwhile' if target.drills else 'until it is deleted'}"
@@ -34,7 +34,7 @@ def check_replacement(target: Target) -> None:
 def check_names_beside(target: Target, archive: Archive) -> None:
     """Whether the cluster beside the target can have a name, and whether something is kept of it."""
     how, length = target.replacement, len(target.cluster)
-    longest = BESIDE.get(how)
+    longest = LONGEST_NAMES.get(how)
     if longest and length > longest:
         raise ValueError(
             f"target.replacement: {how} needs a cluster name of at most {longest} characters, because those of the "
@@ -47,7 +47,10 @@ def check_names_beside(target: Target, archive: Archive) -> None:
 def check_logins(
     users: tuple[DatabaseUser, ...], keep_logins: tuple[LoginName, ...], other_logins: OtherLogins
 ) -> None:
-    """The logins of the snapshot that stay as they are."""
+    """The logins that are set, each once, and those of the snapshot that stay as they are."""
+    names = [user.name for user in users]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"users: {', '.join(twice)} is listed more than once")
     if keep_logins and other_logins is OtherLogins.KEEP:
         raise ValueError('keep_logins needs other_logins "lock"; with "keep" every login is kept')
     if both := sorted({user.name for user in users} & set(keep_logins)):

@@ -40,6 +40,9 @@ class Replacement(StrEnum):
     """It takes no place: it is restored beside the target, checked and removed."""
 
 
+BESIDE = (Replacement.SWAP, Replacement.DRILL)
+"""With these the snapshot is restored beside the target, which answers meanwhile."""
+
 _BEFORE = (Step.SNAPSHOT_CHECK, Step.COPY_SNAPSHOT, Step.CHECK_COPY_STATUS)
 _RESTORE = (Step.RESTORE_SNAPSHOT, Step.CHECK_RESTORE_STATUS, Step.SETUP_DB_USERS)
 _AFTER = (Step.ARCHIVE_SNAPSHOT, Step.SNS_NOTIFICATION)

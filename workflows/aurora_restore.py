@@ -83,7 +83,7 @@ class AuroraRestoreWorkflow:
         # With a swap the snapshot is restored beside the target, which answers until the restored cluster is proven; with
         # a drill the target is none of its business.
         swaps, restore_request = request.target.swaps, request
-        if swaps or request.target.drills:
+        if request.target.restores_beside:
             restored_target = request.target.restored_as(runner.progress.operation_id)
             restore_request = request.model_copy(update={"target": restored_target})
         else:

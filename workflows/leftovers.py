@@ -83,7 +83,7 @@ def remove_leftovers_input(request: RestoreRequest, state: RestoreState) -> Remo
         snapshot_arn=state.snapshot_arn,
         unfinished_copy=unfinished_copy,
         cluster_resource_id=cluster_resource_id,
-        beside=request.target.swaps or request.target.drills,
+        beside=request.target.restores_beside,
     )
 
 

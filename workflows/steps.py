@@ -199,14 +199,13 @@ def archive_snapshot_input(
     cluster_resource_id: str,
 ) -> ArchiveSnapshotInput:
     """The input of archive-snapshot. After a swap the cluster has left its quarantine already; that of a drill stays there."""
-    stays_as_it_is = request.target.swaps or request.target.drills
     return ArchiveSnapshotInput(
         **start,
         snapshot=checked.snapshot,
         snapshot_copy=copy,
         target=request.target,
         archive=request.archive,
-        own_network=None if stays_as_it_is else _own_network(request, checked, cluster_resource_id),
+        own_network=None if request.target.restores_beside else _own_network(request, checked, cluster_resource_id),
         masked_cluster_resource_id=cluster_resource_id if request.archive.masked else None,
         cluster_resource_id=cluster_resource_id,
     )

@@ -229,8 +229,7 @@ def _target_was_renamed(step_input: DeleteClusterInput, renamed: DBClusterTypeDe
 def _restore(step_input: RestoreClusterInput, target: TargetCluster) -> DBClusterTypeDef | RestoreClusterOutcome:
     """Start the restore; returns the cluster, or an outcome that is not done while AWS has no room for it."""
     # Before any call: a cancellation must not have the final poll start a restore.
-    is_beside = step_input.target.swaps or step_input.target.drills
-    gone = "The target answers" if is_beside else "The target is gone"
+    gone = "The target answers" if step_input.target.restores_beside else "The target is gone"
     advice = f"{gone}; the copy is available. Retry, or allow a longer wait."
     end_wait_if_final(step_input, "Restore not started", advice)
     copy = target.find_snapshot(step_input.snapshot_copy.identifier)

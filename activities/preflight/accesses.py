@@ -229,8 +229,7 @@ class RestoreAccesses:
 
     def _archive_snapshot(self) -> Iterator[Access]:
         quarantine = self.step_input.target.quarantine
-        leaves = quarantine and not self.step_input.target.drills
-        if leaves and quarantine and quarantine.db_cluster_parameter_group_name:
+        if quarantine and quarantine.db_cluster_parameter_group_name and not self.step_input.target.drills:
             own = self._rds("cluster-pg", self.configuration.db_cluster_parameter_group_name or "default")
             yield Access("rds:ModifyDBCluster", own, "ChangeParametersAfterQuarantine")
             made = resource_tags({tags.OPERATION: self.operation})

@@ -184,8 +184,7 @@ class Preflight:
         """Whether the snapshot can be copied, and restored with the settings of the request and the target."""
         step_input = self._step_input
         # With a swap the old cluster is deleted only after the restored one has its place, with a drill not at all.
-        is_beside = step_input.target.swaps or step_input.target.drills
-        frees = target.observed is not None and not is_beside
+        frees = target.observed is not None and not step_input.target.restores_beside
         freed = Freed(clusters=1, instances=len(target.instances)) if frees else Freed()
         return [
             *(Sharing(self._aws, step_input, snapshot).checks() if step_input.crosses_accounts else []),
