@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime, Field
 
 from audit.numbers import OperationNumbersTable
-from audit.operation_summary import summarize_operation
+from audit.operation_summary import outcome_words, summarize_operation
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.time_spent import sum_time
@@ -44,6 +44,11 @@ class PastOperation(Model):
         default=None, description="How old the snapshot was at that handover: the measured RPO."
     )
     step_seconds: dict[Step, int] = Field(description="Of each step that ended well, the run that did.")
+
+    @property
+    def words(self) -> str:
+        """The outcome, and that it is a drill's."""
+        return outcome_words(self.outcome, self.drill)
 
 
 class Trend(Model):
@@ -91,7 +96,7 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
     if summary is None:
         return None
     spent = sum_time(rows)
-    ready_at = summary.restored_at or summary.drilled_at
+    ready_at = summary.ready_at
     return PastOperation(
         operation_id=summary.operation_id,
         opened_at=opened_at,

@@ -32,7 +32,6 @@ from audit.writer import TrailWriter
 from clients.aws import changing_request_ids
 from errors import InvalidRequest, fault_of
 from models.operation import StepInput, StepOutcome
-from models.snapshots import SnapshotCheckInput, drill_fact
 from models.steps import AuditedStep, Status, audited_step
 from waiting import clock
 from waiting.only_reads import ChangeDue
@@ -118,9 +117,7 @@ def _started_row(step: AuditedStep, step_input: StepInput) -> AuditRow:
         timestamp=step_input.step_started_at,
         workflow_id=info.workflow_id or "",
         run_id=info.workflow_run_id or "",
-        facts=drill_fact(step_input.target, step_input.operation_id)
-        if isinstance(step_input, SnapshotCheckInput)
-        else {},
+        facts=step_input.first_facts,
     )
 
 

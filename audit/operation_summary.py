@@ -43,7 +43,17 @@ class OperationSummary(NamedTuple):
     @property
     def words(self) -> str:
         """The outcome, and that it is a drill's."""
-        return f"drill {self.outcome}" if self.drill else str(self.outcome)
+        return outcome_words(self.outcome, self.drill)
+
+    @property
+    def ready_at(self) -> datetime | None:
+        """When the users of the restored cluster could log in: at the handover of the target, or in a drill's cluster."""
+        return self.restored_at or self.drilled_at
+
+
+def outcome_words(outcome: Outcome, drill: str | None) -> str:
+    """The outcome, and that it is a drill's; `drill` is the name of the cluster that a drill restored."""
+    return f"drill {outcome}" if drill else str(outcome)
 
 
 class StepsSoFar:

@@ -101,8 +101,7 @@ def _cells(each: PastOperation) -> tuple[str, ...]:
 def _outcome(each: PastOperation) -> str:
     from models.steps import Outcome
 
-    outcome = f"drill {each.outcome}" if each.drill else str(each.outcome)
-    return outcome if each.outcome is Outcome.SUCCEEDED else f"{outcome} at {each.step}"
+    return each.words if each.outcome is Outcome.SUCCEEDED else f"{each.words} at {each.step}"
 
 
 def _length(seconds: int) -> str:

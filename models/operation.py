@@ -60,6 +60,11 @@ class StepInput(Model):
         default={}, description="The seconds that the changes took which ended in this step so far."
     )
 
+    @property
+    def first_facts(self) -> dict[str, str]:
+        """What the trail has of the step before it does anything, by name."""
+        return {}
+
     def after(self, outcome: "StepOutcome") -> Self:
         """The input of the next poll, after one that was not done."""
         return self.model_copy(
@@ -195,6 +200,16 @@ class RestoreState(Model):
     )
 
     @property
+    def drills(self) -> bool:
+        """Whether it is a drill, which replaces nothing."""
+        return self.replacement is Replacement.DRILL
+
+    @property
+    def kind(self) -> str:
+        """What it is for a reader: restore or drill."""
+        return "drill" if self.drills else "restore"
+
+    @property
     def is_keeping_old(self) -> bool:
         """Whether the restore is done, and only the old cluster is kept."""
         return self.old_kept_until is not None and self.outcome is Outcome.SUCCEEDED
@@ -250,7 +265,7 @@ class RestoreState(Model):
         """The earlier step from which a retry must run, because what it made is gone or of no use; None: the failed one."""
         if self.failed_step in STEPS_THAT_NEED_THE_COPY and self._is_lost("copy", self.snapshot_copy_arn):
             return Step.COPY_SNAPSHOT
-        if self.replacement is Replacement.DRILL and self.failed_step in STEPS_THAT_NEED_NO_DRILL:
+        if self.drills and self.failed_step in STEPS_THAT_NEED_NO_DRILL:
             return None
         return Step.RESTORE_SNAPSHOT if self._is_lost("target cluster", self.cluster_arn) else None
 

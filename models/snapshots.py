@@ -73,6 +73,11 @@ class SnapshotCheckInput(StepInput):
         default=None, description="Who started the restore, as the starter said; None: nobody said it."
     )
 
+    @property
+    def first_facts(self) -> dict[str, str]:
+        """That it is a drill, if it is one."""
+        return drill_fact(self.target, self.operation_id)
+
     def facts(self, snapshot: SourceSnapshot) -> dict[str, str]:
         """What the trail has of the restore once its snapshot is chosen."""
         return {

@@ -93,7 +93,7 @@ class ReportedOperation(NamedTuple):
     @property
     def ready_at(self) -> datetime | None:
         """When the users of the restored cluster could log in: at the handover of the target, or in a drill's cluster."""
-        return self.summary.restored_at or self.summary.drilled_at
+        return self.summary.ready_at
 
     @property
     def restore_time(self) -> timedelta | None:

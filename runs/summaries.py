@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from models.operation import RestoreState, StepState
-from models.steps import Outcome, Replacement
+from models.steps import Outcome
 
 
 def summarize(state: RestoreState) -> str:
@@ -14,7 +14,7 @@ def summarize(state: RestoreState) -> str:
         return f"waiting until {state.waiting_until:%H:%M} UTC for retry, skip or abort of {state.failed_step}"
     if state.old_kept_until and state.is_keeping_old:
         return f"succeeded, the old cluster is kept until {state.old_kept_until:%Y-%m-%d %H:%M} UTC"
-    drill = "drill, " if state.replacement is Replacement.DRILL else ""
+    drill = "drill, " if state.drills else ""
     if state.outcome is not Outcome.RUNNING:
         return f"{drill}{state.outcome}"
     if not state.steps:

@@ -11,7 +11,7 @@ from temporalio import activity
 from limits import MAX_ATTRIBUTE, shorten
 from models.notifications import NotificationInput
 from models.operation import RestoreState
-from models.steps import Outcome, Replacement, Status, Step
+from models.steps import Outcome, Status, Step
 
 RUNBOOK = "docs/runbook.md"
 
@@ -39,33 +39,26 @@ class Pages:
 
 def describe_outcome(state: RestoreState) -> str:
     """What happened, in one sentence without its full stop."""
-    target = name_of(state.target_arn)
+    what = f"The {state.kind} of {name_of(state.target_arn)}"
     at = f" at {step}, step {state.position_of(step)}" if (step := state.failed_step) else ""
-    if state.replacement is Replacement.DRILL:
-        return _describe_drill(state, at)
     if state.outcome is Outcome.SUCCEEDED:
-        return f"{target} was restored from {name_of(state.source_arn)}"
+        return _describe_success(state)
     if state.outcome is Outcome.WAITING:
         until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
-        return f"The restore of {target} failed{at}, and waits{until} for a decision"
+        return f"{what} failed{at}, and waits{until} for a decision"
     if state.outcome is Outcome.SKIPPED:
-        return f"The restore of {target} was skipped, and changed nothing"
+        return f"{what} was skipped, and changed nothing"
     if state.outcome is Outcome.CANCELLED:
-        return f"The restore of {target} was cancelled{at}"
-    return f"The restore of {target} {state.outcome}{at}"
+        return f"{what} was cancelled{at}"
+    return f"{what} {state.outcome}{at}"
 
 
-def _describe_drill(state: RestoreState, at: str) -> str:
+def _describe_success(state: RestoreState) -> str:
     target, source = name_of(state.target_arn), name_of(state.source_arn)
-    if state.outcome is Outcome.SUCCEEDED:
-        drill = name_of(state.cluster_arn or "the cluster")
-        return f"The drill of {target} succeeded: {drill} was restored from {source}, checked and removed"
-    if state.outcome is Outcome.WAITING:
-        until = f" until {state.waiting_until:%Y-%m-%d %H:%M} UTC" if state.waiting_until else ""
-        return f"The drill of {target} failed{at}, and waits{until} for a decision"
-    if state.outcome is Outcome.SKIPPED:
-        return f"The drill of {target} was skipped, and changed nothing"
-    return f"The drill of {target} {'was ' if state.outcome is Outcome.CANCELLED else ''}{state.outcome}{at}"
+    if not state.drills:
+        return f"{target} was restored from {source}"
+    drill = name_of(state.cluster_arn or "the cluster")
+    return f"The drill of {target} succeeded: {drill} was restored from {source}, checked and removed"
 
 
 def describe_target(state: RestoreState) -> str | None:
@@ -79,8 +72,7 @@ def describe_target(state: RestoreState) -> str | None:
 def list_facts(step_input: NotificationInput) -> dict[str, str]:
     """The facts by their names, as a person reads them."""
     state, at = step_input.state, step_input.step_started_at
-    drills = state.replacement is Replacement.DRILL
-    has_endpoint = state.endpoint and state.outcome is Outcome.SUCCEEDED and not drills
+    has_endpoint = state.endpoint and state.outcome is Outcome.SUCCEEDED and not state.drills
     endpoint = f"{state.endpoint}:{state.port}" if has_endpoint else None
     facts = {
         "Operation": state.operation_id,
@@ -91,7 +83,7 @@ def list_facts(step_input: NotificationInput) -> dict[str, str]:
         "Time": state.describe_time(at),
         "Ready for its users after": _describe_ready(state),
         "Endpoint": endpoint,
-        "Secret of its master password": None if drills else state.master_user_secret_id,
+        "Secret of its master password": None if state.drills else state.master_user_secret_id,
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -101,7 +93,7 @@ def _describe_ready(state: RestoreState) -> str | None:
     ended = [
         step.ended_at for step in state.steps if step.step is Step.SETUP_DB_USERS and step.status is Status.SUCCESS
     ]
-    if state.replacement is not Replacement.DRILL or not ended or ended[-1] is None:
+    if not state.drills or not ended or ended[-1] is None:
         return None
     return str(ended[-1] - state.started_at).split(".")[0]
 

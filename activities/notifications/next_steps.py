@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from models.cures import START_COMMAND, cure_command, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.operation import RestoreState
-from models.steps import Outcome, Replacement, Step
+from models.steps import Outcome, Step
 
 LOST = {Step.COPY_SNAPSHOT: "the copy cannot be used", Step.RESTORE_SNAPSHOT: "the restored cluster cannot be used"}
 """By the step that a retry goes back to: why."""
@@ -29,8 +29,8 @@ def list_next_steps(state: RestoreState) -> tuple[NextStep, ...]:
         return (*_rollback(state), *trail)
     if state.outcome is Outcome.WAITING and name:
         return (*_decisions(state, name), *trail)
-    what = "drill" if state.replacement is Replacement.DRILL else "restore, as the schedule does"
-    start = NextStep(f"start a new {what}; it adopts an existing copy", START_COMMAND)
+    like = "" if state.drills else ", as the schedule does"
+    start = NextStep(f"start a new {state.kind}{like}; it adopts an existing copy", START_COMMAND)
     return (*_retry(state), start, *trail)
 
 

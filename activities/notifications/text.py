@@ -15,7 +15,7 @@ from limits import MAX_NOTIFIED_ORPHANS, MAX_SUBJECT, first_and_more
 from models.inventory import Inventory
 from models.notifications import NotificationInput
 from models.operation import RestoreState, StepState
-from models.steps import Outcome, Replacement, Status, Step
+from models.steps import Outcome, Status, Step
 
 CHANGED = "Changed: "
 """How the warning of a difference begins, which the message lists under a heading of its own."""
@@ -31,8 +31,7 @@ def write_subject(step_input: NotificationInput) -> str:
     state = step_input.state
     outcome = "waits for a decision" if state.outcome is Outcome.WAITING else state.outcome
     failed = f" at {step}" if (step := state.failed_step) else ""
-    what = "drill" if state.replacement is Replacement.DRILL else "restore"
-    text = f"{step_input.operation_id} {outcome}{failed}: {what} of {name_of(state.target_arn)}"
+    text = f"{step_input.operation_id} {outcome}{failed}: {state.kind} of {name_of(state.target_arn)}"
     return text.encode("ascii", "replace").decode()[:MAX_SUBJECT]
 
 
@@ -62,8 +61,7 @@ def _first_lines(step_input: NotificationInput) -> list[str]:
     first = f"{describe_outcome(state)}."
     if state.outcome is Outcome.SUCCEEDED:
         data = describe_data(state, at)
-        what = "drill" if state.replacement is Replacement.DRILL else "restore"
-        return [first, *([f"Its data is {data}. The {what} took {state.describe_time(at)}."] if data else [])]
+        return [first, *([f"Its data is {data}. The {state.kind} took {state.describe_time(at)}."] if data else [])]
     target = describe_target(state)
     return [first, *([f"The target now: {target}."] if target else [])]
 
