@@ -78,7 +78,7 @@ class _Group:
 
 
 class SharedReads:
-    """The reads of one worker's watches, by group. Used on the event loop only."""
+    """The reads of one worker's watches, by group. Changed on the event loop only; a poll's thread reads `is_shared`."""
 
     def __init__(self) -> None:
         """Nobody waits yet."""

@@ -98,14 +98,14 @@ def _require_own(own: OwnDrill, cluster: DBClusterTypeDef) -> None:
 
 
 def delete_left_drills(
-    target: TargetCluster, source: Source, target_of: Target, drills: list[LeftDrill]
+    target: TargetCluster, source: Source, requested: Target, drills: list[LeftDrill]
 ) -> list[PipelineError]:
     """Delete the clusters that drills left, each whatever becomes of the others; returns why some of them stay."""
     failures: list[PipelineError] = []
     busy: list[str] = []
     for left in drills:
         try:
-            deleted = _delete(target, source, target_of, left)
+            deleted = _delete(target, source, requested, left)
         except PipelineError as failure:
             failures.append(failure)
         else:
@@ -116,9 +116,9 @@ def delete_left_drills(
     return failures
 
 
-def _delete(target: TargetCluster, source: Source, target_of: Target, left: LeftDrill) -> bool:
+def _delete(target: TargetCluster, source: Source, requested: Target, left: LeftDrill) -> bool:
     """Delete one, read again before its guards; False if RDS does not for now."""
-    drill = target_of.model_copy(update={"cluster": left.cluster["DBClusterIdentifier"]})
+    drill = requested.model_copy(update={"cluster": left.cluster["DBClusterIdentifier"]})
     named = target.renamed(drill)
     operation = tags.operation_tag(target.environment, left.operation_id)
     own = OwnDrill(source, drill, operation, left.cluster["DbClusterResourceId"])

@@ -24,17 +24,17 @@ class LeftDrill(NamedTuple):
 
 
 def left_drills(
-    target: TargetCluster, target_of: Target, clusters: list[DBClusterTypeDef], running: str | None = None
+    target: TargetCluster, requested: Target, clusters: list[DBClusterTypeDef], running: str | None = None
 ) -> list[LeftDrill]:
     """The clusters that drills of the target restored and did not remove, but not that of the operation that runs now."""
     existing = [cluster for cluster in clusters if cluster["Status"] not in BEING_DELETED]
-    found = ((cluster, _left_by(target, target_of, cluster)) for cluster in existing)
+    found = ((cluster, _left_by(target, requested, cluster)) for cluster in existing)
     return [LeftDrill(cluster, operation) for cluster, operation in found if operation and operation != running]
 
 
-def _left_by(target: TargetCluster, target_of: Target, cluster: DBClusterTypeDef) -> str | None:
+def _left_by(target: TargetCluster, requested: Target, cluster: DBClusterTypeDef) -> str | None:
     """The operation whose drill restored the cluster, by name and tags; None if it is no drill's."""
-    operation_id = drill_operation(target_of.cluster, cluster["DBClusterIdentifier"])
+    operation_id = drill_operation(requested.cluster, cluster["DBClusterIdentifier"])
     tagged = tags.tags_of(cluster.get("TagList", []))
     own = tags.operation_tag(target.environment, operation_id or "")
     return operation_id if tags.is_restored_by(tagged, own) else None
@@ -54,11 +54,11 @@ def describe_left_drills(drills: list[LeftDrill]) -> list[Orphan]:
     ]
 
 
-def list_drill_arns(target: TargetCluster, target_of: Target) -> set[str]:
+def list_drill_arns(target: TargetCluster, requested: Target) -> set[str]:
     """The ARNs that exist of clusters with a drill's name, of any owner: read before one is reported as removed."""
     existing = [cluster for cluster in target.list_clusters() if cluster["Status"] not in BEING_DELETED]
     return {
         cluster["DBClusterArn"]
         for cluster in existing
-        if drill_operation(target_of.cluster, cluster["DBClusterIdentifier"])
+        if drill_operation(requested.cluster, cluster["DBClusterIdentifier"])
     }
