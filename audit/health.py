@@ -164,7 +164,7 @@ def _with_drill(health: TargetHealth, drill: OperationSummary | None) -> TargetH
     if drill is None:
         return health
     where = "" if drill.outcome is Outcome.SUCCEEDED else f" at {drill.step} ({drill.details})"
-    text = f"{health.text}; {drill.operation_id} is a drill and {drill.outcome}{where}"
+    text = f"{health.text}; drill {drill.operation_id} {drill.outcome}{where}"
     named = {"last_drill": drill.operation_id, "last_drill_outcome": drill.outcome, "last_drill_at": drill.at}
     return health.model_copy(update={"text": text, **named})
 

@@ -176,5 +176,5 @@ class ArchiveSnapshotOutcome(StepOutcome):
 
 
 def drill_fact(target: Target, operation_id: str) -> dict[str, str]:
-    """The fact of snapshot-check that this is a drill, if it is one: also if the step fails, its first row has it."""
+    """The fact that marks a drill; empty for a restore. The first row has it, so a drill that fails at once is known as one."""
     return {DRILL_FACT: target.restored_as(operation_id).cluster} if target.drills else {}

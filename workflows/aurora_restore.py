@@ -80,8 +80,8 @@ class AuroraRestoreWorkflow:
         require_canonical_id(request)
         copy = await runner.run_step(self._copy_snapshot, request, checked)
         await runner.run_step(self._check_copy_status, request, checked, copy)
-        # With a swap the snapshot is restored beside the target, which answers until the restored cluster is proven; with
-        # a drill the target is none of its business.
+        # With a swap the snapshot is restored beside the target, which answers until the restored cluster is proven; with a
+        # drill the target is not touched.
         swaps, restore_request = request.target.swaps, request
         if request.target.restores_beside:
             restored_target = request.target.restored_as(runner.progress.operation_id)

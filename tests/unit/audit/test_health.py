@@ -251,13 +251,13 @@ JUDGED: dict[str, tuple[list[OperationSummary], Level, str, str | None]] = {
     "a good drill is no good restore": (
         [operation(4, Outcome.SUCCEEDED, drill="orders-drill-op-004"), OLD],
         Level.CRITICAL,
-        "last good restore 31 h ago (op-001), expected at most 26 h; op-004 is a drill and succeeded",
+        "last good restore 31 h ago (op-001), expected at most 26 h; drill op-004 succeeded",
         "python starter.py list",
     ),
     "a failed drill harms nothing": (
         [operation(4, Outcome.FAILED, drill="orders-drill-op-004"), GOOD],
         Level.OK,
-        "last good restore 5 h ago (op-001); op-004 is a drill and failed at copy-snapshot (Invalid snapshot ID)",
+        "last good restore 5 h ago (op-001); drill op-004 failed at copy-snapshot (Invalid snapshot ID)",
         None,
     ),
     "not begun": ([], Level.UNKNOWN, "no restore has begun a step yet", "python starter.py list"),
