@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
+from structlog.testing import capture_logs
 
 from audit.last_successes import read_last_successes
 from models.steps import Step
@@ -12,9 +12,7 @@ from tests.integration.audit.test_healthy import BILLING, ORDERS, restore
 from tests.rigs.verification import Tables
 
 
-def test_the_last_good_restore_counts_and_a_damaged_row_hides_no_other_target(
-    tables: Tables, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_last_good_restore_counts_and_a_damaged_row_hides_no_other_target(tables: Tables) -> None:
     """A failed restore is passed over; a target whose rows cannot be read is logged, and the worker starts all the same."""
     restore(tables, ORDERS, 29)
     restore(tables, BILLING, 8)
@@ -26,5 +24,6 @@ def test_the_last_good_restore_counts_and_a_damaged_row_hides_no_other_target(
     newest = restore(tables, ORDERS, 1)
     damaged = {"operation_id": {"S": newest}, "event_key": {"S": "~"}, "phase": {"S": "outcome"}}
     tables.dynamodb.put_item(TableName=tables.audit, Item=damaged)
-    assert [success.target_arn for success in read_last_successes(tables.trail, tables.numbers)] == [BILLING]
-    assert ORDERS in capsys.readouterr().out
+    with capture_logs() as lines:
+        assert [success.target_arn for success in read_last_successes(tables.trail, tables.numbers)] == [BILLING]
+    assert [(line["log_level"], line["target_arn"]) for line in lines] == [("warning", ORDERS)]

@@ -62,7 +62,7 @@ async def test_the_old_cluster_is_deleted_when_its_time_is_over(resumed: Resumed
     assert kept >= timedelta(seconds=7)
     # Neither the trail nor the state counts that as work, or as waiting for an operator.
     spent, ended_at = sum_time(resumed.rows(state.operation_id or "")), state.ended_at or datetime.now(UTC)
-    assert min(spent.kept, state.time_kept(ended_at)) >= timedelta(seconds=7) > spent.waited
+    assert min(spent.kept, state.time_kept(ended_at)) >= timedelta(seconds=6) > spent.waited
     assert abs(state.time_worked(ended_at) - spent.worked) < timedelta(seconds=3)
     assert rows[Step.DELETE_RDS].resource_arns == (f"{state.target_arn}-old",)
     assert clusters(resumed.rig.demo) == {TARGET: state.cluster_resource_id} != {TARGET: before}
