@@ -36,6 +36,8 @@ MAX_STARTED_BY = 200
 """Of who started a restore: a memo may hold any text."""
 MAX_FACTS, MAX_FACT = 200, 4_000
 """Facts of a step for the trail, and characters of each."""
+MAX_COMPARED = 160
+"""Characters of the name, the expected and the actual value of a check in the trail."""
 MAX_SETTINGS_BYTES = 350_000
 """Of the target's settings in JSON, which the row of its deletion has as one fact; snapshot-check refuses more."""
 MAX_RESOURCES = 1_000

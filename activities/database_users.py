@@ -26,10 +26,11 @@ from activities.step import step_activity
 from clients.aws import AwsClients
 from errors import PipelineError, StepFailed, Transient
 from limits import MAX_FACT, MAX_TRANSIENT_LOGINS
+from models.checks import Comparison, checks_fact
 from models.closing import Closing
 from models.database_users import SetupUsersInput, SetupUsersOutcome, closing_of
 from models.steps import Step
-from models.users import RanSqlFile
+from models.users import DatabaseUser, RanSqlFile
 
 
 class DatabaseUserActivities:
@@ -81,7 +82,7 @@ class DatabaseUserActivities:
                 ran = self._run_sql_files(step_input, session, scripts)
                 if masking and scripts:
                     masking.check_after_files(database)
-                _run_checks(step_input, database)
+                passed = _run_checks(step_input, database)
                 # Read again, because a password may have been changed since.
                 _open_database(step_input, database, session, self._read_passwords(step_input), changes)
         return SetupUsersOutcome(
@@ -93,7 +94,7 @@ class DatabaseUserActivities:
             more_locked=changes.more_locked,
             sql_files=ran,
             warnings=changes.warnings,
-            facts=_facts(changes, ran),
+            facts=_facts(changes, ran) | checks_fact([*passed, *map(_accepted_login, step_input.users)]),
         )
 
     def _read_masking(self, step_input: SetupUsersInput) -> DatabaseMasking | None:
@@ -204,7 +205,16 @@ def _require_valid_names(step_input: SetupUsersInput, database: RestoredDatabase
         raise StepFailed("Field of another engine", f"{fault}.")
 
 
-def _run_checks(step_input: SetupUsersInput, database: RestoredDatabase) -> None:
+def _run_checks(step_input: SetupUsersInput, database: RestoredDatabase) -> list[Comparison]:
+    """What the checks of the request compared. Raises `StepFailed` at the first that finds something else."""
+    passed = []
     for check in step_input.checks:
         with database.read_only_session(check.database, check.run_as) as run_query:
-            require_expected_rows(check, run_query(check.query))
+            passed.append(require_expected_rows(check, run_query(check.query)))
+    return passed
+
+
+def _accepted_login(user: DatabaseUser) -> Comparison:
+    """After `verify_login`, which makes no token of IAM."""
+    actual = "its account is open" if user.uses_iam else "logged in"
+    return Comparison(f"login {user.name}", "its account is open" if user.uses_iam else "logs in", actual)

@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 from activities.kept_snapshots import keep_copies, keep_masked_snapshots, prune
 from activities.preflight import guards
 from activities.preflight.lateness import skip_if_too_late
+from activities.preflight.passed_checks import PassedChecks
 from activities.preflight.preflight import Preflight
+from activities.preflight.selection import compare_snapshot
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
 from activities.rds.copies import copies_that_make_room, is_own
@@ -20,6 +22,7 @@ from activities.rds.provenance import (
     check_not_restored_since,
     check_provenance,
     check_still_restored,
+    compare_copy,
     is_origin_known,
 )
 from activities.rds.quarantine import NOT_LEFT, STILL_CLOSED, leave_quarantine
@@ -30,6 +33,7 @@ from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, Intents, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import ResourceBusy, StepFailed
+from models.checks import checks_fact
 from models.configuration import AfterRestore
 from models.identifiers import copy_identifier
 from models.operation import StepOutcome
@@ -73,19 +77,21 @@ class SnapshotActivities:
         """
         skip_if_too_late(step_input)
         preflight = Preflight(self._aws, self._intents, step_input, now(), self._sql_directory)
-        guards.refuse_if_any(guards.find_violations(preflight.account_checks()))
+        passed = PassedChecks()
+        passed.require(preflight.account_checks())
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
         source_id = source["DbClusterResourceId"] if source else None
         target = preflight.describe_target(guards.known_resource_ids(source_id, snapshot.cluster_resource_id))
         if target.observed and not step_input.target.drills:
             operation, began_at = preflight.target.operation_tag, step_input.operation_started_at
             check_not_restored_since(target.observed.cluster, operation, began_at)
-        guards.refuse_if_any(guards.find_violations(preflight.region_checks(snapshot, target)))
-        guards.refuse_if_any(guards.find_violations(preflight.checks(snapshot, target)))
+        passed.require(preflight.region_checks(snapshot, target))
+        passed.require(preflight.checks(snapshot, target))
         return SnapshotCheckOutcome(
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
-            facts=step_input.facts(snapshot),
+            facts=step_input.facts(snapshot)
+            | checks_fact([*compare_snapshot(step_input.source, snapshot, now()), *passed.comparisons]),
             snapshot=snapshot,
             source_resource_id=source_id,
             target_resource_id=target.resource_id,
@@ -205,7 +211,8 @@ class SnapshotActivities:
         check_provenance(copy, step_input.snapshot)
         status, percent, meaning = copy["Status"], copy.get("PercentProgress"), snapshot_meaning(copy["Status"])
         if meaning is Meaning.READY:
-            return StepOutcome(details="Copy completed", percent=100, resource_arns=(arn,))
+            checks = checks_fact(compare_copy(copy, step_input.snapshot))
+            return StepOutcome(details="Copy completed", percent=100, resource_arns=(arn,), facts=checks)
         if meaning is Meaning.TERMINAL:
             raise StepFailed(
                 "Copy failed",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import AwareDatetime, Field
 
-from audit.rows import Phase
+from audit.rows import AuditRow, Phase
 from errors import Fault
+from models.checks import read_checks
 from models.identifiers import arn_of_workflow_id
 from models.model import Model
 from models.steps import AuditedStep, Status
@@ -72,6 +73,9 @@ class ReportRow(Model):
     timestamp: AwareDatetime
     attempt: int = Field(description="The attempt of the step's activity; 0 if Temporal does not report it.")
     fault: Fault | None = None
+    checks: list[dict[str, str | bool]] | None = Field(
+        default=None, description="In the report of one operation what the step compared; None if it compared nothing."
+    )
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -203,4 +207,5 @@ def _report_row(row: TrailRow) -> ReportRow:
         timestamp=row.timestamp,
         attempt=row.attempt,
         fault=row.fault,
+        checks=([check.fields for check in read_checks(row.facts)] or None) if isinstance(row, AuditRow) else None,
     )

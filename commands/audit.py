@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING
 
 from commands.arguments import number_of_days
 from commands.exit_codes import FINE
-from commands.terminal import print_progress
+from commands.terminal import print_progress, print_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from audit.numbers import OperationNumbersTable
-    from audit.report import TrailRow
+    from audit.report import ReportRow, TrailRow
     from audit.rows import AuditRow
     from audit.table import AuditTable
 
 FORMATS = ("table", "markdown", "json")
 OPERATION = re.compile(r"op-[0-9]{3,}")
 DEFAULT_DAYS = 10
+CHECK_COLUMNS = ("Step", "Check", "Expected", "Actual", "Met")
 
 EXAMPLES = (
     ("audit op-005", "the steps of one operation"),
     ("audit orders-staging --days 30", "a month of one target"),
     ("audit op-005 --attempts", "every attempt with its fault"),
+    ("audit op-005 --checks", "what each check expected and found"),
     ("audit --days 30 -o json", "a month for a program"),
 )
 
@@ -55,13 +57,17 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="every row: also the start of each step, failed attempts and their faults",
     )
+    verb.add_argument(
+        "--checks",
+        action="store_true",
+        help="of one operation: each check that a step made, with what it expected and found",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the audit trail of an operation or of the past days."""
     from audit.numbers import OperationNumbersTable
     from audit.report import report_rows, rows_of_days
-    from audit.report_formats import json_lines, markdown_lines, table_lines
     from audit.table import AuditTable
     from clients.aws import AwsClients
     from settings import TrailSettings, load_settings
@@ -72,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     operation_id = args.name if args.name and OPERATION.fullmatch(args.name) else None
     if operation_id and args.days:
         args.refuse(f"--days is for several operations, not for {operation_id}; leave one of them out")
+    if args.checks and not operation_id:
+        args.refuse("--checks is for one operation, such as op-005")
     days = args.days or DEFAULT_DAYS
     today = datetime.now(UTC).date()
     if operation_id:
@@ -82,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         parts = _rows_of_target(table, OperationNumbersTable(dynamodb, settings.operations_table), args.name, days)
     else:
         parts = rows_of_days(table, today - timedelta(days=days), today)
-    rows = (row for part in parts for row in report_rows(part, args.attempts))
+    rows = (row for part in parts for row in report_rows(part, args.attempts or args.checks))
     first = next(rows, None)
     if first is None and (operation_id or args.output != "json"):
         whose = f" of {args.name}" if args.name else ""
@@ -95,20 +103,44 @@ def run(args: argparse.Namespace) -> int:
         print_progress(text)
         return FINE
     shown = chain([first] if first else [], rows)
+    if args.checks and args.output != "json":
+        _print_checks(args.name, shown, is_markdown=args.output == "markdown")
+    else:
+        _print_rows(args, shown)
+    return FINE
+
+
+def _print_rows(args: argparse.Namespace, rows: Iterable[ReportRow]) -> None:
+    from audit.report_formats import json_lines, markdown_lines, table_lines
+
     match args.output:
         case "table":
             is_terminal = sys.stdout.isatty()
             width = shutil.get_terminal_size().columns if is_terminal else None
-            lines = table_lines(
-                shown, args.attempts, width=width, is_coloured=is_terminal and not os.environ.get("NO_COLOR")
-            )
+            is_coloured = is_terminal and not os.environ.get("NO_COLOR")
+            lines = table_lines(rows, args.attempts, width=width, is_coloured=is_coloured)
         case "markdown":
-            lines = markdown_lines(shown, args.attempts)
+            lines = markdown_lines(rows, args.attempts)
         case _:
-            lines = json_lines(shown)
+            lines = json_lines(rows)
     for line in lines:
         print(line)
-    return FINE
+
+
+def _print_checks(operation_id: str, rows: Iterable[ReportRow], *, is_markdown: bool) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*CHECK_COLUMNS, box=box.MARKDOWN if is_markdown else box.HEAVY_HEAD)
+    for row in rows:
+        for check in row.checks or ():
+            cells = (row.step, check["check"], check["expected"], check["actual"], "yes" if check["met"] else "no")
+            table.add_row(*(Text(str(cell).replace("|", "\\|") if is_markdown else str(cell)) for cell in cells))
+    if table.row_count:
+        print_result(table)
+    else:
+        print_progress(f"The trail has no check of {operation_id}.")
 
 
 def _rows_of_target(

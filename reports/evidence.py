@@ -11,18 +11,19 @@ from audit.decisions import is_skip
 from audit.digest import canonical_form
 from audit.numbers import OpenedOperation
 from audit.rows import ADDED_AT, ADDED_BY, AuditRow, Phase, from_item, stamp
-from audit.seal_rows import SealRow, from_seal_item, is_seal
+from audit.seal_rows import SealLink, SealRow, from_seal_item, is_seal
 from limits import shorten
+from models.checks import CHECKS_FACT, read_checks
 from models.steps import Status
 from reports.measures import Objectives
 from reports.operations import ReportedOperation, group_by_run, report_operation
 
-FORMAT = 1
+FORMAT = 2
 MAX_KEY = 200
 """Characters of a sort key that nobody can vouch for."""
 NOT_IN_TRAIL = (
     "Proof of who started the operation: it has what they said; Temporal's history has the identity, while it is kept.",
-    "What each check of a step expected and found when it passed: the trail has the step's outcome and its facts.",
+    "Values of the checks that only search for a violation: they are named, with what was expected and none found.",
     "AWS's request ids of attempts whose worker did not report them.",
     "Whether the rows agree with Temporal's history: audit verify compares them, while the history is kept.",
 )
@@ -45,13 +46,21 @@ class Evidence(NamedTuple):
     """The trail's table and region."""
     unreadable_keys: Sequence[str] = ()
     """The sort keys of items that are neither a row nor a seal of this version."""
+    chain_head: SealLink | None = None
+    """The last seal of the target when the evidence was made, of this operation or of a later one."""
 
 
 def collect_evidence(
-    opened: OpenedOperation, items: Sequence[dict[str, Any]], objectives: Objectives, made_at: datetime, trail: str
+    opened: OpenedOperation,
+    items: Sequence[dict[str, Any]],
+    objectives: Objectives,
+    made_at: datetime,
+    trail: str,
+    chain_head: SealLink | None = None,
 ) -> Evidence | None:
     """The evidence in an operation's items; None for a cleanup, and if it has not begun a step.
 
+    `chain_head` is read after the items, so that it is their last seal or a later one.
     An item that cannot be read is a gap; it is in the evidence as it is stored.
     """
     rows: list[AuditRow] = []
@@ -68,7 +77,7 @@ def collect_evidence(
         return None
     seals = [seal for seal in map(from_seal_item, filter(is_seal, items)) if seal is not None]
     seals.sort(key=lambda seal: seal.number)
-    return Evidence(operation, rows, seals, items, objectives, made_at, trail, unreadable)
+    return Evidence(operation, rows, seals, items, objectives, made_at, trail, unreadable, chain_head)
 
 
 def to_document(evidence: Evidence) -> dict[str, Any]:
@@ -113,8 +122,13 @@ def to_document(evidence: Evidence) -> dict[str, Any]:
             }
             for seal in evidence.seals
         ],
+        "chain_head": _head(evidence.chain_head),
         "items": [json.loads(canonical_form(item)) for item in evidence.items],
     }
+
+
+def _head(head: SealLink | None) -> dict[str, Any] | None:
+    return head.model_dump(mode="json", exclude={"expires_at"}) if head else None
 
 
 def find_gaps(evidence: Evidence) -> Iterator[str]:
@@ -204,7 +218,8 @@ def _step(rows: Sequence[AuditRow]) -> dict[str, Any]:
         "request_ids": list(dict.fromkeys(each for row in rows for each in _request_ids(row))),
         "resource_arns": list(dict.fromkeys(arn for row in rows for arn in row.resource_arns)),
         "fault": _fault(last),
-        "facts": last.facts,
+        "checks": [each.fields for each in dict.fromkeys(check for row in rows for check in read_checks(row.facts))],
+        "facts": {name: fact for name, fact in last.facts.items() if name != CHECKS_FACT},
         "event_keys": [row.event_key for row in rows],
     }
 

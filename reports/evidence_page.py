@@ -31,6 +31,8 @@ class EvidencePage(NamedTuple):
     not_in_trail: list[str]
     decisions: Table
     steps: Table
+    checks: Table
+    chain_head: str
     seals: Table
 
 
@@ -75,6 +77,8 @@ def make_evidence_page(evidence: Evidence, document: dict[str, Any]) -> Evidence
         not_in_trail=document["not_in_trail"],
         decisions=_decisions(document),
         steps=_steps(document),
+        checks=_checks(document),
+        chain_head=_describe_head(document),
         seals=_seals(document),
     )
 
@@ -119,6 +123,22 @@ def _steps(document: dict[str, Any]) -> Table:
         for each in document["steps"]
     ]
     return make_table("Every run of a step, with AWS's request ids of the calls that changed something", columns, rows)
+
+
+def _checks(document: dict[str, Any]) -> Table:
+    columns = (Column("Step"), Column("Check"), Column("Expected"), Column("Actual"), Column("Met"))
+    rows = [
+        [each["step"], check["check"], check["expected"], check["actual"], "yes" if check["met"] else "no"]
+        for each in document["steps"]
+        for check in each["checks"]
+    ]
+    return make_table("Every check that a step passed, and each setting that it compared", columns, rows)
+
+
+def _describe_head(document: dict[str, Any]) -> str:
+    """The last seal of the target when the evidence was made."""
+    head = document["chain_head"]
+    return f"number {head['number']}, of {head['operation_id']}: {head['digest']}" if head else "not known"
 
 
 def _seals(document: dict[str, Any]) -> Table:

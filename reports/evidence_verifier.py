@@ -25,7 +25,9 @@ LIMITS = """\
 The seals cover `items`; the other parts of the file, and evidence.html, are a reading of them.
 A person who can write to the trail's tables could compute every seal again. Compare the digests above with a copy from
 elsewhere: "Seal of the audit trail" in the operation's notification is one of them. To check one:
-python verify.py evidence.json --seal DIGEST"""
+python verify.py evidence.json --seal DIGEST
+The head of the chain is the last seal of the target when the file was written: of this operation, or of a later one, whose
+seals hold the digest of these. The operations table has the head of today, the item "seal#" and the target's ARN."""
 
 Item = Dict[str, Any]
 """An item in DynamoDB's typed JSON, such as {"details": {"S": "…"}}."""
@@ -70,8 +72,23 @@ def digest_of(item: Item) -> str:
     return hashlib.sha256(canonical_form(item)).hexdigest()
 
 
-def check_items(operation_id: str, items: List[Item]) -> Result:
-    """Compare the items of an operation with the seals among them."""
+def check_head(operation_id: str, head: Any, seals: List[Seal]) -> List[Finding]:
+    """Compare the head of the target's chain, as the evidence has it, with the last seal of the operation."""
+    if head is None or not seals:
+        return []
+    last, key = seals[-1], str(head.get("event_key", ""))
+    if head.get("operation_id") == operation_id:
+        if (head.get("number"), head.get("digest")) != (last.number, last.digest):
+            return [
+                Finding("missing", key, "the head of the chain is a seal of this operation, and not the last one here")
+            ]
+    elif not isinstance(head.get("number"), int) or head["number"] <= last.number:
+        return [Finding("unexpected", key, "the head of the chain is older than the last seal of this operation")]
+    return []
+
+
+def check_items(operation_id: str, items: List[Item], head: Any = None) -> Result:
+    """Compare the items of an operation with the seals among them, and the last seal with the head of the chain."""
     findings: List[Finding] = []
     by_key: Dict[str, Item] = {}
     for item in items:
@@ -85,6 +102,7 @@ def check_items(operation_id: str, items: List[Item]) -> Result:
     for seal in seals:
         _check_seal(seal, operation_id, by_key, findings)
     covered = {key for seal in seals for key in seal.covered}
+    findings += check_head(operation_id, head, seals)
     last = seals[-1].event_key if seals else None
     reported = {finding.event_key for finding in findings}
     findings += [
@@ -151,8 +169,8 @@ def _compare(key: str, actual: Any, expected: str, findings: List[Finding]) -> N
         findings.append(Finding("changed", key, "it differs from what was sealed"))
 
 
-def read_evidence(text: str) -> Tuple[str, List[Item]]:
-    """The operation and the items of an evidence.json.
+def read_evidence(text: str) -> Tuple[str, List[Item], Any]:
+    """The operation, the items and the head of the chain of an evidence.json; None if it names no head.
 
     Raises `ValueError` if the text is something else, or has a name twice: another program could read another value.
     """
@@ -164,7 +182,10 @@ def read_evidence(text: str) -> Tuple[str, List[Item]]:
         raise ValueError("expected the names operation_id and items")  # noqa: TRY004 - as above
     if not all(isinstance(item, dict) for item in items):
         raise ValueError("expected items that are objects")
-    return operation_id, items
+    head = evidence.get("chain_head")
+    if not isinstance(head, (dict, type(None))):
+        raise ValueError("expected a chain_head that is an object")  # noqa: TRY004 - as above
+    return operation_id, items, head
 
 
 def _without_repeated_names(pairs: List[Tuple[str, Any]]) -> Item:
@@ -179,7 +200,7 @@ def shown(text: str) -> str:
     return json.dumps(text)[1:-1].replace("\x7f", "\\u007f")
 
 
-def report_lines(operation_id: str, items: List[Item], result: Result) -> List[str]:
+def report_lines(operation_id: str, items: List[Item], result: Result, head: Any = None) -> List[str]:
     """The result, line by line: the items, the seals, what is wrong."""
     wrong = {finding.event_key for finding in result.findings}
     lines = [f"{shown(operation_id)}: {len(items)} items, {len(result.seals)} seals."]
@@ -191,6 +212,9 @@ def report_lines(operation_id: str, items: List[Item], result: Result) -> List[s
     for seal in result.seals:
         which = "the last seal" if seal is result.seals[-1] else "a seal"
         lines.append(f"{which}, number {seal.number} of the target, over {len(seal.covered)} items: {seal.digest}")
+    if head is not None:
+        which = f"number {shown(str(head.get('number')))}, of {shown(str(head.get('operation_id')))}"
+        lines.append(f"the head of the chain, {which}: {shown(str(head.get('digest')))}")
     if result.findings or not result.seals:
         lines.append(f"NOT PROVEN: {len(result.findings)} findings, {len(result.seals)} seals.")
     else:
@@ -206,12 +230,12 @@ def main(arguments: List[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         with open(options.file, encoding="utf-8") as file:  # noqa: PTH123 - one call
-            operation_id, items = read_evidence(file.read())
+            operation_id, items, head = read_evidence(file.read())
     except (OSError, ValueError, RecursionError) as error:
         print(f"{options.file} is no evidence that can be checked: {error}", file=sys.stderr)
         return UNREADABLE
-    result = check_items(operation_id, items)
-    print("\n".join(report_lines(operation_id, items, result)))
+    result = check_items(operation_id, items, head)
+    print("\n".join(report_lines(operation_id, items, result, head)))
     if options.seal is not None and options.seal not in [seal.digest for seal in result.seals]:
         print(f"NOT FOUND: no seal has the digest {shown(options.seal)}.")
         return CHANGED

@@ -12,6 +12,7 @@ from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target
 from activities.step import Intents, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
+from models.checks import checks_fact
 from models.drill import DRILL_FACT
 from models.leftovers import RemoveDrillInput
 from models.operation import StepOutcome
@@ -50,12 +51,12 @@ class DrillActivities:
             return _removing(step_input)
         end_wait_if_final(step_input, "Drill not removed", "The cluster costs money until a retry deletes it.")
         own = _own(step_input, target)
-        check_guards(own, target, cluster)
+        passed = check_guards(own, target, cluster)
         if waiting_for := start_if_stopped(target, cluster):
             return _removing(step_input, waiting_for, Change.CLUSTER_START)
         arn, name = step_input.drill.arn, step_input.drill.cluster
         text = f"Removing {name} ({step_input.cluster_resource_id})"
-        self._intents.declare(Step.REMOVE_DRILL, step_input, text, (arn,), {DRILL_FACT: name})
+        self._intents.declare(Step.REMOVE_DRILL, step_input, text, (arn,), {DRILL_FACT: name} | checks_fact(passed))
         delete_target(target, cluster, partial(prove, own, target))
         return _removing(step_input)
 

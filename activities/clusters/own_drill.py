@@ -21,6 +21,7 @@ from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target
 from errors import PipelineError, Refused, ResourceBusy
+from models.checks import Comparison
 from models.configuration import WhenStopped
 from models.request import Target
 from models.source import Source
@@ -46,8 +47,8 @@ class OwnDrill:
     """Of the cluster that snapshot-check found under the target's own name; None if there was none."""
 
 
-def check_guards(own: OwnDrill, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
-    """Raise `Refused` with every reason not to delete the cluster: those of delete-rds hold for it, too.
+def check_guards(own: OwnDrill, target: TargetCluster, cluster: DBClusterTypeDef) -> list[Comparison]:
+    """What was compared. Raises `Refused` with every reason not to delete the cluster: those of delete-rds hold for it, too.
 
     It is the pipeline's own, so that it may be started whatever the request says of a stopped target.
     """
@@ -62,6 +63,14 @@ def check_guards(own: OwnDrill, target: TargetCluster, cluster: DBClusterTypeDef
     )
     blockers = guards.find_violations(blocker_checks(target.reader, cluster))
     guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
+    return [
+        Comparison("resource-id", own.resource_id, cluster["DbClusterResourceId"]),
+        Comparison("name", own.drill.cluster, cluster["DBClusterIdentifier"]),
+        Comparison(
+            "operation-tag", own.operation, tags.tags_of(cluster.get("TagList", [])).get(tags.OPERATION, "no tag")
+        ),
+        *guards.guard_comparisons(observed),
+    ]
 
 
 def prove(own: OwnDrill, target: TargetCluster) -> DBClusterTypeDef:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -28,6 +30,7 @@ from activities.rds.target_deletion import delete_target, with_what_is_left
 from activities.step import Intents, end_wait_if_final, step_activity
 from clients.aws import AwsClients
 from errors import Refused, ResourceBusy, StepFailed
+from models.checks import Comparison, checks_fact
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
 from models.configuration import SETTINGS_FACT
 from models.drill import DRILL_FACT
@@ -77,11 +80,11 @@ class ClusterActivities:
         # Before any call: an operator who cancels to save the target must not lose it to the final poll.
         advice = "Check whether the target still has its instances; a retry deletes it."
         end_wait_if_final(step_input, "Target not deleted", advice)
-        self._check_guards(step_input, target, cluster)
+        passed = self._check_guards(step_input, target, cluster)
         if waiting_for := start_if_stopped(target, cluster):
             arns = (step_input.target.arn,)
             return StepOutcome(done=False, details=waiting_for, in_progress=(Change.CLUSTER_START,), resource_arns=arns)
-        self._declare(step_input)
+        self._declare(step_input, passed)
         self._delete(step_input, target)
         return _deletion_under_way(step_input)
 
@@ -113,8 +116,10 @@ class ClusterActivities:
             code="DBClusterNotFoundFault",
         )
 
-    def _check_guards(self, step_input: DeleteClusterInput, target: TargetCluster, cluster: DBClusterTypeDef) -> None:
-        """Raise `Refused` with every reason not to delete the cluster, or not to go on with its deletion."""
+    def _check_guards(
+        self, step_input: DeleteClusterInput, target: TargetCluster, cluster: DBClusterTypeDef
+    ) -> list[Comparison]:
+        """What was compared. Raises `Refused` with every reason not to delete the cluster, or not to go on with it."""
         sources = guards.known_resource_ids(step_input.source_resource_id, step_input.snapshot.cluster_resource_id)
         observed = ObservedTarget(
             step_input.source, step_input.target, cluster, sources, target.caller_account(), target.environment
@@ -132,6 +137,12 @@ class ClusterActivities:
             if not self._intents.has_intent(Step.DELETE_RDS, step_input.operation_id):
                 raise
             raise with_what_is_left(target, cluster, refused) from refused
+        return [
+            Comparison("resource-id", str(step_input.target_resource_id), cluster["DbClusterResourceId"]),
+            *guards.guard_comparisons(observed),
+            Comparison("copy-available", "available", "available"),
+            *_compare_age(step_input),
+        ]
 
     def _age_violations(self, step_input: DeleteClusterInput) -> list[Violation]:
         """A restore that was delayed for long must not delete newer data; a deletion that has begun continues."""
@@ -145,12 +156,14 @@ class ClusterActivities:
         )
         return [Violation("snapshot-age", "Snapshot too old", text)]
 
-    def _declare(self, step_input: DeleteClusterInput) -> None:
+    def _declare(self, step_input: DeleteClusterInput, passed: list[Comparison]) -> None:
         """Write the intent, with the target's settings; they would be lost with it if the restore never came."""
         details = f"Deleting {step_input.target.cluster} ({step_input.target_resource_id})"
         settings = step_input.target_settings
         facts = {SETTINGS_FACT: settings.model_dump_json(exclude_none=True)} if settings else {}
-        self._intents.declare(Step.DELETE_RDS, step_input, details, (step_input.target.arn,), facts)
+        self._intents.declare(
+            Step.DELETE_RDS, step_input, details, (step_input.target.arn,), facts | checks_fact(passed)
+        )
 
     def _delete(self, step_input: DeleteClusterInput, target: TargetCluster) -> None:
         # The guards and the trail took time: read the cluster again just before the first deletion.
@@ -208,6 +221,12 @@ def _copy_violations(step_input: DeleteClusterInput, target: TargetCluster) -> l
         "Retry from copy-snapshot."
     )
     return [Violation("copy-available", "No snapshot to restore from", text)]
+
+
+def _compare_age(step_input: DeleteClusterInput) -> Iterator[Comparison]:
+    if (max_age := step_input.max_snapshot_age) is not None:
+        age = timedelta(seconds=int((now() - step_input.snapshot.created_at).total_seconds()))
+        yield Comparison("snapshot-age", f"at most {max_age} when the deletion begins", str(age))
 
 
 def _deletion_under_way(step_input: DeleteClusterInput) -> StepOutcome:

@@ -25,7 +25,7 @@ from activities.rds.bring_up import (
     wait_for_cluster,
 )
 from activities.rds.completion import put_back
-from activities.rds.differences import Difference, find_differences, summarize_differences
+from activities.rds.differences import compare_settings, list_differences, summarize_differences
 from activities.rds.endpoints import find_endpoint
 from activities.rds.events import quote_events
 from activities.rds.fault_table import Action
@@ -39,6 +39,7 @@ from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
 from clients.aws import AwsClients
 from errors import StepFailed
+from models.checks import Comparison, checks_fact
 from models.closing import ClosedDatabase
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome
 from models.configuration import OnDifference
@@ -86,7 +87,8 @@ class RestoredClusterActivities:
             pending = [Pending(Change.OTHER, around.waiting_for)]
         endpoint = None if pending else find_endpoint(step_input.target, cluster, step_input.engine)
         if endpoint is not None:
-            differences = _compare(step_input, target, cluster, around.refusals)
+            compared = _compare(step_input, target, cluster)
+            differences = _require_settings(step_input, cluster, compared, around.refusals)
             return CheckRestoreOutcome(
                 details="Restore completed",
                 percent=100,
@@ -94,7 +96,9 @@ class RestoredClusterActivities:
                 endpoint=endpoint,
                 closed=closed,
                 differences=differences,
-                facts=_facts(cluster, differences) | ({DRILL_FACT: target.name} if step_input.target.drills else {}),
+                facts=_facts(cluster, differences)
+                | ({DRILL_FACT: target.name} if step_input.target.drills else {})
+                | checks_fact(compared),
                 warnings=(
                     *around.refusals,
                     *(f"Changed: {difference}" for difference in differences),
@@ -195,16 +199,20 @@ def _bring_up_the_rest(
     return [Pending(Change.OTHER, text)] if text else []
 
 
-def _compare(
-    step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef, refusals: tuple[str, ...]
+def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> list[Comparison]:
+    actual = target.read_settings(cluster, target.list_instances())
+    compared = compare_settings(step_input.configuration, actual, step_input.target.cluster)
+    version, requested = cluster.get("EngineVersion", "nothing"), step_input.target.engine_version
+    if requested is not None:
+        compared.append(Comparison("engine_version", str(requested), version, met=version == str(requested)))
+    return compared
+
+
+def _require_settings(
+    step_input: CheckRestoreInput, cluster: DBClusterTypeDef, compared: list[Comparison], refusals: tuple[str, ...]
 ) -> tuple[str, ...]:
     """How it differs from its configuration; `refusals` are AWS's reasons. Raises `StepFailed` if the request says so."""
-    actual = target.read_settings(cluster, target.list_instances())
-    found = find_differences(step_input.configuration, actual, step_input.target.cluster)
-    version, requested_version = cluster.get("EngineVersion", "nothing"), step_input.target.engine_version
-    if requested_version not in (None, version):
-        found.append(Difference("engine_version", str(requested_version), version))
-    differences = summarize_differences(found)
+    differences = summarize_differences(list_differences(compared))
     if differences and step_input.on_difference is OnDifference.FAIL:
         raise StepFailed(
             "Restored cluster differs",

@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from errors import StepFailed
-from limits import MAX_QUOTED, shorten
+from limits import MAX_COMPARED, MAX_QUOTED, shorten
+from models.checks import Comparison
 from models.users import DataCheck, Scalar
 
 
-def require_expected_rows(check: DataCheck, actual: Sequence[Sequence[Any]]) -> None:
-    """Compare the rows of a check's query with the expected ones, in order and by JSON type.
+def require_expected_rows(check: DataCheck, actual: Sequence[Sequence[Any]]) -> Comparison:
+    """Compare the rows of a check's query with the expected ones, in order and by JSON type; returns what was compared.
 
     Raises `StepFailed` if they differ.
     """
@@ -26,6 +27,9 @@ def require_expected_rows(check: DataCheck, actual: Sequence[Sequence[Any]]) -> 
             "check in the request."
         )
         raise StepFailed("Check failed", text)
+    # What it found is what the request says; it is no more of the data than the request has.
+    shown = shorten(_format_rows(check.expected), MAX_COMPARED)
+    return Comparison(shorten(f"{check.database}: {check.query}", MAX_COMPARED), shown, shown)
 
 
 def _to_json_scalar(value: Any) -> Scalar:

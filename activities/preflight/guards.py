@@ -7,7 +7,7 @@ Reference, DeleteDBInstance, DeletionProtection).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from activities.rds import tags
 from activities.rds.statuses import NOT_RUNNING, Meaning, cluster_meaning
 from activities.rds.target import describe_wrong_account
 from errors import Refused
+from models.checks import Comparison
 from models.configuration import WhenStopped
 from models.request import Target
 from models.source import Source
@@ -46,6 +47,8 @@ class PreflightCheck:
 
     rules: tuple[str, ...]
     run: Callable[[], Iterable[Violation]]
+    compare: Callable[[], Iterable[Comparison]] | None = None
+    """What it compared, once it has found no violation; None: it has no two values."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,33 @@ def guard_violations(observed: ObservedTarget) -> list[Violation]:
 def guard_checks(observed: ObservedTarget, rules: Iterable[str] | None = None) -> list[PreflightCheck]:
     """One check for each guard, or for those of these rules."""
     chosen = GUARDS if rules is None else {rule: GUARDS[rule] for rule in rules if rule in GUARDS}
-    return [PreflightCheck((rule,), partial(_evaluate, guard, observed)) for rule, guard in chosen.items()]
+    return [
+        PreflightCheck((rule,), partial(_evaluate, guard, observed), partial(_compare, rule, observed))
+        for rule, guard in chosen.items()
+    ]
+
+
+def guard_comparisons(observed: ObservedTarget) -> list[Comparison]:
+    """What the guards compared, if none of them found a violation."""
+    return [comparison for rule in GUARDS for comparison in _compare(rule, observed)]
+
+
+def _compare(rule: str, observed: ObservedTarget) -> Iterator[Comparison]:
+    cluster, target, source = observed.cluster, observed.target, observed.source
+    tagged, arn = tags.tags_of(cluster.get("TagList", [])), cluster["DBClusterArn"]
+    sources = ", ".join(sorted(observed.source_resource_ids))
+    # In the order of expected and actual; a rule without an entry has no two values.
+    values = {
+        "target-account": (target.account_id, observed.caller_account),
+        "target-arn": (target.arn, arn),
+        "not-the-source": (f"not {source.arn} ({sources})", f"{arn} ({cluster['DbClusterResourceId']})"),
+        "opt-in-tag": (source.arn, tagged.get(tags.REPLACED_BY, "no tag")),
+        "target-environment": (f"{observed.environment}, or no tag", tagged.get(tags.OPERATION, "no tag")),
+        "deletion-protection": ("off", "on" if cluster.get("DeletionProtection") else "off"),
+        "not-replicated": ("takes part in no replication", "takes part in none"),
+        "deletable-status": ("a status in which it may be deleted", cluster["Status"]),
+    }
+    yield Comparison(rule, *values[rule]) if rule in values else Comparison(rule)
 
 
 def _evaluate(guard: Guard, observed: ObservedTarget) -> list[Violation]:

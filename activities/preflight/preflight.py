@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,14 @@ from activities.rds.target import TargetCluster, describe_wrong_account
 from activities.step import Intents
 from clients.aws import AwsClients
 from clients.rds import find_cluster
+from models.checks import Comparison
 from models.clusters import LastDeletion
 from models.configuration import ClusterSettings, missing_settings
 from models.cures import CREATE_COMMAND
-from models.request import MissingTarget
+from models.request import MissingTarget, Target
 from models.restored_settings import restored_configuration, restored_settings
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
+from models.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
@@ -158,8 +161,16 @@ class Preflight:
     def account_checks(self) -> list[PreflightCheck]:
         """Whether the credentials are right. They come first: with wrong ones nothing of the request seems to exist."""
         return [
-            PreflightCheck(("source-account",), self._check_source_account),
-            PreflightCheck(("target-account",), self._check_target_account),
+            PreflightCheck(
+                ("source-account",),
+                self._check_source_account,
+                partial(_compare_account, "source-account", self._step_input.source),
+            ),
+            PreflightCheck(
+                ("target-account",),
+                self._check_target_account,
+                partial(_compare_account, "target-account", self._step_input.target),
+            ),
         ]
 
     def region_checks(self, snapshot: SourceSnapshot, target: ExistingTarget) -> list[PreflightCheck]:
@@ -254,3 +265,8 @@ class Preflight:
         )
         text = f"{found}, and the request leaves out {names}. Set them in the request."
         yield Violation("settings", "Settings missing", text)
+
+
+def _compare_account(rule: str, location: Source | Target) -> Iterator[Comparison]:
+    """After the check: the credentials belong to this very account."""
+    yield Comparison(rule, location.account_id, location.account_id)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clients.rds import find_snapshot, list_snapshots
 from errors import StepFailed
+from models.checks import Comparison
 from models.snapshots import SnapshotCheckInput, SourceSnapshot
-from models.source import Source
+from models.source import SnapshotSelector, Source
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -24,13 +26,13 @@ def select_snapshot(rds: RDSClient, source: Source, at: datetime) -> SourceSnaps
 
     Raises `StepFailed` with what was expected and what RDS lists instead.
     """
-    expected, candidates = _candidates(rds, source, at)
+    candidates = _candidates(rds, source, at)
     own = [snapshot for snapshot in candidates if snapshot["DBClusterIdentifier"] == source.cluster]
     available = [snapshot for snapshot in own if snapshot["Status"] == "available" and "SnapshotCreateTime" in snapshot]
     if not available:
         raise StepFailed(
             NOT_FOUND,
-            f"expected {expected}; found {_listed(candidates)}. "
+            f"expected {_expected(source, at)}; found {_listed(candidates)}. "
             "Check that the source's backup was made, or correct source.snapshot.",
         )
     newest = max(available, key=lambda snapshot: snapshot["SnapshotCreateTime"])
@@ -45,18 +47,39 @@ def select_snapshot(rds: RDSClient, source: Source, at: datetime) -> SourceSnaps
     return _source_snapshot(newest)
 
 
-def _candidates(rds: RDSClient, source: Source, at: datetime) -> tuple[str, list[DBClusterSnapshotTypeDef]]:
-    """What the selector asks for, in words, and the snapshots that match it."""
+def compare_snapshot(source: Source, chosen: SourceSnapshot, at: datetime) -> Iterator[Comparison]:
+    """What the chosen snapshot was compared with, at the time `at` (aware)."""
+    yield Comparison("snapshot", _expected(source, at), chosen.identifier)
+    if (limit := source.snapshot.age_limit) is not None:
+        age = timedelta(seconds=int((at - chosen.created_at).total_seconds()))
+        yield Comparison("snapshot-age", f"at most {limit}", str(age))
+
+
+def _expected(source: Source, at: datetime) -> str:
+    """What the selector asks for, in words."""
+    selector = source.snapshot
+    if selector.identifier:
+        return f"an available snapshot {selector.identifier} of {source.arn}"
+    if selector.prefix:
+        return f"an available snapshot of {source.arn} whose name begins with {_beginning(selector, at)}"
+    return f"an available automated snapshot of {source.arn}"
+
+
+def _beginning(selector: SnapshotSelector, at: datetime) -> str:
+    return f"{selector.prefix}-{selector.date or at.date()}"
+
+
+def _candidates(rds: RDSClient, source: Source, at: datetime) -> list[DBClusterSnapshotTypeDef]:
+    """The snapshots that the selector matches."""
     selector = source.snapshot
     if selector.identifier:
         snapshot = find_snapshot(rds, selector.identifier)
-        return f"an available snapshot {selector.identifier} of {source.arn}", [snapshot] if snapshot else []
+        return [snapshot] if snapshot else []
     if selector.prefix:
-        beginning = f"{selector.prefix}-{selector.date or at.date()}"
+        beginning = _beginning(selector, at)
         snapshots = list_snapshots(rds, "manual", source.cluster) + list_snapshots(rds, "automated", source.cluster)
-        matching = [snapshot for snapshot in snapshots if snapshot["DBClusterSnapshotIdentifier"].startswith(beginning)]
-        return f"an available snapshot of {source.arn} whose name begins with {beginning}", matching
-    return f"an available automated snapshot of {source.arn}", list_snapshots(rds, "automated", source.cluster)
+        return [snapshot for snapshot in snapshots if snapshot["DBClusterSnapshotIdentifier"].startswith(beginning)]
+    return list_snapshots(rds, "automated", source.cluster)
 
 
 def _listed(snapshots: list[DBClusterSnapshotTypeDef]) -> str:

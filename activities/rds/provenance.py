@@ -5,11 +5,13 @@ Checked wherever a name is all that leads to it: between two steps a name can be
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from activities.rds import tags
 from errors import Refused, ResourceBusy, StepFailed
+from models.checks import Comparison
 from models.snapshots import SourceSnapshot
 
 if TYPE_CHECKING:
@@ -23,14 +25,25 @@ def provenance_mismatch(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot
     arn = actual["DBClusterSnapshotArn"]
     if arn == chosen.arn:
         return _recreation_mismatch(actual, chosen)
-    tagged_origin = tags.tags_of(actual.get("TagList", [])).get(tags.SOURCE_SNAPSHOT)
-    origin = actual.get("SourceDBClusterSnapshotArn") or tagged_origin
+    origin = _origin(actual)
     if origin == chosen.arn:
         return None
     return (
         f"{arn} is a copy of {origin or 'an unknown snapshot'}, expected a copy of {chosen.arn}. "
         "Rename or delete it, then retry."
     )
+
+
+def _origin(copy: DBClusterSnapshotTypeDef) -> str | None:
+    tagged = tags.tags_of(copy.get("TagList", [])).get(tags.SOURCE_SNAPSHOT)
+    return copy.get("SourceDBClusterSnapshotArn") or tagged
+
+
+def compare_copy(copy: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> Iterator[Comparison]:
+    """What the snapshot to restore from, a copy or the chosen one itself, was compared with."""
+    arn = copy["DBClusterSnapshotArn"]
+    yield Comparison("copy-source", chosen.arn, arn if arn == chosen.arn else _origin(copy) or "not known")
+    yield Comparison("copy-available", "available", copy["Status"])
 
 
 def check_provenance(actual: DBClusterSnapshotTypeDef, chosen: SourceSnapshot) -> None:

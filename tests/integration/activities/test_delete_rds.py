@@ -8,6 +8,7 @@ import pytest
 
 from activities.clusters.replacement import ClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
+from models.checks import read_checks
 from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
 from tests.rigs.activities import ActingTrail, ActivityRig
@@ -64,6 +65,12 @@ def test_the_intent_to_delete_is_written_before_the_first_deletion(rig: Activity
     (row,) = rig.shared.table.list_rows(rig.operation_id)
     assert row.details == f"Deleting {rig.target.cluster} ({resource_id})"
     assert row.resource_arns == (rig.target.arn,)
+    checks = {check.name: check.actual for check in read_checks(row.facts)}
+    assert (checks["resource-id"], checks["opt-in-tag"], checks["copy-available"]) == (
+        resource_id,
+        rig.source.arn,
+        "available",
+    )
 
 
 def test_a_cluster_that_takes_the_name_during_the_intent_is_not_deleted(

@@ -11,6 +11,7 @@ from activities.rds import tags
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
 from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy
+from models.checks import read_checks
 from models.inventory import OrphanReason
 from models.leftovers import ListOrphansInput, RemoveDrillInput, RemoveOrphansInput
 from models.operation import FinalPoll, StepOutcome
@@ -54,6 +55,9 @@ def test_it_deletes_the_drills_cluster_and_nothing_else(rig: ActivityRig, drill:
     """Twice is harmless; the intent is in the trail before the first deletion."""
     outcome = rig.poll_until_done(activities(rig).remove_drill, drill)
     assert outcome.details == "Drill removed"
+    (row,) = rig.shared.table.list_rows(rig.operation_id)
+    checks = {check.name: check.actual for check in read_checks(row.facts)}
+    assert (checks["resource-id"], checks["name"]) == (drill.cluster_resource_id, drill.drill.cluster)
     assert outcome.resource_arns == (drill.drill.arn,)
     assert names(rig) == ["staging"]
     assert {change.split()[0] for change in rig.changes()} == {"DeleteDBInstance", "DeleteDBCluster"}

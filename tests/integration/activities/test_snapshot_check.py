@@ -10,6 +10,7 @@ import pytest
 
 from clients.aws import AwsClients
 from errors import Refused, Skipped, StepFailed
+from models.checks import read_checks
 from models.request import MissingTarget
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT
 from tests.rigs.activities import ActivityRig
@@ -54,6 +55,13 @@ def test_without_a_selector_the_newest_automated_snapshot_is_chosen(rig: Activit
     # What the report of the trail computes the age of the data from.
     assert datetime.fromisoformat(outcome.facts[SNAPSHOT_CREATED_AT_FACT]) == outcome.snapshot.created_at
     assert outcome.facts[SOURCE_FACT].startswith(f"arn:aws:rds:{SOURCE_REGION}:{ACCOUNT}:cluster:")
+    checks = {check.name: check for check in read_checks(outcome.facts)}
+    assert checks["snapshot"].actual == newest
+    assert checks["source-account"][1:] == (ACCOUNT, ACCOUNT, True)
+    assert checks["opt-in-tag"][1:] == (rig.source.arn, rig.source.arn, True)
+    assert checks["deletion-protection"].actual == "off"
+    # Checks that only search for a violation are named.
+    assert {"subnet-group", "topic", "account-quota"} <= checks.keys()
 
 
 def test_snapshot_check_only_reads(rig: ActivityRig) -> None:

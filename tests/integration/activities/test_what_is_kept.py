@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from errors import StepFailed
+from models.checks import CHECKS_FACT, read_checks
 from models.clusters import CheckRestoreOutcome
 from models.configuration import ClusterSettings, OnDifference
 from models.snapshots import SnapshotCheckOutcome
@@ -164,7 +165,12 @@ def test_a_difference_from_the_configuration_is_reported(rig: ActivityRig) -> No
     expected = "tags is {'team': 'orders'}, expected {'team': 'payments'}"
     assert outcome.differences == (expected,)
     cluster = rig.cluster() or {}
-    assert outcome.facts == {
+    facts = dict(outcome.facts)
+    checks = {check.name: check for check in read_checks({CHECKS_FACT: facts.pop(CHECKS_FACT)})}
+    assert checks["tags"][1:] == ("{'team': 'payments'}", "{'team': 'orders'}", False)
+    assert [name for name, check in checks.items() if not check.met] == ["tags"]
+    assert len(checks) > 3
+    assert facts == {
         "changed": expected,
         "cluster_resource_id": cluster["DbClusterResourceId"],
         "master_user_secret": cluster["MasterUserSecret"]["SecretArn"],

@@ -18,6 +18,7 @@ from audit.rows import ADDED_AT, ADDED_BY, Phase
 from audit.seal_rows import is_seal
 from devstack.aws import Emulator
 from errors import Fault
+from models.checks import Comparison, checks_fact
 from models.decisions import Decision, OperatorDecision
 from models.seal import SealInput
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT, STARTED_BY_FACT
@@ -45,6 +46,7 @@ def folder(aws: Emulator, tables: Tables, monkeypatch: pytest.MonkeyPatch, tmp_p
         SNAPSHOT_CREATED_AT_FACT: "2024-03-19T23:05:00+00:00",
         SOURCE_FACT: "arn:source",
         STARTED_BY_FACT: "ada@laptop",
+        **checks_fact([Comparison("opt-in-tag", "arn:source", "arn:source"), Comparison(HOSTILE)]),
     }
     decided = OperatorDecision(decision=Decision.RETRY, by="ada@jumphost", reason=f"vpc: opened {HOSTILE}")
     rows = [
@@ -96,6 +98,9 @@ def test_untouched_evidence_is_proven_and_says_what_it_lacks(folder: Path) -> No
         "ada@jumphost",
         f"vpc: opened {HOSTILE}",
     )
+    checked = evidence["steps"][0]["checks"]
+    assert checked[0] == {"check": "opt-in-tag", "expected": "arn:source", "actual": "arn:source", "met": True}
+    assert (checked[1]["expected"], checked[1]["actual"]) == ("no violation", "none found")
     step = next(each for each in evidence["steps"] if each["failed_attempts"])
     assert (step["attempts"], step["request_ids"]) == (2, ["req-1", "req-2"])
     assert evidence["measures"]["data_age"]["objective_seconds"] == 86_400
@@ -118,6 +123,24 @@ def test_a_digest_from_the_notification_is_found_among_the_seals(folder: Path) -
     code, text = verify(folder, "--seal", digests[0])
     assert (code, len(digests), all(digest in text for digest in digests)) == (0, 3, True)
     assert verify(folder, "--seal", "0" * 64)[0] == 1
+    assert f"the head of the chain, number 3, of {OPERATION}: {digests[-1]}" in text
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        ({"number": 4}, 1),
+        ({"digest": "0" * 64}, 1),
+        ({"operation_id": "op-002"}, 1),
+        ({"operation_id": "op-002", "number": 4}, 0),
+    ],
+)
+def test_the_last_seal_agrees_with_the_head_of_the_chain(folder: Path, head: dict[str, Any], code: int) -> None:
+    """A head of this operation is its last seal; one of a later operation has a higher number."""
+    evidence = document(folder)
+    evidence["chain_head"] |= head
+    (folder / "evidence.json").write_text(json.dumps(evidence), encoding="ascii")
+    assert verify(folder)[0] == code
 
 
 def change_details(items: list[Any]) -> str:
@@ -197,3 +220,16 @@ def test_evidence_is_of_one_restore_that_exists(folder: Path, capsys: pytest.Cap
     assert starter.main(["report", "--evidence", str(other)]) == 2
     assert starter.main(["report", "--operation", "op-999", "--evidence", str(other)]) == 3
     assert ("op-999" in capsys.readouterr().err, other.exists()) == (True, False)
+
+
+def test_the_checks_of_an_operation_are_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a table, as Markdown and as JSON; of several operations it is a mistake."""
+    assert folder.exists()
+    for output, text in (
+        ("table", "opt-in-tag"),
+        ("markdown", "| arn:source | arn:source | yes |"),
+        ("json", '"met": true'),
+    ):
+        assert starter.main(["audit", OPERATION, "--checks", "-o", output]) == 0
+        assert text in capsys.readouterr().out
+    assert starter.main(["audit", "--checks"]) == 2

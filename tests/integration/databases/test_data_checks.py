@@ -9,6 +9,7 @@ import pytest
 
 from activities.databases.data_checks import require_expected_rows
 from errors import StepFailed
+from models.checks import read_checks
 from models.users import DataCheck
 from tests.rigs.databases import Database, Postgres
 
@@ -21,7 +22,11 @@ def test_checks_with_the_expected_rows_pass(database: Database) -> None:
         database.check("SELECT customer FROM orders WHERE customer LIKE '%@%'"),
         database.check("SELECT sum(id) FROM orders", (3,)),
     )
-    database.set_up(sql_files=(database.file("mask.sql", "INSERT INTO orders VALUES (2, 'Eve')"),), checks=checks)
+    outcome = database.set_up(
+        sql_files=(database.file("mask.sql", "INSERT INTO orders VALUES (2, 'Eve')"),), checks=checks
+    )
+    kept = [check for check in read_checks(outcome.facts) if check.expected == "[[3]]"]
+    assert [(check.name, check.actual) for check in kept] == [("orders: SELECT sum(id) FROM orders", "[[3]]")]
 
 
 def test_a_check_with_other_rows_fails_the_step(database: Database) -> None:
