@@ -39,7 +39,7 @@ from activities.plans import PlanActivities
 from activities.snapshots import SnapshotActivities
 from audit.activities import DecisionActivities, OutcomeActivities, SealActivities
 from audit.chain import SealChains
-from audit.durations import EarlierDurations
+from audit.durations import EarlierRestores
 from audit.health import FleetHealths
 from audit.intents import TrailIntents
 from audit.interceptor import AuditInterceptor
@@ -105,7 +105,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
     leftovers, swap = LeftoverActivities(aws, intents), SwapActivities(aws, intents, connectors)
     chains = SealChains(dynamodb, settings.audit_table, settings.operations_table, settings.audit_retention)
     return [
-        OperationActivities(numbers, EarlierDurations(table, numbers)).open_operation,
+        OperationActivities(numbers, EarlierRestores(table, numbers)).open_operation,
         snapshots.snapshot_check,
         snapshots.copy_snapshot,
         snapshots.check_copy_status,

@@ -1,14 +1,12 @@
 """open-operation: the number of an operation in the trail."""
 
 import asyncio
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from temporalio import activity
 
-from models.operation import OpenOperationInput, Operation
-from models.waits import Change
+from models.operation import Earlier, OpenOperationInput, Operation
 
 OPEN_OPERATION = "open-operation"
 
@@ -20,20 +18,20 @@ class OperationNumbers(Protocol):
         """The operation of this workflow: the next number, or the number that the workflow already has."""
 
 
-class EarlierDurations(Protocol):
-    """What the trail knows of a target's earlier restores."""
+class EarlierRestores(Protocol):
+    """Reads the trail."""
 
-    def read(self, target_arn: str) -> Mapping[Change, tuple[int, ...]]:
-        """The seconds that each of AWS's changes took, the newest first."""
+    def read(self, target_arn: str) -> Earlier:
+        """What it knows of the target's earlier restores."""
 
 
 class OperationActivities:
     """Gives every workflow its operation number."""
 
-    def __init__(self, numbers: OperationNumbers, durations: EarlierDurations) -> None:
-        """`numbers` is the operations table; `durations` reads the trail."""
+    def __init__(self, numbers: OperationNumbers, earlier: EarlierRestores) -> None:
+        """`numbers` is the operations table; `earlier` reads the trail."""
         self._numbers = numbers
-        self._durations = durations
+        self._earlier = earlier
         # All numbers come from one counter: operations that this worker opens at once would only cancel each other's
         # transactions, and each would hold one of the worker's threads meanwhile.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="numbers")
@@ -46,5 +44,6 @@ class OperationActivities:
         Run twice: the same number, because number and workflow are written in one transaction; the durations may be newer.
         """
         operation = await asyncio.get_running_loop().run_in_executor(self._thread, self._numbers.open, open_input)
-        earlier = await asyncio.to_thread(self._durations.read, open_input.target_arn)
-        return operation.model_copy(update={"earlier_durations": dict(earlier)})
+        earlier = await asyncio.to_thread(self._earlier.read, open_input.target_arn)
+        learned = {"earlier_durations": earlier.durations, "usual_seconds": earlier.usual_seconds}
+        return operation.model_copy(update=learned)

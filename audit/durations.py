@@ -12,10 +12,12 @@ from typing import Any
 
 import structlog
 
+from audit.history import PastOperation, describe_operation, find_usual_seconds
 from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from errors import TrailUnavailable
+from models.operation import Earlier
 from models.steps import Status
 from models.waits import DURATIONS_FACT, Change
 
@@ -31,27 +33,31 @@ def durations_fact(durations: Mapping[Change, int]) -> dict[str, str]:
     return {DURATIONS_FACT: json.dumps(durations)} if durations else {}
 
 
-class EarlierDurations:
-    """Reads the durations of earlier restores."""
+class EarlierRestores:
+    """Reads what a restore learns from the target's earlier ones."""
 
     def __init__(self, table: AuditTable, numbers: OperationNumbersTable) -> None:
         """`table` is the trail, `numbers` has the operations of each target."""
         self._table = table
         self._numbers = numbers
 
-    def read(self, target_arn: str) -> dict[Change, tuple[int, ...]]:
-        """The seconds of each change, the newest first; empty if there are none, or if the trail cannot be read now.
+    def read(self, target_arn: str) -> Earlier:
+        """What the newest operations say; nothing if there are none, or if the trail cannot be read now.
 
-        They only decide when a restore polls, so a trail that is unavailable delays nothing.
+        It only decides when a restore polls and what it says of its end, so a trail that is unavailable delays nothing.
         """
-        found: dict[Change, tuple[int, ...]] = {}
+        durations: dict[Change, tuple[int, ...]] = {}
+        past: list[PastOperation] = []
         try:
             for operation in islice(self._numbers.iterate_target(target_arn), MAX_OPERATIONS):
-                for change, seconds in _durations_of(self._table.list_rows(operation.operation_id)).items():
-                    found[change] = (*found.get(change, ()), seconds)
+                rows = self._table.list_rows(operation.operation_id)
+                for change, seconds in _durations_of(rows).items():
+                    durations[change] = (*durations.get(change, ()), seconds)
+                if described := describe_operation(rows, operation.opened_at):
+                    past.append(described)
         except TrailUnavailable as error:
             log.warning("durations of earlier restores not read", target=target_arn, error=str(error))
-        return found
+        return Earlier(durations, find_usual_seconds(past))
 
 
 def _durations_of(rows: list[AuditRow]) -> dict[Change, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime, Field
@@ -14,10 +14,12 @@ from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.time_spent import sum_time
 from models.model import Model
-from models.steps import Outcome, Status, Step
+from models.steps import Outcome, Replacement, Status, Step
 
 LEAST_OPERATIONS = 4
 """Of how many succeeded operations a trend is made, two for each half."""
+LEAST_FOR_THE_END = 3
+"""Of how many succeeded operations of a kind the end of another one is expected."""
 SLOWER, FASTER = 1.25, 0.8
 """From which share of the first half's median on the last half's is news …"""
 LEAST_SECONDS = 60
@@ -33,6 +35,10 @@ class PastOperation(Model):
     step: Step = Field(description="Where it is, or where it ended.")
     drill: str | None = Field(
         default=None, description="Of a drill, which restores no target: the cluster that it restored and removed."
+    )
+    replacement: Replacement = Field(
+        default=Replacement.DELETE_FIRST,
+        description="How the restored cluster takes the target's place, as its rows show it.",
     )
     restore_seconds: int | None = Field(
         default=None, description="From its number to the handover to the users, waits included: the measured RTO."
@@ -106,6 +112,7 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
         waited_seconds=_seconds(spent.waited),
         kept_seconds=_seconds(spent.kept),
         drill=summary.drill,
+        replacement=summary.replacement,
         restore_seconds=_seconds(ready_at - opened_at) if ready_at else None,
         data_age_seconds=_data_age(summary.snapshot_created_at, ready_at),
         step_seconds={
@@ -114,6 +121,23 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
             if row.phase is Phase.OUTCOME and row.status is Status.SUCCESS and isinstance(row.step, Step)
         },
     )
+
+
+def find_usual_seconds(operations: Iterable[PastOperation]) -> dict[Replacement, dict[Step, int]]:
+    """By kind, the median of the seconds that each step took in the succeeded operations; none of a kind with too few."""
+    by_kind: dict[Replacement, list[PastOperation]] = {}
+    for each in operations:
+        if each.outcome is Outcome.SUCCEEDED:
+            by_kind.setdefault(each.replacement, []).append(each)
+    return {kind: _medians(each) for kind, each in by_kind.items() if len(each) >= LEAST_FOR_THE_END}
+
+
+def _medians(operations: Sequence[PastOperation]) -> dict[Step, int]:
+    measured: dict[Step, list[int]] = {}
+    for each in operations:
+        for step, seconds in each.step_seconds.items():
+            measured.setdefault(step, []).append(seconds)
+    return {step: round(statistics.median(seconds)) for step, seconds in measured.items()}
 
 
 def list_trends(operations: Sequence[PastOperation]) -> list[Trend]:

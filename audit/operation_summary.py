@@ -39,6 +39,8 @@ class OperationSummary(NamedTuple):
     """When the users of a drill's cluster could log in; None if that did not happen."""
     snapshot_created_at: datetime | None = None
     """When the snapshot was taken that it restored; None if its rows do not have it."""
+    replacement: Replacement = Replacement.DELETE_FIRST
+    """How the restored cluster takes the target's place, as far as its rows show it."""
 
     @property
     def words(self) -> str:
@@ -64,8 +66,8 @@ class StepsSoFar:
         swaps = [row for row in rows if row.step is Step.SWAP_CLUSTERS]
         self.swaps = bool(swaps)
         self.drill = next((row.facts[DRILL_FACT] for row in rows if DRILL_FACT in row.facts), None)
-        how = Replacement.DRILL if self.drill else Replacement.SWAP if swaps else Replacement.DELETE_FIRST
-        self.order = STEPS[how]
+        self.replacement = Replacement.DRILL if self.drill else Replacement.SWAP if swaps else Replacement.DELETE_FIRST
+        self.order = STEPS[self.replacement]
         self.keeps_old = any(OLD_KEPT in row.facts for row in swaps)
         if self.keeps_old:
             self.order = STEPS_THAT_KEEP_THE_OLD
@@ -140,6 +142,7 @@ def summarize_operation(rows: Iterable[AuditRow]) -> OperationSummary | None:
         drill=steps.drill,
         drilled_at=_drilled_at(steps) if steps.drill else None,
         snapshot_created_at=_snapshot_created_at(rows),
+        replacement=steps.replacement,
     )
 
 

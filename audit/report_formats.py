@@ -14,6 +14,7 @@ from models.steps import Status
 
 COLUMNS = ("Date", "Operation ID", "Step", "Status", "Details", "Timestamp")
 ATTEMPT_COLUMNS = ("Attempt", "Fault")
+CHECK_COLUMNS = ("Step", "Check", "Expected", "Actual", "Met")
 ROWS_PER_LAYOUT = 1_000
 """How many rows decide how wide the columns of the table are; a text of a later row may be wider."""
 WRAPPED_FIRST = ("Details", "Timestamp", "Fault")
@@ -29,11 +30,26 @@ _BOLD = "1"
 
 def markdown_lines(rows: Iterable[ReportRow], attempts: bool = False) -> Iterator[str]:
     """The report as a Markdown table."""
+    yield from markdown_table(_columns(attempts), (_cells(row, attempts) for row in rows))
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table, line by line."""
+    yield f"| {' | '.join(columns)} |"
     # The reference trail has one dash more under Status than the name needs; the report reproduces it byte for byte.
-    yield f"| {' | '.join(_columns(attempts))} |"
-    yield f"|{'|'.join('-' * (len(name) + 2 + (name == 'Status')) for name in _columns(attempts))}|"
-    for row in rows:
-        yield f"| {' | '.join(map(_escape, _cells(row, attempts)))} |"
+    yield f"|{'|'.join('-' * (len(name) + 2 + (name == 'Status')) for name in columns)}|"
+    for cells in rows:
+        yield f"| {' | '.join(map(_escape, cells))} |"
+
+
+def check_cells(row: ReportRow) -> Iterator[tuple[str, ...]]:
+    """A line for each check of a row, as texts: step, check, expected, actual, whether they agree."""
+    for check in row.checks or ():
+        yield (
+            row.step.value,
+            *(str(check[name]) for name in ("check", "expected", "actual")),
+            "yes" if check["met"] else "no",
+        )
 
 
 def json_lines(rows: Iterable[ReportRow]) -> Iterator[str]:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FORMATS = ("table", "markdown", "json")
 OPERATION = re.compile(r"op-[0-9]{3,}")
 DEFAULT_DAYS = 10
-CHECK_COLUMNS = ("Step", "Check", "Expected", "Actual", "Met")
 
 EXAMPLES = (
     ("audit op-005", "the steps of one operation"),
@@ -128,19 +127,22 @@ def _print_rows(args: argparse.Namespace, rows: Iterable[ReportRow]) -> None:
 
 
 def _print_checks(operation_id: str, rows: Iterable[ReportRow], *, is_markdown: bool) -> None:
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*CHECK_COLUMNS, box=box.MARKDOWN if is_markdown else box.HEAVY_HEAD)
-    for row in rows:
-        for check in row.checks or ():
-            cells = (row.step, check["check"], check["expected"], check["actual"], "yes" if check["met"] else "no")
-            table.add_row(*(Text(str(cell).replace("|", "\\|") if is_markdown else str(cell)) for cell in cells))
-    if table.row_count:
-        print_result(table)
-    else:
+    from audit.report_formats import CHECK_COLUMNS, check_cells, markdown_table
+
+    lines = [cells for row in rows for cells in check_cells(row)]
+    if not lines:
         print_progress(f"The trail has no check of {operation_id}.")
+    elif is_markdown:
+        for line in markdown_table(CHECK_COLUMNS, lines):
+            print(line)
+    else:
+        table = Table(*CHECK_COLUMNS)
+        for cells in lines:
+            table.add_row(*map(Text, cells))
+        print_result(table)
 
 
 def _rows_of_target(

@@ -20,7 +20,7 @@ from models.operation import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from runs.endings import Ending, wait_for_ending
 from runs.restores import NoAnswer, RestoreRun
-from runs.summaries import describe_wait, format_duration, has_no_progress, summarize
+from runs.summaries import describe_end, describe_wait, format_duration, has_no_progress, summarize
 
 REFRESH_SECONDS = 1.0
 """Between two updates of the clock, and at first between two queries."""
@@ -83,7 +83,8 @@ class _LatestState:
         if self.state is None:
             return f"{self.clock}  {self.problem or 'waiting for a worker to answer'}"
         problem = f"; {self.problem}, the workflow continues when one does" if self.problem else ""
-        return f"{self.clock}  {_operation(self.state)}  {summarize(self.state)}{problem}"
+        end = describe_end(self.state, datetime.now(UTC))
+        return f"{self.clock}  {_operation(self.state)}  {summarize(self.state)}{f'; {end}' if end else ''}{problem}"
 
 
 class _Lines:

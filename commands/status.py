@@ -117,7 +117,7 @@ async def _print_due_runs(due: Sequence[DueRun]) -> None:
 async def _print_running(run: RestoreRun) -> None:
     from commands.following import steps_table, waiting_text
     from runs.heartbeats import describe_masking_progress
-    from runs.summaries import describe_wait, summarize
+    from runs.summaries import describe_end, describe_wait, summarize
 
     print_progress(f"Querying the state of {run.workflow_id} …")
     state = await run.query_state_if_answered()
@@ -130,6 +130,8 @@ async def _print_running(run: RestoreRun) -> None:
     else:
         print(f"{name} is running, {summarize(state)}, for {state.describe_time(now)}")
     print_result(steps_table(state))
+    if end := describe_end(state, now):
+        print(f"{end[0].upper()}{end[1:]}.")
     if wait := describe_wait(state):
         print(f"{state.steps[-1].step}: {wait}")
     for warning in state.warnings:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -27,6 +27,15 @@ class OpenOperationInput(Model):
     opened_at: AwareDatetime
 
 
+class Earlier(NamedTuple):
+    """What the trail knows of a target's earlier restores."""
+
+    durations: Durations
+    """As `Operation.earlier_durations`."""
+    usual_seconds: dict[Replacement, dict[Step, int]]
+    """As `Operation.usual_seconds`."""
+
+
 class Operation(Model):
     """An operation and its number."""
 
@@ -35,6 +44,12 @@ class Operation(Model):
     earlier_durations: Durations = Field(
         default={},
         description="The seconds that AWS's changes took in this target's earlier restores, the newest first.",
+    )
+    usual_seconds: dict[Replacement, dict[Step, int]] = Field(
+        default={},
+        exclude_if=lambda usual: not usual,
+        description="By kind, the median of the seconds that each step took in this target's earlier operations; none of a "
+        "kind of which too few have succeeded.",
     )
 
 
@@ -181,6 +196,11 @@ class RestoreState(Model):
     fault: Fault | None = None
     removed_arns: tuple[str, ...] = Field(default=(), description="The leftovers that a failed restore removed.")
     inventory: Inventory | None = Field(default=None, description="The resources just before the last notification.")
+    usual_seconds: dict[Step, int] = Field(
+        default={},
+        exclude_if=lambda usual: not usual,
+        description="How long each step usually takes in an operation of this kind; empty if too few are known.",
+    )
     seal_digest: str | None = Field(default=None, description="The digest of the operation's last seal in the trail.")
     waiting_until: AwareDatetime | None = Field(
         default=None, description="While a failed step waits: until when an operator may decide."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from models.expected_end import expect_end
 from models.operation import RestoreState, StepState
 from models.steps import Outcome
 
@@ -22,6 +23,15 @@ def summarize(state: RestoreState) -> str:
     current = state.steps[-1]
     percent = f", {current.percent} %" if current.percent is not None else ""
     return f"{drill}at step {state.position_of(current.step)}, {current.step}{percent}"
+
+
+def describe_end(state: RestoreState, now: datetime) -> str:
+    """When the whole restore should end, by this target's earlier ones; "" if too little is known. `now` is aware."""
+    end = expect_end(state, now)
+    if end is None:
+        return ""
+    day = "%H:%M" if end.astimezone(UTC).date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M"
+    return f"the whole {state.kind} usually ends by {end.astimezone(UTC):{day}} UTC"
 
 
 NO_PROGRESS_AFTER = timedelta(minutes=5)

@@ -76,7 +76,8 @@ class Progress:
     def set_operation(self, operation: Operation) -> None:
         """Record the operation number."""
         self._operation_opened_at, self.earlier_durations = operation.opened_at, operation.earlier_durations
-        self._update(operation_id=operation.operation_id)
+        usual = operation.usual_seconds.get(self.state.replacement, {})
+        self._update(operation_id=operation.operation_id, usual_seconds=usual)
         workflow.upsert_search_attributes([search_attributes.OPERATION.value_set(operation.operation_id)])
 
     def begin_step(self, step: Step) -> datetime:

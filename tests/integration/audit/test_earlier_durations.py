@@ -1,12 +1,12 @@
-"""What a restore learns from the target's earlier ones: how long each of AWS's changes took."""
+"""What a restore learns from the target's earlier ones: how long each of AWS's changes took, and each step."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from audit.durations import MAX_OPERATIONS, EarlierDurations, durations_fact
-from models.steps import Step
+from audit.durations import MAX_OPERATIONS, EarlierRestores, durations_fact
+from models.steps import STEPS, Replacement, Step
 from models.waits import DURATIONS_FACT, Change
 from tests.rigs.audit_tables import START, row
 from tests.rigs.verification import TARGET_ARN, Tables
@@ -25,8 +25,22 @@ def restore(tables: Tables, day: int, facts: dict[str, str], target_arn: str = T
     tables.trail.put(row(**of_it, timestamp=START + timedelta(days=day), step=Step.CHECK_COPY_STATUS, facts=facts))
 
 
+def whole_restore(tables: Tables, day: int) -> None:
+    """An operation whose every step took a minute."""
+    run_id, workflow_id = f"run-{day}", f"workflow of {TARGET_ARN}"
+    of_it = {"workflow_id": workflow_id, "run_id": run_id, "operation_id": tables.open(workflow_id, run_id, TARGET_ARN)}
+    at = START + timedelta(days=day)
+    for step in STEPS[Replacement.DELETE_FIRST]:
+        tables.trail.put(row(**of_it, step=step, step_started_at=at, timestamp=at + timedelta(minutes=1)))
+        at += timedelta(minutes=1)
+
+
+def usual(tables: Tables) -> dict[Replacement, dict[Step, int]]:
+    return EarlierRestores(tables.trail, tables.numbers).read(TARGET_ARN).usual_seconds
+
+
 def read(tables: Tables) -> dict[Change, tuple[int, ...]]:
-    return EarlierDurations(tables.trail, tables.numbers).read(TARGET_ARN)
+    return EarlierRestores(tables.trail, tables.numbers).read(TARGET_ARN).durations
 
 
 def test_the_durations_of_the_last_ten_operations_of_this_target(tables: Tables) -> None:
@@ -44,6 +58,14 @@ def test_nothing_is_learned_from_what_is_no_duration(tables: Tables) -> None:
     for day, fact in enumerate(('{"moon-phase": 3, "snapshot": 7}', "[]", "no JSON", '{"snapshot": "a while"}')):
         restore(tables, day, {DURATIONS_FACT: fact})
     assert read(tables) == {Change.SNAPSHOT: (7,)}
+
+
+def test_the_usual_length_of_each_step_is_learned(tables: Tables) -> None:
+    """Of whole restores that succeeded, once there are three."""
+    for day in range(3):
+        assert usual(tables) == {}
+        whole_restore(tables, day)
+    assert usual(tables)[Replacement.DELETE_FIRST] == dict.fromkeys(STEPS[Replacement.DELETE_FIRST], 60)
 
 
 def test_a_trail_that_is_unavailable_delays_nothing(tables: Tables, aws: Emulator) -> None:
