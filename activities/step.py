@@ -35,21 +35,27 @@ def named_activity(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a method an activity of this name: the fault table translates botocore's errors, its outcome has limits."""
 
     def decorate(method: Callable[P, R]) -> Callable[P, R]:
-        @wraps(method)
-        def run_and_translate(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                answer = method(*args, **kwargs)
-            except ParamValidationError as error:
-                # Without its cause: a cause's text enters the history too, and botocore's quotes the values.
-                raise pipeline_error_for(error) from None
-            except (ClientError, BotoCoreError) as error:
-                raise pipeline_error_for(error) from error
-            return answer.shortened() if isinstance(answer, StepOutcome) else answer
-
-        defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(run_and_translate)
+        defined: Any = activity.defn(name=name, no_thread_cancel_exception=True)(translate_errors(method))
         return defined  # type: ignore[no-any-return]
 
     return decorate
+
+
+def translate_errors(method: Callable[P, R]) -> Callable[P, R]:
+    """The method, with botocore's errors translated by the fault table and its outcome within the limits."""
+
+    @wraps(method)
+    def run_and_translate(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            answer = method(*args, **kwargs)
+        except ParamValidationError as error:
+            # Without its cause: a cause's text enters the history too, and botocore's quotes the values.
+            raise pipeline_error_for(error) from None
+        except (ClientError, BotoCoreError) as error:
+            raise pipeline_error_for(error) from error
+        return answer.shortened() if isinstance(answer, StepOutcome) else answer
+
+    return run_and_translate
 
 
 def time_in_step(step_input: StepInput) -> timedelta:

@@ -177,7 +177,8 @@ def _next_of(schedule: ScheduledTarget) -> str:
 
 def _missed(line: TargetLine) -> str:
     missed = sum(schedule.missed for schedule in line.schedules)
-    return f"{missed} while Temporal was away" if missed else ""
+    last = [f"{each.missed_at:%Y-%m-%d %H:%M} UTC" for each in line.schedules if each.missed_at]
+    return "; ".join([*last, *([f"{missed} while Temporal was away"] if missed else [])])
 
 
 def _print_json(lines: Sequence[TargetLine], workers: int, task_queue: str, unreadable: Mapping[str, str]) -> None:

@@ -33,6 +33,20 @@ class TargetReport(Model):
     what_to_do: str | None = None
 
 
+class ScheduleReport(Model):
+    """What Temporal knows of one target's schedules."""
+
+    missed: tuple[str, ...] = Field(default=(), description="What was due and did not begin, a clause each.")
+    notes: tuple[str, ...] = Field(default=(), description="What else a reader should know: a pause.")
+
+
+class SchedulesRead(Model):
+    """What Temporal knows of the schedules of a fleet."""
+
+    reports: dict[str, ScheduleReport] = Field(default={}, description="By the target's ARN, without those in order.")
+    problems: tuple[str, ...] = Field(default=(), description="What could not be read, a sentence each.")
+
+
 class SummaryOutcome(Model):
     """What was published."""
 

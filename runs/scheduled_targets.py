@@ -20,9 +20,11 @@ from models.request import RestoreRequest
 from models.workflow_names import RESTORE_WORKFLOW
 from runs.pauses import Pause, pause_of
 from runs.restores import RestoreRefused
-from runs.schedules import find_schedule, fleet_of
+from runs.schedules import find_schedule, fleet_of, nightly_of
 
 READS_AT_ONCE = 16
+STARTED_WITHIN = timedelta(minutes=1)
+"""How much later than its time a restore may be started, and how little the two may differ."""
 MAX_LISTED = 300
 """Characters of the names that are listed for one that is not known."""
 
@@ -44,6 +46,8 @@ class ScheduledTarget(NamedTuple):
     topic_arns: tuple[str, ...]
     """The topics that its request notifies."""
     zone: ZoneInfo
+    missed_at: datetime | None = None
+    """The last time at which it should have started a restore, if it did not; None if it did, or was not due then."""
 
     @property
     def cluster(self) -> str:
@@ -123,7 +127,27 @@ async def _scheduled_target(client: Client, described: ScheduleDescription) -> S
         start_before=request.start_before,
         topic_arns=tuple(dict.fromkeys(topic for topic in topics if topic)),
         zone=ZoneInfo(described.schedule.spec.time_zone_name or "UTC"),
+        missed_at=_find_missed(described, datetime.now(UTC)),
     )
+
+
+def _find_missed(described: ScheduleDescription, now: datetime) -> datetime | None:
+    """The last due time before `now`, if nothing was started for it; only of a schedule that runs once a day.
+
+    A schedule that was created, changed, paused or resumed since was perhaps not due then.
+    """
+    schedule, info = described.schedule, described.info
+    when = nightly_of(schedule)
+    if when is None or schedule.state.paused:
+        return None
+    days = (now.astimezone(when.zone).date() - timedelta(days=days) for days in (0, 1))
+    due_times = (datetime.combine(day, when.at, when.zone).astimezone(UTC) for day in days)
+    due_at = next((due for due in due_times if due <= now - STARTED_WITHIN), None)
+    changed_at = [each for each in (info.created_at, info.last_updated_at, schedule.spec.start_at) if each]
+    if due_at is None or due_at < max(changed_at):
+        return None
+    started = any(abs(action.scheduled_at - due_at) < STARTED_WITHIN for action in info.recent_actions)
+    return None if started else due_at
 
 
 def find_scheduled_targets(

@@ -1,11 +1,11 @@
-"""The summary of a fleet: what is not good comes first, with its cure."""
+"""The summary of a fleet: what is not good or did not begin comes first, with its cure."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from activities.notifications.summary import describe_fleet, describe_subject
-from models.fleet_summary import TargetReport
+from activities.notifications.summary import add_schedule, describe_fleet, describe_subject
+from models.fleet_summary import ScheduleReport, TargetReport
 
 AT = datetime(2026, 11, 27, 7, 0, tzinfo=UTC)
 GOOD = TargetReport(name="orders-staging", is_good=True, text="last good restore 3 h ago (op-007)")
@@ -30,3 +30,15 @@ def test_the_message_says_how_each_target_is() -> None:
         "- orders-staging: last good restore 3 h ago (op-007)",
     ]
     assert describe_subject("laptop", [GOOD]) == "laptop: all 1 targets are good"
+
+
+def test_a_restore_that_did_not_begin_is_in_it() -> None:
+    """Its target is not good, however young its data is; a pause is only said."""
+    missed = "its restore of 2026-11-27 00:05 UTC was not started"
+    report = add_schedule(GOOD, ScheduleReport(missed=(missed,)))
+    assert (report.is_good, report.what_to_do) == (False, "python starter.py list")
+    assert report.text == f"{missed}; {GOOD.text}"
+    paused = add_schedule(GOOD, ScheduleReport(notes=("paused by ada: a freeze",)))
+    assert (paused.is_good, paused.text) == (True, f"{GOOD.text}; paused by ada: a freeze")
+    assert add_schedule(GOOD, None) == GOOD
+    assert "\nSCHEDULES\n- unreadable\n" in describe_fleet("laptop", [GOOD], AT, ["unreadable"])

@@ -1,0 +1,50 @@
+"""What the schedules of a fleet's targets missed, and what is due: for the fleet's summary, which a worker publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from models.fleet_summary import ScheduleReport, SchedulesRead
+from models.identifiers import arn_of_workflow_id
+from runs.due_runs import DueRun, list_running
+from runs.scheduled_targets import ScheduledTarget, list_scheduled_targets, unreadable_text
+from runs.summaries import format_duration
+
+DUE_FOR = timedelta(minutes=1)
+"""A run that is due for less time is only just being started."""
+
+
+async def read_schedules(client: Client, target_arns: Sequence[str], at: datetime) -> SchedulesRead:
+    """A report for each target that has something to report at `at` (aware).
+
+    Raises nothing: the summary is published also if Temporal does not answer, and says so.
+    """
+    try:
+        _, due = await list_running(client)
+        schedules, unreadable = await list_scheduled_targets(client)
+    except RPCError as error:
+        return SchedulesRead(problems=(f"Temporal did not list the schedules: {error.message}",))
+    reports = {arn: _report(arn, schedules, due, at) for arn in target_arns}
+    problems = tuple(unreadable_text(schedule_id, reason) for schedule_id, reason in unreadable.items())
+    return SchedulesRead(reports={arn: report for arn, report in reports.items() if report}, problems=problems)
+
+
+def _report(
+    arn: str, schedules: Sequence[ScheduledTarget], due: Sequence[DueRun], at: datetime
+) -> ScheduleReport | None:
+    own = [each for each in schedules if each.target_arn == arn]
+    waiting = [run for run in due if arn_of_workflow_id(run.target_workflow_id) == arn and at - run.due_at > DUE_FOR]
+    missed = [
+        *([] if own else ["it has no schedule"]),
+        *(f"its restore of {each.missed_at:%Y-%m-%d %H:%M} UTC was not started" for each in own if each.missed_at),
+        *(
+            f"its restore of {run.due_at:%Y-%m-%d %H:%M} UTC waits for a worker for {format_duration(run.due_at, at)}"
+            for run in waiting
+        ),
+    ]
+    notes = [each.pause.text for each in own if each.pause]
+    return ScheduleReport(missed=tuple(missed), notes=tuple(notes)) if missed or notes else None

@@ -1,0 +1,112 @@
+"""The last restore that a schedule should have started, if it did not, and what a fleet's summary says of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, time, timedelta
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from temporalio.common import TypedSearchAttributes
+from temporalio.service import RPCError, RPCStatusCode
+
+from models.fleet_summary import ScheduleReport
+from models.workflow_names import SCHEDULED_ID_PREFIX
+from runs import fleet_schedules
+from runs.fleet_schedules import read_schedules
+from runs.pauses import Pause
+from runs.restores import DisplayMetadata
+from runs.scheduled_targets import ScheduledTarget, ScheduledTargets, _find_missed
+from runs.schedules import Nightly, nightly_schedule
+from tests.rigs.requests import request
+from tests.unit.cli.test_due_runs import ScriptedClient
+
+BERLIN = ZoneInfo("Europe/Berlin")
+DUE = datetime(2026, 11, 26, 23, 5, tzinfo=UTC)
+NOW = DUE + timedelta(hours=7)
+BEFORE = DUE - timedelta(days=40)
+
+
+def schedule(started: tuple[datetime, ...] = (), **changes: Any) -> Any:
+    """Temporal's description of a schedule at 00:05 in Berlin."""
+    when = Nightly(time(0, 5), BERLIN, timedelta(hours=1))
+    made = nightly_schedule(request(), when, "queue", DisplayMetadata("-", "-", TypedSearchAttributes.empty))
+    made.state.paused = changes.pop("paused", False)
+    made.spec.start_at = changes.pop("start_at", None)
+    info = {"created_at": BEFORE, "last_updated_at": None, **changes}
+    return SimpleNamespace(
+        schedule=made, info=SimpleNamespace(recent_actions=[SimpleNamespace(scheduled_at=at) for at in started], **info)
+    )
+
+
+@pytest.mark.parametrize(
+    ("described", "now", "missed"),
+    [
+        (schedule(), NOW, DUE),
+        (schedule((DUE - timedelta(days=1),)), NOW, DUE),
+        (schedule((DUE,)), NOW, None),
+        (schedule((DUE - timedelta(days=1),)), DUE + timedelta(seconds=20), None),
+        (schedule(), DUE - timedelta(minutes=2), DUE - timedelta(days=1)),
+        (schedule(paused=True), NOW, None),
+        (schedule(start_at=NOW + timedelta(days=2)), NOW, None),
+        (schedule(created_at=DUE + timedelta(minutes=1)), NOW, None),
+        (schedule(last_updated_at=DUE + timedelta(minutes=1)), NOW, None),
+    ],
+)
+def test_a_due_time_without_a_start_is_missed(described: Any, now: datetime, missed: datetime | None) -> None:
+    """Not one that only just came, and none from before the schedule was made, changed, paused or resumed."""
+    assert _find_missed(described, now) == missed
+
+
+def scheduled(cluster: str, **changes: Any) -> ScheduledTarget:
+    arn = f"arn:aws:rds:eu-central-1:111122223333:cluster:{cluster}"
+    of_it = {
+        "fleet": None,
+        "next_at": None,
+        "pause": None,
+        "missed": 0,
+        "start_before": timedelta(hours=1),
+        "zone": BERLIN,
+    }
+    return ScheduledTarget(f"id-{cluster}", arn, "queue", topic_arns=(), **(of_it | changes))
+
+
+async def test_a_summary_has_what_was_missed_and_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a pause, a target without a schedule and a schedule that cannot be read; nothing of a target in order."""
+    pause = Pause("a freeze", "ada", None)
+    targets = [
+        scheduled("fine"),
+        scheduled("missed", missed_at=DUE),
+        scheduled("paused", pause=pause),
+        scheduled("waits"),
+    ]
+
+    async def listed(_: Any) -> ScheduledTargets:
+        return ScheduledTargets(targets, {"id-broken": "target: Field required"})
+
+    monkeypatch.setattr(fleet_schedules, "list_scheduled_targets", listed)
+    client: Any = ScriptedClient(f"{SCHEDULED_ID_PREFIX}111122223333:eu-central-1:waits-2026-11-25T00:05:00Z")
+    arns = [each.target_arn for each in targets] + ["arn:aws:rds:eu-central-1:111122223333:cluster:none"]
+    read = await read_schedules(client, arns, datetime(2026, 11, 25, 7, 5, tzinfo=UTC))
+    assert {arn.rpartition(":")[2]: report for arn, report in read.reports.items()} == {
+        "missed": ScheduleReport(missed=("its restore of 2026-11-26 23:05 UTC was not started",)),
+        "paused": ScheduleReport(notes=(pause.text,)),
+        "waits": ScheduleReport(missed=("its restore of 2026-11-25 00:05 UTC waits for a worker for 7:00:00",)),
+        "none": ScheduleReport(missed=("it has no schedule",)),
+    }
+    assert "id-broken" in read.problems[0]
+
+
+async def test_a_temporal_that_does_not_answer_is_said() -> None:
+    """The summary is published nevertheless."""
+
+    class Silent:
+        async def list_workflows(self, _: str) -> AsyncIterator[Any]:
+            raise RPCError("no permission", RPCStatusCode.PERMISSION_DENIED, b"")
+            yield
+
+    client: Any = Silent()
+    read = await read_schedules(client, ["arn"], NOW)
+    assert (read.reports, "no permission" in read.problems[0]) == ({}, True)
