@@ -14,3 +14,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "aurora-restore.serviceAccount" -}}
 {{- if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default .Release.Name }}{{ else }}{{ .Values.serviceAccount.name | default "default" }}{{ end }}
 {{- end }}
+
+{{- define "aurora-restore.hasVolumes" -}}
+{{- with .Values.temporal }}{{ if or $.Values.files .configSecret .clientCertificateSecret .caConfigMap }}yes{{ end }}{{ end }}
+{{- end }}
