@@ -177,12 +177,13 @@ def _check(args: argparse.Namespace, account: Account, number: str) -> int:
     if args.write and (life := _new_life(args, account, number)) is None:
         return COULD_NOT_ASK
     outcomes = ask_questions(account, READ_QUESTIONS, _report_progress)
-    left: Sequence[OwnResource] = ()
+    left: Sequence[str] = ()
     if life is not None:
-        answers, left = _live(life)
+        answers, left = _live(life, number)
         outcomes += answers
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     _print(args, Report(outcomes, account.region, account.second_region, args.write, day))
+    _print_lines(left)
     return COULD_NOT_ASK if left else exit_code(outcomes)
 
 
@@ -207,24 +208,44 @@ def _new_life(args: argparse.Namespace, account: Account, number: str) -> Life |
     return life
 
 
-def _live(life: Life) -> tuple[list[Outcome], list[OwnResource]]:
-    """The run with a cluster, and its removal, which Ctrl-C, a closed terminal and SIGTERM only bring forward."""
-    from conformance.write_check import remove_run, run_life
+def _live(life: Life, number: str) -> tuple[list[Outcome], list[str]]:
+    """The run with a cluster, and its removal, which Ctrl-C, a closed terminal and SIGTERM only bring forward.
 
-    before = {number: signal.signal(number, _interrupt) for number in INTERRUPTIONS}
-    left: list[OwnResource] = []
+    Returns what is known of the questions, and what an operator has to know of the removal: nothing if nothing is left.
+    """
+    from conformance.write_check import run_life
+
+    before = {each: signal.signal(each, _interrupt) for each in INTERRUPTIONS}
     try:
         outcomes = run_life(life)
+    except BaseException:
+        _print_lines(_remove(life, number))
+        raise
+    else:
+        return outcomes, _remove(life, number)
     finally:
-        try:
-            _print_if_possible("Removing what the run has made …")
-            left = remove_run(life)
-            for resource in left:
-                _print_if_possible(f"Left behind: {_line(resource)}. Remove it with --clean.")
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    return outcomes, left
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _remove(life: Life, number: str) -> list[str]:
+    """Remove what the run has made; a line for each resource that is left, and how to remove it. Raises nothing of AWS."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from conformance.write_check import remove_run
+    from errors import StaleRead
+
+    _print_if_possible("Removing what the run has made …")
+    try:
+        lines = [f"Left behind: {_line(resource)}." for resource in remove_run(life)]
+    except (BotoCoreError, ClientError, StaleRead, KeyboardInterrupt) as error:
+        reason = " ".join(str(error).split()) or "interrupted"
+        lines = [f"The removal ended early: {reason}", f"Left behind: what has a name that begins with {life.run}."]
+    if not lines:
+        return []
+    second = "" if life.target is life.own else f" --second-region {life.target.region}"
+    regions = f"--region {life.own.region}{second}"
+    return [*lines, "To remove it:", f"    python starter.py aws-check {regions} --clean --account {number}"]
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
@@ -240,6 +261,11 @@ def _print_if_possible(text: str) -> None:
         print_progress(text)
 
 
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        _print_if_possible(line)
+
+
 def _report_progress(outcome: Outcome) -> None:
     print_progress(f"{outcome.verdict:15} {outcome.question.name}")
 
@@ -248,7 +274,12 @@ def _print(args: argparse.Namespace, report: Report) -> None:
     """The report on stdout, or in the file with its first line on stdout."""
     if args.file is not None:
         page = json.dumps(report.as_json(), indent=2) if args.output == "json" else report.as_markdown()
-        args.file.write_text(page, "utf-8")
+        try:
+            args.file.write_text(page, "utf-8")
+        except OSError as error:
+            print_progress(f"Cannot write {args.file}: {error.strerror}. Here is the report:")
+            print(page)
+            return
         print(f"{report.as_markdown().partition(chr(10))[0].removeprefix('# ')}\nThe report is in {args.file}")
     elif args.output == "json":
         print_json(report.as_json())

@@ -6,12 +6,15 @@ import io
 import json
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 import starter
 from conformance import write_check
+from conformance.life import Life
+from conformance.own_resources import OwnResource
 from conformance.removal import find_left, remove
 from tests.rigs.conformance import Kit, everything_in
-from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, TARGET
+from tests.rigs.emulated_aws import ACCOUNT, ENGINE, OTHER_ACCOUNT, SOURCE, TARGET
 
 CHECK = ["aws-check", "--region", TARGET]
 READS = ("AssumeRole", "Describe", "GetCallerIdentity", "List")
@@ -123,5 +126,34 @@ def test_what_is_left_behind_is_named(
     monkeypatch.setattr(write_check, "run_life", lambda _: [])
     monkeypatch.setattr(write_check, "remove_run", lambda _: find_left([kit.own], lambda _: True))
     assert starter.main([*CHECK, "--write", "--yes", "--account", ACCOUNT]) == 2
-    assert f"Left behind: cluster {life.name('cluster')} in {TARGET}" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert f"Left behind: cluster {life.name('cluster')} in {TARGET}" in printed
+    assert printed.endswith(
+        f"To remove it:\n    python starter.py aws-check --region {TARGET} --clean --account {ACCOUNT}\n"
+    )
     assert remove([kit.own], lambda _: True, kit.pace) == []
+
+
+@pytest.mark.parametrize(
+    "error", [EndpointConnectionError(endpoint_url="x"), KeyboardInterrupt()], ids=["AWS", "Ctrl-C"]
+)
+def test_a_removal_that_ends_early_does_not_lose_the_report(
+    kit: Kit, error: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took an hour to get: everything that is known is printed, then what is left and how to remove it."""
+
+    def end_early(_: Life) -> list[OwnResource]:
+        raise error
+
+    monkeypatch.setattr(write_check, "STEPS", ())
+    monkeypatch.setattr(write_check, "remove_run", end_early)
+    nowhere = ["--file", "/nonexistent/report.md"]
+    second = ["--second-region", SOURCE]
+    assert starter.main([*CHECK, *second, "--write", "--yes", "--account", ACCOUNT, *nowhere]) == 2
+    printed = capsys.readouterr()
+    assert "Cannot write /nonexistent/report.md" in printed.err
+    assert printed.out.startswith("# aws-check: ")
+    assert "cluster-not-found" in printed.out
+    said = printed.err[printed.err.index("The removal ended early: ") :].splitlines()
+    assert said[1].startswith("Left behind: what has a name that begins with aws-check-")
+    assert said[3].endswith(f"--region {TARGET} --second-region {SOURCE} --clean --account {ACCOUNT}")
