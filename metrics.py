@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from temporalio import activity, workflow
 from temporalio.common import MetricMeter
-from temporalio.exceptions import ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, ChildWorkflowError, is_cancelled_exception
 from temporalio.runtime import OpenTelemetryConfig, PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
     ExecuteWorkflowInput,
     Interceptor,
+    StartActivityInput,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
 )
 
 from audit.activities import RECORD_OUTCOME
@@ -35,6 +37,7 @@ from audit.table import AuditTable
 from clients.aws import AwsClients
 from errors import PipelineError, Skipped
 from models.clusters import CheckRestoreOutcome
+from models.notifications import NotificationInput
 from models.operation import RestoreState, StepInput, StepOutcome
 from models.request import RestoreRequest
 from models.steps import Outcome, audited_step
@@ -174,7 +177,11 @@ def _measure_trail_lag(row: AuditRow) -> None:
 
 
 class _WorkflowMetrics(WorkflowInboundInterceptor):
-    """Operations by outcome, the last success, and of when its data is. A replay counts nothing again."""
+    """Operations by outcome, and through its other side the last success. A replay counts nothing again."""
+
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        """See base class."""
+        super().init(_HandoverMetrics(outbound))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         request = input.args[0] if input.args else None
@@ -184,16 +191,25 @@ class _WorkflowMetrics(WorkflowInboundInterceptor):
             state = await self.next.execute_workflow(input)
         except BaseException as error:
             outcome = _outcome_of_error(error)
-            # A run without the target's own id has a child, which is counted; what it skips itself is not.
-            if outcome is Outcome.SKIPPED or _is_canonical():
+            # A run without the target's own id has a child, which is counted; a skip of its own happens in no child.
+            if _is_canonical() or (outcome is Outcome.SKIPPED and not isinstance(error.__cause__, ChildWorkflowError)):
                 _count_operation(request, outcome)
             raise
         if _is_canonical() and isinstance(state, RestoreState):
             _count_operation(request, state.outcome)
-            # A drill restores no target, whose last success grows older.
-            if not request.target.drills:
-                _record_success(request, state)
         return state
+
+
+class _HandoverMetrics(WorkflowOutboundInterceptor):
+    """The last success and of when its data is, when the message of it is sent: a kept old cluster may delay the end by days."""
+
+    def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
+        """See base class."""
+        message = input.args[0] if input.args else None
+        if isinstance(message, NotificationInput) and message.state.handed_over_at is not None:
+            meter = workflow.metric_meter().with_additional_attributes(_target_labels(message.target))
+            _set_times(meter, message.state.handed_over_at, message.state.snapshot_created_at)
+        return self.next.start_activity(input)
 
 
 def _is_canonical() -> bool:
@@ -209,11 +225,6 @@ def _outcome_of_error(error: BaseException) -> Outcome:
 def _count_operation(request: RestoreRequest, outcome: Outcome) -> None:
     labels = {**_target_labels(request.target), "outcome": outcome.value}
     workflow.metric_meter().create_counter("aurora_restore_operations", "Operations that ended.").add(1, labels)
-
-
-def _record_success(request: RestoreRequest, state: RestoreState) -> None:
-    meter = workflow.metric_meter().with_additional_attributes(_target_labels(request.target))
-    _set_times(meter, state.ended_at, state.snapshot_created_at)
 
 
 async def measure_last_successes(
@@ -238,7 +249,10 @@ async def measure_last_successes(
 
 
 def _set_times(meter: MetricMeter, succeeded_at: datetime | None, data_of: datetime | None) -> None:
-    texts = {LAST_SUCCESS: "When the last restore succeeded.", DATA_TIME: "When the target's snapshot was taken."}
+    texts = {
+        LAST_SUCCESS: "When the target was last handed to its users.",
+        DATA_TIME: "When the target's snapshot was taken.",
+    }
     for (name, text), at in zip(texts.items(), (succeeded_at, data_of), strict=True):
         if at is not None:
             meter.create_gauge_float(name, text, "seconds").set(at.timestamp())

@@ -234,6 +234,21 @@ class RestoreState(Model):
         """Whether the restore is done, and only the old cluster is kept."""
         return self.old_kept_until is not None and self.outcome is Outcome.SUCCEEDED
 
+    @property
+    def handed_over_at(self) -> datetime | None:
+        """When the users got the target, as the trail has it; None until only the message is left to do, and of a drill."""
+        if self.outcome is not Outcome.SUCCEEDED or self.drills:
+            return None
+        ends = [step.ended_at for step in self.steps if step.step in self._handover_steps and step.ended_at]
+        return max(ends, default=None)
+
+    @property
+    def _handover_steps(self) -> tuple[Step, ...]:
+        """The steps at whose end the users have the target: a swap hands it over by itself."""
+        if self.replacement is Replacement.SWAP:
+            return (Step.SWAP_CLUSTERS,)
+        return self.planned_steps[: self.planned_steps.index(Step.SNS_NOTIFICATION)]
+
     def time_waited(self, now: datetime) -> timedelta:
         """How long the restore has waited for an operator until `now` (aware)."""
         waited = timedelta(seconds=self.waited_seconds)

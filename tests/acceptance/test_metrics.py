@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import urllib3
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
-from urllib3.exceptions import HTTPError
 
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch, Server, free_port
@@ -23,6 +20,7 @@ from tests.integration.cli.test_worker_program import run_worker
 from tests.rigs.cli import ROOT, run_command
 from tests.rigs.collector import Collector, collector
 from tests.rigs.dashboard import graphs
+from tests.rigs.prometheus import MISSING, Prometheus, is_installed
 from traces import traced
 
 EXAMPLE = ROOT / "examples" / "restore.json"
@@ -47,39 +45,6 @@ class Measured(NamedTuple):
         return float(found.rpartition(" ")[2])
 
 
-class Prometheus:
-    """A Prometheus that reads the worker's metrics every second."""
-
-    def __init__(self, scratch: Scratch, scraped: int) -> None:
-        target = {"job_name": "worker", "static_configs": [{"targets": [f"127.0.0.1:{scraped}"]}]}
-        config = scratch.path / "prometheus.yaml"
-        config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [target]}))
-        address = f"127.0.0.1:{free_port()}"
-        data = scratch.path / "series"
-        command = [
-            "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={data}",
-            f"--web.listen-address={address}",
-        ]
-        self.server = scratch.start("prometheus", command)
-        self.url = f"http://{address}"
-        self.server.wait_until(self._is_ready, 30)
-
-    def _is_ready(self) -> bool:
-        try:
-            return urllib3.request("GET", f"{self.url}/-/ready", retries=False).status == 200
-        except HTTPError:
-            return False
-
-    def ask(self, query: str) -> list[Any]:
-        """The series that a query has now."""
-        answer = urllib3.request("GET", f"{self.url}/api/v1/query", fields={"query": query})
-        assert answer.status == 200, answer.data
-        found: list[Any] = answer.json()["data"]["result"]
-        return found
-
-
 @pytest.fixture(scope="module")
 def measured() -> Iterator[Measured]:
     with Stack() as stack, Scratch("metrics") as scratch, collector() as collects:
@@ -90,7 +55,7 @@ def measured() -> Iterator[Measured]:
             "AURORA_RESTORE_TRACES_OTLP_URL": f"{collects.url}/v1/traces",
         }
         worker = start_worker(scratch, {**stack.environment, **own})
-        prometheus = Prometheus(scratch, port) if shutil.which("prometheus") else None
+        prometheus = Prometheus(scratch, port) if is_installed() else None
         assert run_command(stack, "start", EXAMPLE).code == 0
         text = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode()
         yield Measured(stack, port, text, worker, scratch, prometheus, collects)
@@ -125,7 +90,7 @@ def test_an_address_in_use_is_named(measured: Measured) -> None:
     assert f"AURORA_RESTORE_METRICS_ADDRESS: cannot listen at 127.0.0.1:{measured.port}" in result.err
 
 
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is missing: apt-get install prometheus")
+@pytest.mark.skipif(not is_installed(), reason=MISSING)
 def test_each_panel_of_the_dashboard_has_series(measured: Measured) -> None:
     """In a real Prometheus; of a restore without a failure only what counts failures has none."""
     assert measured.prometheus is not None
@@ -159,7 +124,7 @@ def test_a_restarted_worker_knows_the_last_successes_and_sends_what_is_left_of_t
         [(found, value)] = measured.collects.values[metric][-1:]
         assert found.items() >= labels.items()
         series = [f'{name}="{label}"' for name, label in found.items() if name != "service_name"]
-        assert value == pytest.approx(measured.value(metric, *series), abs=5)
+        assert value == pytest.approx(measured.value(metric, *series), abs=0.001)
 
 
 async def test_a_span_has_no_text_of_an_error() -> None:
