@@ -2,34 +2,41 @@
 
 `starter.py apply` declares the fleet, the schedules are triggered while no worker runs, and the worker comes a minute later:
 too late for the one target whose `start_before` is shorter. Then everything runs to its end. Temporal and the worker are
-processes; the emulator, whose RDS answers within seconds, is in this one and counts the calls.
+processes; the emulator, whose RDS answers within seconds, is in this one and counts the calls. A Prometheus reads the worker's
+metrics, and `--series FOLDER` keeps what it has read, for `python -m tests.rigs.dashboard_picture FOLDER`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 from temporalio.client import Client
 
 from devstack.demo_environment import REPLACED_BY
 from devstack.pipeline import ask_starter, run_starter, start_worker
-from devstack.processes import Scratch
+from devstack.processes import Scratch, free_port
 from devstack.stack import SEARCH_ATTRIBUTES
 from devstack.temporal_server import TemporalServer
 from tests.benchmarks.document import write
 from tests.benchmarks.in_flight import make_environment, make_targets, python_of, seconds_of
 from tests.rigs.durations import AT_ONCE, SECONDS
 from tests.rigs.emulator import demo_without_databases
+from tests.rigs.prometheus import MISSING, Prometheus, is_installed
 
 BEGIN, END = "<!-- make bench, fleet: begin -->", "<!-- make bench, fleet: end -->"
 LATE_AFTER = 45
 """Seconds after which the late target's restore may not begin any more; the worker comes after a minute."""
 WITHOUT_WORKER = 60
+SCRAPE_SECONDS = 5
+OURS = '{job="worker", __name__=~"aurora_restore_.*"}'
+ALL = '{job="worker", __name__=~"aurora_restore_.*|temporal_.*"}'
 DEFAULTS = """\
 name = "bench"
 
@@ -67,8 +74,8 @@ def fleet_file(names: Sequence[str]) -> str:
     return "\n".join([DEFAULTS, *entries]) + f'start_before = "PT{LATE_AFTER}S"\n'
 
 
-def measure(targets: int) -> str:
-    """Run the fleet; the table."""
+def measure(targets: int, series: Path | None = None, *, with_metrics: bool = True) -> str:
+    """Run the fleet; the table. `series` gets what Prometheus has read."""
     with (
         demo_without_databases(AT_ONCE) as demo,
         TemporalServer(headless=True, search_attributes=SEARCH_ATTRIBUTES) as temporal,
@@ -88,14 +95,21 @@ def measure(targets: int) -> str:
         asyncio.run(trigger(temporal.address, names))
         time.sleep(WITHOUT_WORKER)
         demo.emulator.calls.clear()
-        worker = start_worker(scratch, variables)
+        port = free_port()
+        own = {"AURORA_RESTORE_METRICS_ADDRESS": str(port)} if with_metrics else {}
+        prometheus = Prometheus(scratch, port, interval_seconds=SCRAPE_SECONDS) if with_metrics else None
+        worker = start_worker(scratch, {**variables, **own})
         began, process = time.monotonic(), python_of(worker)
         peak = asyncio.run(wait_until_ended(temporal.address, process, targets))
         took, used = time.monotonic() - began, seconds_of(process)
         calls = Counter(call.service for call in demo.emulator.calls)
         messages = sum(call.operation == "Publish" for call in demo.emulator.calls)
         code, healths = ask_starter(["healthy"], variables)
+        metrics = describe_metrics(prometheus, targets) if prometheus else ()
         worker.stop()
+        if prometheus and series:
+            prometheus.server.stop()
+            shutil.copytree(prometheus.data, series)
     outcomes = Counter(str(each["last_outcome"]) for each in healths["targets"])
     return "\n".join(
         f"| {title} | {value} |"
@@ -111,7 +125,21 @@ def measure(targets: int) -> str:
             ("calls of RDS, a restore", f"{calls['rds'] / targets:.0f}"),
             ("calls of DynamoDB, a restore", f"{calls['dynamodb'] / targets:.0f}"),
             ("other calls of AWS, a restore", f"{(calls.total() - calls['rds'] - calls['dynamodb']) / targets:.0f}"),
+            *metrics,
         )
+    )
+
+
+def describe_metrics(prometheus: Prometheus, targets: int) -> tuple[tuple[str, str], ...]:
+    """How many series the worker has at its end, and how long Prometheus waited for them: rows of the table."""
+    time.sleep(2 * SCRAPE_SECONDS)
+    count = {name: prometheus.ask_number(f"count({query})") for name, query in (("ours", OURS), ("all", ALL))}
+    of_targets = prometheus.ask_number('count({job="worker", target!=""})')
+    slowest = prometheus.ask_number('max_over_time(scrape_duration_seconds{job="worker"}[1h])')
+    return (
+        ("series of the worker's metrics", f"{count['all']:.0f}, {count['ours']:.0f} of them ours"),
+        ("of these, a target", f"{of_targets / targets:.1f}"),
+        ("Prometheus reads them in at most", f"{slowest * 1000:.0f} ms"),
     )
 
 
@@ -143,8 +171,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", type=int, default=200, help="how many")
     parser.add_argument("--document", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument(
+        "--series", type=Path, metavar="FOLDER", help="keep what Prometheus has read; the folder is new"
+    )
+    parser.add_argument("--without-metrics", action="store_true", help="to compare: what the worker takes without them")
     options = parser.parse_args(arguments)
-    lines = measure(options.targets)
+    if not options.without_metrics and not is_installed():
+        parser.error(MISSING)
+    lines = measure(options.targets, options.series, with_metrics=not options.without_metrics)
     print(lines)
     if options.document:
         write(lines, BEGIN, END)

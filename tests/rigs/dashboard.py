@@ -11,7 +11,7 @@ from grafana_foundation_sdk.builders import bargauge, common, prometheus, timese
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, Row, ThresholdsConfig
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import VizOrientation
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, Threshold, ThresholdsMode
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, Threshold, ThresholdsMode
 
 from tests.rigs.documents import ROOT
 
@@ -19,6 +19,9 @@ FILE = ROOT / "deploy" / "monitoring" / "dashboard.json"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 BY_TARGET = "account, region, target"
 HOUR = 3600.0
+SHOWN = 20
+"""Targets that a panel shows, because a fleet has hundreds."""
+COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "orange", "skipped": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -30,26 +33,36 @@ class Graph:
     query: str
     legend: str
     unit: str = "short"
+    red_after_seconds: float | None = None
+    empty: str = "No data"
+    """What the panel says if nothing was counted, which is usual for what counts faults."""
 
 
 def _since(metric: str) -> str:
-    return f"time() - max by ({BY_TARGET}) (max_over_time({metric}[8d]))"
+    return f"topk({SHOWN}, time() - max by ({BY_TARGET}) (max_over_time({metric}[8d])))"
+
+
+def _increase(metric: str, window: str) -> str:
+    """How much a counter has grown. One that appears has grown from nothing, which increase() does not see."""
+    return f"(({metric} unless {metric} offset {window}) or increase({metric}[{window}]))"
 
 
 AGES = (
     Graph(
         "Since the last success",
-        "Red after 26 hours, as the alert. A target without a success in eight days has no bar.",
+        f"The {SHOWN} longest; red after 26 hours, as the alert. A target without a success in eight days has no bar.",
         _since("aurora_restore_last_success_timestamp_seconds"),
         "{{target}}",
         "s",
+        26 * HOUR,
     ),
     Graph(
         "Age of the data",
-        "How old the data is that the target has.",
+        f"Of when the data is that a target has, the {SHOWN} oldest; red after 36 hours, as the alert.",
         _since("aurora_restore_data_timestamp_seconds"),
         "{{target}}",
         "s",
+        36 * HOUR,
     ),
 )
 ROWS: dict[str, tuple[Graph, ...]] = {
@@ -57,28 +70,30 @@ ROWS: dict[str, tuple[Graph, ...]] = {
         Graph(
             "Operations by outcome, a day",
             "What ended in the 24 hours before.",
-            "sum by (outcome) (increase(aurora_restore_operations_total[1d]))",
+            f"sum by (outcome) ({_increase('aurora_restore_operations_total', '1d')})",
             "{{outcome}}",
         ),
         Graph(
             "Duration of steps",
             "The mean of the steps that ended in the six hours before.",
-            "sum by (step) (increase(aurora_restore_step_duration_seconds_sum[6h])) / "
-            "sum by (step) (increase(aurora_restore_step_duration_seconds_count[6h]))",
+            f"sum by (step) ({_increase('aurora_restore_step_duration_seconds_sum', '6h')}) / "
+            f"sum by (step) ({_increase('aurora_restore_step_duration_seconds_count', '6h')})",
             "{{step}}",
             "s",
         ),
         Graph(
             "Differences found, a day",
-            "Settings of restored clusters that are not as configured.",
-            "sum by (target) (increase(aurora_restore_differences_total[1d]))",
+            "Settings of restored clusters that are not as configured; a target without one has no line.",
+            f"topk({SHOWN}, sum by ({BY_TARGET}) ({_increase('aurora_restore_differences_total', '1d')}) > 0)",
             "{{target}}",
+            empty="None found",
         ),
         Graph(
             "Columns without a rule, a day",
             "Attempts that ended at columns without a masking rule; nobody was let in.",
-            "sum(increase(aurora_restore_unmasked_columns_total[1d]))",
+            f"sum({_increase('aurora_restore_unmasked_columns_total', '1d')})",
             "attempts",
+            empty="None found",
         ),
     ),
     "AWS and the trail": (
@@ -95,12 +110,14 @@ ROWS: dict[str, tuple[Graph, ...]] = {
             'sum by (service, outcome) (rate(aurora_restore_aws_calls_total{outcome=~"throttled|no-answer"}[5m]))',
             "{{service}} {{outcome}}",
             "reqps",
+            empty="None so far",
         ),
         Graph(
             "Failed attempts of activities",
-            "Temporal repeats those that may pass.",
-            "sum by (activity, error_type) (increase(aurora_restore_failed_attempts_total[15m]))",
+            "In the 15 minutes before. Temporal repeats those that may pass.",
+            f"sum by (activity, error_type) ({_increase('aurora_restore_failed_attempts_total', '15m')})",
             "{{activity}} {{error_type}}",
+            empty="None so far",
         ),
         Graph(
             "How far the trail is behind",
@@ -157,16 +174,16 @@ def dashboard_json() -> str:
     for title, row in ROWS.items():
         dashboard = dashboard.with_row(Row(title))
         for graph in row:
-            dashboard = dashboard.with_panel(_graph(graph))
+            dashboard = dashboard.with_panel(_graph(graph, 8 if len(row) == 3 else 12))
     return JSONEncoder(sort_keys=True, indent=2).encode(dashboard.build()) + "\n"
 
 
 def _query(graph: Graph) -> prometheus.Dataquery:
-    return prometheus.Dataquery().expr(graph.query).legend_format(graph.legend)
+    return prometheus.Dataquery().expr(graph.query).legend_format(graph.legend).ref_id("A")
 
 
 def _age(graph: Graph) -> bargauge.Panel:
-    steps = [Threshold(color="green"), Threshold(value=26 * HOUR, color="red")]
+    steps = [Threshold(color="green"), Threshold(value=graph.red_after_seconds, color="red")]
     return (
         bargauge.Panel()
         .title(graph.title)
@@ -182,8 +199,8 @@ def _age(graph: Graph) -> bargauge.Panel:
     )
 
 
-def _graph(graph: Graph) -> timeseries.Panel:
-    return (
+def _graph(graph: Graph, columns: int) -> timeseries.Panel:
+    panel = (
         timeseries.Panel()
         .title(graph.title)
         .description(graph.text)
@@ -191,11 +208,16 @@ def _graph(graph: Graph) -> timeseries.Panel:
         .unit(graph.unit)
         .min(0)
         .fill_opacity(10)
+        .no_value(graph.empty)
         .legend(common.VizLegendOptions().show_legend(True))
         .with_target(_query(graph))
         .height(8)
-        .span(12)
+        .span(columns)
     )
+    for name, colour in COLOURS.items() if graph.legend == "{{outcome}}" else ():
+        fixed = DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
+        panel = panel.override_by_name(name, [fixed])
+    return panel
 
 
 if __name__ == "__main__":
