@@ -13,7 +13,7 @@ from rich.text import Text
 
 from commands.terminal import SECONDS_BETWEEN_LINES
 from errors import Fault
-from models.cures import cure_command, retry_command, retry_step
+from models.cures import cure_command, describe_left_old, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.inventory import Inventory
 from models.operation import RestoreState, StepState
@@ -184,7 +184,9 @@ def ending_text(ending: Ending, workflow_id: str) -> str:
     if ending.outcome is not Outcome.SUCCEEDED and state:
         lines += [f"Removed: {arn}" for arn in state.removed_arns]
         lines += _resource_lines(state.inventory) if state.inventory else []
-    if ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
+    if state and (left := describe_left_old(state)):
+        lines.append(f"{left[0].upper()}{left[1:]}:\n    {cure_command(state)}")
+    elif ending.outcome is Outcome.FAILED and state and state.operation_id and state.steps:
         lines.append(f"After fixing the cause:\n    {cure_command(state)}")
     return "\n".join(lines)
 

@@ -6,7 +6,8 @@ restore, with another request or another snapshot, can succeed. What to fix befo
 """
 
 from models.operation import RestoreState
-from models.steps import Step
+from models.steps import Outcome, Replacement, Status, Step
+from models.swap import OLD
 
 START_COMMAND = "python starter.py start REQUEST_FILE"
 CREATE_COMMAND = f"{START_COMMAND} --create-target"
@@ -91,8 +92,37 @@ def cure_known_from_trail(operation_id: str, failed: Step, short: str) -> str:
 
 
 def cure_command(state: RestoreState) -> str:
-    """The one command that continues after a failure."""
+    """The one command that continues after a failure, or that deletes the old cluster that a cancelled swap left."""
     step = retry_step(state)
-    if step is None or state.operation_id is None:
+    if state.operation_id is None or (step is None and not _only_left_old(state)):
         return START_COMMAND
     return retry_command(state.operation_id, None if step is state.failed_step else step)
+
+
+def describe_left_old(state: RestoreState) -> str | None:
+    """What to know of the old cluster that a restore left after its swap; None if it left none."""
+    if (name := left_old_cluster(state)) is None:
+        return None
+    left = f"the old cluster is left as {name}, and the next swap is refused while it exists"
+    if cure_command(state) == START_COMMAND:
+        return f"{left}; delete it with its instances, or rename it, before the next restore"
+    if state.keeps_old and state.failed_step is not Step.DELETE_RDS:
+        return f"{left}; a retry keeps it until the time of target.swap.keep_old is over, then deletes it"
+    return f"{left}; a retry deletes it"
+
+
+def left_old_cluster(state: RestoreState) -> str | None:
+    """The name of the old cluster, if the restore ended between the swap and the deletion of that one."""
+    done = {step.step for step in state.steps if step.status is Status.SUCCESS}
+    swapped = state.replacement is Replacement.SWAP and Step.SWAP_CLUSTERS in done and Step.DELETE_RDS not in done
+    if not swapped or state.outcome not in (Outcome.FAILED, Outcome.CANCELLED):
+        return None
+    name, inventory = state.target_arn.rpartition(":")[2] + OLD, state.inventory
+    if inventory is None or inventory.incomplete_reason:
+        return name
+    return name if any(resource.name == name for resource in inventory.resources) else None
+
+
+def _only_left_old(state: RestoreState) -> bool:
+    """Whether every step that ran succeeded, and only the deletion of the old cluster is missing."""
+    return state.failed_step is None and left_old_cluster(state) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.cures import START_COMMAND, cure_command, retry_command, retry_step
+from models.cures import START_COMMAND, cure_command, describe_left_old, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.operation import RestoreState
 from models.steps import Outcome, Step
@@ -29,6 +29,8 @@ def list_next_steps(state: RestoreState) -> tuple[NextStep, ...]:
         return (*_rollback(state), *trail)
     if state.outcome is Outcome.WAITING and name:
         return (*_decisions(state, name), *trail)
+    if left := describe_left_old(state):
+        return (NextStep(left, cure_command(state)), *trail)
     like = "" if state.drills else ", as the schedule does"
     start = NextStep(f"start a new {state.kind}{like}; it adopts an existing copy", START_COMMAND)
     return (*_retry(state), start, *trail)

@@ -104,8 +104,8 @@ async def test_a_rollback_gives_the_old_cluster_its_name_back(
 
 
 async def test_other_decisions_do_not_apply(resumed: ResumedRestores) -> None:
-    """While the old cluster is kept only a rollback does; after a cancellation the old cluster stays, and the message says so."""
-    handle, operation = await run_until_kept(resumed, "PT1H")
+    """While the old cluster is kept only a rollback does; after a cancellation the old cluster stays, until a retry deletes it."""
+    handle, operation = await run_until_kept(resumed, "PT15S")
     said = await resumed.decide(operation, Decision.ABORT)
     assert (said.code, said.err.split(":")[0]) == (3, f"{operation} is running and waits for no decision"), said
     await handle.cancel()
@@ -113,5 +113,14 @@ async def test_other_decisions_do_not_apply(resumed: ResumedRestores) -> None:
     assert clusters(resumed.rig.demo).keys() == {TARGET, OLD}
     [_, message] = resumed.rig.demo.receive_notifications()
     assert f"cluster {OLD}: available" in message["Message"]
+    retry = f"python starter.py retry {operation}"
+    assert f"the old cluster is left as {OLD}" in message["Message"]
+    assert retry in message["Message"]
+    assert "python starter.py start" not in message["Message"], "it would be refused"
+    shown = await resumed.operator("status", operation)
+    assert (shown.code, retry in shown.out) == (4, True), shown
     said = await resumed.decide(operation, Decision.ROLLBACK)
     assert (said.code, "no longer kept" in said.err) == (3, True), said
+    assert (await resumed.operator("retry", operation)).code == 0
+    await resumed.rig.client.get_workflow_handle(handle.id).result()
+    assert clusters(resumed.rig.demo).keys() == {TARGET}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from commands.following import ending_text, waiting_text
 from errors import Fault
-from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, cure_command, retry_command
+from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, cure_command, describe_left_old, retry_command
 from models.inventory import Inventory, Resource
 from models.operation import RestoreState, StepState
 from models.steps import STEPS, Outcome, Replacement, Status, Step
@@ -119,3 +120,46 @@ def test_a_restore_that_waits_in_vain_is_ended_first() -> None:
         "    python starter.py abort op-007",
         f"    {retry_command('op-007', Step.COPY_SNAPSHOT)}",
     ]
+
+
+def swapped(last: StepState | None = None, *listed: str, **changed: Any) -> RestoreState:
+    """A restore that was cancelled after its swap; `listed` are the names in its inventory."""
+    done = StepState(step=Step.SWAP_CLUSTERS, status=Status.SUCCESS, details="Clusters swapped", started_at=AT)
+    resources = [Resource(kind="cluster", name=name, state="available", command="aws rds") for name in listed]
+    return failed(
+        Step.DELETE_RDS,
+        outcome=Outcome.CANCELLED,
+        replacement=Replacement.SWAP,
+        steps=(done, last) if last else (done,),
+        inventory=Inventory(taken_at=AT, resources=tuple(resources)),
+        **changed,
+    )
+
+
+CANCELLED = StepState(step=Step.DELETE_RDS, status=Status.FAILED, details="Cancelled", started_at=AT)
+NO_RETRY = CANCELLED.model_copy(update={"details": "Snapshot too old"})
+
+
+@pytest.mark.parametrize(
+    ("state", "what"),
+    [
+        (swapped(CANCELLED, "target-old"), "a retry deletes it:\n    python starter.py retry op-007"),
+        (swapped(None, "target-old", keeps_old=True), "then deletes it:\n    python starter.py retry op-007"),
+        (
+            swapped(NO_RETRY, "target-old", fault=Fault(type="Refused", short="Snapshot too old", message="Old.")),
+            f"delete it with its instances, or rename it, before the next restore:\n    {START_COMMAND}",
+        ),
+    ],
+)
+def test_an_old_cluster_that_is_left_is_named_with_what_deletes_it(state: RestoreState, what: str) -> None:
+    """Before anything else, because the next swap is refused while it exists."""
+    text = ending_text(Ending(Outcome.CANCELLED, state, state.fault), "a-workflow")
+    assert "The old cluster is left as target-old, and the next swap is refused while it exists; " in text
+    assert text.endswith(what)
+
+
+def test_an_old_cluster_that_is_gone_is_not_named() -> None:
+    """Nor one that never was: the target was missing when the restore began."""
+    assert describe_left_old(swapped(CANCELLED, "target")) is None
+    unread = swapped(CANCELLED).model_copy(update={"inventory": None})
+    assert "target-old" in (describe_left_old(unread) or "")
