@@ -30,10 +30,11 @@ faults: $(READY)
 measure-masking: $(READY)
 	@$(IN_VENV) -m tests.benchmarks.masking
 
-# How much longer a restore takes than AWS itself, beside other tools, and what a worker takes with 1,000 restores in flight
-# and with a fleet of 200; writes its tables into docs/performance.md.
+# How much longer a restore takes than AWS itself, beside other tools, what becomes of each when its process is killed, and
+# what a worker takes with 1,000 restores in flight and with a fleet of 200; writes its tables into docs/performance.md.
 bench: $(READY)
 	@$(IN_VENV) -m tests.benchmarks.restores --document
+	@$(IN_VENV) -m tests.benchmarks.kills --document
 	@$(IN_VENV) -m tests.benchmarks.in_flight --document
 	@$(IN_VENV) -m tests.benchmarks.fleet --document
 

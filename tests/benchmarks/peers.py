@@ -11,14 +11,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from devstack.demo_environment import SOURCE_REGION, TARGET, DemoEnvironment
+from devstack.demo_environment import SOURCE_REGION, TARGET, TARGET_REGION, DemoEnvironment
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -31,11 +32,22 @@ class GaveUp(Exception):
     """A peer polled as often as it does, and AWS had not finished."""
 
 
-class Clock:
+class Clock(Protocol):
+    """What a peer knows of the time."""
+
+    def now(self) -> datetime: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SkippedClock:
     """Time passes on the emulator's clock only."""
 
     def __init__(self, demo: DemoEnvironment) -> None:
         self._clock = demo.emulator.clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
 
     def sleep(self, seconds: float) -> None:
         self._clock.set(self._clock.now() + timedelta(seconds=seconds))
@@ -45,7 +57,7 @@ class Waits:
     """Polls at a fixed interval, a number of times."""
 
     def __init__(self, clock: Clock, seconds: dict[str, float], attempts: dict[str, int] | None = None) -> None:
-        self._clock = clock
+        self.clock = clock
         self._seconds = seconds
         self._attempts = attempts or {}
 
@@ -56,43 +68,46 @@ class Waits:
                 return
             if attempt == self._attempts.get(phase):
                 raise GaveUp(phase)
-            self._clock.sleep(self._seconds[phase])
+            self.clock.sleep(self._seconds[phase])
 
 
 class Restore:
     """A restore in the order of the reference: copy, delete, restore, writer, reader, master password."""
 
-    def __init__(self, demo: DemoEnvironment, waits: Waits) -> None:
-        self.rds: RDSClient = demo.client("rds")
-        self._demo = demo
+    def __init__(self, client: Callable[[str, str], Any], waits: Waits, copy: str = COPY) -> None:
+        """`client` makes a client of a service in a region; `copy` is the name of the copy."""
+        self.rds: RDSClient = client("rds", TARGET_REGION)
+        self._source: RDSClient = client("rds", SOURCE_REGION)
         self._waits = waits
-        self.deleted_at = demo.emulator.clock.now()
+        self._copy_name = copy
+        self.deleted_at = waits.clock.now()
+        self.steps: tuple[Callable[[], None], ...] = (
+            self._copy,
+            self._delete,
+            self._restore,
+            *(partial(self._create, instance) for instance in INSTANCES),
+            self._change_password,
+            self._delete_copy,
+        )
 
     def run(self) -> None:
         """From the newest snapshot to a cluster with a master password of its own. Raises `GaveUp`."""
-        self._copy()
-        self.deleted_at = self._demo.emulator.clock.now()
-        self._delete()
-        self._restore()
-        for instance in INSTANCES:
-            self._create(instance)
-        self.rds.modify_db_cluster(DBClusterIdentifier=TARGET, ManageMasterUserPassword=True, ApplyImmediately=True)
-        self._waits.until("password", self._has_password)
-        self.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=COPY)
+        for step in self.steps:
+            step()
 
     def _copy(self) -> None:
-        source = self._demo.client("rds", SOURCE_REGION)
-        snapshots = source.describe_db_cluster_snapshots(SnapshotType="automated")["DBClusterSnapshots"]
+        snapshots = self._source.describe_db_cluster_snapshots(SnapshotType="automated")["DBClusterSnapshots"]
         newest = max(snapshots, key=lambda each: each["SnapshotCreateTime"])
         self.rds.copy_db_cluster_snapshot(
             SourceDBClusterSnapshotIdentifier=newest["DBClusterSnapshotArn"],
-            TargetDBClusterSnapshotIdentifier=COPY,
+            TargetDBClusterSnapshotIdentifier=self._copy_name,
             KmsKeyId="alias/aws/rds",
             SourceRegion=SOURCE_REGION,
         )
         self.wait_for_copy()
 
     def _delete(self) -> None:
+        self.deleted_at = self._waits.clock.now()
         [cluster] = self.rds.describe_db_clusters(DBClusterIdentifier=TARGET)["DBClusters"]
         for member in cluster["DBClusterMembers"]:
             self.rds.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"])
@@ -101,7 +116,7 @@ class Restore:
 
     def _restore(self) -> None:
         self.rds.restore_db_cluster_from_snapshot(
-            DBClusterIdentifier=TARGET, SnapshotIdentifier=COPY, Engine="aurora-postgresql"
+            DBClusterIdentifier=TARGET, SnapshotIdentifier=self._copy_name, Engine="aurora-postgresql"
         )
         self.wait_for_cluster()
 
@@ -113,6 +128,13 @@ class Restore:
             DBClusterIdentifier=TARGET,
         )
         self.wait_for_instance(instance)
+
+    def _change_password(self) -> None:
+        self.rds.modify_db_cluster(DBClusterIdentifier=TARGET, ManageMasterUserPassword=True, ApplyImmediately=True)
+        self._waits.until("password", self._has_password)
+
+    def _delete_copy(self) -> None:
+        self.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=self._copy_name)
 
     def wait_for_copy(self) -> None:
         self._waits.until("copy", self._is_copied)
@@ -127,7 +149,9 @@ class Restore:
         self._waits.until("instance", lambda: self._is_created(instance))
 
     def _is_copied(self) -> bool:
-        [copy] = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=COPY)["DBClusterSnapshots"]
+        [copy] = self.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=self._copy_name)[
+            "DBClusterSnapshots"
+        ]
         return bool(copy["Status"] == "available")
 
     def _is_gone(self) -> bool:
@@ -156,7 +180,7 @@ class RestoreByWaiters(Restore):
     """A script of boto3's waiters, as most are; there is none for the master password."""
 
     def wait_for_copy(self) -> None:
-        self._wait("db_cluster_snapshot_available", DBClusterSnapshotIdentifier=COPY)
+        self._wait("db_cluster_snapshot_available", DBClusterSnapshotIdentifier=self._copy_name)
 
     def wait_for_deletion(self) -> None:
         self._wait("db_cluster_deleted", DBClusterIdentifier=TARGET)
@@ -177,30 +201,30 @@ class RestoreByWaiters(Restore):
 EVERY_30_S = dict.fromkeys(("copy", "delete", "cluster", "instance", "password"), 30.0)
 
 
-def boto3_waiters(demo: DemoEnvironment) -> Restore:
-    return RestoreByWaiters(demo, Waits(Clock(demo), EVERY_30_S, {"password": 60}))
+def waits_of_boto3(clock: Clock) -> Waits:
+    return Waits(clock, EVERY_30_S, {"password": 60})
 
 
-def step_functions(demo: DemoEnvironment) -> Restore:
-    slower = dict.fromkeys(("cluster", "instance", "password"), 60.0)
-    return Restore(demo, Waits(Clock(demo), EVERY_30_S | slower))
+def waits_of_step_functions(clock: Clock) -> Waits:
+    return Waits(clock, EVERY_30_S | dict.fromkeys(("cluster", "instance", "password"), 60.0))
 
 
-def airflow(demo: DemoEnvironment) -> Restore:
-    attempts = dict.fromkeys(EVERY_30_S, 40) | {"instance": 60}
-    return Restore(demo, Waits(Clock(demo), EVERY_30_S, attempts))
+def waits_of_airflow(clock: Clock) -> Waits:
+    return Waits(clock, EVERY_30_S, dict.fromkeys(EVERY_30_S, 40) | {"instance": 60})
 
 
 PEERS: dict[str, Callable[[DemoEnvironment], Restore]] = {
-    "boto3's waiters": boto3_waiters,
-    "Step Functions, waits of 30 and 60 s": step_functions,
-    "Airflow's operators": airflow,
+    "boto3's waiters": lambda demo: RestoreByWaiters(demo.client, waits_of_boto3(SkippedClock(demo))),
+    "Step Functions, waits of 30 and 60 s": lambda demo: Restore(
+        demo.client, waits_of_step_functions(SkippedClock(demo))
+    ),
+    "Airflow's operators": lambda demo: Restore(demo.client, waits_of_airflow(SkippedClock(demo))),
 }
 
 
 @contextmanager
-def skipped_waiters(demo: DemoEnvironment) -> Iterator[None]:
-    """The sleeps of botocore's waiters pass on the emulator's clock."""
+def waiters_sleep_by(clock: Clock) -> Iterator[None]:
+    """The sleeps of botocore's waiters are those of this clock."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.waiter.time", SimpleNamespace(sleep=Clock(demo).sleep))
+        patch.setattr("botocore.waiter.time", SimpleNamespace(sleep=clock.sleep))
         yield

@@ -11,16 +11,17 @@ import argparse
 import asyncio
 import random
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from audit.rows import Phase
 from devstack.aws import Durations
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Step
 from tests.benchmarks.document import DOCUMENT, write
-from tests.benchmarks.peers import PEERS, GaveUp, Restore, skipped_waiters
+from tests.benchmarks.peers import PEERS, GaveUp, Restore, SkippedClock, waiters_sleep_by
 from tests.rigs.durations import AT_ONCE, MINUTES
 from tests.rigs.emulator import delete_copies, demo_without_databases, prepare_next_restore
 from tests.rigs.requests import request
@@ -40,6 +41,9 @@ LEARNED = 6
 """How many restores of a target come before those that are counted."""
 WITHIN = 0.1
 """The spread of a target's own durations around their medians (standard deviation of the logarithm)."""
+LONG_COPY = replace(MINUTES, copy=24 * 3600)
+LONG_WAIT = {"copy_snapshot": {"deadline": "PT36H"}}
+"""The request's wait for a copy that takes a day."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,12 @@ def serial_time(aws: Durations) -> float:
     return aws.copy + deletion + aws.cluster_restore + 2 * aws.instance_create + aws.master_password
 
 
-async def restore(rig: RestoreRig, aws: Durations) -> Result:
-    """One restore by this pipeline."""
+async def restore(rig: RestoreRig, aws: Durations, waits: Mapping[str, Any] | None = None) -> Result:
+    """One restore by this pipeline; `waits` are those of the request."""
     prepare_next_restore(rig.demo)
     rig.demo.emulator.durations = aws
     instances = [{"instance_class": "db.r6g.large"}] * 2
-    handle = await rig.start(request(users=[], target={"instances": instances}))
+    handle = await rig.start(request(users=[], target={"instances": instances}, waits=dict(waits or {})))
     state = await handle.result()
     rows = rig.table.list_rows(state.operation_id)
     ended = {row.step: row.timestamp for row in rows if row.phase is Phase.OUTCOME}
@@ -115,7 +119,7 @@ def restore_by_peer(demo: DemoEnvironment, make: Callable[[DemoEnvironment], Res
     demo.emulator.calls.clear()
     demo.emulator.durations = aws
     peer, began = make(demo), demo.emulator.clock.now()
-    with skipped_waiters(demo):
+    with waiters_sleep_by(SkippedClock(demo)):
         try:
             peer.run()
         except GaveUp:
@@ -166,6 +170,7 @@ async def measure(restores: int) -> Iterator[str]:
                     demo, target, restores // targets, unrelated_to_each_other="un" in kind[:2]
                 )
             lines.append(line(f"this pipeline, durations {kind}", results))
+        lines.append(line("this pipeline, a copy of 24 hours, no earlier restore", [await _long_copy(demo)]))
         for name, make in PEERS.items():
             lines.append(line(name, [restore_by_peer(demo, make, unrelated(seed)) for seed in range(restores)]))
     return iter(lines)
@@ -184,6 +189,12 @@ async def _one_target(
             print(f"{name} {number}: {results[-1]}", flush=True)
 
     return results[LEARNED:]
+
+
+async def _long_copy(demo: DemoEnvironment) -> Result:
+    parts = worker_parts(demo, "bench-long-copy")
+    async with time_skipping_client(parts.plugin, watching=True) as client, run_worker(client, demo, parts) as rig:
+        return await restore(rig, LONG_COPY, LONG_WAIT)
 
 
 def main() -> None:
