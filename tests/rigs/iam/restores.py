@@ -10,10 +10,11 @@ from models.archive import Archive
 from models.clusters import CheckRestoreInput, DeleteClusterInput, RestoreClusterInput
 from models.database_users import SetupUsersInput
 from models.inventory import InventoryInput
-from models.leftovers import RemoveLeftoversInput, RemoveOrphansInput
+from models.leftovers import RemoveDrillInput, RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
 from models.operation import OpenOperationInput, RestoreState
 from models.quarantine import OwnNetwork
+from models.request import Target
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Status, Step
 from tests.rigs.activity_resources import ENGINE
@@ -110,8 +111,27 @@ class AuthorizedSteps(AuthorizedOperation):
         return self._run_until_done(Step.CHECK_RESTORE_STATUS, check_input).endpoint
 
     def _configured(self, checked: Any) -> dict[str, Any]:
-        target, own = self.request.target, checked.configuration
+        target, own = self._restored_as, checked.configuration
         return {"target": target, "configuration": target.quarantine.applied_to(own) if target.quarantine else own}
+
+    @property
+    def _restored_as(self) -> Target:
+        """The target under the name with which it is restored."""
+        target = self.request.target
+        return target.restored_as(self.operation_id) if target.drills else target
+
+    def remove_drill(self, checked: Any) -> Any:
+        """remove-drill; returns its outcome."""
+        assert self._restored_id is not None
+        step_input = RemoveDrillInput(
+            **self._step(),
+            source=self.request.source,
+            target=self.request.target,
+            cluster_resource_id=self._restored_id,
+            target_resource_id=checked.target_resource_id,
+            source_resource_id=checked.source_resource_id,
+        )
+        return self._run_until_done(Step.REMOVE_DRILL, step_input)
 
     def _own_network(self, checked: Any) -> OwnNetwork | None:
         """What the target gets when it leaves its quarantine, if it has one."""
@@ -123,7 +143,7 @@ class AuthorizedSteps(AuthorizedOperation):
         """setup-db-users. Raises `DatabaseUnreachable`, since no database listens at the endpoint."""
         step_input = SetupUsersInput(
             **self._step(),
-            target=self.request.target,
+            target=self._restored_as,
             cluster_resource_id=self._restored_id,
             endpoint=endpoint,
             users=self.request.users,

@@ -11,12 +11,14 @@ from activities.rds.orphans import list_orphans
 from audit.chain import SealChains
 from audit.numbers import OperationNumbersTable
 from audit.setup import create_audit_table, create_operations_table
+from commands.diagnosis import Level, diagnose_aws
 from errors import DatabaseUnreachable, Refused, StepFailed
 from models.archive import Archive
 from models.configuration import AfterRestore, WhenStopped
 from models.leftovers import ListOrphansInput
 from models.operation import FinalPoll
 from models.request import MissingTarget
+from models.steps import Replacement
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.restores import AuthorizedRestore
 
@@ -66,6 +68,26 @@ def run_two_restores(deployment: Deployment) -> None:
     run_all_steps(restore)
     restore.set_master_secret(restore.owners.create_secret("master", "long-enough"))
     run_all_steps(restore)
+
+
+def run_a_drill(deployment: Deployment) -> None:
+    """A target that did not opt in is drilled: the cluster beside it is removed, which a person has stopped meanwhile."""
+    restore = AuthorizedRestore(deployment, replacement=Replacement.DRILL)
+    restore.owners.create_target(instances_opt_in=False, Tags=[])
+    restore.open_operation()
+    restore.owners.create_snapshot()
+    checked = restore.check_snapshot()
+    copy = restore.copy_snapshot(checked)
+    endpoint = restore.restore_target(checked, copy)
+    with pytest.raises(DatabaseUnreachable):
+        restore.set_up_users(endpoint)
+    restore.archive_snapshot(checked, copy)
+    rds, drill = deployment.owner("rds"), restore.request.target.restored_as(restore.operation_id).cluster
+    rds.stop_db_cluster(DBClusterIdentifier=drill)
+    restore.owners.advance_clock()
+    assert restore.remove_drill(checked).details == "Drill removed"
+    assert rds.describe_db_clusters(DBClusterIdentifier=restore.cluster)["DBClusters"][0]["Status"] == "available"
+    restore.notify()
 
 
 def restore_a_rich_target(deployment: Deployment) -> None:
@@ -220,7 +242,7 @@ def select_snapshot_by_age_or_name(deployment: Deployment) -> None:
 
 
 def run_the_operators_verbs(deployment: Deployment) -> None:
-    """What `setup`, `audit`, `audit verify`, `healthy` and `list` read, under the operator's role; the others need Temporal."""
+    """What the verbs read that need AWS, under the operator's role: of the trail, the tables, the identity and the topics."""
     restore = AuthorizedRestore(deployment)
     settings = deployment.settings
     dynamodb = deployment.clients("operator").dynamodb(settings.audit_region)
@@ -234,6 +256,11 @@ def run_the_operators_verbs(deployment: Deployment) -> None:
     numbers.find("op-001")
     numbers.list_opened_since(restore.owners.now)
     SealChains(dynamodb, settings.audit_table, settings.operations_table).find_head(restore.request.target.arn)
+    table.list_items("op-001")
+    findings = diagnose_aws(settings, deployment.clients("operator"), [deployment.layout.topic_arn])
+    # The emulator's clock is that of the tests.
+    wrong = [finding for finding in findings if finding.level is not Level.OK and finding.check != "clock"]
+    assert not wrong, wrong
 
 
 def search_a_trail_without_links(deployment: Deployment) -> None:
@@ -256,6 +283,7 @@ def _with_target(deployment: Deployment, **target: Any) -> AuthorizedRestore:
 
 SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "two restores in a row": ("separate_accounts", run_two_restores),
+    "a drill": ("separate_accounts", run_a_drill),
     "a rich target": ("separate_accounts", restore_a_rich_target),
     "a restore in one account and region": ("one_account", run_one_restore),
     "the first restore": ("separate_accounts", run_first_restore),
@@ -270,6 +298,7 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "orphans are removed": ("separate_accounts", remove_orphans),
     "a snapshot by age or name": ("separate_accounts", select_snapshot_by_age_or_name),
     "the operator's verbs": ("separate_accounts", run_the_operators_verbs),
+    "the operator's verbs in one account": ("one_account", run_the_operators_verbs),
     "the longest name": ("separate_accounts", restore_a_long_name),
 }
 """By name: the fixture of the deployment, and the function that runs the scenario."""
