@@ -8,9 +8,12 @@ from pathlib import Path
 
 from commands.arguments import output_argument
 from commands.exit_codes import FINE
+from commands.known_targets import name_completion
 
 PROGRAM = "aurora-restore"
 """The installed script; a shell completes no `python starter.py`."""
+TARGETS = ("TARGET", "OPERATION", "NAME")
+"""The arguments that take a target's name."""
 SHELLS = ("bash", "zsh", "fish")
 FORMATS = ("text", "json")
 EXAMPLES = (
@@ -33,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     parser = completed_parser()
     _complete_files(parser, shtab.FILE)
+    _complete_targets(parser)
     script = shtab.complete(parser, args.shell)
     if args.output == "json":
         print_json({"shell": args.shell, "script": script})
@@ -86,3 +90,13 @@ def _complete_files(parser: argparse.ArgumentParser, files: object) -> None:
             action.complete = files  # type: ignore[attr-defined]
         for below in action.choices.values() if isinstance(action.choices, dict) else ():
             _complete_files(below, files)
+
+
+def _complete_targets(parser: argparse.ArgumentParser) -> None:
+    """By the names that earlier commands have written down; an operation can be named by its target, too."""
+    for action in parser._actions:
+        if not action.option_strings and action.metavar in TARGETS:
+            also = "".join(action.choices or ())
+            action.complete = name_completion(also)  # type: ignore[attr-defined]
+        for below in action.choices.values() if isinstance(action.choices, dict) else ():
+            _complete_targets(below)

@@ -63,12 +63,13 @@ def _read(names: Sequence[str], max_age: timedelta) -> list[TargetHealth]:
     from audit.table import AuditTable
     from audit.target_names import find_targets
     from clients.aws import AwsClients
+    from commands.known_targets import list_known_targets
     from settings import TrailSettings, load_settings
 
     settings = load_settings(TrailSettings)
     dynamodb = AwsClients().dynamodb(settings.audit_region)
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
-    arns, unknown = find_targets(numbers.list_targets(), names)
+    arns, unknown = find_targets(list_known_targets(numbers), names)
     table = AuditTable(dynamodb, settings.audit_table)
     return [*TargetHealths(table, numbers, max_age, datetime.now(UTC)).read(arns), *unknown]
 

@@ -154,12 +154,13 @@ def _read_operations(
     args: argparse.Namespace, settings: TrailSettings, table: AuditTable, numbers: OperationNumbersTable
 ) -> ReportInput | None:
     from audit.target_names import find_targets
+    from commands.known_targets import list_known_targets
     from reports.measure_charts import Days
     from reports.measures import Objectives
     from reports.page import ReportInput
     from reports.reader import OperationReader
 
-    known, reader, now = numbers.list_targets(), OperationReader(table, numbers), datetime.now(UTC)
+    known, reader, now = list_known_targets(numbers), OperationReader(table, numbers), datetime.now(UTC)
     one = reader.read(args.operation) if args.operation else None
     if args.operation and one is None:
         print_progress(NO_RESTORE.format(operation_id=args.operation))

@@ -86,11 +86,12 @@ def _join(
     from audit.numbers import OperationNumbersTable
     from audit.table import AuditTable
     from clients.aws import AwsClients
+    from commands.known_targets import list_known_targets
     from models.identifiers import arn_of_workflow_id
 
     dynamodb = AwsClients().dynamodb(settings.audit_region)
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
-    table, known = AuditTable(dynamodb, settings.audit_table), numbers.list_targets()
+    table, known = AuditTable(dynamodb, settings.audit_table), list_known_targets(numbers)
     healths = dict(zip(known, TargetHealths(table, numbers, DEFAULT_MAX_AGE, now).read(known), strict=True))
     now_running = {arn_of_workflow_id(run.workflow_id): run for run in running}
     arns = {*known, *now_running, *(schedule.target_arn for schedule in schedules)}

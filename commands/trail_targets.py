@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 def find_one_target(numbers: OperationNumbersTable, name: str) -> str:
     """The ARN of the target of this name or ARN; raises `RestoreRefused` if there is none, or more than one."""
     from audit.target_names import find_targets
+    from commands.known_targets import list_known_targets
     from runs.restores import RestoreRefused
 
-    arns, unknown = find_targets(numbers.list_targets(), [name])
+    arns, unknown = find_targets(list_known_targets(numbers), [name])
     if unknown:
         raise RestoreRefused(f"{name}: {unknown[0].text}")
     if len(arns) > 1:

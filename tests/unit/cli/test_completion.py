@@ -1,14 +1,17 @@
-"""`starter.py completion`: a script that the shell accepts, and that completes verbs of one and two words."""
+"""`starter.py completion`: a script that the shell accepts, and that completes verbs of one and two words, and targets."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 import starter
 from commands.completion import SHELLS
+from commands.known_targets import remember_names
 
 COMPLETE = """
 source {script}
@@ -46,11 +49,41 @@ def test_the_shell_accepts_its_script(shell: str, scripts: dict[str, str]) -> No
         ("list --output ''", "table json"),
     ],
 )
-def test_bash_completes_words(words: str, expected: str, scripts: dict[str, str], tmp_path: object) -> None:
+def test_bash_completes_words(words: str, expected: str, scripts: dict[str, str], tmp_path: Path) -> None:
     """As if the tabulator key was pressed."""
+    assert complete(words, scripts, tmp_path) == expected.split()
+
+
+def complete(words: str, scripts: dict[str, str], tmp_path: Path, **environment: str) -> list[str]:
+    """What bash offers."""
     script = f"{tmp_path}/completion.bash"
     with open(script, "w", encoding="utf-8") as file:  # noqa: PTH123 - the shell reads it
         file.write(scripts["bash"])
     command = COMPLETE.format(script=script, words=words)
-    ran = subprocess.run(["bash", "-c", command], text=True, capture_output=True, check=True)
-    assert ran.stdout.split() == expected.split()
+    environment = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(tmp_path), **environment}
+    ran = subprocess.run(
+        ["bash", "-c", command], text=True, capture_output=True, check=True, env=environment, timeout=10
+    )
+    assert not ran.stderr
+    return ran.stdout.split()
+
+
+def test_bash_completes_the_targets_that_a_command_has_read(
+    scripts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this environment, from a file, at once; silently none without it, and no name that is none."""
+    assert complete("status ''", scripts, tmp_path) == []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    remember_names(["orders-staging", "orders-test", "$(reboot)", "a b", "orders-test"], "aurora-restore")
+    remember_names(["invoices"], "reporting")
+    for verb in ("status", "watch", "history", "healthy", "pause --all", "retry", "report"):
+        assert complete(f"{verb} orders-s", scripts, tmp_path) == ["orders-staging"], verb
+    assert complete("audit ''", scripts, tmp_path) == ["verify", "orders-staging", "orders-test"]
+    assert complete("status ''", scripts, tmp_path, AURORA_RESTORE_ENVIRONMENT="reporting") == ["invoices"]
+
+
+def test_a_home_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that has read the targets does its work."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    remember_names(["orders-staging"], "aurora-restore")
