@@ -14,6 +14,7 @@ COPY audit/ audit/
 COPY clients/ clients/
 COPY commands/ commands/
 COPY conformance/ conformance/
+COPY events/ events/
 COPY models/ models/
 COPY reports/ reports/
 COPY runs/ runs/

@@ -9,7 +9,7 @@ Source: Temporal docs, Observability; Prometheus docs, "Metric and label naming"
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,14 @@ def count_aws_calls(aws: AwsClients, meter: MetricMeter) -> None:
         calls.add(1, {**labels, "outcome": _outcome_of(response)})
 
     aws.on_each_attempt(count)
+
+
+def count_events(runtime: Runtime | None) -> Callable[[str], None]:
+    """What counts the messages in the queues of RDS's events by what became of them; without a runtime it does nothing."""
+    if runtime is None:
+        return lambda _: None
+    events = runtime.metric_meter.create_counter("aurora_restore_rds_events", "Messages in the queues of RDS's events.")
+    return lambda outcome: events.add(1, {"outcome": outcome})
 
 
 def _outcome_of(response: tuple[Any, Mapping[str, Any]] | None) -> str:

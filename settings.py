@@ -31,6 +31,14 @@ DeploymentName = Annotated[
 """Temporal writes a version as NAME.BUILD_ID (API: WorkerDeploymentVersion)."""
 BuildId = Annotated[str, text_form(r"^[^:\s]{1,200}$", "at most 200 characters without colons and spaces")]
 WebAddress = Annotated[str, text_form(r"^https?://[^\s?#]{1,500}$", "a web address without ? and #")]
+QueueArns = Annotated[
+    str,
+    text_form(
+        r"^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}"
+        r"(,arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}){0,19}$",
+        "the ARN of a standard SQS queue such as arn:aws:sqs:eu-west-1:111122223333:NAME, or up to 20 separated by commas",
+    ),
+]
 MetricsAddress = Annotated[str, text_form(r"^([0-9A-Za-z.-]+:)?[0-9]{1,5}$", "a port, or HOST:PORT")]
 LogLevel = Annotated[str, text_form("^(debug|info|warning|error)$", "debug, info, warning or error")]
 
@@ -195,10 +203,20 @@ class Settings(DatabaseSettings):
         description="An OpenTelemetry collector to which a span of each workflow and each attempt of an activity is sent, by "
         "HTTP, such as http://HOST:4318/v1/traces; needs the extra traces.",
     )
+    events_queue_arns: QueueArns | None = Field(
+        default=None,
+        description="The SQS queues with RDS's events, by their ARNs, separated by commas: an event makes the restore that waits "
+        "for its resource poll at once. Each queue is for one task queue only. Not set: every wait ends by polling.",
+    )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="auto is console on a terminal and JSON elsewhere."
     )
     log_level: LogLevel = Field(default="info", description="debug, info, warning or error.")
+
+    @property
+    def events_queues(self) -> list[str]:
+        """The ARNs of the queues with RDS's events."""
+        return self.events_queue_arns.split(",") if self.events_queue_arns else []
 
     @field_validator("metrics_address")
     @classmethod

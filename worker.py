@@ -53,9 +53,10 @@ from clients.postgres import PostgresConnector
 from clients.temporal import connect, exit_process, explain_end_of_polls
 from commands.exit_codes import FAILED, FINE, MISTAKE
 from commands.failures import describe, exit_code_for
+from events import reading_events
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
-from metrics import MetricsInterceptor, count_aws_calls, create_runtime, measure_last_successes
+from metrics import MetricsInterceptor, count_aws_calls, count_events, create_runtime, measure_last_successes
 from runs.deployments import log_whether_current
 from runs.workers import polls_from_this_host
 from settings import DatabaseTls, Settings, load_settings
@@ -211,8 +212,10 @@ async def run(settings: Settings) -> None:
         if runtime is not None:
             numbers = OperationNumbersTable(aws.dynamodb(settings.audit_region), settings.operations_table)
             await measure_last_successes(runtime.metric_meter, client.namespace, settings.task_queue, table, numbers)
+        count = count_events(runtime)
         try:
-            await _poll(build_worker(client, settings, aws, table), client, settings)
+            async with reading_events(settings.events_queues, aws, client, settings.task_queue, count):
+                await _poll(build_worker(client, settings, aws, table), client, settings)
         except RuntimeError as error:
             raise explain_end_of_polls(error) or error from error
     log.info("worker stopped")

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import ResponseMetadataTypeDef
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
     from clients.iam import IamClient
@@ -60,6 +61,9 @@ TRAIL_CONFIG = CONFIG.merge(
     Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 )
 """For DynamoDB: a put must end while the workflow task is open. Temporal repeats it until the trail has the row."""
+
+QUEUE_CONFIG = CONFIG.merge(Config(read_timeout=30))
+"""For SQS, which holds an answer back for up to 20 s while a queue is empty. Source: SQS API Reference, ReceiveMessage."""
 
 changing_request_ids: ContextVar[list[str] | None] = ContextVar("changing_request_ids", default=None)
 """Request ids of the calls that change something, collected for the audit row of the activity that made them."""
@@ -153,6 +157,11 @@ class AwsClients:
         client: DynamoDBClient = self._client("dynamodb", region, None, None, "audit")
         return client
 
+    def sqs(self, region: str) -> SQSClient:
+        """SQS of a region, with the worker's own credentials, for the queues of events."""
+        client: SQSClient = self._client("sqs", region, None, None, "")
+        return client
+
     def own_iam(self, region: str) -> IamClient:
         """IAM, to ask what the worker's own identity may do."""
         client: IamClient = self._client("iam", region, None, None, "")
@@ -177,7 +186,7 @@ class AwsClients:
         self, service: str, region: str, role_arn: str | None, external_id: str | None, operation_id: str
     ) -> Any:
         session = self._assume_role_once(region, role_arn, external_id, operation_id) if role_arn else self._session
-        config = TRAIL_CONFIG if service == "dynamodb" else CONFIG
+        config = {"dynamodb": TRAIL_CONFIG, "sqs": QUEUE_CONFIG}.get(service, CONFIG)
         create = boto3.Session(botocore_session=session).client
         client = self._create_with_valid_endpoint(create, service, region_name=region, config=config)
         client.meta.events.register("after-call", _record_request_id)

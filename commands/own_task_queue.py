@@ -17,6 +17,7 @@ SETTINGS = frozenset(
         "DATABASE_TLS_CA_FILE",
         "DEPLOYMENT_NAME",
         "ENVIRONMENT",
+        "EVENTS_QUEUE_ARNS",
         "GRACEFUL_SHUTDOWN_SECONDS",
         "LOG_FORMAT",
         "LOG_LEVEL",

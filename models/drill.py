@@ -17,3 +17,9 @@ def drill_operation(cluster: str, name: str) -> str | None:
     """The operation whose drill of this target gives a cluster this name; None if none does."""
     form = re.fullmatch(rf"{re.escape(cluster)}-drill-(op-[0-9]{{3,}})", name)
     return form[1] if form else None
+
+
+def drill_target(name: str) -> str | None:
+    """The target whose drill gives a cluster this name; None if none does."""
+    form = re.fullmatch(r"(?P<target>.+)-drill-op-[0-9]{3,}", name)
+    return form["target"] if form else None

@@ -13,13 +13,14 @@ from pydantic import AfterValidator, StringConstraints
 from models.text_forms import text_form
 from models.workflow_names import CANONICAL_ID_PREFIX
 
-_IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
+IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9])*")
+"""The form of an identifier of RDS, as RDS stores it."""
 
 
 def _rds_identifier(value: str) -> str:
     """The identifier in lower case, as RDS stores it: names are compared before something is deleted."""
     lowered = value.lower()
-    if not _IDENTIFIER.fullmatch(lowered):
+    if not IDENTIFIER.fullmatch(lowered):
         raise ValueError(
             "must be 1 to 63 letters, digits and hyphens, begin with a letter, and have no hyphen at its end nor two in a row"
         )
@@ -196,6 +197,15 @@ def is_masked_name_for(environment: str, target_arn: str, name: str) -> bool:
     """Whether `masked_identifier` gives such a name to this environment's snapshots of the target."""
     form = _MASKED_NAME.fullmatch(name)
     return form is not None and form["beginning"] == _masked_name_prefix(environment, target_arn)
+
+
+def masked_target(environment: str, name: str) -> str | None:
+    """The target for whose masked snapshot `masked_identifier` gives this name; None if it gives it to none.
+
+    Wrong for a target whose name was shortened: whether it was, the name does not say.
+    """
+    form = _MASKED_NAME.fullmatch(name)
+    return form["beginning"].removeprefix(f"{environment}-") if form and name.startswith(f"{environment}-") else None
 
 
 def _masked_name_prefix(environment: str, target_arn: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.model import OperationNotFoundError
 from werkzeug.wrappers import Response
 
-from devstack.aws import iam, publishing, rds, scaling, sockets
+from devstack.aws import event_rules, iam, publishing, queues, rds, scaling, sockets
 from devstack.aws.control import Control
 from devstack.aws.error_responses import error_response, fault_response
 from devstack.aws.fault_injection import FOREIGN_ANSWERS, FaultInjector, InjectedFault
@@ -105,7 +105,13 @@ class Application:
             refusal = publishing.refuse(request.form)
             if refusal is not None:
                 return refusal
+        if request.caller.service == event_rules.SERVICE:
+            refusal = event_rules.refuse(request.caller, request.operation, request.parameters)
+            if refusal is not None:
+                return refusal
         try:
+            if (request.caller.service, request.operation) == ("sqs", queues.RECEIVE):
+                return queues.receive(self._state, self._services, request)
             return self._services.respond(request.environ, request.signed_by)
         except Exception:
             # A defect of moto, or an operation that it lacks: botocore must see an AWS error, not HTML.

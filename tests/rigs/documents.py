@@ -21,6 +21,7 @@ PRODUCTION = (
     "clients",
     "commands",
     "conformance",
+    "events",
     "models",
     "reports",
     "runs",

@@ -1,4 +1,4 @@
-"""DescribeEvents: what happened to clusters, instances and cluster snapshots.
+"""DescribeEvents: what happened to clusters, instances and cluster snapshots; EventBridge gets each event too.
 
 Messages and categories: Aurora User Guide, "Amazon RDS event categories and event messages for Aurora".
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from devstack.aws import event_rules
 from devstack.aws.rds import requests, responses
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
@@ -23,9 +24,10 @@ def record(
 ) -> None:
     """Record an event of a resource."""
     owner = source.cluster if isinstance(source, Instance) else source
-    state.region_of(owner).events.append(
-        Event(at, _SOURCE_TYPES[type(source)], source.identifier, source.arn, message, categories)
-    )
+    region = state.region_of(owner)
+    event = Event(at, _SOURCE_TYPES[type(source)], source.identifier, source.arn, message, categories)
+    region.events.append(event)
+    event_rules.deliver(state.services, region.account, region.name, event)
 
 
 @serves(

@@ -118,6 +118,7 @@ class RdsState:
         self._regions: dict[tuple[str, str], Region] = {}
         self._transitions: list[Transition] = []
         self._order = count()
+        self.is_closed = False
 
     @cached_property
     def authority(self) -> CertificateAuthority:
@@ -166,6 +167,7 @@ class RdsState:
 
     def close(self) -> None:
         """Finish the tasks on database servers, and close the silent ports and the gates."""
+        self.is_closed = True
         self.server_tasks.close()
         for gate in self.gates:
             gate.close()

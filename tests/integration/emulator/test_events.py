@@ -1,0 +1,144 @@
+"""Events of RDS through EventBridge into an SQS queue.
+
+The expected members are those of the Aurora User Guide, "Monitoring Amazon Aurora events".
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.rigs.emulated_aws import ACCOUNT, SOURCE, START, EmulatedAws
+
+PATTERN = {"source": ["aws.rds"], "detail-type": ["RDS DB Cluster Event"]}
+
+
+def make_queue(aws: EmulatedAws, pattern: dict[str, Any], **rule: str) -> str:
+    """A queue, and a rule that sends it what matches; returns the queue's URL."""
+    url: str = aws.client("sqs").create_queue(QueueName="rds-events")["QueueUrl"]
+    events = aws.client("events")
+    events.put_rule(Name="rds-events", EventPattern=json.dumps(pattern), **rule)
+    arn = f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:rds-events"
+    assert not events.put_targets(Rule="rds-events", Targets=[{"Id": "queue", "Arn": arn}])["FailedEntryCount"]
+    return url
+
+
+def receive(aws: EmulatedAws, url: str, wait: int = 0) -> list[dict[str, Any]]:
+    messages = aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
+    return [json.loads(each["Body"]) for each in messages.get("Messages", [])]
+
+
+def test_an_event_has_the_members_that_aws_documents(aws: EmulatedAws) -> None:
+    """All of them and no other, on the emulator's clock."""
+    url = make_queue(aws, PATTERN)
+    aws.create_cluster()
+    [event] = receive(aws, url)
+    assert event.pop("id")
+    arn = f"arn:aws:rds:{SOURCE}:{ACCOUNT}:cluster:prod"
+    at = START + timedelta(seconds=aws.emulator.durations.cluster_create)
+    assert event == {
+        "version": "0",
+        "detail-type": "RDS DB Cluster Event",
+        "source": "aws.rds",
+        "account": ACCOUNT,
+        "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "region": SOURCE,
+        "resources": [arn],
+        "detail": {
+            "EventCategories": ["creation"],
+            "SourceType": "CLUSTER",
+            "SourceArn": arn,
+            "Date": f"{at:%Y-%m-%dT%H:%M:%S.000Z}",
+            "Message": "DB cluster created",
+            "SourceIdentifier": "prod",
+            "EventID": "RDS-EVENT-0170",
+        },
+    }
+
+
+def test_an_event_arrives_without_a_call_to_rds(aws: EmulatedAws) -> None:
+    """SQS's long poll ends at the event, also if it was on its way when the poll began."""
+    url = make_queue(aws, PATTERN)
+    aws.client().create_db_cluster(
+        DBClusterIdentifier="prod", Engine="aurora-postgresql", MasterUsername="boss", MasterUserPassword="long-enough"
+    )
+    began = time.monotonic()
+    assert not receive(aws, url, wait=1)
+    assert 1 <= time.monotonic() - began < 5
+    almost = timedelta(seconds=aws.emulator.durations.cluster_create - 1)
+    aws.emulator.clock.set(aws.emulator.clock.now() + almost)
+    [event] = receive(aws, url, wait=20)
+    assert event["detail"]["EventID"] == "RDS-EVENT-0170"
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rule", "expected"),
+    [
+        ({"source": ["aws.rds"], "detail": {"SourceIdentifier": [{"wildcard": "pro*"}]}}, {}, 1),
+        ({"source": ["aws.rds"], "detail": {"SourceIdentifier": [{"wildcard": "prod-*"}]}}, {}, 0),
+        ({"source": ["aws.rds"], "detail": {"EventCategories": ["deletion"]}}, {}, 0),
+        (PATTERN, {"State": "DISABLED"}, 0),
+        ({"source": ["aws.ec2"]}, {}, 0),
+    ],
+)
+def test_a_rule_gets_what_its_pattern_matches(
+    aws: EmulatedAws, pattern: dict[str, Any], rule: dict[str, str], expected: int
+) -> None:
+    """By members of the detail too; a disabled rule gets nothing."""
+    url = make_queue(aws, pattern, **rule)
+    aws.create_cluster()
+    assert len(receive(aws, url)) == expected
+
+
+def test_every_event_has_the_id_of_its_message(aws: EmulatedAws) -> None:
+    """One that AWS documents, whatever happened."""
+    url = make_queue(aws, {"source": ["aws.rds"]})
+    rds = aws.client()
+    aws.create_cluster()
+    aws.create_instance("prod-1")
+    aws.create_instance("prod-2")
+    rds.reboot_db_instance(DBInstanceIdentifier="prod-1")
+    aws.wait()
+    rds.failover_db_cluster(DBClusterIdentifier="prod")
+    aws.wait()
+    rds.modify_db_cluster(DBClusterIdentifier="prod", MasterUserPassword="another-one", ApplyImmediately=True)
+    aws.wait()
+    rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="snap", DBClusterIdentifier="prod")
+    aws.wait()
+    rds.stop_db_cluster(DBClusterIdentifier="prod")
+    aws.wait()
+    rds.start_db_cluster(DBClusterIdentifier="prod")
+    aws.wait()
+    received: list[dict[str, Any]] = []
+    while batch := receive(aws, url):
+        received += batch
+    assert [each["detail"]["Message"] for each in received if "EventID" not in each["detail"]] == []
+    assert {each["detail-type"] for each in received} == {
+        "RDS DB Cluster Event",
+        "RDS DB Instance Event",
+        "RDS DB Cluster Snapshot Event",
+    }
+
+
+def test_what_is_not_modelled_is_refused_by_name(aws: EmulatedAws) -> None:
+    """Operations, members and targets, so that no test believes in what does nothing."""
+    events = aws.client("events")
+    refused = {
+        "PutEvents": lambda: events.put_events(Entries=[{"Source": "a", "DetailType": "b", "Detail": "{}"}]),
+        "ScheduleExpression of PutRule": lambda: events.put_rule(Name="r", ScheduleExpression="rate(1 minute)"),
+        "InputPath of a target": lambda: events.put_targets(
+            Rule="r", Targets=[{"Id": "1", "Arn": f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:q", "InputPath": "$.detail"}]
+        ),
+        "the target arn:aws:sns": lambda: events.put_targets(
+            Rule="r", Targets=[{"Id": "1", "Arn": f"arn:aws:sns:{SOURCE}:{ACCOUNT}:t"}]
+        ),
+    }
+    for name, call in refused.items():
+        with pytest.raises(ClientError, match=f"The emulator does not model {name}"):
+            call()
