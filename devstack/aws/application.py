@@ -110,8 +110,8 @@ class Application:
             if refusal is not None:
                 return refusal
         try:
-            if (request.caller.service, request.operation) == ("sqs", queues.RECEIVE):
-                return queues.receive(self._state, self._services, request)
+            if request.caller.service == queues.SERVICE:
+                return queues.respond(self._state, self._services, request)
             return self._services.respond(request.environ, request.signed_by)
         except Exception:
             # A defect of moto, or an operation that it lacks: botocore must see an AWS error, not HTML.

@@ -209,6 +209,19 @@ def _topic(call: Call) -> Iterator[AccessRequest]:
     yield call.request(call.parameters["TopicArn"])
 
 
+def _queue(call: Call, action: str | None = None) -> Iterator[AccessRequest]:
+    """A queue by its URL, of which the last two parts of the path are the account and the name."""
+    path = str(call.parameters.get("QueueUrl", "")).split("/")[-2:]
+    if call.operation == "GetQueueUrl":
+        path = [call.parameters.get("QueueOwnerAWSAccountId", call.account), call.parameters["QueueName"]]
+    yield call.request(f"arn:aws:sqs:{call.region}:{':'.join(path)}", action)
+
+
+def _delete_messages(call: Call) -> Iterator[AccessRequest]:
+    """SQS Developer Guide, "Amazon SQS API permissions": a batch needs the permission of the single call."""
+    yield from _queue(call, "sqs:DeleteMessage")
+
+
 SERVICES: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "dynamodb": _dynamodb,
     "kms": _kms,
@@ -253,6 +266,9 @@ OPERATIONS: Mapping[str, Callable[[Call], Iterator[AccessRequest]]] = {
     "rds:StopDBCluster": _rds_resource("cluster", "DBClusterIdentifier"),
     "sns:GetTopicAttributes": _topic,
     "sns:Publish": _topic,
+    "sqs:DeleteMessageBatch": _delete_messages,
+    "sqs:GetQueueUrl": _queue,
+    "sqs:ReceiveMessage": _queue,
     "sts:AssumeRole": _assume_role,
     "sts:GetCallerIdentity": _no_permission,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_every_event_has_the_id_of_its_message(aws: EmulatedAws) -> None:
 def test_what_is_not_modelled_is_refused_by_name(aws: EmulatedAws) -> None:
     """Operations, members and targets, so that no test believes in what does nothing."""
     events = aws.client("events")
-    refused = {
+    refused: dict[str, Callable[[], Any]] = {
         "PutEvents": lambda: events.put_events(Entries=[{"Source": "a", "DetailType": "b", "Detail": "{}"}]),
         "ScheduleExpression of PutRule": lambda: events.put_rule(Name="r", ScheduleExpression="rate(1 minute)"),
         "InputPath of a target": lambda: events.put_targets(

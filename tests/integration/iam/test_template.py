@@ -140,7 +140,7 @@ def test_the_tables_and_the_topic_are_protected() -> None:
 def test_the_stack_creates_in_each_account_what_belongs_there(
     separate_accounts: Deployment, one_account: Deployment
 ) -> None:
-    """The tables with the worker, the topic with the target, each role in its account."""
+    """The tables with the worker, topic and queue with the target, each role in its account."""
     expected = {
         "worker": {
             "aurora-restore-audit",
@@ -149,7 +149,7 @@ def test_the_stack_creates_in_each_account_what_belongs_there(
             "aurora-restore-operator",
         },
         "source": {"aurora-restore-source"},
-        "target": {"aurora-restore-target", separate_accounts.layout.topic_arn},
+        "target": {"aurora-restore-target", separate_accounts.layout.topic_arn, "aurora-restore-events"},
     }
     assert {role: resources_of(separate_accounts, role) for role in expected} == expected
     everything = set.union(*expected.values()) - {separate_accounts.layout.topic_arn}
@@ -157,13 +157,15 @@ def test_the_stack_creates_in_each_account_what_belongs_there(
 
 
 def resources_of(deployment: Deployment, role: str) -> set[str]:
-    """The tables, roles and topics in the account of a role, in the target's region."""
+    """The tables, roles, topics and queues in the account of a role, in the target's region."""
     location = (deployment.layout.accounts[role], deployment.layout.target_region)
-    iam, dynamodb, sns = (owner(deployment.emulator, service, *location) for service in ("iam", "dynamodb", "sns"))
+    services = ("iam", "dynamodb", "sns", "sqs")
+    iam, dynamodb, sns, sqs = (owner(deployment.emulator, service, *location) for service in services)
     return {
         *dynamodb.list_tables()["TableNames"],
         *(role["RoleName"] for role in iam.list_roles()["Roles"]),
         *(topic["TopicArn"] for topic in sns.list_topics()["Topics"]),
+        *(url.rpartition("/")[2] for url in sqs.list_queues().get("QueueUrls", [])),
     }
 
 

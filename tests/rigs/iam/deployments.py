@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from devstack.iam.evaluation import statements
 from settings import DatabaseTls, Settings
 from tests.rigs.activity_resources import owner, session_of
 from tests.rigs.iam.gateway import IamState, Role
-from tests.rigs.iam.template import ROLES, TEMPLATE
+from tests.rigs.iam.template import ROLES, TEMPLATE, template
 
 SOURCE_CLUSTER = "orders"
 EXTERNAL_ID = "aurora-restore-4711"
@@ -48,6 +49,11 @@ class Layout:
     def topic_arn(self) -> str:
         """The ARN of the stack's topic."""
         return f"arn:aws:sns:{self.target_region}:{self.target}:aurora-restore"
+
+    @property
+    def queue_arn(self) -> str:
+        """The ARN of the stack's queue of events."""
+        return f"arn:aws:sqs:{self.target_region}:{self.target}:aurora-restore-events"
 
 
 SEPARATE_ACCOUNTS = Layout("separate", "610000000001", "610000000002", "610000000003", "eu-west-1", "eu-central-1")
@@ -141,6 +147,8 @@ def _create_stack(deployment: Deployment, account: str) -> None:
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
+    if account == layout.target:
+        _set_queue_policy(deployment)
     iam = owner(deployment.emulator, "iam", account, "us-east-1")
     for role in (role for role in ROLES if layout.accounts[role] == account):
         name = f"aurora-restore-{role}"
@@ -153,6 +161,25 @@ def _create_stack(deployment: Deployment, account: str) -> None:
         trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
         arn = layout.role_arn(role)
         deployment.iam.roles[arn] = Role(arn, tuple(policy), tuple(parsed_policy(trust)["Statement"]))
+
+
+def _set_queue_policy(deployment: Deployment) -> None:
+    """Give the stack's queue the policy of the template, which moto's CloudFormation leaves out."""
+    layout = deployment.layout
+    policy = json.dumps(template()["Resources"]["RestoreEventsPolicy"]["Properties"]["PolicyDocument"])
+    rule = f"arn:aws:events:{layout.target_region}:{layout.target}:rule/aurora-restore-events"
+    values = {
+        '{"GetAtt": "RestoreEvents.Arn"}': json.dumps(layout.queue_arn),
+        '{"GetAtt": "RestoreEventsRule.Arn"}': json.dumps(rule),
+        "${AWS::Partition}": "aws",
+        "${WorkerAccountId}": layout.worker,
+        "${Environment}": "aurora-restore",
+    }
+    for placeholder, value in values.items():
+        policy = policy.replace(placeholder, value)
+    sqs = deployment.owner("sqs")
+    url = sqs.get_queue_url(QueueName=layout.queue_arn.rpartition(":")[2])["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
 def parsed_policy(document: Any) -> dict[str, Any]:

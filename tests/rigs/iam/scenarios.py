@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from audit.numbers import OperationNumbersTable
 from audit.setup import create_audit_table, create_operations_table
 from commands.diagnosis import Level, diagnose_aws
 from errors import DatabaseUnreachable, Refused, StepFailed
+from events.messages import RdsResource, find_resource
+from events.queue import EventQueue
 from models.archive import Archive
 from models.configuration import AfterRestore, WhenStopped
 from models.leftovers import ListOrphansInput
@@ -263,6 +266,26 @@ def run_the_operators_verbs(deployment: Deployment) -> None:
     assert not wrong, wrong
 
 
+def read_events(deployment: Deployment) -> None:
+    """The worker reads what RDS says of a new target from the queue of the stack in the target's account."""
+    restore = _with_target(deployment)
+    target = restore.request.target
+    queue = EventQueue(deployment.clients("worker"), deployment.layout.queue_arn)
+    created = RdsResource(target.account_id, target.region, "cluster", target.cluster)
+    asyncio.run(_read_until(queue, created))
+
+
+async def _read_until(queue: EventQueue, resource: RdsResource) -> None:
+    """Read and delete messages; raises `TimeoutError` if none is about the resource."""
+    async with asyncio.timeout(30):
+        is_found = False
+        while not is_found:
+            messages = await queue.receive()
+            is_found = resource in [find_resource(message["Body"]) for message in messages]
+            await queue.delete(messages)
+    queue.close()
+
+
 def search_a_trail_without_links(deployment: Deployment) -> None:
     """The target is gone, and the operations table is of a version that linked no operations."""
     restore = AuthorizedRestore(deployment)
@@ -299,6 +322,7 @@ SCENARIOS: Mapping[str, tuple[str, Callable[[Deployment], Any]]] = {
     "a snapshot by age or name": ("separate_accounts", select_snapshot_by_age_or_name),
     "the operator's verbs": ("separate_accounts", run_the_operators_verbs),
     "the operator's verbs in one account": ("one_account", run_the_operators_verbs),
+    "events are read": ("separate_accounts", read_events),
     "the longest name": ("separate_accounts", restore_a_long_name),
 }
 """By name: the fixture of the deployment, and the function that runs the scenario."""

@@ -150,7 +150,7 @@ async def test_the_pause_after_a_failure_is_bounded(monkeypatch: pytest.MonkeyPa
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(reader.asyncio, "sleep", sleep)
+    monkeypatch.setattr("events.reader.asyncio.sleep", sleep)
     failing = EventReader(cast("AwsClients", FakeAws(FakeSqs([]))), QUEUE_ARN, cast("EarlyPolls", None), print)
     reads = 0
 
