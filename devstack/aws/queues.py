@@ -1,6 +1,6 @@
 """What SQS does and moto does not: queues of another account, and long polls during which RDS goes on.
 
-Moto keeps the queues; it looks for each in the caller's account. RDS of the emulator changes when it is called, so that a
+Moto keeps the queues; it takes each for one of the caller's account. RDS of the emulator changes when it is called, so that a
 reader that waits for the event of a change would wait for ever.
 Sources: SQS API Reference, GetQueueUrl; SQS Developer Guide, "Basic examples of Amazon SQS policies" and "Amazon SQS short and
 long polling".

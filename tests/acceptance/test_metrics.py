@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+import boto3
 import pytest
 import urllib3
 from opentelemetry import trace
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from devstack.demo_environment import ACCOUNT, TARGET_REGION
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch, Server, free_port
 from devstack.stack import Stack
@@ -53,12 +55,27 @@ def measured() -> Iterator[Measured]:
         own = {
             "AURORA_RESTORE_METRICS_ADDRESS": str(port),
             "AURORA_RESTORE_TRACES_OTLP_URL": f"{collects.url}/v1/traces",
+            "AURORA_RESTORE_EVENTS_QUEUE_ARNS": make_queue(stack),
         }
         worker = start_worker(scratch, {**stack.environment, **own})
         prometheus = Prometheus(scratch, port) if is_installed() else None
         assert run_command(stack, "start", EXAMPLE).code == 0
         text = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode()
         yield Measured(stack, port, text, worker, scratch, prometheus, collects)
+
+
+def make_queue(stack: Stack) -> str:
+    """A queue of RDS's events, and the rule that fills it; returns the queue's ARN."""
+    make: Any = boto3.client
+    options = {"endpoint_url": stack.environment["AWS_ENDPOINT_URL"], "region_name": TARGET_REGION}
+    sqs, events = (
+        make(service, **options, aws_access_key_id=ACCOUNT, aws_secret_access_key="-") for service in ("sqs", "events")
+    )
+    sqs.create_queue(QueueName="aurora-restore-events")
+    arn = f"arn:aws:sqs:{TARGET_REGION}:{ACCOUNT}:aurora-restore-events"
+    events.put_rule(Name="aurora-restore-events", EventPattern=json.dumps({"source": ["aws.rds"]}))
+    events.put_targets(Rule="aurora-restore-events", Targets=[{"Id": "queue", "Arn": arn}])
+    return arn
 
 
 def test_the_metrics_of_a_restore(measured: Measured) -> None:
@@ -73,6 +90,7 @@ def test_the_metrics_of_a_restore(measured: Measured) -> None:
     call = ('service="rds"', 'operation="RestoreDBClusterFromSnapshot"', 'outcome="ok"')
     assert measured.value("aurora_restore_aws_calls_total", *call) == 1
     assert measured.value("aurora_restore_differences_total", *TARGET) == 0
+    assert measured.value("aurora_restore_rds_events_total", 'outcome="asked"') >= 1
     assert measured.value("temporal_num_pollers", 'poller_type="activity_task"') >= 1
 
 

@@ -120,6 +120,12 @@ ROWS: dict[str, tuple[Graph, ...]] = {
             empty="None so far",
         ),
         Graph(
+            "RDS's events, an hour",
+            "Messages in the queues of events, if the workers read any, by what became of them.",
+            "sum by (outcome) (increase(aurora_restore_rds_events_total[1h]))",
+            "{{outcome}}",
+        ),
+        Graph(
             "How far the trail is behind",
             "The age of the newest row that was to be written; nothing is deleted without the trail.",
             "max by (task_queue) (aurora_restore_trail_lag_seconds)",
