@@ -231,7 +231,8 @@ def _outcome_of_error(error: BaseException) -> Outcome:
 
 
 def _count_operation(request: RestoreRequest, outcome: Outcome) -> None:
-    labels = {**_target_labels(request.target), "outcome": outcome.value}
+    kind = "drill" if request.target and request.target.drills else "restore"
+    labels = {**_target_labels(request.target), "kind": kind, "outcome": outcome.value}
     workflow.metric_meter().create_counter("aurora_restore_operations", "Operations that ended.").add(1, labels)
 
 

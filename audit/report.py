@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import AwareDatetime, Field
@@ -18,7 +17,7 @@ from errors import Fault
 from models.checks import read_checks
 from models.identifiers import arn_of_workflow_id
 from models.model import Model
-from models.steps import AuditedStep, Status
+from models.steps import AuditedStep, Housekeeping, Status
 from models.workflow_names import CANONICAL_ID_PREFIX
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ IN_PROGRESS_PHASES = (Phase.STARTED, Phase.INTENT)
 SUMMARY_PHASES = (Phase.OUTCOME, Phase.DECISION)
 """What the report without attempts shows. Decisions, because they explain why an operation continued after a failure."""
 
+RESTORE = "restore"
 LONGEST_OPERATION = timedelta(days=2)
 """More than the time between any two rows of one operation that nobody retries later: its longest wait is 24 hours."""
 _NUMBERED = "op-"
@@ -60,12 +60,15 @@ class TrailRow(Protocol):
     def fault(self) -> Fault | None: ...  # noqa: D102
     @property
     def workflow_id(self) -> str: ...  # noqa: D102
+    @property
+    def drill(self) -> str | None: ...  # noqa: D102
 
 
 class ReportRow(Model):
     """One line of the report."""
 
     operation_id: str
+    kind: str = Field(default=RESTORE, description="Of the operation: restore, drill or cleanup.")
     target: str | None = Field(default=None, description="The ARN of its target.")
     step: AuditedStep
     status: Status
@@ -82,7 +85,8 @@ class ReportRow(Model):
         """Date, operation, step, status, details and time, as texts; times in UTC."""
         timestamp = self.timestamp.astimezone(UTC).isoformat(" ", "seconds")
         day, seconds = timestamp[: len("2026-03-20")], timestamp[: len("2026-03-20 00:05:00")]
-        return (day, self.operation_id, self.step.value, self.status.value, self.details, seconds)
+        operation = self.operation_id if self.kind == RESTORE else f"{self.operation_id} ({self.kind})"
+        return (day, operation, self.step.value, self.status.value, self.details, seconds)
 
     @property
     def attempt_cells(self) -> tuple[str, ...]:
@@ -108,8 +112,18 @@ def rows_of_days(table: AuditTable, first: date, last: date) -> Iterator[list[Tr
 def report_rows(rows: Iterable[TrailRow], attempts: bool = False) -> list[ReportRow]:
     """The lines of the report: the newest operation first, the steps of each in chronological order."""
     newest_first = sorted(_group_by_operation(rows), key=_started_at, reverse=True)
-    shown = chain.from_iterable(operation if attempts else _summarize(operation) for operation in newest_first)
-    return [_report_row(row) for row in shown]
+    return [
+        _report_row(row, _kind_of(operation))
+        for operation in newest_first
+        for row in (operation if attempts else _summarize(operation))
+    ]
+
+
+def _kind_of(operation: Sequence[TrailRow]) -> str:
+    """Some rows of a drill say that it is one; a cleanup removes orphans, and does nothing else."""
+    if any(row.drill for row in operation):
+        return "drill"
+    return "cleanup" if all(row.step is Housekeeping.REMOVE_ORPHANS for row in operation) else RESTORE
 
 
 class _UnfinishedOperations:
@@ -196,10 +210,11 @@ def _is_in_progress(row: TrailRow, operation: Sequence[TrailRow]) -> bool:
     return not ended and not replaced
 
 
-def _report_row(row: TrailRow) -> ReportRow:
+def _report_row(row: TrailRow, kind: str) -> ReportRow:
     # Without validation: the row was validated when it was read.
     return ReportRow.model_construct(
         operation_id=row.operation_id,
+        kind=kind,
         target=arn_of_workflow_id(row.workflow_id) if row.workflow_id.startswith(CANONICAL_ID_PREFIX) else None,
         step=row.step,
         status=row.status,

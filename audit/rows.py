@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from errors import Fault
 from limits import MAX_DETAILS, shorten
+from models.drill import DRILL_FACT
 from models.model import Model
 from models.steps import AuditedStep, Status, audited_step
 
@@ -68,6 +69,11 @@ class AuditRow(Model):
     facts: dict[str, str] = Field(default={})
     """Further evidence by name, such as the settings of a deleted cluster or the digest of an SQL file that ran."""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def drill(self) -> str | None:
+        """The name of a drill's cluster, if the row is of a drill and says so."""
+        return self.facts.get(DRILL_FACT)
 
     @property
     def event_key(self) -> str:

@@ -10,6 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from audit.rows import Phase
 from errors import Fault
+from models.drill import DRILL_FACT
 from models.steps import AuditedStep, Status, audited_step
 
 STORED_ATTRIBUTES = (
@@ -39,6 +40,7 @@ class StoredRow(NamedTuple):
     attempt: int
     fault: Fault | None
     workflow_id: str
+    drill: str | None = None
 
     @property
     def step_started_at(self) -> datetime:
@@ -68,6 +70,7 @@ def from_stored_item(item: dict[str, Any]) -> StoredRow:
         attempt=int(item["attempt"]["N"]),
         fault=Fault.model_validate(TypeDeserializer().deserialize(fault)) if fault else None,
         workflow_id=item["workflow_id"]["S"],
+        drill=item.get("facts", {}).get("M", {}).get(DRILL_FACT, {}).get("S"),
     )
 
 

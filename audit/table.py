@@ -17,6 +17,7 @@ from audit.dynamodb_errors import code_of, is_condition_failed
 from audit.rows import ADDED_AT, ADDED_BY, EXPIRES_AT, SEAL, AuditRow, from_item, to_item
 from audit.stored_rows import STORED_ATTRIBUTES, StoredRow, from_stored_item
 from errors import TrailConflict, TrailUnavailable
+from models.drill import DRILL_FACT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -127,7 +128,9 @@ class AuditTable:
     def _read_day(self, day: date) -> list[StoredRow]:
         # By other names, because some are reserved words of DynamoDB.
         names = {f"#{name}": name for name in STORED_ATTRIBUTES}
-        items = self._query_day(day, names, ProjectionExpression=", ".join(names))
+        projection = ", ".join([*names, "#facts.#drill"])
+        names |= {"#facts": "facts", "#drill": DRILL_FACT}
+        items = self._query_day(day, names, ProjectionExpression=projection)
         return [from_stored_item(item) for item in items]
 
     def _query_day(self, day: date, names: Mapping[str, str] | None = None, **options: Any) -> Iterator[dict[str, Any]]:

@@ -69,7 +69,8 @@ async def find_schedules(client: Client, args: argparse.Namespace) -> list[Sched
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue
-    new = [*args.targets, *(f"{SCHEDULE_ID_PREFIX}{name.rpartition(':')[2].lower()}" for name in args.targets)]
+    restores = [f"{SCHEDULE_ID_PREFIX}{name.rpartition(':')[2].lower()}" for name in args.targets]
+    new = [*args.targets, *restores, *(f"{schedule_id}-drill" for schedule_id in restores)]
     schedules, unreadable = await list_scheduled_targets(client, new)
     for schedule_id, reason in unreadable.items():
         print_progress(unreadable_text(schedule_id, reason))

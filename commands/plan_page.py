@@ -41,13 +41,14 @@ def page(plan: Plan) -> RenderableType:
 
 def verdict(plan: Plan) -> str:
     """Whether the restore would run."""
+    kind = "drill" if plan.request.target.drills else "restore"
     match len(plan.failed_checks):
         case 0:
-            return "No check failed. The restore would run."
+            return f"No check failed. The {kind} would run."
         case 1:
-            return "1 check failed. The restore would stop."
+            return f"1 check failed. The {kind} would stop."
         case count:
-            return f"{count} checks failed. The restore would stop."
+            return f"{count} checks failed. The {kind} would stop."
 
 
 def _title(plan: Plan) -> Text:

@@ -37,7 +37,9 @@ EXAMPLES = (
 def arguments(verb: argparse.ArgumentParser) -> None:
     """Which request, and when it runs."""
     request_argument(verb)
-    verb.add_argument("--id", metavar="ID", help=f"the schedule's id; default: {SCHEDULE_ID_PREFIX}CLUSTER")
+    verb.add_argument(
+        "--id", metavar="ID", help=f"the schedule's id; default: {SCHEDULE_ID_PREFIX}CLUSTER, of a drill with -drill"
+    )
     verb.add_argument(
         "--at", type=time_of_day, metavar="HH:MM", help=f"when it starts every day; of a new schedule: 00:05{KEPT}"
     )
@@ -64,12 +66,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Namespace) -> int:
+    from models.fleet import default_schedule_id
     from runs.pauses import pause_of
     from runs.schedule_changes import list_changes
     from runs.schedules import apply_schedule, find_schedule, fleet_of, nightly_schedule
 
     client = await temporal_client()
-    schedule_id = args.id or f"{SCHEDULE_ID_PREFIX}{request.target.cluster}"
+    schedule_id = args.id or default_schedule_id(request.target)
     described = await find_schedule(client, schedule_id)
     existing = described.schedule if described else None
     when = _when(existing, args)

@@ -171,9 +171,10 @@ def _next(line: TargetLine) -> str:
 
 def _next_of(schedule: ScheduledTarget) -> str:
     paused = schedule.pause.text if schedule.pause else ""
+    drill = "drill " if schedule.drills else ""
     if schedule.next_at is None:
-        return paused or "ended"
-    return f"{schedule.next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{f'; {paused}' if paused else ''}"
+        return f"{drill}{paused or 'ended'}"
+    return f"{drill}{schedule.next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{f'; {paused}' if paused else ''}"
 
 
 def _missed(line: TargetLine) -> str:

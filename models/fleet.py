@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from models.identifiers import RoleArn, TopicArn
 from models.model import Model
-from models.request import RestoreRequest
+from models.request import RestoreRequest, Target
 from models.source import ExternalId
 from models.text_forms import text_form
 from models.workflow_names import SCHEDULE_ID_PREFIX
@@ -75,7 +75,8 @@ class RestoreSchedule(DailyTime):
         description="A new schedule begins paused, and `starter.py resume` starts it; an existing one is not changed.",
     )
     id: ScheduleId | None = Field(
-        default=None, description="The id of Temporal's schedule; default: aurora-restore-CLUSTER."
+        default=None,
+        description="The id of Temporal's schedule; default: aurora-restore-CLUSTER, of a drill with -drill.",
     )
 
 
@@ -93,7 +94,12 @@ class FleetEntry(RestoreRequest):
     @property
     def schedule_id(self) -> str:
         """The id of Temporal's schedule."""
-        return self.schedule.id or f"{SCHEDULE_ID_PREFIX}{self.target.cluster}"
+        return self.schedule.id or default_schedule_id(self.target)
+
+
+def default_schedule_id(target: Target) -> str:
+    """The id of the schedule of a target's restores, or of its drills: a target may have both."""
+    return f"{SCHEDULE_ID_PREFIX}{target.cluster}{'-drill' if target.drills else ''}"
 
 
 class FleetSummary(DailyTime):

@@ -159,11 +159,12 @@ def _has(tables: Any, path: tuple[str, ...]) -> bool:
 
 def _find_shared(restores: list[DeclaredRestore]) -> Iterator[str]:
     """A target, or the id of a schedule, that two entries have."""
-    targets: dict[str, DeclaredRestore] = {}
+    targets: dict[tuple[str, bool], DeclaredRestore] = {}
     schedules: dict[str, DeclaredRestore] = {}
     for restore in restores:
         entry, place = restore.entry, f"{restore.file}: restores.{restore.name}"
-        first = targets.setdefault(entry.target.arn, restore)
+        # Beside its restore, a target may have a drill.
+        first = targets.setdefault((entry.target.arn, entry.target.drills), restore)
         if first is not restore:
             yield f"{place}.target: {entry.target.arn} is also the target of {first.file}: restores.{first.name}"
             continue
@@ -171,5 +172,5 @@ def _find_shared(restores: list[DeclaredRestore]) -> Iterator[str]:
         if first is not restore:
             yield (
                 f"{place}.schedule.id: {entry.schedule_id} is also the schedule of {first.file}: restores.{first.name}; "
-                "set another one, because clusters of two regions or accounts have the same name"
+                "set another one, because two clusters have the same name, or one is called as the drill of the other"
             )

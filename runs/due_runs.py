@@ -10,7 +10,13 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import SearchAttributeKey
 
 from models.search_attributes import OPERATION, STEP
-from models.workflow_names import CANONICAL_ID_PREFIX, CLEANUP_WORKFLOW, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from models.workflow_names import (
+    CANONICAL_ID_PREFIX,
+    CLEANUP_WORKFLOW,
+    RESTORE_WORKFLOW,
+    SCHEDULED_DRILL_ID_PREFIX,
+    SCHEDULED_ID_PREFIX,
+)
 
 SCHEDULED_START_TIME = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 """Source: Temporal docs, Search Attributes."""
@@ -27,6 +33,11 @@ class DueRun(NamedTuple):
     """The one workflow id of its target."""
     task_queue: str
     due_at: datetime
+
+    @property
+    def kind(self) -> str:
+        """What is due: a restore or a drill."""
+        return "drill" if self.workflow_id.startswith(SCHEDULED_DRILL_ID_PREFIX) else "restore"
 
     @property
     def cluster(self) -> str:
@@ -73,7 +84,8 @@ def _list_due(executions: Iterable[WorkflowExecution], busy: set[str]) -> list[D
     for execution in executions:
         scheduled = execution.typed_search_attributes.get(SCHEDULED_START_TIME)
         # The id ends with the time, which Temporal appends: …-2026-11-25T00:05:00Z.
-        target = execution.id.removeprefix(SCHEDULED_ID_PREFIX)[: -len("-2026-11-25T00:05:00Z")]
+        target = execution.id[: -len("-2026-11-25T00:05:00Z")]
+        target = target.removeprefix(SCHEDULED_DRILL_ID_PREFIX).removeprefix(SCHEDULED_ID_PREFIX)
         target_workflow_id = f"{CANONICAL_ID_PREFIX}{target}"
         is_ours = execution.id.startswith(SCHEDULED_ID_PREFIX) and target.count(":") == COLONS
         if is_ours and scheduled is not None and target_workflow_id not in busy:

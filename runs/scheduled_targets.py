@@ -46,8 +46,15 @@ class ScheduledTarget(NamedTuple):
     topic_arns: tuple[str, ...]
     """The topics that its request notifies."""
     zone: ZoneInfo
+    drills: bool = False
+    """Whether it starts drills."""
     missed_at: datetime | None = None
     """The last time at which it should have started a restore, if it did not; None if it did, or was not due then."""
+
+    @property
+    def kind(self) -> str:
+        """What it starts: a restore or a drill."""
+        return "drill" if self.drills else "restore"
 
     @property
     def cluster(self) -> str:
@@ -127,6 +134,7 @@ async def _scheduled_target(client: Client, described: ScheduleDescription) -> S
         start_before=request.start_before,
         topic_arns=tuple(dict.fromkeys(topic for topic in topics if topic)),
         zone=ZoneInfo(described.schedule.spec.time_zone_name or "UTC"),
+        drills=request.target.drills,
         missed_at=_find_missed(described, datetime.now(UTC)),
     )
 

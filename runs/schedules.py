@@ -37,7 +37,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from errors import InvalidRequest
 from models.request import RestoreRequest
-from models.workflow_names import CANONICAL_ID_PREFIX, FLEET_MEMO, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from models.workflow_names import (
+    CANONICAL_ID_PREFIX,
+    FLEET_MEMO,
+    RESTORE_WORKFLOW,
+    SCHEDULED_DRILL_ID_PREFIX,
+    SCHEDULED_ID_PREFIX,
+)
 from runs.restores import DisplayMetadata
 
 NOTE = "Created by starter.py"
@@ -79,6 +85,7 @@ def nightly_schedule(
     fleet: str | None = None,
 ) -> Schedule:
     """The schedule that runs this request once a day; `fleet` is the one that declares it."""
+    prefix = SCHEDULED_DRILL_ID_PREFIX if request.target.drills else SCHEDULED_ID_PREFIX
     # Tuples, as in Temporal's answers, so that the two compare as equal.
     at = ScheduleCalendarSpec(
         hour=(ScheduleRange(when.at.hour),),
@@ -89,7 +96,7 @@ def nightly_schedule(
         action=ScheduleActionStartWorkflow(
             RESTORE_WORKFLOW,
             request,
-            id=SCHEDULED_ID_PREFIX + request.target.workflow_id.removeprefix(CANONICAL_ID_PREFIX),
+            id=prefix + request.target.workflow_id.removeprefix(CANONICAL_ID_PREFIX),
             task_queue=task_queue,
             static_summary=display.summary,
             static_details=display.details,

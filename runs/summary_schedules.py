@@ -32,7 +32,7 @@ def summary_schedule(fleet: Fleet, task_queue: str, display: DisplayMetadata) ->
         SUMMARY_WORKFLOW,
         SummaryInput(
             fleet=fleet.name,
-            target_arns=tuple(each.entry.target.arn for each in fleet.restores),
+            target_arns=_restored_arns(fleet),
             topic_arn=summary.topic_arn,
             role_arn=summary.role_arn,
             external_id=summary.external_id,
@@ -45,3 +45,9 @@ def summary_schedule(fleet: Fleet, task_queue: str, display: DisplayMetadata) ->
         memo={FLEET_MEMO: fleet.name},
     )
     return dataclasses.replace(nightly, action=action)
+
+
+def _restored_arns(fleet: Fleet) -> tuple[str, ...]:
+    """The targets that are restored; what is only drilled has no good restore, unless the fleet has nothing else."""
+    arns = [each.entry.target.arn for each in fleet.restores if not each.entry.target.drills]
+    return tuple(dict.fromkeys(arns or [each.entry.target.arn for each in fleet.restores]))

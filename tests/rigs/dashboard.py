@@ -70,8 +70,8 @@ ROWS: dict[str, tuple[Graph, ...]] = {
         Graph(
             "Operations by outcome, a day",
             "What ended in the 24 hours before.",
-            f"sum by (outcome) ({_increase('aurora_restore_operations_total', '1d')})",
-            "{{outcome}}",
+            f"sum by (kind, outcome) ({_increase('aurora_restore_operations_total', '1d')})",
+            "{{kind}} {{outcome}}",
         ),
         Graph(
             "Duration of steps",

@@ -9,6 +9,7 @@ import pytest
 
 from audit.health import Level, format_age, judge, worst_level
 from audit.operation_summary import OperationSummary, summarize_operation
+from audit.report import report_rows
 from audit.rows import AuditRow, Phase
 from errors import Fault
 from models.drill import DRILL_FACT
@@ -139,6 +140,7 @@ def test_a_drill_restores_no_target() -> None:
     summary = summarize_operation(DRILLED)
     assert summary is not None
     assert (summary.words, summary.restored_at) == ("drill succeeded", None)
+    assert {(row.kind, row.cells[1]) for row in report_rows(DRILLED)} == {("drill", "op-001 (drill)")}
     assert summary.drilled_at == next(each.timestamp for each in DRILLED if each.step is Step.SETUP_DB_USERS)
     first = begun(Step.SNAPSHOT_CHECK).model_copy(update={"facts": {DRILL_FACT: "orders-drill-op-001"}})
     failed_at_once = summarize_operation([first, failed(Step.SNAPSHOT_CHECK)])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from models.workflow_names import CANONICAL_ID_PREFIX, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX
+from models.workflow_names import CANONICAL_ID_PREFIX, RESTORE_WORKFLOW, SCHEDULED_DRILL_ID_PREFIX, SCHEDULED_ID_PREFIX
 from runs.due_runs import SCHEDULED_START_TIME, list_running
 
 DUE = datetime(2026, 11, 25, 0, 5, tzinfo=UTC)
@@ -35,10 +35,11 @@ class ScriptedClient:
 async def test_a_scheduled_run_waits_unless_its_target_is_restored() -> None:
     """One that waits for its child has its restore; a cluster of the same name in another region has none."""
     targets = ("111122223333:eu-central-1:orders-staging", "111122223333:eu-north-1:orders-staging")
-    ids = [f"{SCHEDULED_ID_PREFIX}{target}-2026-11-25T00:05:00Z" for target in targets]
+    prefixes = (SCHEDULED_ID_PREFIX, SCHEDULED_DRILL_ID_PREFIX)
+    ids = [f"{prefix}{target}-2026-11-25T00:05:00Z" for prefix in prefixes for target in targets]
     client: Any = ScriptedClient(RESTORE, *ids, "another-workflow")
     running, due = await list_running(client)
     assert [(run.cluster, run.operation_id) for run in running] == [("orders-staging", None)]
-    assert [(run.target_workflow_id, run.cluster, run.due_at) for run in due] == [
-        (f"{CANONICAL_ID_PREFIX}{targets[1]}", "orders-staging", DUE)
+    assert [(run.kind, run.target_workflow_id, run.cluster, run.due_at) for run in due] == [
+        (kind, f"{CANONICAL_ID_PREFIX}{targets[1]}", "orders-staging", DUE) for kind in ("restore", "drill")
     ]

@@ -6,15 +6,25 @@ import re
 from pathlib import Path
 
 import pytest
+from temporalio.client import ScheduleActionStartWorkflow
+from temporalio.common import TypedSearchAttributes
 
 from models.fleet_file import Fleet, read_fleet
 from models.fleet_schema import fleet_schema, fleet_schema_text
+from models.fleet_summary import SummaryInput
 from models.request_file import UnreadableRequest, as_json_value, read_request, read_toml
+from runs.restores import DisplayMetadata
+from runs.summary_schedules import summary_schedule
 from tests.rigs.documents import ROOT, text
 
 EXAMPLE = ROOT / "examples" / "restores.toml"
 DEFAULTS = text("examples", "restores.toml").partition("# The most urgent")[0]
 ONE = DEFAULTS + "[restores.a]\ntarget.cluster = 'a'\n"
+
+SIDE_BY_SIDE = (
+    ONE + "[restores.rehearsal]\ntarget = { cluster = 'a', replacement = 'drill' }\n"
+    "[restores.b]\ntarget = { cluster = 'b', replacement = 'drill' }\n"
+)
 
 
 def read(folder: Path, **files: str) -> Fleet:
@@ -91,7 +101,7 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
             ONE + "[restores.b]\ntarget = { cluster = 'a', region = 'eu-north-1' }\n",
             (
                 "one.toml: restores.b.schedule.id: aurora-restore-a is also the schedule of one.toml: restores.a; set another "
-                "one, because clusters of two regions or accounts have the same name"
+                "one, because two clusters have the same name, or one is called as the drill of the other"
             ),
         ),
     ],
@@ -119,6 +129,22 @@ def test_the_list_of_mistakes_ends(tmp_path: Path) -> None:
     entries = "".join(f"[restores.e{number}]\ntarget.nothing = 1\n" for number in range(60))
     lines = mistakes(tmp_path, one=DEFAULTS + entries)
     assert (len(lines), lines[-1]) == (51, "and 70 more")
+
+
+def test_a_restore_and_a_drill_of_one_target_stand_side_by_side(tmp_path: Path) -> None:
+    """Each with a schedule of its own; the summary has the target once, and none that is only drilled."""
+    fleet = read(tmp_path, one=SIDE_BY_SIDE)
+    assert [each.entry.schedule_id for each in fleet.restores] == [
+        "aurora-restore-a",
+        "aurora-restore-a-drill",
+        "aurora-restore-b-drill",
+    ]
+    schedule = summary_schedule(fleet, "queue", DisplayMetadata("-", "-", TypedSearchAttributes.empty))
+    assert schedule is not None
+    assert isinstance(schedule.action, ScheduleActionStartWorkflow)
+    [summary] = schedule.action.args
+    assert isinstance(summary, SummaryInput)
+    assert [arn.rpartition(":")[2] for arn in summary.target_arns] == ["a"]
 
 
 def test_a_folder_is_read_as_one_file(tmp_path: Path) -> None:

@@ -238,3 +238,22 @@ def test_the_verdict_counts_the_failed_checks(failed: int, expected: str) -> Non
     plan = a_plan(results=(skipped, *[CheckResult(rule="topic", status=CheckStatus.FAILED, message="-")] * failed))
     assert verdict(plan) == expected
     assert lines_of(plan)[-1] == expected
+
+
+def test_the_page_of_a_drill_says_that_no_target_is_touched() -> None:
+    """What is restored under which name, measured and removed; nothing is deleted or replaced."""
+    target = ClusterToDelete(arn="arn:aws:rds:staging", resource_id="cluster-1", status="available")
+    drill = {"target": {**REQUEST["target"], "replacement": "drill"}}
+    lines = lines_of(a_plan(drill, snapshot=SNAPSHOT, target_described=True, cluster_to_delete=target))
+    assert lines[0].startswith("Plan of a drill at 2024-03-20 22:00 UTC")
+    assert lines[2].endswith("cluster:staging, and touch no target")
+    section = lines[lines.index("Drill") + 1 :]
+    assert section[:2] == [
+        "target arn:aws:rds:staging (available): not touched",
+        "restored as staging-drill-OPERATION",
+    ]
+    assert section[3] == "removed with its instances, when its users and checks are done; also if the drill fails"
+    assert "Cluster to delete" not in lines
+    assert lines[-1] == "No check failed. The drill would run."
+    absent = lines_of(a_plan(drill, target_described=True))
+    assert "target does not exist, and is not made" in absent
