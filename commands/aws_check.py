@@ -36,7 +36,7 @@ INTERRUPTIONS = (signal.SIGTERM, signal.SIGHUP)
 PLAN = """\
 In the account {account}, region {region}, aws-check will make, and remove at the end:
     two Aurora PostgreSQL clusters without data, one of them with one Serverless v2 instance of 0.5 to 1 ACU,
-    one cluster snapshot, and one copy of it{copy}.
+    a cluster snapshot of each, and a copy of one{copy}.
 Their names begin with {run}, their tags are {tag} and {expiry}.
 No other cluster, instance or snapshot is changed or deleted.
 It costs about as much as one ACU for an hour and a half: less than one US dollar by AWS's list prices, not measured.

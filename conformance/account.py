@@ -20,6 +20,7 @@ from clients.aws import CONFIG
 from conformance.anonymiser import Anonymiser, Json
 
 if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_rds import RDSClient
 
 ACCEPTED = "none: AWS accepts the call"
@@ -64,6 +65,11 @@ class Account:
         if region not in self._clients:
             self._clients[region] = self._client("rds", region)
         return self._clients[region]
+
+    def scaling(self) -> ApplicationAutoScalingClient:
+        """Application Auto Scaling of the first region, of which the check only reads."""
+        client: ApplicationAutoScalingClient = self._client("application-autoscaling", self.region)
+        return client
 
     def _client(self, service: str, region: str) -> Any:
         create: Any = boto3.Session(

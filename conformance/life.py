@@ -23,7 +23,7 @@ from conformance.removal import BUSY, Pace
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import TagTypeDef
 
-ROLES = ("cluster", "renamed", "restored", "instance", "snapshot", "copy", "refused")
+ROLES = ("cluster", "renamed", "restored", "instance", "snapshot", "copy", "encrypted", "refused")
 """What a run makes, one name each; nothing has the name `refused`, unless AWS accepts what it should refuse."""
 GONE = "gone"
 BUSY_STATES = frozenset({"InvalidDBClusterStateFault", "InvalidDBInstanceState"})

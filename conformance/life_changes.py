@@ -9,18 +9,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from conformance.account import refusal
 from conformance.anonymiser import Json
 from conformance.certificates import Unreachable, names_in_certificate
+from conformance.engine_questions import ENGINE, earlier_version
 from conformance.life import Life
 from conformance.life_creation import SETTINGS, encryption, filled, new_cluster
 from conformance.life_questions import REFUSED_RESTORES
 from conformance.own_resources import CLUSTER, INSTANCE, SNAPSHOT
-from conformance.read_questions import ENGINE, earlier_version
 
 DEFAULT_KEY = "alias/aws/rds"
 COMPARED = (*(name for name in SETTINGS if name != "EnableIAMDatabaseAuthentication"), "EngineVersion",
             "IAMDatabaseAuthenticationEnabled", "MasterUserSecret", "MasterUsername", "TagList")  # fmt: skip
 """The members in which a restored cluster is compared with the original."""
+OF_THE_COPY = ("copy-under-a-taken-name", "statuses-of-a-copy", "source-of-a-copy")
+"""The questions that need one."""
 
 
 def restore(life: Life) -> None:
@@ -68,7 +73,7 @@ def _fate(original: Mapping[str, Any], restored: Mapping[str, Any], member: str)
 
 
 def copy_snapshot(life: Life) -> None:
-    """A copy, into the second region if there is one; an unencrypted snapshot takes no key."""
+    """A copy, into the second region if there is one, where a snapshot without a key takes none, and one with a key needs one."""
     source = life.seen["snapshot"]
     arn, name = str(source.get("DBClusterSnapshotArn")), life.name("copy")
     where = {"SourceRegion": life.own.region} if life.target is not life.own else {}
@@ -77,7 +82,14 @@ def copy_snapshot(life: Life) -> None:
         "copy-of-an-unencrypted-snapshot-with-a-key",
         lambda: life.target.copy_snapshot(life.name("refused"), arn, KmsKeyId=DEFAULT_KEY, **parameters),
     )
-    copied = life.insist(lambda: life.target.copy_snapshot(name, arn, **parameters))
+    _copy_without_a_key(life, parameters)
+    try:
+        copied = life.insist(lambda: life.target.copy_snapshot(name, arn, **parameters))
+    except ClientError as error:
+        # No later step needs the copy.
+        life.answer("answer-of-a-copy", dict(refusal(error, life.account.anonymiser)))
+        life.nothing_to_ask |= dict.fromkeys(OF_THE_COPY, "AWS refused the copy.")
+        return
     life.answer(
         "answer-of-a-copy",
         {
@@ -91,6 +103,18 @@ def copy_snapshot(life: Life) -> None:
     life.answer("statuses-of-a-copy", life.statuses(SNAPSHOT, "copy", own=life.target))
     found = life.find(SNAPSHOT, "copy", life.target) or {}
     life.answer("source-of-a-copy", life.which_name(found.get("SourceDBClusterSnapshotArn")))
+
+
+def _copy_without_a_key(life: Life, parameters: dict[str, Any]) -> None:
+    """Of a snapshot of the restored cluster, which has a key."""
+    question, name = "copy-of-an-encrypted-snapshot-without-a-key", life.name("encrypted")
+    if life.target is life.own:
+        life.nothing_to_ask[question] = "No second region was given."
+        return
+    life.insist(lambda: life.own.create_snapshot(name, life.name("restored"), life.tags))
+    life.statuses(SNAPSHOT, "encrypted")
+    arn = str(life.read(SNAPSHOT, "encrypted").get("DBClusterSnapshotArn"))
+    life.attempt(question, lambda: life.target.copy_snapshot(life.name("refused"), arn, **parameters))
 
 
 def rename(life: Life) -> None:

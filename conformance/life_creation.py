@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from conformance.anonymiser import Json
+from conformance.engine_questions import ENGINE, default_version
 from conformance.life import Life, note_change, presence
 from conformance.life_questions import REFUSED_CREATIONS
 from conformance.own_resources import CLUSTER, INSTANCE, SNAPSHOT
-from conformance.read_questions import ENGINE, default_version
 
 SETTINGS: dict[str, Any] = {
     "BackupRetentionPeriod": 2,
@@ -75,13 +75,13 @@ def new_cluster(life: Life, cluster: Mapping[str, Any]) -> Json:
     }
 
 
-def encryption(cluster: Mapping[str, Any]) -> Json:
-    """How a cluster is encrypted, without the key's name."""
-    key = str(cluster.get("KmsKeyId"))
+def encryption(answer: Mapping[str, Any]) -> Json:
+    """How a cluster or a snapshot is encrypted, without the key's name."""
+    key = str(answer.get("KmsKeyId"))
     return {
-        "StorageEncrypted": bool(cluster.get("StorageEncrypted")),
-        "KmsKeyId": "the ARN of a key" if ":kms:" in key and ":key/" in key else presence(cluster, "KmsKeyId"),
-        "StorageEncryptionType": str(cluster.get("StorageEncryptionType", "absent")),
+        "StorageEncrypted": bool(answer.get("StorageEncrypted")),
+        "KmsKeyId": "the ARN of a key" if ":kms:" in key and ":key/" in key else presence(answer, "KmsKeyId"),
+        "StorageEncryptionType": str(answer.get("StorageEncryptionType", "absent")),
     }
 
 
@@ -189,4 +189,5 @@ def take_snapshot(life: Life) -> None:
     life.answer("statuses-of-a-snapshot", list(statuses))
     life.answer("cluster-during-a-snapshot", list(of_cluster))
     life.wait_until_available("cluster")
-    life.seen["snapshot"] = life.read(SNAPSHOT, "snapshot")
+    life.seen["snapshot"] = snapshot = life.read(SNAPSHOT, "snapshot")
+    life.answer("encryption-of-a-snapshot", encryption(snapshot))

@@ -23,7 +23,7 @@ CLUSTER_ALWAYS = _names(
     EarliestRestorableTime Endpoint Engine EngineMode EngineVersion HostedZoneId HttpEndpointEnabled
     IAMDatabaseAuthenticationEnabled LatestRestorableTime MasterUsername MultiAZ NetworkType Port
     PreferredBackupWindow PreferredMaintenanceWindow ReadReplicaIdentifiers ReaderEndpoint Status StorageEncrypted
-    TagList VpcSecurityGroups
+    StorageEncryptionType TagList VpcSecurityGroups
     """
 )
 CLUSTER_SOMETIMES = _names(
@@ -44,7 +44,7 @@ INSTANCE_ALWAYS = _names(
     IAMDatabaseAuthenticationEnabled InstanceCreateTime LicenseModel MasterUsername MonitoringInterval MultiAZ
     NetworkType OptionGroupMemberships PendingModifiedValues PerformanceInsightsEnabled PreferredBackupWindow
     PreferredMaintenanceWindow PromotionTier PubliclyAccessible ReadReplicaDBInstanceIdentifiers StorageEncrypted
-    StorageType TagList VpcSecurityGroups
+    StorageEncryptionType StorageType TagList VpcSecurityGroups
     """
 )
 INSTANCE_SOMETIMES = _names(
@@ -58,7 +58,7 @@ SNAPSHOT_ALWAYS = _names(
     AllocatedStorage AvailabilityZones BackupRetentionPeriod ClusterCreateTime DBClusterIdentifier
     DBClusterSnapshotArn DBClusterSnapshotIdentifier DbClusterResourceId Engine EngineMode EngineVersion
     IAMDatabaseAuthenticationEnabled LicenseModel MasterUsername PercentProgress Port PreferredBackupWindow
-    SnapshotCreateTime SnapshotType Status StorageEncrypted StorageType TagList VpcId
+    SnapshotCreateTime SnapshotType Status StorageEncrypted StorageEncryptionType StorageType TagList VpcId
     """
 )
 SNAPSHOT_SOMETIMES = frozenset({"KmsKeyId", "SourceDBClusterSnapshotArn"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from conformance.account import Account
 from conformance.anonymiser import Json
@@ -17,6 +18,8 @@ MODEL = "botocore's model"
 RECORDINGS = "published recordings of AWS"
 OWN_WORDS = "the emulator's own words"
 """The code is AWS's; of the text there was no report."""
+ASSUMED = "an assumption of the emulator's"
+"""AWS documents nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ class ReadQuestion(Question):
 
 class NothingToAsk(Exception):
     """The account has nothing that the question is about, or it cannot be seen from here; the text says what."""
+
+
+def existing(resources: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
+    """The resources. Raises `NothingToAsk` if the account has none."""
+    if not resources:
+        raise NothingToAsk(f"The account has no {what} in the region.")
+    return resources
 
 
 class Verdict(StrEnum):

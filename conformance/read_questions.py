@@ -5,7 +5,6 @@ The claims are the emulator's (devstack/aws/README.md); tests/integration/confor
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Any
 
@@ -14,10 +13,11 @@ from botocore.exceptions import ClientError
 from conformance import members
 from conformance.account import Account, answer_of, refusal
 from conformance.anonymiser import Json
+from conformance.engine_questions import ENGINE, ENGINE_QUESTIONS
 from conformance.expectations import Contains, Expectation, Members, Only, Refusal, Value
-from conformance.questions import API, GUIDE, MODEL, NothingToAsk, ReadQuestion
+from conformance.questions import API, GUIDE, MODEL, ReadQuestion, existing
+from conformance.surroundings_questions import SURROUNDINGS_QUESTIONS
 
-ENGINE = "aurora-postgresql"
 NOT_FOUND, BAD_REQUEST = 404, 400
 ABSENT = "ABSENT"
 """In a question's parameters, in place of a name that nothing has."""
@@ -98,6 +98,8 @@ REFUSALS = (
              "GlobalClusterNotFoundFault", "Global cluster <absent> not found.", source=API),
     _refused("subnet-group-not-found", "describe_db_subnet_groups", {"DBSubnetGroupName": ABSENT},
              "DBSubnetGroupNotFoundFault", "DB subnet group '<absent>' does not exist.", source=API),
+    _refused("proxy-not-found", "describe_db_proxies", {"DBProxyName": ABSENT},
+             "DBProxyNotFoundFault", "DBProxy <absent> not found.", source=MODEL),
     _refused("tags-of-a-missing-snapshot", "list_tags_for_resource", {"ResourceName": f"ARN:cluster-snapshot:{ABSENT}"},
              "DBSnapshotNotFound", "DBClusterSnapshot <arn-of-absent> not found.", source=MODEL,
              about="the ARN of a snapshot that does not exist"),
@@ -155,69 +157,17 @@ def _snapshots(account: Account, kind: str | None = None) -> list[dict[str, Any]
     return [each for each in listed if each.get("Status") == "available" and "aurora" in str(each.get("Engine"))]
 
 
-def _existing(resources: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
-    if not resources:
-        raise NothingToAsk(f"The account has no {what} in the region.")
-    return resources
-
-
 def _member_names(resources: list[dict[str, Any]]) -> Json:
     return [sorted(each) for each in resources]
 
 
 def _snapshot_by_name_only(account: Account) -> Json:
     """Automated snapshots are found by their exact name only with SnapshotType."""
-    first = _existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster")[0]
+    first = existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster")[0]
     name = str(first.get("DBClusterSnapshotIdentifier"))
     account.anonymiser.add_name(name, "automated-snapshot")
     call = partial(account.ask, "describe_db_cluster_snapshots", {"DBClusterSnapshotIdentifier": name})
     return answer_of(call, account.anonymiser)
-
-
-def _default_versions(account: Account) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = account.ask("describe_db_engine_versions", {"Engine": ENGINE, "DefaultOnly": True})[
-        "DBEngineVersions"
-    ]
-    return answer
-
-
-def default_version(account: Account) -> str:
-    """The version that a new cluster gets, if none is asked for."""
-    return str(_default_versions(account)[0].get("EngineVersion"))
-
-
-def earlier_version(account: Account, version: str) -> str | None:
-    """The newest earlier minor version that is offered, or None."""
-    major = version.partition(".")[0]
-    listed = account.resources("describe_db_engine_versions", "DBEngineVersions", Engine=ENGINE, EngineVersion=major)
-    earlier = [
-        str(each.get("EngineVersion")) for each in listed if _numbers(each.get("EngineVersion")) < _numbers(version)
-    ]
-    return max(earlier, key=_numbers, default=None)
-
-
-def _numbers(version: object) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", str(version))]
-
-
-def _family_follows_version(account: Account) -> Json:
-    return [
-        "engine and major version"
-        if each.get("DBParameterGroupFamily") == f"{ENGINE}{str(each.get('EngineVersion')).partition('.')[0]}"
-        else account.anonymiser.clean(str(each.get("DBParameterGroupFamily")))
-        for each in _default_versions(account)
-    ]
-
-
-def _values(account: Account, member: str) -> Json:
-    return sorted({str(value) for each in _default_versions(account) for value in each.get(member, [])})
-
-
-def _orderable_classes(account: Account) -> Json:
-    version = default_version(account)
-    options = account.rds().get_paginator("describe_orderable_db_instance_options")
-    pages = options.paginate(Engine=ENGINE, EngineVersion=version)
-    return sorted({option["DBInstanceClass"] for page in pages for option in page["OrderableDBInstanceOptions"]})
 
 
 def _quota_names(account: Account) -> Json:
@@ -233,17 +183,17 @@ def _read(name: str, about: str, expected: Expectation, source: str, ask: Any) -
 EXISTING = (
     _read("members-of-a-cluster", "the members of each available Aurora cluster in DescribeDBClusters",
           Members(members.CLUSTER_ALWAYS, members.CLUSTER_SOMETIMES), API,
-          lambda account: _member_names(_existing(_clusters(account), "available Aurora cluster"))),
+          lambda account: _member_names(existing(_clusters(account), "available Aurora cluster"))),
     _read("members-of-an-instance", "the members of each available Aurora instance in DescribeDBInstances",
           Members(members.INSTANCE_ALWAYS, members.INSTANCE_SOMETIMES), API,
-          lambda account: _member_names(_existing(_instances(account), "available Aurora instance"))),
+          lambda account: _member_names(existing(_instances(account), "available Aurora instance"))),
     _read("members-of-a-snapshot", "the members of each available snapshot in DescribeDBClusterSnapshots",
           Members(members.SNAPSHOT_ALWAYS, members.SNAPSHOT_SOMETIMES), API,
-          lambda account: _member_names(_existing(_snapshots(account), "available snapshot of an Aurora cluster"))),
+          lambda account: _member_names(existing(_snapshots(account), "available snapshot of an Aurora cluster"))),
     _read("port-of-a-snapshot", "the Port of the available Aurora PostgreSQL snapshots",
           Only(frozenset({"0"})), "AWS CLI Command Reference, describe-db-cluster-snapshots",
           lambda account: sorted({
-              str(each.get("Port")) for each in _existing(
+              str(each.get("Port")) for each in existing(
                   [each for each in _snapshots(account) if each.get("Engine") == ENGINE], "Aurora PostgreSQL snapshot")
           })),
     _read("automated-snapshot-by-name", "an automated snapshot by its exact name, without SnapshotType",
@@ -252,24 +202,9 @@ EXISTING = (
     _read("names-of-automated-snapshots", "the form of the names of automated snapshots",
           Only(frozenset({members.NAME_AND_MINUTE})), GUIDE,
           lambda account: members.forms_of_automated_names(
-              _existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster"))),
-    _read("one-default-version", f"how many versions of {ENGINE} are the default", Value(1), API,
-          lambda account: len(_default_versions(account))),
-    _read("family-of-a-version", "the parameter group family of the default version",
-          Value(["engine and major version"]), API, _family_follows_version),
-    _read("exported-logs", f"the log types that the default version of {ENGINE} exports",
-          Value(["iam-db-auth-error", "instance", "postgresql"]), API,
-          lambda account: _values(account, "ExportableLogTypes")),
-    _read("authorities", "the certificate authorities that the default version supports",
-          Value(["rds-ca-ecc384-g1", "rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1"]), GUIDE,
-          lambda account: _values(account, "SupportedCACertificateIdentifiers")),
-    _read("members-of-a-version", "the members of the default version in DescribeDBEngineVersions",
-          Members(members.VERSION_ALWAYS, members.VERSION_SOMETIMES), API,
-          lambda account: _member_names(_default_versions(account))),
-    _read("orderable-classes", f"the instance classes of the default version of {ENGINE}",
-          Contains(members.CLASSES), API, _orderable_classes),
+              existing(_snapshots(account, "automated"), "automated snapshot of an Aurora cluster"))),
     _read("account-quotas", "the quotas that DescribeAccountAttributes lists", Contains(members.QUOTAS), GUIDE, _quota_names),
 )  # fmt: skip
 """What the account has anyway. Only names of members and AWS's own words leave these answers."""
 
-READ_QUESTIONS: tuple[ReadQuestion, ...] = (*REFUSALS, *EMPTY, *EXISTING)
+READ_QUESTIONS: tuple[ReadQuestion, ...] = (*REFUSALS, *EMPTY, *EXISTING, *ENGINE_QUESTIONS, *SURROUNDINGS_QUESTIONS)

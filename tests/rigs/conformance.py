@@ -78,7 +78,7 @@ DEVIATIONS: Mapping[str, Deviation] = {
         r"\1<EngineLifecycleSupport>open-source-rds-extended-support-disabled</EngineLifecycleSupport>",
         "what-a-restore-keeps"),
     "a restore that does not encrypt": _deviation(
-        "DescribeDBClusters", "<StorageEncrypted>true</StorageEncrypted><KmsKeyId>[^<]*</KmsKeyId>",
+        "DescribeDBClusters", "<StorageEncrypted>true</StorageEncrypted>.*?</KmsKeyId>",
         "<StorageEncrypted>false</StorageEncrypted>", "encryption-at-restore"),
 }  # fmt: skip
 """Ten deliberate differences."""
@@ -205,11 +205,19 @@ class Kit:
         return Life(self.account, self.own, self.target, self.pace)
 
     def make_something_to_ask_about(self) -> None:
-        """A cluster with an instance and an automated snapshot, which belong to the account's owner."""
+        """A cluster with an instance, an automated snapshot, a proxy and auto scaling, which are the account's owner's."""
         self.aws.create_cluster("orders", region=TARGET)
         self.aws.create_instance("orders-1", "orders", region=TARGET)
         self.aws.control("rds/automated-snapshot", account=self.number, region=TARGET, cluster="orders")
         self.aws.wait()
+        rds, scaling = self.aws.client("rds", TARGET), self.aws.client("application-autoscaling", TARGET)
+        role = f"arn:aws:iam::{self.number}:role/proxy"
+        rds.create_db_proxy(DBProxyName="front", EngineFamily="POSTGRESQL", RoleArn=role, VpcSubnetIds=["subnet-1"])
+        rds.register_db_proxy_targets(DBProxyName="front", DBClusterIdentifiers=["orders"])
+        scaling.register_scalable_target(
+            ServiceNamespace="rds", ResourceId="cluster:orders", ScalableDimension="rds:cluster:ReadReplicaCount",
+            MinCapacity=1, MaxCapacity=2,
+        )  # fmt: skip
 
     def run(self) -> list[Outcome]:
         """Every question, and the removal of what it has made."""

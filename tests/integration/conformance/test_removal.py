@@ -10,8 +10,9 @@ from botocore.exceptions import BotoCoreError
 
 from conformance import removal, write_check
 from conformance.life import Life, TookTooLong
+from conformance.life_changes import OF_THE_COPY, copy_snapshot
 from conformance.life_questions import LIFE_QUESTIONS
-from conformance.own_resources import CLUSTER, RUN_TAG, NotOwn, new_run, own_resource, tags_of
+from conformance.own_resources import CLUSTER, RUN_TAG, SNAPSHOT, NotOwn, new_run, own_resource, tags_of
 from conformance.questions import Verdict, compare
 from conformance.removal import Pace, is_of_run, remove
 from tests.rigs.conformance import Kit, everything_in
@@ -155,3 +156,19 @@ def test_the_arn_is_of_this_account_and_region(account: str, region: str, is_own
     }
     assert (own_resource(CLUSTER, TARGET, ACCOUNT, answer) is not None) is is_own
     assert own_resource(CLUSTER, TARGET, ACCOUNT, {**answer, "DBClusterArn": f"{answer['DBClusterArn']}-2"}) is None
+
+
+def test_a_copy_that_aws_refuses_does_not_end_the_run(kit: Kit) -> None:
+    """It is the answer, and what asks about the copy has nothing to ask about."""
+    life = Life(kit.account, kit.own, kit.own, kit.pace)
+    make_cluster(kit, life)
+    kit.aws.wait()
+    life.insist(lambda: kit.own.create_snapshot(life.name("snapshot"), life.name("cluster"), life.tags))
+    kit.aws.wait()
+    life.seen["snapshot"] = life.read(SNAPSHOT, "snapshot")
+    code, text = "InvalidParameterValue", "Must specify new KMS key"
+    kit.aws.emulator.faults.add("rds", "CopyDBClusterSnapshot", "error", code=code, message=text, status=400, count=2)
+    copy_snapshot(life)
+    assert life.answers["answer-of-a-copy"] == {"code": code, "HTTP status": 400, "text": text}
+    assert life.nothing_to_ask.keys() == {"copy-of-an-encrypted-snapshot-without-a-key", *OF_THE_COPY}
+    assert remove([kit.own], is_of_run(life.run), kit.pace) == []
