@@ -14,12 +14,14 @@ from audit.rows import AuditRow, Phase
 from audit.table import AuditTable
 from audit.time_spent import sum_time
 from models.model import Model
-from models.steps import Outcome, Replacement, Status, Step
+from models.steps import BESIDE, Housekeeping, Outcome, Replacement, Status, Step
 
 LEAST_OPERATIONS = 4
 """Of how many succeeded operations a trend is made, two for each half."""
 LEAST_FOR_THE_END = 3
 """Of how many succeeded operations of a kind the end of another one is expected."""
+DELETING = (Step.DELETE_RDS, Step.REMOVE_DRILL, Housekeeping.REMOVE_LEFTOVERS)
+"""What deletes one of the two clusters of a swap or a drill."""
 SLOWER, FASTER = 1.25, 0.8
 """From which share of the first half's median on the last half's is news …"""
 LEAST_SECONDS = 60
@@ -48,6 +50,11 @@ class PastOperation(Model):
     kept_seconds: int = Field(default=0, description="While only the old cluster of a swap was kept.")
     data_age_seconds: int | None = Field(
         default=None, description="How old the snapshot was at that handover: the measured RPO."
+    )
+    second_cluster_seconds: int | None = Field(
+        default=None,
+        description="How long there was a cluster beside the target, with a swap or a drill: AWS bills both. None: there was none, "
+        "or it has no end in the trail.",
     )
     step_seconds: dict[Step, int] = Field(description="Of each step that ended well, the run that did.")
 
@@ -114,6 +121,7 @@ def describe_operation(rows: Sequence[AuditRow], opened_at: datetime) -> PastOpe
         drill=summary.drill,
         replacement=summary.replacement,
         restore_seconds=_seconds(ready_at - opened_at) if ready_at else None,
+        second_cluster_seconds=_second_cluster(rows) if summary.replacement in BESIDE else None,
         data_age_seconds=_data_age(summary.snapshot_created_at, ready_at),
         step_seconds={
             row.step: _seconds(row.timestamp - row.step_started_at)
@@ -156,6 +164,14 @@ def _trend(step: Step | None, oldest_first: Sequence[int]) -> Trend:
     half = len(oldest_first) // 2
     first, last = (round(statistics.median(part)) for part in (oldest_first[:half], oldest_first[-half:]))
     return Trend(step=step, first_median_seconds=first, last_median_seconds=last)
+
+
+def _second_cluster(rows: Sequence[AuditRow]) -> int | None:
+    """From the restore beside the target until one of the two clusters was deleted."""
+    ended = [row for row in rows if row.phase is Phase.OUTCOME and row.status is Status.SUCCESS]
+    began = [row.step_started_at for row in ended if row.step is Step.RESTORE_SNAPSHOT]
+    deleted = [row.timestamp for row in ended if row.step in DELETING]
+    return _seconds(deleted[-1] - began[0]) if began and deleted and deleted[-1] > began[0] else None
 
 
 def _data_age(created_at: datetime | None, ready_at: datetime | None) -> int | None:

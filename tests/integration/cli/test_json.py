@@ -14,7 +14,8 @@ import pytest
 from devstack.stack import Stack
 from models.operation import RestoreState
 from tests.rigs.cli import CommandResult
-from tests.rigs.documents import section, text
+from tests.rigs.documents import ROOT, section, text
+from tests.rigs.questions import answered_questions
 
 Operator = Callable[..., CommandResult]
 PAGE = section(text("docs", "reference", "commands.md"), "JSON")
@@ -74,6 +75,26 @@ def test_each_verb_prints_one_document(operator: Operator, failed: tuple[Path, d
         ), verb
         if verb in ("status", "watch"):
             assert document == started | ({"due": []} if verb == "status" else {})
+
+
+def test_every_question_is_answered(operator: Operator, failed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """Each command of the table "I want to know …" prints an answer; aws-check has tests of its own."""
+    request_file, started = failed
+    names = {
+        "op-005": started["operation_id"],
+        "restore.toml": request_file,
+        "restores.toml": ROOT / "examples" / "restores.toml",
+        "report.html": tmp_path / "report.html",
+        "evidence": tmp_path / "evidence",
+    }
+    for question, command in answered_questions().items():
+        verb, *arguments = command.split()
+        if verb == "aws-check":
+            continue
+        result = operator(verb, *(names.get(each, each) for each in arguments))
+        # 1 and 2 are answers, too: nothing of this target was restored yet, and nothing of it passed a check.
+        assert (result.code in (0, 1, 2), bool(result.out) or "--checks" in command) == (True, True), (question, result)
+        assert "usage:" not in result.err, question
 
 
 def test_an_error_is_the_last_line_of_stderr(operator: Operator) -> None:

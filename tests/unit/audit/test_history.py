@@ -9,9 +9,10 @@ import pytest
 from audit.history import PastOperation, describe_operation, list_trends
 from audit.rows import AuditRow
 from errors import Fault
+from models.drill import DRILL_FACT
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT
-from models.steps import Outcome, Status, Step
-from tests.rigs.audit_tables import row
+from models.steps import STEPS, Outcome, Replacement, Status, Step
+from tests.rigs.audit_tables import later, row
 
 BEGAN = datetime(2026, 11, 20, 0, 5, tzinfo=UTC)
 
@@ -72,3 +73,24 @@ def test_a_trend_is_two_medians(minutes: tuple[int, ...], word: str | None, medi
 def test_too_few_restores_have_no_trend() -> None:
     """Also if there are failed ones besides."""
     assert list_trends([*operations(1, 2, 3), *operations(9, 9, outcome=Outcome.FAILED)]) == []
+
+
+def test_a_second_cluster_is_measured() -> None:
+    """A drill's cluster, from its restore to its removal: AWS bills both. Without an end it is not known."""
+    rows = [
+        row(
+            step=step,
+            step_started_at=later(minutes=minute),
+            timestamp=later(minutes=minute + 1),
+            facts={DRILL_FACT: "d"},
+        )
+        for minute, step in enumerate(STEPS[Replacement.DRILL])
+    ]
+    drill = describe_operation(rows, later())
+    assert drill is not None
+    order = STEPS[Replacement.DRILL]
+    minutes = order.index(Step.REMOVE_DRILL) - order.index(Step.RESTORE_SNAPSHOT) + 1
+    assert drill.second_cluster_seconds == minutes * 60
+    unfinished = describe_operation(rows[: order.index(Step.REMOVE_DRILL)], later())
+    assert unfinished is not None
+    assert unfinished.second_cluster_seconds is None
