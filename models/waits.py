@@ -88,7 +88,7 @@ class Wait(Model):
         description="The shortest time between two polls.",
     )
     maximum_interval: timedelta = Field(
-        default=timedelta(minutes=15), le=timedelta(hours=1), description="The longest time between two polls."
+        default=timedelta(minutes=30), le=timedelta(hours=1), description="The longest time between two polls."
     )
 
     @model_validator(mode="after")

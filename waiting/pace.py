@@ -32,7 +32,9 @@ SHORTEST_SHARE = 0.005
 LONGEST = 300.0
 """The longest interval in seconds, unless the wait lasts very long …"""
 LONGEST_SHARE = 0.04
-"""… then it is this share of the wait so far."""
+"""… then it is this share of the wait so far …"""
+LONGEST_SHARE_WITH_PERCENT = 0.1
+"""… or this one, while RDS says of a change that most of it is still to come."""
 
 
 class Expected(NamedTuple):
@@ -88,6 +90,7 @@ def next_pause(
     longest = max(shortest, longest)
     pause = _inspection_interval(waits, longest)
     if percent and changes:
+        longest = max(longest, min(interval.longest.total_seconds(), LONGEST_SHARE_WITH_PERCENT * elapsed[0]))
         pause = _agree_with_percent(pause, percent, elapsed[0], longest)
     return timedelta(seconds=min(max(pause, shortest), longest))
 

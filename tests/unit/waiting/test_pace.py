@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.waits import Change, Interval
+from models.waits import Change, Interval, Wait
 from waiting.pace import LONGEST, LONGEST_SHARE, WITHOUT_HISTORY, ChangeInProgress, needs_timer, next_pause
 
 BEGUN = datetime(2024, 3, 20, 0, 5, tzinfo=UTC)
@@ -74,6 +74,19 @@ def test_rds_s_percentage_moves_the_poll_to_where_the_end_can_be() -> None:
     (_, many), (lost, few) = (play(waiting(1200), 24 * 3600, percent=percent) for percent in (False, True))
     assert few < many / 4
     assert lost < 0.005 * 24 * 3600
+
+
+def test_a_copy_of_a_day_costs_less_than_a_thousand_events() -> None:
+    """A poll after a timer has eleven, and without an earlier restore RDS's percentage leaves most to timers."""
+    copy, ends_at, at, timers = waiting(), 24 * 3600, 0.0, 0
+    default = Wait(deadline=timedelta(hours=24))
+    limits = Interval(shortest=default.first_interval, longest=default.maximum_interval)
+    while at < ends_at:
+        next_poll = pause(copy, at, int(100 * at / ends_at), limits)
+        timers += needs_timer(next_poll * SECOND, [copy], BEGUN + at * SECOND)
+        at += next_poll
+    assert 11 * timers < 800  # the rest of a restore has some 150
+    assert at - ends_at < 0.005 * ends_at
 
 
 def test_a_percentage_that_lies_costs_no_more_than_half_of_what_it_promises() -> None:
