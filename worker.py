@@ -46,6 +46,7 @@ from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
 from audit.table import AuditTable
+from audit.verify.repairs import RepairActivities
 from audit.writer import TrailWriter
 from clients.aws import AwsClients
 from clients.mysql import MysqlConnector
@@ -66,7 +67,12 @@ from waiting.watching import WatchInterceptor
 from workflows.aurora_restore import AuroraRestoreWorkflow
 from workflows.cleanup import AuroraCleanupWorkflow
 from workflows.summary import AuroraSummaryWorkflow
-from workflows.worker_calls import AuroraDecisionWorkflow, AuroraOrphansWorkflow, AuroraPlanWorkflow
+from workflows.worker_calls import (
+    AuroraDecisionWorkflow,
+    AuroraOrphansWorkflow,
+    AuroraPlanWorkflow,
+    AuroraRepairWorkflow,
+)
 
 log = structlog.stdlib.get_logger("worker")
 
@@ -83,6 +89,7 @@ WORKFLOWS: tuple[type, ...] = (
     AuroraPlanWorkflow,
     AuroraOrphansWorkflow,
     AuroraDecisionWorkflow,
+    AuroraRepairWorkflow,
     AuroraSummaryWorkflow,
 )
 """Every workflow type that the worker runs."""
@@ -128,6 +135,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         leftovers.list_orphans,
         PlanActivities(aws, intents, settings.sql_directory).plan_restore,
         DecisionActivities(table).record_decision,
+        RepairActivities(table, numbers, chains).repair_trail,
         SummaryActivities(aws, FleetHealths(table, numbers)).publish_summary,
     ]
 

@@ -14,7 +14,10 @@ from commands.restores import temporal_client
 from commands.terminal import Counter, print_progress, print_result
 
 if TYPE_CHECKING:
+    from audit.numbers import OpenedOperation
     from audit.verify.findings import Verification
+    from audit.verify.verifier import Verifier
+    from runs.worker_calls import WorkerCalls
 
 FORMATS = ("table", "json")
 
@@ -34,7 +37,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--repair",
         action="store_true",
-        help="add the rows that Temporal's history has and the trail lacks, each marked as added, and seal them",
+        help="let a worker add the rows that Temporal's history has and the trail lacks, each marked as added, and seal them",
     )
 
 
@@ -63,6 +66,7 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
     from audit.table import AuditTable
     from audit.verify.verifier import Verifier
     from clients.aws import AwsClients
+    from runs.worker_calls import WorkerCalls
     from settings import TrailSettings, load_settings
 
     settings = load_settings(TrailSettings)
@@ -70,7 +74,8 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
     numbers = OperationNumbersTable(dynamodb, settings.operations_table)
     table = AuditTable(dynamodb, settings.audit_table)
     chains = SealChains(dynamodb, settings.audit_table, settings.operations_table)
-    verifier = Verifier(await temporal_client(), table, numbers, chains)
+    client = await temporal_client()
+    verifier = Verifier(client, table, numbers, chains)
     if args.operation_ids:
         operations = [verifier.find(operation_id) for operation_id in args.operation_ids]
     else:
@@ -78,4 +83,22 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
     if not operations:
         print_progress(f"No operation started in the past {args.days} days.")
     with Counter("Verified {count} of {total} operations.", len(operations)) as counter:
-        return await verifier.verify_all(operations, repair=args.repair, on_verified=counter.add)
+        verifications = await verifier.verify_all(operations, on_verified=counter.add)
+    if args.repair:
+        calls = WorkerCalls(client, settings.task_queue)
+        repaired = zip(operations, verifications, strict=True)
+        verifications = [await _repair(verifier, calls, *each) for each in repaired]
+    return verifications
+
+
+async def _repair(
+    verifier: Verifier, calls: WorkerCalls, operation: OpenedOperation, verification: Verification
+) -> Verification:
+    """Let a worker add what is missing, because the operator's identity may not write the trail; then verify again."""
+    from audit.verify.findings import State
+
+    if verification.state is not State.ENDED or not (verification.findings or verification.notes):
+        return verification
+    added = await calls.repair(operation.operation_id)
+    [after] = await verifier.verify_all([operation])
+    return after.model_copy(update={"added": added})

@@ -1,4 +1,4 @@
-"""Asking a worker to do what an operator's identity may not: plans, lists of orphans, rows of decisions.
+"""Asking a worker to do what an operator's identity may not: plans, lists of orphans, rows of decisions, repairs of the trail.
 
 Each call is a short workflow, so that it needs Temporal alone, waits for a worker that is busy, and stays in a history.
 """
@@ -18,8 +18,15 @@ from errors import Final, fault_of
 from models.decisions import RetryDecision
 from models.leftovers import ListOrphansInput, OrphanList
 from models.plan import Plan
+from models.repair import Repaired, RepairInput
 from models.request import RestoreRequest
-from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW, WORKER_CALL_ID_PREFIX
+from models.workflow_names import (
+    DECISION_WORKFLOW,
+    ORPHANS_WORKFLOW,
+    PLAN_WORKFLOW,
+    REPAIR_WORKFLOW,
+    WORKER_CALL_ID_PREFIX,
+)
 from runs.restores import RestoreRefused
 from runs.workers import count_workers, no_worker_text
 
@@ -51,6 +58,11 @@ class WorkerCalls:
     async def record(self, decision: RetryDecision) -> None:
         """Write the row of a decision; repeated, it is written once."""
         await self._call(DECISION_WORKFLOW, decision, type(None), f"retry-{decision.operation_id}")
+
+    async def repair(self, operation_id: str) -> tuple[str, ...]:
+        """Add what the trail of an operation lacks; returns the keys of what was added."""
+        repair = RepairInput(operation_id=operation_id)
+        return (await self._call(REPAIR_WORKFLOW, repair, Repaired, f"repair-{operation_id}")).added
 
     async def _call(self, workflow_type: str, argument: Any, result_type: type[Answer], name: str) -> Answer:
         if not await count_workers(self._client, self._task_queue, datetime.now(UTC)):

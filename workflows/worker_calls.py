@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW
+from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW, REPAIR_WORKFLOW
 from workflows.canonical_run import as_failure
 from workflows.policies import WORKER_CALL, with_summary
 
@@ -17,10 +17,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.leftovers import LeftoverActivities
     from activities.plans import PlanActivities
     from audit.activities import DecisionActivities
+    from audit.verify.repairs import RepairActivities
     from errors import InvalidRequest, fault_of
     from models.decisions import RetryDecision
     from models.leftovers import ListOrphansInput, OrphanList
     from models.plan import Plan, PlanInput
+    from models.repair import Repaired, RepairInput
     from models.request import RestoreRequest
 
 
@@ -73,6 +75,23 @@ class AuroraDecisionWorkflow:
             await workflow.execute_activity_method(DecisionActivities.record_decision, decided, **summary)
         except ActivityError as error:
             raise _failure(error) from error
+
+
+@workflow.defn(name=REPAIR_WORKFLOW)
+class AuroraRepairWorkflow:
+    """Adds what the trail of an operation lacks: `starter.py audit verify --repair`."""
+
+    @workflow.run
+    async def run(self, repair: RepairInput) -> Repaired:
+        """The keys of what was added."""
+        summary = with_summary(WORKER_CALL, f"repair the trail of {repair.operation_id}")
+        try:
+            repaired: Repaired = await workflow.execute_activity_method(
+                RepairActivities.repair_trail, repair, **summary
+            )
+        except ActivityError as error:
+            raise _failure(error) from error
+        return repaired
 
 
 def _failure(error: ActivityError) -> BaseException:

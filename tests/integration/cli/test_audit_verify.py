@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from clients.temporal import connect
 from devstack.stack import Stack
 from tests.rigs.cli import CommandResult, quick_example, run_command
 
@@ -63,3 +67,33 @@ def test_an_operation_that_never_started_is_refused(operator: Operator) -> None:
     result = operator("audit", "verify", "op-999")
     assert result.code == 3
     assert "op-999" in result.err
+
+
+def test_a_worker_adds_what_is_missing(operation_id: str, operator: Operator, worker: Stack, tmp_path: Path) -> None:
+    """Of a terminated restore: the end of its step and a seal, because the operator's identity may not write the trail."""
+    path = tmp_path / "restore.json"
+    path.write_text(json.dumps(quick_example()))
+    assert operator("start", path, "--no-wait").code == 0
+    terminated = _terminate_once_numbered(operator)
+    assert terminated != operation_id
+    before = operator("audit", "verify", terminated)
+    assert (before.code, "step without end" in before.out) == (1, True), before.out
+    repaired = operator("audit", "verify", terminated, "--repair", "-o", "json")
+    [document] = json.loads(repaired.out)["operations"]
+    assert (repaired.code, len(document["added"])) == (0, 2), repaired.out
+    assert operator("audit", "verify", terminated).code == 0
+
+
+def _terminate_once_numbered(operator: Operator) -> str:
+    """Terminate the running restore as soon as it has begun a step; returns its operation."""
+    for _ in range(200):
+        document = json.loads(operator("status", "-o", "json").out)
+        if document.get("steps") and document["outcome"] == "running":
+            break
+        time.sleep(0.05)
+
+    async def terminate() -> None:
+        await (await connect()).get_workflow_handle(document["workflow_id"]).terminate()
+
+    asyncio.run(terminate())
+    return str(document["operation_id"])

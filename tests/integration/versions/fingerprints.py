@@ -26,6 +26,7 @@ from models.workflow_names import (
     DECISION_WORKFLOW,
     ORPHANS_WORKFLOW,
     PLAN_WORKFLOW,
+    REPAIR_WORKFLOW,
     RESTORE_WORKFLOW,
     SUMMARY_WORKFLOW,
 )
@@ -47,6 +48,7 @@ ROOTS = {
     PLAN_WORKFLOW: ("workflows.worker_calls", ("AuroraPlanWorkflow",)),
     ORPHANS_WORKFLOW: ("workflows.worker_calls", ("AuroraOrphansWorkflow",)),
     DECISION_WORKFLOW: ("workflows.worker_calls", ("AuroraDecisionWorkflow",)),
+    REPAIR_WORKFLOW: ("workflows.worker_calls", ("AuroraRepairWorkflow",)),
     SUMMARY_WORKFLOW: ("workflows.summary", ("AuroraSummaryWorkflow",)),
     TRAIL: ("audit.interceptor", ("_WorkflowInterceptor", "_StepInterceptor")),
 }

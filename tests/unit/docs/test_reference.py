@@ -21,6 +21,7 @@ from activities.rds import tags
 from audit.activities import RECORD_DECISION, RECORD_OUTCOME, SEAL_TRAIL
 from audit.rows import EXPIRES_AT, Phase, to_item
 from audit.table import BY_DATE
+from audit.verify.repairs import REPAIR_TRAIL
 from errors import Fault
 from models.search_attributes import ALL
 from models.steps import Housekeeping, Step
@@ -126,7 +127,7 @@ def test_the_names_on_temporal_are_the_codes() -> None:
     assert re.findall(r"^\| `(AuroraRestore\w+)` \|[^|]+\| ``", NAMES, re.MULTILINE) == [key.name for key in ALL]
     listed = NAMES.partition("| activity type |")[2].partition("\n\n")[0]
     others = {PUBLISH_SUMMARY, OPEN_OPERATION, PING_MONITOR, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME}
-    others |= {LIST_ORPHANS, PLAN_RESTORE, RECORD_DECISION}
+    others |= {LIST_ORPHANS, PLAN_RESTORE, RECORD_DECISION, REPAIR_TRAIL}
     steps = {Step.SNAPSHOT_CHECK.value, Step.SNS_NOTIFICATION.value, Step.SWAP_CLUSTERS.value}
     steps |= {Step.REMOVE_DRILL.value}
     assert set(re.findall(r"`([a-z-]+)`", listed)) == others | steps | {each.value for each in Housekeeping}
