@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.rigs.emulated_aws import ACCOUNT, SOURCE, START, EmulatedAws
+from events.messages import RdsResource, find_resource
+from tests.rigs.emulated_aws import ACCOUNT, OTHER_ACCOUNT, SOURCE, START, EmulatedAws
 
 PATTERN = {"source": ["aws.rds"], "detail-type": ["RDS DB Cluster Event"]}
 
@@ -95,6 +96,47 @@ def test_a_rule_gets_what_its_pattern_matches(
     url = make_queue(aws, pattern, **rule)
     aws.create_cluster()
     assert len(receive(aws, url)) == expected
+
+
+@pytest.mark.parametrize("raw", ["false", "true"])
+def test_an_event_by_way_of_sns_is_read(aws: EmulatedAws, raw: str) -> None:
+    """What an event subscription of RDS publishes, in the envelope of an SNS that is not ours, and by raw message delivery."""
+    sns, sqs = aws.client("sns"), aws.client("sqs")
+    topic, url = sns.create_topic(Name="rds")["TopicArn"], sqs.create_queue(QueueName="by-sns")["QueueUrl"]
+    queue_arn = f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:by-sns"
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": raw})
+    arn = f"arn:aws:rds:{SOURCE}:{ACCOUNT}:db:prod-1"
+    text = {
+        "Event Source": "db-instance",
+        "Source ID": "prod-1",
+        "Source ARN": arn,
+        "Event Message": "DB instance created",
+    }
+    sns.publish(TopicArn=topic, Subject="RDS Notification Message", Message=json.dumps(text))
+    [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert ("Signature" in message["Body"]) == (raw == "false")
+    assert find_resource(message["Body"]) == RdsResource(ACCOUNT, SOURCE, "db", "prod-1")
+
+
+def test_a_queue_of_another_account_is_used_as_its_policy_allows(aws: EmulatedAws) -> None:
+    """By its owner's number and by its URL; without a policy, and for another action, it is refused."""
+    own, other = aws.client("sqs"), aws.client("sqs", account=OTHER_ACCOUNT)
+    url = own.create_queue(QueueName="shared")["QueueUrl"]
+    own.send_message(QueueUrl=url, MessageBody="event")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.get_queue_url(QueueName="shared", QueueOwnerAWSAccountId=ACCOUNT)
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"},
+        "Action": ["sqs:GetQueueUrl", "sqs:ReceiveMessage"],
+        "Resource": f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:shared",
+    }
+    own.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [allowed]})})
+    found = other.get_queue_url(QueueName="shared", QueueOwnerAWSAccountId=ACCOUNT)["QueueUrl"]
+    [message] = other.receive_message(QueueUrl=found)["Messages"]
+    assert message["Body"] == "event"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.delete_message(QueueUrl=found, ReceiptHandle=message["ReceiptHandle"])
 
 
 def test_every_event_has_the_id_of_its_message(aws: EmulatedAws) -> None:
