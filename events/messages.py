@@ -48,7 +48,7 @@ def _find_arn(message: dict[str, Any]) -> Any:
     if message.get("source") == _SOURCE:
         detail = message.get("detail")
         return detail.get("SourceArn") if isinstance(detail, dict) else None
-    return message.get("Source ARN") if "Event Source" in message else None
+    return message.get("Source ARN")
 
 
 def _read_object(text: Any) -> dict[str, Any] | None:

@@ -144,7 +144,7 @@ async def test_messages_stay_while_temporal_is_away(monkeypatch: pytest.MonkeyPa
 
 
 async def test_the_pause_after_a_failure_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It doubles, up to a limit."""
+    """It doubles, up to a limit, and begins anew after a success."""
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -157,12 +157,13 @@ async def test_the_pause_after_a_failure_is_bounded(monkeypatch: pytest.MonkeyPa
     async def fail() -> None:
         nonlocal reads
         reads += 1
-        raise OSError if reads <= 9 else asyncio.CancelledError
+        if reads != 10:
+            raise OSError if reads < 12 else asyncio.CancelledError
 
     monkeypatch.setattr(failing, "_read", fail)
     with pytest.raises(asyncio.CancelledError):
         await failing.run()
-    assert slept == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert slept == [1, 2, 4, 8, 16, 32, 60, 60, 60, 1]
 
 
 async def test_the_end_of_a_worker_waits_for_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
