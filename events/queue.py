@@ -33,12 +33,12 @@ class EventQueue:
         # Of its own, because a long poll holds a thread for twenty seconds.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="events")
 
-    async def receive(self) -> Sequence[MessageTypeDef]:
-        """The next messages; none after `WAIT_SECONDS`. Raises botocore's errors.
+    async def receive(self, wait_seconds: int = WAIT_SECONDS) -> Sequence[MessageTypeDef]:
+        """The next messages; none if there is none for so long. Raises botocore's errors.
 
         If the caller is cancelled, the messages of the call stay in the queue, and become visible to the next reader.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._receive)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._receive, wait_seconds)
 
     async def delete(self, messages: Sequence[MessageTypeDef]) -> None:
         """Delete messages that were received; one that SQS does not delete comes again. Raises botocore's errors."""
@@ -48,9 +48,9 @@ class EventQueue:
         """Let the thread end after its call; nothing waits for it."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _receive(self) -> Sequence[MessageTypeDef]:
+    def _receive(self, wait_seconds: int) -> Sequence[MessageTypeDef]:
         received = self._sqs.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=MOST_MESSAGES, WaitTimeSeconds=WAIT_SECONDS
+            QueueUrl=self._url, MaxNumberOfMessages=MOST_MESSAGES, WaitTimeSeconds=wait_seconds
         )
         return received.get("Messages", [])
 

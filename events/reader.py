@@ -15,7 +15,7 @@ import structlog
 
 from clients.aws import AwsClients
 from events.messages import find_resource
-from events.queue import EventQueue
+from events.queue import WAIT_SECONDS, EventQueue
 from events.targets import list_workflow_ids
 from runs.early_polls import EarlyPolls
 
@@ -62,7 +62,8 @@ class EventReader:
             self._queue.close()
 
     async def _read(self) -> None:
-        messages = await self._queue.receive()
+        # Until it works the answer comes at once, so that the log says whether it does.
+        messages = await self._queue.receive(WAIT_SECONDS if self._is_working else 0)
         if not messages:
             return
         awaited_by = [self._find_workflow_ids(message) for message in messages]

@@ -51,6 +51,11 @@ class Server(ThreadedWSGIServer):
         self._connections.discard(request)
         super().shutdown_request(request)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong, but for a client that is gone: a worker that stops leaves its long poll."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(WSGIRequestHandler):
     """Keeps connections open, as AWS does; werkzeug's own handler closes each one after a response (RFC 9112, 9.3)."""
