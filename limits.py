@@ -45,6 +45,8 @@ MAX_RESOURCES = 1_000
 MAX_INVENTORY = 100
 """Resources, orphans and renamed clusters of an inventory, of each."""
 
+MAX_PACKED_SCHEMA = 1_500_000
+"""Characters of a packed schema that a worker returns; Temporal refuses 2 MiB."""
 MAX_QUOTED = 300
 """Characters of a check's query or rows in a failure: enough to see which it is."""
 MAX_LOGINS = 500

@@ -104,8 +104,8 @@ class TrailSettings(BaseSettings):
         return timedelta(days=self.audit_retention_days) if self.audit_retention_days else None
 
 
-class DatabaseSettings(TrailSettings):
-    """How a database of a target is reached, and the operator's files: what `masking` reads besides the trail's."""
+class SqlFileSettings(TrailSettings):
+    """The operator's files: what `masking check` reads besides the trail's."""
 
     sql_directory: Path | None = Field(
         default=None, description="The directory of the SQL files that requests name; not set means there are none."
@@ -117,6 +117,10 @@ class DatabaseSettings(TrailSettings):
         if directory is not None and not directory.is_dir():
             raise ValueError(f"there is no directory {directory}")
         return directory
+
+
+class Settings(SqlFileSettings):
+    """The settings that only the worker needs, besides those of the trail and of the files."""
 
     database_tls: DatabaseTls = Field(
         default=DatabaseTls.VERIFY_FULL,
@@ -145,10 +149,6 @@ class DatabaseSettings(TrailSettings):
         if not file.is_file():
             raise ValueError(f"there is no file {file}")
         return file
-
-
-class Settings(DatabaseSettings):
-    """The settings that only the worker needs, besides those of the trail and of a database."""
 
     log_sql_errors: bool = Field(
         default=False,
@@ -268,7 +268,7 @@ def refuse_unknown_variables() -> None:
 
 def list_of_worker_only() -> list[str]:
     """The variables that are set and that only the worker reads: the command line ignores them."""
-    shared = {_variable((name,)) for name in DatabaseSettings.model_fields}
+    shared = {_variable((name,)) for name in SqlFileSettings.model_fields}
     own = {_variable((name,)) for name in Settings.model_fields}
     return sorted(name for name in os.environ if name.upper() in own - shared)
 

@@ -72,6 +72,7 @@ from workflows.worker_calls import (
     AuroraOrphansWorkflow,
     AuroraPlanWorkflow,
     AuroraRepairWorkflow,
+    AuroraSchemaWorkflow,
 )
 
 log = structlog.stdlib.get_logger("worker")
@@ -90,6 +91,7 @@ WORKFLOWS: tuple[type, ...] = (
     AuroraOrphansWorkflow,
     AuroraDecisionWorkflow,
     AuroraRepairWorkflow,
+    AuroraSchemaWorkflow,
     AuroraSummaryWorkflow,
 )
 """Every workflow type that the worker runs."""
@@ -111,6 +113,7 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
     connectors = DatabaseConnectors(aws, postgres, mysql)
     snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
     leftovers, swap = LeftoverActivities(aws, intents), SwapActivities(aws, intents, connectors)
+    users = DatabaseUserActivities(aws, connectors, settings.sql_directory)
     chains = SealChains(dynamodb, settings.audit_table, settings.operations_table, settings.audit_retention)
     return [
         OperationActivities(numbers, EarlierRestores(table, numbers)).open_operation,
@@ -120,7 +123,8 @@ def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[C
         clusters.delete_rds,
         clusters.restore_snapshot,
         RestoredClusterActivities(aws, DatabaseCloser(connectors, settings.sql_directory)).check_restore_status,
-        DatabaseUserActivities(aws, connectors, settings.sql_directory).setup_db_users,
+        users.setup_db_users,
+        users.read_schema,
         swap.swap_clusters,
         swap.swap_back,
         DrillActivities(aws, intents).remove_drill,

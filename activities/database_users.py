@@ -15,22 +15,30 @@ from activities.databases.data_checks import require_expected_rows
 from activities.databases.engine_fields import find_fields_of_other_engine
 from activities.databases.login_changes import LoginChanges
 from activities.databases.masking.key import read_masking_key
+from activities.databases.masking.packed_schema import pack_schema
 from activities.databases.masking.run import DatabaseMasking
 from activities.databases.passwords import read_password
 from activities.databases.restored_database import LockedSession, RestoredDatabase
 from activities.databases.sql_files import SqlScript, read_sql_file
 from activities.rds.aws_errors import pipeline_error_for
+from activities.rds.endpoints import find_endpoint
 from activities.rds.provenance import check_still_restored
 from activities.rds.target import TargetCluster
-from activities.step import step_activity
+from activities.step import named_activity, step_activity
 from clients.aws import AwsClients
 from errors import PipelineError, StepFailed, Transient
 from limits import MAX_FACT, MAX_TRANSIENT_LOGINS
 from models.checks import Comparison, checks_fact
 from models.closing import Closing
 from models.database_users import SetupUsersInput, SetupUsersOutcome, closing_of
+from models.masking import LiveSchema
+from models.request import RestoreRequest
 from models.steps import Step
 from models.users import DatabaseUser, RanSqlFile
+
+READ_SCHEMA = "read-schema"
+MASKING = "masking"
+"""In place of an operation's number: in the session names of the assumed roles, and so in CloudTrail."""
 
 
 class DatabaseUserActivities:
@@ -96,6 +104,29 @@ class DatabaseUserActivities:
             warnings=changes.warnings,
             facts=_facts(changes, ran) | checks_fact([*passed, *map(_accepted_login, step_input.users)]),
         )
+
+    @named_activity(READ_SCHEMA)
+    def read_schema(self, request: RestoreRequest) -> LiveSchema:
+        """The schema of the live target, read as its master user: for a masking file that is written or checked.
+
+        Raises `StepFailed` if there is no cluster to log in to, `DatabaseUnreachable` (transient) if it does not answer.
+        Source: RDS API Reference, DescribeDBClusters.
+        Run twice: only reads.
+        """
+        target = request.target
+        cluster = TargetCluster(self._aws, target, MASKING).find()
+        if cluster is None:
+            text = f"{target.arn} does not exist, so that it has no schema. Restore it once first."
+            raise StepFailed("Target not found", text)
+        endpoint = find_endpoint(target, cluster, cluster["Engine"])
+        if endpoint is None:
+            raise StepFailed(
+                "Target has no endpoint",
+                f"{target.arn} has no secret for its master user, or no endpoint yet. Name the secret in "
+                "target.master_user_secret_id, or wait until the cluster is available.",
+            )
+        schema = self._connectors.database(target, MASKING, endpoint).read_schema()
+        return LiveSchema(address=f"{endpoint.host}:{endpoint.port}", packed=pack_schema(schema))
 
     def _read_masking(self, step_input: SetupUsersInput) -> DatabaseMasking | None:
         secrets = self._aws.secretsmanager(step_input.target, step_input.operation_id)

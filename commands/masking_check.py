@@ -22,15 +22,15 @@ def run(args: argparse.Namespace) -> int:
     from activities.databases.masking.rules_file import find_unusable, read_masking_rules
     from commands.live_target import read_live_schema
     from models.request_file import UnreadableRequest, read_request
-    from settings import DatabaseSettings, load_settings
+    from settings import SqlFileSettings, load_settings
 
-    request, settings = read_request(args.request_file), load_settings(DatabaseSettings)
+    request, settings = read_request(args.request_file), load_settings(SqlFileSettings)
     masking, directory = request.masking, settings.sql_directory
     if masking is None:
         raise UnreadableRequest(f"{args.request_file}: has no masking; docs/masking.md explains it")
     if reason := find_unusable(directory, masking):
         raise UnreadableRequest(f"{reason}. Correct the file or the request's masking.")
-    rules, schema = read_masking_rules(directory, masking), read_live_schema(request, settings)
+    rules, schema = read_masking_rules(directory, masking), read_live_schema(request, settings.task_queue)
     findings = find_findings(schema, rules, masking, files_have_run=True)
     if args.output == "json":
         print_json({"tables": len(schema.tables), "missing": findings.missing, "mistakes": findings.mistakes})

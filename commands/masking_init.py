@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
     """Print a first masking file: a line for each column of the live target, with a guessed rule."""
     from commands.live_target import read_live_schema
     from models.request_file import read_request
-    from settings import DatabaseSettings, load_settings
+    from settings import TrailSettings, load_settings
 
-    request, settings = read_request(args.request_file), load_settings(DatabaseSettings)
-    lines = _lines(read_live_schema(request, settings), request.target.arn, args.database)
+    request, settings = read_request(args.request_file), load_settings(TrailSettings)
+    lines = _lines(read_live_schema(request, settings.task_queue), request.target.arn, args.database)
     if args.output == "json":
         print_json({"target": request.target.arn, "file": "".join(f"{line}\n" for line in lines)})
         return FINE

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import Discriminator, Field, RootModel, Tag, model_validator
 
 from models.identifiers import SecretId
-from models.model import SparseModel
+from models.model import Model, SparseModel
 from models.text_forms import text_form
 from models.users import NO_NUL, WITHOUT_NUL, DatabaseName, Scalar
 
@@ -169,3 +169,10 @@ class Masking(SparseModel):
     keep_large_objects: tuple[DatabaseName, ...] = Field(
         default=(), max_length=200, description="Databases of PostgreSQL whose large objects stay as in production."
     )
+
+
+class LiveSchema(Model):
+    """The schema of a live target, as read-schema returns it."""
+
+    address: str = Field(description="Host and port at which it was read.")
+    packed: str = Field(description="As activities/databases/masking/packed_schema.py packs it.")

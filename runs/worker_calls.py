@@ -17,6 +17,7 @@ from temporalio.exceptions import is_cancelled_exception
 from errors import Final, fault_of
 from models.decisions import RetryDecision
 from models.leftovers import ListOrphansInput, OrphanList
+from models.masking import LiveSchema
 from models.plan import Plan
 from models.repair import Repaired, RepairInput
 from models.request import RestoreRequest
@@ -25,6 +26,7 @@ from models.workflow_names import (
     ORPHANS_WORKFLOW,
     PLAN_WORKFLOW,
     REPAIR_WORKFLOW,
+    SCHEMA_WORKFLOW,
     WORKER_CALL_ID_PREFIX,
 )
 from runs.restores import RestoreRefused
@@ -63,6 +65,10 @@ class WorkerCalls:
         """Add what the trail of an operation lacks; returns the keys of what was added."""
         repair = RepairInput(operation_id=operation_id)
         return (await self._call(REPAIR_WORKFLOW, repair, Repaired, f"repair-{operation_id}")).added
+
+    async def read_schema(self, request: RestoreRequest) -> LiveSchema:
+        """The schema of the live target of a request."""
+        return await self._call(SCHEMA_WORKFLOW, request, LiveSchema, f"schema-{request.target.cluster}")
 
     async def _call(self, workflow_type: str, argument: Any, result_type: type[Answer], name: str) -> Answer:
         if not await count_workers(self._client, self._task_queue, datetime.now(UTC)):

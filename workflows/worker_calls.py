@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW, REPAIR_WORKFLOW
+from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW, REPAIR_WORKFLOW, SCHEMA_WORKFLOW
 from workflows.canonical_run import as_failure
 from workflows.policies import WORKER_CALL, with_summary
 
 with workflow.unsafe.imports_passed_through():
     from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+    from activities.database_users import DatabaseUserActivities
     from activities.leftovers import LeftoverActivities
     from activities.plans import PlanActivities
     from audit.activities import DecisionActivities
@@ -21,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from errors import InvalidRequest, fault_of
     from models.decisions import RetryDecision
     from models.leftovers import ListOrphansInput, OrphanList
+    from models.masking import LiveSchema
     from models.plan import Plan, PlanInput
     from models.repair import Repaired, RepairInput
     from models.request import RestoreRequest
@@ -92,6 +94,25 @@ class AuroraRepairWorkflow:
         except ActivityError as error:
             raise _failure(error) from error
         return repaired
+
+
+@workflow.defn(name=SCHEMA_WORKFLOW)
+class AuroraSchemaWorkflow:
+    """Reads the schema of a live target: `starter.py masking`."""
+
+    @workflow.run
+    async def run(self, request: RestoreRequest | None = None) -> LiveSchema:
+        """Every table of every database of the target."""
+        if request is None:
+            raise InvalidRequest("Invalid request", "no input was given; expected a restore request.")
+        summary = with_summary(WORKER_CALL, f"read the schema of {request.target.cluster}")
+        try:
+            schema: LiveSchema = await workflow.execute_activity_method(
+                DatabaseUserActivities.read_schema, request, **summary
+            )
+        except ActivityError as error:
+            raise _failure(error) from error
+        return schema
 
 
 def _failure(error: ActivityError) -> BaseException:

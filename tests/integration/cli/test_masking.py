@@ -31,7 +31,7 @@ def request_with_masking(request_file: Path, tmp_path: Path, monkeypatch: pytest
     return request_file
 
 
-@pytest.mark.usefixtures("target")
+@pytest.mark.usefixtures("target", "worker")
 def test_the_first_file_passes_and_a_new_column_does_not(
     operator: Operator, request_with_masking: Path, set_up: Stack, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from models.workflow_names import (
     PLAN_WORKFLOW,
     REPAIR_WORKFLOW,
     RESTORE_WORKFLOW,
+    SCHEMA_WORKFLOW,
     SUMMARY_WORKFLOW,
 )
 from tests.integration.versions.histories import FOLDER
@@ -48,6 +49,7 @@ ROOTS = {
     PLAN_WORKFLOW: ("workflows.worker_calls", ("AuroraPlanWorkflow",)),
     ORPHANS_WORKFLOW: ("workflows.worker_calls", ("AuroraOrphansWorkflow",)),
     DECISION_WORKFLOW: ("workflows.worker_calls", ("AuroraDecisionWorkflow",)),
+    SCHEMA_WORKFLOW: ("workflows.worker_calls", ("AuroraSchemaWorkflow",)),
     REPAIR_WORKFLOW: ("workflows.worker_calls", ("AuroraRepairWorkflow",)),
     SUMMARY_WORKFLOW: ("workflows.summary", ("AuroraSummaryWorkflow",)),
     TRAIL: ("audit.interceptor", ("_WorkflowInterceptor", "_StepInterceptor")),

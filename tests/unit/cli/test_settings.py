@@ -133,7 +133,7 @@ def test_what_only_the_worker_reads_is_named(environment: pytest.MonkeyPatch) ->
     """The command line ignores it; `doctor` says so."""
     environment.setenv(f"{PREFIX}ACTIVITY_THREADS", "20")
     load_settings(TrailSettings)
-    assert list_of_worker_only() == [f"{PREFIX}ACTIVITY_THREADS"]
+    assert list_of_worker_only() == [f"{PREFIX}ACTIVITY_THREADS", f"{PREFIX}DATABASE_TLS"]
 
 
 def test_every_wrong_setting_has_its_line(environment: pytest.MonkeyPatch) -> None:

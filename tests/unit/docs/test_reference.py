@@ -11,6 +11,7 @@ import pytest
 from temporalio import workflow
 
 import worker
+from activities.database_users import READ_SCHEMA
 from activities.inventory import TAKE_INVENTORY
 from activities.leftovers import LIST_ORPHANS
 from activities.notifications.pings import PING_MONITOR
@@ -127,7 +128,7 @@ def test_the_names_on_temporal_are_the_codes() -> None:
     assert re.findall(r"^\| `(AuroraRestore\w+)` \|[^|]+\| ``", NAMES, re.MULTILINE) == [key.name for key in ALL]
     listed = NAMES.partition("| activity type |")[2].partition("\n\n")[0]
     others = {PUBLISH_SUMMARY, OPEN_OPERATION, PING_MONITOR, TAKE_INVENTORY, SEAL_TRAIL, RECORD_OUTCOME}
-    others |= {LIST_ORPHANS, PLAN_RESTORE, RECORD_DECISION, REPAIR_TRAIL}
+    others |= {LIST_ORPHANS, PLAN_RESTORE, READ_SCHEMA, RECORD_DECISION, REPAIR_TRAIL}
     steps = {Step.SNAPSHOT_CHECK.value, Step.SNS_NOTIFICATION.value, Step.SWAP_CLUSTERS.value}
     steps |= {Step.REMOVE_DRILL.value}
     assert set(re.findall(r"`([a-z-]+)`", listed)) == others | steps | {each.value for each in Housekeeping}
