@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from clients.aws_problems import SETTINGS_ERRORS, describe_aws_problem
 from clients.temporal import TemporalUnreachable, connect
 from clients.temporal_problems import SET_ADDRESS, SET_TLS
 from commands.exit_codes import MISTAKE, UNREACHABLE
-from commands.failures import describe, exit_code_for
+from commands.failures import EXIT_CODES, describe, exit_code_for
 from errors import TrailUnavailable
 
 SET_CREDENTIALS = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
@@ -228,3 +229,13 @@ async def test_the_sdk_still_words_it_so(
     with pytest.raises(TemporalUnreachable) as unreachable:
         await connect(AuroraRestorePlugin())
     assert str(unreachable.value).endswith(f": {sentence.format(SET_ADDRESS=SET_ADDRESS, SET_TLS=SET_TLS)}")
+
+
+def test_the_errors_are_known_by_the_names_that_they_have() -> None:
+    """A class that was renamed or moved would get a traceback instead of its exit code."""
+    names = frozenset().union(*EXIT_CODES.values())
+    for name in names:
+        module, _, qualified = name.rpartition(".")
+        error = getattr(importlib.import_module(module), qualified)
+        assert f"{error.__module__}.{error.__qualname__}" == name
+    assert {f"{error.__module__}.{error.__qualname__}" for error in SETTINGS_ERRORS} < EXIT_CODES[MISTAKE]
