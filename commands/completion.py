@@ -8,7 +8,6 @@ from pathlib import Path
 
 from commands.arguments import output_argument
 from commands.exit_codes import FINE
-from commands.known_targets import name_completion
 
 PROGRAM = "aurora-restore"
 """The installed script; a shell completes no `python starter.py`."""
@@ -94,6 +93,8 @@ def _complete_files(parser: argparse.ArgumentParser, files: object) -> None:
 
 def _complete_targets(parser: argparse.ArgumentParser) -> None:
     """By the names that earlier commands have written down; an operation can be named by its target, too."""
+    from commands.known_targets import name_completion
+
     for action in parser._actions:
         if not action.option_strings and action.metavar in TARGETS:
             also = "".join(action.choices or ())
