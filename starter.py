@@ -91,7 +91,7 @@ environment:
   AURORA_RESTORE_AUDIT_REGION      the region of the audit trail; required
   AURORA_RESTORE_AUDIT_TABLE       default: aurora-restore-audit
   AURORA_RESTORE_OPERATIONS_TABLE  default: aurora-restore-operations
-  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for setup, audit, healthy, list, report and masking
+  AWS_PROFILE, AWS_ENDPOINT_URL …  AWS's own settings, for setup, audit, healthy, list, history, report and doctor
 """
 
 

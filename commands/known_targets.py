@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.identifiers import DEFAULT_ENVIRONMENT, environment_of_table
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,6 +33,8 @@ end"""
 
 def list_known_targets(numbers: OperationNumbersTable) -> list[str]:
     """The ARN of every target that the trail knows; their names are written down. Raises `TrailUnavailable`."""
+    from models.identifiers import environment_of_table
+
     arns = numbers.list_targets()
     remember_names((arn.rpartition(":")[2] for arn in arns), environment_of_table(numbers.name))
     return arns
@@ -59,6 +59,8 @@ def _folder() -> Path:
 
 def name_completion(also: str = "") -> dict[str, object]:
     """The names for shtab, in the languages of the shells; `also` is a word that completes beside them."""
+    from models.identifiers import DEFAULT_ENVIRONMENT
+
     function = f"_aurora_restore_targets{f'_and_{also}' if also else ''}"
     file, first = _FILE.format(environment=DEFAULT_ENVIRONMENT), f"echo {also}; " if also else ""
     read = f"cat {file} 2>/dev/null"
