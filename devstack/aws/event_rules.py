@@ -107,9 +107,14 @@ def _rules(account: str, region: str) -> list[Any]:
     return list(events_backends[account][region].event_buses["default"].rules.values())
 
 
+def find_event_id(event: Event) -> str | None:
+    """The id that AWS documents for the message; None for one that the control endpoint made up."""
+    return next((each for text, each in _EVENT_IDS.items() if event.message.startswith(text)), None)
+
+
 def _event(account: str, region: str, event: Event) -> dict[str, Any]:
     detail_type, source_type = _DETAIL_TYPES[event.source_type]
-    event_id = next((each for text, each in _EVENT_IDS.items() if event.message.startswith(text)), None)
+    event_id = find_event_id(event)
     date = event.date.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "version": "0",

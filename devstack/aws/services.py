@@ -73,7 +73,7 @@ class OtherServices:
         return members
 
     def query(self, caller: Caller, operation: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
-        """Call an operation of EC2 such as `DescribeSubnets`. Raises ServiceError."""
+        """Call an operation of EC2 or SNS such as `DescribeSubnets`. Raises ServiceError."""
         model = service_model(caller.service)
         response = Client(self._load()).post(
             "/",

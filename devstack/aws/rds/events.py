@@ -1,4 +1,4 @@
-"""DescribeEvents: what happened to clusters, instances and cluster snapshots; EventBridge gets each event too.
+"""DescribeEvents: what happened to clusters, instances and cluster snapshots; EventBridge and event subscriptions get each too.
 
 Messages and categories: Aurora User Guide, "Amazon RDS event categories and event messages for Aurora".
 """
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from devstack.aws import event_rules
-from devstack.aws.rds import requests, responses
+from devstack.aws.rds import event_subscriptions, requests, responses
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Event, Instance, Snapshot
@@ -28,6 +28,7 @@ def record(
     event = Event(at, _SOURCE_TYPES[type(source)], source.identifier, source.arn, message, categories)
     region.events.append(event)
     event_rules.deliver(state.services, region.account, region.name, event)
+    event_subscriptions.deliver(state.services, region, event)
 
 
 @serves(

@@ -20,7 +20,7 @@ from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, ServerTasks
 from devstack.aws.durations import Durations
 from devstack.aws.gates import Gate
-from devstack.aws.rds.dependents import Attachment, Proxy, ScalableTarget
+from devstack.aws.rds.dependents import Attachment, EventSubscription, Proxy, ScalableTarget
 from devstack.aws.rds.resources import (
     Cluster,
     Event,
@@ -66,6 +66,7 @@ class Region:
     parameter_groups: dict[str, ParameterGroup] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    event_subscriptions: dict[str, EventSubscription] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     scalable_targets: dict[str, ScalableTarget] = field(default_factory=dict)
     """By resource id, `cluster:NAME`."""

@@ -14,6 +14,7 @@ from tests.integration.emulator.rds_calls_around_clusters import (
     TAGS,
     call_attachments,
     call_endpoints_and_roles,
+    call_event_subscriptions,
     call_proxies,
 )
 from tests.rigs.emulated_aws import ENGINE, OTHER_ACCOUNT, SOURCE, START, TARGET, EmulatedAws
@@ -77,6 +78,7 @@ def call_every_member(aws: EmulatedAws) -> None:
     _clusters(aws, key, insights)
     _instances(aws, insights)
     _restarts(aws)
+    call_event_subscriptions(aws)
     call_endpoints_and_roles(aws)
     call_attachments(aws, key)
     call_proxies(aws)

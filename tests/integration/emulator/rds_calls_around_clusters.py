@@ -70,6 +70,17 @@ def call_attachments(aws: EmulatedAws, key: str) -> None:
     )
 
 
+def call_event_subscriptions(aws: EmulatedAws) -> None:
+    topic = aws.client("sns").create_topic(Name="rds-events")["TopicArn"]
+    aws.client().create_event_subscription(
+        SubscriptionName="ours",
+        SnsTopicArn=topic,
+        SourceType="db-cluster",
+        EventCategories=["creation", "deletion"],
+        Enabled=True,
+    )
+
+
 def call_proxies(aws: EmulatedAws) -> None:
     rds = aws.client()
     rds.create_db_proxy(

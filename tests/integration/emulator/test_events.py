@@ -1,6 +1,6 @@
-"""Events of RDS through EventBridge into an SQS queue.
+"""Events of RDS through EventBridge, or an event subscription and SNS, into an SQS queue.
 
-The expected members are those of the Aurora User Guide, "Monitoring Amazon Aurora events".
+The expected members are those of the Aurora User Guide, "Monitoring Amazon Aurora events", and of recorded messages.
 """
 
 from __future__ import annotations
@@ -99,23 +99,47 @@ def test_a_rule_gets_what_its_pattern_matches(
 
 
 @pytest.mark.parametrize("raw", ["false", "true"])
-def test_an_event_by_way_of_sns_is_read(aws: EmulatedAws, raw: str) -> None:
-    """What an event subscription of RDS publishes, in the envelope of an SNS that is not ours, and by raw message delivery."""
+def test_an_event_subscription_publishes_what_aws_documents(aws: EmulatedAws, raw: str) -> None:
+    """In the envelope of an SNS that is not ours, or by raw message delivery; the first message is a text; all is read."""
     sns, sqs = aws.client("sns"), aws.client("sqs")
     topic, url = sns.create_topic(Name="rds")["TopicArn"], sqs.create_queue(QueueName="by-sns")["QueueUrl"]
     queue_arn = f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:by-sns"
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes={"RawMessageDelivery": raw})
-    arn = f"arn:aws:rds:{SOURCE}:{ACCOUNT}:db:prod-1"
-    text = {
-        "Event Source": "db-instance",
-        "Source ID": "prod-1",
-        "Source ARN": arn,
-        "Event Message": "DB instance created",
+    subscription = {"SourceType": "db-cluster", "EventCategories": ["creation"]}
+    aws.client().create_event_subscription(SubscriptionName="ours", SnsTopicArn=topic, **subscription)
+    aws.create_cluster()
+    aws.client().delete_db_cluster(DBClusterIdentifier="prod", SkipFinalSnapshot=True)
+    aws.wait()
+    first, event = (each["Body"] for each in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"])
+    assert "RDS will attempt to send you event notifications of type db-cluster" in first
+    assert find_resource(first) is None
+    assert find_resource(event) == RdsResource(ACCOUNT, SOURCE, "cluster", "prod")
+    envelope = json.loads(event)
+    assert ("Signature" in envelope) == (raw == "false")
+    message = json.loads(envelope["Message"]) if raw == "false" else envelope
+    at = START + timedelta(seconds=aws.emulator.durations.cluster_create)
+    assert message == {
+        "Event Source": "db-cluster",
+        "Event Time": f"{at:%Y-%m-%d %H:%M:%S}.000",
+        "Identifier Link": f"https://console.aws.amazon.com/rds/home?region={SOURCE}#dbclusters:id=prod",
+        "Source ID": "prod",
+        "Source ARN": f"arn:aws:rds:{SOURCE}:{ACCOUNT}:cluster:prod",
+        "Event ID": "http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.html#RDS-EVENT-0170",
+        "Event Message": "DB cluster created",
     }
-    sns.publish(TopicArn=topic, Subject="RDS Notification Message", Message=json.dumps(text))
-    [message] = sqs.receive_message(QueueUrl=url)["Messages"]
-    assert ("Signature" in message["Body"]) == (raw == "false")
-    assert find_resource(message["Body"]) == RdsResource(ACCOUNT, SOURCE, "db", "prod-1")
+
+
+def test_an_event_subscription_needs_its_topic_and_a_name_of_its_own(aws: EmulatedAws) -> None:
+    """And one of the source types that have events here."""
+    rds, topic = aws.client(), aws.client("sns").create_topic(Name="rds")["TopicArn"]
+    ours = {"SubscriptionName": "ours", "SourceType": "db-cluster"}
+    with pytest.raises(rds.exceptions.SNSTopicArnNotFoundFault):
+        rds.create_event_subscription(**ours, SnsTopicArn=topic + "-missing")
+    with pytest.raises(ClientError, match="SourceType as one of db-cluster"):
+        rds.create_event_subscription(**{**ours, "SourceType": "db-proxy"}, SnsTopicArn=topic)
+    rds.create_event_subscription(**ours, SnsTopicArn=topic)
+    with pytest.raises(rds.exceptions.SubscriptionAlreadyExistFault):
+        rds.create_event_subscription(**ours, SnsTopicArn=topic)
 
 
 def test_a_queue_of_another_account_is_used_as_its_policy_allows(aws: EmulatedAws) -> None:
