@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -23,6 +24,7 @@ from tests.integration.cli.test_worker_program import run_worker
 from tests.rigs.cli import ROOT, run_command
 from tests.rigs.collector import Collector, collector
 from tests.rigs.dashboard import graphs
+from tests.rigs.dashboard_picture import page
 from tests.rigs.prometheus import MISSING, Prometheus, is_installed
 from traces import traced
 
@@ -122,6 +124,18 @@ def test_each_panel_of_the_dashboard_has_series(measured: Measured) -> None:
         "Failed attempts of activities",
         "Workflow tasks that failed",
     }
+
+
+@pytest.mark.skipif(not is_installed(), reason=MISSING)
+def test_the_picture_for_the_docs_has_every_panel(measured: Measured) -> None:
+    """Each is drawn by its type and unit, with what it says if it has no series."""
+    assert measured.prometheus is not None
+    drawn = page(measured.prometheus, time.time() - 60, time.time())
+    assert [html.unescape(title) for title in re.findall("<h3>(.*?)</h3>", drawn)] == [
+        graph.title for graph in graphs()
+    ]
+    assert drawn.count("<svg") + drawn.count("<p>") == len(graphs())
+    assert "<p>None found</p>" in drawn
 
 
 def test_a_restarted_worker_knows_the_last_successes_and_sends_what_is_left_of_the_trace(measured: Measured) -> None:

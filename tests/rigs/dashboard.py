@@ -5,7 +5,8 @@ Source: Grafana docs, "Grafana Foundation SDK"; Prometheus docs, "Querying".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, Row, ThresholdsConfig
@@ -21,7 +22,7 @@ BY_TARGET = "account, region, target"
 HOUR = 3600.0
 SHOWN = 20
 """Targets that a panel shows, because a fleet has hundreds."""
-COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "orange", "skipped": "yellow"}
+OUTCOMES = {"succeeded": "green", "failed": "red", "cancelled": "orange", "skipped": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Graph:
     legend: str
     unit: str = "short"
     red_after_seconds: float | None = None
+    colours: Mapping[str, str] = field(default_factory=dict)
+    """By the end of a series' name; the others have Grafana's."""
     empty: str = "No data"
     """What the panel says if nothing was counted, which is usual for what counts faults."""
 
@@ -72,6 +75,7 @@ ROWS: dict[str, tuple[Graph, ...]] = {
             "What ended in the 24 hours before.",
             f"sum by (kind, outcome) ({_increase('aurora_restore_operations_total', '1d')})",
             "{{kind}} {{outcome}}",
+            colours=OUTCOMES,
         ),
         Graph(
             "Duration of steps",
@@ -122,8 +126,9 @@ ROWS: dict[str, tuple[Graph, ...]] = {
         Graph(
             "RDS's events, an hour",
             "Messages in the queues of events, if the workers read any, by what became of them.",
-            "sum by (outcome) (increase(aurora_restore_rds_events_total[1h]))",
+            f"sum by (outcome) ({_increase('aurora_restore_rds_events_total', '1h')})",
             "{{outcome}}",
+            empty="None read",
         ),
         Graph(
             "How far the trail is behind",
@@ -179,9 +184,15 @@ def dashboard_json() -> str:
         dashboard = dashboard.with_panel(_age(age))
     for title, row in ROWS.items():
         dashboard = dashboard.with_row(Row(title))
-        for graph in row:
-            dashboard = dashboard.with_panel(_graph(graph, 8 if len(row) == 3 else 12))
+        for graph, columns in zip(row, _columns(len(row)), strict=True):
+            dashboard = dashboard.with_panel(_graph(graph, columns))
     return JSONEncoder(sort_keys=True, indent=2).encode(dashboard.build()) + "\n"
+
+
+def _columns(panels: int) -> list[int]:
+    """Of the 24 columns of the grid, those of each panel of a row, so that no line of it has a hole; from two panels on."""
+    thirds = panels % 2 * 3
+    return [8] * thirds + [12] * (panels - thirds)
 
 
 def _query(graph: Graph) -> prometheus.Dataquery:
@@ -220,9 +231,9 @@ def _graph(graph: Graph, columns: int) -> timeseries.Panel:
         .height(8)
         .span(columns)
     )
-    for name, colour in COLOURS.items() if graph.legend == "{{outcome}}" else ():
+    for ending, colour in graph.colours.items():
         fixed = DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
-        panel = panel.override_by_name(name, [fixed])
+        panel = panel.override_by_regexp(f"/.*{ending}/", [fixed])
     return panel
 
 

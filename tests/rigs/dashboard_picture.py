@@ -83,11 +83,11 @@ class Panel:
         self._left, self._top = GAP + place["x"] * across, place["y"] * (ROW + GAP) + GAP
         self._width, self._height = place["w"] * across - GAP, place["h"] * (ROW + GAP) - GAP
         self._title, self._type, [self._target] = panel["title"], panel["type"], panel["targets"]
-        self._colours = {
-            override["matcher"]["options"]: NAMED[change["value"]["fixedColor"]]
+        self._colours = [
+            (override["matcher"]["options"].strip("/"), NAMED[change["value"]["fixedColor"]])
             for override in panel["fieldConfig"]["overrides"]
             for change in override["properties"]
-        }
+        ]
 
     def draw(self, prometheus: Prometheus, start: float, end: float) -> str:
         """The panel as a part of the page, with the series that Prometheus has in this period."""
@@ -100,7 +100,7 @@ class Panel:
         lines = {name_of(each, self._target["legendFormat"]): each for each in found if _is_drawn(each)}
         if not lines:
             return f"<p>{html.escape(self._field.get('noValue', NO_DATA))}</p>"
-        colours = [self._colours.get(name, PALETTE[number % len(PALETTE)]) for number, name in enumerate(lines)]
+        colours = [self._colour_of(name, PALETTE[number % len(PALETTE)]) for number, name in enumerate(lines)]
         entries = "".join(
             f'<li><i style="background:{colour}"></i>{html.escape(name)}</li>'
             for name, colour in zip(lines, colours, strict=True)
@@ -150,6 +150,9 @@ class Panel:
             axes.set_frame_on(False)
 
         return _figure(fill, self._width, self._height - TITLE, left=110, right=90, bottom=6)
+
+    def _colour_of(self, name: str, default: str) -> str:
+        return next((colour for pattern, colour in self._colours if re.fullmatch(pattern, name)), default)
 
     def _colour_at(self, value: float) -> str:
         steps = self._field["thresholds"]["steps"]
