@@ -16,7 +16,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,14 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
 
 from devstack.processes import Scratch
 from tests.rigs.dashboard import FILE
 from tests.rigs.prometheus import Measured, Prometheus
 from tests.rigs.report_pictures import IMAGES, chromium, open_page
 
-WIDTH, COLUMNS, ROW, GAP = 1600, 24, 30, 8
+WIDTH, COLUMNS, ROW, GAP = 1400, 24, 30, 8
 """Pixels of the page, columns of its grid, pixels of a row of the grid and between two panels."""
 POINTS = 240
 """Values of a line."""
@@ -105,8 +106,7 @@ class Panel:
             f'<li><i style="background:{colour}"></i>{html.escape(name)}</li>'
             for name, colour in zip(lines, colours, strict=True)
         )
-        characters = sum(len(name) + 5 for name in lines)
-        legend = LEGEND * min(3, math.ceil(characters * 7 / self._width))
+        legend = LEGEND * min(3, _lines_of_legend(lines, self._width))
 
         def fill(axes: Axes) -> None:
             for each, colour in zip(lines.values(), colours, strict=True):
@@ -159,6 +159,14 @@ class Panel:
         return NAMED[[step["color"] for step in steps if step["value"] is None or value >= step["value"]][-1]]
 
 
+def _lines_of_legend(names: Iterable[str], width: float) -> int:
+    count, used = 1, 0.0
+    for name in names:
+        entry = len(name) * 7 + 33
+        count, used = (count + 1, entry) if used + entry > width else (count, used + entry)
+    return count
+
+
 def _time(at: float) -> float:
     """Seconds since 1970 as matplotlib counts them: in days."""
     return at / 86400
@@ -205,7 +213,11 @@ def draw(prometheus: Prometheus, start: float, end: float, picture: Path) -> Non
     """Write the dashboard of this period, in seconds since 1970, as a PNG."""
     with chromium() as browser:
         opened = open_page(browser, page(prometheus, start, end), WIDTH)
-        opened.screenshot(path=picture, full_page=True)
+        taken = opened.screenshot(full_page=True)
+    # A palette takes half of the bytes.
+    Image.open(io.BytesIO(taken)).convert("RGB").quantize(
+        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    ).save(picture, optimize=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
