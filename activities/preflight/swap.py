@@ -14,6 +14,8 @@ from activities.rds import tags
 from clients.rds import find_cluster
 from models.restored_settings import SURROUNDINGS
 
+LEFT = ", as a restore leaves it that ends between the swap and the deletion of the old cluster"
+
 
 def swap_checks(context: RestoreContext, operation: str) -> list[PreflightCheck]:
     """The checks of a swap or a drill, if the request asks for one.
@@ -33,13 +35,13 @@ def swap_checks(context: RestoreContext, operation: str) -> list[PreflightCheck]
 def _find_taken_names(context: RestoreContext, operation: str) -> Iterator[Violation]:
     """A cluster of this operation itself is no obstacle: the restore adopts it."""
     target = context.step_input.target
-    for name in (target.beside.cluster, target.replaced.cluster):
+    for name, left_by in ((target.beside.cluster, ""), (target.replaced.cluster, LEFT)):
         if taken := _describe_other(context, name, operation):
             yield Violation(
                 "swap-names",
                 "Name of the swap is taken",
-                f"{taken}, but a swap needs its name. Delete the cluster with its instances if nobody needs it, or rename "
-                "it; then retry.",
+                f"{taken}{left_by}, but a swap needs its name. Delete the cluster with its instances if nobody needs it, or "
+                "rename it; then retry.",
             )
 
 

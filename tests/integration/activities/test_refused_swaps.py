@@ -44,7 +44,7 @@ def ask_for_a_custom_endpoint(rig: ActivityRig) -> dict[str, Any]:
 
 REFUSED = {
     "next": (make_cluster_named("-next"), "swap-names", "a swap needs its name"),
-    "old": (make_cluster_named("-old"), "swap-names", "a swap needs its name"),
+    "old": (make_cluster_named("-old"), "swap-names", "deletion of the old cluster, but a swap needs its name"),
     "instance": (make_instance_of_the_same_name, "instance-name", "needs that name for an instance of its own"),
     "surroundings": (ask_for_a_custom_endpoint, "swap-surroundings", "the target has target.custom_endpoints"),
 }
