@@ -17,7 +17,7 @@ from audit.setup import create_operations_table
 from errors import AwsUnavailable, Fault, StepFailed, TrailUnavailable
 from models.archive import Notification
 from models.notifications import NotificationInput
-from models.operation import OpenOperationInput, Operation, RestoreState, StepState
+from models.operation import Earlier, OpenOperationInput, Operation, RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import TARGET_REGION
@@ -204,7 +204,7 @@ def numbers(rig: ActivityRig) -> OperationActivities:
     dynamodb = rig.aws.dynamodb(TARGET_REGION)
     table = f"operations-{rig.number}"
     create_operations_table(dynamodb, table)
-    return OperationActivities(OperationNumbersTable(dynamodb, table), SimpleNamespace(read=lambda _: {}))
+    return OperationActivities(OperationNumbersTable(dynamodb, table), SimpleNamespace(read=lambda _: Earlier({}, {})))
 
 
 def open_input(rig: ActivityRig, run: str) -> OpenOperationInput:
