@@ -18,7 +18,7 @@ from models.workflow_names import SCHEDULE_ID_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from temporalio.client import Schedule
+    from temporalio.client import Client, Schedule
 
     from models.request import RestoreRequest
     from runs.schedule_changes import Change
@@ -87,6 +87,7 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
         priority=priority.priority_key if priority else None,
         fleet=fleet,
     )
+    await _warn_of_other_copies(client, request)
     changes = await list_changes(client, existing, schedule) if existing else []
     applied = await apply_schedule(client, schedule_id, schedule)
     described = await client.get_schedule_handle(schedule_id).describe()
@@ -121,6 +122,26 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
             f"Warning: the fleet {fleet} declares this schedule; the next apply of its file changes it back."
         )
     return FINE
+
+
+async def _warn_of_other_copies(client: Client, request: RestoreRequest) -> None:
+    """Warn if the target's other schedule, of drills or of restores, keeps another number of the same copies."""
+    from models.fleet import schedule_id_beside
+    from models.request import RestoreRequest
+    from runs.schedules import find_schedule, request_of
+
+    schedule_id = schedule_id_beside(request.target)
+    described = await find_schedule(client, schedule_id)
+    beside = await request_of(client, described.schedule) if described else None
+    if not isinstance(beside, RestoreRequest) or beside.target.arn != request.target.arn:
+        return
+    kept, kept_beside = request.archive.copies_to_keep, beside.archive.copies_to_keep
+    if kept != kept_beside:
+        print_progress(
+            f"Warning: this request keeps {kept} copies of the target's snapshots, that of {schedule_id} keeps "
+            f"{kept_beside}. A drill and a restore prune the same copies. Give both the same archive.keep, which is 0 "
+            "where the other has archive.masked."
+        )
 
 
 def _when(existing: Schedule | None, args: argparse.Namespace) -> Nightly:

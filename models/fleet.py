@@ -102,6 +102,11 @@ def default_schedule_id(target: Target) -> str:
     return f"{SCHEDULE_ID_PREFIX}{target.cluster}{'-drill' if target.drills else ''}"
 
 
+def schedule_id_beside(target: Target) -> str:
+    """The default id of the schedule that the target may have beside this one: of its drills, or of its restores."""
+    return f"{SCHEDULE_ID_PREFIX}{target.cluster}{'' if target.drills else '-drill'}"
+
+
 class FleetSummary(DailyTime):
     """`[summary]`: one message a day over all targets of the fleet."""
 

@@ -158,7 +158,7 @@ def _has(tables: Any, path: tuple[str, ...]) -> bool:
 
 
 def _find_shared(restores: list[DeclaredRestore]) -> Iterator[str]:
-    """A target, or the id of a schedule, that two entries have."""
+    """A target, or the id of a schedule, that two entries have, and where a drill differs from its target's restore."""
     targets: dict[tuple[str, bool], DeclaredRestore] = {}
     schedules: dict[str, DeclaredRestore] = {}
     for restore in restores:
@@ -168,9 +168,21 @@ def _find_shared(restores: list[DeclaredRestore]) -> Iterator[str]:
         if first is not restore:
             yield f"{place}.target: {entry.target.arn} is also the target of {first.file}: restores.{first.name}"
             continue
+        if beside := targets.get((entry.target.arn, not entry.target.drills)):
+            yield from (f"{place}.{text}" for text in _find_differences(entry, beside))
         first = schedules.setdefault(entry.schedule_id, restore)
         if first is not restore:
             yield (
                 f"{place}.schedule.id: {entry.schedule_id} is also the schedule of {first.file}: restores.{first.name}; "
                 "set another one, because two clusters have the same name, or one is called as the drill of the other"
             )
+
+
+def _find_differences(entry: FleetEntry, beside: DeclaredRestore) -> Iterator[str]:
+    """Where a restore and a drill of one target must be the same, and are not: the copies are the target's."""
+    kept, kept_beside = entry.archive.copies_to_keep, beside.entry.archive.copies_to_keep
+    if kept != kept_beside:
+        yield (
+            f"archive: keeps {kept} copies of the target's snapshots, {beside.file}: restores.{beside.name} keeps "
+            f"{kept_beside}; a drill and a restore prune the same copies: expected one number, which is 0 with masked"
+        )

@@ -28,11 +28,14 @@ def schedule_id(set_up: Stack, request: pytest.FixtureRequest) -> Iterator[str]:
     """An id of the test's own; the schedule is deleted afterwards."""
     name = f"s-{abs(hash(request.node.name))}"
     yield name
+    delete(set_up, name)
 
-    async def delete() -> None:
-        await (await Client.connect(set_up.temporal.address)).get_schedule_handle(name).delete()
 
-    asyncio.run(delete())
+def delete(stack: Stack, schedule_id: str) -> None:
+    async def ask() -> None:
+        await (await Client.connect(stack.temporal.address)).get_schedule_handle(schedule_id).delete()
+
+    asyncio.run(ask())
 
 
 def described(stack: Stack, schedule_id: str) -> ScheduleDescription:
@@ -147,6 +150,25 @@ def test_a_schedule_never_moves_to_another_target(operator: Operator, schedule_i
     assert (result.code, result.out) == (3, "")
     assert "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging" in result.err
     assert "--id" in result.err
+
+
+def test_two_numbers_of_kept_copies_are_warned_of(
+    set_up: Stack, operator: Operator, schedule_id: str, tmp_path: Path
+) -> None:
+    """A drill prunes the copies of its target's restores: it must keep as many."""
+    request = json.loads(EXAMPLE.read_text())
+    target, restore, drill = request["target"] | {"cluster": "beside"}, tmp_path / "r.json", tmp_path / "d.json"
+    restore.write_text(json.dumps(request | {"target": target, "archive": {"keep": 7}}))
+    operator("schedule", restore)
+    try:
+        for keep, warned in ((2, True), (7, False)):
+            drills = {"target": target | {"replacement": "drill"}, "archive": {"keep": keep}}
+            drill.write_text(json.dumps(request | drills))
+            result = operator("schedule", drill, "--id", schedule_id)
+            assert result.code == 0
+            assert ("that of aurora-restore-beside keeps 7" in result.err) is warned
+    finally:
+        delete(set_up, "aurora-restore-beside")
 
 
 def test_days_on_which_the_clocks_change_are_warned_of(operator: Operator, schedule_id: str) -> None:

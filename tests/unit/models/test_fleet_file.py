@@ -104,6 +104,17 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
                 "one, because two clusters have the same name, or one is called as the drill of the other"
             ),
         ),
+        (
+            SIDE_BY_SIDE.replace("\n[restores.rehearsal]", "\narchive = { keep = 7 }\n[restores.rehearsal]"),
+            "one.toml: restores.rehearsal.archive: keeps 2 copies of the target's snapshots, ",
+        ),
+        (
+            SIDE_BY_SIDE.replace(
+                "\n[restores.rehearsal]",
+                "\narchive.masked = true\nsql_files = [{ file = 'm.sql', database = 'd' }]\n[restores.rehearsal]",
+            ),
+            "one.toml: restores.rehearsal.archive: keeps 2 copies of the target's snapshots, ",
+        ),
     ],
 )
 def test_a_mistake_names_file_entry_and_field(tmp_path: Path, written: str, expected: str) -> None:
