@@ -20,6 +20,7 @@ from activities.databases.masking.run import DatabaseMasking
 from activities.databases.passwords import read_password
 from activities.databases.restored_database import LockedSession, RestoredDatabase
 from activities.databases.sql_files import SqlScript, read_sql_file
+from activities.preflight.live_target import require_own_target
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.endpoints import find_endpoint
 from activities.rds.provenance import check_still_restored
@@ -109,15 +110,18 @@ class DatabaseUserActivities:
     def read_schema(self, request: RestoreRequest) -> LiveSchema:
         """The schema of the live target, read as its master user: for a masking file that is written or checked.
 
-        Raises `StepFailed` if there is no cluster to log in to, `DatabaseUnreachable` (transient) if it does not answer.
+        Raises `StepFailed` if there is no cluster to log in to, `Refused` if what has the name is not the request's target,
+        `DatabaseUnreachable` (transient) if it does not answer.
         Source: RDS API Reference, DescribeDBClusters.
         Run twice: only reads.
         """
         target = request.target
-        cluster = TargetCluster(self._aws, target, MASKING).find()
+        target_cluster = TargetCluster(self._aws, target, MASKING)
+        cluster = target_cluster.find()
         if cluster is None:
             text = f"{target.arn} does not exist, so that it has no schema. Restore it once first."
             raise StepFailed("Target not found", text)
+        require_own_target(self._aws, request, target_cluster, cluster, MASKING)
         endpoint = find_endpoint(target, cluster, cluster["Engine"])
         if endpoint is None:
             raise StepFailed(
