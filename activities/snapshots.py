@@ -76,7 +76,8 @@ class SnapshotActivities:
         Run twice: the same outcome, unless someone created or deleted a snapshot in between.
         """
         skip_if_too_late(step_input)
-        preflight = Preflight(self._aws, self._intents, step_input, now(), self._sql_directory)
+        at = now()
+        preflight = Preflight(self._aws, self._intents, step_input, at, self._sql_directory)
         passed = PassedChecks()
         passed.require(preflight.account_checks())
         snapshot, source = preflight.select_snapshot(), preflight.find_source_cluster()
@@ -91,7 +92,7 @@ class SnapshotActivities:
             details=f"Found snapshot: {snapshot.identifier}",
             resource_arns=(snapshot.arn,),
             facts=step_input.facts(snapshot)
-            | checks_fact([*compare_snapshot(step_input.source, snapshot, now()), *passed.comparisons]),
+            | checks_fact([*compare_snapshot(step_input.source, snapshot, at), *passed.comparisons]),
             snapshot=snapshot,
             source_resource_id=source_id,
             target_resource_id=target.resource_id,

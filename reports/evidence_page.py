@@ -132,7 +132,11 @@ def _checks(document: dict[str, Any]) -> Table:
         for each in document["steps"]
         for check in each["checks"]
     ]
-    return make_table("Every check that a step passed, and each setting that it compared", columns, rows)
+    return make_table(
+        "The checks of each step, also those that it could not make, and each setting that it compared",
+        columns,
+        rows,
+    )
 
 
 def _describe_head(document: dict[str, Any]) -> str:

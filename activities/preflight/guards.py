@@ -230,6 +230,7 @@ def guard_comparisons(observed: ObservedTarget) -> list[Comparison]:
 def _compare(rule: str, observed: ObservedTarget) -> Iterator[Comparison]:
     cluster, target, source = observed.cluster, observed.target, observed.source
     tagged, arn = tags.tags_of(cluster.get("TagList", [])), cluster["DBClusterArn"]
+    environment = tags.environment_of(tagged.get(tags.OPERATION, ""))
     sources = ", ".join(sorted(observed.source_resource_ids))
     # In the order of expected and actual; a rule without an entry has no two values.
     values = {
@@ -237,7 +238,7 @@ def _compare(rule: str, observed: ObservedTarget) -> Iterator[Comparison]:
         "target-arn": (target.arn, arn),
         "not-the-source": (f"not {source.arn} ({sources})", f"{arn} ({cluster['DbClusterResourceId']})"),
         "opt-in-tag": (source.arn, tagged.get(tags.REPLACED_BY, "no tag")),
-        "target-environment": (f"{observed.environment}, or no tag", tagged.get(tags.OPERATION, "no tag")),
+        "target-environment": (f"{observed.environment}, or no tag", environment or "no tag"),
         "deletion-protection": ("off", "on" if cluster.get("DeletionProtection") else "off"),
         "not-replicated": ("takes part in no replication", "takes part in none"),
         "deletable-status": ("a status in which it may be deleted", cluster["Status"]),

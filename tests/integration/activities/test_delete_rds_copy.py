@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from models.checks import read_checks
+from models.clusters import DeleteClusterInput
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.steps import Step
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import SOURCE_REGION
 from tests.rigs.deletions import delete, refusal
@@ -66,3 +69,21 @@ def test_a_snapshot_that_became_too_old_replaces_nothing(rig: ActivityRig, snaps
     assert "[snapshot-age]" in text
     assert "is 72 h old, expected at most 24 h" in text
     assert not delete(rig, snapshot, resource_id, max_snapshot_age=4 * DAY).done
+
+
+def test_a_deletion_that_has_begun_continues_at_any_age_and_says_so(rig: ActivityRig, snapshot: SourceSnapshot) -> None:
+    """Its row does not say that an old snapshot is young enough."""
+    step_input = rig.delete_input(snapshot, rig.make_target(), max_snapshot_age=DAY)
+
+    def declare_and_die(step_input: DeleteClusterInput) -> None:
+        rig.intents.declare(Step.DELETE_RDS, step_input, "the worker dies after this", (rig.target.arn,))
+
+    rig.run(declare_and_die, step_input)
+    rig.advance_clock(3 * DAY)
+    rig.run(rig.clusters.delete_rds, step_input.model_copy(update={"step_started_at": rig.now}))
+    [age] = [
+        check for check in read_checks(rig.shared.table.list_rows(rig.operation_id)[-1].facts) if "age" in check.name
+    ]
+    assert age.expected == "at most 1 day, 0:00:00 when the deletion begins"
+    assert age.actual.startswith("3 days, ")
+    assert age.actual.endswith(", and the deletion had begun before")

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from activities.preflight.guards import GUARDS, ObservedTarget, guard_violations, known_resource_ids, refuse_if_any
+from activities.preflight.guards import (
+    GUARDS,
+    ObservedTarget,
+    guard_comparisons,
+    guard_violations,
+    known_resource_ids,
+    refuse_if_any,
+)
 from activities.rds import tags
 from activities.rds.statuses import INACCESSIBLE
 from errors import Refused
@@ -99,6 +106,14 @@ def test_a_refusal_lists_every_violation_on_a_line_of_its_own() -> None:
         "[deletion-protection]",
     ]
     assert lines[2].startswith("  aws rds add-tags-to-resource ")
+
+
+@pytest.mark.parametrize(("operation", "actual"), [("aurora-restore/op-005", "aurora-restore"), (None, "no tag")])
+def test_the_environments_are_compared_and_not_the_operation(operation: str | None, actual: str) -> None:
+    """The trail shows two values that a reader can compare."""
+    tagged = [OPT_IN, *([{"Key": tags.OPERATION, "Value": operation}] if operation else [])]
+    compared = {each.name: each for each in guard_comparisons(observe(TagList=tagged))}["target-environment"]
+    assert (compared.expected, compared.actual) == ("aurora-restore, or no tag", actual)
 
 
 def test_without_a_violation_nothing_is_refused() -> None:
