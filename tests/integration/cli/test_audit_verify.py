@@ -7,12 +7,16 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clients.temporal import connect
 from devstack.stack import Stack
+from models.steps import Step
 from tests.rigs.cli import CommandResult, quick_example, run_command
+from tests.rigs.durations import SLOW_COPY
+from tests.rigs.emulator import delete_copies
 
 Operator = Callable[..., CommandResult]
 TABLE = "aurora-restore-audit"
@@ -69,12 +73,17 @@ def test_an_operation_that_never_started_is_refused(operator: Operator) -> None:
     assert "op-999" in result.err
 
 
-def test_a_worker_adds_what_is_missing(operation_id: str, operator: Operator, worker: Stack, tmp_path: Path) -> None:
+def test_a_worker_adds_what_is_missing(
+    operation_id: str, operator: Operator, worker: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a terminated restore: the end of its step and a seal, because the operator's identity may not write the trail."""
     path = tmp_path / "restore.json"
     path.write_text(json.dumps(quick_example()))
+    delete_copies(worker.demo)
+    monkeypatch.setattr(worker.emulator, "durations", SLOW_COPY)
     assert operator("start", path, "--no-wait").code == 0
-    terminated = _terminate_once_numbered(operator)
+    terminated = _terminate_in_its_copy(operator)
+    delete_copies(worker.demo)
     assert terminated != operation_id
     before = operator("audit", "verify", terminated)
     assert (before.code, "step without end" in before.out) == (1, True), before.out
@@ -84,13 +93,14 @@ def test_a_worker_adds_what_is_missing(operation_id: str, operator: Operator, wo
     assert operator("audit", "verify", terminated).code == 0
 
 
-def _terminate_once_numbered(operator: Operator) -> str:
-    """Terminate the running restore as soon as it has begun a step; returns its operation."""
-    for _ in range(200):
-        document = json.loads(operator("status", "-o", "json").out)
-        if document.get("steps") and document["outcome"] == "running":
-            break
+def _terminate_in_its_copy(operator: Operator) -> str:
+    """Terminate the running restore while its copy is not done; returns its operation."""
+    document: dict[str, Any] = {}
+    deadline = time.monotonic() + 60
+    while not document.get("steps") or document["steps"][-1]["step"] != Step.CHECK_COPY_STATUS:
+        assert time.monotonic() < deadline, document.get("steps")
         time.sleep(0.05)
+        document = json.loads(operator("status", "-o", "json").out)
 
     async def terminate() -> None:
         await (await connect()).get_workflow_handle(document["workflow_id"]).terminate()

@@ -105,7 +105,7 @@ async def test_a_rollback_gives_the_old_cluster_its_name_back(
 
 async def test_other_decisions_do_not_apply(resumed: ResumedRestores) -> None:
     """While the old cluster is kept only a rollback does; after a cancellation the old cluster stays, until a retry deletes it."""
-    handle, operation = await run_until_kept(resumed, "PT15S")
+    handle, operation = await run_until_kept(resumed, "PT30S")
     said = await resumed.decide(operation, Decision.ABORT)
     assert (said.code, said.err.split(":")[0]) == (3, f"{operation} is running and waits for no decision"), said
     await handle.cancel()
