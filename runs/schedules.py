@@ -132,7 +132,7 @@ async def find_schedule(client: Client, schedule_id: str) -> ScheduleDescription
 async def apply_schedule(client: Client, schedule_id: str, schedule: Schedule, *, paused: bool = False) -> Applied:
     """Create the schedule, or update the existing one, whose pause stays; `paused` is whether a new one begins paused.
 
-    Run twice: the second run changes nothing. Raises `OtherSchedule` if the id is in use for another target.
+    Run twice: the second run changes nothing. Raises `OtherSchedule` if the id is in use for another target, or for its drills.
     """
     state = dataclasses.replace(schedule.state, paused=paused)
     try:
@@ -165,11 +165,12 @@ def with_pause_of(existing: Schedule, schedule: Schedule) -> Schedule:
 
 
 async def require_same_target(client: Client, schedule_id: str, existing: Schedule, schedule: Schedule) -> None:
-    """Raise `OtherSchedule` if the two restore different clusters.
+    """Raise `OtherSchedule` if the two restore different clusters, or if one of them drills.
 
-    Clusters of two regions may have one name; a nightly deletion must not move from one to the other.
+    Clusters of two regions may have one name; a nightly deletion must not move from one to the other. Nor may a drill,
+    which deletes nothing of the target, become a restore: drills were once scheduled under the id of a target's restores.
     """
-    actual, expected = await _target(client, existing), await _target(client, schedule)
+    actual, expected = await _purpose(client, existing), await _purpose(client, schedule)
     if actual != expected:
         raise OtherSchedule(
             f"The schedule {schedule_id} already exists for {actual or 'another workflow'}, not for {expected}. "
@@ -178,10 +179,12 @@ async def require_same_target(client: Client, schedule_id: str, existing: Schedu
         )
 
 
-async def _target(client: Client, schedule: Schedule) -> str | None:
-    """The ARN of the cluster that the schedule restores; None if it runs another workflow."""
+async def _purpose(client: Client, schedule: Schedule) -> str | None:
+    """What the schedule starts for which cluster; None if it runs another workflow."""
     request = await request_of(client, schedule)
-    return request.target.arn if isinstance(request, RestoreRequest) else request
+    if not isinstance(request, RestoreRequest):
+        return request
+    return f"{'drills' if request.target.drills else 'restores'} of {request.target.arn}"
 
 
 async def request_of(client: Client, schedule: Schedule) -> RestoreRequest | str | None:

@@ -152,6 +152,15 @@ def test_a_schedule_never_moves_to_another_target(operator: Operator, schedule_i
     assert "--id" in result.err
 
 
+def test_a_schedule_of_drills_never_becomes_one_of_restores(operator: Operator, schedule_id: str) -> None:
+    """The target that is only drilled would be deleted."""
+    operator("schedule", ROOT / "examples" / "drill.toml", "--id", schedule_id)
+    result = operator("schedule", EXAMPLE, "--id", schedule_id)
+    assert (result.code, result.out) == (3, "")
+    target = "arn:aws:rds:eu-central-1:111122223333:cluster:orders-staging"
+    assert f"already exists for drills of {target}, not for restores of {target}" in result.err
+
+
 def test_two_numbers_of_kept_copies_are_warned_of(
     set_up: Stack, operator: Operator, schedule_id: str, tmp_path: Path
 ) -> None:
