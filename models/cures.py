@@ -103,12 +103,15 @@ def describe_left_old(state: RestoreState) -> str | None:
     """What to know of the old cluster that a restore left after its swap; None if it left none."""
     if (name := left_old_cluster(state)) is None:
         return None
-    left = f"the old cluster is left as {name}, and the next swap is refused while it exists"
+    subject = "the old cluster" if _is_listed(state, name) else "if the target existed before, its old cluster"
+    left = f"{subject} is left as {name}, and the next swap is refused while it exists"
     if cure_command(state) == START_COMMAND:
         return f"{left}; delete it with its instances, or rename it, before the next restore"
+    # Only the newest operation of a target can be retried, also if snapshot-check refuses it.
+    left = f"{left}; once another restore of the target has begun, delete it with its instances by hand; before that"
     if state.keeps_old and state.failed_step is not Step.DELETE_RDS:
-        return f"{left}; a retry keeps it until the time of target.swap.keep_old is over, then deletes it"
-    return f"{left}; a retry deletes it"
+        return f"{left} a retry keeps it until the time of target.swap.keep_old is over, then deletes it"
+    return f"{left} a retry deletes it"
 
 
 def left_old_cluster(state: RestoreState) -> str | None:
@@ -120,7 +123,12 @@ def left_old_cluster(state: RestoreState) -> str | None:
     name, inventory = state.target_arn.rpartition(":")[2] + OLD, state.inventory
     if inventory is None or inventory.incomplete_reason:
         return name
-    return name if any(resource.name == name for resource in inventory.resources) else None
+    return name if _is_listed(state, name) else None
+
+
+def _is_listed(state: RestoreState, name: str) -> bool:
+    """Whether the inventory has a resource of this name."""
+    return state.inventory is not None and any(resource.name == name for resource in state.inventory.resources)
 
 
 def _only_left_old(state: RestoreState) -> bool:

@@ -156,10 +156,17 @@ def test_an_old_cluster_that_is_left_is_named_with_what_deletes_it(state: Restor
     text = ending_text(Ending(Outcome.CANCELLED, state, state.fault), "a-workflow")
     assert "The old cluster is left as target-old, and the next swap is refused while it exists; " in text
     assert text.endswith(what)
+    # A retry of an operation that is not the newest is refused; a scheduled restore makes a newer one.
+    by_hand = (
+        "; once another restore of the target has begun, delete it with its instances by hand; before that a retry "
+    )
+    assert (by_hand in text) is ("retry op-007" in what)
 
 
 def test_an_old_cluster_that_is_gone_is_not_named() -> None:
     """Nor one that never was: the target was missing when the restore began."""
     assert describe_left_old(swapped(CANCELLED, "target")) is None
     unread = swapped(CANCELLED).model_copy(update={"inventory": None})
-    assert "target-old" in (describe_left_old(unread) or "")
+    assert (describe_left_old(unread) or "").startswith(
+        "if the target existed before, its old cluster is left as target-old"
+    )
