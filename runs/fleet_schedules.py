@@ -40,7 +40,11 @@ def _report(
     waiting = [run for run in due if arn_of_workflow_id(run.target_workflow_id) == arn and at - run.due_at > DUE_FOR]
     missed = [
         *([] if own else ["it has no schedule"]),
-        *(f"its {each.kind} of {each.missed_at:%Y-%m-%d %H:%M} UTC was not started" for each in own if each.missed_at),
+        *(
+            f"no start of its {each.kind} of {each.missed_at:%Y-%m-%d %H:%M} UTC is known"
+            for each in own
+            if each.missed_at
+        ),
         *(
             f"its {run.kind} of {run.due_at:%Y-%m-%d %H:%M} UTC waits for a worker for {format_duration(run.due_at, at)}"
             for run in waiting

@@ -11,7 +11,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleDescription
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleCalendarSpec,
+    ScheduleDescription,
+)
 
 from errors import InvalidRequest
 from limits import join_names, shorten
@@ -49,7 +55,7 @@ class ScheduledTarget(NamedTuple):
     drills: bool = False
     """Whether it starts drills."""
     missed_at: datetime | None = None
-    """The last time at which it should have started a restore, if it did not; None if it did, or was not due then."""
+    """The last time at which it should have started a restore, if no start is known; None if it was not due then."""
 
     @property
     def kind(self) -> str:
@@ -140,22 +146,34 @@ async def _scheduled_target(client: Client, described: ScheduleDescription) -> S
 
 
 def _find_missed(described: ScheduleDescription, now: datetime) -> datetime | None:
-    """The last due time before `now`, if nothing was started for it; only of a schedule that runs once a day.
+    """The last due time before `now`, if no start for it is known; only of a schedule that runs every day without an end.
 
-    A schedule that was created, changed, paused or resumed since was perhaps not due then.
+    A schedule that was created, changed, paused or resumed by `starter.py` since was perhaps not due then. Of a pause
+    that ended by other means Temporal keeps no time: what was due in it counts as missed, until the next start.
     """
     schedule, info = described.schedule, described.info
     when = nightly_of(schedule)
-    if when is None or schedule.state.paused:
+    if when is None or not _is_due_every_day(schedule):
         return None
     days = (now.astimezone(when.zone).date() - timedelta(days=days) for days in (0, 1))
     due_times = (datetime.combine(day, when.at, when.zone).astimezone(UTC) for day in days)
-    due_at = next((due for due in due_times if due <= now - STARTED_WITHIN), None)
+    # A time that the change of the clocks skips is another one when it comes back from UTC.
+    existing = (due for due in due_times if due.astimezone(when.zone).time() == when.at)
+    due_at = next((due for due in existing if due <= now - STARTED_WITHIN), None)
     changed_at = [each for each in (info.created_at, info.last_updated_at, schedule.spec.start_at) if each]
     if due_at is None or due_at < max(changed_at):
         return None
     started = any(abs(action.scheduled_at - due_at) < STARTED_WITHIN for action in info.recent_actions)
     return None if started else due_at
+
+
+def _is_due_every_day(schedule: Schedule) -> bool:
+    """Whether it is due at one time of every day, as those of `nightly_schedule` are, and neither paused nor limited."""
+    [calendar], spec, state = schedule.spec.calendars, schedule.spec, schedule.state
+    daily = ScheduleCalendarSpec(hour=calendar.hour, minute=calendar.minute, comment=calendar.comment)
+    one_time = all(len(part) == 1 and part[0].end <= part[0].start for part in (calendar.hour, calendar.minute))
+    more = (spec.intervals, spec.cron_expressions, spec.skip, spec.end_at, state.paused, state.limited_actions)
+    return one_time and calendar == daily and not any(more)
 
 
 def find_scheduled_targets(

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from temporalio.client import ScheduleRange
 from temporalio.common import TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -26,6 +27,8 @@ from tests.unit.cli.test_due_runs import ScriptedClient
 BERLIN = ZoneInfo("Europe/Berlin")
 DUE = datetime(2026, 11, 26, 23, 5, tzinfo=UTC)
 NOW = DUE + timedelta(hours=7)
+SKIPPED = datetime(2027, 3, 28, 1, 5, tzinfo=UTC)
+"""03:05 in Berlin, on the day that has no 02:05."""
 BEFORE = DUE - timedelta(days=40)
 
 
@@ -35,6 +38,11 @@ def schedule(started: tuple[datetime, ...] = (), **changes: Any) -> Any:
     made = nightly_schedule(request(), when, "queue", DisplayMetadata("-", "-", TypedSearchAttributes.empty))
     made.state.paused = changes.pop("paused", False)
     made.spec.start_at = changes.pop("start_at", None)
+    made.spec.end_at = changes.pop("end_at", None)
+    made.state.limited_actions = changes.pop("limited_actions", False)
+    [calendar] = made.spec.calendars
+    calendar.hour = (changes.pop("hour", calendar.hour[0]),)
+    calendar.day_of_week = (changes.pop("day_of_week", calendar.day_of_week[0]),)
     info = {"created_at": BEFORE, "last_updated_at": None, **changes}
     return SimpleNamespace(
         schedule=made, info=SimpleNamespace(recent_actions=[SimpleNamespace(scheduled_at=at) for at in started], **info)
@@ -53,10 +61,16 @@ def schedule(started: tuple[datetime, ...] = (), **changes: Any) -> Any:
         (schedule(start_at=NOW + timedelta(days=2)), NOW, None),
         (schedule(created_at=DUE + timedelta(minutes=1)), NOW, None),
         (schedule(last_updated_at=DUE + timedelta(minutes=1)), NOW, None),
+        (schedule(day_of_week=ScheduleRange(1)), NOW, None),
+        (schedule(hour=ScheduleRange(0, 6)), NOW, None),
+        (schedule(end_at=DUE - timedelta(days=9)), NOW, None),
+        (schedule(limited_actions=True), NOW, None),
+        (schedule((SKIPPED - timedelta(days=1),), hour=ScheduleRange(2)), SKIPPED + timedelta(hours=7), None),
+        (schedule((SKIPPED - timedelta(days=1),), hour=ScheduleRange(3)), SKIPPED + timedelta(hours=7), SKIPPED),
     ],
 )
 def test_a_due_time_without_a_start_is_missed(described: Any, now: datetime, missed: datetime | None) -> None:
-    """Not one that only just came, and none from before the schedule was made, changed, paused or resumed."""
+    """Not one that only just came, none from before a change of the schedule, and none on which it was not due."""
     assert _find_missed(described, now) == missed
 
 
@@ -91,7 +105,7 @@ async def test_a_summary_has_what_was_missed_and_what_waits(monkeypatch: pytest.
     arns = [each.target_arn for each in targets] + ["arn:aws:rds:eu-central-1:111122223333:cluster:none"]
     read = await read_schedules(client, arns, datetime(2026, 11, 25, 7, 5, tzinfo=UTC))
     assert {arn.rpartition(":")[2]: report for arn, report in read.reports.items()} == {
-        "missed": ScheduleReport(missed=("its restore of 2026-11-26 23:05 UTC was not started",)),
+        "missed": ScheduleReport(missed=("no start of its restore of 2026-11-26 23:05 UTC is known",)),
         "paused": ScheduleReport(notes=(pause.text,)),
         "waits": ScheduleReport(missed=("its restore of 2026-11-25 00:05 UTC waits for a worker for 7:00:00",)),
         "none": ScheduleReport(missed=("it has no schedule",)),

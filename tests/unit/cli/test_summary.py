@@ -34,7 +34,7 @@ def test_the_message_says_how_each_target_is() -> None:
 
 def test_a_restore_that_did_not_begin_is_in_it() -> None:
     """Its target is not good, however young its data is; a pause is only said."""
-    missed = "its restore of 2026-11-27 00:05 UTC was not started"
+    missed = "no start of its restore of 2026-11-27 00:05 UTC is known"
     report = add_schedule(GOOD, ScheduleReport(missed=(missed,)))
     assert (report.is_good, report.what_to_do) == (False, "python starter.py list")
     assert report.text == f"{missed}; {GOOD.text}"
