@@ -101,21 +101,21 @@ def run(args: argparse.Namespace) -> int:
 def _write_evidence(args: argparse.Namespace) -> int:
     from audit.chain import SealChains
     from clients.aws import AwsClients
-    from reports.evidence import collect_evidence
+    from reports.evidence import collect_evidence, read_sealed_items
     from reports.evidence_page import VERIFIER, write_evidence
     from reports.measures import Objectives
 
     settings, table, numbers = _open_trail()
     chains = SealChains(AwsClients().dynamodb(settings.audit_region), settings.audit_table, settings.operations_table)
     opened = numbers.find(args.operation)
-    items = table.list_items(args.operation) if opened else []
+    items, head = read_sealed_items(opened, table.list_items, chains.find_head) if opened else ([], None)
     evidence = opened and collect_evidence(
         opened,
         items,
         Objectives(args.rto, args.rpo),
         datetime.now(UTC),
         _describe(settings),
-        chains.find_head(opened.target_arn),
+        head,
     )
     if not evidence:
         print_progress(NO_RESTORE.format(operation_id=args.operation))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from reports.operations import ReportedOperation, group_by_run, report_operation
 FORMAT = 2
 MAX_KEY = 200
 """Characters of a sort key that nobody can vouch for."""
+MAX_READS = 3
+"""An operation has two seals, seconds apart, and one more for each retry."""
 NOT_IN_TRAIL = (
     "Proof of who started the operation: it has what they said; Temporal's history has the identity, while it is kept.",
     "Values of the checks that only search for a violation: they are named, with what was expected and none found.",
@@ -50,6 +52,24 @@ class Evidence(NamedTuple):
     """The last seal of the target when the evidence was made, of this operation or of a later one."""
 
 
+def read_sealed_items(
+    opened: OpenedOperation,
+    list_items: Callable[[str], list[dict[str, Any]]],
+    find_head: Callable[[str], SealLink | None],
+) -> tuple[list[dict[str, Any]], SealLink | None]:
+    """The operation's items, and the head of its target's chain.
+
+    If the operation is sealed between the two reads, the head is a seal that its items lack: then both are read again, up
+    to `MAX_READS` times. A seal that is still missing was deleted.
+    """
+    for _ in range(MAX_READS):
+        items, head = list_items(opened.operation_id), find_head(opened.target_arn)
+        keys = [item.get("event_key") for item in items]
+        if head is None or head.operation_id != opened.operation_id or {"S": head.event_key} in keys:
+            break
+    return items, head
+
+
 def collect_evidence(
     opened: OpenedOperation,
     items: Sequence[dict[str, Any]],
@@ -60,7 +80,7 @@ def collect_evidence(
 ) -> Evidence | None:
     """The evidence in an operation's items; None for a cleanup, and if it has not begun a step.
 
-    `chain_head` is read after the items, so that it is their last seal or a later one.
+    `items` and `chain_head` are what `read_sealed_items` returns.
     An item that cannot be read is a gap; it is in the evidence as it is stored.
     """
     rows: list[AuditRow] = []

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from audit.rows import to_item
-from reports.evidence import collect_evidence, find_gaps, to_document
+from audit.seal_rows import SealLink
+from reports.evidence import collect_evidence, find_gaps, read_sealed_items, to_document
 from reports.measures import Objectives
 from tests.rigs.report_trail import NOW, monthly_rows
 
@@ -25,3 +26,21 @@ def test_an_item_that_cannot_be_read_is_a_gap(spoiled: dict[str, Any]) -> None:
     assert said in list(find_gaps(evidence))
     assert len(evidence.rows) == len(items) - 1
     assert len(to_document(evidence)["items"]) == len(items)
+
+
+def test_a_seal_that_is_written_between_the_two_reads_is_read_too() -> None:
+    """Otherwise the verifier would miss it among the items and find nothing proven."""
+    opened, rows = next(monthly_rows())
+    row, seal = to_item(next(iter(rows))), {"event_key": {"S": "seal-2"}}
+    head = SealLink(operation_id=opened.operation_id, event_key="seal-2", digest="-", number=2)
+    reads = [[row], [row, seal]]
+    assert read_sealed_items(opened, lambda _: reads.pop(0), lambda _: head) == ([row, seal], head)
+    of_another = head.model_copy(update={"operation_id": "op-999"})
+    assert read_sealed_items(opened, lambda _: [row], lambda _: of_another) == ([row], of_another)
+
+
+def test_a_seal_that_was_deleted_is_missed_and_not_waited_for() -> None:
+    """The head names it, and it never comes."""
+    opened, _ = next(monthly_rows())
+    head = SealLink(operation_id=opened.operation_id, event_key="seal-2", digest="-", number=2)
+    assert read_sealed_items(opened, lambda _: [], lambda _: head) == ([], head)
