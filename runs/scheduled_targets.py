@@ -18,6 +18,7 @@ from temporalio.client import (
     ScheduleCalendarSpec,
     ScheduleDescription,
 )
+from temporalio.service import RPCError
 
 from errors import InvalidRequest
 from limits import join_names, shorten
@@ -79,7 +80,7 @@ class ScheduledTargets(NamedTuple):
 
     readable: list[ScheduledTarget]
     unreadable: dict[str, str]
-    """By the id of a schedule whose stored request is not one of this version: why. Its restores fail when they start."""
+    """By the id of a schedule that this version cannot read: why. Restores of an invalid request fail when they start."""
 
 
 async def list_scheduled_targets(client: Client, also: Sequence[str] = ()) -> ScheduledTargets:
@@ -94,28 +95,32 @@ async def list_scheduled_targets(client: Client, also: Sequence[str] = ()) -> Sc
     ]
     limit = asyncio.Semaphore(READS_AT_ONCE)
 
-    async def read(schedule_id: str) -> ScheduledTarget | InvalidRequest | None:
+    async def read(schedule_id: str) -> ScheduledTarget | str | None:
         async with limit:
-            described = await find_schedule(client, schedule_id)
             try:
+                described = await find_schedule(client, schedule_id)
                 return await _scheduled_target(client, described) if described else None
             except InvalidRequest as error:
-                return error
+                return error.message
+            except RPCError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one that others have made can hold anything, such as a zone
+                return f"{type(error).__name__}: {error}"
 
     ids = sorted({*listed, *also})
     read_schedules = dict(zip(ids, await asyncio.gather(*map(read, ids)), strict=True))
     return ScheduledTargets(
         [each for each in read_schedules.values() if isinstance(each, ScheduledTarget)],
-        {name: each.message for name, each in read_schedules.items() if isinstance(each, InvalidRequest)},
+        {name: each for name, each in read_schedules.items() if isinstance(each, str)},
     )
 
 
 def unreadable_text(schedule_id: str, reason: str) -> str:
-    """The text about a schedule whose stored request cannot be read."""
+    """The text about a schedule that cannot be read."""
     why = shorten("; ".join(reason.splitlines()), MAX_LISTED)
     return (
-        f"Schedule {schedule_id}: its stored request is invalid, so that its restores fail at once: {why}\n"
-        "Store a valid one with starter.py apply or schedule, or delete it:\n"
+        f"Schedule {schedule_id} cannot be read; restores of an invalid request fail at once: {why}\n"
+        "Store it again with starter.py apply or schedule, or delete it:\n"
         f"    temporal schedule delete --schedule-id {shlex.quote(schedule_id)}"
     )
 

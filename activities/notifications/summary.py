@@ -49,7 +49,7 @@ class SummaryActivities:
         Run twice: two messages. SNS delivers at least once and has no conditional publish.
         """
         at = now()
-        schedules = await read_schedules(activity.client(), summary_input.target_arns, at)
+        schedules = await read_schedules(activity.client(), summary_input.target_arns, activity.info().task_queue, at)
         return await asyncio.to_thread(self._publish, summary_input, schedules, at)
 
     @translate_errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from models.fleet_summary import ScheduleReport
 from models.workflow_names import SCHEDULED_ID_PREFIX
-from runs import fleet_schedules
+from runs import fleet_schedules, scheduled_targets
 from runs.fleet_schedules import read_schedules
 from runs.pauses import Pause
 from runs.restores import DisplayMetadata
@@ -84,11 +85,14 @@ def scheduled(cluster: str, **changes: Any) -> ScheduledTarget:
         "start_before": timedelta(hours=1),
         "zone": BERLIN,
     }
-    return ScheduledTarget(f"id-{cluster}", arn, "queue", topic_arns=(), **(of_it | changes))
+    return ScheduledTarget(f"id-{cluster}", arn, "aurora-restore", topic_arns=(), **(of_it | changes))
 
 
 async def test_a_summary_has_what_was_missed_and_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also a pause, a target without a schedule and a schedule that cannot be read; nothing of a target in order."""
+    """Also a pause and a target without a schedule of restores here; nothing of a target in order.
+
+    Beside a schedule that cannot be read, no target is said to have none.
+    """
     pause = Pause("a freeze", "ada", None)
     targets = [
         scheduled("fine"),
@@ -96,21 +100,55 @@ async def test_a_summary_has_what_was_missed_and_what_waits(monkeypatch: pytest.
         scheduled("paused", pause=pause),
         scheduled("waits"),
     ]
+    elsewhere = scheduled("elsewhere")._replace(task_queue="another")
+    none = [scheduled("drilled", drills=True), elsewhere]
+    unreadable: dict[str, str] = {}
 
     async def listed(_: Any) -> ScheduledTargets:
-        return ScheduledTargets(targets, {"id-broken": "target: Field required"})
+        return ScheduledTargets([*targets, *none], unreadable)
 
     monkeypatch.setattr(fleet_schedules, "list_scheduled_targets", listed)
     client: Any = ScriptedClient(f"{SCHEDULED_ID_PREFIX}111122223333:eu-central-1:waits-2026-11-25T00:05:00Z")
-    arns = [each.target_arn for each in targets] + ["arn:aws:rds:eu-central-1:111122223333:cluster:none"]
-    read = await read_schedules(client, arns, datetime(2026, 11, 25, 7, 5, tzinfo=UTC))
-    assert {arn.rpartition(":")[2]: report for arn, report in read.reports.items()} == {
+    arns = [each.target_arn for each in (*targets, *none)]
+    at = datetime(2026, 11, 25, 7, 5, tzinfo=UTC)
+    read = await read_schedules(client, arns, "aurora-restore", at)
+    reported = {
         "missed": ScheduleReport(missed=("no start of its restore of 2026-11-26 23:05 UTC is known",)),
         "paused": ScheduleReport(notes=(pause.text,)),
         "waits": ScheduleReport(missed=("its restore of 2026-11-25 00:05 UTC waits for a worker for 7:00:00",)),
-        "none": ScheduleReport(missed=("it has no schedule",)),
     }
+    without = ScheduleReport(missed=("it has no schedule of restores",))
+    assert {arn.rpartition(":")[2]: report for arn, report in read.reports.items()} == {
+        **reported,
+        "drilled": without,
+        "elsewhere": without,
+    }
+    unreadable["id-broken"] = "target: Field required"
+    read = await read_schedules(client, arns, "aurora-restore", at)
+    assert {arn.rpartition(":")[2]: report for arn, report in read.reports.items()} == reported
     assert "id-broken" in read.problems[0]
+
+
+async def test_a_schedule_that_others_broke_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time zone that this machine does not know is a line about one schedule."""
+    fine, broken = (schedule(next_action_times=(), num_actions_missed_catchup_window=0) for _ in range(2))
+    fine.id, broken.id = "fine", "broken"
+    broken.schedule.spec.time_zone_name = "Mars/Base"
+
+    class Scripted:
+        data_converter = SimpleNamespace(decode=lambda *_: asyncio.sleep(0, [request()]))
+
+        async def list_schedules(self) -> AsyncIterator[Any]:
+            return ScriptedClient().list_workflows("")
+
+    async def find(_: Any, schedule_id: str) -> Any:
+        return {"fine": fine, "broken": broken}[schedule_id]
+
+    monkeypatch.setattr(scheduled_targets, "find_schedule", find)
+    client: Any = Scripted()
+    read = await scheduled_targets.list_scheduled_targets(client, also=("fine", "broken"))
+    assert [each.schedule_id for each in read.readable] == ["fine"]
+    assert "Mars/Base" in read.unreadable["broken"]
 
 
 async def test_a_temporal_that_does_not_answer_is_said() -> None:
@@ -122,5 +160,5 @@ async def test_a_temporal_that_does_not_answer_is_said() -> None:
             yield
 
     client: Any = Silent()
-    read = await read_schedules(client, ["arn"], NOW)
+    read = await read_schedules(client, ["arn"], "queue", NOW)
     assert (read.reports, "no permission" in read.problems[0]) == ({}, True)
