@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
                 print_result(as_table(verification))
             else:  # lines that can be searched; a table would be as wide as its longest text
                 print(as_plain(verification))
-    return FINE if all(verification.ok for verification in verifications) else FAILED
+    return FINE if all(each.ok and not each.not_repaired for each in verifications) else FAILED
 
 
 async def _verify(args: argparse.Namespace) -> list[Verification]:
@@ -94,11 +94,20 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
 async def _repair(
     verifier: Verifier, calls: WorkerCalls, operation: OpenedOperation, verification: Verification
 ) -> Verification:
-    """Let a worker add what is missing, because the operator's identity may not write the trail; then verify again."""
+    """Let a worker add what is missing, because the operator's identity may not write the trail; then verify again.
+
+    A call that fails is said with its operation: the others are verified, and may be repaired already.
+    """
     from audit.verify.findings import State
+    from commands.failures import describe
+    from errors import Final
+    from runs.restores import RestoreRefused
 
     if verification.state is not State.ENDED or not (verification.findings or verification.notes):
         return verification
-    added = await calls.repair(operation.operation_id)
+    try:
+        added = await calls.repair(operation.operation_id)
+    except (RestoreRefused, Final) as error:
+        return verification.model_copy(update={"not_repaired": describe(error)})
     [after] = await verifier.verify_all([operation])
     return after.model_copy(update={"added": added})

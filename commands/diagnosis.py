@@ -221,8 +221,10 @@ def _check_trail(connect_to: Callable[[], DynamoDBClient], settings: TrailSettin
 def _check_topic(aws: AwsClients, topic: str) -> list[Finding]:
     _, _, _, region, account_id, *_ = topic.split(":")
     if aws.own_sts(region).get_caller_identity()["Account"] != account_id:
-        text = f"not read, because it is of account {account_id}: the worker reads it before each restore, and for plan"
-        return [Finding(f"topic {topic}", Level.OK, text)]
+        text = (
+            f"not checked, because it is of account {account_id}: the worker reads it before each restore, and for plan"
+        )
+        return [Finding(f"topic {topic}", Level.WARNING, text)]
     client = aws.sns(Location(account_id=account_id, region=region), "doctor", topic)
     try:
         client.get_topic_attributes(TopicArn=topic)

@@ -7,8 +7,9 @@ from models.steps import Outcome, Status, Step
 
 
 def expect_end(state: RestoreState, now: datetime) -> datetime | None:
-    """When the last step before the target is handed over ends, if each takes what it usually does; `now` is aware.
+    """When the restore ends with its notification, if each step takes what it usually does; `now` is aware.
 
+    The target is handed over earlier, and the deletion of an old cluster that is kept comes later.
     A step that already takes longer ends now at the earliest. None while an operator is waited for, and if it is not known
     of a step that is still to come how long it usually takes.
     """

@@ -128,6 +128,10 @@ class Verification(Model):
     notes: tuple[Finding, ...] = Field(default=(), description="What is worth knowing, but not wrong.")
     added: tuple[str, ...] = Field(default=(), description="The sort keys of the rows and the seal that repair added.")
 
+    not_repaired: str | None = Field(
+        default=None, description="Why the worker could not repair the trail of the operation."
+    )
+
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
@@ -158,8 +162,7 @@ def as_plain(verification: Verification) -> str:
         lines += ["", f"{title}:"]
         for finding in findings:
             lines += [f"- {finding.kind}: {finding.place}", *(f"  {line}" for line in finding.lines)]
-    lines += [f"added: {key}" for key in verification.added]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_repair_lines(verification)])
 
 
 def as_table(verification: Verification) -> RenderableType:
@@ -173,8 +176,13 @@ def as_table(verification: Verification) -> RenderableType:
             # Text, not str: rich would interpret "[...]" in a message of AWS as markup.
             table.add_row(*(Text(cell) for cell in (finding.kind, finding.place, "\n".join(finding.lines))))
         parts.append(table)
-    parts += [Text(f"added: {key}") for key in verification.added]
+    parts += map(Text, _repair_lines(verification))
     return Group(*parts)
+
+
+def _repair_lines(verification: Verification) -> list[str]:
+    refused = [f"not repaired: {verification.not_repaired}"] if verification.not_repaired else []
+    return [*(f"added: {key}" for key in verification.added), *refused]
 
 
 def _sections(verification: Verification) -> list[tuple[str, tuple[Finding, ...]]]:

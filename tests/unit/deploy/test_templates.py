@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from settings import PREFIX, Settings
+from settings import PREFIX, QueueArns, Settings
 from tests.rigs.iam.template import DEPLOY, read_template, template
 from tests.rigs.shareable_snapshots import TEMPLATE as SHAREABLE
 from tests.rigs.shareable_snapshots import with_code
@@ -48,6 +49,33 @@ def test_every_parameter_is_described_and_validated(name: str) -> None:
         assert declared["Description"].endswith("."), parameter
         checked = {"AllowedPattern", "AllowedValues", "MaxValue"} & declared.keys()
         assert checked or declared["Type"].startswith(("AWS::", "List<AWS::", "CommaDelimitedList")), parameter
+
+
+ARN = "arn:aws:sqs:eu-west-1:111122223333:events"
+
+
+@pytest.mark.parametrize(
+    ("queues", "is_valid"),
+    [
+        (ARN, True),
+        (f"{ARN},{ARN}", True),
+        (",".join([ARN] * 20), True),
+        (",".join([ARN] * 21), False),
+        (f"{ARN},", False),
+        (f"{ARN}{ARN}", False),
+        (f"{ARN}, {ARN}", False),
+    ],
+)
+def test_ecs_and_the_setting_accept_the_same_queues(queues: str, is_valid: bool) -> None:
+    """What the template accepts is no worker that ends at its start."""
+    pattern = read_template(DEPLOY / "ecs.yaml")["Parameters"]["EventsQueueArns"]["AllowedPattern"]
+    try:
+        TypeAdapter(QueueArns).validate_python(queues)
+    except ValidationError:
+        assert not is_valid
+    else:
+        assert is_valid
+    assert bool(re.fullmatch(pattern, queues)) is is_valid
 
 
 def test_the_function_has_the_code_of_the_file() -> None:
