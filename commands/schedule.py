@@ -87,7 +87,7 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
         priority=priority.priority_key if priority else None,
         fleet=fleet,
     )
-    await _warn_of_other_copies(client, request)
+    await _warn_of_the_one_beside(client, request, when)
     changes = await list_changes(client, existing, schedule) if existing else []
     applied = await apply_schedule(client, schedule_id, schedule)
     described = await client.get_schedule_handle(schedule_id).describe()
@@ -124,17 +124,23 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
     return FINE
 
 
-async def _warn_of_other_copies(client: Client, request: RestoreRequest) -> None:
-    """Warn if the target's other schedule, of drills or of restores, keeps another number of the same copies."""
+async def _warn_of_the_one_beside(client: Client, request: RestoreRequest, when: Nightly) -> None:
+    """Warn if the target's other schedule, of drills or restores, has this time or keeps another number of copies."""
     from models.fleet import schedule_id_beside
     from models.request import RestoreRequest
-    from runs.schedules import find_schedule, request_of
+    from runs.schedules import find_schedule, nightly_of, request_of
 
     schedule_id = schedule_id_beside(request.target)
     described = await find_schedule(client, schedule_id)
     beside = await request_of(client, described.schedule) if described else None
-    if not isinstance(beside, RestoreRequest) or beside.target.arn != request.target.arn:
+    if described is None or not isinstance(beside, RestoreRequest) or beside.target.arn != request.target.arn:
         return
+    other = nightly_of(described.schedule)
+    if other and (other.at, other.zone) == (when.at, when.zone):
+        print_progress(
+            f"Warning: {schedule_id} starts at {when.at:%H:%M} {when.zone}, too. Of a drill and a restore that start "
+            "together one is skipped. Choose another time with --at."
+        )
     kept, kept_beside = request.archive.copies_to_keep, beside.archive.copies_to_keep
     if kept != kept_beside:
         print_progress(

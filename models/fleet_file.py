@@ -179,10 +179,16 @@ def _find_shared(restores: list[DeclaredRestore]) -> Iterator[str]:
 
 
 def _find_differences(entry: FleetEntry, beside: DeclaredRestore) -> Iterator[str]:
-    """Where a restore and a drill of one target must be the same, and are not: the copies are the target's."""
+    """What a restore and a drill of one target must share or may not: the copies and the time are the target's."""
     kept, kept_beside = entry.archive.copies_to_keep, beside.entry.archive.copies_to_keep
     if kept != kept_beside:
         yield (
             f"archive: keeps {kept} copies of the target's snapshots, {beside.file}: restores.{beside.name} keeps "
             f"{kept_beside}; a drill and a restore prune the same copies: expected one number, which is 0 with masked"
+        )
+    schedule = entry.schedule
+    if (schedule.time, schedule.zone) == (beside.entry.schedule.time, beside.entry.schedule.zone):
+        yield (
+            f"schedule.at: {schedule.at} {schedule.zone} is also the time of {beside.file}: restores.{beside.name}; of a "
+            "drill and a restore that start together one is skipped: expected times so far apart that the first has ended"
         )

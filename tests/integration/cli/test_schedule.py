@@ -161,21 +161,22 @@ def test_a_schedule_of_drills_never_becomes_one_of_restores(operator: Operator, 
     assert f"already exists for drills of {target}, not for restores of {target}" in result.err
 
 
-def test_two_numbers_of_kept_copies_are_warned_of(
+def test_what_a_drill_and_a_restore_share_is_warned_of(
     set_up: Stack, operator: Operator, schedule_id: str, tmp_path: Path
 ) -> None:
-    """A drill prunes the copies of its target's restores: it must keep as many."""
+    """A drill prunes the copies of its target's restores: it must keep as many. Of two at one time one is skipped."""
     request = json.loads(EXAMPLE.read_text())
     target, restore, drill = request["target"] | {"cluster": "beside"}, tmp_path / "r.json", tmp_path / "d.json"
     restore.write_text(json.dumps(request | {"target": target, "archive": {"keep": 7}}))
     operator("schedule", restore)
     try:
-        for keep, warned in ((2, True), (7, False)):
+        for keep, at, warned in ((2, "00:05", True), (7, "12:05", False)):
             drills = {"target": target | {"replacement": "drill"}, "archive": {"keep": keep}}
             drill.write_text(json.dumps(request | drills))
-            result = operator("schedule", drill, "--id", schedule_id)
+            result = operator("schedule", drill, "--id", schedule_id, "--at", at)
             assert result.code == 0
             assert ("that of aurora-restore-beside keeps 7" in result.err) is warned
+            assert ("aurora-restore-beside starts at 00:05 UTC, too" in result.err) is warned
     finally:
         delete(set_up, "aurora-restore-beside")
 

@@ -22,7 +22,7 @@ DEFAULTS = text("examples", "restores.toml").partition("# The most urgent")[0]
 ONE = DEFAULTS + "[restores.a]\ntarget.cluster = 'a'\n"
 
 SIDE_BY_SIDE = (
-    ONE + "[restores.rehearsal]\ntarget = { cluster = 'a', replacement = 'drill' }\n"
+    ONE + "[restores.rehearsal]\ntarget = { cluster = 'a', replacement = 'drill' }\nschedule.at = '12:05'\n"
     "[restores.b]\ntarget = { cluster = 'b', replacement = 'drill' }\n"
 )
 
@@ -103,6 +103,10 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
                 "one.toml: restores.b.schedule.id: aurora-restore-a is also the schedule of one.toml: restores.a; set another "
                 "one, because two clusters have the same name, or one is called as the drill of the other"
             ),
+        ),
+        (
+            SIDE_BY_SIDE.replace("schedule.at = '12:05'", ""),
+            "one.toml: restores.rehearsal.schedule.at: 04:05 Europe/Berlin is also the time of ",
         ),
         (
             SIDE_BY_SIDE.replace("\n[restores.rehearsal]", "\narchive = { keep = 7 }\n[restores.rehearsal]"),
