@@ -108,8 +108,10 @@ class _HookedActivity(ActivityInboundInterceptor):
         if not info.is_local:  # a local activity's times are not on the skipped clock
             self._hooks.demo.emulator.clock.set(clock.now())
             await asyncio.sleep(self._hooks.real_seconds.get(info.activity_type, 0.0))
-        result = await self.next.execute_activity(input)
-        self._hooks.skipped.add(info.workflow_run_id or "")
+        try:
+            result = await self.next.execute_activity(input)
+        finally:  # a poll that leaves a change to the next one raises
+            self._hooks.skipped.add(info.workflow_run_id or "")
         self._hooks.ended.append(info.activity_type)
         if getattr(result, "done", True) and (hook := self._hooks.after.pop(info.activity_type, None)):
             hook()

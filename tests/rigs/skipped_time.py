@@ -45,8 +45,9 @@ class SkippedTime:
         )
 
     def add(self, run_id: str) -> None:
-        """Count what the running attempt has skipped so far."""
-        self.by_run[run_id] = (_before.get() or timedelta(0)) + timedelta(seconds=_skipped.get())
+        """Count what the running attempt has skipped so far; one that ran beside it may have skipped more."""
+        so_far = (_before.get() or timedelta(0)) + timedelta(seconds=_skipped.get())
+        self.by_run[run_id] = max(so_far, self.by_run.get(run_id, timedelta(0)))
 
 
 @contextmanager
