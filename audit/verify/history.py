@@ -135,6 +135,10 @@ class OperationHistory:
         return run.run_id
 
 
+NOT_A_RUN = (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
+"""What Temporal answers of a run that it no longer has, and of an id that is none, as a row may name one that anyone wrote."""
+
+
 async def read_history(
     client: Client, runs_of_workflow: WorkflowRuns, workflow_id: str, first_run_id: str, operation_id: str
 ) -> OperationHistory:
@@ -155,7 +159,7 @@ async def read_history(
                 continue
             run = await _read_run(client, workflow_id, run_id, operation_id)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if error.status not in NOT_A_RUN:
                 raise
             expired.add(run_id)
             continue

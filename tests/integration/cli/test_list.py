@@ -102,6 +102,8 @@ def test_a_run_that_is_due_waits_for_a_worker(set_up: Stack, operator: Operator,
     listed = list_one(operator, lambda target: target["due"] is not None)
     assert listed["due"]["workflow_id"].startswith(f"{SCHEDULED_ID_PREFIX}111122223333:eu-central-1:{CLUSTER}-")
     assert (listed["running"], listed["trail"]["last_operation"]) == (None, opened.operation_id)
+    verified = operator("audit", "verify", opened.operation_id)
+    assert (verified.code, opened.operation_id in verified.out) == (1, True), "a row may name a run that is none"
     [schedule_of_it] = listed["schedules"]
     assert (schedule_of_it["next_at"][11:16], schedule_of_it["missed"]) == ("04:05", 0)
     table = operator("list")

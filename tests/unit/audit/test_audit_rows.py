@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -14,12 +14,14 @@ from models.steps import Status, Step
 from tests.rigs.audit_tables import MOMENTS, ROWS, START, later, row
 
 
+@settings(deadline=None)  # on a busy machine an example may take a while
 @given(ROWS)
 def test_a_row_survives_the_conversion_to_an_item_and_back(written: AuditRow) -> None:
     """What is read from the table equals what was written, whatever the texts contain."""
     assert from_item(to_item(written)) == written
 
 
+@settings(deadline=None)  # on a busy machine an example may take a while
 @given(ROWS, st.sampled_from([-11, -3.5, 0, 5.75, 14]))
 def test_the_time_zone_does_not_change_key_or_date(written: AuditRow, hours: float) -> None:
     """The same moment in another time zone gives the same key and the same date."""
@@ -28,6 +30,7 @@ def test_the_time_zone_does_not_change_key_or_date(written: AuditRow, hours: flo
     assert (moved.event_key, moved.date) == (written.event_key, written.date)
 
 
+@settings(deadline=None)  # on a busy machine an example may take a while
 @given(MOMENTS, MOMENTS)
 def test_stamps_sort_chronologically(one: datetime, other: datetime) -> None:
     """Comparing two stamps as texts gives the same result as comparing the moments."""

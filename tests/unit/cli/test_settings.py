@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -84,6 +85,7 @@ def test_the_environment_names_queue_and_tables(
     assert (settings.environment, settings.task_queue, settings.audit_table, settings.operations_table) == named
 
 
+@hypothesis_settings(deadline=None)  # on a busy machine an example may take a while
 @given(st.lists(st.from_regex(r"[A-Za-z0-9_.-]{3,255}", fullmatch=True), min_size=2, max_size=2, unique=True))
 @example(["qa-operations", "qa_operations"])
 @example(["qa-operations", "qa2"])

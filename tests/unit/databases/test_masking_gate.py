@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.databases.masking.gate import MAX_LISTED, find_findings
@@ -165,6 +165,7 @@ def test_a_guess_leaves_no_text_as_it_is(tested: Column, expected: str) -> None:
     assert line == f'shop."public.t".{tested.name} = {expected}'
 
 
+@settings(deadline=None)  # on a busy machine an example may take a while
 @given(
     st.lists(
         st.tuples(st.sampled_from(Kind), st.booleans(), st.booleans(), st.sampled_from([None, 1, 20, 50])), max_size=6

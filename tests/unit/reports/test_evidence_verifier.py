@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from hypothesis import given
+from hypothesis import given, settings
 
 from audit import digest
 from audit.rows import AuditRow, to_item
@@ -21,6 +21,7 @@ def as_read(item: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(json.dumps(json.loads(digest.canonical_form(item)), indent=1)))
 
 
+@settings(deadline=None)  # on a busy machine an example may take a while
 @given(row=ROWS)
 def test_a_row_has_the_same_digest_in_both(row: AuditRow) -> None:
     """Whatever its texts and numbers are."""
