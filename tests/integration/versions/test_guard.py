@@ -16,7 +16,7 @@ from tests.integration.versions.careless_workflows import DrawsANumber, ReadsAFi
 from tests.integration.versions.histories import RecordedHistory, current_version, replay
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
-WORKFLOW_CODE = ("workflows", "models")
+WORKFLOW_CODE = ("workflows", "models", "errors", "limits")
 CHANGED_BY_RUNS = (dict, list, set, bytearray)
 REPLAYED = ("successful-restore", "operator-retries-twice", "cancelled-in-delete-rds", "cleanup-of-a-failed-copy")
 
