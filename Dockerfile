@@ -20,7 +20,7 @@ COPY reports/ reports/
 COPY runs/ runs/
 COPY waiting/ waiting/
 COPY workflows/ workflows/
-COPY errors.py heartbeat.py limits.py logs.py metrics.py settings.py starter.py traces.py version.py worker.py ./
+COPY errors.py heartbeat.py limits.py logs.py metrics.py registrations.py settings.py starter.py traces.py version.py worker.py ./
 # The user below cannot write here; without bytecode every health check would compile all modules.
 RUN python -m compileall -q .
 

@@ -1,4 +1,4 @@
-"""The worker's program: the one place where settings, clients, activities, interceptors and workflows are wired."""
+"""The worker's program: connects to Temporal and polls, with what registrations.py gives it, until a signal stops it."""
 
 from __future__ import annotations
 
@@ -8,49 +8,23 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NoReturn
 
 import structlog
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-)
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 
-from activities.clusters.drill import DrillActivities
-from activities.clusters.replacement import ClusterActivities
-from activities.clusters.restored import RestoredClusterActivities
-from activities.clusters.swap import SwapActivities
-from activities.database_users import DatabaseUserActivities
-from activities.databases.closing import DatabaseCloser
-from activities.databases.connectors import DatabaseConnectors
-from activities.inventory import InventoryActivities
-from activities.leftovers import LeftoverActivities
-from activities.notifications.delivery import NotificationActivities
-from activities.notifications.facts import Pages
-from activities.notifications.pings import PingActivities
-from activities.notifications.summary import SummaryActivities
-from activities.operations import OperationActivities
-from activities.plans import PlanActivities
-from activities.snapshots import SnapshotActivities
-from audit.activities import DecisionActivities, OutcomeActivities, SealActivities
-from audit.chain import SealChains
-from audit.durations import EarlierRestores
-from audit.health import FleetHealths
-from audit.intents import TrailIntents
 from audit.interceptor import AuditInterceptor
 from audit.numbers import OperationNumbersTable
 from audit.plugin import AuroraRestorePlugin
 from audit.table import AuditTable
-from audit.verify.repairs import RepairActivities
 from audit.writer import TrailWriter
 from clients.aws import AwsClients
-from clients.mysql import MysqlConnector
-from clients.postgres import PostgresConnector
 from clients.temporal import connect, exit_process, explain_end_of_polls
 from commands.exit_codes import FAILED, FINE, MISTAKE
 from commands.failures import describe, exit_code_for
@@ -58,22 +32,13 @@ from events import reading_events
 from heartbeat import HeartbeatInterceptor
 from logs import LogInterceptor, configure_logs
 from metrics import MetricsInterceptor, count_aws_calls, count_events, create_runtime, measure_last_successes
+from registrations import WORKFLOWS, create_activities
 from runs.deployments import log_whether_current
 from runs.workers import polls_from_this_host
-from settings import DatabaseTls, Settings, load_settings
+from settings import Settings, load_settings
 from traces import traced
 from version import NAME, VERSION
 from waiting.watching import WatchInterceptor
-from workflows.aurora_restore import AuroraRestoreWorkflow
-from workflows.cleanup import AuroraCleanupWorkflow
-from workflows.summary import AuroraSummaryWorkflow
-from workflows.worker_calls import (
-    AuroraDecisionWorkflow,
-    AuroraOrphansWorkflow,
-    AuroraPlanWorkflow,
-    AuroraRepairWorkflow,
-    AuroraSchemaWorkflow,
-)
 
 log = structlog.stdlib.get_logger("worker")
 
@@ -83,65 +48,6 @@ exit codes:
   1  Temporal is unavailable, or refused the worker; check: no running worker has polled lately
   2  a mistake in the arguments or the settings
 """
-
-WORKFLOWS: tuple[type, ...] = (
-    AuroraRestoreWorkflow,
-    AuroraCleanupWorkflow,
-    AuroraPlanWorkflow,
-    AuroraOrphansWorkflow,
-    AuroraDecisionWorkflow,
-    AuroraRepairWorkflow,
-    AuroraSchemaWorkflow,
-    AuroraSummaryWorkflow,
-)
-"""Every workflow type that the worker runs."""
-
-
-def activities(settings: Settings, aws: AwsClients, table: AuditTable) -> list[Callable[..., Any]]:
-    """Every activity that the worker registers, with its clients."""
-    dynamodb = aws.dynamodb(settings.audit_region)
-    numbers = OperationNumbersTable(dynamodb, settings.operations_table)
-    intents = TrailIntents(table, numbers)
-    postgres = PostgresConnector(
-        settings.database_tls.value, settings.database_tls_ca_file, settings.database_connect_seconds
-    )
-    mysql = MysqlConnector(
-        settings.database_tls is DatabaseTls.VERIFY_FULL,
-        settings.database_tls_ca_file,
-        settings.database_connect_seconds,
-    )
-    connectors = DatabaseConnectors(aws, postgres, mysql)
-    snapshots, clusters = SnapshotActivities(aws, intents, settings.sql_directory), ClusterActivities(aws, intents)
-    leftovers, swap = LeftoverActivities(aws, intents), SwapActivities(aws, intents, connectors)
-    users = DatabaseUserActivities(aws, connectors, settings.sql_directory)
-    chains = SealChains(dynamodb, settings.audit_table, settings.operations_table, settings.audit_retention)
-    return [
-        OperationActivities(numbers, EarlierRestores(table, numbers)).open_operation,
-        snapshots.snapshot_check,
-        snapshots.copy_snapshot,
-        snapshots.check_copy_status,
-        clusters.delete_rds,
-        clusters.restore_snapshot,
-        RestoredClusterActivities(aws, DatabaseCloser(connectors, settings.sql_directory)).check_restore_status,
-        users.setup_db_users,
-        users.read_schema,
-        swap.swap_clusters,
-        swap.swap_back,
-        DrillActivities(aws, intents).remove_drill,
-        snapshots.archive_snapshot,
-        leftovers.remove_leftovers,
-        InventoryActivities(aws).take_inventory,
-        NotificationActivities(aws, Pages(settings.web_ui_url, settings.runbook_url)).sns_notification,
-        PingActivities(aws).ping_monitor,
-        OutcomeActivities(TrailWriter(table)).record_outcome,
-        SealActivities(chains).seal_trail,
-        leftovers.remove_orphans,
-        leftovers.list_orphans,
-        PlanActivities(aws, intents, settings.sql_directory).plan_restore,
-        DecisionActivities(table).record_decision,
-        RepairActivities(table, numbers, chains).repair_trail,
-        SummaryActivities(aws, FleetHealths(table, numbers)).publish_summary,
-    ]
 
 
 def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, AuditTable]:
@@ -168,7 +74,7 @@ def build_worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
-        activities=activities(settings, aws, table),
+        activities=create_activities(settings, aws, table),
         # Of these threads only as many are started as `WatchInterceptor` lets call at the same time.
         activity_executor=ThreadPoolExecutor(most_activities, thread_name_prefix="activity"),
         max_concurrent_activities=most_activities,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,10 @@ PRODUCTION = (
     "waiting",
     "workflows",
 )
-ROOT_MODULES = ("errors", "heartbeat", "limits", "logs", "metrics", "settings", "starter", "version", "worker")
+ROOT_MODULES: tuple[str, ...] = tuple(
+    tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["py-modules"]
+)
+"""The modules beside the rooms."""
 
 
 def text(*path: str) -> str:

@@ -13,12 +13,12 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
 
-import worker
 from activities.operations import OPEN_OPERATION
 from audit.activities import OutcomeActivities
 from audit.writer import TrailWriter
 from devstack.demo_environment import DemoEnvironment
 from models.steps import Step
+from registrations import WORKFLOWS, create_activities
 from tests.rigs.durations import MINUTES
 from tests.rigs.emulator import demo_without_databases
 from tests.rigs.requests import request
@@ -70,7 +70,7 @@ async def activity_worker(
         activities_only = Worker(
             temporal,
             task_queue=parts.settings.task_queue,
-            activities=worker.activities(parts.settings, parts.aws, parts.table),
+            activities=create_activities(parts.settings, parts.aws, parts.table),
             activity_executor=threads,
             max_concurrent_activities=4,
             interceptors=[hooks, held],
@@ -84,7 +84,7 @@ def workflow_worker(rig: RestoreRig) -> Worker:
     return Worker(
         rig.client,
         task_queue=rig.settings.task_queue,
-        workflows=worker.WORKFLOWS,
+        workflows=WORKFLOWS,
         activities=[OutcomeActivities(TrailWriter(rig.table)).record_outcome],
         no_remote_activities=True,
         max_cached_workflows=0,

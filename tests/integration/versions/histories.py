@@ -15,8 +15,8 @@ from typing import Any
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, WorkflowReplayResult
 
-import worker
 from audit.plugin import AuroraRestorePlugin
+from registrations import WORKFLOWS
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "tests" / "histories"
@@ -80,7 +80,7 @@ def released_versions(changelog: str) -> list[str]:
 
 async def replay(history: WorkflowHistory, *workflows: type, guarded: bool = True) -> WorkflowReplayResult:
     """Replay a history on these workflows, by default the worker's; under the guard each run loads their code anew."""
-    replayer = Replayer(workflows=workflows or worker.WORKFLOWS, plugins=[AuroraRestorePlugin(guarded=guarded)])
+    replayer = Replayer(workflows=workflows or WORKFLOWS, plugins=[AuroraRestorePlugin(guarded=guarded)])
     return await replayer.replay_workflow(history, raise_on_replay_failure=False)
 
 

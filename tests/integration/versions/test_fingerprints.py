@@ -6,9 +6,9 @@ import difflib
 
 import pytest
 
-import worker
 from models.steps import STEPS, Replacement, Step
 from models.workflow_names import RESTORE_WORKFLOW
+from registrations import WORKFLOWS
 from tests.integration.versions.fingerprints import ROOTS, TRAIL, committed_fingerprints, fingerprints
 from tests.integration.versions.workflow_sources import read_source
 
@@ -58,7 +58,7 @@ def test_the_commands_are_the_committed_ones(name: str) -> None:
 
 def test_every_workflow_of_the_worker_has_a_fingerprint() -> None:
     """And so has what the interceptor does in all of them."""
-    assert {workflow.__name__ for workflow in worker.WORKFLOWS} < set(ROOTS)
+    assert {workflow.__name__ for workflow in WORKFLOWS} < set(ROOTS)
     assert set(committed_fingerprints()) == set(ROOTS)
 
 

@@ -22,6 +22,7 @@ from models.operation import RestoreState
 from models.request import RestoreRequest
 from models.steps import Step
 from models.workflow_names import RESTORE_WORKFLOW
+from registrations import create_activities
 from settings import DatabaseTls, Settings
 from tests.integration.versions.histories import (
     FOLDER,
@@ -187,7 +188,7 @@ def input_types() -> dict[str, type]:
     settings = Settings(audit_region=TARGET_REGION, database_tls=DatabaseTls.DISABLE)
     aws = AwsClients()
     _, table = worker.plugin(settings, aws)
-    functions = worker.activities(settings, aws, table)
+    functions = create_activities(settings, aws, table)
     definitions = [activity._Definition.must_from_callable(function) for function in functions]
     return {str(definition.name): _input_type(definition.fn) for definition in definitions}
 

@@ -16,6 +16,7 @@ from models.archive import Archive
 from models.quarantine import Quarantine
 from models.request import RestoreRequest
 from models.source import SnapshotSelector
+from registrations import create_activities
 from tests.rigs.activities import temporal_environment
 from tests.rigs.iam.deployments import EXTERNAL_ID, SOURCE_CLUSTER, Deployment
 from tests.rigs.iam.owners import Owners
@@ -41,7 +42,7 @@ class AuthorizedOperation:
         self.operation_id = "none yet"
         aws = deployment.clients("worker")
         _, self._table = worker.plugin(deployment.settings, aws)
-        activities = worker.activities(deployment.settings, aws, self._table)
+        activities = create_activities(deployment.settings, aws, self._table)
         self.archive = Archive(keep=1)
         self._activities = {activity._Definition.must_from_callable(method).name: method for method in activities}
         self._started_at = self.owners.now

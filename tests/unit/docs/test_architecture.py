@@ -17,7 +17,9 @@ BESIDE_THE_ROOMS = {
     "heartbeat": set[str](),
     "limits": set[str](),
     "metrics": {"audit", "clients", "errors", "models", "settings"},
+    "registrations": {"activities", "audit", "clients", "settings", "workflows"},
     "settings": {"limits", "models"},
+    "traces": {"settings", "version"},
     "version": set[str](),
     "logs": {"settings", "errors"},
 }
@@ -29,7 +31,7 @@ PROGRAMS = {"starter", "worker"}
 def test_a_module_beside_the_rooms_imports_what_it_may(module: str) -> None:
     """Errors, limits and settings are the floor: they import nothing of ours but each other.
 
-    Metrics measure what activities get and return; only the worker imports them.
+    Metrics measure what activities get and return; only the worker imports them, the traces and the registrations.
     """
     ours = {*PRODUCTION, *ROOT_MODULES, "devstack", "tests"}
     imported = {name for _, tree in modules(module) for name in imports(tree)}

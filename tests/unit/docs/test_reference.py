@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from temporalio import workflow
 
-import worker
 from activities.database_users import READ_SCHEMA
 from activities.inventory import TAKE_INVENTORY
 from activities.leftovers import LIST_ORPHANS
@@ -26,6 +25,7 @@ from audit.verify.repairs import REPAIR_TRAIL
 from errors import Fault
 from models.search_attributes import ALL
 from models.steps import Housekeeping, Step
+from registrations import WORKFLOWS
 from settings import PREFIX, Settings
 from starter import EPILOG, VERBS, join_verb, parser
 from tests.rigs.audit_tables import row
@@ -119,7 +119,7 @@ def test_every_verb_prints_json_and_its_fields_are_listed(verb: str) -> None:
 
 def test_the_names_on_temporal_are_the_codes() -> None:
     """Workflow types, messages, search attributes and activity types are what the worker registers."""
-    definitions = [workflow._Definition.must_from_class(each) for each in worker.WORKFLOWS]
+    definitions = [workflow._Definition.must_from_class(each) for each in WORKFLOWS]
     assert {definition.name for definition in definitions} <= set(re.findall(r"`(\w+)`", NAMES))
     messages = dict(re.findall(r"^\| `(\w+)` \| (query|signal|update) \|", NAMES, re.MULTILINE))
     assert messages == {
