@@ -38,8 +38,9 @@ from clients.aws import AwsClients
 from errors import PipelineError, Skipped
 from models.clusters import CheckRestoreOutcome
 from models.notifications import NotificationInput
-from models.operation import RestoreState, StepInput, StepOutcome
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
+from models.step_call import StepInput, StepOutcome
 from models.steps import Outcome, audited_step
 from models.workflow_names import CANONICAL_ID_PREFIX, RESTORE_WORKFLOW
 from settings import PREFIX, WrongSettings

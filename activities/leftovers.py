@@ -25,7 +25,7 @@ from errors import PipelineError, Refused, ResourceBusy
 from limits import MAX_LISTED_ORPHANS
 from models.inventory import Orphan
 from models.leftovers import ListOrphansInput, OrphanList, RemoveLeftoversInput, RemoveOrphansInput
-from models.operation import StepOutcome
+from models.step_call import StepOutcome
 from models.steps import Housekeeping, Step
 from models.waits import Change
 

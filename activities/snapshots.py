@@ -36,7 +36,6 @@ from errors import ResourceBusy, StepFailed
 from models.checks import checks_fact
 from models.configuration import AfterRestore
 from models.identifiers import copy_identifier
-from models.operation import StepOutcome
 from models.restored_settings import restored_configuration
 from models.snapshots import (
     ArchiveSnapshotInput,
@@ -48,6 +47,7 @@ from models.snapshots import (
     SnapshotCheckOutcome,
     SnapshotCopy,
 )
+from models.step_call import StepOutcome
 from models.steps import Step
 from models.waits import Change
 from waiting.clock import now

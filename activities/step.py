@@ -11,7 +11,7 @@ from temporalio import activity
 from activities.rds.aws_errors import pipeline_error_for
 from errors import Cancelled, DeadlinePassed
 from models.clusters import LastDeletion
-from models.operation import FinalPoll, StepInput, StepOutcome
+from models.step_call import FinalPoll, StepInput, StepOutcome
 from models.steps import AuditedStep, Step
 from models.trail_tables import TrailTables
 from waiting.clock import now

@@ -15,7 +15,7 @@ from errors import TrailConflict
 from models.clusters import LastDeletion
 from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.drill import DRILL_FACT
-from models.operation import StepInput
+from models.step_call import StepInput
 from models.steps import AuditedStep, Housekeeping, Status, Step
 from models.trail_tables import TrailTables
 from waiting.only_reads import require_leave_to_change

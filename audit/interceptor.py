@@ -31,7 +31,7 @@ from audit.trail import WorkflowTrail
 from audit.writer import TrailWriter
 from clients.aws import changing_request_ids
 from errors import InvalidRequest, fault_of
-from models.operation import StepInput, StepOutcome
+from models.step_call import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, audited_step
 from waiting import clock
 from waiting.only_reads import ChangeDue

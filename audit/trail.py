@@ -25,7 +25,7 @@ from audit.durations import durations_fact
 from audit.rows import AuditRow, Phase
 from errors import Fault, TrailConflict, fault_of
 from models.decisions import OperatorDecision
-from models.operation import StepInput, StepOutcome
+from models.step_call import StepInput, StepOutcome
 from models.steps import AuditedStep, Status, Step
 
 SUMMARY_BYTES = 200

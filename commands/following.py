@@ -16,7 +16,7 @@ from errors import Fault
 from models.cures import cure_command, describe_left_old, retry_command, retry_step
 from models.decisions import SKIPPABLE
 from models.inventory import Inventory
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from runs.endings import Ending, wait_for_ending
 from runs.restores import NoAnswer, RestoreRun

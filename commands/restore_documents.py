@@ -15,7 +15,7 @@ from runs.workers import waiting_since
 if TYPE_CHECKING:
     from temporalio.client import WorkflowExecutionDescription
 
-    from models.operation import RestoreState
+    from models.restore_state import RestoreState
     from runs.endings import Ending
     from runs.restores import RestoreRun
 

@@ -7,11 +7,11 @@ from pydantic import AwareDatetime, Field
 from models.closing import ClosedDatabase, Closing
 from models.configuration import ClusterConfiguration, ClusterSettings, OnDifference
 from models.model import Model
-from models.operation import StepInput, StepOutcome
 from models.quarantine import OwnNetwork
 from models.request import Target
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from models.source import Source
+from models.step_call import StepInput, StepOutcome
 from models.users import DatabaseUser
 
 

@@ -5,7 +5,7 @@ have the faults for which that would fail again: because an earlier step has to 
 restore, with another request or another snapshot, can succeed. What to fix before is in the fault's own message.
 """
 
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Outcome, Replacement, Status, Step
 from models.swap import OLD
 

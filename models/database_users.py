@@ -5,9 +5,9 @@ from pydantic import Field
 from models.closing import ClosedDatabase, Closing
 from models.clusters import Endpoint
 from models.masking import Masking
-from models.operation import StepInput, StepOutcome
 from models.request import RestoreRequest, Target
 from models.side_effects import KeptSideEffects
+from models.step_call import StepInput, StepOutcome
 from models.users import DatabaseUser, DataCheck, OtherLogins, RanSqlFile, SqlFile
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Outcome, Status, Step
 
 

@@ -6,9 +6,9 @@ from errors import Fault
 from models.archive import Archive
 from models.inventory import Orphan
 from models.model import Model
-from models.operation import StepInput
 from models.request import RestoreRequest, Target
 from models.source import Source
+from models.step_call import StepInput
 from models.steps import Outcome
 
 

@@ -3,8 +3,9 @@
 from pydantic import Field
 
 from models.archive import Notification
-from models.operation import RestoreState, StepInput, StepOutcome
 from models.request import Target
+from models.restore_state import RestoreState
+from models.step_call import StepInput, StepOutcome
 
 
 class NotificationInput(StepInput):

@@ -9,10 +9,10 @@ from models.configuration import ClusterConfiguration, ClusterSettings
 from models.drill import DRILL_FACT
 from models.masking import Masking
 from models.model import Model
-from models.operation import StepInput, StepOutcome
 from models.quarantine import OwnNetwork
 from models.request import Target
 from models.source import Source
+from models.step_call import StepInput, StepOutcome
 from models.users import DatabaseUser, SqlFile
 
 SNAPSHOT_CREATED_AT_FACT, SOURCE_FACT, STARTED_BY_FACT = "snapshot_created_at", "source", "started_by"

@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowHist
 from temporalio.exceptions import TerminatedError, is_cancelled_exception
 
 from errors import Fault, Skipped, fault_of
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Outcome, Step
 from runs.availability import retry_while_unavailable
 from runs.restores import RestoreRun

@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 
 
 async def describe_masking_progress(description: WorkflowExecutionDescription) -> str | None:

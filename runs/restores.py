@@ -25,8 +25,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from models.identifiers import canonical_workflow_id
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.search_attributes import OPERATION, TARGET
 from models.workflow_names import (
     CANONICAL_ID_PREFIX,

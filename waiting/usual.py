@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from models.operation import StepOutcome
+from models.step_call import StepOutcome
 from models.steps import AuditedStep
 from models.waits import Change, Durations
 

@@ -15,7 +15,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput, Interceptor
 
-from models.operation import StepInput, StepOutcome
+from models.step_call import StepInput, StepOutcome
 from models.waits import Change, Interval, PollPlan, Watch, WatchedProgress
 from waiting import clock
 from waiting.only_reads import ChangeDue, only_reads

@@ -32,9 +32,9 @@ with workflow.unsafe.imports_passed_through():
     from errors import InvalidRequest, RestoreAlreadyRunning, fault_of
     from models.clusters import CheckRestoreOutcome
     from models.decisions import OperatorDecision
-    from models.operation import RestoreState
     from models.pings import Ping
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState
     from models.snapshots import SnapshotCheckOutcome, SnapshotCopy
     from models.steps import Step
     from models.validation_errors import describe_validation_errors

@@ -18,8 +18,8 @@ from workflows.started_by import started_by
 
 with workflow.unsafe.imports_passed_through():
     from errors import Fault, RestoreAlreadyRunning, fault_of
-    from models.operation import RestoreState
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState
     from models.steps import Step
     from models.workflow_names import DUE_AT_MEMO, STARTED_BY_MEMO
 

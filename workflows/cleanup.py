@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from audit import trail
     from errors import InvalidRequest, fault_of
     from models.leftovers import CleanupState, RemoveOrphansInput
-    from models.operation import StepOutcome
     from models.request import RestoreRequest
+    from models.step_call import StepOutcome
     from models.steps import Housekeeping, Outcome
 
 

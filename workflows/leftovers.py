@@ -16,8 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from errors import fault_of
     from models.inventory import Inventory, InventoryInput
     from models.leftovers import RemoveLeftoversInput
-    from models.operation import RestoreState, StepOutcome
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState
+    from models.step_call import StepOutcome
     from models.steps import Housekeeping, Replacement, Status, Step
     from models.waits import Leftover, Wait
 

@@ -17,7 +17,7 @@ from workflows.cancellation import is_cancelled
 from workflows.policies import WATCH_LENGTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
-    from models.operation import FinalPoll, StepInput, StepOutcome
+    from models.step_call import FinalPoll, StepInput, StepOutcome
     from models.steps import AuditedStep
     from models.waits import Durations, Interval, PollPlan, Wait, Watch
 

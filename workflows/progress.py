@@ -13,8 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from errors import Fault, Skipped
     from limits import MAX_WARNINGS, first_and_more
     from models.inventory import Inventory
-    from models.operation import Operation, RestoreState, StepOutcome, StepState
+    from models.operation import Operation
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState, StepState
+    from models.step_call import StepOutcome
     from models.steps import STEPS, Outcome, Status, Step
     from models.waits import Durations
     from waiting.usual import expect_end, list_unusual

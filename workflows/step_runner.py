@@ -26,8 +26,8 @@ with workflow.unsafe.imports_passed_through():
     from audit import trail
     from errors import fault_of
     from models.decisions import Decision, OperatorDecision
-    from models.operation import RestoreState
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState
     from models.steps import Step
     from models.waits import Wait
 

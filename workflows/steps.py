@@ -20,9 +20,9 @@ with workflow.unsafe.imports_passed_through():
     from models.database_users import SetupUsersInput, closing_of
     from models.leftovers import RemoveDrillInput
     from models.notifications import NotificationInput
-    from models.operation import RestoreState
     from models.quarantine import OwnNetwork
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState
     from models.snapshots import (
         ArchiveSnapshotInput,
         CheckCopyInput,

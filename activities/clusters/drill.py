@@ -15,7 +15,7 @@ from clients.aws import AwsClients
 from models.checks import checks_fact
 from models.drill import DRILL_FACT
 from models.leftovers import RemoveDrillInput
-from models.operation import StepOutcome
+from models.step_call import StepOutcome
 from models.steps import Housekeeping, Step
 from models.waits import Change
 

@@ -34,7 +34,7 @@ from models.checks import Comparison, checks_fact
 from models.clusters import DeleteClusterInput, RestoreClusterInput, RestoreClusterOutcome
 from models.configuration import SETTINGS_FACT
 from models.drill import DRILL_FACT
-from models.operation import StepOutcome
+from models.step_call import StepOutcome
 from models.steps import Step
 from models.waits import Change
 from waiting.clock import now

@@ -23,7 +23,7 @@ from limits import (
     shorten,
 )
 from models.notifications import NotificationInput
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Outcome
 
 MARKS = {

@@ -10,7 +10,7 @@ from temporalio import activity
 
 from limits import MAX_ATTRIBUTE, shorten
 from models.notifications import NotificationInput
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Outcome, Status, Step
 
 RUNBOOK = "docs/runbook.md"

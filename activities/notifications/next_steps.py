@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.cures import START_COMMAND, cure_command, describe_left_old, retry_command, retry_step
 from models.decisions import SKIPPABLE
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Outcome, Step
 
 LOST = {Step.COPY_SNAPSHOT: "the copy cannot be used", Step.RESTORE_SNAPSHOT: "the restored cluster cannot be used"}

@@ -14,7 +14,7 @@ from activities.notifications.next_steps import NextStep, list_next_steps
 from limits import MAX_NOTIFIED_ORPHANS, MAX_SUBJECT, first_and_more
 from models.inventory import Inventory
 from models.notifications import NotificationInput
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 
 CHANGED = "Changed: "

@@ -21,8 +21,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from audit.activities import SEAL_TRAIL
 from audit.verify.workflow_runs import WorkflowRuns
 from errors import Fault, fault_of
-from models.operation import StepOutcome
 from models.seal import Seal
+from models.step_call import StepOutcome
 from models.steps import AuditedStep, audited_step
 
 _RESET = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW

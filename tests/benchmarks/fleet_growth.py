@@ -25,8 +25,8 @@ from devstack.aws import Emulator, NoDatabases
 from models.archive import Archive
 from models.identifiers import copy_identifier
 from models.inventory import InventoryInput
-from models.operation import StepInput, StepOutcome
 from models.request import Target
+from models.step_call import StepInput, StepOutcome
 from models.waits import Change, Interval, Watch
 from tests.benchmarks.document import write
 from tests.rigs.activities import temporal_environment

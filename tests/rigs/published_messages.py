@@ -14,8 +14,8 @@ from errors import Fault
 from models.archive import Notification
 from models.inventory import Inventory, Orphan, OrphanReason, Resource
 from models.notifications import NotificationInput
-from models.operation import RestoreState, StepState
 from models.request import Target
+from models.restore_state import RestoreState, StepState
 from models.steps import STEPS, Outcome, Replacement, Status, Step
 from tests.rigs.activities import temporal_environment
 

@@ -37,8 +37,8 @@ from clients.region_lists import RegionLists
 from devstack.demo_environment import TARGET_REGION, DemoEnvironment, environment
 from models import search_attributes
 from models.identifiers import DEFAULT_ENVIRONMENT
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from settings import Settings, load_settings
 from tests.rigs.emulator import environment_variables
 from tests.rigs.skipped_time import SkippedTime, skip_waits_of_activities, wait_by_timers_only

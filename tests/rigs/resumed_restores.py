@@ -15,8 +15,8 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 import starter
 from audit.rows import AuditRow
 from models.decisions import Decision
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.steps import Step
 from models.workflow_names import STATE_QUERY
 from tests.rigs.cli import CommandResult

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from errors import AwsUnavailable, StepFailed
 from models.model import Model
-from models.operation import StepInput, StepOutcome
+from models.step_call import StepInput, StepOutcome
 from models.steps import Step
 
 UNREGISTERED = Step.SETUP_DB_USERS

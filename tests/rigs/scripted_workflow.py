@@ -15,8 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from audit import trail
     from audit.activities import SealActivities
     from models.decisions import Decision, OperatorDecision
-    from models.operation import StepOutcome
     from models.seal import SealInput
+    from models.step_call import StepOutcome
     from models.steps import Step
     from tests.rigs.scripted_activities import ScriptedInput, ScriptedOperation, ScriptedStep, fails_workflow_task
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from errors import Cancelled, DeadlinePassed
-from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActivityRig
 
 FINAL = [(FinalPoll.DEADLINE, DeadlinePassed), (FinalPoll.CANCELLED, Cancelled)]

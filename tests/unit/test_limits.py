@@ -15,9 +15,9 @@ from temporalio.converter import DefaultPayloadConverter
 import limits
 from clients.data_converter import BoundedFailureConverter
 from errors import DatabaseUnreachable, Fault, PipelineError, StepFailed, fault_of
-from models.operation import StepOutcome
 from models.request_file import UnreadableRequest, read_request
 from models.request_json import NotARequest, parse_request
+from models.step_call import StepOutcome
 from tests.rigs.requests import request_json
 
 LONG = "x" * 1_000_000

@@ -19,7 +19,7 @@ from temporalio.worker import (
 from metrics import DATA_TIME, LAST_SUCCESS, _HandoverMetrics, _WorkflowMetrics
 from models.archive import Notification
 from models.notifications import NotificationInput
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import STEPS, STEPS_THAT_KEEP_THE_OLD, Outcome, Replacement, Status, Step
 from tests.rigs.requests import request
 

@@ -11,8 +11,8 @@ import pytest
 from errors import Cancelled, Refused, StepFailed
 from models.archive import Archive
 from models.identifiers import MAX_ENVIRONMENT, is_copy_name, is_masked_name_for, masked_identifier
-from models.operation import FinalPoll
 from models.snapshots import ArchiveSnapshotInput, SnapshotCopy, SourceSnapshot
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import ACCOUNT, OTHER_ACCOUNT, TARGET_REGION
 

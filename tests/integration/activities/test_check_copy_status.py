@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from errors import Refused, StepFailed
-from models.operation import FinalPoll
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActivityRig
 from tests.rigs.snapshot_copies import FINAL, copy, make_other_snapshot, poll
 

@@ -13,8 +13,8 @@ from activities.clusters.restored import RestoredClusterActivities
 from activities.rds import bring_up
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed
 from models.closing import ClosedDatabase, Closing
-from models.operation import FinalPoll
 from models.request import RequestedInstance
+from models.step_call import FinalPoll
 from models.users import OtherLogins
 from models.waits import Change
 from tests.rigs.activities import ActivityRig

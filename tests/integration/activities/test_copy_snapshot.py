@@ -8,8 +8,8 @@ import pytest
 
 from errors import Refused, ResourceBusy, StepFailed
 from models.archive import Archive
-from models.operation import FinalPoll
 from models.snapshots import CopySnapshotOutcome, SnapshotCopy, SourceSnapshot
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.snapshot_copies import FINAL, copy, make_other_snapshot
 

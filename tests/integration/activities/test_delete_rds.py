@@ -9,8 +9,8 @@ import pytest
 from activities.clusters.replacement import ClusterActivities
 from errors import Cancelled, DeadlinePassed, Refused, StepFailed, TrailUnavailable
 from models.checks import read_checks
-from models.operation import FinalPoll
 from models.snapshots import SourceSnapshot
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.activity_resources import TARGET_REGION
 from tests.rigs.deletions import DELETIONS, delete

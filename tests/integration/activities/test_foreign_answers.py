@@ -15,7 +15,7 @@ from devstack.aws.fault_injection import FOREIGN_ANSWERS, Kind
 from errors import AwsUnavailable, TrailUnavailable, Transient
 from models.archive import Notification
 from models.notifications import NotificationInput
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.snapshots import SourceSnapshot
 from models.source import Source
 from models.steps import Outcome

@@ -10,7 +10,7 @@ import pytest
 from activities.leftovers import LeftoverActivities
 from errors import DeadlinePassed, Refused, StaleRead, TrailUnavailable
 from models.leftovers import RemoveLeftoversInput
-from models.operation import FinalPoll
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActingTrail, ActivityRig
 
 

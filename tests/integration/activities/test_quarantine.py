@@ -8,9 +8,9 @@ import pytest
 
 from activities.rds import tags
 from errors import DeadlinePassed, Refused, StepFailed
-from models.operation import FinalPoll
 from models.quarantine import OwnNetwork, Quarantine
 from models.snapshots import SourceSnapshot
+from models.step_call import FinalPoll
 from tests.integration.activities import test_carried_over as carried_over
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import TARGET_REGION

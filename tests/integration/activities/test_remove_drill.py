@@ -14,7 +14,7 @@ from errors import Cancelled, DeadlinePassed, Refused, ResourceBusy
 from models.checks import read_checks
 from models.inventory import OrphanReason
 from models.leftovers import ListOrphansInput, RemoveDrillInput, RemoveOrphansInput
-from models.operation import FinalPoll, StepOutcome
+from models.step_call import FinalPoll, StepOutcome
 from models.steps import Housekeeping, Replacement, Step
 from tests.integration.activities.test_orphaned_copies import restore_request
 from tests.rigs.activities import ActingTrail, ActivityRig, temporal_environment

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from errors import DeadlinePassed, Refused, ResourceBusy, StepFailed
-from models.operation import FinalPoll
 from models.snapshots import SnapshotCopy, SourceSnapshot
+from models.step_call import FinalPoll
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import KEY_ALIAS, SOURCE_REGION
 

@@ -19,8 +19,8 @@ from activities.rds.shared_polls import SharedPolls
 from activities.rds.target import TargetCluster
 from clients import read_guard
 from errors import StaleRead
-from models.operation import StepOutcome
 from models.snapshots import SourceSnapshot
+from models.step_call import StepOutcome
 from models.waits import Interval, Watch
 from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import ENGINE, TARGET_REGION

@@ -17,7 +17,8 @@ from audit.setup import create_operations_table
 from errors import AwsUnavailable, Fault, StepFailed, TrailUnavailable
 from models.archive import Notification
 from models.notifications import NotificationInput
-from models.operation import Earlier, OpenOperationInput, Operation, RestoreState, StepState
+from models.operation import Earlier, OpenOperationInput, Operation
+from models.restore_state import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from tests.rigs.activities import ActivityRig, temporal_environment
 from tests.rigs.activity_resources import TARGET_REGION

@@ -12,9 +12,9 @@ from activities.clusters.swap import SwapActivities
 from clients.certificates import WRONG_NAME
 from errors import DatabaseUnreachable, DeadlinePassed, Refused, StepFailed
 from models.clusters import Successor, SwapClustersInput
-from models.operation import FinalPoll
 from models.quarantine import OwnNetwork
 from models.snapshots import SourceSnapshot
+from models.step_call import FinalPoll
 from models.steps import Housekeeping, Replacement, Step
 from models.swap import Swap
 from tests.rigs.activities import MAX_POLLS, ActivityRig, temporal_environment

@@ -15,7 +15,7 @@ from audit.rows import AuditRow, Phase, to_item
 from audit.table import AuditTable
 from devstack.aws import Emulator
 from errors import TrailConflict, TrailUnavailable
-from models.operation import StepInput
+from models.step_call import StepInput
 from models.steps import Status, Step
 from tests.rigs.activities import temporal_environment
 from tests.rigs.audit_tables import START, later, row

@@ -14,7 +14,7 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 
 from devstack.stack import Stack
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import Status, Step
 from runs import decisions
 from runs.restores import RestoreRun

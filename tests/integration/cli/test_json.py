@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from devstack.stack import Stack
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from tests.rigs.cli import CommandResult
 from tests.rigs.documents import ROOT, section, text
 from tests.rigs.questions import answered_questions

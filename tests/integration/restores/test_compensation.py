@@ -14,8 +14,8 @@ from clients.rds import find_cluster
 from commands.following import ending_text
 from devstack.aws.fault_injection import InjectedFault
 from devstack.demo_environment import REPLACED_BY
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.steps import Outcome, Step
 from runs.endings import Ending
 from tests.integration.restores.test_whole_restore import PAST_ITS_DEADLINE, changes, wait_for_activity

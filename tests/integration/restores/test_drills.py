@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowFailureError
 from audit.operation_summary import summarize_operation
 from audit.rows import Phase
 from devstack.demo_environment import TARGET, DemoEnvironment
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import STEPS, Housekeeping, Outcome, Replacement, Step
 from tests.integration.restores.test_swapped_restores import clusters, describe_target, protect
 from tests.rigs.emulator import prepare_next_restore

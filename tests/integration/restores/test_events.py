@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from devstack.demo_environment import ACCOUNT, TARGET_REGION
 from events import reading_events
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.steps import Outcome
 from tests.rigs.durations import uniform
 from tests.rigs.requests import quick_request, wait

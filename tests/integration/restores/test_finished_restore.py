@@ -15,7 +15,7 @@ from temporalio.worker import Replayer
 from audit.plugin import AuroraRestorePlugin
 from devstack.demo_environment import DemoEnvironment
 from models import search_attributes
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import Step
 from tests.rigs.durations import MINUTES
 from tests.rigs.emulator import prepare_next_restore

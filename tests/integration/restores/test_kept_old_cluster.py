@@ -16,8 +16,8 @@ from audit.rows import Phase
 from audit.time_spent import sum_time
 from devstack.demo_environment import TARGET
 from models.decisions import Decision
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.search_attributes import KEEPING_OLD, STEP
 from models.steps import STEPS_THAT_KEEP_THE_OLD, Housekeeping, Outcome, Step
 from tests.integration.restores.test_swapped_restores import clusters, put_names_back

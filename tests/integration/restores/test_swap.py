@@ -16,8 +16,8 @@ from activities.clusters import swap
 from audit.rows import Phase
 from clients.certificates import WRONG_NAME
 from devstack.demo_environment import TARGET, DemoEnvironment
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.steps import Housekeeping, Status, Step
 from tests.rigs.durations import TENTHS
 from tests.rigs.login_poll import repeated_in_background

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError
 
 from audit.rows import Phase
 from devstack.demo_environment import TARGET, DemoEnvironment
-from models.operation import RestoreState
+from models.restore_state import RestoreState
 from models.steps import STEPS, Housekeeping, Outcome, Replacement, Status, Step
 from tests.rigs.emulator import prepare_next_restore
 from tests.rigs.requests import request

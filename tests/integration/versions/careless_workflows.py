@@ -11,8 +11,8 @@ from temporalio import workflow
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 with workflow.unsafe.imports_passed_through():
-    from models.operation import RestoreState
     from models.request import RestoreRequest
+    from models.restore_state import RestoreState
     from models.workflow_names import RESTORE_WORKFLOW
 
 

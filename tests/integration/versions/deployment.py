@@ -20,8 +20,8 @@ import worker
 from devstack.demo_environment import DemoEnvironment
 from devstack.pipeline import own_environment
 from devstack.temporal_server import TemporalServer
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.workflow_names import RESTORE_WORKFLOW
 from tests.rigs.requests import quick_request
 from tests.rigs.restores import RestoreRig, WorkerParts, run_worker

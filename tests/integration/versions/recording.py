@@ -18,8 +18,8 @@ import worker
 from audit.plugin import AuroraRestorePlugin
 from devstack.demo_environment import DemoEnvironment
 from models.decisions import Decision, OperatorDecision
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.steps import Step
 from models.workflow_names import DECIDE_UPDATE, RESTORE_WORKFLOW, SCHEDULED_ID_PREFIX, STATE_QUERY
 from runs.resets import Resets

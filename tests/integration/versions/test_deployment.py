@@ -20,8 +20,8 @@ from devstack.demo_environment import DemoEnvironment, environment
 from devstack.pipeline import ROOT, own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.temporal_server import TemporalServer
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.search_attributes import ALL
 from models.steps import Step
 from models.workflow_names import RESTORE_WORKFLOW, STATE_QUERY

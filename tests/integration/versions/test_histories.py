@@ -18,8 +18,8 @@ import worker
 from audit.plugin import AuroraRestorePlugin
 from clients.aws import AwsClients
 from devstack.demo_environment import TARGET_REGION
-from models.operation import RestoreState
 from models.request import RestoreRequest
+from models.restore_state import RestoreState
 from models.steps import Step
 from models.workflow_names import RESTORE_WORKFLOW
 from registrations import create_activities

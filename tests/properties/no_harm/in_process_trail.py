@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from models.clusters import LastDeletion
-from models.operation import StepInput
+from models.step_call import StepInput
 from models.steps import AuditedStep
 from models.trail_tables import TrailTables
 from tests.properties.no_harm.in_process_aws import InProcessAws

@@ -33,9 +33,11 @@ from clients.aws import AwsClients
 from errors import Final, StepFailed, Transient
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from models.leftovers import CleanupState
-from models.operation import OpenOperationInput, Operation, RestoreState, StepOutcome
+from models.operation import OpenOperationInput, Operation
+from models.restore_state import RestoreState
 from models.seal import Seal, SealInput
 from models.snapshots import SnapshotCheckOutcome
+from models.step_call import StepOutcome
 from models.steps import Housekeeping, Outcome, Step, audited_step
 from tests.properties.no_harm.concurrent_actor import ConcurrentActor
 from tests.properties.no_harm.in_process_trail import InProcessTrail

@@ -12,9 +12,10 @@ from models.database_users import SetupUsersInput
 from models.inventory import InventoryInput
 from models.leftovers import RemoveDrillInput, RemoveLeftoversInput, RemoveOrphansInput
 from models.notifications import NotificationInput
-from models.operation import OpenOperationInput, RestoreState
+from models.operation import OpenOperationInput
 from models.quarantine import OwnNetwork
 from models.request import Target
+from models.restore_state import RestoreState
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Status, Step
 from tests.rigs.activity_resources import ENGINE

@@ -19,8 +19,8 @@ from events.queue import EventQueue
 from models.archive import Archive
 from models.configuration import AfterRestore, WhenStopped
 from models.leftovers import ListOrphansInput
-from models.operation import FinalPoll
 from models.request import MissingTarget
+from models.step_call import FinalPoll
 from models.steps import Replacement
 from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.restores import AuthorizedRestore

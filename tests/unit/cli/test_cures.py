@@ -11,7 +11,7 @@ from commands.following import ending_text, waiting_text
 from errors import Fault
 from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, cure_command, describe_left_old, retry_command
 from models.inventory import Inventory, Resource
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import STEPS, Outcome, Replacement, Status, Step
 from runs.endings import Ending
 

@@ -14,7 +14,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import ActivityEnvironment
 
 from activities.databases.login_changes import LoginChanges
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import Status, Step
 from models.waits import WatchedProgress
 from runs.heartbeats import describe_masking_progress, with_watched_progress

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.decisions import Decision, OperatorDecision
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import Outcome, Status, Step
 from models.workflow_names import DECIDE_UPDATE
 from runs.decisions import send_decision

@@ -9,7 +9,7 @@ import pytest
 
 from audit.history import PastOperation, find_usual_seconds
 from models.expected_end import expect_end
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import STEPS, Outcome, Replacement, Status, Step
 from runs.summaries import describe_end
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.operation import StepOutcome
+from models.step_call import StepOutcome
 from models.steps import Step
 from models.waits import Change, PollPlan
 from waiting.usual import list_unusual

@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
-from models.operation import StepInput, StepOutcome
+from models.step_call import StepInput, StepOutcome
 from models.waits import Change, Interval, Watch, WatchedProgress
 from tests.rigs.skipped_time import skip_waits_of_activities
 from waiting import clock

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.operation import RestoreState, StepState
+from models.restore_state import RestoreState, StepState
 from models.steps import Status, Step
 from tests.rigs.requests import request
 from tests.unit.workflows.conftest import FakeTemporal

@@ -10,8 +10,8 @@ import pytest
 from models.closing import ClosedDatabase, Closing
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome
 from models.configuration import ClusterConfiguration
-from models.operation import FinalPoll, StepInput, StepOutcome
 from models.request import Target
+from models.step_call import FinalPoll, StepInput, StepOutcome
 from models.steps import Step
 from models.users import OtherLogins
 from models.waits import Change, Durations, PollPlan, Wait

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from errors import Fault
-from models.operation import Operation, StepOutcome
+from models.operation import Operation
+from models.step_call import StepOutcome
 from models.steps import Outcome, Status, Step
 from models.waits import Change, Durations, PollPlan
 from runs.summaries import describe_wait, summarize
