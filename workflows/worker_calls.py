@@ -5,6 +5,9 @@ None of them changes RDS, and none runs under a target's own workflow id: a rest
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from temporalio import workflow
 
 from models.workflow_names import DECISION_WORKFLOW, ORPHANS_WORKFLOW, PLAN_WORKFLOW, REPAIR_WORKFLOW, SCHEMA_WORKFLOW
@@ -27,6 +30,8 @@ with workflow.unsafe.imports_passed_through():
     from models.repair import Repaired, RepairInput
     from models.request import RestoreRequest
 
+Answer = TypeVar("Answer")
+
 
 @workflow.defn(name=PLAN_WORKFLOW)
 class AuroraPlanWorkflow:
@@ -39,11 +44,7 @@ class AuroraPlanWorkflow:
             raise InvalidRequest("Invalid request", "no input was given; expected a restore request.")
         plan_input = PlanInput(request=request, at=workflow.now())
         summary = with_summary(WORKER_CALL, f"plan a restore of {request.target.cluster}")
-        try:
-            plan: Plan = await workflow.execute_activity_method(PlanActivities.plan_restore, plan_input, **summary)
-        except ActivityError as error:
-            raise _failure(error) from error
-        return plan
+        return await _answer(workflow.execute_activity_method(PlanActivities.plan_restore, plan_input, **summary))
 
 
 @workflow.defn(name=ORPHANS_WORKFLOW)
@@ -54,13 +55,7 @@ class AuroraOrphansWorkflow:
     async def run(self, listed: ListOrphansInput) -> OrphanList:
         """The copies of a target that nothing uses."""
         summary = with_summary(WORKER_CALL, f"list the orphans of {listed.request.target.cluster}")
-        try:
-            orphans: OrphanList = await workflow.execute_activity_method(
-                LeftoverActivities.list_orphans, listed, **summary
-            )
-        except ActivityError as error:
-            raise _failure(error) from error
-        return orphans
+        return await _answer(workflow.execute_activity_method(LeftoverActivities.list_orphans, listed, **summary))
 
 
 @workflow.defn(name=DECISION_WORKFLOW)
@@ -73,10 +68,7 @@ class AuroraDecisionWorkflow:
         # Temporal's clock may be behind the one that the end of the run has from an activity.
         decided = decision.model_copy(update={"decided_at": max(workflow.now(), decision.ended_at)})
         summary = with_summary(WORKER_CALL, f"record that {decision.operation_id} is retried from {decision.step}")
-        try:
-            await workflow.execute_activity_method(DecisionActivities.record_decision, decided, **summary)
-        except ActivityError as error:
-            raise _failure(error) from error
+        await _answer(workflow.execute_activity_method(DecisionActivities.record_decision, decided, **summary))
 
 
 @workflow.defn(name=REPAIR_WORKFLOW)
@@ -87,13 +79,7 @@ class AuroraRepairWorkflow:
     async def run(self, repair: RepairInput) -> Repaired:
         """The keys of what was added."""
         summary = with_summary(WORKER_CALL, f"repair the trail of {repair.operation_id}")
-        try:
-            repaired: Repaired = await workflow.execute_activity_method(
-                RepairActivities.repair_trail, repair, **summary
-            )
-        except ActivityError as error:
-            raise _failure(error) from error
-        return repaired
+        return await _answer(workflow.execute_activity_method(RepairActivities.repair_trail, repair, **summary))
 
 
 @workflow.defn(name=SCHEMA_WORKFLOW)
@@ -106,15 +92,14 @@ class AuroraSchemaWorkflow:
         if request is None:
             raise InvalidRequest("Invalid request", "no input was given; expected a restore request.")
         summary = with_summary(WORKER_CALL, f"read the schema of {request.target.cluster}")
-        try:
-            schema: LiveSchema = await workflow.execute_activity_method(
-                DatabaseUserActivities.read_schema, request, **summary
-            )
-        except ActivityError as error:
-            raise _failure(error) from error
-        return schema
+        return await _answer(workflow.execute_activity_method(DatabaseUserActivities.read_schema, request, **summary))
 
 
-def _failure(error: ActivityError) -> BaseException:
-    """The failure of the call with the activity's own text; a cancellation stays one."""
-    return error if is_cancelled_exception(error) else as_failure(fault_of(error), None)
+async def _answer(call: Awaitable[Answer]) -> Answer:
+    """The answer of a worker. Raises the activity's own error as the workflow's; a cancellation stays one."""
+    try:
+        return await call
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        raise as_failure(fault_of(error), None) from error

@@ -209,11 +209,10 @@ class _FunctionReader(ast.NodeVisitor):
         if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
             return None
         module, name = self.place.module.imports.get(node.value.id, ("", ""))
-        if not module.startswith(("activities.", "audit.activities")):
-            return None
-        method = getattr(getattr(importlib.import_module(module), name, None), node.attr, None)
-        definition = activity._Definition.from_callable(method) if method else None
-        return str(definition.name) if definition else ast.unparse(node)
+        owner = getattr(importlib.import_module(module), name, None) if module else None
+        method = getattr(owner, node.attr, None)
+        definition = activity._Definition.from_callable(method) if callable(method) else None
+        return str(definition.name) if definition else None
 
     def _text(self, node: ast.expr) -> str:
         if isinstance(node, ast.Constant):

@@ -62,6 +62,13 @@ def test_every_workflow_of_the_worker_has_a_fingerprint() -> None:
     assert set(committed_fingerprints()) == set(ROOTS)
 
 
+@pytest.mark.parametrize("name", ROOTS)
+def test_every_activity_is_named(name: str) -> None:
+    """Where it is called, or where it is given to what calls it: an exchange of activities would change nothing else."""
+    lines = [line.strip() for line in fingerprints()[name]]
+    assert "activity as given" not in lines or any(line.startswith("given ") for line in lines)
+
+
 def test_it_lists_the_nine_steps_in_order() -> None:
     """The fingerprint of a restore reads as the runbook does: in the order of a swap too, if each of its branches deletes."""
     # Deeper lines are those of an operator's wait, in which a notification is sent.
