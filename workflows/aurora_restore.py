@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -19,7 +20,7 @@ from workflows.pings import ping_monitor
 from workflows.policies import AWS_CALL, DATABASE_CALL, DATABASE_WORK, TRAIL_CALL
 from workflows.started_by import started_by
 from workflows.step_runner import StepRunner
-from workflows.swap import keep_old_cluster, roll_back, swap_clusters
+from workflows.swap import keep_old_cluster, swap_clusters
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -92,7 +93,7 @@ class AuroraRestoreWorkflow:
         restored = await runner.run_step(self._check_restore_status, restore_request, checked, resource_id)
         await runner.run_step(self._setup_db_users, restore_request, resource_id, restored)
         if swaps:
-            await runner.run_step(self._swap_clusters, request, checked, resource_id, restored)
+            await runner.run_step(partial(swap_clusters, runner), request, checked, resource_id, restored)
         if swaps and not request.target.swap_limits.keeps_old:
             await runner.run_step(self._delete_rds, request, checked, copy, resource_id)
         await runner.run_step(self._archive_snapshot, request, checked, copy, resource_id)
@@ -100,11 +101,11 @@ class AuroraRestoreWorkflow:
             await runner.run_step(self._remove_drill, request, checked, resource_id)
         runner.progress.succeed()
         # Shielded: everything is done, and a cancellation could only suppress the notification.
-        await shield(self._sns_notification(request))
+        await shield(runner.notify(request))
         await runner.seal(request, TRAIL_CALL)
         await ping_monitor(request, runner.progress, Ping.SUCCESS)
         if request.target.swap_limits.keeps_old:
-            await self._keep_old_cluster(request, checked, resource_id, restored)
+            await keep_old_cluster(runner, request, checked, resource_id, restored)
             await runner.run_step(self._delete_rds, request, checked, copy, resource_id)
             await runner.seal(request, TRAIL_CALL)
         return runner.progress.end()
@@ -189,34 +190,6 @@ class AuroraRestoreWorkflow:
         summary = f"{len(request.users)} users"
         await self._runner.call(DatabaseUserActivities.setup_db_users, step_input, policy, summary)
 
-    async def _swap_clusters(
-        self,
-        request: RestoreRequest,
-        checked: SnapshotCheckOutcome,
-        cluster_resource_id: str,
-        restored: CheckRestoreOutcome,
-    ) -> None:
-        start = self._runner.begin(Step.SWAP_CLUSTERS)
-        step_input = steps.swap_clusters_input(start, request, checked, cluster_resource_id, restored)
-        swapped = await swap_clusters(self._runner, step_input)
-        if keep_old := request.target.swap_limits.keep_old:
-            self._runner.progress.keep_old(workflow.now() + keep_old)
-        endpoint = swapped.required_endpoint
-        self._runner.progress.record(cluster_arn=swapped.cluster_arn, endpoint=endpoint.host, port=endpoint.port)
-
-    async def _keep_old_cluster(
-        self,
-        request: RestoreRequest,
-        checked: SnapshotCheckOutcome,
-        cluster_resource_id: str,
-        restored: CheckRestoreOutcome,
-    ) -> None:
-        """Until its time is over. Raises `StepFailed` once an operator has rolled the swap back."""
-        decision = await keep_old_cluster(self._runner)
-        if decision is not None:
-            start = self._runner.begin(Step.SWAP_CLUSTERS)
-            await roll_back(steps.swap_clusters_input(start, request, checked, cluster_resource_id, restored), decision)
-
     async def _remove_drill(
         self, request: RestoreRequest, checked: SnapshotCheckOutcome, cluster_resource_id: str
     ) -> None:
@@ -233,9 +206,6 @@ class AuroraRestoreWorkflow:
         await trail.wait_until_written()
         activity, wait = SnapshotActivities.archive_snapshot, request.waits.restore_snapshot
         await self._runner.poll(Step.ARCHIVE_SNAPSHOT, activity, step_input, wait)
-
-    async def _sns_notification(self, request: RestoreRequest) -> None:
-        await self._runner.notify(request)
 
     async def _compensate(self, request: RestoreRequest, error: BaseException) -> BaseException:
         """End a failed or cancelled restore: remove its leftovers, notify, seal. Returns the error to end with."""
