@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.aws.rds import requests, responses
+from devstack.aws.rds import requests
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.state import Call
+from devstack.aws.rds.state import Call, Region
 
 MAX_CAPACITY_UNITS = 256.0
 """The largest MaxCapacity of Serverless v2. Source: RDS API Reference, ServerlessV2ScalingConfiguration."""
@@ -130,9 +130,20 @@ def check_class(engine: str, version: str, instance_class: str) -> None:
             "InvalidParameterCombination",
             "RDS does not support creating a DB instance with the following combination: "
             f"DBInstanceClass={instance_class}, Engine={engine}, EngineVersion={version}, "
-            f"LicenseModel={responses.license_model(engine)}. For supported combinations of instance class and database "
+            f"LicenseModel={license_model(engine)}. For supported combinations of instance class and database "
             "engine version, see the documentation.",
         )
+
+
+def license_model(engine: str) -> str:
+    """LicenseModel of an engine."""
+    return "postgresql-license" if engine == "aurora-postgresql" else "general-public-license"
+
+
+def default_option_group(engine: str, version: str) -> str:
+    """The name of the option group that an Aurora instance always has."""
+    major = "8-0" if engine == "aurora-mysql" else version.partition(".")[0]
+    return f"default:{engine}-{major}"
 
 
 def check_log_types(version: EngineVersion, log_types: list[str]) -> None:
@@ -146,10 +157,10 @@ def check_log_types(version: EngineVersion, log_types: list[str]) -> None:
         )
 
 
-def zones_of(region: str, instance_class: str) -> list[str]:
+def zones_of(region: Region, instance_class: str) -> list[str]:
     """The zones of a region that have an instance class."""
     letters = _ZONES.get(instance_class, "abc")
-    return [zone for zone in responses.availability_zones(region) if zone[-1] in letters]
+    return [zone for zone in region.availability_zones if zone[-1] in letters]
 
 
 @serves(
@@ -232,7 +243,7 @@ def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
     """The instance classes that each version supports."""
     parameters = call.parameters
     check_engine(parameters["Engine"])
-    engine, license_model = parameters["Engine"], parameters.get("LicenseModel")
+    engine, requested_license = parameters["Engine"], parameters.get("LicenseModel")
     version_name, class_name = parameters.get("EngineVersion"), parameters.get("DBInstanceClass")
     in_vpc = parameters.get("Vpc", True)
     matching = [
@@ -242,24 +253,24 @@ def describe_orderable_db_instance_options(call: Call) -> dict[str, Any]:
         if version.engine == engine
         and version_name in (None, version.version)
         and class_name in (None, instance_class)
-        and license_model in (None, responses.license_model(engine))
+        and requested_license in (None, license_model(engine))
         and in_vpc
     ]
     # Source: RDS API Reference, DescribeOrderableDBInstanceOptions, MaxRecords.
     page, marker = requests.page(
         parameters, matching, key=lambda each: _sort_key(each[0]) + each[1], sizes=range(20, 1001)
     )
-    options = [_option(call.region.name, version, instance_class) for version, instance_class in page]
+    options = [_option(call.region, version, instance_class) for version, instance_class in page]
     return {"OrderableDBInstanceOptions": options, "Marker": marker}
 
 
-def _option(region: str, version: EngineVersion, instance_class: str) -> dict[str, Any]:
+def _option(region: Region, version: EngineVersion, instance_class: str) -> dict[str, Any]:
     return {
         "AvailabilityZones": [{"Name": zone} for zone in zones_of(region, instance_class)],
         "DBInstanceClass": instance_class,
         "Engine": version.engine,
         "EngineVersion": version.version,
-        "LicenseModel": responses.license_model(version.engine),
+        "LicenseModel": license_model(version.engine),
         "MultiAZCapable": False,
         "StorageType": "aurora",
         "SupportedEngineModes": ["provisioned"],

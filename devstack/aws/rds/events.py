@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from devstack.aws import event_rules
-from devstack.aws.rds import event_subscriptions, requests, responses
+from devstack.aws.rds import event_subscriptions, requests
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
 from devstack.aws.rds.resources import Cluster, Event, Instance, Snapshot
@@ -53,10 +53,22 @@ def describe_events(call: Call) -> dict[str, Any]:
     ]
     numbered = {f"{each.date.timestamp():020.6f}-{place:08d}": each for place, each in enumerate(matching)}
     page, marker = requests.page(parameters, numbered, key=str)
-    return {"Events": [responses.event(numbered[key]) for key in page], "Marker": marker}
+    return {"Events": [_response(numbered[key]) for key in page], "Marker": marker}
 
 
 def _window(call: Call) -> tuple[datetime, datetime]:
     until = call.parameters.get("EndTime", call.now)
     since = call.parameters.get("StartTime", until - timedelta(minutes=call.parameters.get("Duration", 60)))
     return max(since, call.now - RETENTION), until
+
+
+def _response(event: Event) -> dict[str, Any]:
+    """Event."""
+    return {
+        "Date": event.date,
+        "EventCategories": list(event.categories),
+        "Message": event.message,
+        "SourceArn": event.source_arn,
+        "SourceIdentifier": event.source_identifier,
+        "SourceType": event.source_type,
+    }

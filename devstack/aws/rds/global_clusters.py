@@ -29,7 +29,7 @@ def create_global_cluster(call: Call) -> dict[str, Any]:
         raise RdsError("GlobalClusterAlreadyExistsFault", f"Global cluster already exists: {identifier}")
     group = _new_global_cluster(call, identifier, _primary(call))
     call.state.global_clusters[key] = group
-    return {"GlobalCluster": responses.global_cluster(group)}
+    return {"GlobalCluster": _response(group)}
 
 
 def _primary(call: Call) -> Cluster | None:
@@ -82,7 +82,7 @@ def describe_global_clusters(call: Call) -> dict[str, Any]:
         groups = [_find(call)]
     matching = [group for group in groups if _passes(group, filters)]
     page, marker = requests.page(parameters, matching, key=lambda group: group.identifier)
-    return {"GlobalClusters": [responses.global_cluster(group) for group in page], "Marker": marker}
+    return {"GlobalClusters": [_response(group) for group in page], "Marker": marker}
 
 
 def _passes(group: GlobalCluster, filters: requests.FilterValues) -> bool:
@@ -104,7 +104,7 @@ def remove_from_global_cluster(call: Call) -> dict[str, Any]:
         if name in (member.identifier, member.arn.lower()):
             group.members.remove(member)
             member.global_cluster = None
-            return {"GlobalCluster": responses.global_cluster(group)}
+            return {"GlobalCluster": _response(group)}
     raise RdsError("DBClusterNotFoundFault", f"DBCluster {name} is not a member of {group.identifier}.")
 
 
@@ -116,4 +116,25 @@ def delete_global_cluster(call: Call) -> dict[str, Any]:
         reason = "it still has members" if group.members else "it is protected"
         raise RdsError("InvalidGlobalClusterStateFault", f"Cannot delete global cluster {group.identifier}: {reason}.")
     del call.state.global_clusters[(call.region.account, group.identifier)]
-    return {"GlobalCluster": responses.global_cluster(group)}
+    return {"GlobalCluster": _response(group)}
+
+
+def _response(group: GlobalCluster) -> dict[str, Any]:
+    """GlobalCluster."""
+    writes = {"GlobalWriteForwardingStatus": "disabled"}
+    primary, *secondaries = [member.arn for member in group.members] or [""]
+    members = [{"DBClusterArn": primary, "Readers": secondaries, "IsWriter": True, **writes}] if primary else []
+    members += [{"DBClusterArn": arn, "Readers": [], "IsWriter": False, **writes} for arn in secondaries]
+    return {
+        "DatabaseName": group.database_name,
+        "DeletionProtection": group.deletion_protection,
+        "Engine": group.engine,
+        "EngineVersion": group.engine_version,
+        "GlobalClusterArn": group.arn,
+        "GlobalClusterIdentifier": group.identifier,
+        "GlobalClusterMembers": members,
+        "GlobalClusterResourceId": group.resource_id,
+        "Status": "available",
+        "StorageEncrypted": group.encrypted,
+        "TagList": responses.tags(group.tags),
+    }

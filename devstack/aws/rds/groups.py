@@ -25,7 +25,7 @@ def add_default_groups(region: Region) -> None:
     if region.subnet_groups:
         return
     subnets = [f"subnet-{region.account[-6:]}{place:02x}" for place in range(3)]
-    vpc, zones = responses.vpc_of(region.account, region.name), responses.availability_zones(region.name)
+    vpc, zones = region.default_vpc, region.availability_zones
     arn = region.arn("subgrp", DEFAULT_SUBNET_GROUP)
     default = SubnetGroup(DEFAULT_SUBNET_GROUP, arn, "default", subnets, vpc, {}, zones)
     region.subnet_groups[DEFAULT_SUBNET_GROUP] = default
@@ -153,7 +153,7 @@ def create_db_cluster_parameter_group(call: Call) -> dict[str, Any]:
     """A cluster parameter group without parameters."""
     group = _new_parameter_group(call, "DBClusterParameterGroupName", "cluster-pg")
     _add(call.region.cluster_parameter_groups, group)
-    return {"DBClusterParameterGroup": responses.cluster_parameter_group(group)}
+    return {"DBClusterParameterGroup": _cluster_response(group)}
 
 
 @serves(
@@ -164,7 +164,7 @@ def describe_db_cluster_parameter_groups(call: Call) -> dict[str, Any]:
     """All cluster parameter groups, or the named one."""
     groups = _select(call, call.region.cluster_parameter_groups, "DBClusterParameterGroupName")
     page, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
-    shown = [responses.cluster_parameter_group(group) for group in page]
+    shown = [_cluster_response(group) for group in page]
     return {"DBClusterParameterGroups": shown, "Marker": marker}
 
 
@@ -181,7 +181,7 @@ def create_db_parameter_group(call: Call) -> dict[str, Any]:
     """An instance parameter group without parameters."""
     group = _new_parameter_group(call, "DBParameterGroupName", "pg")
     _add(call.region.parameter_groups, group)
-    return {"DBParameterGroup": responses.parameter_group(group)}
+    return {"DBParameterGroup": _response(group)}
 
 
 @serves("DescribeDBParameterGroups", models="DBParameterGroupName Marker MaxRecords")
@@ -189,7 +189,7 @@ def describe_db_parameter_groups(call: Call) -> dict[str, Any]:
     """All instance parameter groups, or the named one."""
     groups = _select(call, call.region.parameter_groups, "DBParameterGroupName")
     page, marker = requests.page(call.parameters, groups, key=lambda group: group.name)
-    return {"DBParameterGroups": [responses.parameter_group(group) for group in page], "Marker": marker}
+    return {"DBParameterGroups": [_response(group) for group in page], "Marker": marker}
 
 
 @serves("DeleteDBParameterGroup", models="DBParameterGroupName")
@@ -239,3 +239,23 @@ def _delete(groups: dict[str, ParameterGroup], name: str, used: list[str]) -> No
     if group.name in used or group.name.startswith("default."):
         raise RdsError("InvalidDBParameterGroupState", f"One or more resources use the parameter group {group.name}.")
     del groups[group.name]
+
+
+def _cluster_response(group: ParameterGroup) -> dict[str, Any]:
+    """DBClusterParameterGroup."""
+    return {
+        "DBClusterParameterGroupArn": group.arn,
+        "DBClusterParameterGroupName": group.name,
+        "DBParameterGroupFamily": group.family,
+        "Description": group.description,
+    }
+
+
+def _response(group: ParameterGroup) -> dict[str, Any]:
+    """DBParameterGroup."""
+    return {
+        "DBParameterGroupArn": group.arn,
+        "DBParameterGroupFamily": group.family,
+        "DBParameterGroupName": group.name,
+        "Description": group.description,
+    }

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from devstack.aws.caller import Caller
-from devstack.aws.rds import responses
 from devstack.aws.rds.engine_versions import zones_of
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import SubnetGroup
@@ -22,10 +21,10 @@ def new_subnet_group(
 ) -> SubnetGroup:
     """A subnet group in the VPC of its subnets. Raises RdsError if they are in several."""
     known = _subnets(state, region, subnets)
-    vpcs = {subnet["VpcId"] for subnet in known.values()} or {responses.vpc_of(region.account, region.name)}
+    vpcs = {subnet["VpcId"] for subnet in known.values()} or {region.default_vpc}
     if len(vpcs) > 1:
         raise RdsError("InvalidSubnet", f"The subnets are in more than one VPC: {', '.join(sorted(vpcs))}.")
-    in_rotation = responses.availability_zones(region.name)
+    in_rotation = region.availability_zones
     zones = [
         known[subnet]["AvailabilityZone"] if subnet in known else in_rotation[place % len(in_rotation)]
         for place, subnet in enumerate(subnets)
@@ -38,7 +37,7 @@ def check_security_groups(state: RdsState, region: Region, group: SubnetGroup, s
 
     Code and text are those that users report of RDS.
     """
-    if group.vpc == responses.vpc_of(region.account, region.name):
+    if group.vpc == region.default_vpc:
         return
     for security_group in security_groups:
         vpc = _vpc_of_security_group(state, region, security_group)
@@ -62,7 +61,7 @@ def zones_for(region: Region, subnet_group: str, instance_class: str, requested:
             f"The DB subnet group {subnet_group} does not cover the Availability Zone {requested}.",
         )
     candidates = [requested] if requested else covered
-    offered = [zone for zone in candidates if zone in zones_of(region.name, instance_class)]
+    offered = [zone for zone in candidates if zone in zones_of(region, instance_class)]
     if not offered:
         raise RdsError(
             "InsufficientDBInstanceCapacity",

@@ -1,4 +1,4 @@
-"""Each resource as a response shows it, member by member as botocore's model names them."""
+"""The resources that several operations return, member by member as botocore's model names them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from devstack.aws.rds import entrances, hosts
-from devstack.aws.rds.resources import (
-    AssociatedRole,
-    Cluster,
-    Event,
-    GlobalCluster,
-    Instance,
-    ParameterGroup,
-    Snapshot,
-    SubnetGroup,
-    Tags,
-)
+from devstack.aws.rds.engine_versions import default_option_group, license_model
+from devstack.aws.rds.resources import AssociatedRole, Cluster, Instance, Snapshot, SubnetGroup, Tags
 from devstack.aws.rds.state import RdsState
 
 Response = dict[str, Any]
@@ -31,7 +22,7 @@ def cluster(state: RdsState, cluster: Cluster) -> Response:
         "StorageType": None if cluster.settings.get("StorageType") == "aurora" else cluster.settings.get("StorageType"),
         "AllocatedStorage": 1,
         "AssociatedRoles": [_role(role) for role in cluster.roles],
-        "AvailabilityZones": availability_zones(cluster.region),
+        "AvailabilityZones": state.region_of(cluster).availability_zones,
         "BackupRetentionPeriod": cluster.backup_retention_days,
         "ClusterCreateTime": cluster.created,
         "CopyTagsToSnapshot": cluster.copy_tags_to_snapshot,
@@ -120,6 +111,7 @@ def _instance_endpoint(instance: Instance) -> Response:
 def instance(state: RdsState, instance: Instance) -> Response:
     """DBInstance. As in AWS the endpoint appears once the instance is created."""
     parent = instance.cluster
+    option_group = default_option_group(parent.engine, parent.engine_version)
     return {
         **instance.settings,
         "AllocatedStorage": 1,
@@ -150,7 +142,7 @@ def instance(state: RdsState, instance: Instance) -> Response:
         "LicenseModel": license_model(parent.engine),
         "MasterUsername": parent.master_username,
         "MultiAZ": False,
-        "OptionGroupMemberships": [{"OptionGroupName": option_group(parent), "Status": "in-sync"}],
+        "OptionGroupMemberships": [{"OptionGroupName": option_group, "Status": "in-sync"}],
         "PendingModifiedValues": instance.pending,
         "PreferredBackupWindow": parent.settings.get("PreferredBackupWindow"),
         "PromotionTier": instance.promotion_tier,
@@ -164,23 +156,13 @@ def instance(state: RdsState, instance: Instance) -> Response:
     }
 
 
-def license_model(engine: str) -> str:
-    """LicenseModel of an engine."""
-    return "postgresql-license" if engine == "aurora-postgresql" else "general-public-license"
-
-
-def option_group(cluster: Cluster) -> str:
-    """The name of the default option group, which an Aurora instance always has."""
-    major = "8-0" if cluster.engine == "aurora-mysql" else cluster.engine_version.partition(".")[0]
-    return f"default:{cluster.engine}-{major}"
-
-
 def snapshot(state: RdsState, snapshot: Snapshot) -> Response:
     """DBClusterSnapshot."""
+    region = state.region_of(snapshot)
     return {
         **snapshot.settings,
         "AllocatedStorage": 1,
-        "AvailabilityZones": availability_zones(snapshot.region),
+        "AvailabilityZones": region.availability_zones,
         "BackupRetentionPeriod": snapshot.backup_retention_days,
         "ClusterCreateTime": snapshot.cluster_created,
         "DBClusterIdentifier": snapshot.cluster_identifier,
@@ -203,7 +185,7 @@ def snapshot(state: RdsState, snapshot: Snapshot) -> Response:
         "StorageEncrypted": snapshot.kms_key is not None,
         "StorageEncryptionType": encryption_type(snapshot.kms_key),
         "TagList": tags(snapshot.tags),
-        "VpcId": vpc_of(snapshot.account, snapshot.region),
+        "VpcId": region.default_vpc,
     }
 
 
@@ -243,69 +225,6 @@ def subnet_group(group: SubnetGroup) -> Response:
     }
 
 
-def cluster_parameter_group(group: ParameterGroup) -> Response:
-    """DBClusterParameterGroup."""
-    return {
-        "DBClusterParameterGroupArn": group.arn,
-        "DBClusterParameterGroupName": group.name,
-        "DBParameterGroupFamily": group.family,
-        "Description": group.description,
-    }
-
-
-def parameter_group(group: ParameterGroup) -> Response:
-    """DBParameterGroup."""
-    return {
-        "DBParameterGroupArn": group.arn,
-        "DBParameterGroupFamily": group.family,
-        "DBParameterGroupName": group.name,
-        "Description": group.description,
-    }
-
-
-def global_cluster(group: GlobalCluster) -> Response:
-    """GlobalCluster."""
-    writes = {"GlobalWriteForwardingStatus": "disabled"}
-    primary, *secondaries = [member.arn for member in group.members] or [""]
-    members = [{"DBClusterArn": primary, "Readers": secondaries, "IsWriter": True, **writes}] if primary else []
-    members += [{"DBClusterArn": arn, "Readers": [], "IsWriter": False, **writes} for arn in secondaries]
-    return {
-        "DatabaseName": group.database_name,
-        "DeletionProtection": group.deletion_protection,
-        "Engine": group.engine,
-        "EngineVersion": group.engine_version,
-        "GlobalClusterArn": group.arn,
-        "GlobalClusterIdentifier": group.identifier,
-        "GlobalClusterMembers": members,
-        "GlobalClusterResourceId": group.resource_id,
-        "Status": "available",
-        "StorageEncrypted": group.encrypted,
-        "TagList": tags(group.tags),
-    }
-
-
-def event(event: Event) -> Response:
-    """Event."""
-    return {
-        "Date": event.date,
-        "EventCategories": list(event.categories),
-        "Message": event.message,
-        "SourceArn": event.source_arn,
-        "SourceIdentifier": event.source_identifier,
-        "SourceType": event.source_type,
-    }
-
-
 def tags(tags: Tags) -> list[Response]:
     """TagList."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def availability_zones(region: str) -> list[str]:
-    """The three zones that the emulator has in every region."""
-    return [f"{region}{letter}" for letter in "abc"]
-
-
-def vpc_of(account: str, region: str) -> str:
-    """The id of the one VPC that an account has in a region."""
-    return f"vpc-{account[-6:]}{sum(region.encode()):04x}"

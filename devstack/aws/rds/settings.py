@@ -10,7 +10,7 @@ import re
 from collections.abc import Container, Mapping
 from typing import Any
 
-from devstack.aws.rds import keys, requests, responses, windows
+from devstack.aws.rds import keys, requests, windows
 from devstack.aws.rds.engine_versions import CERTIFICATES, MAX_CAPACITY_UNITS, EngineVersion
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.resources import Cluster, DomainMembership
@@ -196,7 +196,7 @@ def scaling(
 
 def zones(call: Call) -> list[str]:
     """Where the cluster's instances are created, at most three zones. Raises RdsError for one of another region."""
-    existing = responses.availability_zones(call.region.name)
+    existing = call.region.availability_zones
     given: list[str] = call.parameters.get("AvailabilityZones", existing)
     if not set(given) <= set(existing) or len(given) > len(existing):
         raise RdsError("InvalidParameterValue", f"Invalid AvailabilityZones {', '.join(given)}: {', '.join(existing)}.")

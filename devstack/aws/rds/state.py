@@ -71,6 +71,16 @@ class Region:
     scalable_targets: dict[str, ScalableTarget] = field(default_factory=dict)
     """By resource id, `cluster:NAME`."""
 
+    @property
+    def availability_zones(self) -> list[str]:
+        """The emulator has three in every region."""
+        return [f"{self.name}{letter}" for letter in "abc"]
+
+    @property
+    def default_vpc(self) -> str:
+        """The id of the VPC that an account has in each region without creating one."""
+        return f"vpc-{self.account[-6:]}{sum(self.name.encode()):04x}"
+
     def arn(self, kind: str, identifier: str) -> str:
         """The ARN of a resource in this region; `kind` is AWS's resource type, such as `cluster-snapshot`."""
         return f"arn:{partition_of(self.name)}:rds:{self.name}:{self.account}:{kind}:{identifier}"
