@@ -19,7 +19,7 @@ from tests.integration.iam.test_plan import plan_as
 from tests.rigs.iam.deployments import Deployment, parsed_policy
 from tests.rigs.iam.gateway import Evaluation, IamState
 from tests.rigs.iam.restores import AuthorizedRestore
-from tests.rigs.iam.scenarios import run_all_steps
+from tests.rigs.iam.whole_restores import run_all_steps
 
 NOT_ASKED = ("Describe", "List", "Query", "GetItem", "GetTopicAttributes", "AssumeRole", "SimulatePrincipalPolicy")
 """The preflight has made these calls itself by then; kms: see activities/preflight/accesses.py."""

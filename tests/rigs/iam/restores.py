@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from activities.inventory import TAKE_INVENTORY
 from audit.rows import AuditRow, Phase
@@ -19,6 +19,7 @@ from models.restore_state import RestoreState
 from models.snapshots import ArchiveSnapshotInput, CheckCopyInput, CopySnapshotInput, SnapshotCheckInput
 from models.steps import Housekeeping, Outcome, Status, Step
 from tests.rigs.activity_resources import ENGINE
+from tests.rigs.iam.deployments import Deployment
 from tests.rigs.iam.operations import AuthorizedOperation
 
 
@@ -203,6 +204,13 @@ class AuthorizedSteps(AuthorizedOperation):
 
 class AuthorizedRestore(AuthorizedSteps):
     """One operation, and the housekeeping that follows it."""
+
+    @classmethod
+    def with_target(cls, deployment: Deployment, **target: Any) -> Self:
+        """An operation whose target exists; `target` are values for the request's target."""
+        restore = cls(deployment, **target)
+        restore.owners.create_target()
+        return restore
 
     def take_inventory(self, copy: Any) -> Any:
         """take-inventory; returns the inventory."""
