@@ -21,14 +21,13 @@ from devstack.pipeline import start_worker
 from devstack.processes import Scratch, Server, free_port
 from devstack.stack import Stack
 from tests.integration.cli.test_worker_program import run_worker
-from tests.rigs.cli import ROOT, run_command
+from tests.rigs.cli import EXAMPLE, run_command
 from tests.rigs.collector import Collector, collector
 from tests.rigs.dashboard import graphs
 from tests.rigs.dashboard_picture import page
-from tests.rigs.prometheus import MISSING, Prometheus, is_installed
+from tests.rigs.prometheus import Prometheus, missing, needs
 from traces import traced
 
-EXAMPLE = ROOT / "examples" / "restore.json"
 TARGET = ('account="111122223333"', 'region="eu-central-1"', 'target="orders-staging"')
 
 
@@ -61,7 +60,7 @@ def measured() -> Iterator[Measured]:
             "AURORA_RESTORE_EVENTS_QUEUE_ARNS": make_queue(stack),
         }
         worker = start_worker(scratch, {**stack.environment, **own})
-        prometheus = Prometheus(scratch, port) if is_installed() else None
+        prometheus = None if missing() else Prometheus(scratch, port)
         assert run_command(stack, "start", EXAMPLE).code == 0
         text = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode()
         yield Measured(stack, port, text, worker, scratch, prometheus, collects)
@@ -111,7 +110,7 @@ def test_an_address_in_use_is_named(measured: Measured) -> None:
     assert f"AURORA_RESTORE_METRICS_ADDRESS: cannot listen at 127.0.0.1:{measured.port}" in result.err
 
 
-@pytest.mark.skipif(not is_installed(), reason=MISSING)
+@needs("prometheus")
 def test_each_panel_of_the_dashboard_has_series(measured: Measured) -> None:
     """In a real Prometheus; of a restore without a failure only what counts failures and differences has none."""
     assert measured.prometheus is not None
@@ -126,7 +125,7 @@ def test_each_panel_of_the_dashboard_has_series(measured: Measured) -> None:
     }
 
 
-@pytest.mark.skipif(not is_installed(), reason=MISSING)
+@needs("prometheus")
 def test_the_picture_for_the_docs_has_every_panel(measured: Measured) -> None:
     """Each is drawn by its type and unit, with what it says if it has no series."""
     assert measured.prometheus is not None

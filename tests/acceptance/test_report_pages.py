@@ -7,19 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.rigs.report_pictures import (
-    CHROMIUM,
-    MISSING,
-    NARROW,
-    WIDE,
-    Scheme,
-    chromium,
-    evidence_page,
-    open_page,
-    report_page,
-)
+from tests.rigs.chromium import Scheme, chromium, needs_chromium, open_page
+from tests.rigs.report_pictures import NARROW, WIDE, evidence_page, report_page
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=MISSING)
+pytestmark = needs_chromium
 PAGES = {"report": report_page, "evidence": evidence_page}
 LEAST_CONTRAST = 4.5
 """Source: WCAG 2.2, 1.4.3 Contrast (Minimum), for text that is not large."""

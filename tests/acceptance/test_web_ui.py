@@ -10,22 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
-from tests.rigs.cli import ROOT, run_command
+from tests.rigs.chromium import chromium, needs_chromium
+from tests.rigs.cli import EXAMPLE, run_command
 from tests.rigs.durations import SLOW_COPY
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium")
-
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-EXAMPLE = ROOT / "examples" / "restore.json"
+pytestmark = needs_chromium
 WORKFLOW = "aurora-restore:111122223333:eu-central-1:orders-staging"
 SHADES = 100
 """A page with text and icons has nearly all 256; a blank one has a handful."""
@@ -41,10 +35,8 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser.new_page(viewport={"width": 1400, "height": 1500})
-        browser.close()
 
 
 def shades(png: bytes) -> int:

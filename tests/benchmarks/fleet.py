@@ -28,7 +28,7 @@ from tests.benchmarks.document import write
 from tests.benchmarks.in_flight import make_environment, make_targets, python_of, seconds_of
 from tests.rigs.durations import AT_ONCE, SECONDS
 from tests.rigs.emulator import demo_without_databases
-from tests.rigs.prometheus import MISSING, Prometheus, is_installed
+from tests.rigs.prometheus import Prometheus, missing
 
 BEGIN, END = "<!-- make bench, fleet: begin -->", "<!-- make bench, fleet: end -->"
 LATE_AFTER = 45
@@ -176,9 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--without-metrics", action="store_true", help="to compare: what the worker takes without them")
     options = parser.parse_args(arguments)
-    if not is_installed():
-        print(f"{MISSING}; the worker has no metrics.")
-    with_metrics = is_installed() and not options.without_metrics
+    if why := missing():
+        print(f"{why}; the worker has no metrics.")
+    with_metrics = why is None and not options.without_metrics
     lines = measure(options.targets, options.series, with_metrics=with_metrics)
     print(lines)
     if options.document:

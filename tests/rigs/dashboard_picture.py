@@ -29,9 +29,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from devstack.processes import Scratch
+from tests.rigs.chromium import chromium, open_page
 from tests.rigs.dashboard import FILE
+from tests.rigs.documents import IMAGES
 from tests.rigs.prometheus import Measured, Prometheus
-from tests.rigs.report_pictures import IMAGES, chromium, open_page
 
 WIDTH, COLUMNS, ROW, GAP = 1400, 24, 30, 8
 """Pixels of the page, columns of its grid, pixels of a row of the grid and between two panels."""

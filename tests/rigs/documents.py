@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "docs" / "images"
 DOCUMENTS = tuple(
     path
     for folder in (".", "docs/**", "tests/**", "deploy", "devstack/**")

@@ -10,17 +10,21 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from devstack.processes import Scratch, free_port
 
-MISSING = "prometheus is missing: apt-get install prometheus"
+
+def missing(program: str = "prometheus") -> str | None:
+    """That this machine does not have a program of Prometheus, and how to get it; None if it is there."""
+    return None if shutil.which(program) else f"{program} is missing: apt-get install prometheus"
 
 
-def is_installed() -> bool:
-    """Whether this machine has the program."""
-    return shutil.which("prometheus") is not None
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skips a test where a program of Prometheus is missing."""
+    return pytest.mark.skipif(missing(program) is not None, reason=str(missing(program)))
 
 
 class Measured(NamedTuple):

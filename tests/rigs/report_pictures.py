@@ -2,19 +2,13 @@
 
     python -m tests.rigs.report_pictures
 
-It needs Chromium (apt-get install chromium), and writes into docs/images. Source: Chrome DevTools Protocol, Page.
+It needs Chromium (apt-get install chromium), and writes into docs/images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
-from typing import Literal
-
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from audit.rows import to_item
 from reports.evidence import Evidence, collect_evidence, to_document
@@ -22,17 +16,11 @@ from reports.evidence_page import make_evidence_page
 from reports.measures import Objectives
 from reports.page import write_page
 from reports.rendering import render
+from tests.rigs.chromium import Scheme, chromium, open_page
+from tests.rigs.documents import IMAGES
 from tests.rigs.report_trail import monthly_report, monthly_rows
 
-CHROMIUM = Path("/usr/bin/chromium")
-MISSING = f"{CHROMIUM} is missing: apt-get install chromium"
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 WIDE, NARROW = 1280, 390
-Scheme = Literal["light", "dark"]
 
 
 @cache
@@ -61,22 +49,6 @@ def evidence_page() -> str:
     """The page of `evidence`."""
     collected = evidence()
     return render("evidence.html", make_evidence_page(collected, to_document(collected)))
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-def open_page(browser: Browser, html: str, width: int, scheme: Scheme = "light") -> Page:
-    """A page of this width, with the colours of the scheme."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.set_content(html)
-    return page
 
 
 def main() -> None:

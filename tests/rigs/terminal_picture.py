@@ -26,10 +26,11 @@ from rich.text import Text
 from devstack.pipeline import own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
+from tests.rigs.chromium import chromium
 from tests.rigs.cli import EXAMPLE, ROOT, run_command
+from tests.rigs.documents import IMAGES
 from tests.rigs.durations import SLOW_COPY, uniform
 from tests.rigs.emulator import delete_copies
-from tests.rigs.report_pictures import IMAGES, chromium
 
 WIDTH, LINES = 128, 50
 """Of the terminal, in characters."""

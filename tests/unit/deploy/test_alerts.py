@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
 from settings import PREFIX
 from tests.rigs.dashboard import FILE, dashboard_json, graphs
 from tests.rigs.documents import ROOT, text
+from tests.rigs.prometheus import needs
 
 RULES = ROOT / "deploy" / "monitoring" / "alerts.yaml"
 TESTS = ROOT / "tests" / "unit" / "deploy" / "alerts_test.yaml"
 OURS = re.compile(r"aurora_restore_[a-z_]+")
-
-
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is missing: apt-get install prometheus"
-)
 
 
 def alerts() -> list[str]:
@@ -29,7 +23,7 @@ def alerts() -> list[str]:
     return [rule["alert"] for group in groups for rule in group["rules"]]
 
 
-@needs_promtool
+@needs("promtool")
 def test_each_alert_fires_in_its_unit_test() -> None:
     """And is silent before; Debian's package prometheus has promtool."""
     done = subprocess.run(["promtool", "test", "rules", TESTS], capture_output=True, text=True, check=False)
@@ -64,7 +58,7 @@ def test_the_dashboard_is_what_its_code_makes() -> None:
     assert asked == listed
 
 
-@needs_promtool
+@needs("promtool")
 def test_a_panel_counts_the_first_restore_of_a_worker(tmp_path: Path) -> None:
     """Its counter appears as one, and increase() does not see that; a later one is counted as before."""
     [query] = [graph.query for graph in graphs() if graph.title == "Operations by outcome, a day"]
