@@ -13,7 +13,6 @@ from commands.exit_codes import FINE
 from commands.json_output import print_json
 from commands.restores import temporal_client
 from commands.terminal import print_progress
-from models.workflow_names import SCHEDULE_ID_PREFIX
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -64,13 +63,14 @@ def run(args: argparse.Namespace) -> int:
 
 async def find_schedules(client: Client, args: argparse.Namespace) -> list[ScheduledTarget]:
     """The schedules that `schedules_arguments` name; raises `RestoreRefused` if one has none."""
+    from models.fleet import default_schedule_id
     from runs.restores import RestoreRefused
     from runs.scheduled_targets import find_scheduled_targets, list_scheduled_targets, unreadable_text
     from settings import TrailSettings, load_settings
 
     task_queue = load_settings(TrailSettings).task_queue
-    restores = [f"{SCHEDULE_ID_PREFIX}{name.rpartition(':')[2].lower()}" for name in args.targets]
-    new = [*args.targets, *restores, *(f"{schedule_id}-drill" for schedule_id in restores)]
+    clusters = [name.rpartition(":")[2].lower() for name in args.targets]
+    new = [*args.targets, *(default_schedule_id(name, drills=drills) for name in clusters for drills in (False, True))]
     schedules, unreadable = await list_scheduled_targets(client, new)
     for schedule_id, reason in unreadable.items():
         print_progress(unreadable_text(schedule_id, reason))

@@ -72,7 +72,7 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
     from runs.schedules import apply_schedule, find_schedule, fleet_of, nightly_schedule
 
     client = await temporal_client()
-    schedule_id = args.id or default_schedule_id(request.target)
+    schedule_id = args.id or default_schedule_id(request.target.cluster, drills=request.target.drills)
     described = await find_schedule(client, schedule_id)
     existing = described.schedule if described else None
     when = _when(existing, args)
@@ -87,7 +87,7 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
         priority=priority.priority_key if priority else None,
         fleet=fleet,
     )
-    await _warn_of_the_one_beside(client, request, when)
+    await _warn_of_other_schedule(client, request, when)
     changes = await list_changes(client, existing, schedule) if existing else []
     applied = await apply_schedule(client, schedule_id, schedule)
     described = await client.get_schedule_handle(schedule_id).describe()
@@ -124,13 +124,13 @@ async def _schedule(request: RestoreRequest, task_queue: str, args: argparse.Nam
     return FINE
 
 
-async def _warn_of_the_one_beside(client: Client, request: RestoreRequest, when: Nightly) -> None:
+async def _warn_of_other_schedule(client: Client, request: RestoreRequest, when: Nightly) -> None:
     """Warn if the target's other schedule, of drills or restores, has this time or keeps another number of copies."""
-    from models.fleet import schedule_id_beside
+    from models.fleet import default_schedule_id
     from models.request import RestoreRequest
     from runs.schedules import find_schedule, nightly_of, request_of
 
-    schedule_id = schedule_id_beside(request.target)
+    schedule_id = default_schedule_id(request.target.cluster, drills=not request.target.drills)
     described = await find_schedule(client, schedule_id)
     beside = await request_of(client, described.schedule) if described else None
     if described is None or not isinstance(beside, RestoreRequest) or beside.target.arn != request.target.arn:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from models.identifiers import RoleArn, TopicArn
 from models.model import Model
-from models.request import RestoreRequest, Target
+from models.request import RestoreRequest
 from models.source import ExternalId
 from models.text_forms import text_form
 from models.workflow_names import SCHEDULE_ID_PREFIX
@@ -94,17 +94,12 @@ class FleetEntry(RestoreRequest):
     @property
     def schedule_id(self) -> str:
         """The id of Temporal's schedule."""
-        return self.schedule.id or default_schedule_id(self.target)
+        return self.schedule.id or default_schedule_id(self.target.cluster, drills=self.target.drills)
 
 
-def default_schedule_id(target: Target) -> str:
+def default_schedule_id(cluster: str, *, drills: bool) -> str:
     """The id of the schedule of a target's restores, or of its drills: a target may have both."""
-    return f"{SCHEDULE_ID_PREFIX}{target.cluster}{'-drill' if target.drills else ''}"
-
-
-def schedule_id_beside(target: Target) -> str:
-    """The default id of the schedule that the target may have beside this one: of its drills, or of its restores."""
-    return f"{SCHEDULE_ID_PREFIX}{target.cluster}{'' if target.drills else '-drill'}"
+    return f"{SCHEDULE_ID_PREFIX}{cluster}{'-drill' if drills else ''}"
 
 
 class FleetSummary(DailyTime):
