@@ -111,7 +111,7 @@ class DatabaseUserActivities:
         """The schema of the live target, read as its master user: for a masking file that is written or checked.
 
         Raises `StepFailed` if there is no cluster to log in to, `Refused` if what has the name is not the request's target,
-        `DatabaseUnreachable` (transient) if it does not answer.
+        `DatabaseUnreachable` (transient) if the database does not answer.
         Source: RDS API Reference, DescribeDBClusters.
         Run twice: only reads.
         """

@@ -19,7 +19,7 @@ from models.steps import BESIDE, Housekeeping, Outcome, Replacement, Status, Ste
 LEAST_OPERATIONS = 4
 """Of how many succeeded operations a trend is made, two for each half."""
 LEAST_FOR_THE_END = 3
-"""Of how many succeeded operations of a kind the end of another one is expected."""
+"""How many operations of a kind must have succeeded before the end of another one is expected."""
 DELETING = (Step.DELETE_RDS, Step.REMOVE_DRILL, Housekeeping.REMOVE_LEFTOVERS)
 """What deletes one of the two clusters of a swap or a drill."""
 SLOWER, FASTER = 1.25, 0.8

@@ -86,8 +86,8 @@ async def _verify(args: argparse.Namespace) -> list[Verification]:
         verifications = await verifier.verify_all(operations, on_verified=counter.add)
     if args.repair:
         calls = WorkerCalls(client, settings.task_queue)
-        repaired = zip(operations, verifications, strict=True)
-        verifications = [await _repair(verifier, calls, *each) for each in repaired]
+        pairs = list(zip(operations, verifications, strict=True))
+        verifications = [await _repair(verifier, calls, *pair) for pair in pairs]
     return verifications
 
 
@@ -96,7 +96,7 @@ async def _repair(
 ) -> Verification:
     """Let a worker add what is missing, because the operator's identity may not write the trail; then verify again.
 
-    A call that fails is said with its operation: the others are verified, and may be repaired already.
+    Why a call fails goes into the verification, because the other operations may be repaired already.
     """
     from audit.verify.findings import State
     from commands.failures import describe

@@ -221,9 +221,7 @@ def _check_trail(connect_to: Callable[[], DynamoDBClient], settings: TrailSettin
 def _check_topic(aws: AwsClients, topic: str) -> list[Finding]:
     _, _, _, region, account_id, *_ = topic.split(":")
     if aws.own_sts(region).get_caller_identity()["Account"] != account_id:
-        text = (
-            f"not checked, because it is of account {account_id}: the worker reads it before each restore, and for plan"
-        )
+        text = f"not checked, because it belongs to account {account_id}: a worker reads it for plan and before each restore"
         return [Finding(f"topic {topic}", Level.WARNING, text)]
     client = aws.sns(Location(account_id=account_id, region=region), "doctor", topic)
     try:

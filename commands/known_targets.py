@@ -1,7 +1,7 @@
 """The names of the targets that the trail knows, kept in a file of the user for the completion of a shell.
 
-A shell that asked the trail at each press of the tabulator key would wait for Python, AWS and a network. So the commands that
-read the targets anyway write their names down, and the shell only reads a file: at once, and silently nothing if there is none.
+A shell that asked the trail at each press of the Tab key would wait for Python, AWS and a network. So the commands that read
+the targets anyway write their names down, and the shell only reads a file. Without the file it completes no name, and says nothing.
 """
 
 from __future__ import annotations

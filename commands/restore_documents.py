@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.json_output import fields_of
 from models.cures import cure_command, left_old_cluster
-from models.expected_end import expect_end
+from models.expected_end import expect_restore_end
 from models.search_attributes import OPERATION, STEP
 from models.steps import Outcome
 from runs.workers import waiting_since
@@ -36,7 +36,7 @@ def describe_state(state: RestoreState, now: datetime) -> dict[str, Any]:
     failed = {"failed_step": state.failed_step} if state.outcome in ENDED_BADLY and state.failed_step else {}
     is_open = failed or left_old_cluster(state)
     cure = {"what_to_do": cure_command(state)} if is_open and state.operation_id else {}
-    end = expect_end(state, now)
+    end = expect_restore_end(state, now)
     expected = {"expected_end_at": end} if end else {}
     whole = {name: round(length.total_seconds()) for name, length in seconds.items()}
     return {**fields_of(state), **whole, **expected, **failed, **cure}

@@ -138,15 +138,15 @@ async def _warn_of_other_schedule(client: Client, request: RestoreRequest, when:
     other = nightly_of(described.schedule)
     if other and (other.at, other.zone) == (when.at, when.zone):
         print_progress(
-            f"Warning: {schedule_id} starts at {when.at:%H:%M} {when.zone}, too. Of a drill and a restore that start "
-            "together one is skipped. Choose another time with --at."
+            f"Warning: {schedule_id} starts at {when.at:%H:%M} {when.zone}, too. If a drill and a restore start "
+            "together, one is skipped. Choose another time with --at."
         )
     kept, kept_beside = request.archive.copies_to_keep, beside.archive.copies_to_keep
     if kept != kept_beside:
         print_progress(
             f"Warning: this request keeps {kept} copies of the target's snapshots, that of {schedule_id} keeps "
-            f"{kept_beside}. A drill and a restore prune the same copies. Give both the same archive.keep, which is 0 "
-            "where the other has archive.masked."
+            f"{kept_beside}. A drill and a restore prune the same copies. Give both the same archive.keep: 0 if one "
+            "has archive.masked."
         )
 
 

@@ -108,7 +108,7 @@ def describe_left_old(state: RestoreState) -> str | None:
     if cure_command(state) == START_COMMAND:
         return f"{left}; delete it with its instances, or rename it, before the next restore"
     # Only the newest operation of a target can be retried, also if snapshot-check refuses it.
-    left = f"{left}; once another restore of the target has begun, delete it with its instances by hand; before that"
+    left = f"{left}; if another restore of the target has begun, delete it with its instances by hand, otherwise"
     if state.keeps_old and state.failed_step is not Step.DELETE_RDS:
         return f"{left} a retry keeps it until the time of target.swap.keep_old is over, then deletes it"
     return f"{left} a retry deletes it"

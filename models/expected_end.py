@@ -6,7 +6,7 @@ from models.restore_state import RestoreState
 from models.steps import Outcome, Status, Step
 
 
-def expect_end(state: RestoreState, now: datetime) -> datetime | None:
+def expect_restore_end(state: RestoreState, now: datetime) -> datetime | None:
     """When the restore ends with its notification, if each step takes what it usually does; `now` is aware.
 
     The target is handed over earlier, and the deletion of an old cluster that is kept comes later.

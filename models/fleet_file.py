@@ -174,21 +174,21 @@ def _find_shared(restores: list[DeclaredRestore]) -> Iterator[str]:
         if first is not restore:
             yield (
                 f"{place}.schedule.id: {entry.schedule_id} is also the schedule of {first.file}: restores.{first.name}; "
-                "set another one, because two clusters have the same name, or one is called as the drill of the other"
+                "set another one, because two clusters have the same name, or one has the other's name with -drill"
             )
 
 
 def _find_differences(entry: FleetEntry, beside: DeclaredRestore) -> Iterator[str]:
-    """What a restore and a drill of one target must share or may not: the copies and the time are the target's."""
+    """Where a restore and a drill of one target disturb each other: they prune the same copies, and run one at a time."""
     kept, kept_beside = entry.archive.copies_to_keep, beside.entry.archive.copies_to_keep
     if kept != kept_beside:
         yield (
             f"archive: keeps {kept} copies of the target's snapshots, {beside.file}: restores.{beside.name} keeps "
-            f"{kept_beside}; a drill and a restore prune the same copies: expected one number, which is 0 with masked"
+            f"{kept_beside}; a drill and a restore prune the same copies: expected the same number, 0 if one has masked"
         )
     schedule = entry.schedule
     if (schedule.time, schedule.zone) == (beside.entry.schedule.time, beside.entry.schedule.zone):
         yield (
-            f"schedule.at: {schedule.at} {schedule.zone} is also the time of {beside.file}: restores.{beside.name}; of a "
-            "drill and a restore that start together one is skipped: expected times so far apart that the first has ended"
+            f"schedule.at: {schedule.at} {schedule.zone} is also the time of {beside.file}: restores.{beside.name}; if a "
+            "drill and a restore start together, one is skipped: expected times so far apart that the first has ended"
         )

@@ -52,7 +52,7 @@ class RestoreState(Model):
     steps: tuple[StepState, ...] = ()
     snapshot_arn: str | None = Field(default=None, description="The source snapshot.")
     snapshot_created_at: AwareDatetime | None = Field(
-        default=None, description="When the source snapshot was taken: of then is the data."
+        default=None, description="When the source snapshot was taken, which is the time of the data."
     )
     snapshot_copy_arn: str | None = Field(
         default=None, description="The snapshot that is restored: the copy, or the source snapshot if none is needed."

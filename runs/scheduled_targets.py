@@ -31,7 +31,7 @@ from runs.schedules import find_schedule, fleet_of, nightly_of
 
 READS_AT_ONCE = 16
 STARTED_WITHIN = timedelta(minutes=1)
-"""How much later than its time a restore may be started, and how little the two may differ."""
+"""A start that is less than this away from the due time is its start; until then none is missed."""
 MAX_LISTED = 300
 """Characters of the names that are listed for one that is not known."""
 

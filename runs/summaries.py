@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from models.expected_end import expect_end
+from models.expected_end import expect_restore_end
 from models.restore_state import RestoreState, StepState
 from models.steps import Outcome
 
@@ -27,7 +27,7 @@ def summarize(state: RestoreState) -> str:
 
 def describe_end(state: RestoreState, now: datetime) -> str:
     """When the whole restore should end, by this target's earlier ones; "" if too little is known. `now` is aware."""
-    end = expect_end(state, now)
+    end = expect_restore_end(state, now)
     if end is None:
         return ""
     day = "%H:%M" if end.astimezone(UTC).date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M"

@@ -1,4 +1,4 @@
-"""Asking a worker to do what an operator's identity may not: plans, lists of orphans, rows of decisions, repairs of the trail.
+"""Asking a worker to do what an operator's identity may not, such as a plan or a row of a decision.
 
 Each call is a short workflow, so that it needs Temporal alone, waits for a worker that is busy, and stays in a history.
 """

@@ -29,7 +29,7 @@ class RepairActivities:
         """Add the missing rows of one operation, marked as added, and seal them; nothing that is there is changed.
 
         Raises `StepFailed` if the operation is not known, `TrailUnavailable` (transient) if DynamoDB is unavailable.
-        Run twice: the second run finds nothing missing.
+        Run twice: adds the rows that are still missing; seals what is not sealed.
         """
         verifier = Verifier(activity.client(), self._table, self._numbers, self._chains)
         try:

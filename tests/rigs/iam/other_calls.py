@@ -36,7 +36,7 @@ def run_the_operators_verbs(deployment: Deployment) -> None:
         for finding in findings
         if finding.level is not Level.OK
         and finding.check != "clock"  # the emulator's clock is that of the tests
-        and not finding.text.startswith("not checked, because it is of account")
+        and not finding.text.startswith("not checked, because it belongs to account")
     ]
     assert not wrong, wrong
 

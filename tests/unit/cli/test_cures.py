@@ -157,9 +157,7 @@ def test_an_old_cluster_that_is_left_is_named_with_what_deletes_it(state: Restor
     assert "The old cluster is left as target-old, and the next swap is refused while it exists; " in text
     assert text.endswith(what)
     # A retry of an operation that is not the newest is refused; a scheduled restore makes a newer one.
-    by_hand = (
-        "; once another restore of the target has begun, delete it with its instances by hand; before that a retry "
-    )
+    by_hand = "; if another restore of the target has begun, delete it with its instances by hand, otherwise a retry "
     assert (by_hand in text) is ("retry op-007" in what)
 
 

@@ -14,5 +14,5 @@ def test_a_topic_of_another_account_is_a_warning() -> None:
     [finding] = _check_topic(aws, "arn:aws:sns:eu-central-1:444455556666:aurora-restore")
     assert (finding.level, finding.text.split(":")[0]) == (
         Level.WARNING,
-        "not checked, because it is of account 444455556666",
+        "not checked, because it belongs to account 444455556666",
     )

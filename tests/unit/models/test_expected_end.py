@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from audit.history import PastOperation, find_usual_seconds
-from models.expected_end import expect_end
+from models.expected_end import expect_restore_end
 from models.restore_state import RestoreState, StepState
 from models.steps import STEPS, Outcome, Replacement, Status, Step
 from runs.summaries import describe_end
@@ -64,8 +64,8 @@ def test_each_kind_of_restore_learns_from_its_own() -> None:
 def test_the_end_is_that_of_the_running_step_and_of_all_that_follow() -> None:
     """A step that takes longer moves it."""
     now = BEGAN + 3.5 * MINUTE
-    assert expect_end(state(done=3), now) == BEGAN + 9 * MINUTE
-    assert expect_end(state(done=3), now + 10 * MINUTE) == now + 15 * MINUTE
+    assert expect_restore_end(state(done=3), now) == BEGAN + 9 * MINUTE
+    assert expect_restore_end(state(done=3), now + 10 * MINUTE) == now + 15 * MINUTE
     assert describe_end(state(done=3), now) == "the whole restore usually ends by 00:14 UTC"
     drill = state(done=3, replacement=Replacement.DRILL)
     assert describe_end(drill, now + timedelta(hours=23.8)).startswith("the whole drill usually ends by 2026-11-28")
@@ -75,7 +75,7 @@ def test_a_kept_old_cluster_is_not_waited_for() -> None:
     """It is deleted hours after the target was handed over."""
     swap = state(done=3, replacement=Replacement.SWAP, keeps_old=True)
     steps = len(STEPS[Replacement.SWAP]) - 1
-    assert expect_end(swap, BEGAN + 3 * MINUTE) == BEGAN + steps * MINUTE
+    assert expect_restore_end(swap, BEGAN + 3 * MINUTE) == BEGAN + steps * MINUTE
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_tables_are_merged_and_lists_are_replaced(tmp_path: Path) -> None:
             ONE + "[restores.b]\ntarget = { cluster = 'a', region = 'eu-north-1' }\n",
             (
                 "one.toml: restores.b.schedule.id: aurora-restore-a is also the schedule of one.toml: restores.a; set another "
-                "one, because two clusters have the same name, or one is called as the drill of the other"
+                "one, because two clusters have the same name, or one has the other's name with -drill"
             ),
         ),
         (
