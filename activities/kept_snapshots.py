@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
-from activities.rds.copies import split_by_retention
+from activities.rds.copies import copies_that_make_room, split_by_retention
 from activities.rds.fault_table import Action
 from activities.rds.masked_snapshots import is_own_masked, masked_ones_that_make_room, own_masked_snapshots
 from activities.rds.provenance import check_provenance, check_resource_id
@@ -176,6 +176,14 @@ def _make_room(intents: Intents, step_input: ArchiveSnapshotInput, target: Targe
     masked = own_masked_snapshots(target.reader, step_input.target, target.environment)
     to_prune = masked_ones_that_make_room(masked, step_input.archive)
     prune(intents, Step.ARCHIVE_SNAPSHOT, step_input, target, to_prune)
+    return len(to_prune)
+
+
+def make_room_for_copy(intents: Intents, step_input: CopySnapshotInput, target: TargetCluster) -> int:
+    """Prune now what archive-snapshot would prune at the end; returns how many copies that were."""
+    keep = step_input.archive.copies_to_keep
+    to_prune = copies_that_make_room(target.list_own_copies(), step_input.snapshot.arn, keep)
+    prune(intents, Step.COPY_SNAPSHOT, step_input, target, to_prune)
     return len(to_prune)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from activities.kept_snapshots import keep_copies, keep_masked_snapshots, prune
+from activities.kept_snapshots import keep_copies, keep_masked_snapshots, make_room_for_copy, prune
 from activities.preflight import guards
 from activities.preflight.lateness import skip_if_too_late
 from activities.preflight.passed_checks import PassedChecks
@@ -15,7 +15,7 @@ from activities.preflight.preflight import Preflight
 from activities.preflight.selection import compare_snapshot
 from activities.rds import tags
 from activities.rds.aws_errors import rule_for
-from activities.rds.copies import copies_that_make_room, is_own
+from activities.rds.copies import is_own
 from activities.rds.copy_queue import CopyQueue
 from activities.rds.fault_table import Action
 from activities.rds.provenance import (
@@ -129,7 +129,7 @@ class SnapshotActivities:
             copy = started
         check_provenance(copy, step_input.snapshot)
         if copy["Status"] == "failed":
-            return self._delete_failed(step_input, target, copy)
+            return _delete_failed(self._intents, step_input, target, copy)
         snapshot_copy = SnapshotCopy(arn=copy["DBClusterSnapshotArn"], identifier=identifier, copied=True)
         return CopySnapshotOutcome(
             details="Started copy to target region",
@@ -158,7 +158,7 @@ class SnapshotActivities:
                 self._copy_queue.note_waiting(step_input.target, step_input.priority, now())
                 return CopySnapshotOutcome(done=False, details=f"Waiting: {rule.short}", in_progress=(Change.CAPACITY,))
             if rule.action is Action.PRUNE:
-                pruned = self._make_room(step_input, target)
+                pruned = make_room_for_copy(self._intents, step_input, target)
                 if pruned:
                     return CopySnapshotOutcome(done=False, details=f"Pruned {pruned} old copies to make room")
             if rule.action is not Action.ADOPT:
@@ -174,27 +174,6 @@ class SnapshotActivities:
             "Copy not visible yet",
             f"RDS says that {identifier} exists, but does not list it. The next attempt reads again.",
         )
-
-    def _make_room(self, step_input: CopySnapshotInput, target: TargetCluster) -> int:
-        """Prune now what archive-snapshot would prune at the end; returns how many copies that were."""
-        keep = step_input.archive.copies_to_keep
-        to_prune = copies_that_make_room(target.list_own_copies(), step_input.snapshot.arn, keep)
-        prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, to_prune)
-        return len(to_prune)
-
-    def _delete_failed(
-        self, step_input: CopySnapshotInput, target: TargetCluster, copy: DBClusterSnapshotTypeDef
-    ) -> CopySnapshotOutcome:
-        """A failed copy keeps its name: it must be deleted before the same snapshot can be copied again."""
-        arn = copy["DBClusterSnapshotArn"]
-        if not is_own(copy, step_input.target, target.environment):
-            raise StepFailed(
-                "Copy failed",
-                f"{arn} is failed, and this pipeline did not make it. Delete it by hand, then retry.",
-            )
-        prune(self._intents, Step.COPY_SNAPSHOT, step_input, target, [arn])
-        end_wait_if_final(step_input, "Copy failed", f"{arn} had failed and was deleted; a retry copies again.")
-        return CopySnapshotOutcome(done=False, details="Deleted a failed copy of the same snapshot")
 
     @step_activity(Step.CHECK_COPY_STATUS)
     def check_copy_status(self, step_input: CheckCopyInput) -> StepOutcome:
@@ -288,6 +267,21 @@ def _copy_parameters(step_input: CopySnapshotInput, identifier: str, operation_t
     # "Encrypting Amazon Aurora resources").
     key = step_input.kms_key_id if step_input.snapshot.encrypted else None
     return parameters | ({"KmsKeyId": key} if key else {})
+
+
+def _delete_failed(
+    intents: Intents, step_input: CopySnapshotInput, target: TargetCluster, copy: DBClusterSnapshotTypeDef
+) -> CopySnapshotOutcome:
+    """A failed copy keeps its name: it must be deleted before the same snapshot can be copied again."""
+    arn = copy["DBClusterSnapshotArn"]
+    if not is_own(copy, step_input.target, target.environment):
+        raise StepFailed(
+            "Copy failed",
+            f"{arn} is failed, and this pipeline did not make it. Delete it by hand, then retry.",
+        )
+    prune(intents, Step.COPY_SNAPSHOT, step_input, target, [arn])
+    end_wait_if_final(step_input, "Copy failed", f"{arn} had failed and was deleted; a retry copies again.")
+    return CopySnapshotOutcome(done=False, details="Deleted a failed copy of the same snapshot")
 
 
 def _wait_until_visible(step_input: CheckCopyInput) -> StepOutcome:

@@ -101,16 +101,7 @@ class OperationNumbersTable:
             item = self._get(operation_id)
         except (ClientError, BotoCoreError) as error:
             raise self._unavailable(error) from error
-        if item is None:
-            return None
-        return OpenedOperation(
-            operation_id=operation_id,
-            workflow_id=item["workflow_id"]["S"],
-            first_run_id=item["first_run_id"]["S"],
-            target_arn=item["target_arn"]["S"],
-            opened_at=datetime.fromisoformat(item["opened_at"]["S"]),
-            previous_operation_id=item.get("previous_operation_id", {}).get("S"),
-        )
+        return _opened(operation_id, item) if item else None
 
     def iterate_target(self, target_arn: str) -> Iterator[OpenedOperation]:
         """The operations of a target, the newest first, as far as they are linked.
@@ -259,6 +250,17 @@ class OperationNumbersTable:
             "worker may use it. To create the tables: python starter.py setup",
             code=code_of(error),
         )
+
+
+def _opened(operation_id: str, item: dict[str, AttributeValueTypeDef]) -> OpenedOperation:
+    return OpenedOperation(
+        operation_id=operation_id,
+        workflow_id=item["workflow_id"]["S"],
+        first_run_id=item["first_run_id"]["S"],
+        target_arn=item["target_arn"]["S"],
+        opened_at=datetime.fromisoformat(item["opened_at"]["S"]),
+        previous_operation_id=item.get("previous_operation_id", {}).get("S"),
+    )
 
 
 def _operation_id(number: int) -> str:

@@ -69,6 +69,28 @@ def _client(endpoint_url: str, service: str, region: str) -> Any:
     )
 
 
+def _has_writer(rds: RDSClient, cluster: str) -> bool:
+    instance = rds.describe_db_instances(DBInstanceIdentifier=f"{cluster}-1")["DBInstances"][0]
+    return instance["DBInstanceStatus"] == "available"
+
+
+def _is_taken(rds: RDSClient, snapshot: str, kind: str) -> bool:
+    found = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=snapshot, SnapshotType=kind)
+    return found["DBClusterSnapshots"][0]["Status"] == "available"
+
+
+def _give_fixed_id(security_group: str) -> None:
+    """Moto chooses a security group's id at random, but the example's request names a fixed one."""
+    from moto.ec2.models import (
+        ec2_backends,  # the emulator, which imports moto in the background, has imported it by now
+    )
+
+    for groups in ec2_backends[ACCOUNT][TARGET_REGION].groups.values():
+        if security_group in groups:
+            group = groups[SECURITY_GROUP] = groups.pop(security_group)
+            group.id = SECURITY_GROUP
+
+
 @dataclass
 class DemoEnvironment:
     """The examples' clusters, keys, users and topic; passwords are random and stored in the emulator's Secrets Manager."""
@@ -118,28 +140,14 @@ class DemoEnvironment:
         body = {"account": ACCOUNT, "region": SOURCE_REGION, "cluster": cluster}
         identifier: str = self.control("POST", "/_devstack/rds/automated-snapshot", body)["identifier"]
         rds: RDSClient = self.client("rds", SOURCE_REGION)
-        self.wait_until(
-            lambda: (
-                rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier, SnapshotType="automated")[
-                    "DBClusterSnapshots"
-                ][0]["Status"]
-                == "available"
-            )
-        )
+        self.wait_until(lambda: _is_taken(rds, identifier, "automated"))
         return identifier
 
     def take_snapshot(self, identifier: str) -> None:
         """Take a manual snapshot of the source; returns once it is available."""
         rds: RDSClient = self.client("rds", SOURCE_REGION)
         rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=identifier, DBClusterIdentifier=SOURCE)
-        self.wait_until(
-            lambda: (
-                rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=identifier)["DBClusterSnapshots"][0][
-                    "Status"
-                ]
-                == "available"
-            )
-        )
+        self.wait_until(lambda: _is_taken(rds, identifier, "manual"))
 
     def receive_notifications(self) -> list[dict[str, Any]]:
         """Receive the messages that the topic's subscribers got since the last call, and delete them from the queue."""
@@ -197,15 +205,7 @@ class DemoEnvironment:
         return group
 
     def _make_staging_security_group(self) -> None:
-        name = self.make_security_group("staging-database", "127.0.0.0/8")
-        # Moto chooses a security group's id at random, but the example's request names a fixed one. The emulator, which
-        # imports moto in the background, has imported it by now.
-        from moto.ec2.models import ec2_backends
-
-        for groups in ec2_backends[ACCOUNT][TARGET_REGION].groups.values():
-            if name in groups:
-                group = groups[SECURITY_GROUP] = groups.pop(name)
-                group.id = SECURITY_GROUP
+        _give_fixed_id(self.make_security_group("staging-database", "127.0.0.0/8"))
 
     def _make_kms_key(self) -> None:
         kms = self.client("kms")
@@ -247,11 +247,7 @@ class DemoEnvironment:
         rds.create_db_instance(
             DBInstanceIdentifier=f"{name}-1", DBClusterIdentifier=name, DBInstanceClass=INSTANCE_CLASS, Engine=engine
         )
-        self.wait_until(lambda: self._is_available(rds, name))
-
-    def _is_available(self, rds: RDSClient, cluster: str) -> bool:
-        instance = rds.describe_db_instances(DBInstanceIdentifier=f"{cluster}-1")["DBInstances"][0]
-        return instance["DBInstanceStatus"] == "available"
+        self.wait_until(lambda: _has_writer(rds, name))
 
     def _make_secrets(self) -> None:
         manager = self.client("secretsmanager")

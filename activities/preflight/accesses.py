@@ -7,8 +7,9 @@ Source: Service Authorization Reference, the pages of RDS, IAM, Secrets Manager 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class RestoreAccesses:
             yield from self._swap_clusters()
         if self.step_input.target.drills:
             yield from self._remove_drill()
-        yield from self._read_secrets()
+        yield from secret_accesses(self.step_input, self._restored_target)
         yield from self._archive_snapshot()
         for topic in self.step_input.notification.topic_arns:
             yield Access("sns:Publish", topic, "PublishNotifications")
@@ -84,8 +85,7 @@ class RestoreAccesses:
         return tags.copy_tags(self.step_input.target.arn, self.operation, self.snapshot.arn)
 
     def _rds(self, kind: str, name: str) -> str:
-        target = self.step_input.target
-        return f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:{kind}:{name}"
+        return _arn(self.step_input.target, kind, name)
 
     def _copy_snapshot(self) -> Iterator[Access]:
         if not self._copy.copied:
@@ -214,19 +214,6 @@ class RestoreAccesses:
         restored = resource_tags(self._restored_tags)
         yield Access("rds:DeleteDBCluster", self._restored_target.arn, "ReplaceWhatOptedIn", restored)
 
-    def _read_secrets(self) -> Iterator[Access]:
-        target = self.step_input.target
-        key = self.step_input.masking.key_secret_id if self.step_input.masking else None
-        webhook = self.step_input.notification.webhook_secret_id
-        for secret in dict.fromkeys((*secret_ids(self.step_input.users), key, webhook, target.master_user_secret_id)):
-            if secret is not None:
-                arn = secret_arn(target.region, target.account_id, secret)
-                yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")
-        if target.master_user_secret_id is None:
-            arn = secret_arn(target.region, target.account_id, "rds!cluster-0")
-            by_rds = resource_tags({"aws:rds:primaryDBClusterArn": self._restored_target.arn})
-            yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
-
     def _archive_snapshot(self) -> Iterator[Access]:
         quarantine = self.step_input.target.quarantine
         if quarantine and quarantine.db_cluster_parameter_group_name and not self.step_input.target.drills:
@@ -240,7 +227,9 @@ class RestoreAccesses:
             restored = resource_tags({tags.REPLACED_BY: self.step_input.source.arn})
             yield Access("rds:StopDBCluster", self.step_input.target.arn, "ReplaceWhatOptedIn", restored)
         if self.step_input.archive.masked:
-            yield from self._keep_masked_snapshots()
+            yield from masked_snapshot_accesses(
+                self.step_input, self.snapshot.created_at, self.operation, self._restored_tags
+            )
         if not self._copy.copied:
             return
         copied = resource_tags(self._copy_tags)
@@ -249,15 +238,37 @@ class RestoreAccesses:
             yield Access("rds:AddTagsToResource", self._copy.arn, "TagTheArchivedCopy", copied | added)
         yield Access("rds:DeleteDBClusterSnapshot", self._copy.arn, "RestoreFromAndPruneCopies", copied)
 
-    def _keep_masked_snapshots(self) -> Iterator[Access]:
-        """Of a name with the resource id of a cluster that does not exist yet: IAM sees the beginning only."""
-        target, action = self.step_input.target, "rds:CreateDBClusterSnapshot"
-        environment = tags.environment_of(self.operation)
-        name = masked_identifier(environment, target.arn, "not restored yet", self.snapshot.created_at)
-        arn, made_with = self._rds("cluster-snapshot", name), tags.masked_tags(target.arn, self.operation)
-        yield Access(action, target.arn, "SnapshotTheMaskedTarget", resource_tags(self._restored_tags))
-        yield from create(action, arn, "CreateTheMaskedSnapshot", made_with)
-        statement, own = "ShareAndPruneMaskedSnapshots", resource_tags(made_with)
-        yield Access("rds:DeleteDBClusterSnapshot", arn, statement, own)
-        if self.step_input.archive.share_with:
-            yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, statement, own)
+
+def secret_accesses(step_input: SnapshotCheckInput, restored: Target) -> Iterator[Access]:
+    """Of the secrets that the request names, and of the one that RDS makes for `restored`, if it makes one."""
+    target = step_input.target
+    key = step_input.masking.key_secret_id if step_input.masking else None
+    webhook = step_input.notification.webhook_secret_id
+    for secret in dict.fromkeys((*secret_ids(step_input.users), key, webhook, target.master_user_secret_id)):
+        if secret is not None:
+            arn = secret_arn(target.region, target.account_id, secret)
+            yield Access("secretsmanager:GetSecretValue", arn, "ReadTheNamedSecrets")
+    if target.master_user_secret_id is None:
+        arn = secret_arn(target.region, target.account_id, "rds!cluster-0")
+        by_rds = resource_tags({"aws:rds:primaryDBClusterArn": restored.arn})
+        yield Access("secretsmanager:GetSecretValue", arn, "ReadTheManagedMasterSecret", by_rds)
+
+
+def masked_snapshot_accesses(
+    step_input: SnapshotCheckInput, created_at: datetime, operation: str, restored_tags: Mapping[str, str]
+) -> Iterator[Access]:
+    """Of a name with the resource id of a cluster that does not exist yet: IAM sees the beginning only."""
+    target, action = step_input.target, "rds:CreateDBClusterSnapshot"
+    environment = tags.environment_of(operation)
+    name = masked_identifier(environment, target.arn, "not restored yet", created_at)
+    arn, made_with = _arn(target, "cluster-snapshot", name), tags.masked_tags(target.arn, operation)
+    yield Access(action, target.arn, "SnapshotTheMaskedTarget", resource_tags(restored_tags))
+    yield from create(action, arn, "CreateTheMaskedSnapshot", made_with)
+    statement, own = "ShareAndPruneMaskedSnapshots", resource_tags(made_with)
+    yield Access("rds:DeleteDBClusterSnapshot", arn, statement, own)
+    if step_input.archive.share_with:
+        yield Access("rds:ModifyDBClusterSnapshotAttribute", arn, statement, own)
+
+
+def _arn(target: Target, kind: str, name: str) -> str:
+    return f"arn:{partition(target.region)}:rds:{target.region}:{target.account_id}:{kind}:{name}"

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from activities.rds import copies, deletion, settings, tags
+from activities.rds import copies, deletion, tags
 from activities.rds.endpoints import endpoint_members
+from activities.rds.live_settings import read_live_settings
 from activities.rds.region_search import RegionSearch
 from activities.rds.surroundings import proxies, scaling
 from clients import rds as reads
@@ -129,15 +130,7 @@ class TargetCluster:
 
     def read_settings(self, cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) -> ClusterSettings:
         """The settings of the cluster and its instances as they were just read, with what is around the cluster."""
-        endpoints = self.list_custom_endpoints()
-        arns = [endpoint["DBClusterEndpointArn"] for endpoint in endpoints if "DBClusterEndpointArn" in endpoint]
-        endpoint_tags = {arn: tags.tags_of(reads.list_tags(self._rds, arn)) for arn in arns}
-        read = settings.read_settings(cluster, instances, endpoints, endpoint_tags)
-        around = {
-            "proxy_targets": proxies.read_proxy_targets(self._rds, self._target.cluster) or None,
-            "scalable_target": scaling.read_scalable_target(self._scaling, self._target.cluster),
-        }
-        return read.model_copy(update=around)
+        return read_live_settings(self._rds, self._scaling, self._target.cluster, cluster, instances)
 
     def find_instances(self, identifiers: list[str]) -> list[DBInstanceTypeDef]:
         """The instances that have one of these names, in any cluster."""

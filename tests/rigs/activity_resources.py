@@ -106,10 +106,7 @@ class RestoreResources:
             account_id=ACCOUNT,
             region=TARGET_REGION,
             cluster=f"staging-{self.number}",
-            instances=(
-                RequestedInstance(instance_class="db.r6g.large"),
-                RequestedInstance(instance_class="db.r6g.large"),
-            ),
+            instances=(RequestedInstance(instance_class="db.r6g.large"),) * 2,
             db_subnet_group_name=SUBNET_GROUP,
             vpc_security_group_ids=(self.shared.security_group,),
             kms_key_id=KEY_ALIAS,

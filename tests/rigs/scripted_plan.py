@@ -112,7 +112,7 @@ class ScriptedPlan:
         monkeypatch.setattr(preflight, "find_cluster", lambda *_: self._give(self.source))
         monkeypatch.setattr(TargetCluster, "find", lambda _: self._give(self.target))
         monkeypatch.setattr(TargetCluster, "list_instances", lambda _: [INSTANCE])
-        monkeypatch.setattr(TargetCluster, "list_custom_endpoints", lambda _: [])
+        monkeypatch.setattr("clients.rds.list_custom_endpoints", lambda *_: [])
         monkeypatch.setattr(TargetCluster, "find_instances", lambda *_: [])
         monkeypatch.setattr(TargetCluster, "find_snapshot", lambda *_: self._give(self.copy))
         monkeypatch.setattr(TargetCluster, "list_own_copies", lambda _: self.copies)

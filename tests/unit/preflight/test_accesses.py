@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from activities.preflight.accesses import RestoreAccesses
+from activities.preflight.accesses import RestoreAccesses, secret_accesses
 from models.archive import Archive, Notification
 from models.masking import Masking
 from models.request import RestoreRequest
@@ -56,8 +56,6 @@ def test_the_masking_key_and_the_webhook_are_read_like_the_other_secrets() -> No
         notification=Notification(webhook_secret_id="staging/webhook"),
         copy_needed=True,
     )
-    nothing: object = None
-    accesses = RestoreAccesses(step_input, nothing, nothing, "op-001")  # type: ignore[arg-type]
-    asked = [access.resource for access in accesses._read_secrets()]
+    asked = [access.resource for access in secret_accesses(step_input, request.target)]
     secrets = f"arn:aws:secretsmanager:eu-central-1:{request.target.account_id}:secret:staging"
     assert {f"{secrets}/masking-abcdef", f"{secrets}/webhook-abcdef"} <= set(asked)
