@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CONTROL = "/_devstack/"
 OK = "OK"
+REFUSALS = {publishing.SERVICE: publishing.refuse, event_rules.SERVICE: event_rules.refuse}
+"""By service: what refuses the calls that moto would take and should not."""
 
 
 class Application:
@@ -101,14 +103,9 @@ class Application:
             return iam.simulate(request.form)
         if request.caller.service == scaling.SERVICE:
             return scaling.respond(self._state, request.caller, request.operation, request.parameters)
-        if (request.caller.service, request.operation) == ("sns", publishing.PUBLISH):
-            refusal = publishing.refuse(request.form)
-            if refusal is not None:
-                return refusal
-        if request.caller.service == event_rules.SERVICE:
-            refusal = event_rules.refuse(request.caller, request.operation, request.parameters)
-            if refusal is not None:
-                return refusal
+        refuse = REFUSALS.get(request.caller.service)
+        if refuse is not None and (refusal := refuse(request)) is not None:
+            return refusal
         try:
             if request.caller.service == queues.SERVICE:
                 return queues.respond(self._state, self._services, request)

@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response
 from devstack.aws.caller import Caller
 from devstack.aws.error_responses import error_response
 from devstack.aws.rds.resources import Event
+from devstack.aws.requests import AwsRequest
 from devstack.aws.services import OtherServices, ServiceError
 
 SERVICE = "events"
@@ -59,9 +60,9 @@ _EVENT_IDS = {
 """By how the message begins."""
 
 
-def refuse(caller: Caller, operation: str, parameters: Mapping[str, Any]) -> Response | None:
+def refuse(request: AwsRequest) -> Response | None:
     """The error response to a call of EventBridge that is not modelled; None for one that is."""
-    reason = next(_reasons(caller, operation, parameters), None)
+    reason = next(_reasons(request.caller, request.operation, request.parameters), None)
     if reason is None:
         return None
     return error_response(
@@ -143,5 +144,5 @@ def _send(services: OtherServices, account: str, region: str, queue: str, body: 
     try:
         services.call(caller, "AmazonSQS.SendMessage", {"QueueUrl": url, "MessageBody": body})
     except ServiceError as error:
-        if "NonExistentQueue" not in error.code and "QueueDoesNotExist" not in error.code:
+        if not error.code.endswith("#QueueDoesNotExist"):
             raise

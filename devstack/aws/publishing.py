@@ -13,8 +13,9 @@ from http import HTTPStatus
 from werkzeug.wrappers import Response
 
 from devstack.aws.error_responses import error_response
+from devstack.aws.requests import AwsRequest
 
-PUBLISH = "Publish"
+SERVICE = "sns"
 MAX_BYTES = 262_144
 """Of the message and its attributes together, by default."""
 
@@ -23,12 +24,12 @@ class _DuplicateKeyError(ValueError):
     """An object has a key twice."""
 
 
-def refuse(form: Mapping[str, str]) -> Response | None:
-    """The error response to a call; None if SNS would take it."""
-    reason = next(_reasons(form), None)
+def refuse(request: AwsRequest) -> Response | None:
+    """The error response to a call; None for one that SNS would take, and for every other operation."""
+    reason = next(_reasons(request.form), None) if request.operation == "Publish" else None
     if reason is None:
         return None
-    return error_response("sns", "InvalidParameter", f"Invalid parameter: {reason}", HTTPStatus.BAD_REQUEST)
+    return error_response(SERVICE, "InvalidParameter", f"Invalid parameter: {reason}", HTTPStatus.BAD_REQUEST)
 
 
 def _reasons(form: Mapping[str, str]) -> Iterator[str]:
