@@ -22,7 +22,7 @@ from devstack.aws.error_responses import error_response
 from devstack.aws.rds.state import RdsState
 from devstack.aws.requests import AwsRequest
 from devstack.aws.services import OtherServices, ServiceError
-from devstack.iam.evaluation import as_list
+from devstack.iam.evaluation import as_list, matches
 
 SERVICE = "sqs"
 LONGEST_WAIT_SECONDS = 20
@@ -50,7 +50,7 @@ def _owner(request: AwsRequest) -> str | None:
 
 
 def _is_allowed(services: OtherServices, request: AwsRequest, owner: Caller) -> bool:
-    """Whether a statement of the queue's policy allows the call to the caller's account; conditions are not evaluated."""
+    """Whether a statement of the queue's policy allows the call to the caller's account, whatever its conditions say."""
     url = request.parameters.get("QueueUrl") or f"https://{SERVICE}/{owner.account}/{request.parameters['QueueName']}"
     parameters = {"QueueUrl": url, "AttributeNames": ["Policy"]}
     try:
@@ -62,14 +62,17 @@ def _is_allowed(services: OtherServices, request: AwsRequest, owner: Caller) -> 
     return any(
         statement["Effect"] == "Allow"
         and f"arn:aws:iam::{request.caller.account}:root" in as_list(statement["Principal"].get("AWS", []))
-        and action in as_list(statement["Action"])
+        and any(matches(each, action) for each in as_list(statement["Action"]))
         for statement in policy.get("Statement", [])
     )
 
 
 def _receive(state: RdsState, services: OtherServices, request: AwsRequest, owner: Caller) -> Response:
     """Respond as soon as there is a message, at the latest after the call's WaitTimeSeconds."""
-    wait = min(int(request.parameters.get("WaitTimeSeconds", 0)), LONGEST_WAIT_SECONDS)
+    wait = int(request.parameters.get("WaitTimeSeconds", 0))
+    if not 0 <= wait <= LONGEST_WAIT_SECONDS:
+        # Moto refuses it, as SQS does.
+        return services.respond(request.environ, owner)
     ends_at = time.monotonic() + wait
     while True:
         with state.lock:

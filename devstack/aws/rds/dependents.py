@@ -22,21 +22,6 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class EventSubscription:
-    """A topic that gets the events of a source type, those of some categories or all."""
-
-    topic_arn: str
-    source_type: str
-    categories: tuple[str, ...]
-    enabled: bool
-
-    def wants(self, source_type: str, categories: tuple[str, ...]) -> bool:
-        """Whether it gets an event of this source type and these categories."""
-        is_chosen = not self.categories or bool(set(self.categories) & set(categories))
-        return self.enabled and source_type == self.source_type and is_chosen
-
-
-@dataclass(frozen=True)
 class ProxyTarget:
     """A cluster that is registered with a proxy, under the name that it had then."""
 

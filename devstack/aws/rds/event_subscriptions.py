@@ -12,10 +12,9 @@ from typing import Any
 
 from devstack.aws import event_rules
 from devstack.aws.caller import Caller
-from devstack.aws.rds.dependents import EventSubscription
 from devstack.aws.rds.errors import RdsError
 from devstack.aws.rds.operations import serves
-from devstack.aws.rds.resources import Event
+from devstack.aws.rds.resources import Event, EventSubscription
 from devstack.aws.rds.state import Call, Region
 from devstack.aws.services import OtherServices, ServiceError
 
@@ -62,7 +61,7 @@ def create_event_subscription(call: Call) -> dict[str, Any]:
 def deliver(services: OtherServices, region: Region, event: Event) -> None:
     """Publish an event to the topics that are subscribed to it; one that is gone gets nothing."""
     for subscription in region.event_subscriptions.values():
-        if not subscription.wants(event.source_type, event.categories):
+        if not subscription.wants(event):
             continue
         event_id = event_rules.find_event_id(event)
         attributes = {"EventID": event_id, "Resource": event.source_arn}

@@ -267,3 +267,18 @@ class Event:
     source_arn: str
     message: str
     categories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EventSubscription:
+    """A topic that gets the events of a source type, those of some categories or all."""
+
+    topic_arn: str
+    source_type: str
+    categories: tuple[str, ...]
+    enabled: bool
+
+    def wants(self, event: Event) -> bool:
+        """Whether the topic gets this event."""
+        is_chosen = not self.categories or bool(set(self.categories) & set(event.categories))
+        return self.enabled and event.source_type == self.source_type and is_chosen

@@ -20,10 +20,11 @@ from devstack.aws.clock import Clock
 from devstack.aws.databases import DatabaseHost, ServerTasks
 from devstack.aws.durations import Durations
 from devstack.aws.gates import Gate
-from devstack.aws.rds.dependents import Attachment, EventSubscription, Proxy, ScalableTarget
+from devstack.aws.rds.dependents import Attachment, Proxy, ScalableTarget
 from devstack.aws.rds.resources import (
     Cluster,
     Event,
+    EventSubscription,
     GlobalCluster,
     Instance,
     ParameterGroup,

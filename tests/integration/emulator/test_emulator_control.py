@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from devstack.aws import Clock, Emulator, NoDatabases
+from devstack.aws.http_server import Server
 from tests.rigs.emulated_aws import ACCOUNT, MASTER, SOURCE, EmulatedAws
 
 
@@ -123,6 +126,28 @@ def test_a_connection_serves_many_requests(aws: EmulatedAws) -> None:
         opened = connection.sock
         assert json.load(connection.getresponse()) == []
         assert connection.sock is (None if headers else opened)
+
+
+def test_a_client_that_is_gone_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """A worker that stops leaves its long poll: the response to it cannot be sent."""
+    reached, gone = threading.Event(), threading.Event()
+
+    def application(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        reached.set()
+        gone.wait(5)
+        return [b"late"]
+
+    server = Server(0, application)
+    server.serve_in_background()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: emulator\r\n\r\n")
+        assert reached.wait(5)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gone.set()
+    server.shutdown()
+    server.server_close()
+    assert not capsys.readouterr().err
 
 
 def test_starting_on_a_taken_port_raises_an_oserror(aws: EmulatedAws) -> None:

@@ -116,6 +116,9 @@ def test_an_event_subscription_publishes_what_aws_documents(aws: EmulatedAws, ra
     assert find_resource(event) == RdsResource(ACCOUNT, SOURCE, "cluster", "prod")
     envelope = json.loads(event)
     assert ("Signature" in envelope) == (raw == "false")
+    if raw == "false":
+        attributes = {name: each["Value"] for name, each in envelope["MessageAttributes"].items()}
+        assert attributes == {"EventID": "RDS-EVENT-0170", "Resource": f"arn:aws:rds:{SOURCE}:{ACCOUNT}:cluster:prod"}
     message = json.loads(envelope["Message"]) if raw == "false" else envelope
     at = START + timedelta(seconds=aws.emulator.durations.cluster_create)
     assert message == {
@@ -142,8 +145,38 @@ def test_an_event_subscription_needs_its_topic_and_a_name_of_its_own(aws: Emulat
         rds.create_event_subscription(**ours, SnsTopicArn=topic)
 
 
+def test_a_disabled_event_subscription_publishes_only_its_first_message(aws: EmulatedAws) -> None:
+    """That RDS will send events, which it then does not."""
+    sns, sqs = aws.client("sns"), aws.client("sqs")
+    topic, url = sns.create_topic(Name="rds")["TopicArn"], sqs.create_queue(QueueName="by-sns")["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:by-sns")
+    aws.client().create_event_subscription(
+        SubscriptionName="ours", SnsTopicArn=topic, SourceType="db-cluster", Enabled=False
+    )
+    aws.create_cluster()
+    [first] = receive(aws, url)
+    assert first["Message"].startswith("This is a message to notify")
+
+
+def test_rds_goes_on_without_the_queue_and_the_topic_of_its_events(aws: EmulatedAws) -> None:
+    """They are deleted, the rule and the event subscription are not."""
+    sns, url = aws.client("sns"), make_queue(aws, PATTERN)
+    topic = sns.create_topic(Name="rds")["TopicArn"]
+    aws.client().create_event_subscription(SubscriptionName="ours", SnsTopicArn=topic, SourceType="db-cluster")
+    aws.client("sqs").delete_queue(QueueUrl=url)
+    sns.delete_topic(TopicArn=topic)
+    assert aws.create_cluster()["Status"] == "available"
+
+
+def test_a_wait_that_sqs_does_not_have_is_refused(aws: EmulatedAws) -> None:
+    """It is not shortened to the longest one."""
+    url = aws.client("sqs").create_queue(QueueName="empty")["QueueUrl"]
+    with pytest.raises(ClientError, match="WaitTimeSeconds is invalid"):
+        receive(aws, url, wait=21)
+
+
 def test_a_queue_of_another_account_is_used_as_its_policy_allows(aws: EmulatedAws) -> None:
-    """By its owner's number and by its URL; without a policy, and for another action, it is refused."""
+    """By its owner's number and by its URL; without a policy, and for an action that it does not allow, it is refused."""
     own, other = aws.client("sqs"), aws.client("sqs", account=OTHER_ACCOUNT)
     url = own.create_queue(QueueName="shared")["QueueUrl"]
     own.send_message(QueueUrl=url, MessageBody="event")
@@ -155,7 +188,8 @@ def test_a_queue_of_another_account_is_used_as_its_policy_allows(aws: EmulatedAw
         "Action": ["sqs:GetQueueUrl", "sqs:ReceiveMessage"],
         "Resource": f"arn:aws:sqs:{SOURCE}:{ACCOUNT}:shared",
     }
-    own.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [allowed]})})
+    policy = {"Statement": [allowed, {**allowed, "Effect": "Deny", "Action": "sqs:DeleteMessage"}]}
+    own.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
     found = other.get_queue_url(QueueName="shared", QueueOwnerAWSAccountId=ACCOUNT)["QueueUrl"]
     [message] = other.receive_message(QueueUrl=found)["Messages"]
     assert message["Body"] == "event"
