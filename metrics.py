@@ -35,6 +35,7 @@ from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow
 from audit.table import AuditTable
 from clients.aws import AwsClients
+from clients.throttling import THROTTLED, THROTTLED_BY_DYNAMODB
 from errors import PipelineError, Skipped
 from models.clusters import CheckRestoreOutcome
 from models.notifications import NotificationInput
@@ -57,11 +58,6 @@ STEP_DURATION, TRAIL_LAG = "aurora_restore_step_duration", "aurora_restore_trail
 BUCKETS = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0]
 """Seconds of a step: from a second to half a day."""
 UNMASKED_COLUMNS = "Masking rules incomplete"
-THROTTLES = {
-    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestLimitExceeded",
-    "ProvisionedThroughputExceededException", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete",
-}  # fmt: skip
-"""Source: botocore's retries/standard.py, ThrottledRetryableChecker."""
 
 
 class CannotListen(WrongSettings):
@@ -121,7 +117,7 @@ def _outcome_of(response: tuple[Any, Mapping[str, Any]] | None) -> str:
     code = response[1].get("Error", {}).get("Code")
     if code is None:
         return "ok"
-    return "throttled" if code in THROTTLES else "error"
+    return "throttled" if code in THROTTLED | THROTTLED_BY_DYNAMODB else "error"
 
 
 class MetricsInterceptor(Interceptor):
@@ -210,7 +206,7 @@ class _WorkflowMetrics(WorkflowInboundInterceptor):
 
 
 class _HandoverMetrics(WorkflowOutboundInterceptor):
-    """The last success and of when its data is, when the message of it is sent: a kept old cluster may delay the end by days."""
+    """Sets the last success and the time of its data when the message goes out: a kept old cluster may delay the end by days."""
 
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
         """See base class."""

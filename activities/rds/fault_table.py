@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from activities.rds.archive_faults import ARCHIVE_FAULTS
 from activities.rds.surroundings.faults import SURROUNDING_FAULTS
+from clients.throttling import THROTTLED
 
 
 class Action(StrEnum):
@@ -82,19 +83,6 @@ _NOT_VALID = (
     "InvalidSignatureException",
     "SignatureDoesNotMatch",
 )
-_THROTTLED = (
-    "BandwidthLimitExceeded",
-    "EC2ThrottledException",
-    "PriorRequestNotComplete",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-)
 _TIMED_OUT = ("RequestTimeout", "RequestTimeoutException", "IDPCommunicationError")
 _DENIED = ("AccessDenied", "AccessDeniedException", "ClientUnavailable", "NotAuthorized", "UnauthorizedOperation")
 _REQUEST_ADVICE = "Correct the request after AWS's words, then start a new restore."
@@ -114,7 +102,7 @@ def _both(operation: str) -> tuple[FaultRule, ...]:
 
 TABLE: tuple[FaultRule, ...] = (
     # any operation
-    *(FaultRule(ANY, code, Action.RETRY, "Throttled") for code in _THROTTLED),
+    *(FaultRule(ANY, code, Action.RETRY, "Throttled") for code in sorted(THROTTLED)),
     *(FaultRule(ANY, code, Action.RETRY, INTERNAL) for code in _INTERNAL_ERRORS),
     *(FaultRule(ANY, code, Action.RETRY, "Request timed out") for code in _TIMED_OUT),
     FaultRule(ANY, "ServiceUnavailable", Action.RETRY, "AWS is unavailable"),

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from temporalio import workflow
+from temporalio.common import MetricMeter
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 from temporalio.worker import (
     ExecuteWorkflowInput,
@@ -16,7 +17,8 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from metrics import DATA_TIME, LAST_SUCCESS, _HandoverMetrics, _WorkflowMetrics
+from clients.aws import AwsClients
+from metrics import DATA_TIME, LAST_SUCCESS, _HandoverMetrics, _WorkflowMetrics, count_aws_calls
 from models.archive import Notification
 from models.notifications import NotificationInput
 from models.restore_state import RestoreState, StepState
@@ -29,11 +31,11 @@ LABELS = {"target": "orders-staging", "region": "eu-central-1", "account": "1111
 
 
 class _Meter:
-    """Keeps what gauges are set to, by name and labels, and the outcomes that are counted."""
+    """Keeps what gauges are set to, by name and labels, and the labels of what is counted."""
 
     def __init__(self) -> None:
         self.values: dict[str, tuple[dict[str, Any], float]] = {}
-        self.counted: list[str] = []
+        self.counted: list[dict[str, Any]] = []
         self._labels: dict[str, Any] = {}
 
     def with_additional_attributes(self, labels: dict[str, Any]) -> _Meter:
@@ -44,7 +46,7 @@ class _Meter:
         return SimpleNamespace(set=lambda value: self.values.update({name: (self._labels, value)}))
 
     def create_counter(self, *_: str) -> SimpleNamespace:
-        return SimpleNamespace(add=lambda _, labels: self.counted.append(labels["outcome"]))
+        return SimpleNamespace(add=lambda _, labels: self.counted.append(labels))
 
 
 def state_of(order: tuple[Step, ...], **changes: Any) -> RestoreState:
@@ -112,6 +114,9 @@ IN_CHILD = ChildWorkflowError(
 CANONICAL, SCHEDULED = request().target.workflow_id, "aurora-restore-orders-2026-11-27T04:05:00Z"
 
 
+DRILL = request(target={"replacement": "drill"})
+
+
 @pytest.mark.parametrize(
     ("workflow_id", "error", "counted"),
     [
@@ -134,8 +139,26 @@ async def test_an_operation_counts_once(
     meter, inbound = _Meter(), cast("WorkflowInboundInterceptor", SimpleNamespace(execute_workflow=fail))
     monkeypatch.setattr(workflow, "metric_meter", lambda: meter)
     monkeypatch.setattr(workflow, "info", lambda: SimpleNamespace(workflow_id=workflow_id))
-    with pytest.raises(ApplicationError):
-        await _WorkflowMetrics(inbound).execute_workflow(
-            cast("ExecuteWorkflowInput", SimpleNamespace(args=[request()]))
-        )
-    assert meter.counted == counted
+    for wanted in (request(), DRILL):
+        with pytest.raises(ApplicationError):
+            await _WorkflowMetrics(inbound).execute_workflow(
+                cast("ExecuteWorkflowInput", SimpleNamespace(args=[wanted]))
+            )
+    assert meter.counted == [
+        {**LABELS, "kind": kind, "outcome": outcome} for kind in ("restore", "drill") for outcome in counted
+    ]
+
+
+def test_a_request_to_aws_counts_by_how_it_ended() -> None:
+    """The alert about throttling needs every code that botocore knows for it; other refusals are answers."""
+    meter, observers = _Meter(), list[Any]()
+    aws = cast("AwsClients", SimpleNamespace(on_each_attempt=observers.append))
+    count_aws_calls(aws, cast("MetricMeter", meter))
+    operation = SimpleNamespace(name="DescribeDBClusters", service_model=SimpleNamespace(service_name="rds"))
+    codes = ("RequestThrottledException", "ProvisionedThroughputExceededException", "DBClusterNotFoundFault")
+    answers = [None, (None, {}), *((None, {"Error": {"Code": code}}) for code in codes)]
+    for answer in answers:
+        observers[0](response=answer, operation=operation, attempts=1)
+    ended = ("no-answer", "ok", "throttled", "throttled", "error")
+    called = {"service": "rds", "operation": "DescribeDBClusters"}
+    assert meter.counted == [{**called, "outcome": outcome} for outcome in ended]
