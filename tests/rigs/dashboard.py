@@ -61,7 +61,7 @@ AGES = (
     ),
     Graph(
         "Age of the data",
-        f"Of when the data is that a target has, the {SHOWN} oldest; red after 36 hours, as the alert.",
+        f"How long ago the snapshot of each target was taken, the {SHOWN} oldest; red after 36 hours, as the alert.",
         _since("aurora_restore_data_timestamp_seconds"),
         "{{target}}",
         "s",
@@ -141,20 +141,20 @@ ROWS: dict[str, tuple[Graph, ...]] = {
     "Workers": (
         Graph(
             "Calls of steps",
-            "Each is a poll of what AWS is doing, or more of them.",
+            "Each has one poll of what AWS is doing, or several.",
             "sum by (step) (rate(aurora_restore_polls_total[5m]))",
             "{{step}}",
             "reqps",
         ),
         Graph(
             "Pollers",
-            "None means that no worker takes anything.",
+            "Without one no worker polls the task queue.",
             "sum by (task_queue, poller_type) (temporal_num_pollers)",
             "{{task_queue}} {{poller_type}}",
         ),
         Graph(
             "Wait of activities for a worker, 95 %",
-            "From when Temporal has it until a worker begins.",
+            "From the time when Temporal schedules an activity until a worker starts it.",
             "histogram_quantile(0.95, sum by (le, task_queue) "
             "(rate(temporal_activity_schedule_to_start_latency_seconds_bucket[10m])))",
             "{{task_queue}}",

@@ -219,10 +219,13 @@ def test_a_cleanup_lists_and_removes_what_a_drill_left(rig: ActivityRig, drill: 
 
 
 def test_what_one_drill_keeps_stops_no_other_removal(rig: ActivityRig, drill: RemoveDrillInput) -> None:
-    """A protected one stays, and the cleanup says so; the copies and the next drill's cluster are gone."""
+    """A protected one stays; the copies and the next drill's cluster are gone. A busy copy is tried again before it says so."""
     protect(rig, drill)
     rig.begin_next_operation()
     rig.restore_beside(rig.make_snapshot(f"next-{rig.number}"))
+    rig.emulator.faults.add("rds", "DeleteDBClusterSnapshot", "error", code="InvalidDBClusterSnapshotStateFault")
+    with pytest.raises(ResourceBusy, match="Snapshot is busy"):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
     with pytest.raises(Refused, match="has deletion protection"):
         rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
     rig.advance_clock()

@@ -49,6 +49,15 @@ EVERYTHING: dict[str, Any] = {
     "affinity": {"podAntiAffinity": {}},
 }
 VALUES = {"the smallest": SMALLEST, "everything": EVERYTHING}
+MOUNTED: dict[str, dict[str, Any]] = {
+    "everything": EVERYTHING,
+    "files alone": SMALLEST | {"files": EVERYTHING["files"]},
+    **{
+        f"{name} alone": SMALLEST | {"temporal": SMALLEST["temporal"] | {name: "temporal"}}
+        for name in ("configSecret", "clientCertificateSecret", "caConfigMap")
+    },
+}
+"""What the pod mounts, all of it and each by itself."""
 
 
 def run_helm(verb: str, values: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -65,9 +74,9 @@ def run_helm(verb: str, values: dict[str, Any], folder: Path) -> subprocess.Comp
     )
 
 
-def render(name: str, folder: Path) -> dict[str, dict[str, Any]]:
+def render(values: dict[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
     """The documents by kind and name."""
-    rendered = run_helm("template", VALUES[name], folder)
+    rendered = run_helm("template", values, folder)
     assert rendered.returncode == 0, rendered.stderr
     documents = [each for each in yaml.safe_load_all(rendered.stdout) if each]
     return {f"{each['kind']} {each['metadata']['name']}": each for each in documents}
@@ -83,7 +92,7 @@ def test_helm_lint_reports_nothing(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", VALUES)
 def test_kubernetes_accepts_what_the_chart_renders(name: str, tmp_path: Path) -> None:
     """By the schemas of an old and of the newest version, without a field that they do not know."""
-    documents = render(name, tmp_path)
+    documents = render(VALUES[name], tmp_path)
     for document in documents.values():
         for version in KUBERNETES:
             if document["kind"] != "PodMonitor":  # not one of Kubernetes' own
@@ -95,7 +104,7 @@ def test_kubernetes_accepts_what_the_chart_renders(name: str, tmp_path: Path) ->
 
 def test_the_variables_are_those_that_the_programs_read(tmp_path: Path) -> None:
     """Every one with the pipeline's prefix is a setting, and none of them is in two places."""
-    variables = render("everything", tmp_path)["ConfigMap nightly"]["data"]
+    variables = render(EVERYTHING, tmp_path)["ConfigMap nightly"]["data"]
     own = {name.removeprefix(PREFIX).lower() for name in variables if name.startswith(PREFIX)}
     assert own <= set(Settings.model_fields)
     by_name = {name.lower() for name in SCHEMA["properties"]["settings"]["propertyNames"]["enum"]}
@@ -104,7 +113,7 @@ def test_the_variables_are_those_that_the_programs_read(tmp_path: Path) -> None:
 
 def test_the_pod_is_confined(tmp_path: Path) -> None:
     """No root, a read-only root file system, no capabilities, no token of Kubernetes, no secret in a variable."""
-    pod = render("everything", tmp_path)["Deployment nightly"]["spec"]["template"]["spec"]
+    pod = render(EVERYTHING, tmp_path)["Deployment nightly"]["spec"]["template"]["spec"]
     [container] = pod["containers"]
     assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -116,10 +125,13 @@ def test_the_pod_is_confined(tmp_path: Path) -> None:
     assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"], "env" in container) == (False, False, False)
 
 
-def test_every_file_that_a_variable_names_is_mounted(tmp_path: Path) -> None:
-    """The configuration, the certificates and the operator's files."""
-    documents = render("everything", tmp_path)
-    [container] = documents["Deployment nightly"]["spec"]["template"]["spec"]["containers"]
+@pytest.mark.parametrize("name", MOUNTED)
+def test_every_file_that_a_variable_names_is_mounted(name: str, tmp_path: Path) -> None:
+    """The configuration, the certificates and the operator's files, each from a volume of the pod."""
+    documents = render(MOUNTED[name], tmp_path)
+    pod = documents["Deployment nightly"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
     files = [value for value in documents["ConfigMap nightly"]["data"].values() if value.startswith("/")]
     assert {file if file in mounted else str(Path(file).parent) for file in files} == mounted
@@ -127,7 +139,7 @@ def test_every_file_that_a_variable_names_is_mounted(tmp_path: Path) -> None:
 
 def test_the_pod_is_killed_only_after_the_workers_shutdown(tmp_path: Path) -> None:
     """And each probe asks the worker itself."""
-    pod = render("the smallest", tmp_path)["Deployment nightly"]["spec"]["template"]["spec"]
+    pod = render(SMALLEST, tmp_path)["Deployment nightly"]["spec"]["template"]["spec"]
     graceful = DEFAULTS["gracefulShutdownSeconds"]
     assert graceful == Settings.model_fields["graceful_shutdown_seconds"].default
     assert pod["terminationGracePeriodSeconds"] > graceful
