@@ -110,8 +110,8 @@ class DatabaseUserActivities:
     def read_schema(self, request: RestoreRequest) -> LiveSchema:
         """The schema of the live target, read as its master user: for a masking file that is written or checked.
 
-        Raises `StepFailed` if there is no cluster to log in to, `Refused` if what has the name is not the request's target,
-        `DatabaseUnreachable` (transient) if the database does not answer.
+        Raises `StepFailed` if there is no cluster to log in to or its schema is too large, `Refused` if what has the
+        name is not the request's target, `DatabaseUnreachable` (transient) if the database does not answer.
         Source: RDS API Reference, DescribeDBClusters.
         Run twice: only reads.
         """

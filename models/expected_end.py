@@ -14,7 +14,7 @@ def expect_restore_end(state: RestoreState, now: datetime) -> datetime | None:
     of a step that is still to come how long it usually takes.
     """
     usual = state.usual_seconds
-    if state.outcome is not Outcome.RUNNING or state.waiting_until or state.is_keeping_old:
+    if state.outcome is not Outcome.RUNNING or state.waiting_until:
         return None
     begun = {step.step: step for step in state.steps}
     # An old cluster that is kept is deleted after everything else.

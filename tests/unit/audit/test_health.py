@@ -285,3 +285,11 @@ def test_ages_are_short() -> None:
     """As a person says them."""
     ages = [timedelta(minutes=119, seconds=59), timedelta(hours=71), timedelta(days=9, hours=5)]
     assert [format_age(age) for age in ages] == ["119 min", "71 h", "9 d 5 h"]
+
+
+def test_a_cleanup_is_named_as_one() -> None:
+    """It removes orphans and restores nothing; a restore that removed leftovers stays a restore."""
+    removed = row(step=Housekeeping.REMOVE_ORPHANS)
+    assert [each.kind for each in report_rows([removed])] == ["cleanup"]
+    restored = [row(step=Step.SNAPSHOT_CHECK), row(step=Housekeeping.REMOVE_LEFTOVERS)]
+    assert {each.kind for each in report_rows(restored)} == {"restore"}

@@ -11,7 +11,7 @@ from audit.rows import AuditRow
 from errors import Fault
 from models.drill import DRILL_FACT
 from models.snapshots import SNAPSHOT_CREATED_AT_FACT
-from models.steps import STEPS, Outcome, Replacement, Status, Step
+from models.steps import STEPS, Housekeeping, Outcome, Replacement, Status, Step
 from tests.rigs.audit_tables import later, row
 
 BEGAN = datetime(2026, 11, 20, 0, 5, tzinfo=UTC)
@@ -94,3 +94,15 @@ def test_a_second_cluster_is_measured() -> None:
     unfinished = describe_operation(rows[: order.index(Step.REMOVE_DRILL)], later())
     assert unfinished is not None
     assert unfinished.second_cluster_seconds is None
+
+
+def test_what_is_deleted_ends_no_second_cluster_that_is_not_there() -> None:
+    """A restore that deletes the target first has one cluster; leftovers that a swap removed before its restore are older."""
+    restored = row(step=Step.RESTORE_SNAPSHOT, step_started_at=later(minutes=5), timestamp=later(minutes=6))
+    swapped = row(step=Step.SWAP_CLUSTERS, step_started_at=later(minutes=7), timestamp=later(minutes=8))
+    removed = row(step=Housekeeping.REMOVE_LEFTOVERS, step_started_at=later(minutes=8), timestamp=later(minutes=9))
+    earlier = removed.model_copy(update={"step_started_at": later(minutes=1), "timestamp": later(minutes=2)})
+    for rows in ([restored, removed], [earlier, restored, swapped]):
+        described = describe_operation(rows, later())
+        assert described is not None
+        assert described.second_cluster_seconds is None

@@ -11,7 +11,7 @@ import pytest
 
 import starter
 from commands.completion import SHELLS
-from commands.known_targets import remember_names
+from commands.known_targets import MAX_NAMES, remember_names
 
 COMPLETE = """
 source {script}
@@ -50,7 +50,7 @@ def test_the_shell_accepts_its_script(shell: str, scripts: dict[str, str]) -> No
     ],
 )
 def test_bash_completes_words(words: str, expected: str, scripts: dict[str, str], tmp_path: Path) -> None:
-    """As if the tabulator key was pressed."""
+    """As if the Tab key was pressed."""
     assert complete(words, scripts, tmp_path) == expected.split()
 
 
@@ -80,6 +80,14 @@ def test_bash_completes_the_targets_that_a_command_has_read(
         assert complete(f"{verb} orders-s", scripts, tmp_path) == ["orders-staging"], verb
     assert complete("audit ''", scripts, tmp_path) == ["verify", "orders-staging", "orders-test"]
     assert complete("status ''", scripts, tmp_path, AURORA_RESTORE_ENVIRONMENT="reporting") == ["invoices"]
+
+
+def test_the_file_of_names_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone may have written operations of invented targets."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    remember_names((f"t{number}" for number in range(MAX_NAMES + 9)), "aurora-restore")
+    [file] = (tmp_path / "aurora-restore").iterdir()
+    assert len(file.read_text("ascii").splitlines()) == MAX_NAMES
 
 
 def test_a_home_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,7 @@ NO_RETRY = CANCELLED.model_copy(update={"details": "Snapshot too old"})
     [
         (swapped(CANCELLED, "target-old"), "a retry deletes it:\n    python starter.py retry op-007"),
         (swapped(None, "target-old", keeps_old=True), "then deletes it:\n    python starter.py retry op-007"),
+        (swapped(CANCELLED, "target-old", keeps_old=True), "a retry deletes it:\n    python starter.py retry op-007"),
         (
             swapped(NO_RETRY, "target-old", fault=Fault(type="Refused", short="Snapshot too old", message="Old.")),
             f"delete it with its instances, or rename it, before the next restore:\n    {START_COMMAND}",
@@ -164,7 +165,15 @@ def test_an_old_cluster_that_is_left_is_named_with_what_deletes_it(state: Restor
 def test_an_old_cluster_that_is_gone_is_not_named() -> None:
     """Nor one that never was: the target was missing when the restore began."""
     assert describe_left_old(swapped(CANCELLED, "target")) is None
-    unread = swapped(CANCELLED).model_copy(update={"inventory": None})
-    assert (describe_left_old(unread) or "").startswith(
-        "if the target existed before, its old cluster is left as target-old"
-    )
+    partly = Inventory(taken_at=AT, incomplete_reason="throttled")
+    for inventory in (None, partly):
+        unread = swapped(CANCELLED).model_copy(update={"inventory": inventory})
+        assert (describe_left_old(unread) or "").startswith(
+            "if the target existed before, its old cluster is left as target-old"
+        )
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RUNNING, Outcome.WAITING, Outcome.SUCCEEDED])
+def test_an_old_cluster_is_left_only_by_a_restore_that_ended_badly(outcome: Outcome) -> None:
+    """One that runs deletes it, and one that succeeded keeps it until its time is over."""
+    assert describe_left_old(swapped(None, "target-old").model_copy(update={"outcome": outcome})) is None

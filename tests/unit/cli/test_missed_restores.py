@@ -23,6 +23,7 @@ from runs.restores import DisplayMetadata
 from runs.scheduled_targets import ScheduledTarget, ScheduledTargets, _find_missed
 from runs.schedules import Nightly, nightly_schedule
 from tests.rigs.requests import request
+from tests.unit.cli.test_due_runs import DUE as RUN_DUE
 from tests.unit.cli.test_due_runs import ScriptedClient
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -123,6 +124,10 @@ async def test_a_summary_has_what_was_missed_and_what_waits(monkeypatch: pytest.
         "drilled": without,
         "elsewhere": without,
     }
+    only_just_due = await read_schedules(client, arns, "aurora-restore", RUN_DUE + timedelta(seconds=30))
+    assert targets[-1].target_arn not in only_just_due.reports
+    of_another_queue = await read_schedules(client, [targets[-1].target_arn], "another", at)
+    assert list(of_another_queue.reports.values()) == [without]
     unreadable["id-broken"] = "target: Field required"
     read = await read_schedules(client, arns, "aurora-restore", at)
     assert {arn.rpartition(":")[2]: report for arn, report in read.reports.items()} == reported

@@ -33,3 +33,14 @@ async def test_a_refused_call_leaves_the_verification(error: Exception) -> None:
     assert (after.findings, after.added) == (before.findings, ())
     assert as_plain(after).splitlines()[-1] == "not repaired: Not done: No worker."
     assert as_fields(after)["not_repaired"] == "Not done: No worker."
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.ENDED, State.HISTORY_EXPIRED])
+async def test_a_worker_is_asked_only_where_something_can_be_repaired(state: State) -> None:
+    """Not while the operation runs, not without its history, and not if nothing is missing."""
+    missing = Finding(kind=FindingKind.MISSING_SEAL, operation_id="op-001")
+    findings = () if state is State.ENDED else (missing,)
+    before = Verification(operation_id="op-001", state=state, rows=1, seals=0, findings=findings)
+    worker: Any = ScriptedWorker(AssertionError("asked"))
+    operation: Any = before
+    assert await _repair(worker, worker, operation, before) == before
