@@ -11,9 +11,10 @@ import argparse
 import asyncio
 import random
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from audit.rows import Phase
@@ -75,6 +76,13 @@ def near(target: int, number: int) -> Durations:
     """A restore of a target that takes about as long as its other ones."""
     drawn, medians = random.Random(1000 * target + number), unrelated(10_000 + target)
     return replace(MINUTES, **{name: getattr(medians, name) * drawn.lognormvariate(0, WITHIN) for name in RANGES})
+
+
+KINDS: dict[str, tuple[str, Callable[[int, int], Durations]]] = {
+    "near": ("within a tenth of the target's own medians", near),
+    "unrelated": ("unrelated to each other", lambda target, number: unrelated(100 * target + number)),
+}
+"""How a target's durations resemble each other, and how they are drawn by target and number of the restore."""
 
 
 def parallel_time(aws: Durations) -> float:
@@ -159,33 +167,34 @@ HEAD = (
 )
 
 
-async def measure(restores: int) -> Iterator[str]:
+TARGETS = 3
+"""Of which each has a third of the restores."""
+
+
+async def measure(restores: int) -> list[str]:
     """The table's lines."""
-    lines, targets = [HEAD], 3
+    lines = [HEAD]
     with demo_without_databases(MINUTES) as demo:
-        for kind in ("within a tenth of the target's own medians", "unrelated to each other"):
+        for name, (kind, draw) in KINDS.items():
             results = []
-            for target in range(targets):
-                results += await _one_target(
-                    demo, target, restores // targets, unrelated_to_each_other="un" in kind[:2]
-                )
+            for target in range(TARGETS):
+                results += await _one_target(demo, f"bench-{target}-{name}", partial(draw, target), restores // TARGETS)
             lines.append(line(f"this pipeline, durations {kind}", results))
         lines.append(line("this pipeline, a copy of 23 h 50 min", [await _long_copy(demo)]))
         for name, make in PEERS.items():
             lines.append(line(name, [restore_by_peer(demo, make, unrelated(seed)) for seed in range(restores)]))
-    return iter(lines)
+    return lines
 
 
 async def _one_target(
-    demo: DemoEnvironment, target: int, counted: int, *, unrelated_to_each_other: bool
+    demo: DemoEnvironment, name: str, durations_of: Callable[[int], Durations], counted: int
 ) -> list[Result]:
-    name = f"bench-{target}-{'unrelated' if unrelated_to_each_other else 'near'}"
+    """The restores of one target, without those from which it learns; `durations_of` gives AWS's by the restore's number."""
     parts = worker_parts(demo, name)
     results = []
     async with time_skipping_client(parts.plugin, watching=True) as client, run_worker(client, demo, parts) as rig:
         for number in range(LEARNED + counted):
-            aws = unrelated(100 * target + number) if unrelated_to_each_other else near(target, number)
-            results.append(await restore(rig, aws))
+            results.append(await restore(rig, durations_of(number)))
             print(f"{name} {number}: {results[-1]}", flush=True)
 
     return results[LEARNED:]
