@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, EndpointConnectionError
 
 from conformance import removal, write_check
 from conformance.life import Life, TookTooLong
@@ -76,6 +77,14 @@ def test_a_lost_connection_does_not_end_the_removal(kit: Kit) -> None:
             remove([kit.own], is_of_run(life.run), Pace(1800, lambda _: None))
     finally:
         kit.aws.emulator.faults.clear()
+
+
+def test_a_lost_connection_between_two_empty_lists_is_no_empty_list(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing must be left twice in a row."""
+    find_left = Mock(side_effect=[[], EndpointConnectionError(endpoint_url="-"), [], []])
+    monkeypatch.setattr(removal, "find_left", find_left)
+    assert remove([kit.own], is_of_run(new_run()), kit.pace) == []
+    assert find_left.call_count == 4
 
 
 def test_a_run_without_permission_to_delete_says_so(kit: Kit) -> None:
