@@ -119,7 +119,7 @@ def unreadable_text(schedule_id: str, reason: str) -> str:
     """The text about a schedule that cannot be read."""
     why = shorten("; ".join(reason.splitlines()), MAX_LISTED)
     return (
-        f"Schedule {schedule_id} cannot be read; restores of an invalid request fail at once: {why}\n"
+        f"Schedule {schedule_id} cannot be read; if its request is invalid, its restores fail at once: {why}\n"
         "Store it again with starter.py apply or schedule, or delete it:\n"
         f"    temporal schedule delete --schedule-id {shlex.quote(schedule_id)}"
     )

@@ -6,8 +6,8 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from workflows.cancellation import shield
-from workflows.policies import INVENTORY, REMOVAL, WATCH, with_summary
-from workflows.polling import Pause, poll_until_done
+from workflows.policies import INVENTORY, REMOVAL, with_summary
+from workflows.polling import Pause, policy_of_poll, poll_until_done
 from workflows.progress import Progress
 
 with workflow.unsafe.imports_passed_through():
@@ -102,7 +102,7 @@ async def _remove(step_input: RemoveLeftoversInput, wait: Wait) -> tuple[str, ..
         outcome: StepOutcome = await workflow.execute_activity_method(
             LeftoverActivities.remove_leftovers,
             polled,
-            **with_summary(WATCH if polled.watch and polled.watch.length else REMOVAL, f"poll {polled.poll}"),
+            **with_summary(policy_of_poll(polled, REMOVAL), f"poll {polled.poll}"),
         )
         return outcome
 

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from temporalio import workflow
+from temporalio.workflow import ActivityConfig
 
 from workflows.cancellation import is_cancelled
-from workflows.policies import WATCH_LENGTH, short_summary
+from workflows.policies import WATCH, WATCH_LENGTH, short_summary
 
 with workflow.unsafe.imports_passed_through():
     from models.step_call import FinalPoll, StepInput, StepOutcome
@@ -56,6 +57,11 @@ class Pause:
         """Raise `asyncio.CancelledError` if the workflow is cancelled."""
         if is_cancelled() and not self._ignore_cancellation:
             raise asyncio.CancelledError
+
+
+def policy_of_poll(step_input: StepInput, single: ActivityConfig) -> ActivityConfig:
+    """The policy of a call that may poll by itself for a time; `single` is that of a call which polls once."""
+    return WATCH if step_input.watch and step_input.watch.length else single
 
 
 async def poll_until_done(

@@ -16,8 +16,8 @@ from workflows.cancellation import await_outcome, is_cancelled, shield
 from workflows.leftovers import take_inventory
 from workflows.operation import seal_trail
 from workflows.operator_wait import OperatorWait
-from workflows.policies import AWS_CALL, NOTIFICATION, SEAL_CALL, WATCH, with_summary
-from workflows.polling import Answer, Input, Pause, poll_until_done
+from workflows.policies import AWS_CALL, NOTIFICATION, SEAL_CALL, with_summary
+from workflows.polling import Answer, Input, Pause, policy_of_poll, poll_until_done
 from workflows.progress import Progress
 from workflows.steps import StepStart
 
@@ -108,9 +108,8 @@ class StepRunner:
         """Call the step's activity until it reports that the step is done."""
 
         async def call(polled: Input) -> Answer:
-            policy = WATCH if polled.watch and polled.watch.length else AWS_CALL
             summary = f"poll {polled.poll}: {self.progress.state.steps[-1].details}"
-            return await self.call(activity, polled, policy, summary)
+            return await self.call(activity, polled, policy_of_poll(polled, AWS_CALL), summary)
 
         earlier = self.progress.earlier_durations
         self.progress.begin_wait(workflow.now() + wait.deadline)

@@ -11,8 +11,8 @@ from temporalio.exceptions import FailureError
 from models import search_attributes
 from workflows import steps
 from workflows.cancellation import shield
-from workflows.policies import AWS_CALL, WATCH, with_summary
-from workflows.polling import Pause, poll_until_done
+from workflows.policies import AWS_CALL, with_summary
+from workflows.polling import Pause, policy_of_poll, poll_until_done
 from workflows.step_runner import StepRunner
 
 with workflow.unsafe.imports_passed_through():
@@ -120,9 +120,9 @@ async def _wait_for_rollback(runner: StepRunner) -> OperatorDecision | None:
 
 async def _swap_back(step_input: SwapClustersInput) -> None:
     async def call(polled: SwapClustersInput) -> SwapClustersOutcome:
-        policy = WATCH if polled.watch and polled.watch.length else AWS_CALL
+        policy = with_summary(policy_of_poll(polled, AWS_CALL), f"swap back, poll {polled.poll}")
         outcome: SwapClustersOutcome = await workflow.execute_activity_method(
-            SwapActivities.swap_back, polled, **with_summary(policy, f"swap back, poll {polled.poll}")
+            SwapActivities.swap_back, polled, **policy
         )
         return outcome
 

@@ -168,7 +168,9 @@ def test_a_schedule_whose_request_is_invalid_hides_no_other(
     finally:
         in_temporal(delete)
     assert (listed.code, CLUSTER in listed.out) == (0, True)
-    assert f"Schedule {schedule_id} cannot be read; restores of an invalid request fail at once: " in listed.err
+    assert (
+        f"Schedule {schedule_id} cannot be read; if its request is invalid, its restores fail at once: " in listed.err
+    )
     assert f"temporal schedule delete --schedule-id {schedule_id}" in listed.err
     assert (paused.code, schedule_id in paused.err) == (0, True), paused
     assert schedule_id in diagnosed.out
