@@ -80,9 +80,7 @@ class EventReader:
         if not self._has_seen_foreign:
             # Not its text, which may be anything; and not for each, because the next ones are alike.
             self._has_seen_foreign = True
-            text = (
-                "a message in the queue is no event of RDS; it is deleted, and so are further ones without another line"
-            )
+            text = "a message in the queue is no event of RDS and will be deleted; further ones are counted, but not logged"
             log.warning(text, queue=self._queue.arn, message_id=message.get("MessageId"))
         return None
 

@@ -1,8 +1,8 @@
 """Whose restore may wait for a resource, by the resource's name alone: no call is made for it.
 
 A name is that of the target, or derived from it: a swap and a drill restore under names of their own, and the pipeline
-numbers the instances that it creates. An instance whose name the target's owner chose is not found; the events of its cluster
-are. Nor is a shortened name.
+numbers the instances that it creates. An instance whose name the target's owner chose leads to no restore, nor does a name that
+was shortened; the events of the cluster itself do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _list_targets(resource: RdsResource, environment: str) -> set[str]:
     if resource.kind == "cluster":
         return _targets_of_cluster(resource.name)
     if resource.kind == "db" and (form := _INSTANCE.fullmatch(resource.name)):
-        # Of a drill the operation belongs to the cluster's name, of a swap to the instance's.
+        # In a drill the operation is part of the cluster's name, in a swap only of the instance's.
         whole = form["cluster"] + (form["operation"] or "")
         return _targets_of_cluster(form["cluster"]) | _targets_of_cluster(whole)
     if resource.kind == "cluster-snapshot" and (target := masked_target(environment, resource.name)):

@@ -16,7 +16,7 @@ from models.workflow_names import POLL_NOW_SIGNAL, RESTORE_WORKFLOW
 MOST_SIGNALS = 100
 """How often one process asks the same run: a restore has some dozen events, and its history keeps each signal."""
 MOST_RUNS = 10_000
-"""Of so many runs it is counted how often they were asked."""
+"""How many runs are remembered, each with how often it was asked."""
 
 
 class EarlyPolls:
