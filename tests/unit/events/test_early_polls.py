@@ -66,14 +66,15 @@ def polls(temporal: FakeTemporal) -> EarlyPolls:
 
 
 async def test_a_running_restore_of_the_own_task_queue_is_asked() -> None:
-    """One query names all ids of a batch; another environment's restore and one that only keeps its old cluster are not."""
+    """One query names all ids of a batch; not one that has ended, of another environment, or that only keeps its old cluster."""
     temporal = FakeTemporal(
         [Listed(ID, "run-1"), Listed(ID + "-2", "run-2", "production"), Listed(ID + "-3", "run-3", step=KEEPING_OLD)]
     )
     assert await polls(temporal).request({ID, ID + "-2", ID + "-3"}) == {ID}
     assert temporal.signals == [("poll_now", "run-1")]
     [query] = temporal.queries
-    assert f"WorkflowId IN ('{ID}', '{ID}-2', '{ID}-3')" in query
+    running = "WorkflowType = 'AuroraRestoreWorkflow' AND ExecutionStatus = 'Running'"
+    assert query == f"{running} AND WorkflowId IN ('{ID}', '{ID}-2', '{ID}-3')"
 
 
 async def test_without_an_id_nobody_is_asked() -> None:

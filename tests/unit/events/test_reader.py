@@ -20,6 +20,7 @@ from events import reader, reading_events
 from events.queue import MOST_MESSAGES, WAIT_SECONDS
 from events.reader import EventReader, run_beside
 from runs.early_polls import EarlyPolls
+from tests.rigs.activity_resources import session_of
 
 QUEUE_ARN = "arn:aws:sqs:eu-central-1:444455556666:aurora-restore-events"
 STAGING = "aurora-restore:444455556666:eu-central-1:orders-staging"
@@ -169,6 +170,12 @@ async def test_the_end_of_a_worker_waits_for_no_poll(monkeypatch: pytest.MonkeyP
     began = asyncio.get_running_loop().time()
     await read(queue, FakePolls(), 1, monkeypatch)
     assert asyncio.get_running_loop().time() - began < 8
+
+
+def test_a_long_poll_is_no_read_timeout() -> None:
+    """The client waits for an answer longer than SQS holds it back."""
+    config: Any = AwsClients(session_of("444455556666")).sqs("eu-central-1").meta.config
+    assert config.read_timeout >= WAIT_SECONDS + 5
 
 
 async def test_without_a_queue_nothing_is_called() -> None:
