@@ -60,8 +60,8 @@ class Verifier:
 
         Adds nothing while the workflow runs, or if its history has expired. Raises as `verify`.
         """
-        [verification] = await self.verify_all([self.find(operation_id)], repair=True)
-        return verification
+        operation = self.find(operation_id)
+        return await self._repair(operation, self._reads_of(operation.target_arn))
 
     def find(self, operation_id: str) -> OpenedOperation:
         """The operation with this number. Raises `UnknownOperation`, `TrailUnavailable`."""
@@ -74,13 +74,9 @@ class Verifier:
         return operation
 
     async def verify_all(
-        self,
-        operations: Sequence[OpenedOperation],
-        *,
-        repair: bool = False,
-        on_verified: Callable[[], None] = lambda: None,
+        self, operations: Sequence[OpenedOperation], *, on_verified: Callable[[], None] = lambda: None
     ) -> list[Verification]:
-        """Verify or repair operations; the results are in their order. `on_verified` is called after each.
+        """Verify operations; the results are in their order. `on_verified` is called after each.
 
         The chain of a target is walked once for all its operations, the newest first; several targets at a time.
         Raises as `verify`.
@@ -90,11 +86,10 @@ class Verifier:
 
         async def verify_target(target_arn: str) -> None:
             async with gate:
-                reads = _TargetReads(self._client, ChainWalk(self._chains, target_arn))
+                reads = self._reads_of(target_arn)
                 for operation in operations_of_target[target_arn]:
                     if operation.operation_id not in verified:
-                        run = self._repair if repair else self._verify
-                        verified[operation.operation_id] = await run(operation, reads)
+                        verified[operation.operation_id] = await self._verify(operation, reads)
                     on_verified()
 
         operations_of_target: dict[str, list[OpenedOperation]] = {}
@@ -102,6 +97,9 @@ class Verifier:
             operations_of_target.setdefault(operation.target_arn, []).append(operation)
         await asyncio.gather(*map(verify_target, operations_of_target))
         return [verified[operation.operation_id] for operation in operations]
+
+    def _reads_of(self, target_arn: str) -> _TargetReads:
+        return _TargetReads(self._client, ChainWalk(self._chains, target_arn))
 
     async def _verify(self, operation: OpenedOperation, reads: _TargetReads) -> Verification:
         return (await self._compare(operation, reads)).verification
