@@ -85,6 +85,14 @@ def test_the_environment_names_queue_and_tables(
     assert (settings.environment, settings.task_queue, settings.audit_table, settings.operations_table) == named
 
 
+def test_several_queues_of_events_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
+    """Without the setting there is none."""
+    assert load_settings(Settings).events_queues == []
+    arns = [f"arn:aws:sqs:eu-central-1:444455556666:{name}" for name in ("orders-events", "billing-events")]
+    environment.setenv(f"{PREFIX}EVENTS_QUEUE_ARNS", ",".join(arns))
+    assert load_settings(Settings).events_queues == arns
+
+
 @hypothesis_settings(deadline=None)  # on a busy machine an example may take a while
 @given(st.lists(st.from_regex(r"[A-Za-z0-9_.-]{3,255}", fullmatch=True), min_size=2, max_size=2, unique=True))
 @example(["qa-operations", "qa_operations"])
