@@ -216,6 +216,12 @@ def test_every_event_has_the_id_of_its_message(aws: EmulatedAws) -> None:
     aws.wait()
     rds.start_db_cluster(DBClusterIdentifier="prod")
     aws.wait()
+    rds.modify_db_cluster(DBClusterIdentifier="prod", NewDBClusterIdentifier="other", ApplyImmediately=True)
+    aws.wait()
+    for instance in ("prod-1", "prod-2"):
+        rds.delete_db_instance(DBInstanceIdentifier=instance)
+    rds.delete_db_cluster(DBClusterIdentifier="other", SkipFinalSnapshot=True)
+    aws.wait()
     received: list[dict[str, Any]] = []
     while batch := receive(aws, url):
         received += batch
