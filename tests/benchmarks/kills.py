@@ -145,9 +145,11 @@ def kill_script(moment: str, *, copy: str, copy_again: str) -> Ended:
     with a_world(DURATIONS) as world:
         variables = own_environment(environment(world.demo.emulator.endpoint_url))
         first = subprocess.Popen([*script, copy], cwd=ROOT, env=variables)
-        world.wait_for(moment)
-        first.kill()
-        first.wait()
+        try:
+            world.wait_for(moment)
+        finally:
+            first.kill()
+            first.wait()
         time.sleep(STARTED_AGAIN_AFTER)
         again = subprocess.run(
             [*script, copy_again], cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True, check=False
