@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -125,9 +126,11 @@ def exit_process(code: int) -> NoReturn:
     """End this process with an exit code, without Python's own shutdown.
 
     The SDK's threads may still call into Python while the interpreter shuts down, which then aborts with
-    "PyGILState_Release" instead of our exit code (temporalio/sdk-python#300, open).
+    "PyGILState_Release" instead of our exit code (temporalio/sdk-python#300, open). What cannot be written to a terminal that
+    is closed stays unwritten, and does not change the exit code.
     """
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
