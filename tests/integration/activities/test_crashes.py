@@ -1,13 +1,14 @@
 """A worker may crash after any call, and any response may be lost: the effect is the same as if nothing had happened.
 
-Each step is run once for each of its AWS calls. After that call the worker crashes, the step runs again as Temporal would
-run it, and its effect is compared with that of an undisturbed run.
+Each step is run once for each AWS call by which it changes something. After that call the worker crashes, the step runs
+again as Temporal would run it, and its effect is compared with that of an undisturbed run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.rigs.crash_injector import CrashInjector, WorkerCrash, crashing_clien
 
 Activity = Callable[[Any], Any]
 Prepared = tuple[Activity, Any]
+Prepare = Callable[[ActivityRig], Prepared]
 CrashingWorker = tuple[AwsClients, CrashInjector]
 
 
@@ -136,6 +138,9 @@ class Effect:
     names: tuple[str, ...]
 
 
+Undisturbed = Callable[[Prepare], tuple[Effect, int]]
+
+
 def read_effect(rig: ActivityRig, outcome: Any) -> Effect:
     rig.advance_clock()
     cluster = rig.cluster()
@@ -187,10 +192,14 @@ def crashing() -> CrashingWorker:
     return crashing_clients()
 
 
-def run_undisturbed(
-    shared: Shared, prepare: Callable[[ActivityRig], Prepared], crashing: CrashingWorker
-) -> tuple[Effect, int]:
-    """The effect of a step that nothing disturbs, and its number of AWS calls."""
+@pytest.fixture(scope="module")
+def undisturbed(shared: Shared, crashing: CrashingWorker) -> Undisturbed:
+    """Runs a step once for all tests of this module."""
+    return cache(partial(run_undisturbed, shared, crashing))
+
+
+def run_undisturbed(shared: Shared, crashing: CrashingWorker, prepare: Prepare) -> tuple[Effect, int]:
+    """The effect of a step that nothing disturbs, and how many of its calls change something."""
     rig, crash_injector = ActivityRig(shared), crashing[1]
     activity, step_input = prepare_crashing(rig, prepare, crashing)
     rig.clear_calls()
@@ -199,9 +208,7 @@ def run_undisturbed(
     return read_effect(rig, outcome), crash_injector.call_count
 
 
-def prepare_crashing(
-    rig: ActivityRig, prepare: Callable[[ActivityRig], Prepared], crashing: CrashingWorker
-) -> Prepared:
+def prepare_crashing(rig: ActivityRig, prepare: Prepare, crashing: CrashingWorker) -> Prepared:
     rig.aws, crash_injector = crashing
     crash_injector.crash_after(None)
     return prepare(rig)
@@ -218,10 +225,10 @@ def run_with_crash(
 
 @pytest.mark.parametrize("prepare", STEPS)
 def test_a_crash_after_any_call_leaves_the_same_effect(
-    shared: Shared, rig: ActivityRig, crashing: CrashingWorker, prepare: Callable[[ActivityRig], Prepared]
+    shared: Shared, rig: ActivityRig, crashing: CrashingWorker, undisturbed: Undisturbed, prepare: Prepare
 ) -> None:
     """One copy, one deletion, one restore, the same instances, wherever the worker crashed."""
-    expected, call_count = run_undisturbed(shared, prepare, crashing)
+    expected, call_count = undisturbed(prepare)
     for call_number in range(1, call_count + 1):
         rig = ActivityRig(shared)
         activity, step_input = prepare_crashing(rig, prepare, crashing)
@@ -232,10 +239,10 @@ def test_a_crash_after_any_call_leaves_the_same_effect(
 
 @pytest.mark.parametrize("prepare", STEPS)
 def test_a_lost_response_leaves_the_same_effect(
-    shared: Shared, rig: ActivityRig, crashing: CrashingWorker, prepare: Callable[[ActivityRig], Prepared]
+    shared: Shared, rig: ActivityRig, undisturbed: Undisturbed, prepare: Prepare
 ) -> None:
     """Botocore repeats a call that took effect and whose response was lost; that has no second effect."""
-    expected, _ = run_undisturbed(shared, prepare, crashing)
+    expected, _ = undisturbed(prepare)
     changes = [change.partition(" ")[0] for change in expected.deletions + expected.creations]
     for position, operation in enumerate(changes):
         rig = ActivityRig(shared)
@@ -251,10 +258,10 @@ def test_a_lost_response_leaves_the_same_effect(
 
 @pytest.mark.parametrize("prepare", STEPS)
 def test_transient_faults_leave_the_same_effect(
-    shared: Shared, rig: ActivityRig, crashing: CrashingWorker, prepare: Callable[[ActivityRig], Prepared]
+    shared: Shared, rig: ActivityRig, undisturbed: Undisturbed, prepare: Prepare
 ) -> None:
     """AWS fails more often than botocore repeats: a transient error, and a later attempt completes the step."""
-    expected, _ = run_undisturbed(shared, prepare, crashing)
+    expected, _ = undisturbed(prepare)
     activity, step_input = prepare(rig)
     rig.clear_calls()
     # Botocore makes three attempts of one call; this fails every second call of the step.
