@@ -31,9 +31,10 @@ class CrashInjector:
         """Start counting anew and crash after this call; None means never."""
         self.call_count, self._crash_after = 0, call_number
 
-    def count_call(self, model: OperationModel, **_: Any) -> None:
+    def count_call(self, **event: Any) -> None:
         """Botocore's event `after-call`: the call took effect, and nobody has read its response."""
-        if model.name.startswith(READS):
+        operation: OperationModel = event["model"]
+        if operation.name.startswith(READS):
             return
         self.call_count += 1
         if self.call_count == self._crash_after:

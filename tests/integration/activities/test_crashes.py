@@ -229,6 +229,7 @@ def test_a_crash_after_any_call_leaves_the_same_effect(
 ) -> None:
     """One copy, one deletion, one restore, the same instances, wherever the worker crashed."""
     expected, call_count = undisturbed(prepare)
+    assert call_count, "a step that changes nothing cannot crash after a change"
     for call_number in range(1, call_count + 1):
         rig = ActivityRig(shared)
         activity, step_input = prepare_crashing(rig, prepare, crashing)
