@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from activities.databases.closing import DatabaseCloser
 from activities.databases.passwords import read_password
 from activities.rds import tags
-from activities.rds.aws_errors import action_for, pipeline_error_for
+from activities.rds.aws_errors import action_for, is_unknown_refusal, pipeline_error_for
 from activities.rds.bring_up import (
     Pending,
     bring_up,
@@ -144,7 +144,7 @@ class RestoredClusterActivities:
             text = self._replace_master_password(step_input, target, cluster)
         except ClientError as error:
             # AWS does not say whether it takes a password before there is an instance: with the writer it must.
-            if not pending or action_for(error) is Action.RETRY:
+            if not pending or not is_unknown_refusal(error):
                 raise
             text = f"master password not changed yet: {pipeline_error_for(error).fault.short}"
         return [*pending, *([Pending(Change.MASTER_PASSWORD, text)] if text else [])]

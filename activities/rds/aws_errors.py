@@ -37,6 +37,11 @@ def action_for(error: ClientError) -> Action:
     return rule_for(error).action
 
 
+def is_unknown_refusal(error: ClientError) -> bool:
+    """Whether the fault table has no row for it, and AWS itself is not at fault: what AWS refuses now, it may take later."""
+    return rule_for(error).advice == UNKNOWN_ADVICE
+
+
 def answer_if_exists(call: Callable[[], Answer]) -> Answer | None:
     """AWS's answer, or None if the fault table says that there is no such resource, or no such operation."""
     try:

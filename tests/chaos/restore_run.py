@@ -102,8 +102,11 @@ async def _wait_for_outcome(restore: ObservedRestore) -> str:
     while time.monotonic() < deadline:
         if restore.is_deleted:
             return "deleted"
+        acts, was_acting = len(restore.acts), restore.is_operator_acting
         statuses = await _statuses(restore)
-        if statuses and not restore.is_operator_acting:
+        # If the operator has acted meanwhile, the answer may be about an earlier run.
+        has_acted = was_acting or restore.is_operator_acting or len(restore.acts) > acts
+        if statuses and not has_acted:
             if statuses[0] is WorkflowExecutionStatus.FAILED and restore.retry_after_failure:
                 await _retry(restore)
             elif WorkflowExecutionStatus.RUNNING not in statuses:

@@ -81,6 +81,15 @@ def test_a_password_that_rds_refuses_for_good_fails_the_step(rig: ActivityRig) -
     }
 
 
+def test_access_that_is_denied_fails_the_step_at_once(rig: ActivityRig) -> None:
+    """The writer would change nothing about it, and takes minutes."""
+    resource_id = restore(rig)
+    rig.emulator.faults.add("rds", "ModifyDBCluster", "error", code="AccessDenied", status=403)
+    with pytest.raises(StepFailed, match="AccessDenied"):
+        poll_until_done(rig, resource_id)
+    assert len(rig.calls("ModifyDBCluster")) == 1
+
+
 def change_answer(rig: ActivityRig, patch: pytest.MonkeyPatch, change: Callable[[Any], object]) -> None:
     """RDS describes the target with a change that only AWS can make."""
     rds = rig.aws.rds(rig.target, rig.operation_id)
