@@ -91,7 +91,7 @@ def create_activities(settings: Settings, aws: AwsClients, table: AuditTable) ->
         DrillActivities(aws, intents).remove_drill,
         snapshots.archive_snapshot,
         leftovers.remove_leftovers,
-        InventoryActivities(aws).take_inventory,
+        InventoryActivities(aws, intents).take_inventory,
         NotificationActivities(aws, Pages(settings.web_ui_url, settings.runbook_url)).sns_notification,
         PingActivities(aws).ping_monitor,
         OutcomeActivities(TrailWriter(table)).record_outcome,

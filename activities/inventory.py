@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from activities.clusters.left_old import describe_left_old, find_proven
 from activities.rds import tags
 from activities.rds.aws_errors import pipeline_error_for
 from activities.rds.copies import operation_of
@@ -14,8 +16,9 @@ from activities.rds.left_drills import describe_left_drills, left_drills
 from activities.rds.orphans import find_orphans
 from activities.rds.statuses import Meaning, snapshot_meaning
 from activities.rds.target import TargetCluster
-from activities.step import named_activity
+from activities.step import Intents, named_activity
 from clients.aws import AwsClients
+from errors import TrailUnavailable
 from limits import MAX_INVENTORY
 from models.drill import drill_operation
 from models.identifiers import copy_name_prefix, is_copy_name, is_copy_name_for
@@ -34,9 +37,10 @@ SNAPSHOT = ":cluster-snapshot:"
 class InventoryActivities:
     """Reads what a restore leaves in RDS."""
 
-    def __init__(self, aws: AwsClients) -> None:
-        """`aws` has the clients."""
+    def __init__(self, aws: AwsClients, intents: Intents) -> None:
+        """`aws` has the clients; `intents` is the trail, which is only read."""
         self._aws = aws
+        self._intents = intents
 
     @named_activity(TAKE_INVENTORY)
     def take_inventory(self, inventory_input: InventoryInput) -> Inventory:
@@ -45,14 +49,15 @@ class InventoryActivities:
         Run twice: only reads.
         """
         target = TargetCluster(self._aws, inventory_input.target, inventory_input.operation_id)
-        return _InventoryReader(inventory_input, target).read_all()
+        return _InventoryReader(inventory_input, target, self._intents).read_all()
 
 
 class _InventoryReader:
     """Reads one inventory; a read that fails makes its part unknown, not the whole."""
 
-    def __init__(self, inventory_input: InventoryInput, target_cluster: TargetCluster) -> None:
+    def __init__(self, inventory_input: InventoryInput, target_cluster: TargetCluster, intents: Intents) -> None:
         self._input = inventory_input
+        self._intents = intents
         self._target = inventory_input.target
         self._target_cluster = target_cluster
         self._failures: list[str] = []
@@ -74,7 +79,7 @@ class _InventoryReader:
             *self._drill_resources(clusters),
         )
         orphans = find_orphans(copies or [], self._input.archive.copies_to_keep, in_use)
-        orphans += self._left_drills(clusters)
+        orphans += [*self._left_drills(clusters), *self._left_old(clusters)]
         renamed_clusters = [
             _renamed_resource(self._input, self._target_cluster, cluster)
             for cluster in clusters or ()
@@ -100,6 +105,8 @@ class _InventoryReader:
             return read()
         except ClientError as error:
             self._failures.append(pipeline_error_for(error).fault.short)
+        except TrailUnavailable as error:
+            self._failures.append(error.fault.short)
         except BotoCoreError as error:
             self._connection_failure = pipeline_error_for(error).fault.short
             self._failures.append(self._connection_failure)
@@ -190,6 +197,15 @@ class _InventoryReader:
         """Those of earlier operations."""
         left = left_drills(self._target_cluster, self._target, clusters or [], self._input.operation_id)
         return describe_left_drills(left)
+
+    def _left_old(self, clusters: list[DBClusterTypeDef] | None) -> list[Orphan]:
+        """The old cluster of an earlier operation's swap, if the trail proves it: this one's own is among the resources."""
+        name, operation_id = self._target.replaced.cluster, self._input.operation_id
+        for cluster in clusters or ():
+            if self._target.swaps and cluster["DBClusterIdentifier"] == name:
+                left = self._read(partial(find_proven, self._intents, self._target, cluster, operation_id))
+                return [describe_left_old(left)] if left and left.is_proven else []
+        return []
 
     def _find_target(self, clusters: list[DBClusterTypeDef] | None) -> DBClusterTypeDef | None:
         named = (cluster for cluster in clusters or () if cluster["DBClusterIdentifier"] == self._target.cluster)

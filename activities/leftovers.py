@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.clusters.own_drill import OwnDrill, check_guards, delete_left_drills, prove
+from activities.clusters.left_clusters import (
+    LeftClusters,
+    delete_left_clusters,
+    find_left_clusters,
+    list_left_cluster_arns,
+    list_left_old,
+)
+from activities.clusters.own_drill import OwnDrill, check_guards, prove
 from activities.preflight import guards
 from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
-from activities.rds.left_drills import LeftDrill, describe_left_drills, left_drills, list_drill_arns
-from activities.rds.orphans import find_orphans, list_orphans
+from activities.rds.orphans import CLEANUP, delete_copies, find_orphans, list_orphans
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
 from activities.rds.target_deletion import delete_target
 from activities.step import Intents, end_wait_if_final, named_activity
 from clients.aws import AwsClients
-from errors import PipelineError, Refused, ResourceBusy
+from errors import Refused
 from limits import MAX_LISTED_ORPHANS
 from models.inventory import Orphan
 from models.leftovers import ListOrphansInput, OrphanList, RemoveLeftoversInput, RemoveOrphansInput
@@ -67,16 +73,15 @@ class _Orphans:
     """The orphans of a target, as they were just read."""
 
     copies: list[Orphan]
-    drills: list[LeftDrill]
+    clusters: LeftClusters
 
     @property
     def listed(self) -> list[Orphan]:
-        return [*self.copies, *describe_left_drills(self.drills)]
+        return [*self.copies, *self.clusters.listed]
 
     def only(self, arns: Collection[str]) -> _Orphans:
         """Those that have one of these ARNs."""
-        drills = [left for left in self.drills if left.cluster["DBClusterArn"] in arns]
-        return _Orphans([copy for copy in self.copies if copy.arn in arns], drills)
+        return _Orphans([copy for copy in self.copies if copy.arn in arns], self.clusters.only(arns))
 
 
 class LeftoverActivities:
@@ -89,12 +94,14 @@ class LeftoverActivities:
 
     @named_activity(LIST_ORPHANS)
     def list_orphans(self, listed: ListOrphansInput) -> OrphanList:
-        """List the copies that earlier operations left behind and that nothing uses.
+        """List the copies and clusters that earlier operations left behind and that nothing uses.
 
         Raises `Refused` if the credentials belong to another account.
         Run twice: only reads.
         """
-        orphans = list_orphans(self._aws, listed)
+        orphans, request = list_orphans(self._aws, listed), listed.request
+        target = TargetCluster(self._aws, request.target, CLEANUP)
+        orphans += list_left_old(self._intents, target, request.target, request.source, listed.operation_id)
         return OrphanList(orphans=tuple(orphans[:MAX_LISTED_ORPHANS]), more=max(len(orphans) - MAX_LISTED_ORPHANS, 0))
 
     @named_activity(Housekeeping.REMOVE_LEFTOVERS.value)
@@ -134,7 +141,7 @@ class LeftoverActivities:
     def remove_orphans(self, step_input: RemoveOrphansInput) -> StepOutcome:
         """Delete the orphans of the target's earlier operations. The workflow ensures that no restore runs meanwhile.
 
-        The cluster of a drill has the proofs and the guards of remove-drill.
+        The cluster of a drill has the proofs and the guards of remove-drill, the old cluster of a swap those of delete-rds.
         Raises `Refused` if the credentials belong to another account, `ResourceBusy` (transient) while RDS refuses to delete
         one of them, `Refused` if a guard refuses; the other orphans are deleted before.
         Run twice: nothing is left to delete; the trail holds what was declared, and the outcome names what of it is gone.
@@ -143,22 +150,29 @@ class LeftoverActivities:
         # Also if there are no orphans: that another account has none says nothing about the target's.
         target.check_account()
         just_deleted: set[str] = set()
-        if orphans := _find_orphans(step_input, target).listed:
+        found = self._find_orphans(step_input, target)
+        if orphans := found.listed:
             names = ", ".join(orphan.identifier for orphan in orphans)
             declared = tuple(orphan.arn for orphan in orphans)
             self._intents.declare(Housekeeping.REMOVE_ORPHANS, step_input, f"Removing {names}", declared)
             # The trail took time: read the orphans again just before the first deletion.
-            remaining = _find_orphans(step_input, target).only(declared)
-            failures = _delete_copies([copy.identifier for copy in remaining.copies], target)
+            remaining = self._find_orphans(step_input, target).only(declared)
+            failures = delete_copies([copy.identifier for copy in remaining.copies], target)
             if step_input.source:
-                failures += delete_left_drills(target, step_input.source, step_input.target, remaining.drills)
+                failures += delete_left_clusters(target, step_input.target, step_input.source, remaining.clusters)
             if failures:
                 # What Temporal repeats comes first: a refusal would end the attempts for the others, too.
                 raise min(failures, key=lambda failure: not failure.retryable)
             just_deleted = {orphan.arn for orphan in remaining.listed}
         # A list right after the deletion may still have what RDS has deleted.
-        existing = (target.list_existing_snapshot_arns() | list_drill_arns(target, step_input.target)) - just_deleted
-        return self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", existing)
+        left = target.list_existing_snapshot_arns() | list_left_cluster_arns(target, step_input.target)
+        outcome = self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", left - just_deleted)
+        return outcome.model_copy(update={"details": f"{outcome.details}{found.clusters.kept}"})
+
+    def _find_orphans(self, step_input: RemoveOrphansInput, target: TargetCluster) -> _Orphans:
+        copies, source = find_orphans(target.list_own_copies(), step_input.archive.copies_to_keep), step_input.source
+        clusters = find_left_clusters(self._intents, target, step_input.target, source) if source else LeftClusters()
+        return _Orphans(copies, clusters)
 
     def _restored(self, step_input: RemoveLeftoversInput) -> TargetCluster:
         return TargetCluster(self._aws, step_input.restored_target, step_input.operation_id)
@@ -243,21 +257,6 @@ def _own_drill(step_input: RemoveLeftoversInput, target: TargetCluster) -> OwnDr
 def _start_if_stopped(target: TargetCluster, leftovers: _Leftovers) -> str | None:
     """Start a half-restored cluster that someone stopped, because RDS does not delete it otherwise; as delete-rds does."""
     return start_if_stopped(target, leftovers.cluster) if leftovers.cluster else None
-
-
-def _find_orphans(step_input: RemoveOrphansInput, target: TargetCluster) -> _Orphans:
-    copies = find_orphans(target.list_own_copies(), step_input.archive.copies_to_keep)
-    return _Orphans(copies, left_drills(target, step_input.target, target.list_clusters()) if step_input.source else [])
-
-
-def _delete_copies(identifiers: list[str], target: TargetCluster) -> list[PipelineError]:
-    """Delete all that RDS lets go of; returns why some stay."""
-    busy: list[str] = []
-    for identifier in identifiers:
-        deleted = target.delete_copy_unless_busy(identifier)
-        busy += [] if deleted else [identifier]
-    text = f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again."
-    return [ResourceBusy("Snapshot is busy", text)] if busy else []
 
 
 def _list_existing(step_input: RemoveLeftoversInput, target: TargetCluster) -> set[str]:

@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.rds.aws_errors import pipeline_error_for
 from errors import Cancelled, DeadlinePassed
-from models.clusters import LastDeletion
+from models.clusters import LastDeletion, LastSwap
 from models.step_call import FinalPoll, StepInput, StepOutcome
 from models.steps import AuditedStep, Step
 from models.trail_tables import TrailTables
@@ -112,3 +112,6 @@ class Intents(Protocol):
 
     def find_last_deletion(self, target_arn: str, at: datetime, since: datetime | None = None) -> LastDeletion | None:
         """The newest deletion of the target that an operation declared before `at`; none before `since` counts."""
+
+    def find_last_swap(self, target_arn: str, old_resource_id: str, at: datetime) -> LastSwap | None:
+        """The newest swap of the target before `at` in which this cluster was the old one; None if the trail has none."""

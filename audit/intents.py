@@ -12,16 +12,17 @@ from audit.rows import AuditRow, Phase, stamp
 from audit.table import AuditTable
 from audit.target_rows import TargetRows
 from errors import TrailConflict
-from models.clusters import LastDeletion
+from models.clusters import LastDeletion, LastSwap
 from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.drill import DRILL_FACT
 from models.step_call import StepInput
 from models.steps import AuditedStep, Housekeeping, Status, Step
+from models.swap import NEW_RESOURCE_ID, OLD_RESOURCE_ID
 from models.trail_tables import TrailTables
 from waiting.only_reads import require_leave_to_change
 
 SETTINGS_DAYS = 45
-"""For how many days the settings of a deleted target are searched for in the trail."""
+"""For how many days the settings of a deleted target, and the swap that left an old cluster, are searched for in the trail."""
 RESTORE_STEPS = (Step.RESTORE_SNAPSHOT, Step.CHECK_RESTORE_STATUS)
 MAX_CONFLICTS = 5
 """How many times in a row another attempt of the activity may write its intent first.
@@ -125,6 +126,26 @@ class TrailIntents:
                     restore_accepted_by=accepted_by,
                     restore_completed=completed,
                 )
+        return None
+
+    def find_last_swap(self, target_arn: str, old_resource_id: str, at: datetime) -> LastSwap | None:
+        """The newest swap in which the target's name was taken from the cluster of this resource id.
+
+        Searches the target's operations that were opened in the 45 days before `at` (aware). Raises `TrailUnavailable`.
+        """
+        oldest = at - timedelta(days=SETTINGS_DAYS)
+        for operation in self._numbers.iterate_target(target_arn):
+            if operation.opened_at < oldest:
+                break
+            for row in reversed(self._list_intents(Step.SWAP_CLUSTERS, operation.operation_id)):
+                if row.facts.get(OLD_RESOURCE_ID) == old_resource_id and NEW_RESOURCE_ID in row.facts:
+                    began = row.step_started_at
+                    return LastSwap(
+                        operation_id=row.operation_id,
+                        declared_at=began,
+                        new_resource_id=row.facts[NEW_RESOURCE_ID],
+                        succeeded=self.has_succeeded(Step.SWAP_CLUSTERS, row.operation_id, began),
+                    )
         return None
 
     def _list_intents_of_run(self, step: AuditedStep, step_input: StepInput) -> list[AuditRow]:

@@ -34,7 +34,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the copies that earlier restores left and that nothing uses; with --delete, remove them."""
+    """List the copies and clusters that earlier restores left and that nothing uses; with --delete, remove them."""
     from models.request_file import read_request
     from settings import TrailSettings, load_settings
 
@@ -51,12 +51,24 @@ def run(args: argparse.Namespace) -> int:
         print(orphan.text)
     if listed.more:
         print(f"and {listed.more} more")
-    if count := len(listed.orphans) + listed.more:
-        copies = "this copy" if count == 1 else f"these {count} copies"
-        print(f"Nothing was changed. To remove {copies}:\n    python starter.py cleanup {args.request_file} --delete")
-    else:
-        print(f"No orphans of {request.target.arn}.")
+    print(_advice(listed, request.target.arn, args.request_file))
     return FINE
+
+
+def _advice(listed: OrphanList, target_arn: str, request_file: str) -> str:
+    """What to type next; a cleanup does not remove what is not proven."""
+    from models.inventory import OrphanReason
+
+    if not listed.orphans:
+        return f"No orphans of {target_arn}."
+    removable = [orphan for orphan in listed.orphans if orphan.reason is not OrphanReason.UNPROVEN]
+    count = len(removable) + listed.more
+    if not count:
+        return "Nothing was changed, and a cleanup removes nothing of it."
+    what = "this orphan" if count == 1 else f"these {count} orphans"
+    if len(removable) < len(listed.orphans):
+        what += ", and not what it does not delete"
+    return f"Nothing was changed. To remove {what}:\n    python starter.py cleanup {request_file} --delete"
 
 
 async def _delete(request: RestoreRequest, task_queue: str, output: str) -> int:

@@ -12,6 +12,7 @@ from models.request import Target
 from models.snapshots import SnapshotCopy, SourceSnapshot
 from models.source import Source
 from models.step_call import StepInput, StepOutcome
+from models.swap import NEW_RESOURCE_ID, OLD_RESOURCE_ID
 from models.users import DatabaseUser
 
 
@@ -99,6 +100,15 @@ class LastDeletion(Model):
     )
 
 
+class LastSwap(Model):
+    """The newest swap in which a cluster lost the target's name, as the trail has it."""
+
+    operation_id: str
+    declared_at: AwareDatetime = Field(description="When the swap began.")
+    new_resource_id: str = Field(description="The cluster that was to take its place.")
+    succeeded: bool = Field(description="Whether it did: the users have logged in to it under the target's name.")
+
+
 class Endpoint(Model):
     """The endpoint of the restored cluster and the secret with its master password."""
 
@@ -148,6 +158,12 @@ class SwapClustersInput(StepInput):
     users: tuple[DatabaseUser, ...]
     logs_in: bool = Field(default=True, description="Whether a restore of this request logs in to the database at all.")
     restarted: bool = Field(default=False, description="Whether the new cluster was restarted for its certificate.")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The facts of each rename's intent, which prove later which cluster was the old one; none if there was none."""
+        old = self.old_resource_id
+        return {OLD_RESOURCE_ID: old, NEW_RESOURCE_ID: self.new_resource_id} if old else {}
 
 
 class SwapClustersOutcome(StepOutcome):

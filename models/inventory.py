@@ -35,27 +35,37 @@ class Resource(Model):
 
 
 class OrphanReason(StrEnum):
-    """Why a copy, or a drill's cluster, is an orphan; docs/decisions/0015-compensation-and-cleanup.md has the definition."""
+    """Why a copy or a cluster is an orphan; docs/decisions/0015-compensation-and-cleanup.md has the definition."""
 
     FAILED = "failed"
     UNFINISHED = "unfinished"
     UNARCHIVED = "never archived"
     DRILL = "left by a drill"
+    OLD = "old cluster of a swap"
+    UNPROVEN = "named like the old cluster of a swap"
 
 
 class Orphan(Model):
-    """A copy, or a drill's cluster, that an earlier operation left behind."""
+    """A copy, the cluster of a drill or the old cluster of a swap that an earlier operation left behind."""
 
     arn: str
     identifier: str
     reason: OrphanReason
     status: str
-    operation_id: str | None = Field(description="The operation that made it, by its tag.")
+    operation_id: str | None = Field(description="The operation that left it, by its tag or by the trail.")
+    remark: str | None = Field(
+        default=None,
+        exclude_if=lambda remark: remark is None,
+        description="What it costs to keep, or why a cleanup does not delete it and what does.",
+    )
 
     @property
     def text(self) -> str:
         """One line for the operator."""
-        return f"{self.identifier}: {self.reason} ({self.status}), of {self.operation_id or 'an unknown operation'}"
+        left_by = self.operation_id or "an unknown operation"
+        return (
+            f"{self.identifier}: {self.reason} ({self.status}), of {left_by}{f'; {self.remark}' if self.remark else ''}"
+        )
 
 
 class Inventory(Model):

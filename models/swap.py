@@ -10,6 +10,8 @@ NEXT, OLD = "-next", "-old"
 """What follows the target's name in that of the cluster which is restored beside it, and of the replaced one."""
 OLD_KEPT = "old_cluster_kept"
 """The fact of a swap that keeps the old cluster: its name, and for how long."""
+OLD_RESOURCE_ID, NEW_RESOURCE_ID = "old_resource_id", "new_resource_id"
+"""The facts of each rename's intent: the cluster that is replaced, and the one that takes its place."""
 MAX_CLUSTER = 48
 """The longest name of a target that is swapped, so that its instances' names, with the operation in them, have room."""
 

@@ -154,7 +154,7 @@ class SwapActivities:
         short = NOT_SWAPPED if step is Step.SWAP_CLUSTERS else NOT_SWAPPED_BACK
         _end_if_final(step_input, clusters, short)
         arns = (due.cluster["DBClusterArn"],)
-        self._intents.declare(step, step_input, f"Renaming {due.name} to {due.wanted}", arns)
+        self._intents.declare(step, step_input, f"Renaming {due.name} to {due.wanted}", arns, step_input.facts)
         try:
             text = rename(self._named(step_input, due.name), due.wanted)
         except ClientError as error:

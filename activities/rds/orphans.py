@@ -10,6 +10,7 @@ from activities.rds.left_drills import describe_left_drills, left_drills
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.target import TargetCluster
 from clients.aws import AwsClients
+from errors import PipelineError, ResourceBusy
 from models.inventory import Orphan, OrphanReason
 from models.leftovers import ListOrphansInput
 
@@ -53,6 +54,16 @@ def find_orphans(
     kept = in_use | set(others[: max(keep - (len(newest_first) - len(others)), 0)])
     candidates = ((copy, _orphan_reason(copy)) for copy in copies if copy["DBClusterSnapshotArn"] not in kept)
     return [_orphan(copy, reason) for copy, reason in candidates if reason]
+
+
+def delete_copies(identifiers: list[str], target: TargetCluster) -> list[PipelineError]:
+    """Delete all that RDS lets go of; returns why some stay."""
+    busy: list[str] = []
+    for identifier in identifiers:
+        deleted = target.delete_copy_unless_busy(identifier)
+        busy += [] if deleted else [identifier]
+    text = f"RDS refuses to delete {', '.join(busy)} for now. Check their status in RDS, then clean up again."
+    return [ResourceBusy("Snapshot is busy", text)] if busy else []
 
 
 def _created_at(copy: DBClusterSnapshotTypeDef) -> str:

@@ -29,7 +29,7 @@ def take_inventory(rig: ActivityRig, copy: str | None = None, **changed: Any) ->
             **changed,
         }
     )
-    return rig.run(InventoryActivities(rig.aws).take_inventory, inventory_input)
+    return rig.run(InventoryActivities(rig.aws, rig.intents).take_inventory, inventory_input)
 
 
 def states(inventory: Inventory) -> dict[str, str]:

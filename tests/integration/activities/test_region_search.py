@@ -36,7 +36,7 @@ def take_inventory(rig: ActivityRig, copy: str | None) -> Inventory:
     given = InventoryInput(
         operation_id=rig.operation_id, target=rig.target, archive=Archive(keep=1), snapshot_copy_arn=copy
     )
-    return rig.run(InventoryActivities(rig.aws).take_inventory, given)
+    return rig.run(InventoryActivities(rig.aws, rig.intents).take_inventory, given)
 
 
 def lists(rig: ActivityRig, operation: str) -> int:

@@ -141,7 +141,7 @@ def test_the_inventory_names_the_environment(rig: ActivityRig, other: ActivityRi
     other.make_copy(snapshot)
     other.run(other.clusters.restore_snapshot, other.restore_input(snapshot))
     taken = rig.run(
-        InventoryActivities(rig.aws).take_inventory,
+        InventoryActivities(rig.aws, rig.intents).take_inventory,
         InventoryInput(operation_id=rig.operation_id, target=rig.target, archive=KEEP_ONE),
     )
     [cluster] = [resource for resource in taken.resources if resource.kind == "target cluster"]

@@ -67,7 +67,7 @@ async def test_by_default_it_lists_and_changes_nothing(
     assert said.code == 0, said
     assert results(said) == [
         f"{orphan}: failed (failed), of op-001",
-        "Nothing was changed. To remove this copy:",
+        "Nothing was changed. To remove this orphan:",
         f"    python starter.py cleanup {request_file} --delete",
     ]
     calls = resumed.rig.demo.emulator.calls

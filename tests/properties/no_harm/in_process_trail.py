@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from models.clusters import LastDeletion
+from models.clusters import LastDeletion, LastSwap
 from models.step_call import StepInput
 from models.steps import AuditedStep
 from models.trail_tables import TrailTables
@@ -49,3 +49,6 @@ class InProcessTrail:
 
     def find_last_deletion(self, *_: Any) -> LastDeletion | None:
         """See `Intents`: there was no earlier operation."""
+
+    def find_last_swap(self, *_: Any) -> LastSwap | None:
+        """See `Intents`: there was no swap."""

@@ -94,7 +94,7 @@ class ScenarioRun:
             Step.ARCHIVE_SNAPSHOT: snapshots.archive_snapshot,
             Step.REMOVE_DRILL: DrillActivities(clients, intents).remove_drill,
             SEAL_TRAIL: _seal_trail,
-            TAKE_INVENTORY: InventoryActivities(clients).take_inventory,
+            TAKE_INVENTORY: InventoryActivities(clients, intents).take_inventory,
             Housekeeping.REMOVE_LEFTOVERS: leftovers.remove_leftovers,
             Housekeeping.REMOVE_ORPHANS: leftovers.remove_orphans,
             Step.SNS_NOTIFICATION: NotificationActivities(clients).sns_notification,

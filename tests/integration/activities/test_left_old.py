@@ -1,0 +1,203 @@
+"""The old cluster that a swap left: who lists it, what proves that it is one, and when a cleanup deletes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from activities.inventory import InventoryActivities
+from activities.leftovers import LeftoverActivities
+from audit.numbers import OperationNumbersTable
+from audit.rows import AuditRow, Phase
+from errors import Refused, ResourceBusy
+from models.archive import Archive
+from models.clusters import SwapClustersInput
+from models.configuration import WhenStopped
+from models.inventory import InventoryInput, Orphan, OrphanReason
+from models.leftovers import ListOrphansInput
+from models.operation import OpenOperationInput
+from models.steps import Replacement, Status, Step
+from tests.integration.activities.test_orphaned_copies import restore_request
+from tests.integration.activities.test_remove_drill import cleanup_of, names
+from tests.rigs.activities import ActingTrail, ActivityRig
+from tests.rigs.activity_resources import OPERATIONS, TARGET_REGION
+
+CLUSTERS = (OrphanReason.OLD, OrphanReason.UNPROVEN)
+
+
+@pytest.fixture
+def swap(rig: ActivityRig) -> SwapClustersInput:
+    """A swap that has renamed both clusters, of an operation with a number; it ended before its old cluster was deleted."""
+    numbers = OperationNumbersTable(rig.aws.dynamodb(TARGET_REGION), OPERATIONS)
+    opening = OpenOperationInput(
+        workflow_id=rig.target.arn, first_run_id="run-1", target_arn=rig.target.arn, opened_at=rig.now
+    )
+    rig.operation_id = numbers.open(opening).operation_id
+    rig.make_source()
+    rig.target = rig.target.model_copy(update={"replacement": Replacement.SWAP})
+    new = rig.restore_beside(rig.make_snapshot())
+    step_input = rig.swap_input(rig.make_target(instances=1), new)
+    step_input = step_input.model_copy(update={"step_started_at": rig.now})
+    rig.poll_until_done(rig.swap.swap_clusters, step_input)
+    return step_input
+
+
+@pytest.fixture
+def swapped(rig: ActivityRig, swap: SwapClustersInput) -> SwapClustersInput:
+    """The trail has its outcome, too."""
+    rig.shared.table.put(
+        AuditRow(
+            operation_id=rig.operation_id,
+            step=Step.SWAP_CLUSTERS,
+            phase=Phase.OUTCOME,
+            status=Status.SUCCESS,
+            details="Clusters swapped",
+            step_started_at=swap.step_started_at,
+            timestamp=rig.now,
+            workflow_id="aurora-restore:test",
+            run_id="run-1",
+        )
+    )
+    rig.clear_calls()
+    return swap
+
+
+def list_left(rig: ActivityRig, running: str | None = None) -> list[Orphan]:
+    """What a cleanup lists as the old cluster, while this operation runs."""
+    listed = ListOrphansInput(request=restore_request(rig), operation_id=running)
+    return [each for each in rig.run(rig.leftovers.list_orphans, listed).orphans if each.reason in CLUSTERS]
+
+
+def deletions(rig: ActivityRig) -> list[str]:
+    return [change for change in rig.changes() if change.startswith("Delete")]
+
+
+def old_arn(rig: ActivityRig) -> str:
+    return rig.target.replaced.arn
+
+
+def test_a_cleanup_lists_and_deletes_the_old_cluster(rig: ActivityRig, swapped: SwapClustersInput) -> None:
+    """With its operation, its age and what it costs; twice is harmless, and the target stays."""
+    rig.advance_clock()
+    [orphan] = list_left(rig)
+    assert (orphan.arn, orphan.reason, orphan.operation_id) == (old_arn(rig), OrphanReason.OLD, rig.operation_id)
+    assert orphan.text.endswith("h; its 1 instance(s) and its storage cost as before")
+    outcome = rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    assert (outcome.details, outcome.resource_arns) == ("Orphans removed", (old_arn(rig),))
+    assert deletions(rig) == ["DeleteDBInstance staging-1", "DeleteDBCluster staging-old"]
+    rig.advance_clock()
+    assert names(rig) == ["staging"]
+    assert list_left(rig) == []
+    assert rig.run(rig.leftovers.remove_orphans, cleanup_of(rig)).details == "Nothing to remove"
+    assert len(deletions(rig)) == 2
+
+
+def test_what_a_running_operation_may_own_is_no_orphan(rig: ActivityRig, swapped: SwapClustersInput) -> None:
+    """Neither in a list nor in its own message; the message of the next one names it."""
+    own = rig.operation_id
+    assert list_left(rig, running=own) == []
+    assert [each.operation_id for each in list_left(rig, running="op-999998")] == [own]
+    inventories = InventoryActivities(rig.aws, rig.intents)
+    given = InventoryInput(operation_id=own, target=rig.target, archive=Archive(keep=1))
+    assert rig.run(inventories.take_inventory, given).orphans == ()
+    later = given.model_copy(update={"operation_id": "op-999998"})
+    assert [each.arn for each in rig.run(inventories.take_inventory, later).orphans] == [old_arn(rig)]
+
+
+def set_target_status(rig: ActivityRig) -> None:
+    rig.force_status(rig.target.arn, "modifying")
+
+
+def rename_target(rig: ActivityRig) -> None:
+    rig.rename_target(f"{rig.target.cluster}-kept")
+
+
+def replace_target(rig: ActivityRig) -> None:
+    rename_target(rig)
+    rig.make_target(instances=0)
+
+
+def withdraw_opt_in(rig: ActivityRig) -> None:
+    rig.rds().remove_tags_from_resource(ResourceName=old_arn(rig), TagKeys=["aurora-restore:replaced-by"])
+
+
+def protect(rig: ActivityRig) -> None:
+    name = rig.target.replaced.cluster
+    rig.rds().modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=True, ApplyImmediately=True)
+    rig.advance_clock()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (rename_target, "Nothing has the target's name"),
+        (replace_target, "Another cluster has the target's name"),
+        (set_target_status, "Target is not available"),
+        (withdraw_opt_in, "Target has not opted in"),
+        (protect, "Deletion protection is on"),
+    ],
+)
+def test_it_stays_unless_every_proof_and_every_guard_holds(
+    rig: ActivityRig, swapped: SwapClustersInput, change: Callable[[ActivityRig], None], why: str
+) -> None:
+    """Above all if the target does not answer: then the old cluster may be the only one left."""
+    change(rig)
+    rig.clear_calls()
+    with pytest.raises(Refused, match=why):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    assert deletions(rig) == []
+
+
+def rename_old(rig: ActivityRig) -> None:
+    name = rig.target.replaced.cluster
+    rig.rds().modify_db_cluster(
+        DBClusterIdentifier=name, NewDBClusterIdentifier=f"{rig.target.cluster}-mine", ApplyImmediately=True
+    )
+    rig.advance_clock()
+
+
+@pytest.mark.parametrize("change", [rename_old, rename_target])
+def test_it_is_proven_again_after_the_intent(
+    rig: ActivityRig, swapped: SwapClustersInput, change: Callable[[ActivityRig], None]
+) -> None:
+    """Someone renames one of the two clusters while the trail is written."""
+    activities = LeftoverActivities(rig.aws, ActingTrail(rig.intents, lambda: change(rig)))  # type: ignore[arg-type]
+    try:
+        rig.run(activities.remove_orphans, cleanup_of(rig))
+    except Refused as refused:
+        assert refused.fault.short == "Nothing has the target's name"
+    assert deletions(rig) == []
+
+
+def test_a_stopped_one_is_started_and_tried_again(rig: ActivityRig, swapped: SwapClustersInput) -> None:
+    """If the request allows it, as delete-rds does: RDS deletes no stopped cluster."""
+    rig.rds().stop_db_cluster(DBClusterIdentifier=rig.target.replaced.cluster)
+    rig.advance_clock()
+    with pytest.raises(Refused, match="Target cannot be deleted now"):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    rig.target = rig.target.model_copy(update={"when_stopped": WhenStopped.START})
+    with pytest.raises(ResourceBusy, match="starting the stopped cluster"):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    rig.advance_clock()
+    assert rig.run(rig.leftovers.remove_orphans, cleanup_of(rig)).resource_arns == (old_arn(rig),)
+
+
+def test_what_the_trail_does_not_prove_is_listed_and_kept(rig: ActivityRig, swap: SwapClustersInput) -> None:
+    """The swap did not succeed, or its rows are gone; without the owner's tag the cluster is anyone's."""
+    [orphan] = list_left(rig)
+    assert (orphan.reason, orphan.operation_id) == (OrphanReason.UNPROVEN, rig.operation_id)
+    assert "that swap did not succeed" in orphan.text
+    rig.target = rig.target.model_copy(update={"cluster": f"{rig.target.cluster}-b"})
+    rig.make_target(instances=0)
+    name = rig.target.replaced.cluster
+    rig.rename_target(name)
+    [orphan] = list_left(rig)
+    assert orphan.operation_id is None
+    assert f"delete-db-cluster --region {TARGET_REGION} --db-cluster-identifier {name}" in orphan.text
+    outcome = rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    assert outcome.details == f"Nothing to remove; {name} is kept, not proven to be an old cluster"
+    assert deletions(rig) == []
+    assert list_left(rig, running="op-999998") == []
+    withdraw_opt_in(rig)
+    assert list_left(rig) == []
