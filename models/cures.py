@@ -11,6 +11,7 @@ from models.swap import OLD
 
 START_COMMAND = "python starter.py start REQUEST_FILE"
 CREATE_COMMAND = f"{START_COMMAND} --create-target"
+CLEANUP_COMMAND = "python starter.py cleanup REQUEST_FILE --delete"
 
 RETRY_FROM: dict[tuple[Step, str], Step] = {
     (Step.CHECK_COPY_STATUS, "Copy failed"): Step.COPY_SNAPSHOT,
@@ -106,9 +107,9 @@ def describe_left_old(state: RestoreState) -> str | None:
     subject = "the old cluster" if _is_listed(state, name) else "if the target existed before, its old cluster"
     left = f"{subject} is left as {name}, and the next swap is refused while it exists"
     if cure_command(state) == START_COMMAND:
-        return f"{left}; delete it with its instances, or rename it, before the next restore"
+        return f"{left}; rename it, or delete it with {CLEANUP_COMMAND}, before the next restore"
     # Only the newest operation of a target can be retried, also if snapshot-check refuses it.
-    left = f"{left}; if another restore of the target has begun, delete it with its instances by hand, otherwise"
+    left = f"{left}; if another restore of the target has begun, {CLEANUP_COMMAND} deletes it, otherwise"
     if state.keeps_old and state.failed_step is not Step.DELETE_RDS:
         return f"{left} a retry keeps it until the time of target.swap.keep_old is over, then deletes it"
     return f"{left} a retry deletes it"

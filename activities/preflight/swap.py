@@ -41,7 +41,7 @@ def _find_taken_names(context: RestoreContext, operation: str) -> Iterator[Viola
                 "swap-names",
                 "Name of the swap is taken",
                 f"{taken}{left_by}, but a swap needs its name. Delete the cluster with its instances if nobody needs it, or "
-                "rename it; then retry.",
+                "rename it; then retry. What a swap left as its old cluster, python starter.py cleanup lists and deletes.",
             )
 
 

@@ -11,10 +11,11 @@ from audit.intents import SETTINGS_DAYS, TrailIntents
 from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
 from audit.table import BY_DATE, AuditTable
-from models.clusters import LastDeletion
+from models.clusters import LastDeletion, LastSwap
 from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.operation import OpenOperationInput
 from models.steps import Housekeeping, Status, Step
+from models.swap import NEW_RESOURCE_ID, OLD_RESOURCE_ID
 from tests.rigs.audit_tables import START, later, row
 from tests.rigs.verification import Tables
 
@@ -182,3 +183,21 @@ def test_operations_that_were_opened_before_there_were_links_are_found_by_day(
     intents, reads = intents_and_reads(tables)
     last = intents.find_last_deletion(TARGET_ARN, later(days=days))
     assert (last, BY_DATE in reads) == (found() if is_read else None, is_read)
+
+
+def test_a_swap_is_found_by_the_resource_id_of_its_old_cluster(tables: Tables) -> None:
+    """The newest one of the target, and whether it succeeded; none of another target, and none of 46 days ago."""
+    for day, target in ((0, TARGET_ARN), (1, A), (2, TARGET_ARN)):
+        operation_id = open_for(tables, target, day)
+        facts = {OLD_RESOURCE_ID: "cluster-OLD", NEW_RESOURCE_ID: f"cluster-{day}"}
+        began = {"operation_id": operation_id, "step": Step.SWAP_CLUSTERS, "step_started_at": later(days=day)}
+        tables.trail.put(deletion(**began, timestamp=later(days=day), facts=facts))
+        if day == 0:
+            tables.trail.put(row(**began, timestamp=later(hours=1), resource_arns=(TARGET_ARN,)))
+    intents = intents_and_reads(tables)[0]
+    newest = intents.find_last_swap(TARGET_ARN, "cluster-OLD", later(days=3))
+    assert newest == LastSwap(
+        operation_id="op-003", declared_at=later(days=2), new_resource_id="cluster-2", succeeded=False
+    )
+    assert intents.find_last_swap(TARGET_ARN, "cluster-OTHER", later(days=3)) is None
+    assert intents.find_last_swap(TARGET_ARN, "cluster-OLD", later(days=SETTINGS_DAYS + 3)) is None

@@ -9,7 +9,15 @@ import pytest
 
 from commands.following import ending_text, waiting_text
 from errors import Fault
-from models.cures import RETRY_FROM, START_COMMAND, START_ONLY, cure_command, describe_left_old, retry_command
+from models.cures import (
+    CLEANUP_COMMAND,
+    RETRY_FROM,
+    START_COMMAND,
+    START_ONLY,
+    cure_command,
+    describe_left_old,
+    retry_command,
+)
 from models.inventory import Inventory, Resource
 from models.restore_state import RestoreState, StepState
 from models.steps import STEPS, Outcome, Replacement, Status, Step
@@ -148,7 +156,7 @@ NO_RETRY = CANCELLED.model_copy(update={"details": "Snapshot too old"})
         (swapped(CANCELLED, "target-old", keeps_old=True), "a retry deletes it:\n    python starter.py retry op-007"),
         (
             swapped(NO_RETRY, "target-old", fault=Fault(type="Refused", short="Snapshot too old", message="Old.")),
-            f"delete it with its instances, or rename it, before the next restore:\n    {START_COMMAND}",
+            f"rename it, or delete it with {CLEANUP_COMMAND}, before the next restore:\n    {START_COMMAND}",
         ),
     ],
 )
@@ -158,7 +166,7 @@ def test_an_old_cluster_that_is_left_is_named_with_what_deletes_it(state: Restor
     assert "The old cluster is left as target-old, and the next swap is refused while it exists; " in text
     assert text.endswith(what)
     # A retry of an operation that is not the newest is refused; a scheduled restore makes a newer one.
-    by_hand = "; if another restore of the target has begun, delete it with its instances by hand, otherwise a retry "
+    by_hand = f"; if another restore of the target has begun, {CLEANUP_COMMAND} deletes it, otherwise a retry "
     assert (by_hand in text) is ("retry op-007" in what)
 
 
