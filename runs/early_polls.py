@@ -33,7 +33,8 @@ class EarlyPolls:
         """Ask each restore that runs under one of these ids; returns the ids of those that were asked.
 
         One that was started within the last second may not be listed yet: it does not wait for anything yet either.
-        A signal that arrives while a restore polls ends its next pause. Raises `RPCError` if Temporal refuses or is away.
+        A signal that arrives while a restore polls ends its next pause, and the pause of a watch if the worker that hears it
+        runs the watch. Raises `RPCError` if Temporal refuses or is away.
         """
         if not workflow_ids:
             return set()

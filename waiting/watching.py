@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ActivityOutboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
 
 from models.step_call import StepInput, StepOutcome
 from models.waits import Change, Interval, PollPlan, Watch, WatchedProgress
 from waiting import clock
 from waiting.only_reads import ChangeDue, only_reads
 from waiting.pace import URGENT, plan_poll
+from waiting.requested_polls import RequestedPolls, listener_class
 from waiting.shared_reads import ReadDue, SharedReads, WatchReads
 
 CHECK_SECONDS = 0.5
-"""How often a pause checks whether the workflow was cancelled or the worker stops."""
+"""How often a pause checks whether a poll is requested, the workflow was cancelled or the worker stops."""
 
 
 class WatchInterceptor(Interceptor):
@@ -33,19 +42,31 @@ class WatchInterceptor(Interceptor):
         """`threads` is how many activities call AWS or a database at the same time; any number of them may wait."""
         self._threads = asyncio.Semaphore(threads)
         self._shared = SharedReads()
+        self._requested = RequestedPolls()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """See base class."""
-        return _WatchInbound(next, self._threads, self._shared)
+        return _WatchInbound(next, self._threads, self._shared, self._requested)
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: ARG002 - the SDK's signature
+        """See base class."""
+        return listener_class(self._requested)
 
 
 class _WatchInbound(ActivityInboundInterceptor):
     _outbound: ActivityOutboundInterceptor
 
-    def __init__(self, next: ActivityInboundInterceptor, threads: asyncio.Semaphore, shared: SharedReads) -> None:
+    def __init__(
+        self,
+        next: ActivityInboundInterceptor,
+        threads: asyncio.Semaphore,
+        shared: SharedReads,
+        requested: RequestedPolls,
+    ) -> None:
         super().__init__(next)
         self._threads = threads
         self._shared = shared
+        self._requested = requested
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
         self._outbound = outbound
@@ -57,10 +78,12 @@ class _WatchInbound(ActivityInboundInterceptor):
         if step_input is None or step_input.watch is None:
             outcome = await self._call(input)
         else:
-            reads = WatchReads(self._shared)
+            reads, run_id = WatchReads(self._shared), activity.info().workflow_run_id or ""
+            self._requested.begin(run_id)
             try:
                 outcome = await self._watch(input, step_input, step_input.watch, began, reads)
             finally:
+                self._requested.end(run_id)
                 reads.end()
         return outcome.model_copy(update={"ended_at": began.now()}) if isinstance(outcome, StepOutcome) else outcome
 
@@ -78,10 +101,11 @@ class _WatchInbound(ActivityInboundInterceptor):
         Only the poll that the workflow has just scheduled may change something; the others only read.
         """
         since, last_poll = dict(watch.since), watch.last_poll
+        is_requested = partial(self._requested.take, activity.info().workflow_run_id or "")
         seen: WatchedProgress | None = None
         outcome: Any = StepOutcome(done=False, details=watch.details, in_progress=tuple(since))
         only_reads.set(watch.first_pause > timedelta(0))
-        if not await pause(watch.first_pause):
+        if not await pause(watch.first_pause, is_requested):
             return _with_poll_at_once(outcome, since)
         while True:
             poll_at = began.now()
@@ -104,7 +128,7 @@ class _WatchInbound(ActivityInboundInterceptor):
             seen = _progress(seen, outcome, poll_at, plan.pause)
             self._outbound.heartbeat(seen)
             early = reads.may_come_early(plan.pause)
-            if not await pause(plan.pause - early) or not await reads.read_again(2 * early, _may_go_on):
+            if not await pause(plan.pause - early, is_requested) or not await reads.read_again(2 * early, _may_go_on):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
             only_reads.set(True)
@@ -170,12 +194,14 @@ class _Stopwatch:
         return self._started_at + self.elapsed
 
 
-async def pause(length: timedelta) -> bool:
-    """Wait; returns False, early, if the workflow was cancelled or the worker stops."""
+async def pause(length: timedelta, is_requested: Callable[[], bool] = lambda: False) -> bool:
+    """Wait, at most until a poll is requested; returns False, early, if the workflow was cancelled or the worker stops."""
     ends_at = clock.monotonic() + length.total_seconds()
     while (left := ends_at - clock.monotonic()) > 0:
         if not _may_go_on():
             return False
+        if is_requested():
+            break
         await clock.sleep(min(left, CHECK_SECONDS))
     return True
 

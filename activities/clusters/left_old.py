@@ -140,7 +140,7 @@ def delete_left_old(target: TargetCluster, requested: Target, source: Source, le
         busy = after["Status"]
     raise ResourceBusy(
         "Cluster is busy",
-        f"RDS does not delete {cluster['DBClusterArn']} for now ({busy}). Check its status in RDS, then clean up again.",
+        f"RDS does not delete {cluster['DBClusterArn']} for now ({busy}). Check their status in RDS, then clean up again.",
     )
 
 
@@ -149,14 +149,15 @@ def _prove(target: TargetCluster, named: TargetCluster, requested: Target, left:
     swap, resource_id = left.swap, left.cluster["DbClusterResourceId"]
     arn = left.cluster["DBClusterArn"]
     if swap is None or not swap.succeeded:
-        raise Refused("Old cluster is not proven", f"{arn} is not deleted: the trail has no swap that left it.")
+        raise Refused("Old cluster is not proven", f"the trail has no swap that left {arn}. It is kept.")
     cluster, new = named.find_by_resource_id(resource_id), target.find()
     if new is None:
         raise Refused(
             "Nothing has the target's name",
-            f"{arn} is not deleted, because {requested.arn} does not exist: it may be the only one left. Give it its name "
-            f"back: aws rds modify-db-cluster --region {requested.region} --db-cluster-identifier {named.name} "
-            f"--new-db-cluster-identifier {requested.cluster} --apply-immediately",
+            f"{arn} is not deleted, because {requested.arn} does not exist: it may be the only one left.\n"
+            f"    aws rds modify-db-cluster --region {requested.region} --db-cluster-identifier {named.name} "
+            f"--new-db-cluster-identifier {requested.cluster} --apply-immediately\n"
+            "gives it the target's name back. Restore the target, or give the old cluster its name back.",
         )
     check_resource_id(new, swap.new_resource_id, f"restored by {swap.operation_id}")
     if cluster_meaning(new["Status"]) is not Meaning.READY:
@@ -169,8 +170,8 @@ def _prove(target: TargetCluster, named: TargetCluster, requested: Target, left:
     if cluster["DBClusterIdentifier"] != named.name:
         raise Refused(
             "Old cluster was renamed",
-            f"{resource_id} is now named {cluster['DBClusterIdentifier']}, expected {named.name}. A user who renames a "
-            "cluster wants to keep it.",
+            f"{resource_id} is now named {cluster['DBClusterIdentifier']}, expected {named.name}. It is kept, because a "
+            "user who renames a cluster wants to keep it.",
         )
     return cluster
 

@@ -1,9 +1,15 @@
 """What makes RDS refuse DeleteDBCluster although it lets every instance go: found before anything is deleted.
 
+The same three hold before a swap renames the target, whose old cluster is deleted last: RDS refuses to rename a cluster with a
+zero-ETL integration, and the switchover of a blue/green deployment renames clusters itself. For renames AWS documents nothing
+else of this kind: deletion protection and pending maintenance prevent none, the status is waited for, and a global database
+is a guard's.
+
 A target with one of these would lose its instances, and then stay as a cluster that nobody can use and RDS does not
 delete. So a role that may not read them is a failure, not a warning: an unknown blocker can strand the target too.
 Sources: RDS API Reference, DescribeIntegrations, DescribeBlueGreenDeployments, DescribeDBShardGroups; Aurora User Guide,
-"Deleting Aurora zero-ETL integrations", "Deleting a blue/green deployment", "Deleting a DB shard group".
+"Deleting Aurora zero-ETL integrations", "Deleting a blue/green deployment", "Deleting a DB shard group"; of renames, "Aurora
+zero-ETL integrations", General limitations, and the errors of RDS API Reference, ModifyDBCluster.
 """
 
 from __future__ import annotations

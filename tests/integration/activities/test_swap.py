@@ -18,7 +18,7 @@ from models.step_call import FinalPoll
 from models.steps import Housekeeping, Replacement, Step
 from models.swap import Swap
 from tests.rigs.activities import MAX_POLLS, ActivityRig, temporal_environment
-from tests.rigs.activity_resources import TARGET_REGION
+from tests.rigs.activity_resources import ACCOUNT, TARGET_REGION
 
 OLD, NEW = "old", "new"
 
@@ -156,13 +156,26 @@ def withdraw_opt_in(rig: ActivityRig) -> None:
     rig.rds().remove_tags_from_resource(ResourceName=rig.target.arn, TagKeys=["aurora-restore:replaced-by"])
 
 
+def integrate(rig: ActivityRig) -> None:
+    rig.rds().create_integration(
+        SourceArn=rig.target.arn,
+        TargetArn=f"arn:aws:redshift:{TARGET_REGION}:{ACCOUNT}:namespace:warehouse",
+        IntegrationName=f"reports-{rig.number}",
+    )
+
+
 @pytest.mark.parametrize(
-    ("change", "short"), [(protect, "Deletion protection is on"), (withdraw_opt_in, "Target has not opted in")]
+    ("change", "short"),
+    [
+        (protect, "Deletion protection is on"),
+        (withdraw_opt_in, "Target has not opted in"),
+        (integrate, "Target has a zero-ETL integration"),
+    ],
 )
 def test_a_cluster_that_may_not_be_deleted_is_not_renamed(
     rig: ActivityRig, swap: SwapClustersInput, change: Callable[[ActivityRig], None], short: str
 ) -> None:
-    """The guards of delete-rds hold before the first rename."""
+    """The guards of delete-rds hold before the first rename, and what RDS would refuse is known."""
     change(rig)
     rig.clear_calls()
     with pytest.raises(Refused, match=short):

@@ -59,10 +59,10 @@ class Heartbeats(ActivityOutboundInterceptor):
         self.details.extend(details)
 
 
-async def watch(polls: Polls, watch: Watch | None = WATCH) -> Any:
+async def watch(polls: Polls, watch: Watch | None = WATCH, interceptor: WatchInterceptor | None = None) -> Any:
     """Run the activity with this watch, its waits skipped."""
     step_input = StepInput(operation_id="op-001", step_started_at=BEGUN, poll=2, watch=watch)
-    inbound, heartbeats = WatchInterceptor(1).intercept_activity(polls), Heartbeats()
+    inbound, heartbeats = (interceptor or WatchInterceptor(1)).intercept_activity(polls), Heartbeats()
     inbound.init(heartbeats)
 
     async def run() -> Any:
@@ -200,3 +200,32 @@ async def test_it_heartbeats_what_it_saw() -> None:
     pauses = [each.next_poll_at - each.last_poll_at for each in heartbeats]
     assert pauses == [10 * SECOND] * 3
     assert second - first >= 10 * SECOND
+
+
+async def test_a_requested_poll_ends_the_pause() -> None:
+    """Once, and only in the watch that runs: the next pause has its full length."""
+    polls = Polls(COPYING)
+    interceptor = WatchInterceptor(1)
+    run_id = ENVIRONMENT.info.workflow_run_id or ""
+    interceptor._requested.request(run_id)
+
+    def request_after_the_second_poll() -> None:
+        if len(polls.inputs) == 2:
+            interceptor._requested.request(run_id)
+            interceptor._requested.request("another run")
+
+    polls.during_poll = request_after_the_second_poll
+    await watch(polls, WATCH.model_copy(update={"length": 30 * SECOND}), interceptor)
+    assert [round(time.total_seconds()) for time in polls.times] == [5, 15, 15, 25]
+    assert not interceptor._requested.take(run_id), "nothing is kept of a watch that has ended"
+
+
+@pytest.mark.parametrize("hours", [0, 1, 4])
+async def test_no_pause_of_a_watch_is_longer_than_the_docs_say(hours: int) -> None:
+    """Three minutes, or a hundredth of the wait so far: what a signal that another process hears has to wait for."""
+    since = {Change.SNAPSHOT_COPY: BEGUN - timedelta(hours=hours)}
+    wide = WATCH.model_copy(update={"interval": Interval(shortest=SECOND, longest=3600 * SECOND), "since": since})
+    polls = Polls(COPYING)
+    await watch(polls, wide.model_copy(update={"length": timedelta(minutes=30)}))
+    pauses = [after - before for before, after in itertools.pairwise(polls.times)]
+    assert max(pauses, default=timedelta(0)) <= max(timedelta(minutes=3), timedelta(hours=hours + 1) / 100)
