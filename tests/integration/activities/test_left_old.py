@@ -162,7 +162,7 @@ def test_it_is_proven_again_after_the_intent(
     rig: ActivityRig, swapped: SwapClustersInput, change: Callable[[ActivityRig], None]
 ) -> None:
     """Someone renames one of the two clusters while the trail is written."""
-    activities = LeftoverActivities(rig.aws, ActingTrail(rig.intents, lambda: change(rig)))  # type: ignore[arg-type]
+    activities = LeftoverActivities(rig.aws, ActingTrail(rig.intents, lambda: change(rig)))
     try:
         rig.run(activities.remove_orphans, cleanup_of(rig))
     except Refused as refused:
