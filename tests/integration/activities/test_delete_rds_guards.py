@@ -58,13 +58,17 @@ def make_in_unknown_status(rig: ActivityRig) -> str:
     return resource_id
 
 
-def make_with_integration(rig: ActivityRig) -> str:
-    resource_id = rig.make_target()
+def integrate(rig: ActivityRig) -> None:
     rig.rds().create_integration(
         SourceArn=rig.target.arn,
         TargetArn=f"arn:aws:redshift:{TARGET_REGION}:{ACCOUNT}:namespace:warehouse",
         IntegrationName=f"reports-{rig.number}",
     )
+
+
+def make_with_integration(rig: ActivityRig) -> str:
+    resource_id = rig.make_target()
+    integrate(rig)
     return resource_id
 
 

@@ -17,8 +17,9 @@ from models.snapshots import SourceSnapshot
 from models.step_call import FinalPoll
 from models.steps import Housekeeping, Replacement, Step
 from models.swap import Swap
+from tests.integration.activities.test_delete_rds_guards import integrate
 from tests.rigs.activities import MAX_POLLS, ActivityRig, temporal_environment
-from tests.rigs.activity_resources import ACCOUNT, TARGET_REGION
+from tests.rigs.activity_resources import TARGET_REGION
 
 OLD, NEW = "old", "new"
 
@@ -154,14 +155,6 @@ def protect(rig: ActivityRig) -> None:
 
 def withdraw_opt_in(rig: ActivityRig) -> None:
     rig.rds().remove_tags_from_resource(ResourceName=rig.target.arn, TagKeys=["aurora-restore:replaced-by"])
-
-
-def integrate(rig: ActivityRig) -> None:
-    rig.rds().create_integration(
-        SourceArn=rig.target.arn,
-        TargetArn=f"arn:aws:redshift:{TARGET_REGION}:{ACCOUNT}:namespace:warehouse",
-        IntegrationName=f"reports-{rig.number}",
-    )
 
 
 @pytest.mark.parametrize(
