@@ -49,6 +49,11 @@ exit codes:
   2  a mistake in the arguments or the settings
 """
 
+WORKFLOW_TASKS = 20
+"""How many workflow tasks the worker takes at the same time. Python computes one at a time, so that with the SDK's default of
+100 the last one that was taken waits for the other 99, longer than the five seconds of which the SDK warns; what was not
+taken waits in Temporal, or is taken by another worker. Some wait for the trail (up to 8 s), which is why it is not two."""
+
 
 def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, AuditTable]:
     """The plugin for client and worker, and the audit trail's table that it writes to."""
@@ -90,7 +95,7 @@ def build_worker(
         deployment_config=deployment(settings),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         identity=identity(),
-        **options,
+        **{"max_concurrent_workflow_tasks": WORKFLOW_TASKS, **options},
     )
 
 
