@@ -50,9 +50,9 @@ exit codes:
 """
 
 WORKFLOW_TASKS = 20
-"""How many workflow tasks the worker takes at the same time. Python computes one at a time, so that with the SDK's default of
-100 the last one that was taken waits for the other 99, longer than the five seconds of which the SDK warns; what was not
-taken waits in Temporal, or is taken by another worker. Some wait for the trail (up to 8 s), which is why it is not two."""
+"""How many workflow tasks the worker takes at the same time: docs/decisions/0038-a-thousand-restores-in-memory.md. Python
+computes one of them at a time, so that the last of a hundred, the SDK's default, would wait for longer than the five seconds
+of which the SDK warns. Some wait for the trail, up to 8 s, which is why it is not two."""
 
 
 def plugin(settings: Settings, aws: AwsClients) -> tuple[AuroraRestorePlugin, AuditTable]:
