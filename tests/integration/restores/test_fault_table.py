@@ -69,6 +69,9 @@ FAILING = [
 ]
 ONE_OF_EACH_OPERATION = list({rule.operation: rule for rule in reversed(FAILING)}.values())
 """What a row means is the same for every row of its action (tests/integration/activities/test_aws_errors.py)."""
+MISSING = [rule for rule in ONE_OF_EACH_OPERATION if rule.operation in PREREQUISITES]
+"""One refusal names them all; what it says of each is in tests/integration/activities/test_prerequisites.py."""
+FAILING_ALONE = [rule for rule in ONE_OF_EACH_OPERATION if rule not in MISSING]
 PASSING = [rule for rule in RULES if rule not in (*FAILING, *REPORTED)]
 PASSING_BY_ACTION = {
     action.value: [rule for rule in PASSING if rule.action is action]
@@ -170,23 +173,38 @@ def provoke(demo: DemoEnvironment, rule: FaultRule, times: int = 1) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "rule", ONE_OF_EACH_OPERATION, ids=lambda rule: f"{rule.operation}-{rule.code}-{rule.fragment[:8]}"
-)
-async def test_a_fault_that_fails_the_restore(shared_rig: RestoreRig, rule: FaultRule) -> None:
-    """The restore fails with the row's text at the step that met the fault, and the trail has the same text."""
-    # Twice, because a master password that is refused before there is a writer is set again once there is one.
-    provoke(shared_rig.demo, rule, times=2)
-    handle = await shared_rig.start(every_prerequisite())
+async def run_to_failure(rig: RestoreRig) -> tuple[str, str]:
+    """The restore's error, and the details of the step that failed."""
+    handle = await rig.start(every_prerequisite())
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
     cause = failed.value.cause
     assert isinstance(cause, ApplicationError)
-    assert rule.short in cause.message
-    state = await shared_rig.state(handle)
+    state = await rig.state(handle)
     assert state.operation_id is not None
-    rows = [row for row in shared_rig.table.list_rows(state.operation_id) if row.phase == "outcome"]
-    assert next(row.details for row in rows if row.status == "FAILED").startswith(rule.short)
+    rows = [row for row in rig.table.list_rows(state.operation_id) if row.phase == "outcome"]
+    return cause.message, next(row.details for row in rows if row.status == "FAILED")
+
+
+@pytest.mark.parametrize("rule", FAILING_ALONE, ids=lambda rule: f"{rule.operation}-{rule.code}-{rule.fragment[:8]}")
+async def test_a_fault_that_fails_the_restore(shared_rig: RestoreRig, rule: FaultRule) -> None:
+    """The restore fails with the row's text at the step that met the fault, and the trail has the same text."""
+    # Twice, because a master password that is refused before there is a writer is set again once there is one.
+    provoke(shared_rig.demo, rule, times=2)
+    message, details = await run_to_failure(shared_rig)
+    assert rule.short in message
+    assert details.startswith(rule.short)
+
+
+async def test_missing_prerequisites_fail_the_restore_at_once(shared_rig: RestoreRig) -> None:
+    """All of them in one refusal, which has a line for each and begins with the row's text of one."""
+    for rule in MISSING:
+        provoke(shared_rig.demo, rule)
+    message, details = await run_to_failure(shared_rig)
+    assert message.count("\n[") + 1 == len(MISSING)
+    assert details.endswith(f" (and {len(MISSING) - 1} more)")
+    assert details.startswith(tuple(rule.short for rule in MISSING))
+    assert all(fault.fired for fault in shared_rig.demo.emulator.faults)
 
 
 @pytest.mark.parametrize("action", PASSING_BY_ACTION)
