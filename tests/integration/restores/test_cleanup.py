@@ -58,10 +58,12 @@ def results(said: CommandResult) -> list[str]:
     return [line for line in said.out.splitlines() if "attempt " not in line]
 
 
-async def test_by_default_it_lists_and_changes_nothing(
+async def test_a_list_and_a_failed_cleanup_remove_nothing(
     resumed: ResumedRestores, orphan: str, request_file: Path
 ) -> None:
-    """It prints the orphans and the command that removes them, makes no call that changes anything, takes no number."""
+    """By default it prints the orphans and the command that removes them, makes no call that changes anything, takes no
+    number; a cleanup that fails exits with 1 and prints the reason and the runbook's section.
+    """
     resumed.rig.demo.emulator.calls.clear()
     said = await resumed.operator("cleanup", str(request_file))
     assert said.code == 0, said
@@ -75,11 +77,24 @@ async def test_by_default_it_lists_and_changes_nothing(
     assert not [call for call in calls if call.service == "dynamodb"]
     assert orphan in copies(resumed.rig.demo)
 
+    refuse(resumed.rig.demo.emulator.faults, "rds", "DeleteDBClusterSnapshot", "AccessDenied", count=None)
+    said = await resumed.operator("cleanup", str(request_file), "--delete")
+    resumed.rig.demo.emulator.faults.clear()
+    assert said.code == 1
+    assert "op-002 cleanup failed: Access denied" in said.out
+    assert "docs/runbook.md#orphans-of-earlier-restores" in said.out
+    assert orphan in copies(resumed.rig.demo)
+    assert [row.details for row in report_rows(resumed.rows("op-002"))] == ["Access denied"]
+    assert (await resumed.operator("audit", "verify", "op-002")).code == 0
+
 
 async def test_with_delete_it_removes_them_as_an_operation_of_its_own(
     resumed: ResumedRestores, orphan: str, request_file: Path
 ) -> None:
-    """It prints what it removed; the trail has intent and outcome, sealed, and `audit verify` confirms them."""
+    """It prints what it removed; the trail has intent and outcome, sealed, and `audit verify` confirms them.
+
+    It has nothing to retry: retry, skip and abort are refused and say what to do instead; status shows how it ended.
+    """
     said = await resumed.operator("cleanup", str(request_file), "--delete")
     assert said.code == 0, said
     assert results(said) == ["op-002 cleanup succeeded: Orphans removed", f"removed {snapshot_arn(orphan)}"]
@@ -90,6 +105,15 @@ async def test_with_delete_it_removes_them_as_an_operation_of_its_own(
     report = await resumed.operator("audit", "op-002")
     assert "remove-orphans" in report.out
     assert (await resumed.operator("audit", "verify", "--days", "1")).code == 0
+
+    for verb in ("retry", "skip", "abort"):
+        said = await resumed.operator(verb, "op-002")
+        assert said.code == 3
+        assert "op-002 is a cleanup, which has no steps to retry. Run the cleanup again:" in said.err
+    shown = await resumed.operator("status", "op-002")
+    assert (shown.code, "op-002 cleanup succeeded: Orphans removed" in shown.out) == (0, True)
+    refused = await resumed.operator("cancel", "op-002")
+    assert (refused.code, "is not running" in refused.err) == (3, True)
 
     again = await resumed.operator("cleanup", str(request_file), "--delete")
     assert (again.code, results(again)) == (0, ["op-003 cleanup succeeded: Nothing to remove"])
@@ -170,20 +194,6 @@ async def test_nothing_begins_while_a_cleanup_runs(
 
 
 @pytest.mark.usefixtures("orphan")
-async def test_a_cleanup_has_nothing_to_retry(resumed: ResumedRestores, request_file: Path) -> None:
-    """retry, skip and abort are refused and say what to do instead; status shows how the cleanup ended."""
-    await resumed.operator("cleanup", str(request_file), "--delete")
-    for verb in ("retry", "skip", "abort"):
-        said = await resumed.operator(verb, "op-002")
-        assert said.code == 3
-        assert "op-002 is a cleanup, which has no steps to retry. Run the cleanup again:" in said.err
-    shown = await resumed.operator("status", "op-002")
-    assert (shown.code, "op-002 cleanup succeeded: Orphans removed" in shown.out) == (0, True)
-    refused = await resumed.operator("cancel", "op-002")
-    assert (refused.code, "is not running" in refused.err) == (3, True)
-
-
-@pytest.mark.usefixtures("orphan")
 async def test_after_a_cleanup_the_last_restore_is_still_the_targets_last(
     resumed: ResumedRestores, request_file: Path
 ) -> None:
@@ -201,19 +211,6 @@ async def test_after_a_cleanup_the_last_restore_is_still_the_targets_last(
     assert f"{failed} succeeded" in said.out
     verified = await resumed.operator("audit", "verify", failed)
     assert verified.code == 0, verified.out
-
-
-async def test_a_failed_cleanup_says_why(resumed: ResumedRestores, orphan: str, request_file: Path) -> None:
-    """It exits with 1 and prints the reason and the runbook's section; nothing is removed."""
-    refuse(resumed.rig.demo.emulator.faults, "rds", "DeleteDBClusterSnapshot", "AccessDenied", count=None)
-    said = await resumed.operator("cleanup", str(request_file), "--delete")
-    resumed.rig.demo.emulator.faults.clear()
-    assert said.code == 1
-    assert "op-002 cleanup failed: Access denied" in said.out
-    assert "docs/runbook.md#orphans-of-earlier-restores" in said.out
-    assert orphan in copies(resumed.rig.demo)
-    assert [row.details for row in report_rows(resumed.rows("op-002"))] == ["Access denied"]
-    assert (await resumed.operator("audit", "verify", "op-002")).code == 0
 
 
 async def test_a_cleanup_under_another_id_is_refused(resumed: ResumedRestores) -> None:

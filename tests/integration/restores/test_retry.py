@@ -201,9 +201,17 @@ async def test_from_an_earlier_step_that_changes_nothing(resumed: ResumedRestore
 
 
 async def test_a_run_is_reset_once(resumed: ResumedRestores) -> None:
-    """If two operators retry at the same time, one run continues, and the second command is refused."""
+    """Not without the trail, which must first say who decided; of two operators at the same time the second is refused."""
     resumed.fail_step(Step.RESTORE_SNAPSHOT)
     operation = await resumed.run_to_failure(quick_request())
+    faults = resumed.rig.demo.emulator.faults
+    fault = refuse(faults, "dynamodb", "PutItem", "AccessDeniedException", count=None)
+    said = await retry(resumed, operation)
+    faults.remove(fault)
+    assert (said.code, "Audit trail unavailable" in said.err) == (5, True)
+    described = await resumed.rig.client.get_workflow_handle(CANONICAL_ID).describe()
+    assert described.status is WorkflowExecutionStatus.FAILED
+
     resets = Resets(resumed.rig.client)
     failed = await resets.find_ended(CANONICAL_ID, operation)
     first = await resets.reset(failed, failed.reset_point(None), "a test")
@@ -233,19 +241,6 @@ async def test_a_repeated_decision_is_one_row(resumed: ResumedRestores) -> None:
         "Retry, decided by kim@ops: fixed",
         "Retry, decided by lee@ops",
     ]
-
-
-async def test_without_the_trail_nothing_is_reset(resumed: ResumedRestores) -> None:
-    """No row, no reset: the trail must first say who decided."""
-    resumed.fail_step(Step.RESTORE_SNAPSHOT)
-    operation = await resumed.run_to_failure(quick_request())
-    faults = resumed.rig.demo.emulator.faults
-    fault = refuse(faults, "dynamodb", "PutItem", "AccessDeniedException", count=None)
-    said = await retry(resumed, operation)
-    faults.remove(fault)
-    assert (said.code, "Audit trail unavailable" in said.err) == (5, True)
-    described = await resumed.rig.client.get_workflow_handle(CANONICAL_ID).describe()
-    assert described.status is WorkflowExecutionStatus.FAILED
 
 
 async def test_a_restore_that_was_skipped_as_too_late_begins_when_it_is_retried(resumed: ResumedRestores) -> None:

@@ -109,17 +109,11 @@ async def test_a_failed_notification_does_not_hide_the_failed_step(rig: RestoreR
     assert "not sent" in state.warnings[0]
 
 
-async def test_poll_now_ends_a_pause(rig: RestoreRig) -> None:
-    """After the signal poll_now the restore polls at once instead of at the end of its pause."""
-    handle = await rig.start(slow_polls())
-    await handle.signal(AuroraRestoreWorkflow.poll_now)
-    state = await handle.result()
-    assert state.outcome == "succeeded"
-    assert max(polls(rig, Step.CHECK_COPY_STATUS)) >= 2
+async def test_poll_now_ends_a_pause_and_brings_no_deadline_forward(rig: RestoreRig) -> None:
+    """The signal ends a pause; a poll that it requests in the last interval before the deadline is not the final one.
 
-
-async def test_poll_now_brings_no_deadline_forward(rig: RestoreRig) -> None:
-    """A poll that is requested in the last interval before the deadline is not the final one."""
+    Without the signal there are two polls: one at once, and the final one.
+    """
     handle = await rig.start(slow_polls(copy_snapshot=wait("PT14M", "PT15M")))
     await handle.signal(AuroraRestoreWorkflow.poll_now)
     assert (await handle.result()).outcome == "succeeded"
