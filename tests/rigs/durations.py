@@ -30,6 +30,8 @@ MINUTES = Durations(
     instance_create=400, instance_delete=20, instance_modify=60, instance_rename=600, master_password=60,
 )  # fmt: skip
 """For restores whose time is skipped: with the default waits one takes about 45 minutes."""
+BRIEF = Durations(**vars(MINUTES) | {"copy": 120, "cluster_restore": 120, "instance_create": 60, "cluster_rename": 20})
+"""For restores whose time is skipped and not measured, and whose activities poll by themselves, every few seconds."""
 REFERENCE = Durations(
     snapshot=120, copy=540, cluster_create=60, cluster_restore=1320, cluster_modify=60, cluster_rename=120, cluster_delete=40,
     instance_create=360, instance_delete=20, instance_modify=60, instance_rename=600, master_password=60,

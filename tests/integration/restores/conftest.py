@@ -14,7 +14,7 @@ from devstack.demo_environment import DemoEnvironment, environment
 from devstack.postgres import PostgresHost
 from models import search_attributes
 from models.identifiers import DEFAULT_ENVIRONMENT
-from tests.rigs.durations import AT_ONCE, MINUTES, REFERENCE
+from tests.rigs.durations import AT_ONCE, BRIEF, MINUTES, REFERENCE
 from tests.rigs.emulator import demo_without_databases, environment_variables, prepare_next_restore, table_prefix
 from tests.rigs.requests import CANONICAL_ID
 from tests.rigs.restores import (
@@ -39,14 +39,21 @@ async def temporal() -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="module")
 async def watching_temporal() -> AsyncIterator[Client]:
-    """With activities that poll by themselves, and the guard of the sandbox for the workflow's code."""
-    async with time_skipping_client(AuroraRestorePlugin(guarded=True), watching=True) as client:
+    """With activities that poll by themselves."""
+    async with time_skipping_client(AuroraRestorePlugin(), watching=True) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[DemoEnvironment]:
     with demo_without_databases(MINUTES) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def brief_demo() -> Iterator[DemoEnvironment]:
+    """For restores that poll by themselves."""
+    with demo_without_databases(BRIEF) as demo:
         yield demo
 
 

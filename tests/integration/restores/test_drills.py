@@ -21,12 +21,12 @@ from tests.rigs.restores import RestoreRig, run_worker, worker_parts
 
 
 @pytest.fixture
-async def rig(watching_temporal: Client, demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
+async def rig(watching_temporal: Client, brief_demo: DemoEnvironment) -> AsyncIterator[RestoreRig]:
     """The target is protected: a drill must not even want to touch it."""
-    demo.emulator.faults.clear()
-    prepare_next_restore(demo)
-    protect(demo)
-    async with run_worker(watching_temporal, demo, worker_parts(demo, "drills")) as rig:
+    brief_demo.emulator.faults.clear()
+    prepare_next_restore(brief_demo)
+    protect(brief_demo)
+    async with run_worker(watching_temporal, brief_demo, worker_parts(brief_demo, "drills")) as rig:
         yield rig
 
 

@@ -20,7 +20,7 @@ from models.steps import Step
 from tests.rigs.durations import MINUTES
 from tests.rigs.emulator import prepare_next_restore
 from tests.rigs.requests import request
-from tests.rigs.restores import RestoreRig, run_worker, worker_parts
+from tests.rigs.restores import RestoreRig, run_worker, time_skipping_client, worker_parts
 from workflows.aurora_restore import AuroraRestoreWorkflow
 
 
@@ -40,10 +40,17 @@ class Finished:
 
 
 @pytest.fixture(scope="module")
-async def finished(watching_temporal: Client, demo: DemoEnvironment) -> AsyncIterator[Finished]:
+async def guarded_temporal() -> AsyncIterator[Client]:
+    """With activities that poll by themselves, and the guard of the sandbox for the workflow's code."""
+    async with time_skipping_client(AuroraRestorePlugin(guarded=True), watching=True) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def finished(guarded_temporal: Client, demo: DemoEnvironment) -> AsyncIterator[Finished]:
     """Runs the restore once for all tests that only read."""
     prepare_next_restore(demo)
-    async with run_worker(watching_temporal, demo, worker_parts(demo, "finished")) as rig:
+    async with run_worker(guarded_temporal, demo, worker_parts(demo, "finished")) as rig:
         started_by = await (await rig.start(request(users=[]), workflow_id="nightly-2026-11-23T00:05:00Z")).result()
         handle = rig.client.get_workflow_handle(request().target.workflow_id)
         run_id = (await handle.describe()).run_id
