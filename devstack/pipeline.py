@@ -25,14 +25,18 @@ def own_environment(stack_environment: Mapping[str, str]) -> dict[str, str]:
     return inherited | {"TEMPORAL_CONFIG_FILE": os.devnull} | dict(stack_environment)
 
 
-def start_worker(scratch: Scratch, environment: Mapping[str, str], name: str = "worker", root: Path = ROOT) -> Server:
+def start_worker(
+    scratch: Scratch,
+    environment: Mapping[str, str],
+    name: str = "worker",
+    command: Sequence[str | Path] = (sys.executable, ROOT / "worker.py"),
+) -> Server:
     """Start worker.py as a process that ends with this one; returns when the worker polls Temporal.
 
-    `name` must be unique in `scratch`; `root` is the folder of the pipeline, if it is not this one. Raises ServerError
-    if the worker is not ready within 30 s.
+    `name` must be unique in `scratch`; `command` starts the worker. Raises ServerError if it is not ready within 30 s.
     """
     log = scratch.path / f"{name}.log"
-    worker = scratch.start(name, [sys.executable, root / "worker.py"], environment=own_environment(environment))
+    worker = scratch.start(name, command, environment=own_environment(environment))
     worker.wait_until(lambda: WORKER_STARTED in log.read_bytes(), WORKER_SECONDS)
     return worker
 

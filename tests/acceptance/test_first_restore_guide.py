@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -23,12 +24,15 @@ from devstack.pipeline import ROOT, start_worker
 from devstack.postgres import PostgresHost
 from devstack.processes import Scratch
 from devstack.temporal_server import TemporalServer
+from tests.rigs import warm
+from tests.rigs.cli import WORKER
 from tests.rigs.documents import text
 from tests.rigs.durations import COMMANDS
 from tests.rigs.iam.template import read_template
 from tests.rigs.restores import TIMERS_AT_ONCE
 from tests.rigs.shareable_snapshots import TEMPLATE
 
+BIN = Path(sys.executable).parent
 GUIDE = text("docs", "first-restore-on-aws.md")
 SOURCE_ACCOUNT, TARGET_ACCOUNT = "111122223333", "444455556666"
 SOURCE_REGION, TARGET_REGION = "eu-west-1", "eu-central-1"
@@ -173,9 +177,15 @@ class Reader:
     """Follows the guide in one shell; before some sections the world does its part."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder, self.environment = folder, environment
+        self.folder, self.environment = folder, dict(environment)
         for name in ("deploy", "starter.py", "worker.py"):
             (folder / name).symlink_to(ROOT / name)
+        # `aws` and `python` are those of this interpreter's folder, from processes that have imported them.
+        for name, start in (("aws", warm.command(BIN / "aws")), ("python", warm.command("")[:-1])):
+            (folder / "bin").mkdir(exist_ok=True)
+            (folder / "bin" / name).write_text(f'#!/bin/sh\nexec {shlex.join(start)} "$@"\n')
+            (folder / "bin" / name).chmod(0o755)
+        self.environment["PATH"] = f"{folder / 'bin'}:{self.environment['PATH']}"
 
     def follow(self, world: dict[str, Callable[[], object]]) -> str:
         """Run every block; `world` has what to do before the first block of a section. Returns what was printed."""
@@ -248,7 +258,7 @@ def test_the_guide_leads_from_two_accounts_to_a_scheduled_restore(accounts: TwoA
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(accounts.emulator.certificate_bundle)
     environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PATH": f"{BIN}:/usr/bin:/bin",
         "HOME": str(tmp_path),
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
         "AWS_CONFIG_FILE": os.devnull,
@@ -270,7 +280,7 @@ def test_the_guide_leads_from_two_accounts_to_a_scheduled_restore(accounts: TwoA
         printed = reader.follow(
             {
                 "4": accounts.make_shareable_snapshot,
-                "8": partial(start_worker, scratch, worker),
+                "8": partial(start_worker, scratch, worker, command=warm.command(WORKER)),
                 "10": partial(poll_quickly, folder / "restore.toml"),
             }
         )

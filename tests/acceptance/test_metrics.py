@@ -20,8 +20,8 @@ from devstack.demo_environment import ACCOUNT, TARGET_REGION
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch, Server, free_port
 from devstack.stack import Stack
-from tests.integration.cli.test_worker_program import run_worker
-from tests.rigs.cli import EXAMPLE, run_command
+from tests.rigs import warm
+from tests.rigs.cli import EXAMPLE, WORKER, run_command, run_worker
 from tests.rigs.collector import Collector, collector
 from tests.rigs.dashboard import graphs
 from tests.rigs.dashboard_picture import page
@@ -59,7 +59,7 @@ def measured() -> Iterator[Measured]:
             "AURORA_RESTORE_TRACES_OTLP_URL": f"{collects.url}/v1/traces",
             "AURORA_RESTORE_EVENTS_QUEUE_ARNS": make_queue(stack),
         }
-        worker = start_worker(scratch, {**stack.environment, **own})
+        worker = start_worker(scratch, {**stack.environment, **own}, command=warm.command(WORKER))
         prometheus = None if missing() else Prometheus(scratch, port)
         assert run_command(stack, "start", EXAMPLE).code == 0
         text = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode()
@@ -149,7 +149,7 @@ def test_a_restarted_worker_knows_the_last_successes_and_sends_what_is_left_of_t
     assert not any(span.events for span in measured.collects.spans)
     own = {"AURORA_RESTORE_METRICS_OTLP_URL": f"{measured.collects.url}/v1/metrics"}
     metrics = ("aurora_restore_last_success_timestamp_seconds", "aurora_restore_data_timestamp_seconds")
-    worker = start_worker(measured.scratch, {**measured.stack.environment, **own}, name="restarted")
+    worker = start_worker(measured.scratch, {**measured.stack.environment, **own}, "restarted", warm.command(WORKER))
     worker.wait_until(lambda: measured.collects.values.keys() >= set(metrics), 60)
     worker.stop()
     for metric in metrics:

@@ -15,8 +15,9 @@ from playwright.sync_api import Page, expect
 from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
+from tests.rigs import warm
 from tests.rigs.chromium import chromium, needs_chromium
-from tests.rigs.cli import EXAMPLE, run_command
+from tests.rigs.cli import EXAMPLE, WORKER, run_command
 from tests.rigs.durations import SLOW_COPY
 
 pytestmark = needs_chromium
@@ -29,7 +30,7 @@ SHADES = 100
 def stack() -> Iterator[Stack]:
     with Stack(durations=SLOW_COPY) as stack, Scratch("web-ui") as scratch:
         assert run_command(stack, "setup").code == 0
-        start_worker(scratch, stack.environment)
+        start_worker(scratch, stack.environment, command=warm.command(WORKER))
         yield stack
 
 

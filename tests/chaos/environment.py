@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext, suppress
@@ -124,7 +125,8 @@ class CampaignEnvironment:
         for remaining in reversed(range(MAX_WORKER_STARTS)):
             self._worker_count += 1
             with suppress(ServerError) if remaining else nullcontext():
-                worker = start_worker(self.scratch, environment, f"worker-{self._worker_count}", self._root)
+                command = (sys.executable, self._root / "worker.py")
+                worker = start_worker(self.scratch, environment, f"worker-{self._worker_count}", command)
                 self.workers.append(worker)
                 return worker
         raise AssertionError("the last start either returns or raises")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devstack.pipeline import own_environment
 from devstack.stack import Stack
+from tests.rigs import warm
 from tests.rigs.requests import every_wait, merge, wait
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER = ROOT / "worker.py"
 EXAMPLE = ROOT / "examples" / "restore.json"
 """A request for the devstack."""
 
@@ -28,10 +29,10 @@ class CommandResult:
 
 
 def start_command(stack: Stack, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-    """Start starter.py with pipes instead of a terminal."""
+    """Start starter.py with pipes instead of a terminal, from a process that has imported it."""
     variables = own_environment(stack.environment) | environment | {"PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, ROOT / "starter.py", *arguments],
+        warm.command(ROOT / "starter.py", *arguments),
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,6 +46,20 @@ def run_command(stack: Stack, *arguments: str | Path, **environment: str) -> Com
     out, err = process.communicate(timeout=90)
     assert "Traceback" not in err, err
     return CommandResult(process.returncode, out, err)
+
+
+def run_worker(stack: Stack, verb: str, **environment: str) -> CommandResult:
+    """Run worker.py to its end; a traceback fails the test."""
+    done = subprocess.run(
+        warm.command(WORKER, verb),
+        env=own_environment(stack.environment) | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def quick_example() -> dict[str, Any]:

@@ -16,7 +16,8 @@ from devstack.demo_environment import REPLACED_BY, TARGET
 from devstack.pipeline import own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
-from tests.rigs.cli import CommandResult, quick_example, run_command
+from tests.rigs import warm
+from tests.rigs.cli import WORKER, CommandResult, quick_example, run_command
 from tests.rigs.durations import COMMANDS
 from tests.rigs.emulator import delete_target
 from tests.rigs.restores import TIMERS_AT_ONCE
@@ -44,7 +45,7 @@ def set_up(stack: Stack) -> Stack:
 def worker(set_up: Stack) -> Iterator[Stack]:
     """The stack with a worker."""
     with Scratch("cli-worker") as scratch:
-        start_worker(scratch, set_up.environment)
+        start_worker(scratch, set_up.environment, command=warm.command(WORKER))
         yield set_up
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +16,8 @@ from clients.aws import AwsClients, WrongEndpoint
 from devstack.pipeline import own_environment
 from devstack.stack import Stack
 from models.source import Location
-from tests.rigs.cli import ROOT, CommandResult
+from tests.rigs import warm
+from tests.rigs.cli import WORKER, CommandResult
 
 Operator = Callable[..., CommandResult]
 ROLE = "arn:aws:iam::111122223333:role/aurora-restore"
@@ -52,9 +52,7 @@ def test_the_variable_of_a_single_service_is_named(monkeypatch: pytest.MonkeyPat
 def test_a_worker_does_not_start_with_an_invalid_endpoint(set_up: Stack) -> None:
     """Exit code 2 and the sentence, as for every wrong setting."""
     variables = own_environment(set_up.environment) | {"AWS_ENDPOINT_URL": "127.0.0.1:4566"}
-    done = subprocess.run(
-        [sys.executable, ROOT / "worker.py"], env=variables, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run(warm.command(WORKER), env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
     assert "The settings are wrong:\nAWS_ENDPOINT_URL: Invalid endpoint: 127.0.0.1:4566; " in done.stderr
     assert "Traceback" not in done.stderr

@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -22,6 +21,7 @@ from temporalio.client import Client
 
 from devstack.pipeline import own_environment
 from devstack.stack import Stack
+from tests.rigs import warm
 from tests.rigs.cli import ROOT, CommandResult, run_command, start_command
 from tests.rigs.requests import CANONICAL_ID
 
@@ -124,7 +124,7 @@ def test_ctrl_c_stops_following_and_not_the_restore(idle: Stack, operator: Opera
     """It prints the commands that show the state and that cancel; `watch` joins the restore, and is left the same way."""
     request = json.loads(request_file.read_text())
     # The restore must not end before the signal arrives, however busy the machine is.
-    request["waits"]["restore_snapshot"] |= {"first_interval": "PT1M", "maximum_interval": "PT1M"}
+    request["waits"]["restore_snapshot"] |= {"first_interval": "PT5M", "maximum_interval": "PT5M"}
     request_file.write_text(json.dumps(request))
     following = start_command(idle, "start", request_file)
     read_until(following.stderr, "snapshot-check")
@@ -228,9 +228,8 @@ def on_a_terminal(stack: Stack, *arguments: str | Path) -> str:
     """What a command writes to a terminal until it ends."""
     ours, theirs = pty.openpty()
     environment = own_environment(stack.environment) | {"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"}
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "starter.py", *arguments], env=environment, stdout=theirs, stderr=theirs, stdin=theirs
-    )
+    command = warm.command(ROOT / "starter.py", *arguments)
+    process = subprocess.Popen(command, env=environment, stdout=theirs, stderr=theirs, stdin=theirs)
     os.close(theirs)
     drawn = b""
     while select.select([ours], [], [], 30)[0]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
@@ -21,7 +20,8 @@ from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.temporal_server import TemporalServer
 from settings import TrailSettings
-from tests.rigs.cli import ROOT
+from tests.rigs import warm
+from tests.rigs.cli import WORKER
 from tests.rigs.temporal_gateway import Gateway, temporal_gateway
 
 KEY = "a-key-of-temporal-cloud"
@@ -103,14 +103,13 @@ def test_a_worker_polls_and_is_healthy(cloud: Cloud, security: str) -> None:
     queue = {"AURORA_RESTORE_TASK_QUEUE": f"polled-through-{gateway}"}
     environment = {"PATH": os.environ["PATH"], **FREE, **queue, **cloud.variables(gateway, **credentials)}
     with Scratch("temporal-tls") as scratch:
-        start_worker(scratch, environment)
+        start_worker(scratch, environment, command=warm.command(WORKER))
         assert any(is_healthy(environment) for _ in range(10))  # its first poll may still be on the way
 
 
 def is_healthy(environment: Mapping[str, str]) -> bool:
     """What `worker.py check` answers."""
-    command = [sys.executable, str(ROOT / "worker.py"), "check"]
-    return subprocess.run(command, env=environment, timeout=60, check=False).returncode == 0
+    return subprocess.run(warm.command(WORKER, "check"), env=environment, timeout=60, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("security", WAYS)

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 
 import pytest
 
-from devstack.pipeline import own_environment, start_worker
+from devstack.pipeline import start_worker
 from devstack.processes import Scratch
 from devstack.stack import Stack
-from tests.rigs.cli import ROOT, CommandResult
-
-
-def run_worker(stack: Stack, verb: str, **environment: str) -> CommandResult:
-    """worker.py as a process of its own, until it ends."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "worker.py", verb],
-        env=own_environment(stack.environment) | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return CommandResult(done.returncode, done.stdout, done.stderr)
+from tests.rigs import warm
+from tests.rigs.cli import WORKER, run_worker
 
 
 @pytest.mark.parametrize("verb", ["run", "check"])
@@ -45,7 +30,7 @@ def test_a_worker_that_has_ended_is_not_healthy_at_once(set_up: Stack) -> None:
     """Though Temporal lists it for minutes."""
     queue = {"AURORA_RESTORE_TASK_QUEUE": "ends-soon"}
     with Scratch("ends-soon") as scratch:
-        worker = start_worker(scratch, {**set_up.environment, **queue})
+        worker = start_worker(scratch, {**set_up.environment, **queue}, command=warm.command(WORKER))
         assert run_worker(set_up, "check", **queue).code == 0
         worker.kill()
         assert run_worker(set_up, "check", **queue).code == 1

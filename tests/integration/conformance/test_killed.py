@@ -20,6 +20,7 @@ from commands.exit_codes import INTERRUPTED
 from conformance import own_resources
 from devstack.aws import Durations
 from tests.integration.conformance.conftest import kit_on_an_emulator
+from tests.rigs import warm
 from tests.rigs.cli import ROOT
 from tests.rigs.conformance import Kit, everything_in
 from tests.rigs.emulated_aws import ACCOUNT, SOURCE, TARGET
@@ -52,8 +53,10 @@ def run_until(kit: Kit, operation: str, skip: int, *numbers: int) -> int:
     terminal, stderr = pty.openpty()
     kit.aws.emulator.faults.add("rds", operation, "late-response", seconds=LONGER_THAN_A_TEST, skip=skip)
     kit.aws.emulator.calls.clear()
+    program = ROOT / "starter.py"
     with subprocess.Popen(
-        [sys.executable, "starter.py", *WRITE],
+        # A process that loses its terminal is the real one.
+        [sys.executable, program, *WRITE] if signal.SIGHUP in numbers else warm.command(program, *WRITE),
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=stderr,

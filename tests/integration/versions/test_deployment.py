@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from temporalio.client import Client, WorkflowHandle
 
 import worker
 from devstack.demo_environment import DemoEnvironment, environment
-from devstack.pipeline import ROOT, own_environment, start_worker
+from devstack.pipeline import own_environment, start_worker
 from devstack.processes import Scratch
 from devstack.temporal_server import TemporalServer
 from models.request import RestoreRequest
@@ -28,6 +27,8 @@ from models.workflow_names import RESTORE_WORKFLOW, STATE_QUERY
 from runs.resets import Resets
 from settings import PREFIX
 from tests.integration.versions.deployment import Deployment, worker_identities
+from tests.rigs import warm
+from tests.rigs.cli import WORKER
 from tests.rigs.durations import AT_ONCE
 from tests.rigs.emulator import demo_without_databases, prepare_first_restore
 from tests.rigs.failing_calls import fail_step
@@ -92,7 +93,7 @@ async def test_a_version_waits_until_it_is_made_current(deployment: Deployment) 
         f"{PREFIX}LOG_FORMAT": "json",
     }
     with Scratch("deployment") as scratch:
-        start_worker(scratch, variables, "first")
+        start_worker(scratch, variables, "first", warm.command(WORKER))
         logged = await log_line(scratch.path / "first.log", "this version is not current: no new restore runs on it")
         assert (logged["level"], logged["deployment"], logged["build_id"], logged["current"]) == (
             "warning",
@@ -110,7 +111,7 @@ async def test_a_version_waits_until_it_is_made_current(deployment: Deployment) 
         assert (await handle.result()).outcome == "succeeded"
         assert await deployment.version_of(handle) == (PINNED, "0.1.0")
 
-        start_worker(scratch, variables, "second")
+        start_worker(scratch, variables, "second", warm.command(WORKER))
         logged = await log_line(scratch.path / "second.log", "this version is current")
         assert (logged["level"], logged["build_id"]) == ("info", "0.1.0")
 
@@ -263,7 +264,7 @@ def test_half_a_version_is_refused(given: str, missing: str) -> None:
     """The worker exits with 2 at its start, and names both settings."""
     variables = {f"{PREFIX}AUDIT_REGION": "eu-central-1", f"{PREFIX}DATABASE_TLS": "disable", f"{PREFIX}{given}": "one"}
     done = subprocess.run(
-        [sys.executable, ROOT / "worker.py"],
+        warm.command(WORKER),
         env=own_environment(variables),
         capture_output=True,
         text=True,
