@@ -1,4 +1,4 @@
-"""Asks the server of warm programs for one, and is that program's process for whoever started it.
+"""Asks the server of warm programs for one, and takes its place for the process that started this one.
 
     client.py SOCKET PROGRAM ARGUMENT...
 

@@ -86,7 +86,7 @@ def serve(folder: Path, set_by_imports: dict[str, str]) -> list[str] | None:
         (folder / "binding").rename(folder / "socket")
         lifeline = os.open(folder / "lifeline", os.O_RDONLY)
         while True:
-            if lifeline in select.select([listener, lifeline], [], [])[0]:
+            if lifeline in select.select([listener.fileno(), lifeline], [], [])[0]:
                 shutil.rmtree(folder, ignore_errors=True)
                 return None
             connection = listener.accept()[0]
@@ -120,7 +120,7 @@ def attend(connection: socket.socket, lifeline: int, set_by_imports: dict[str, s
         os.close(file)
     with suppress(OSError):  # the client has been killed, as the connection's end says too
         connection.sendall(pid.to_bytes(4, "big"))
-    if ended not in select.select([connection, lifeline, ended], [], [])[0]:
+    if ended not in select.select([connection.fileno(), lifeline, ended], [], [])[0]:
         os.kill(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     with suppress(OSError):
@@ -145,11 +145,12 @@ def become(folder: str, environment: dict[str, str], files: list[int]) -> None:
         os.dup2(file, number)
         os.close(file)
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    streams: list[tuple[str, io.TextIOWrapper]] = [("stdin", open(0, encoding="utf-8", closefd=False))]  # noqa: SIM115
     for name, number, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
         lines = number == 2 or os.isatty(number)
         binary = open(number, "wb", 0 if unbuffered else -1, closefd=False)  # noqa: SIM115
-        stream = io.TextIOWrapper(binary, "utf-8", errors, None, lines, unbuffered)
+        streams.append((name, io.TextIOWrapper(binary, "utf-8", errors, None, lines, unbuffered)))
+    for name, stream in streams:
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
