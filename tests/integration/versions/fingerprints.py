@@ -70,10 +70,9 @@ PATCHES = ("patched", "deprecated patch")
 """Commands whose argument is part of the history."""
 
 
-def fingerprints(replacements: Mapping[str, str] | None = None) -> dict[str, list[str]]:
-    """The commands of every workflow; `replacements` gives modules another source than their own."""
-    sources = Sources(replacements)
-    return {name: list(_commands(sources, *root)) for name, root in ROOTS.items()}
+def fingerprint(name: str, replacements: Mapping[str, str] | None = None) -> list[str]:
+    """The commands of one of `ROOTS`; `replacements` gives modules another source than their own."""
+    return list(_commands(Sources(replacements), *ROOTS[name]))
 
 
 def committed_fingerprints() -> dict[str, list[str]]:
@@ -84,7 +83,7 @@ def committed_fingerprints() -> dict[str, list[str]]:
 
 def write() -> None:
     """Write the present fingerprints to the repository."""
-    FILE.write_text(json.dumps(fingerprints(), indent=2) + "\n", "utf-8")
+    FILE.write_text(json.dumps({name: fingerprint(name) for name in ROOTS}, indent=2) + "\n", "utf-8")
 
 
 def _commands(sources: Sources, module_name: str, class_names: Iterable[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from models.steps import STEPS, Replacement, Step
 from models.workflow_names import RESTORE_WORKFLOW
 from registrations import WORKFLOWS
-from tests.integration.versions.fingerprints import ROOTS, TRAIL, committed_fingerprints, fingerprints
+from tests.integration.versions.fingerprints import ROOTS, TRAIL, committed_fingerprints, fingerprint
 from tests.integration.versions.workflow_sources import read_source
 
 MODULE = "workflows.aurora_restore"
@@ -46,13 +46,13 @@ def edited(old: str, new: str, module: str = MODULE) -> list[str]:
     """The fingerprint of the restore workflow after an edit of its source."""
     text = read_source(module)
     assert text.count(old) >= 1, f"{module} no longer has {old!r}; this test needs another edit"
-    return fingerprints({module: text.replace(old, new)})[RESTORE_WORKFLOW]
+    return fingerprint(RESTORE_WORKFLOW, {module: text.replace(old, new)})
 
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_the_commands_are_the_committed_ones(name: str) -> None:
     """A change of the commands is a decision about running restores, and is committed with the change."""
-    before, after = committed_fingerprints().get(name, []), fingerprints()[name]
+    before, after = committed_fingerprints().get(name, []), fingerprint(name)
     assert before == after, WHAT_TO_DO.format(name=name, difference=difference(before, after))
 
 
@@ -65,14 +65,14 @@ def test_every_workflow_of_the_worker_has_a_fingerprint() -> None:
 @pytest.mark.parametrize("name", ROOTS)
 def test_every_activity_is_named(name: str) -> None:
     """Where it is called, or where it is given to what calls it: an exchange of activities would change nothing else."""
-    lines = [line.strip() for line in fingerprints()[name]]
+    lines = [line.strip() for line in fingerprint(name)]
     assert "activity as given" not in lines or any(line.startswith("given ") for line in lines)
 
 
 def test_it_lists_the_nine_steps_in_order() -> None:
     """The fingerprint of a restore reads as the runbook does: in the order of a swap too, if each of its branches deletes."""
     # Deeper lines are those of an operator's wait, in which a notification is sent.
-    lines = [line for line in fingerprints()[RESTORE_WORKFLOW] if line.startswith(("given ", "  given "))]
+    lines = [line for line in fingerprint(RESTORE_WORKFLOW) if line.startswith(("given ", "  given "))]
     steps = [line.split()[-1] for line in lines if line.split()[-1] in set(Step)]
     first, *_, last = (at for at, step in enumerate(steps) if step == Step.DELETE_RDS)
     in_order = [step for step in steps[:first] + steps[first + 1 : last] if step != Step.REMOVE_DRILL]
@@ -147,4 +147,4 @@ def test_a_failure_says_what_to_do() -> None:
 
 def test_the_interceptors_commands_are_followed() -> None:
     """The rows of the trail are commands of every workflow, issued where a step ends."""
-    assert any("local activity record-outcome" in line for line in fingerprints()[TRAIL])
+    assert any("local activity record-outcome" in line for line in fingerprint(TRAIL))

@@ -66,6 +66,12 @@ class Module:
         return getattr(importlib.import_module(self.name), name, None)
 
 
+@cache
+def read_module(name: str, source: str) -> Module:
+    """A module, whose source is parsed once: an edit changes one of thirty."""
+    return Module(name, source)
+
+
 class Sources:
     """The modules whose functions may issue commands."""
 
@@ -74,7 +80,7 @@ class Sources:
         sources = {name: read_source(name) for name in (*AUDIT_MODULES, *_workflow_modules())} | dict(
             replacements or {}
         )
-        self.modules = {name: Module(name, source) for name, source in sources.items()}
+        self.modules = {name: read_module(name, source) for name, source in sources.items()}
 
     def methods(self, name: str) -> list[Place]:
         """Every method of that name, in whichever class."""
