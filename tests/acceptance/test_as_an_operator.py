@@ -20,11 +20,10 @@ from temporalio.service import RPCError
 from audit.table import AuditTable
 from devstack.demo_environment import USERS
 from devstack.pipeline import ROOT, own_environment, start_worker
-from devstack.processes import Scratch
+from devstack.processes import Scratch, Server
 from devstack.stack import Stack
 from models.snapshots import STARTED_BY_FACT
 from models.workflow_names import STATE_QUERY
-from tests.rigs import warm
 from tests.rigs.durations import SECONDS
 from tests.rigs.restores import TIMERS_AT_ONCE
 
@@ -38,7 +37,7 @@ class Operator:
     """An operator at a terminal."""
 
     def __init__(self, stack: Stack, scratch: Scratch) -> None:
-        self.stack, self.scratch, self.started = stack, scratch, 0
+        self.stack, self.scratch, self.workers = stack, scratch, 0
 
     def run(self, *command: str | Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -49,21 +48,14 @@ class Operator:
         return done
 
     def starter(self, *arguments: str | Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """From a process that has imported it."""
-        return self.run(*warm.command(ROOT / "starter.py", *arguments), code=code)
+        return self.run(sys.executable, ROOT / "starter.py", *arguments, code=code)
 
     def temporal(self, *arguments: str | Path) -> str:
         return self.run(BIN / "temporal", *arguments).stdout
 
-    def start_worker(self) -> None:
-        """The one worker, a process of its own."""
-        self.started += 1
-        self.worker = start_worker(self.scratch, self.stack.environment, f"worker-{self.started}")
-
-    def kill_worker(self) -> None:
-        """SIGKILL the worker, and start another one."""
-        self.worker.kill()
-        self.start_worker()
+    def worker(self) -> Server:
+        self.workers += 1
+        return start_worker(self.scratch, self.stack.environment, f"worker-{self.workers}")
 
     def table(self) -> AuditTable:
         return AuditTable(self.stack.demo.client("dynamodb"), "aurora-restore-audit")
@@ -95,8 +87,7 @@ async def wait_for_step(address: str, step: str) -> None:
 def operator() -> Iterator[Operator]:
     with Stack(durations=SECONDS, dynamic_config_values=[TIMERS_AT_ONCE]) as stack, Scratch("acceptance") as scratch:
         operator = Operator(stack, scratch)
-        operator.run(sys.executable, ROOT / "starter.py", "setup")
-        operator.start_worker()
+        operator.starter("setup")
         yield operator
 
 
@@ -104,7 +95,8 @@ def test_starter_runs_a_restore(operator: Operator) -> None:
     """`starter.py start` follows it to its end; the trail has nine rows, and a user that the restore set reads the data."""
     operator.stack.demo.write_to_source("INSERT INTO orders VALUES (77, 'Margaret', 10)")
     operator.stack.demo.take_automated_snapshot()
-    done = operator.run(sys.executable, ROOT / "starter.py", "start", EXAMPLE)
+    worker = operator.worker()
+    done = operator.starter("start", EXAMPLE)
     assert "succeeded" in done.stdout + done.stderr
     trail = operator.starter("audit", "op-001", "-o", "markdown").stdout
     assert trail.count("| SUCCESS |") == STEPS
@@ -112,6 +104,7 @@ def test_starter_runs_a_restore(operator: Operator) -> None:
         ("Margaret",)
     ]
     assert operator.starter("status", "op-001").returncode == 0
+    worker.stop()
 
 
 def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
@@ -121,23 +114,28 @@ def test_a_killed_worker_loses_nothing(operator: Operator) -> None:
         operator.count_calls("CopyDBClusterSnapshot"),
         operator.count_calls("RestoreDBClusterFromSnapshot"),
     )
+    killed = operator.worker()
     operator.temporal(
         "workflow", "start", "--type", "AuroraRestoreWorkflow", "--task-queue", "aurora-restore", "--workflow-id", "by-cli",
         "--input-file", EXAMPLE,
     )  # fmt: skip
     operator.wait_for_step("check-copy-status")
-    operator.kill_worker()
+    killed.kill()
+    running = operator.worker()
     operator.wait_for_step("delete-rds")
-    operator.kill_worker()
+    running.kill()
+    running = operator.worker()
     operator.temporal("workflow", "result", "--workflow-id", "by-cli")
     assert [status for _, status in operator.outcomes("op-002")] == ["SUCCESS"] * STEPS
     assert operator.count_calls("CopyDBClusterSnapshot") == copies + 1
     assert operator.count_calls("RestoreDBClusterFromSnapshot") == restores + 1
+    running.stop()
 
 
 def test_the_schedule_runs_a_restore(operator: Operator) -> None:
     """The schedule of starter.py runs a restore when triggered; a second start is refused and names the running one."""
     operator.stack.demo.take_automated_snapshot()
+    worker = operator.worker()
     operator.starter("schedule", EXAMPLE, "--time-zone", "Europe/Berlin")
     operator.temporal("schedule", "trigger", "--schedule-id", "aurora-restore-orders-staging")
     operator.wait_for_step("op-003")
@@ -155,6 +153,7 @@ def test_the_schedule_runs_a_restore(operator: Operator) -> None:
     assert [cluster["DBClusterIdentifier"] for cluster in clusters] == ["orders-staging"]
     rows = operator.table().list_rows("op-003")
     assert [row.facts[STARTED_BY_FACT] for row in rows if STARTED_BY_FACT in row.facts] == ["its schedule"]
+    worker.stop()
 
 
 def test_a_failed_restore_is_retried_after_its_data_is_fixed(operator: Operator, tmp_path: Path) -> None:
@@ -169,6 +168,7 @@ def test_a_failed_restore_is_retried_after_its_data_is_fixed(operator: Operator,
         operator.count_calls("CopyDBClusterSnapshot"),
         operator.count_calls("RestoreDBClusterFromSnapshot"),
     )
+    worker = operator.worker()
     operator.starter("start", checked, code=1)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         demo.read_from_target("orders_app", "SELECT 1")  # nobody is let in before the checks have passed
@@ -188,6 +188,7 @@ def test_a_failed_restore_is_retried_after_its_data_is_fixed(operator: Operator,
     assert operator.count_calls("RestoreDBClusterFromSnapshot") == restores + 1
     operator.starter("audit", "verify", "op-004")
     demo.write_to_source("DELETE FROM orders WHERE total < 0")
+    worker.stop()
 
 
 def test_no_secret_was_left_anywhere(operator: Operator) -> None:
