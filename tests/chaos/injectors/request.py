@@ -23,7 +23,7 @@ async def _create_mismatched_snapshot(restore: ObservedRestore, _place: str) -> 
 
 async def _delay_numbers(restore: ObservedRestore, _place: str) -> None:
     """Delay both operations, so that they allocate their numbers concurrently."""
-    fault = restore.add_fault("dynamodb", "TransactWriteItems", "latency", seconds=1.0, count=2)
+    fault = restore.add_fault("dynamodb", "TransactWriteItems", "latency", seconds=4.0, count=2)
     await restore.wait_until_fired(fault)
 
 
