@@ -165,7 +165,7 @@ class LeftoverActivities:
                 raise min(failures, key=lambda failure: not failure.retryable)
             just_deleted = {orphan.arn for orphan in remaining.listed}
         # A list right after the deletion may still have what RDS has deleted.
-        left = target.list_existing_snapshot_arns() | list_left_cluster_arns(target, step_input.target)
+        left = target.list_existing_snapshot_arns() | list_left_cluster_arns(target, step_input.target, found.clusters)
         outcome = self._removal_outcome(Housekeeping.REMOVE_ORPHANS, step_input, "Orphans removed", left - just_deleted)
         return outcome.model_copy(update={"details": f"{outcome.details}{found.clusters.kept}"})
 

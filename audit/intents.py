@@ -131,6 +131,7 @@ class TrailIntents:
     def find_last_swap(self, target_arn: str, old_resource_id: str, at: datetime) -> LastSwap | None:
         """The newest swap in which the target's name was taken from the cluster of this resource id.
 
+        It has succeeded if its users logged in, and swap-back has declared nothing since.
         Searches the target's operations that were opened in the 45 days before `at` (aware). Raises `TrailUnavailable`.
         """
         oldest = at - timedelta(days=SETTINGS_DAYS)
@@ -139,12 +140,16 @@ class TrailIntents:
                 break
             for row in reversed(self._list_intents(Step.SWAP_CLUSTERS, operation.operation_id)):
                 if row.facts.get(OLD_RESOURCE_ID) == old_resource_id and NEW_RESOURCE_ID in row.facts:
-                    began = row.step_started_at
+                    began, taken_back = (
+                        row.step_started_at,
+                        self._list_intents(Housekeeping.SWAP_BACK, row.operation_id),
+                    )
+                    since = max([began, *(intent.step_started_at for intent in taken_back)])
                     return LastSwap(
                         operation_id=row.operation_id,
                         declared_at=began,
                         new_resource_id=row.facts[NEW_RESOURCE_ID],
-                        succeeded=self.has_succeeded(Step.SWAP_CLUSTERS, row.operation_id, began),
+                        succeeded=self.has_succeeded(Step.SWAP_CLUSTERS, row.operation_id, since),
                     )
         return None
 

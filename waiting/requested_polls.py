@@ -7,41 +7,66 @@ pause. Nothing of this is in a history: what is decided is decided by polls.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Lock
+
 from temporalio import workflow
 from temporalio.worker import HandleSignalInput, WorkflowInboundInterceptor
 
 from models.workflow_names import POLL_NOW_SIGNAL
 
 
-class RequestedPolls:
-    """The workflow runs whose activities watch in this process, and for which of them a poll was asked.
+class RequestedWatch:
+    """One watch, and whether a poll was asked of it."""
 
-    Workflows and activities use it from different threads; each operation is one of a dictionary's own.
+    def __init__(self) -> None:
+        """No poll was asked for yet."""
+        self._requested = Event()
+
+    def request(self) -> None:
+        """Ask for a poll."""
+        self._requested.set()
+
+    def take(self) -> bool:
+        """Whether a poll was asked for since this was last called."""
+        requested = self._requested.is_set()
+        if requested:
+            self._requested.clear()
+        return requested
+
+
+class RequestedPolls:
+    """The watches of this process, by the workflow run whose activities they are.
+
+    A run can have two: Temporal starts the next attempt of an activity whose heartbeats were lost, while this one still runs.
+    Workflows and activities use it from different threads.
     """
 
     def __init__(self) -> None:
         """Nothing watches yet."""
-        self._requested: dict[str, bool] = {}
+        self._lock = Lock()
+        self._watches: dict[str, list[RequestedWatch]] = {}
 
-    def begin(self, run_id: str) -> None:
-        """A watch of this run begins."""
-        self._requested[run_id] = False
-
-    def end(self, run_id: str) -> None:
-        """It ends, and with it what was asked of it."""
-        self._requested.pop(run_id, None)
+    @contextmanager
+    def watch(self, run_id: str) -> Iterator[RequestedWatch]:
+        """A watch of this run, for as long as it lasts; nothing is kept of one that has ended."""
+        watch = RequestedWatch()
+        with self._lock:
+            self._watches.setdefault(run_id, []).append(watch)
+        try:
+            yield watch
+        finally:
+            with self._lock:
+                self._watches[run_id].remove(watch)
+                if not self._watches[run_id]:
+                    del self._watches[run_id]
 
     def request(self, run_id: str) -> None:
-        """Ask for a poll; without effect if no activity of this run watches here."""
-        if run_id in self._requested:
-            self._requested[run_id] = True
-
-    def take(self, run_id: str) -> bool:
-        """Whether a poll was asked for since this was last called."""
-        requested = self._requested.get(run_id, False)
-        if requested:
-            self._requested[run_id] = False
-        return requested
+        """Ask each watch of this run for a poll; without effect if none is here."""
+        with self._lock:
+            for watch in self._watches.get(run_id, ()):
+                watch.request()
 
 
 class PollNowListener(WorkflowInboundInterceptor):

@@ -10,7 +10,6 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from temporalio import activity
@@ -79,11 +78,10 @@ class _WatchInbound(ActivityInboundInterceptor):
             outcome = await self._call(input)
         else:
             reads, run_id = WatchReads(self._shared), activity.info().workflow_run_id or ""
-            self._requested.begin(run_id)
             try:
-                outcome = await self._watch(input, step_input, step_input.watch, began, reads)
+                with self._requested.watch(run_id) as requested:
+                    outcome = await self._watch(input, step_input, step_input.watch, began, reads, requested.take)
             finally:
-                self._requested.end(run_id)
                 reads.end()
         return outcome.model_copy(update={"ended_at": began.now()}) if isinstance(outcome, StepOutcome) else outcome
 
@@ -94,14 +92,19 @@ class _WatchInbound(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
 
     async def _watch(
-        self, input: ExecuteActivityInput, step_input: StepInput, watch: Watch, began: _Stopwatch, reads: WatchReads
+        self,
+        input: ExecuteActivityInput,
+        step_input: StepInput,
+        watch: Watch,
+        began: _Stopwatch,
+        reads: WatchReads,
+        is_requested: Callable[[], bool],
     ) -> Any:
         """Poll until the step is done, a change is due, the next poll is better left to a timer, or something is to remember.
 
         Only the poll that the workflow has just scheduled may change something; the others only read.
         """
         since, last_poll = dict(watch.since), watch.last_poll
-        is_requested = partial(self._requested.take, activity.info().workflow_run_id or "")
         seen: WatchedProgress | None = None
         outcome: Any = StepOutcome(done=False, details=watch.details, in_progress=tuple(since))
         only_reads.set(watch.first_pause > timedelta(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from activities.clusters.left_old import LeftOld, delete_left_old, describe_left_old, find_left_old
 from activities.clusters.own_drill import delete_left_drills
@@ -15,6 +16,9 @@ from errors import PipelineError
 from models.inventory import Orphan
 from models.request import Target
 from models.source import Source
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class LeftClusters:
     def listed(self) -> list[Orphan]:
         """Those that a cleanup may delete, as orphans."""
         return [*describe_left_drills(list(self.drills)), *([describe_left_old(self.old)] if self.old else [])]
+
+    @property
+    def clusters(self) -> list[DBClusterTypeDef]:
+        """Those that a cleanup may delete, as RDS described them."""
+        return [*(left.cluster for left in self.drills), *([self.old.cluster] if self.old else [])]
 
     @property
     def kept(self) -> str:
@@ -72,8 +81,15 @@ def delete_left_clusters(
     return failures
 
 
-def list_left_cluster_arns(target: TargetCluster, requested: Target) -> set[str]:
-    """The ARNs that exist of clusters with such a name, of any owner: read before one is reported as removed."""
+def list_left_cluster_arns(target: TargetCluster, requested: Target, found: LeftClusters) -> set[str]:
+    """The ARNs that exist of clusters with such a name, of any owner: read before one is reported as removed.
+
+    Also that of each cluster which was found and has another name by now: it was kept.
+    """
     old = target.renamed(requested.replaced).find()
-    exists = old is not None and old["Status"] not in BEING_DELETED
-    return list_drill_arns(target, requested) | ({old["DBClusterArn"]} if old and exists else set())
+    arns = {old["DBClusterArn"]} if old and old["Status"] not in BEING_DELETED else set()
+    for cluster in found.clusters:
+        kept = target.find_by_resource_id(cluster["DbClusterResourceId"])
+        if kept and kept["Status"] not in BEING_DELETED:
+            arns.add(cluster["DBClusterArn"])
+    return arns | list_drill_arns(target, requested)

@@ -9,7 +9,6 @@ same resource id. What the trail does not prove is listed and never deleted.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from activities.preflight import guards
@@ -17,6 +16,7 @@ from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.provenance import check_resource_id
+from activities.rds.renames import NamedCluster
 from activities.rds.statuses import BEING_DELETED, Meaning, cluster_meaning
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
@@ -94,7 +94,7 @@ def describe_left_old(left: LeftOld) -> Orphan:
         count = len(cluster.get("DBClusterMembers", []))
         remark = f"kept for {_age(swap.declared_at)}; its {count} instance(s) and its storage cost as before"
     else:
-        remark = "that swap did not succeed, so no cleanup deletes it: see which cluster has the target's name"
+        remark = "that swap did not succeed or was rolled back, so no cleanup deletes it: see which cluster has the target's name"
     return Orphan(
         arn=cluster["DBClusterArn"],
         identifier=cluster["DBClusterIdentifier"],
@@ -121,19 +121,29 @@ def delete_left_old(target: TargetCluster, requested: Target, source: Source, le
     Returns when RDS is deleting it. Raises `Refused` if a proof or a guard refuses, `ResourceBusy` (transient) if RDS does
     not delete it for now.
     """
+    _check_kept_long_enough(requested, left)
     named = target.renamed(requested.replaced)
-    prove_now = partial(_prove, target, named, requested, left)
+
+    def prove_now() -> DBClusterTypeDef:
+        proven = _prove(target, named, requested, left)
+        if proven["Status"] not in BEING_DELETED:
+            no_sources, caller = guards.known_resource_ids(), target.caller_account()
+            observed = ObservedTarget(source, requested.replaced, proven, no_sources, caller, target.environment)
+            guards.refuse_if_any(guards.guard_violations(observed))
+        return proven
+
     cluster = prove_now()
     if cluster["Status"] in BEING_DELETED:
         return
-    observed = ObservedTarget(
-        source, requested.replaced, cluster, guards.known_resource_ids(), target.caller_account(), target.environment
-    )
-    blockers = guards.find_violations(blocker_checks(target.reader, cluster))
-    guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
+    guards.refuse_if_any(guards.find_violations(blocker_checks(target.reader, cluster)))
+    # The blockers took time: read again which instances it has, and whether it is stopped.
+    cluster = prove_now()
     busy = start_if_stopped(named, cluster)
     if busy is None:
-        delete_target(named, cluster, prove_now)
+        try:
+            delete_target(named, cluster, prove_now)
+        except Refused as refused:
+            raise _with_lost_instances(target, requested, cluster, refused) from refused
         after = named.find_by_resource_id(cluster["DbClusterResourceId"])
         if after is None or after["Status"] in BEING_DELETED:
             return
@@ -160,20 +170,59 @@ def _prove(target: TargetCluster, named: TargetCluster, requested: Target, left:
             "gives it the target's name back. Restore the target, or give the old cluster its name back.",
         )
     check_resource_id(new, swap.new_resource_id, f"restored by {swap.operation_id}")
-    if cluster_meaning(new["Status"]) is not Meaning.READY:
+    renaming = NamedCluster(new, requested.cluster).is_renaming
+    if renaming or cluster_meaning(new["Status"]) is not Meaning.READY:
+        found = "being renamed" if renaming else new["Status"]
         raise Refused(
             "Target is not available",
-            f"{arn} is not deleted while {requested.arn} is {new['Status']}, expected available. Clean up again when it is.",
+            f"{arn} is not deleted while {requested.arn} is {found}, expected available. Clean up again when it is.",
         )
     if cluster is None:
         raise ResourceBusy("Old cluster not visible", f"RDS no longer lists {arn}. The next attempt reads again.")
-    if cluster["DBClusterIdentifier"] != named.name:
+    # RDS deletes the instances of a cluster that it has yet to rename.
+    renaming = NamedCluster(cluster, named.name).is_renaming
+    if renaming or cluster["DBClusterIdentifier"] != named.name:
+        found = f"named {cluster['DBClusterIdentifier']}{' and being renamed' if renaming else ''}"
         raise Refused(
             "Old cluster was renamed",
-            f"{resource_id} is now named {cluster['DBClusterIdentifier']}, expected {named.name}. It is kept, because a "
-            "user who renames a cluster wants to keep it.",
+            f"{resource_id} is now {found}, expected {named.name}. It is kept, because a user who renames a cluster wants "
+            "to keep it.",
         )
     return cluster
+
+
+def _check_kept_long_enough(requested: Target, left: LeftOld) -> None:
+    """Raise `Refused` while the request still keeps the old cluster: a restore that was ended early no longer does."""
+    keep_old, swap = requested.swap_limits.keep_old, left.swap
+    if keep_old is None or swap is None or now() >= (until := swap.declared_at + keep_old):
+        return
+    raise Refused(
+        "Old cluster is kept",
+        f"{left.cluster['DBClusterArn']} is kept until {until:%Y-%m-%d %H:%M} UTC, as target.swap.keep_old says. Clean up "
+        "again then; or take keep_old out of the request, if nobody needs the cluster.",
+    )
+
+
+def _with_lost_instances(
+    target: TargetCluster, requested: Target, before: DBClusterTypeDef, refused: Refused
+) -> Refused:
+    """The refusal; if instances were deleted before it, it says which, under whatever name the cluster has now."""
+    kept = target.find_by_resource_id(before["DbClusterResourceId"])
+    if kept is None:
+        return refused
+    named = target.renamed(requested.model_copy(update={"cluster": kept["DBClusterIdentifier"]}))
+    left = {
+        each["DBInstanceIdentifier"] for each in named.list_instances() if each["DBInstanceStatus"] not in BEING_DELETED
+    }
+    lost = [
+        name for member in before.get("DBClusterMembers", []) if (name := member["DBInstanceIdentifier"]) not in left
+    ]
+    if not lost:
+        return refused
+    return refused.with_more(
+        f"Its instances {', '.join(lost)} were deleted before; its data is still there. "
+        "To reach it, create an instance: aws rds create-db-instance."
+    )
 
 
 def _age(since: datetime) -> str:

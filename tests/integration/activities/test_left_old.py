@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
+from activities.rds import deletion
 from audit.numbers import OperationNumbersTable
 from audit.rows import AuditRow, Phase
 from errors import Refused, ResourceBusy
@@ -15,13 +18,17 @@ from models.archive import Archive
 from models.clusters import SwapClustersInput
 from models.configuration import WhenStopped
 from models.inventory import InventoryInput, Orphan, OrphanReason
-from models.leftovers import ListOrphansInput
+from models.leftovers import ListOrphansInput, RemoveOrphansInput
 from models.operation import OpenOperationInput
 from models.steps import Replacement, Status, Step
+from models.swap import Swap
 from tests.integration.activities.test_orphaned_copies import restore_request
 from tests.integration.activities.test_remove_drill import cleanup_of, names
 from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.activity_resources import OPERATIONS, TARGET_REGION
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
 
 CLUSTERS = (OrphanReason.OLD, OrphanReason.UNPROVEN)
 
@@ -77,13 +84,22 @@ def old_arn(rig: ActivityRig) -> str:
     return rig.target.replaced.arn
 
 
+def kept_for(rig: ActivityRig, keep_old: timedelta) -> RemoveOrphansInput:
+    """A cleanup with a request that keeps the old cluster, whose restore was ended meanwhile."""
+    target = rig.target.model_copy(update={"replacement": Replacement.SWAP, "swap": Swap(keep_old=keep_old)})
+    return cleanup_of(rig).model_copy(update={"target": target})
+
+
 def test_a_cleanup_lists_and_deletes_the_old_cluster(rig: ActivityRig, swapped: SwapClustersInput) -> None:
-    """With its operation, its age and what it costs; twice is harmless, and the target stays."""
+    """With its operation, its age and what it costs, once its time is over; twice is harmless, and the target stays."""
     rig.advance_clock()
     [orphan] = list_left(rig)
     assert (orphan.arn, orphan.reason, orphan.operation_id) == (old_arn(rig), OrphanReason.OLD, rig.operation_id)
     assert orphan.text.endswith("h; its 1 instance(s) and its storage cost as before")
-    outcome = rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    with pytest.raises(Refused, match=r"kept until .* as target\.swap\.keep_old says"):
+        rig.run(rig.leftovers.remove_orphans, kept_for(rig, timedelta(days=7)))
+    assert deletions(rig) == []
+    outcome = rig.run(rig.leftovers.remove_orphans, kept_for(rig, timedelta(microseconds=1)))
     assert (outcome.details, outcome.resource_arns) == ("Orphans removed", (old_arn(rig),))
     assert deletions(rig) == ["DeleteDBInstance staging-1", "DeleteDBCluster staging-old"]
     rig.advance_clock()
@@ -164,10 +180,49 @@ def test_it_is_proven_again_after_the_intent(
     """Someone renames one of the two clusters while the trail is written."""
     activities = LeftoverActivities(rig.aws, ActingTrail(rig.intents, lambda: change(rig)))
     try:
-        rig.run(activities.remove_orphans, cleanup_of(rig))
+        outcome = rig.run(activities.remove_orphans, cleanup_of(rig))
     except Refused as refused:
         assert refused.fault.short == "Nothing has the target's name"
+    else:
+        assert (outcome.details, outcome.resource_arns) == ("Nothing to remove", ()), "what was renamed is kept"
     assert deletions(rig) == []
+
+
+def rename_soon(rig: ActivityRig, name: str, new_name: str) -> None:
+    """RDS has accepted the new name; the cluster still is available under its own."""
+    rig.rds().modify_db_cluster(DBClusterIdentifier=name, NewDBClusterIdentifier=new_name, ApplyImmediately=True)
+
+
+def test_a_rename_that_has_only_begun_keeps_it(rig: ActivityRig, swapped: SwapClustersInput) -> None:
+    """A rollback by hand begins so; RDS would still delete its instances."""
+    target, old = rig.target.cluster, rig.target.replaced.cluster
+    rename_soon(rig, old, f"{target}-mine")
+    with pytest.raises(Refused, match=f"named {old} and being renamed"):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    rig.advance_clock()
+    rename_soon(rig, f"{target}-mine", old)
+    rig.advance_clock()
+    rename_soon(rig, target, f"{target}-bad")
+    with pytest.raises(Refused, match="is being renamed, expected available"):
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    assert deletions(rig) == []
+
+
+def test_the_guards_hold_directly_before_each_deletion(
+    rig: ActivityRig, swapped: SwapClustersInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner takes the tag off after the first one: the cluster stays, and the message says what is gone."""
+    delete_instance = deletion._delete_instance
+
+    def delete_then_withdraw(rds: RDSClient, identifier: str) -> None:
+        delete_instance(rds, identifier)
+        withdraw_opt_in(rig)
+
+    monkeypatch.setattr(deletion, "_delete_instance", delete_then_withdraw)
+    with pytest.raises(Refused, match=r"has not opted in|may not be replaced") as refused:
+        rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
+    assert "-1 were deleted before; its data is still there" in refused.value.fault.message
+    assert deletions(rig) == ["DeleteDBInstance staging-1"]
 
 
 def test_a_stopped_one_is_started_and_tried_again(rig: ActivityRig, swapped: SwapClustersInput) -> None:

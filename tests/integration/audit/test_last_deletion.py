@@ -14,7 +14,7 @@ from audit.table import BY_DATE, AuditTable
 from models.clusters import LastDeletion, LastSwap
 from models.configuration import SETTINGS_FACT, ClusterSettings
 from models.operation import OpenOperationInput
-from models.steps import Housekeeping, Status, Step
+from models.steps import AuditedStep, Housekeeping, Status, Step
 from models.swap import NEW_RESOURCE_ID, OLD_RESOURCE_ID
 from tests.rigs.audit_tables import START, later, row
 from tests.rigs.verification import Tables
@@ -201,3 +201,22 @@ def test_a_swap_is_found_by_the_resource_id_of_its_old_cluster(tables: Tables) -
     )
     assert intents.find_last_swap(TARGET_ARN, "cluster-OTHER", later(days=3)) is None
     assert intents.find_last_swap(TARGET_ARN, "cluster-OLD", later(days=SETTINGS_DAYS + 3)) is None
+
+
+def test_a_swap_that_was_taken_back_has_not_succeeded(tables: Tables) -> None:
+    """Until it is proven again: a retry finds the names as they are to be, and declares nothing."""
+    operation_id, intents = open_for(tables, TARGET_ARN, 0), intents_and_reads(tables)[0]
+    facts = {OLD_RESOURCE_ID: "cluster-OLD", NEW_RESOURCE_ID: "cluster-NEW"}
+
+    def put(step: AuditedStep, hours: int, *, declared: bool) -> bool:
+        at = {"operation_id": operation_id, "step": step, "step_started_at": later(hours=hours)}
+        at["timestamp"] = later(hours=hours, minutes=1)
+        tables.trail.put(deletion(**at, facts=facts) if declared else row(**at, resource_arns=(TARGET_ARN,)))
+        swap = intents.find_last_swap(TARGET_ARN, "cluster-OLD", later(days=1))
+        assert swap is not None
+        return swap.succeeded
+
+    assert not put(Step.SWAP_CLUSTERS, 0, declared=True)
+    assert put(Step.SWAP_CLUSTERS, 0, declared=False)
+    assert not put(Housekeeping.SWAP_BACK, 1, declared=True)
+    assert put(Step.SWAP_CLUSTERS, 2, declared=False)

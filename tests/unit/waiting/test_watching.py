@@ -17,6 +17,7 @@ from models.waits import Change, Interval, Watch, WatchedProgress
 from tests.rigs.skipped_time import skip_waits_of_activities
 from waiting import clock
 from waiting.only_reads import require_leave_to_change
+from waiting.requested_polls import RequestedPolls
 from waiting.watching import WatchInterceptor
 
 ENVIRONMENT = ActivityEnvironment()
@@ -217,7 +218,18 @@ async def test_a_requested_poll_ends_the_pause() -> None:
     polls.during_poll = request_after_the_second_poll
     await watch(polls, WATCH.model_copy(update={"length": 30 * SECOND}), interceptor)
     assert [round(time.total_seconds()) for time in polls.times] == [5, 15, 15, 25]
-    assert not interceptor._requested.take(run_id), "nothing is kept of a watch that has ended"
+    assert not interceptor._requested._watches, "nothing is kept of a watch that has ended"
+
+
+def test_two_watches_of_one_run_hear_each_poll_that_is_asked_for() -> None:
+    """An attempt whose heartbeats were lost still runs beside the next one, and ends first."""
+    polls = RequestedPolls()
+    with polls.watch("run") as next_attempt:
+        with polls.watch("run") as lost_attempt:
+            polls.request("run")
+            assert (lost_attempt.take(), next_attempt.take(), next_attempt.take()) == (True, True, False)
+        polls.request("run")
+        assert (next_attempt.take(), lost_attempt.take()) == (True, False)
 
 
 @pytest.mark.parametrize("hours", [0, 1, 4])
