@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from temporalio import activity, workflow
@@ -66,11 +66,24 @@ def recorded(name: str) -> WorkflowHistory:
     return RecordedHistory(current_version(), name).read()
 
 
-@pytest.mark.parametrize("history", HISTORIES, ids=history_id)
-async def test_a_recorded_history_replays(history: RecordedHistory) -> None:
+class Read(NamedTuple):
+    """A recorded history, and what its file says."""
+
+    recorded: RecordedHistory
+    history: WorkflowHistory
+
+
+@pytest.fixture(scope="module", params=HISTORIES, ids=history_id)
+def read(request: pytest.FixtureRequest) -> Read:
+    """Each is read once for the tests that only read it, which pytest runs one after another."""
+    return Read(request.param, request.param.read())
+
+
+async def test_a_recorded_history_replays(read: Read) -> None:
     """This code issues the commands that the recorded version issued."""
-    failure = (await replay(history.read())).replay_failure
-    assert failure is None, WHAT_TO_DO.format(name=history.name, version=history.version, failure=failure)
+    failure = (await replay(read.history)).replay_failure
+    name, version = read.recorded.name, read.recorded.version
+    assert failure is None, WHAT_TO_DO.format(name=name, version=version, failure=failure)
 
 
 def test_every_scenario_is_recorded_on_this_version() -> None:
@@ -193,16 +206,13 @@ def input_types() -> dict[str, type]:
     return {str(definition.name): _input_type(definition.fn) for definition in definitions}
 
 
-@pytest.mark.parametrize("history", HISTORIES, ids=history_id)
-async def test_a_new_worker_can_run_the_activities_of_an_old_restore(
-    history: RecordedHistory, input_types: dict[str, type]
-) -> None:
+async def test_a_new_worker_can_run_the_activities_of_an_old_restore(read: Read, input_types: dict[str, type]) -> None:
     """An activity that an old worker scheduled may be retried by a new one, which must know it and read its input."""
     converter = AuroraRestorePlugin().data_converter
     assert isinstance(converter, DataConverter)
-    for activity_type, payloads in _scheduled_activities(history.read()):
+    for activity_type, payloads in _scheduled_activities(read.history):
         assert activity_type in input_types, (
-            f"{activity_type} no longer exists, and a restore of {history.version} may wait for it"
+            f"{activity_type} no longer exists, and a restore of {read.recorded.version} may wait for it"
         )
         [value] = await converter.decode(payloads, [input_types[activity_type]])
         assert isinstance(value, input_types[activity_type])
@@ -211,13 +221,12 @@ async def test_a_new_worker_can_run_the_activities_of_an_old_restore(
 # What the files must not contain
 
 
-@pytest.mark.parametrize("history", HISTORIES, ids=history_id)
-def test_a_history_says_nothing_about_the_machine_that_recorded_it(history: RecordedHistory) -> None:
+def test_a_history_says_nothing_about_the_machine_that_recorded_it(read: Read) -> None:
     """No host, no process, no path, no stack trace, in plain text or in a payload."""
-    content = json.loads(history.path.read_text("utf-8"))
+    content = json.loads(read.recorded.path.read_text("utf-8"))
     identities = {text for key, text in _strings(content) if key == "identity"}
     assert identities <= {"", RECORDER, "history-service", "worker-service"}
-    for event in history.read().events:
+    for event in read.history.events:
         data = re.sub(rb"\s", b" ", event.SerializeToString())
         assert not re.search(rb"/(?:home|root|tmp|usr|opt|var)/|\.venv|site-packages|Traceback", data), event.event_id
 

@@ -58,19 +58,23 @@ def _server(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "lifeline").exists():
             os.mkfifo(folder / "lifeline")
-            _start(folder, name)
-        # It stays open until this process ends, and the server ends when nobody has it open.
-        os.open(folder / "lifeline", os.O_WRONLY)
+            reading = os.open(folder / "lifeline", os.O_RDONLY | os.O_NONBLOCK)
+            # It stays open until this process ends, and the server ends when nobody has it open.
+            os.open(folder / "lifeline", os.O_WRONLY)
+            _start(folder, name, reading)
+            os.close(reading)
+        else:
+            os.open(folder / "lifeline", os.O_WRONLY)
     return folder / "socket"
 
 
-def _start(folder: Path, name: str) -> None:
-    """Start the server, and return when it listens: it opens the lifeline then."""
+def _start(folder: Path, name: str, lifeline: int) -> None:
+    """Start the server, and return when it listens."""
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.rigs.warm.server", folder, name],
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            stdin=lifeline,
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -2,7 +2,7 @@
 
     python -m tests.rigs.warm.server FOLDER pipeline|aws
 
-It listens at FOLDER/socket, and ends when no process has FOLDER/lifeline open any more. It never starts a thread: only so
+It listens at FOLDER/socket, and ends when its standard input does. It never starts a thread: only so
 may it fork, and only so does no program find a runtime of Temporal or gRPC that belongs to another process.
 """
 
@@ -84,7 +84,7 @@ def serve(folder: Path, set_by_imports: dict[str, str]) -> list[str] | None:
         listener.bind(str(folder / "binding"))
         listener.listen(64)
         (folder / "binding").rename(folder / "socket")
-        lifeline = os.open(folder / "lifeline", os.O_RDONLY)
+        lifeline = sys.stdin.fileno()
         while True:
             if lifeline in select.select([listener.fileno(), lifeline], [], [])[0]:
                 shutil.rmtree(folder, ignore_errors=True)
