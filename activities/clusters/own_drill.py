@@ -16,6 +16,7 @@ from activities.preflight.blockers import blocker_checks
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.left_drills import LeftDrill
+from activities.rds.renames import NamedCluster
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
@@ -95,6 +96,8 @@ def _require_own(own: OwnDrill, cluster: DBClusterTypeDef) -> None:
         wrong.append("it is the target itself")
     if name != own.drill.cluster:
         wrong.append(f"its name is {name}, expected {own.drill.cluster}")
+    if NamedCluster(cluster, name).is_renaming:
+        wrong.append("it is being renamed")
     if not tags.is_restored_by(tagged, own.operation):
         found = tagged.get(tags.OPERATION, "none")
         wrong.append(f"its tag {tags.OPERATION} is {found}, expected {own.operation} with {tags.RESTORED_FROM}")

@@ -22,6 +22,7 @@ from activities.rds.provenance import (
     is_identified,
     provenance_mismatch,
 )
+from activities.rds.renames import NamedCluster
 from activities.rds.restore_parameters import restore_parameters
 from activities.rds.shared_polls import SharedPolls
 from activities.rds.stops import start_if_stopped
@@ -60,7 +61,7 @@ class ClusterActivities:
         Raises `Refused` if a guard refuses, `StepFailed` if the target vanished without this operation.
         Source: RDS API Reference, DeleteDBInstance, DeleteDBCluster, StartDBCluster.
         Run twice: a deletion under way continues, and an absent cluster is success if the trail holds this operation's
-        intent; a cluster that was restored since, by this operation or another, is refused.
+        intent; a cluster that was restored since, by this operation or another, is refused; one that is being renamed waits.
         """
         if self._is_being_deleted(step_input):
             return _deletion_under_way(step_input)
@@ -81,8 +82,10 @@ class ClusterActivities:
         advice = "Check whether the target still has its instances; a retry deletes it."
         end_wait_if_final(step_input, "Target not deleted", advice)
         passed = self._check_guards(step_input, target, cluster)
+        arns = (step_input.target.arn,)
+        if NamedCluster(cluster, target.name).is_renaming:
+            return StepOutcome(done=False, details="renaming", in_progress=(Change.CLUSTER_RENAME,), resource_arns=arns)
         if waiting_for := start_if_stopped(target, cluster):
-            arns = (step_input.target.arn,)
             return StepOutcome(done=False, details=waiting_for, in_progress=(Change.CLUSTER_START,), resource_arns=arns)
         self._declare(step_input, passed)
         self._delete(step_input, target)
@@ -168,7 +171,9 @@ class ClusterActivities:
     def _delete(self, step_input: DeleteClusterInput, target: TargetCluster) -> None:
         # The guards and the trail took time: read the cluster again just before the first deletion.
         cluster = target.find()
-        if cluster and cluster["DbClusterResourceId"] == step_input.target_resource_id:
+        if cluster is None or NamedCluster(cluster, target.name).is_renaming:
+            return
+        if cluster["DbClusterResourceId"] == step_input.target_resource_id:
             delete_target(target, cluster)
 
     @step_activity(Step.RESTORE_SNAPSHOT)

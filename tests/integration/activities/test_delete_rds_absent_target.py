@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from activities.clusters.replacement import ClusterActivities
 from errors import Refused, StepFailed
 from models.snapshots import SourceSnapshot
-from tests.rigs.activities import ActivityRig
+from tests.rigs.activities import ActingTrail, ActivityRig
 from tests.rigs.deletions import DELETIONS, delete
 
 BUSY = "DbCluster staging is in modifying state"
@@ -36,15 +37,25 @@ def test_a_target_renamed_after_the_intent_is_kept(rig: ActivityRig, snapshot: S
     assert rig.rds().describe_db_clusters(DBClusterIdentifier=new_name)["DBClusters"]
 
 
-def test_a_target_renamed_before_the_intent_is_refused_with_its_new_name(
-    rig: ActivityRig, snapshot: SourceSnapshot
+@pytest.mark.parametrize("during_the_intent", [False, True])
+def test_a_target_whose_rename_has_begun_is_refused_with_its_new_name(
+    rig: ActivityRig, snapshot: SourceSnapshot, during_the_intent: bool
 ) -> None:
-    """The operator reads where the cluster is."""
-    resource_id = rig.make_target()
-    new_name = f"kept-{rig.number}"
-    rig.rename_target(new_name)
+    """RDS shows at first only that a name is pending, and would still delete; the operator reads where the cluster is."""
+    step_input, new_name = rig.delete_input(snapshot, rig.make_target()), f"kept-{rig.number}"
+    names = {"DBClusterIdentifier": rig.target.cluster, "NewDBClusterIdentifier": new_name}
+
+    def begin() -> None:
+        rig.rds().modify_db_cluster(**names, ApplyImmediately=True)
+
+    trail = ActingTrail(rig.intents, begin) if during_the_intent else rig.intents
+    if not during_the_intent:
+        begin()
+    assert not rig.run(ClusterActivities(rig.aws, trail).delete_rds, step_input).done
+    rig.advance_clock()
     with pytest.raises(Refused, match=f"is now named {new_name}"):
-        delete(rig, snapshot, resource_id)
+        rig.run(rig.clusters.delete_rds, step_input)
+    assert rig.calls(*DELETIONS) == []
 
 
 def test_a_target_renamed_while_it_is_being_deleted_is_waited_for(rig: ActivityRig, snapshot: SourceSnapshot) -> None:

@@ -98,9 +98,13 @@ def test_a_stopped_one_is_started_first(
     assert names(rig) == ["staging"]
 
 
-def rename(rig: ActivityRig, drill: RemoveDrillInput) -> None:
+def begin_to_rename(rig: ActivityRig, drill: RemoveDrillInput) -> None:
     name = drill.drill.cluster
     rig.rds().modify_db_cluster(DBClusterIdentifier=name, NewDBClusterIdentifier=f"{name}-kept", ApplyImmediately=True)
+
+
+def rename(rig: ActivityRig, drill: RemoveDrillInput) -> None:
+    begin_to_rename(rig, drill)
     rig.advance_clock()
 
 
@@ -119,6 +123,7 @@ def protect(rig: ActivityRig, drill: RemoveDrillInput) -> None:
 @pytest.mark.parametrize(
     ("action", "says"),
     [
+        (begin_to_rename, "it is being renamed"),
         (rename, "its name is "),
         (take_over, "its tag aurora-restore:operation is none"),
         (untag, "may not be replaced by"),
