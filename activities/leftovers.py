@@ -21,6 +21,7 @@ from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
 from activities.rds.orphans import CLEANUP, delete_copies, find_orphans, list_orphans
+from activities.rds.renames import NamedCluster
 from activities.rds.statuses import BEING_DELETED
 from activities.rds.stops import start_if_stopped
 from activities.rds.target import TargetCluster
@@ -280,14 +281,15 @@ def _is_restored_by(cluster: DBClusterTypeDef, target: TargetCluster) -> bool:
 
 
 def _refuse_renamed(cluster: DBClusterTypeDef, step_input: RemoveLeftoversInput) -> None:
-    if cluster["DBClusterIdentifier"] == step_input.restored_target.cluster:
+    name, wanted = cluster["DBClusterIdentifier"], step_input.restored_target.cluster
+    renaming = NamedCluster(cluster, wanted).is_renaming
+    if name == wanted and not renaming:
         return
     raise Refused(
         "Half-restored cluster was renamed",
-        f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as "
-        f"{step_input.restored_target.cluster}, is now "
-        f"named {cluster['DBClusterIdentifier']} ({cluster['Status']}). It is kept, because a user who renames a cluster "
-        "wants to keep it. Check whether it still has its instances.",
+        f"{step_input.cluster_resource_id}, which {step_input.operation_id} restored as {wanted}, is now named {name} "
+        f"({'renaming' if renaming else cluster['Status']}). It is kept, because a user who renames a cluster wants to keep it. "
+        "Check whether it still has its instances.",
     )
 
 

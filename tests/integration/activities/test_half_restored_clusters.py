@@ -109,6 +109,17 @@ def test_a_renamed_cluster_is_refused(rig: ActivityRig, restored: str) -> None:
     assert rig.rows() == []
 
 
+def test_a_cluster_whose_rename_has_begun_is_refused(rig: ActivityRig, restored: str) -> None:
+    """RDS shows it only among the pending values at first, and would delete its instances."""
+    rig.rds().modify_db_cluster(
+        DBClusterIdentifier=rig.target.cluster, NewDBClusterIdentifier=f"kept-{rig.number}", ApplyImmediately=True
+    )
+    rig.clear_calls()
+    with pytest.raises(Refused, match=rf"Half-restored cluster was renamed: .* {rig.target.cluster} \(renaming\)"):
+        remove(rig, rig.leftovers_input(cluster_resource_id=restored))
+    assert rig.changes() == []
+
+
 @pytest.mark.parametrize("guard", ["protection", "opt-in"])
 def test_a_guard_refuses_the_removal(rig: ActivityRig, restored: str, guard: str) -> None:
     """Every guard of delete-rds holds here too; a refusal is no intent."""
