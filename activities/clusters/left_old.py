@@ -41,6 +41,8 @@ class LeftOld(NamedTuple):
     cluster: DBClusterTypeDef
     swap: LastSwap | None
     """The swap that left it; None: the trail has none."""
+    kept_until: datetime | None
+    """Until when `target.swap.keep_old` keeps it; None: the request keeps none."""
 
     @property
     def is_proven(self) -> bool:
@@ -64,7 +66,7 @@ def find_left_old(
         return find_proven(intents, requested, cluster, running)
     opted_in = tags.tags_of(cluster.get("TagList", [])).get(tags.REPLACED_BY) == source.arn
     swap = _find_swap(intents, requested, cluster)
-    return LeftOld(cluster, swap) if swap or opted_in else None
+    return _left_old(requested, cluster, swap) if swap or opted_in else None
 
 
 def find_proven(intents: Intents, requested: Target, cluster: DBClusterTypeDef, running: str) -> LeftOld | None:
@@ -75,7 +77,12 @@ def find_proven(intents: Intents, requested: Target, cluster: DBClusterTypeDef, 
     if cluster["Status"] in BEING_DELETED or intents.has_intent(Step.SWAP_CLUSTERS, running):
         return None
     swap = _find_swap(intents, requested, cluster)
-    return LeftOld(cluster, swap) if swap else None
+    return _left_old(requested, cluster, swap) if swap else None
+
+
+def _left_old(requested: Target, cluster: DBClusterTypeDef, swap: LastSwap | None) -> LeftOld:
+    keep_old = requested.swap_limits.keep_old
+    return LeftOld(cluster, swap, swap.declared_at + keep_old if swap and keep_old else None)
 
 
 def _find_swap(intents: Intents, requested: Target, cluster: DBClusterTypeDef) -> LastSwap | None:
@@ -93,6 +100,9 @@ def describe_left_old(left: LeftOld) -> Orphan:
     elif swap.succeeded:
         count = len(cluster.get("DBClusterMembers", []))
         remark = f"kept for {_age(swap.declared_at)}; its {count} instance(s) and its storage cost as before"
+        if left.kept_until and now() < left.kept_until:
+            until = f"{left.kept_until:%Y-%m-%d %H:%M} UTC"
+            remark += f"; target.swap.keep_old keeps it until {until}, and no cleanup deletes it before"
     else:
         remark = "that swap did not succeed or was rolled back, so no cleanup deletes it: see which cluster has the target's name"
     return Orphan(
@@ -121,7 +131,7 @@ def delete_left_old(target: TargetCluster, requested: Target, source: Source, le
     Returns when RDS is deleting it. Raises `Refused` if a proof or a guard refuses, `ResourceBusy` (transient) if RDS does
     not delete it for now.
     """
-    _check_kept_long_enough(requested, left)
+    _check_kept_long_enough(left)
     named = target.renamed(requested.replaced)
 
     def prove_now() -> DBClusterTypeDef:
@@ -191,15 +201,14 @@ def _prove(target: TargetCluster, named: TargetCluster, requested: Target, left:
     return cluster
 
 
-def _check_kept_long_enough(requested: Target, left: LeftOld) -> None:
+def _check_kept_long_enough(left: LeftOld) -> None:
     """Raise `Refused` while the request still keeps the old cluster: a restore that was ended early no longer does."""
-    keep_old, swap = requested.swap_limits.keep_old, left.swap
-    if keep_old is None or swap is None or now() >= (until := swap.declared_at + keep_old):
+    if left.kept_until is None or now() >= left.kept_until:
         return
     raise Refused(
         "Old cluster is kept",
-        f"{left.cluster['DBClusterArn']} is kept until {until:%Y-%m-%d %H:%M} UTC, as target.swap.keep_old says. Clean up "
-        "again then; or take keep_old out of the request, if nobody needs the cluster.",
+        f"{left.cluster['DBClusterArn']} is kept until {left.kept_until:%Y-%m-%d %H:%M} UTC, as target.swap.keep_old says. "
+        "Clean up again then; or take keep_old out of the request, if nobody needs the cluster.",
     )
 
 

@@ -96,6 +96,11 @@ def test_a_cleanup_lists_and_deletes_the_old_cluster(rig: ActivityRig, swapped: 
     [orphan] = list_left(rig)
     assert (orphan.arn, orphan.reason, orphan.operation_id) == (old_arn(rig), OrphanReason.OLD, rig.operation_id)
     assert orphan.text.endswith("h; its 1 instance(s) and its storage cost as before")
+    kept = ListOrphansInput(
+        request=restore_request(rig).model_copy(update={"target": kept_for(rig, timedelta(days=7)).target})
+    )
+    [orphan] = [each for each in rig.run(rig.leftovers.list_orphans, kept).orphans if each.reason in CLUSTERS]
+    assert orphan.text.endswith(" UTC, and no cleanup deletes it before")
     with pytest.raises(Refused, match=r"kept until .* as target\.swap\.keep_old says"):
         rig.run(rig.leftovers.remove_orphans, kept_for(rig, timedelta(days=7)))
     assert deletions(rig) == []
