@@ -28,18 +28,8 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-ROOMS = (
-    "activities",
-    "audit",
-    "clients",
-    "commands",
-    "conformance",
-    "events",
-    "models",
-    "reports",
-    "runs",
-    "workflows",
-)
+from tests.rigs.documents import PRODUCTION
+
 MODULES = {
     "pipeline": ("starter", "worker", "boto3", "rich.live", "rich.table", "temporalio.contrib.opentelemetry"),
     "aws": ("awscli.clidriver", "awscli.handlers"),  # it brings a botocore of its own, which must not be the pipeline's
@@ -57,7 +47,7 @@ def import_programs(name: str) -> dict[str, str]:
     for module in MODULES[name]:
         importlib.import_module(module)
     if name == "pipeline":
-        for room in ROOMS:
+        for room in PRODUCTION:
             for found in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
                 importlib.import_module(found.name)
     read_models(SERVICES[name])
