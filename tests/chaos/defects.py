@@ -105,8 +105,8 @@ DEFECTS: dict[str, Defect] = {
             ),
             Change(
                 "activities/clusters/replacement.py",
-                ' and cluster["DbClusterResourceId"] == step_input.target_resource_id:',
-                ":",
+                'if cluster["DbClusterResourceId"] == step_input.target_resource_id:',
+                "if True:",
             ),
             Change("clients/read_guard.py", "MAX_READ_AGE_SECONDS = 10.0", "MAX_READ_AGE_SECONDS = 1e9"),
         ),

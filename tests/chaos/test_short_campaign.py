@@ -13,6 +13,7 @@ from concurrent.futures import Future
 import pytest
 
 from tests.chaos.campaign import Campaign, Result
+from tests.chaos.campaign_fault import STEPS
 from tests.chaos.defects import DEFECTS, Defect, defective_copy
 from tests.chaos.plans import parse_plan
 from tests.chaos.regressions import REGRESSIONS
@@ -53,6 +54,10 @@ def test_every_promise_holds_under_the_faults_of_a_plan(results: dict[str, Futur
     result = results[plan].result()
     assert not result.broken, f"replay: {result.replay}\n{result.report}"
     assert {fault for fault, _ in result.injections} == {fault.name for fault in parse_plan(plan)}
+    planned = {
+        (name, place) for name, _, place in (each.partition("@") for each in plan.split(" + ")) if place in STEPS
+    }
+    assert planned <= set(result.injections), "a fault struck another step than the planned one"
 
 
 def test_the_defects_can_be_applied_to_the_current_code() -> None:
