@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -34,9 +34,10 @@ CLUSTERS = (OrphanReason.OLD, OrphanReason.UNPROVEN)
 
 
 @pytest.fixture
-def swap(rig: ActivityRig) -> SwapClustersInput:
+def swap(rig: ActivityRig) -> Iterator[SwapClustersInput]:
     """A swap that has renamed both clusters, of an operation with a number; it ended before its old cluster was deleted."""
-    numbers = OperationNumbersTable(rig.aws.dynamodb(TARGET_REGION), OPERATIONS)
+    dynamodb = rig.aws.dynamodb(TARGET_REGION)
+    numbers = OperationNumbersTable(dynamodb, OPERATIONS)
     opening = OpenOperationInput(
         workflow_id=rig.target.arn, first_run_id="run-1", target_arn=rig.target.arn, opened_at=rig.now
     )
@@ -47,7 +48,10 @@ def swap(rig: ActivityRig) -> SwapClustersInput:
     step_input = rig.swap_input(rig.make_target(instances=1), new)
     step_input = step_input.model_copy(update={"step_started_at": rig.now})
     rig.poll_until_done(rig.swap.swap_clusters, step_input)
-    return step_input
+    yield step_input
+    # Other tests of activities have operations without numbers, which are not read where some have them.
+    for item in dynamodb.scan(TableName=OPERATIONS)["Items"]:
+        dynamodb.delete_item(TableName=OPERATIONS, Key={"record": item["record"]})
 
 
 @pytest.fixture
