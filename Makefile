@@ -21,7 +21,7 @@ test-one: $(READY)
 	@test -n "$(wildcard tests/*/$(AREA))" || { echo "Name an area: make test-one AREA=NAME, one of $(sort $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*/ tests/properties/*/))))"; exit 2; }
 	@$(IN_VENV) -m pytest $(wildcard tests/*/$(AREA))
 
-# Run 650 restores and 200 swaps with injected faults, which takes two hours, and write the tables into docs/reliability.md.
+# Run 652 restores and 185 swaps with injected faults, which takes two hours, and write the tables into docs/reliability.md.
 faults: $(READY)
 	@$(IN_VENV) -m tests.chaos --restores 650 --document --defects
 	@$(IN_VENV) -m tests.chaos.swaps --document
