@@ -16,7 +16,7 @@ from activities.clusters.left_clusters import (
 )
 from activities.clusters.own_drill import OwnDrill, check_guards, prove
 from activities.preflight import guards
-from activities.preflight.blockers import blocker_checks
+from activities.preflight.blockers import refuse_unless_deletable
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.copies import operation_of
@@ -228,8 +228,7 @@ class LeftoverActivities:
         observed = ObservedTarget(
             step_input.source, step_input.restored_target, leftovers.cluster, no_sources, caller, target.environment
         )
-        blockers = guards.find_violations(blocker_checks(target.reader, leftovers.cluster))
-        guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
+        refuse_unless_deletable(observed, target.reader)
 
     def _delete(self, step_input: RemoveLeftoversInput, target: TargetCluster, leftovers: _Leftovers) -> None:
         """Write the intent, then delete: no row, no call."""

@@ -140,10 +140,8 @@ class TrailIntents:
                 break
             for row in reversed(self._list_intents(Step.SWAP_CLUSTERS, operation.operation_id)):
                 if row.facts.get(OLD_RESOURCE_ID) == old_resource_id and NEW_RESOURCE_ID in row.facts:
-                    began, taken_back = (
-                        row.step_started_at,
-                        self._list_intents(Housekeeping.SWAP_BACK, row.operation_id),
-                    )
+                    began = row.step_started_at
+                    taken_back = self._list_intents(Housekeeping.SWAP_BACK, row.operation_id)
                     since = max([began, *(intent.step_started_at for intent in taken_back)])
                     return LastSwap(
                         operation_id=row.operation_id,

@@ -64,10 +64,10 @@ def _advice(listed: OrphanList, target_arn: str, request_file: str) -> str:
     removable = [orphan for orphan in listed.orphans if orphan.reason is not OrphanReason.UNPROVEN]
     count = len(removable) + listed.more
     if not count:
-        return "Nothing was changed, and a cleanup removes nothing of it."
+        return "Nothing was changed. A cleanup removes none of them."
     what = "this orphan" if count == 1 else f"these {count} orphans"
     if len(removable) < len(listed.orphans):
-        what += ", and not what it does not delete"
+        what += " and keep the rest"
     return f"Nothing was changed. To remove {what}:\n    python starter.py cleanup {request_file} --delete"
 
 

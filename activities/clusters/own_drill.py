@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from activities.preflight import guards
-from activities.preflight.blockers import blocker_checks
+from activities.preflight.blockers import refuse_unless_deletable
 from activities.preflight.guards import ObservedTarget
 from activities.rds import tags
 from activities.rds.left_drills import LeftDrill
@@ -62,8 +62,7 @@ def check_guards(own: OwnDrill, target: TargetCluster, cluster: DBClusterTypeDef
         target.caller_account(),
         target.environment,
     )
-    blockers = guards.find_violations(blocker_checks(target.reader, cluster))
-    guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
+    refuse_unless_deletable(observed, target.reader)
     return [
         Comparison("resource-id", own.resource_id, cluster["DbClusterResourceId"]),
         Comparison("name", own.drill.cluster, cluster["DBClusterIdentifier"]),

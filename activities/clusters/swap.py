@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from activities.databases.connectors import DatabaseConnectors
 from activities.databases.passwords import read_password
 from activities.preflight import guards
-from activities.preflight.blockers import blocker_checks
+from activities.preflight.blockers import refuse_unless_deletable
 from activities.preflight.guards import ObservedTarget
 from activities.rds.aws_errors import action_for, pipeline_error_for
 from activities.rds.endpoints import find_endpoint
@@ -140,8 +140,7 @@ class SwapActivities:
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         no_sources, caller = guards.known_resource_ids(), target.caller_account()
         observed = ObservedTarget(step_input.source, step_input.target, old, no_sources, caller, target.environment)
-        blockers = guards.find_violations(blocker_checks(target.reader, old))
-        guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
+        refuse_unless_deletable(observed, target.reader)
 
     def _rename(
         self, step: AuditedStep, step_input: SwapClustersInput, due: NamedCluster, clusters: list[NamedCluster]

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from activities.preflight.guards import PreflightCheck, Violation
+from activities.preflight import guards
+from activities.preflight.guards import ObservedTarget, PreflightCheck, Violation
 from activities.rds.aws_errors import answer_if_exists
 from clients.rds import list_blue_green_deployments, list_integrations, list_shard_groups
 
@@ -39,6 +40,12 @@ def blocker_checks(rds: RDSClient, cluster: DBClusterTypeDef) -> list[PreflightC
         PreflightCheck((BLUE_GREEN,), lambda: _find_blue_green_deployments(rds, cluster)),
         PreflightCheck((SHARD_GROUP,), lambda: _find_shard_groups(rds, cluster)),
     ]
+
+
+def refuse_unless_deletable(observed: ObservedTarget, rds: RDSClient) -> None:
+    """Raise `Refused` with every guard that refuses the cluster and everything that keeps RDS from deleting it."""
+    blockers = guards.find_violations(blocker_checks(rds, observed.cluster))
+    guards.refuse_if_any([*guards.guard_violations(observed), *blockers])
 
 
 def _find_integrations(rds: RDSClient, cluster: DBClusterTypeDef) -> Iterator[Violation]:

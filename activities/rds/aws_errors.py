@@ -39,7 +39,8 @@ def action_for(error: ClientError) -> Action:
 
 def is_unknown_refusal(error: ClientError) -> bool:
     """Whether the fault table has no row for it, and AWS itself is not at fault: what AWS refuses now, it may take later."""
-    return rule_for(error).advice == UNKNOWN_ADVICE
+    rule = rule_for(error)
+    return rule.action is Action.FAIL and rule not in TABLE
 
 
 def answer_if_exists(call: Callable[[], Answer]) -> Answer | None:

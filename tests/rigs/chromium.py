@@ -16,6 +16,7 @@ ARGUMENTS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 Scheme = Literal["light", "dark"]
+# `.ci/run` installs Chromium; a machine without it skips these tests and says how to get it.
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium")
 """Skips a test where it is missing."""
 

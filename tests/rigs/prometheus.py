@@ -23,7 +23,7 @@ def missing(program: str = "prometheus") -> str | None:
 
 
 def needs(program: str) -> pytest.MarkDecorator:
-    """Skips a test where a program of Prometheus is missing."""
+    """Skips a test where a program of Prometheus is missing, and says how to get it; `.ci/run` installs them."""
     return pytest.mark.skipif(missing(program) is not None, reason=str(missing(program)))
 
 

@@ -23,11 +23,11 @@ COMMAND = f"Nothing was changed. To remove {{}}{DELETE}"
         ((), 0, "No orphans of arn:target."),
         ((OrphanReason.OLD,), 0, COMMAND.format("this orphan")),
         ((OrphanReason.FAILED, OrphanReason.OLD), 3, COMMAND.format("these 5 orphans")),
-        ((OrphanReason.UNPROVEN,), 0, "Nothing was changed, and a cleanup removes nothing of it."),
+        ((OrphanReason.UNPROVEN,), 0, "Nothing was changed. A cleanup removes none of them."),
         (
             (OrphanReason.DRILL, OrphanReason.UNPROVEN),
             0,
-            COMMAND.format("this orphan, and not what it does not delete"),
+            COMMAND.format("this orphan and keep the rest"),
         ),
     ],
 )
