@@ -232,12 +232,23 @@ def test_two_watches_of_one_run_hear_each_poll_that_is_asked_for() -> None:
         assert (next_attempt.take(), lost_attempt.take()) == (True, False)
 
 
+@pytest.mark.parametrize("earlier", [(), (100 * 3600,) * 5])
 @pytest.mark.parametrize("hours", [0, 1, 4])
-async def test_no_pause_of_a_watch_is_longer_than_the_docs_say(hours: int) -> None:
-    """Three minutes, or a hundredth of the wait so far: what a signal that another process hears has to wait for."""
-    since = {Change.SNAPSHOT_COPY: BEGUN - timedelta(hours=hours)}
-    wide = WATCH.model_copy(update={"interval": Interval(shortest=SECOND, longest=3600 * SECOND), "since": since})
+async def test_no_pause_of_a_watch_is_longer_than_the_docs_say(hours: int, earlier: tuple[int, ...]) -> None:
+    """Three minutes, or a hundredth of the wait so far: what a signal that another process hears has to wait for.
+
+    Without earlier copies the next poll is soon worth it, with long ones it never is within the watch.
+    """
+    wide = WATCH.model_copy(
+        update={
+            "interval": Interval(shortest=SECOND, longest=3600 * SECOND),
+            "since": {Change.SNAPSHOT_COPY: BEGUN - timedelta(hours=hours)},
+            "earlier": {Change.SNAPSHOT_COPY: earlier} if earlier else {},
+            "length": timedelta(minutes=30),
+        }
+    )
     polls = Polls(COPYING)
-    await watch(polls, wide.model_copy(update={"length": timedelta(minutes=30)}))
+    outcome = await watch(polls, wide)
     pauses = [after - before for before, after in itertools.pairwise(polls.times)]
     assert max(pauses, default=timedelta(0)) <= max(timedelta(minutes=3), timedelta(hours=hours + 1) / 100)
+    assert outcome.plan.by_timer is bool(earlier)
