@@ -28,6 +28,7 @@ from tests.rigs.activity_resources import (
     session_of,
 )
 from tests.rigs.durations import ACTIVITIES
+from tests.rigs.left_old import forget_numbers
 from tests.rigs.restored_clusters import restore
 from tests.rigs.users_database import MASTER, MASTER_PASSWORD, UsersDatabase
 
@@ -73,6 +74,7 @@ def rig(shared: Shared) -> Iterator[ActivityRig]:
     shared.emulator.quotas.copies_in_progress = 5
     shared.emulator.clock.freeze(shared.emulator.clock.now() + LONGER_THAN_ANY_CHANGE)
     _empty(shared.emulator)
+    forget_numbers(shared)
 
 
 def _empty(emulator: Emulator) -> None:

@@ -19,6 +19,7 @@ from models.steps import Replacement
 from tests.rigs.activities import ActivityRig
 from tests.rigs.activity_resources import Shared
 from tests.rigs.crash_injector import CrashInjector, WorkerCrash, crashing_clients
+from tests.rigs.left_old import record_success, swap_under_a_number
 
 Activity = Callable[[Any], Any]
 Prepared = tuple[Activity, Any]
@@ -108,6 +109,12 @@ def prepare_swap_back(rig: ActivityRig) -> Prepared:
     return rig.swap.swap_back, step_input
 
 
+def prepare_remove_an_old_cluster(rig: ActivityRig) -> Prepared:
+    record_success(rig, swap_under_a_number(rig))
+    cleanup = rig.orphans_input(step_started_at=rig.now, source=rig.source)
+    return rig.leftovers.remove_orphans, cleanup.model_copy(update={"operation_id": f"op-9{rig.number:05d}"})
+
+
 STEPS = [
     prepare_delete_rds,
     prepare_restore_snapshot,
@@ -119,6 +126,7 @@ STEPS = [
     prepare_remove_leftovers,
     prepare_remove_an_unfinished_copy,
     prepare_remove_orphans,
+    prepare_remove_an_old_cluster,
     prepare_swap_clusters,
     prepare_swap_back,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,21 +11,19 @@ import pytest
 from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
 from activities.rds import deletion
-from audit.numbers import OperationNumbersTable
-from audit.rows import AuditRow, Phase
 from errors import Refused, ResourceBusy
 from models.archive import Archive
 from models.clusters import SwapClustersInput
 from models.configuration import WhenStopped
 from models.inventory import InventoryInput, Orphan, OrphanReason
 from models.leftovers import ListOrphansInput, RemoveOrphansInput
-from models.operation import OpenOperationInput
-from models.steps import Replacement, Status, Step
+from models.steps import Replacement
 from models.swap import Swap
 from tests.integration.activities.test_orphaned_copies import restore_request
 from tests.integration.activities.test_remove_drill import cleanup_of, names
 from tests.rigs.activities import ActingTrail, ActivityRig
-from tests.rigs.activity_resources import OPERATIONS, TARGET_REGION
+from tests.rigs.activity_resources import TARGET_REGION
+from tests.rigs.left_old import record_success, swap_under_a_number
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
@@ -34,42 +32,15 @@ CLUSTERS = (OrphanReason.OLD, OrphanReason.UNPROVEN)
 
 
 @pytest.fixture
-def swap(rig: ActivityRig) -> Iterator[SwapClustersInput]:
-    """A swap that has renamed both clusters, of an operation with a number; it ended before its old cluster was deleted."""
-    dynamodb = rig.aws.dynamodb(TARGET_REGION)
-    numbers = OperationNumbersTable(dynamodb, OPERATIONS)
-    opening = OpenOperationInput(
-        workflow_id=rig.target.arn, first_run_id="run-1", target_arn=rig.target.arn, opened_at=rig.now
-    )
-    rig.operation_id = numbers.open(opening).operation_id
-    rig.make_source()
-    rig.target = rig.target.model_copy(update={"replacement": Replacement.SWAP})
-    new = rig.restore_beside(rig.make_snapshot())
-    step_input = rig.swap_input(rig.make_target(instances=1), new)
-    step_input = step_input.model_copy(update={"step_started_at": rig.now})
-    rig.poll_until_done(rig.swap.swap_clusters, step_input)
-    yield step_input
-    # Other tests of activities have operations without numbers, which are not read where some have them.
-    for item in dynamodb.scan(TableName=OPERATIONS)["Items"]:
-        dynamodb.delete_item(TableName=OPERATIONS, Key={"record": item["record"]})
+def swap(rig: ActivityRig) -> SwapClustersInput:
+    """A swap that has renamed both clusters; the trail has no outcome of it."""
+    return swap_under_a_number(rig)
 
 
 @pytest.fixture
 def swapped(rig: ActivityRig, swap: SwapClustersInput) -> SwapClustersInput:
     """The trail has its outcome, too."""
-    rig.shared.table.put(
-        AuditRow(
-            operation_id=rig.operation_id,
-            step=Step.SWAP_CLUSTERS,
-            phase=Phase.OUTCOME,
-            status=Status.SUCCESS,
-            details="Clusters swapped",
-            step_started_at=swap.step_started_at,
-            timestamp=rig.now,
-            workflow_id="aurora-restore:test",
-            run_id="run-1",
-        )
-    )
+    record_success(rig, swap)
     rig.clear_calls()
     return swap
 
