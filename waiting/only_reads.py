@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from models.waits import Change
+
 only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
 """Whether the running poll may change nothing; only an activity that polls by itself sets it."""
+last_seen: ContextVar[frozenset[Change]] = ContextVar("last_seen", default=frozenset())
+"""What the same activity's poll before this one saw in progress; empty in the first poll, which reads everything."""
 
 
 class ChangeDue(Exception):

@@ -25,7 +25,7 @@ from temporalio.worker import (
 from models.step_call import StepInput, StepOutcome
 from models.waits import Change, Interval, PollPlan, Watch, WatchedProgress
 from waiting import clock
-from waiting.only_reads import ChangeDue, only_reads
+from waiting.only_reads import ChangeDue, last_seen, only_reads
 from waiting.pace import URGENT, plan_poll
 from waiting.requested_polls import RequestedPolls, listener_class
 from waiting.shared_reads import ReadDue, SharedReads, WatchReads
@@ -108,6 +108,7 @@ class _WatchInbound(ActivityInboundInterceptor):
         seen: WatchedProgress | None = None
         outcome: Any = StepOutcome(done=False, details=watch.details, in_progress=tuple(since))
         only_reads.set(watch.first_pause > timedelta(0))
+        last_seen.set(frozenset())
         if not await pause(watch.first_pause, is_requested):
             return _with_poll_at_once(outcome, since)
         while True:
@@ -135,6 +136,7 @@ class _WatchInbound(ActivityInboundInterceptor):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
             only_reads.set(True)
+            last_seen.set(frozenset(outcome.in_progress))
 
     async def _poll(self, input: ExecuteActivityInput, step_input: StepInput, reads: WatchReads) -> Any:
         """Poll once. Raises `ChangeDue` also if the workflow was cancelled while the poll waited for a shared read."""

@@ -22,6 +22,8 @@ from activities.rds.bring_up import (
     creations,
     is_writer_known,
     list_instances,
+    still_creating,
+    unknown_statuses,
     wait_for_cluster,
 )
 from activities.rds.completion import put_back
@@ -33,7 +35,6 @@ from activities.rds.master_password import is_pending, secret_wait, secret_warni
 from activities.rds.provenance import check_resource_id, check_still_restored
 from activities.rds.restore_parameters import modification_parameters
 from activities.rds.shared_polls import SharedPolls
-from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.surroundings.put_back import Surroundings, put_back_surroundings
 from activities.rds.target import TargetCluster
 from activities.step import NOT_FOUND_GRACE, end_wait_if_final, step_activity, time_in_step
@@ -74,6 +75,8 @@ class RestoredClusterActivities:
         """
         target = TargetCluster(self._aws, step_input.target, step_input.operation_id)
         shared = SharedPolls(self._aws, step_input.target, step_input.operation_id)
+        if creating := still_creating(step_input, target, shared, may_have_readers=_may_have_readers(step_input)):
+            return _not_done(step_input, target, creating, step_input.closed, has_instances=True)
         cluster = shared.find_cluster() or target.find()
         if cluster is None:
             return _wait_until_visible(step_input)
@@ -85,8 +88,7 @@ class RestoredClusterActivities:
         around = put_back_surroundings(target, step_input.configuration) if not pending else Surroundings(None)
         if around.waiting_for:
             pending = [Pending(Change.OTHER, around.waiting_for)]
-        endpoint = None if pending else find_endpoint(step_input.target, cluster, step_input.engine)
-        if endpoint is not None:
+        if not pending and (endpoint := find_endpoint(step_input.target, cluster, step_input.engine)):
             compared = _compare(step_input, target, cluster)
             differences = _require_settings(step_input, cluster, compared, around.refusals)
             return CheckRestoreOutcome(
@@ -105,21 +107,10 @@ class RestoredClusterActivities:
                     *secret_warnings(cluster),
                 ),
             )
-        pending = pending or [Pending(Change.OTHER, "endpoint not listed yet")]
-        advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
-        end_wait_if_final(
-            step_input, f"Restore at: {pending[0].text}", advice, lambda: _quote_events(step_input, target)
-        )
-        return CheckRestoreOutcome(
-            done=False,
-            details=pending[0].text,
-            # An instance that is being created is, also while the step waits for something else first.
-            in_progress=tuple(dict.fromkeys(each.change for each in (*pending, *creations(cluster, instances)))),
-            # From the moment at which the writer is up, production's logins work until the database is closed.
-            urgent=not _may_have_readers(step_input) and closed is None and bool(instances),
-            percent=_percent(cluster),
-            closed=closed,
-            warnings=_warnings(cluster, instances),
+        # Also while the step waits for something else first.
+        pending = [*(pending or [Pending(Change.OTHER, "endpoint not listed yet")]), *creations(cluster, instances)]
+        return _not_done(step_input, target, pending, closed, has_instances=bool(instances)).model_copy(
+            update={"percent": _percent(cluster), "warnings": unknown_statuses(cluster, instances)}
         )
 
     def _bring_up(
@@ -178,6 +169,27 @@ class RestoredClusterActivities:
             return
         # Tagged only after RDS accepted the password: a crash in between sets the same password once more.
         target.add_tags(cluster["DBClusterArn"], {tags.MASTER_PASSWORD_SET_BY: target.operation_tag})
+
+
+def _not_done(
+    step_input: CheckRestoreInput,
+    target: TargetCluster,
+    pending: list[Pending],
+    closed: ClosedDatabase | None,
+    *,
+    has_instances: bool,
+) -> CheckRestoreOutcome:
+    """Raises `StepFailed` at the step's deadline."""
+    advice = "RDS continues, but the master password and the users are not set. Retry, or allow a longer wait."
+    end_wait_if_final(step_input, f"Restore at: {pending[0].text}", advice, lambda: _quote_events(step_input, target))
+    return CheckRestoreOutcome(
+        done=False,
+        details=pending[0].text,
+        in_progress=tuple(dict.fromkeys(each.change for each in pending)),
+        # From the moment at which the writer is up, production's logins work until the database is closed.
+        urgent=not _may_have_readers(step_input) and closed is None and has_instances,
+        closed=closed,
+    )
 
 
 def _may_have_readers(step_input: CheckRestoreInput) -> bool:
@@ -286,15 +298,3 @@ def _modify_unless_busy(step_input: CheckRestoreInput, target: TargetCluster, **
 def _percent(cluster: DBClusterTypeDef) -> int | None:
     text = cluster.get("PercentProgress", "")
     return int(text) if text.isdigit() else None
-
-
-def _warnings(cluster: DBClusterTypeDef, instances: list[DBInstanceTypeDef]) -> tuple[str, ...]:
-    """One for each resource in a status that is in no list: it is waited on."""
-    unknown = {
-        f"The instance {instance['DBInstanceIdentifier']} has the status {status}, which the pipeline does not know."
-        for instance in instances
-        if instance_meaning(status := instance.get("DBInstanceStatus", "")) is Meaning.UNKNOWN
-    }
-    if cluster_meaning(cluster["Status"]) is Meaning.UNKNOWN:
-        unknown.add(f"The cluster has the status {cluster['Status']}, which the pipeline does not know.")
-    return tuple(sorted(unknown))

@@ -15,11 +15,13 @@ from activities.rds.statuses import Meaning, cluster_meaning, instance_meaning
 from activities.rds.target import TargetCluster
 from models.clusters import CheckRestoreInput
 from models.waits import Change
+from waiting.only_reads import last_seen
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
 
 RESETTING_PASSWORD = "resetting-master-credentials"  # noqa: S105 - a status of RDS
+CREATIONS = frozenset({Change.WRITER_CREATION, Change.READER_CREATION})
 
 
 class Pending(NamedTuple):
@@ -27,6 +29,29 @@ class Pending(NamedTuple):
 
     change: Change
     text: str
+
+
+def still_creating(
+    step_input: CheckRestoreInput, target: TargetCluster, shared: SharedPolls, *, may_have_readers: bool
+) -> list[Pending]:
+    """The instances that RDS creates, if the last poll saw the same changes and no other: then the cluster costs no read.
+
+    Empty in every other case, also in an activity's first poll and while a reader that may be there is not: the cluster is
+    to be read, too.
+    """
+    if not last_seen.get() or not last_seen.get() <= CREATIONS:
+        return []
+    listed = shared.find_instances() or target.list_instances()
+    existing = {instance["DBInstanceIdentifier"]: instance for instance in listed}
+    creating = []
+    for number, configured in enumerate(step_input.configuration.instances, start=1):
+        instance = existing.get(identifier_of(step_input.target.cluster, number, configured))
+        if instance is None and may_have_readers:
+            return []
+        if instance and instance_meaning(instance.get("DBInstanceStatus", "")) is Meaning.WAIT:
+            change = Change.WRITER_CREATION if number == 1 else Change.READER_CREATION
+            creating.append(Pending(change, _describe(instance)))
+    return creating if {each.change for each in creating} == last_seen.get() else []
 
 
 def list_instances(target: TargetCluster, cluster: DBClusterTypeDef, shared: SharedPolls) -> list[DBInstanceTypeDef]:
@@ -86,11 +111,27 @@ def creations(cluster: DBClusterTypeDef, instances: Sequence[DBInstanceTypeDef])
     return [
         Pending(
             Change.WRITER_CREATION if instance["DBInstanceIdentifier"] in writers else Change.READER_CREATION,
-            f"instance {instance['DBInstanceIdentifier']} {instance.get('DBInstanceStatus', 'without a status')}",
+            _describe(instance),
         )
         for instance in instances
         if instance_meaning(instance.get("DBInstanceStatus", "")) is not Meaning.READY
     ]
+
+
+def unknown_statuses(cluster: DBClusterTypeDef, instances: Sequence[DBInstanceTypeDef]) -> tuple[str, ...]:
+    """A warning for each resource in a status that is in no list: it is waited on."""
+    unknown = {
+        f"The instance {instance['DBInstanceIdentifier']} has the status {status}, which the pipeline does not know."
+        for instance in instances
+        if instance_meaning(status := instance.get("DBInstanceStatus", "")) is Meaning.UNKNOWN
+    }
+    if cluster_meaning(cluster["Status"]) is Meaning.UNKNOWN:
+        unknown.add(f"The cluster has the status {cluster['Status']}, which the pipeline does not know.")
+    return tuple(sorted(unknown))
+
+
+def _describe(instance: DBInstanceTypeDef) -> str:
+    return f"instance {instance['DBInstanceIdentifier']} {instance.get('DBInstanceStatus', 'without a status')}"
 
 
 def _writers(cluster: DBClusterTypeDef | None) -> set[str]:

@@ -16,7 +16,7 @@ from models.step_call import StepInput, StepOutcome
 from models.waits import Change, Interval, Watch, WatchedProgress
 from tests.rigs.skipped_time import skip_waits_of_activities
 from waiting import clock
-from waiting.only_reads import require_leave_to_change
+from waiting.only_reads import last_seen, require_leave_to_change
 from waiting.requested_polls import RequestedPolls
 from waiting.watching import WatchInterceptor
 
@@ -102,6 +102,16 @@ async def test_a_change_that_is_over_is_measured_and_the_next_one_waited_for() -
     assert {change: round((since - BEGUN).total_seconds()) for change, since in outcome.plan.since.items()} == {
         Change.OTHER: 15
     }
+
+
+async def test_a_poll_knows_what_the_one_before_it_saw() -> None:
+    """Not the first one of an activity: what an earlier activity saw may be long ago."""
+    other = COPYING.model_copy(update={"in_progress": (Change.OTHER,)})
+    polls, seen = Polls(COPYING, other, StepOutcome(details="done")), []
+    polls.during_poll = lambda: seen.append(last_seen.get())
+    await watch(polls)
+    await watch(Polls(COPYING, StepOutcome(details="done")))
+    assert seen == [frozenset(), {Change.SNAPSHOT_COPY}, {Change.OTHER}]
 
 
 async def test_it_returns_what_later_polls_need() -> None:
