@@ -24,6 +24,8 @@ from devstack.processes import Scratch, Server
 from devstack.stack import Stack
 from models.snapshots import STARTED_BY_FACT
 from models.workflow_names import STATE_QUERY
+from tests.rigs import warm
+from tests.rigs.cli import WORKER
 from tests.rigs.durations import SECONDS
 from tests.rigs.restores import TIMERS_AT_ONCE
 
@@ -48,14 +50,14 @@ class Operator:
         return done
 
     def starter(self, *arguments: str | Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, ROOT / "starter.py", *arguments, code=code)
+        return self.run(*warm.command(ROOT / "starter.py", *arguments), code=code)
 
     def temporal(self, *arguments: str | Path) -> str:
         return self.run(BIN / "temporal", *arguments).stdout
 
     def worker(self) -> Server:
         self.workers += 1
-        return start_worker(self.scratch, self.stack.environment, f"worker-{self.workers}")
+        return start_worker(self.scratch, self.stack.environment, f"worker-{self.workers}", warm.command(WORKER))
 
     def table(self) -> AuditTable:
         return AuditTable(self.stack.demo.client("dynamodb"), "aurora-restore-audit")
@@ -87,7 +89,7 @@ async def wait_for_step(address: str, step: str) -> None:
 def operator() -> Iterator[Operator]:
     with Stack(durations=SECONDS, dynamic_config_values=[TIMERS_AT_ONCE]) as stack, Scratch("acceptance") as scratch:
         operator = Operator(stack, scratch)
-        operator.starter("setup")
+        operator.run(sys.executable, ROOT / "starter.py", "setup")
         yield operator
 
 

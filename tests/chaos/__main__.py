@@ -128,7 +128,7 @@ def _catches(name: str) -> bool:
     """Whether, with a defect in the pipeline, a restore without faults succeeds and the defect's plan breaks its promise."""
     defect = DEFECTS[name]
     with defective_copy(defect) as root:
-        runner = Runner(root)
+        runner = Runner((sys.executable, root / "worker.py"))
         try:
             undisturbed, disturbed = runner.run(NO_FAULTS, 0), runner.run(defect.plan, 0)
         finally:

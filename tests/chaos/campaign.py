@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,9 @@ from threading import Thread
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from devstack.pipeline import ROOT
 from tests.chaos.aws_operations import AWS_OPERATIONS
 from tests.chaos.campaign_fault import SUCCEEDED, CampaignFault
-from tests.chaos.environment import CampaignEnvironment
+from tests.chaos.environment import WORKER, CampaignEnvironment
 from tests.chaos.injectors.swap import LIMITS as SWAP_LIMITS
 from tests.chaos.invariants import broken_promises, failure_message
 from tests.chaos.observation import Observation
@@ -105,8 +105,9 @@ class Result:
 class Runner:
     """Runs plans one after the other in an environment, which it replaces after a broken promise."""
 
-    def __init__(self, root: Path = ROOT) -> None:
-        self._root = root
+    def __init__(self, worker: Sequence[str | Path] = WORKER) -> None:
+        """`worker` is the command that starts one."""
+        self._worker = worker
         self._environment: CampaignEnvironment | None = None
         self._restores = 0
         self._loop = asyncio.new_event_loop()
@@ -156,7 +157,7 @@ class Runner:
     def _open_environment(self) -> CampaignEnvironment:
         if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > MIN_FREE_BYTES:
             tempfile.tempdir = str(IN_MEMORY)
-        self._environment, self._restores = CampaignEnvironment(self._root), 0
+        self._environment, self._restores = CampaignEnvironment(self._worker), 0
         return self._environment
 
 
@@ -206,11 +207,11 @@ def _describe_event(event: HistoryEvent) -> str:
 _runner: Runner | None = None
 
 
-def _run_in_process(root: Path, plan: str, seed: int, always_run_next: bool) -> Result:
+def _run_in_process(worker: Sequence[str | Path], plan: str, seed: int, always_run_next: bool) -> Result:
     """Run a plan in a process of the pool, which keeps its environment for the next one."""
     global _runner  # noqa: PLW0603 - one environment per process, because moto's state is per process
     if _runner is None:
-        _runner = Runner(root)
+        _runner = Runner(worker)
     try:
         return _runner.run(plan, seed, always_run_next=always_run_next)
     except Exception as error:  # noqa: BLE001 - the campaign continues and reports it
@@ -233,15 +234,16 @@ def _end_with_parent() -> None:
 class Campaign:
     """Runs plans in several environments in parallel, each in a process of its own."""
 
-    def __init__(self, environments: int, root: Path = ROOT) -> None:
-        self._root = root
+    def __init__(self, environments: int, worker: Sequence[str | Path] = WORKER) -> None:
+        """`worker` is the command that starts one."""
+        self._worker = worker
         # Spawned, because a forked process would hold open the lifelines of this process's servers.
         spawn = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(environments, mp_context=spawn, initializer=_end_with_parent)
 
     def submit(self, plan: str, seed: int, *, always_run_next: bool = True) -> Future[Result]:
         """Run a plan when an environment is free."""
-        return self._pool.submit(_run_in_process, self._root, plan, seed, always_run_next)
+        return self._pool.submit(_run_in_process, self._worker, plan, seed, always_run_next)
 
     def close(self) -> None:
         """Cancel the plans that have not begun and wait for the others; their environments stop with the processes."""

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -35,16 +35,18 @@ from devstack.demo_environment import (
     USERS,
     DemoEnvironment,
 )
-from devstack.pipeline import ROOT, start_worker
-from devstack.processes import Scratch, Server, ServerError
+from devstack.pipeline import ROOT
+from devstack.processes import Scratch, ServerError
 from devstack.stack import SEARCH_ATTRIBUTES, Stack
 from models.identifiers import DEFAULT_ENVIRONMENT, copy_identifier
 from models.swap import NEXT, OLD
 from tests.chaos.target_settings import enrich_target, read_target_settings
+from tests.chaos.worker_process import WorkerProcess
 from tests.rigs.durations import TENTHS
 from tests.rigs.requests import every_wait, request_json
 from tests.rigs.restores import TIMERS_AT_ONCE
 
+WORKER = (sys.executable, ROOT / "worker.py")
 AUDIT_TABLE, OPERATIONS_TABLE, TASK_QUEUE = "aurora-restore-audit", "aurora-restore-operations", "aurora-restore"
 UNRELATED_CLUSTER = "orders-staging-reports"
 """A cluster that no request names, though its name begins with the target's and it has the opt-in tag."""
@@ -61,13 +63,13 @@ TIME_DEPENDENT_FIELDS = frozenset({"LatestRestorableTime", "EarliestRestorableTi
 class CampaignEnvironment:
     """The servers, tables, clusters and workers of the campaign.
 
-    `root` is the folder whose worker.py runs: the pipeline itself, or a copy with a deliberate defect.
+    `worker` is the command that starts one: the pipeline's own, or that of a copy with a deliberate defect.
     """
 
-    def __init__(self, root: Path = ROOT) -> None:
-        self._root = root
+    def __init__(self, worker: Sequence[str | Path] = WORKER) -> None:
+        self._worker = worker
         self._worker_count = 0
-        self.workers: list[Server] = []
+        self.workers: list[WorkerProcess] = []
         """The running workers, the oldest first."""
         self.passwords: set[str] = set()
         """Every password that existed during the campaign."""
@@ -118,20 +120,20 @@ class CampaignEnvironment:
 
     # Workers
 
-    def start_worker(self) -> Server:
+    def start_worker(self) -> WorkerProcess:
         """Start one more worker; returns when it is ready. Like a service manager it tries again while Temporal is down."""
         # A shorter timeout than the default, so that a database that hangs is noticed sooner.
         environment = {**self.stack.environment, "AURORA_RESTORE_DATABASE_CONNECT_SECONDS": "2"}
         for remaining in reversed(range(MAX_WORKER_STARTS)):
             self._worker_count += 1
             with suppress(ServerError) if remaining else nullcontext():
-                command = (sys.executable, self._root / "worker.py")
-                worker = start_worker(self.scratch, environment, f"worker-{self._worker_count}", command)
+                name = f"worker-{self._worker_count}"
+                worker = WorkerProcess(self.scratch, environment, name, self._worker)
                 self.workers.append(worker)
                 return worker
         raise AssertionError("the last start either returns or raises")
 
-    def kill_worker(self, worker: Server | None = None) -> None:
+    def kill_worker(self, worker: WorkerProcess | None = None) -> None:
         """SIGKILL a worker, by default the oldest."""
         worker = worker or next(iter(self.workers), None)
         if worker is not None and worker in self.workers:
@@ -142,7 +144,7 @@ class CampaignEnvironment:
         """SIGTERM the oldest worker and wait for its end; returns its exit status."""
         worker = self.workers.pop(0)
         worker.signal(signal.SIGTERM)
-        worker._process.wait()
+        worker.wait()
         return worker.exit_status()
 
     def ensure_one_worker(self) -> None:

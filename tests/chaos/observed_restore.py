@@ -13,8 +13,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 
 from devstack.aws.fault_injection import InjectedFault
-from devstack.processes import Server
 from tests.chaos.environment import CampaignEnvironment
+from tests.chaos.worker_process import WorkerProcess
 from tests.rigs.requests import CANONICAL_ID
 
 WORKFLOW_ID = CANONICAL_ID
@@ -69,7 +69,7 @@ class ObservedRestore:
         return self.client.get_workflow_handle(WORKFLOW_ID)
 
     @property
-    def worker(self) -> Server:
+    def worker(self) -> WorkerProcess:
         """The oldest running worker. Raises MomentMissed if none runs."""
         running = [worker for worker in self.environment.workers if worker.exit_status() is None]
         if not running:

@@ -17,6 +17,8 @@ from tests.chaos.campaign_fault import STEPS
 from tests.chaos.defects import DEFECTS, Defect, defective_copy
 from tests.chaos.plans import parse_plan
 from tests.chaos.regressions import REGRESSIONS
+from tests.rigs import warm
+from tests.rigs.cli import WORKER
 
 ENVIRONMENTS = 2
 PLANS = (
@@ -43,7 +45,7 @@ PLANS = (
 @pytest.fixture(scope="module")
 def results() -> Iterator[dict[str, Future[Result]]]:
     """The results of all plans, which run concurrently; each test waits for its own."""
-    campaign = Campaign(ENVIRONMENTS)
+    campaign = Campaign(ENVIRONMENTS, warm.command(WORKER))
     yield {plan: campaign.submit(plan, 0, always_run_next=False) for plan in (*REGRESSIONS, *PLANS)}
     campaign.close()
 

@@ -8,7 +8,6 @@ import signal
 from temporalio.service import RPCError
 
 from devstack.demo_environment import TARGET_REGION, USERS
-from devstack.processes import Server
 from models.steps import Step
 from tests.chaos.campaign_fault import (
     MOMENTS,
@@ -22,6 +21,7 @@ from tests.chaos.campaign_fault import (
     wait_for_moment,
 )
 from tests.chaos.observed_restore import RPC_TIMEOUT, ObservedRestore
+from tests.chaos.worker_process import WorkerProcess
 
 PAST_HEARTBEAT_TIMEOUT = 17.0
 """Seconds; the heartbeat timeout is 15 s, after which Temporal starts another attempt."""
@@ -82,7 +82,7 @@ async def _kill_active_worker(restore: ObservedRestore, place: str) -> None:
     await asyncio.to_thread(restore.environment.kill_worker, await _find_active_worker(restore))
 
 
-async def _find_active_worker(restore: ObservedRestore) -> Server | None:
+async def _find_active_worker(restore: ObservedRestore) -> WorkerProcess | None:
     """The worker that runs the restore's activity; None if none does."""
     try:
         pending = (await restore.handle.describe(rpc_timeout=RPC_TIMEOUT)).raw_description.pending_activities
