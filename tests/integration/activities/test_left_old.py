@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from activities.clusters import left_old
 from activities.inventory import InventoryActivities
 from activities.leftovers import LeftoverActivities
+from activities.preflight.blockers import blocker_checks
+from activities.preflight.guards import PreflightCheck
 from activities.rds import deletion
 from errors import Refused, ResourceBusy
 from models.archive import Archive
@@ -22,11 +25,12 @@ from models.swap import Swap
 from tests.integration.activities.test_orphaned_copies import restore_request
 from tests.integration.activities.test_remove_drill import cleanup_of, names
 from tests.rigs.activities import ActingTrail, ActivityRig
-from tests.rigs.activity_resources import TARGET_REGION
+from tests.rigs.activity_resources import ENGINE, TARGET_REGION
 from tests.rigs.left_old import record_success, swap_under_a_number
 
 if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 CLUSTERS = (OrphanReason.OLD, OrphanReason.UNPROVEN)
 
@@ -203,6 +207,24 @@ def test_the_guards_hold_directly_before_each_deletion(
         rig.run(rig.leftovers.remove_orphans, cleanup_of(rig))
     assert "-1 were deleted before; its data is still there" in refused.value.fault.message
     assert deletions(rig) == ["DeleteDBInstance staging-1"]
+
+
+def test_an_instance_that_is_added_meanwhile_is_deleted_too(
+    rig: ActivityRig, swapped: SwapClustersInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What keeps RDS from deleting the cluster takes a while to read; then the instances are read again."""
+    added = f"{rig.target.cluster}-added"
+
+    def add_instance(rds: RDSClient, cluster: DBClusterTypeDef) -> list[PreflightCheck]:
+        rds.create_db_instance(
+            DBInstanceIdentifier=added, DBClusterIdentifier=cluster["DBClusterIdentifier"],
+            DBInstanceClass="db.r6g.large", Engine=ENGINE,
+        )  # fmt: skip
+        return blocker_checks(rds, cluster)
+
+    monkeypatch.setattr(left_old, "blocker_checks", add_instance)
+    assert rig.run(rig.leftovers.remove_orphans, cleanup_of(rig)).resource_arns == (old_arn(rig),)
+    assert "DeleteDBInstance staging-added" in deletions(rig)
 
 
 def test_a_stopped_one_is_started_and_tried_again(rig: ActivityRig, swapped: SwapClustersInput) -> None:
