@@ -28,9 +28,14 @@ class RequestedWatch:
         """Ask for a poll."""
         self._requested.set()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether a poll was asked for since `take` was last called."""
+        return self._requested.is_set()
+
     def take(self) -> bool:
-        """Whether a poll was asked for since this was last called."""
-        requested = self._requested.is_set()
+        """As `is_set`; from now on it is not."""
+        requested = self.is_set
         if requested:
             self._requested.clear()
         return requested

@@ -137,7 +137,7 @@ def _answer(waiting: Mapping[asyncio.Future[Any], SharedRead], found: Mapping[st
 
 
 class WatchReads:
-    """The shared reads of one watch: what its polls have asked for is read before each of the next."""
+    """The shared reads of one watch: what its last poll has asked for is read before the next."""
 
     def __init__(self, shared: SharedReads) -> None:
         """`shared` belongs to the worker."""
@@ -148,6 +148,7 @@ class WatchReads:
 
     def begin_poll(self) -> None:
         """Let the poll find what was read for it."""
+        self._wanted = {}
         _reads_of_watch.set(self)
 
     def find(self, read: SharedRead) -> Any | None:
@@ -177,7 +178,7 @@ class WatchReads:
         return pause * EARLY_SHARE if is_shared else timedelta(0)
 
     async def read_again(self, within: timedelta, may_go_on: Callable[[], bool]) -> bool:
-        """Read for the next poll what the last ones asked for, together with others that ask within this time.
+        """Read for the next poll what the last one asked for, together with others that ask within this time.
 
         Returns False, early, if `may_go_on` does.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from models.waits import Change, Interval, PollPlan, Watch, WatchedProgress
 from waiting import clock
 from waiting.only_reads import ChangeDue, last_seen, only_reads
 from waiting.pace import URGENT, plan_poll
-from waiting.requested_polls import RequestedPolls, listener_class
+from waiting.requested_polls import RequestedPolls, RequestedWatch, listener_class
 from waiting.shared_reads import ReadDue, SharedReads, WatchReads
 
 CHECK_SECONDS = 0.5
@@ -80,7 +80,7 @@ class _WatchInbound(ActivityInboundInterceptor):
             reads, run_id = WatchReads(self._shared), activity.info().workflow_run_id or ""
             try:
                 with self._requested.watch(run_id) as requested:
-                    outcome = await self._watch(input, step_input, step_input.watch, began, reads, requested.take)
+                    outcome = await self._watch(input, step_input, step_input.watch, began, reads, requested)
             finally:
                 reads.end()
         return outcome.model_copy(update={"ended_at": began.now()}) if isinstance(outcome, StepOutcome) else outcome
@@ -98,7 +98,7 @@ class _WatchInbound(ActivityInboundInterceptor):
         watch: Watch,
         began: _Stopwatch,
         reads: WatchReads,
-        is_requested: Callable[[], bool],
+        requested: RequestedWatch,
     ) -> Any:
         """Poll until the step is done, a change is due, the next poll is better left to a timer, or something is to remember.
 
@@ -109,8 +109,9 @@ class _WatchInbound(ActivityInboundInterceptor):
         outcome: Any = StepOutcome(done=False, details=watch.details, in_progress=tuple(since))
         only_reads.set(watch.first_pause > timedelta(0))
         last_seen.set(frozenset())
-        if not await pause(watch.first_pause, is_requested):
+        if not await pause(watch.first_pause, requested):
             return _with_poll_at_once(outcome, since)
+        requested.take()
         while True:
             poll_at = began.now()
             clock.since_scheduled.set(began.elapsed)
@@ -132,11 +133,12 @@ class _WatchInbound(ActivityInboundInterceptor):
             seen = _progress(seen, outcome, poll_at, plan.pause)
             self._outbound.heartbeat(seen)
             early = reads.may_come_early(plan.pause)
-            if not await pause(plan.pause - early, is_requested) or not await reads.read_again(2 * early, _may_go_on):
+            if not await pause(plan.pause - early, requested) or not await reads.read_again(2 * early, _may_go_on):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
             only_reads.set(True)
-            last_seen.set(frozenset(outcome.in_progress))
+            # Whoever asks for a poll has a reason, such as an event of RDS: that poll reads everything.
+            last_seen.set(frozenset() if requested.take() else frozenset(outcome.in_progress))
 
     async def _poll(self, input: ExecuteActivityInput, step_input: StepInput, reads: WatchReads) -> Any:
         """Poll once. Raises `ChangeDue` also if the workflow was cancelled while the poll waited for a shared read."""
@@ -199,13 +201,13 @@ class _Stopwatch:
         return self._started_at + self.elapsed
 
 
-async def pause(length: timedelta, is_requested: Callable[[], bool] = lambda: False) -> bool:
+async def pause(length: timedelta, requested: RequestedWatch | None = None) -> bool:
     """Wait, at most until a poll is requested; returns False, early, if the workflow was cancelled or the worker stops."""
     ends_at = clock.monotonic() + length.total_seconds()
     while (left := ends_at - clock.monotonic()) > 0:
         if not _may_go_on():
             return False
-        if is_requested():
+        if requested is not None and requested.is_set:
             break
         await clock.sleep(min(left, CHECK_SECONDS))
     return True

@@ -36,22 +36,27 @@ def still_creating(
 ) -> list[Pending]:
     """The instances that RDS creates, if the last poll saw the same changes and no other: then the cluster costs no read.
 
-    Empty in every other case, also in an activity's first poll and while a reader that may be there is not: the cluster is
-    to be read, too.
+    Empty in every other case, and then the poll reads the cluster, too: also in an activity's first poll, while a reader that
+    may be there is not, while a database that the writer already serves is not closed, and beside an instance that failed.
     """
-    if not last_seen.get() or not last_seen.get() <= CREATIONS:
+    seen = last_seen.get()
+    is_to_be_closed = step_input.closing is not None and Change.WRITER_CREATION not in seen
+    if not seen or not seen <= CREATIONS or is_to_be_closed:
         return []
     listed = shared.find_instances() or target.list_instances()
+    statuses = {each["DBInstanceIdentifier"]: instance_meaning(each.get("DBInstanceStatus", "")) for each in listed}
+    if not set(statuses.values()) <= {Meaning.READY, Meaning.WAIT}:
+        return []
     existing = {instance["DBInstanceIdentifier"]: instance for instance in listed}
     creating = []
     for number, configured in enumerate(step_input.configuration.instances, start=1):
-        instance = existing.get(identifier_of(step_input.target.cluster, number, configured))
-        if instance is None and may_have_readers:
+        identifier = identifier_of(step_input.target.cluster, number, configured)
+        if identifier not in existing and may_have_readers:
             return []
-        if instance and instance_meaning(instance.get("DBInstanceStatus", "")) is Meaning.WAIT:
+        if statuses.get(identifier) is Meaning.WAIT:
             change = Change.WRITER_CREATION if number == 1 else Change.READER_CREATION
-            creating.append(Pending(change, _describe(instance)))
-    return creating if {each.change for each in creating} == last_seen.get() else []
+            creating.append(Pending(change, _describe(existing[identifier])))
+    return creating if {each.change for each in creating} == seen else []
 
 
 def list_instances(target: TargetCluster, cluster: DBClusterTypeDef, shared: SharedPolls) -> list[DBInstanceTypeDef]:

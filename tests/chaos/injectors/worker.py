@@ -89,7 +89,8 @@ async def _find_active_worker(restore: ObservedRestore) -> WorkerProcess | None:
     except RPCError:
         return None
     pids = {each.last_worker_identity.partition("@")[0] for each in pending}
-    return next((worker for worker in restore.environment.workers if str(worker.pid) in pids), None)
+    running = (worker for worker in restore.environment.workers if worker.exit_status() is None)
+    return next((worker for worker in running if str(worker.pid) in pids), None)
 
 
 async def _freeze(restore: ObservedRestore, place: str) -> None:

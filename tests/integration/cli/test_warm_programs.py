@@ -21,7 +21,8 @@ print(sys.argv, sys.path[0], os.getcwd(), __name__, __file__, sys.stdin.read(), 
 print(sorted(set(os.environ.items()) - {("_", os.environ.get("_"))}), signal.getsignal(signal.SIGINT), end="")
 print([stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)], sys.stdout.encoding, "é")
 """
-WAITS = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
+WAITS = "import os, time\nprint(os.getpid(), flush=True)\nfor _ in range(3000): time.sleep(0.1)"
+"""In short pauses: a signal that arrives just before a system call that blocks waits for its end."""
 WARM_AND_COLD = pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 
 
@@ -89,6 +90,21 @@ def test_a_signal_ends_the_program(program: Path, is_warm: bool, number: signal.
     wait_for_ends(running)
 
 
+def test_the_program_is_killed_if_nobody_attends_it(program: Path) -> None:
+    """A worker of the fault campaign that still runs must not count as one that has ended."""
+    program.write_text(WAITS)
+    with subprocess.Popen(
+        warm.command(program), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout
+        running = psutil.Process(int(process.stdout.readline()))
+        attending = running.parent()
+        assert attending is not None
+        attending.kill()
+        assert process.wait(60) not in (0, None)
+    wait_for_ends(running)
+
+
 def test_the_programs_end_with_the_test_run(program: Path) -> None:
     """Also when it is killed: nobody holds the server's lifeline any more. The server of `aws` starts soonest."""
     program = program.with_name("aws")
@@ -96,7 +112,7 @@ def test_the_programs_end_with_the_test_run(program: Path) -> None:
     run = (
         "import subprocess, sys\nfrom tests.rigs import warm\n"
         f"subprocess.Popen(warm.command({str(program)!r}), stdout=sys.stdout)\n"
-        "import time; time.sleep(60)"
+        "import time; time.sleep(300)"
     )
     variables = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_TESTRUNUID"}
     with subprocess.Popen(

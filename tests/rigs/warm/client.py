@@ -8,6 +8,7 @@ It needs the standard library alone, and little of it.
 
 import array
 import os
+import select
 import signal
 import socket
 import sys
@@ -26,12 +27,30 @@ def main(address: str, program: list[str]) -> int:
         connection.sendmsg([len(request).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
         connection.sendall(request)
-        pid = int.from_bytes(connection.recv(4), "big")
+        pid = int.from_bytes(_receive(connection), "big")
+        # A signal that arrives just before a system call that blocks would wait for its end: so that one is awakened.
+        awakened, awakens = socket.socketpair()
+        awakens.setblocking(False)
+        signal.set_wakeup_fd(awakens.fileno())
         for number in FORWARDED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda received, _: os.kill(pid, received))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
-        return int.from_bytes(connection.recv(4), "big", signed=True)
+        while connection not in select.select([connection, awakened], [], [])[0]:
+            awakened.recv(1)
+        try:
+            return int.from_bytes(_receive(connection), "big", signed=True)
+        except ConnectionError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+
+
+def _receive(connection: socket.socket) -> bytes:
+    """Raises ConnectionError if whoever started the program has ended: then nobody knows how the program does."""
+    received = connection.recv(4)
+    if not received:
+        raise ConnectionError
+    return received
 
 
 if __name__ == "__main__":

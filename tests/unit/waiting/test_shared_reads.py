@@ -109,6 +109,15 @@ async def test_one_call_answers_all(aws: Aws) -> None:
     assert aws.calls == [["a", "b", "c"], ["a", "b", "c"]]
 
 
+async def test_only_what_the_last_poll_asked_for_is_read_again(aws: Aws) -> None:
+    """A poll that needs the instances only costs no shared read of clusters, although an earlier one needed both."""
+    watches, instances = await watch_all(aws), Aws()
+    await poll_all(instances, watches, ("instances", *GROUP[1:]))
+    calls = len(aws.calls)
+    await poll_all(instances, watches, ("instances", *GROUP[1:]))
+    assert (len(aws.calls), instances.calls[-1]) == (calls, ["a", "b", "c"])
+
+
 async def test_a_read_that_has_begun_answers_only_those_that_asked_before(aws: Aws) -> None:
     """So that no answer is older than its question."""
     watches = await watch_all(aws, ("a", "b", "c", "d", "e", "f"))

@@ -39,6 +39,8 @@ class Polls(ActivityInboundInterceptor):
     def __init__(self, *answers: StepOutcome) -> None:
         self.inputs: list[StepInput] = []
         self.times: list[timedelta] = []
+        self.seen: list[frozenset[Change]] = []
+        """What each poll knew of the one before it."""
         self.during_poll: Callable[[], None] = lambda: None
         self._answers = answers
 
@@ -47,6 +49,7 @@ class Polls(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         self.inputs.append(input.args[0])
+        self.seen.append(last_seen.get())
         self.times.append(clock.now() - activity.info().current_attempt_scheduled_time)
         self.during_poll()
         return self._answers[min(len(self.inputs), len(self._answers)) - 1]
@@ -107,11 +110,9 @@ async def test_a_change_that_is_over_is_measured_and_the_next_one_waited_for() -
 async def test_a_poll_knows_what_the_one_before_it_saw() -> None:
     """Not the first one of an activity: what an earlier activity saw may be long ago."""
     other = COPYING.model_copy(update={"in_progress": (Change.OTHER,)})
-    polls, seen = Polls(COPYING, other, StepOutcome(details="done")), []
-    polls.during_poll = lambda: seen.append(last_seen.get())
+    polls = Polls(COPYING, other, StepOutcome(details="done"))
     await watch(polls)
-    await watch(Polls(COPYING, StepOutcome(details="done")))
-    assert seen == [frozenset(), {Change.SNAPSHOT_COPY}, {Change.OTHER}]
+    assert polls.seen == [frozenset(), {Change.SNAPSHOT_COPY}, {Change.OTHER}]
 
 
 async def test_it_returns_what_later_polls_need() -> None:
@@ -228,6 +229,7 @@ async def test_a_requested_poll_ends_the_pause() -> None:
     polls.during_poll = request_after_the_second_poll
     await watch(polls, WATCH.model_copy(update={"length": 30 * SECOND}), interceptor)
     assert [round(time.total_seconds()) for time in polls.times] == [5, 15, 15, 25]
+    assert [bool(seen) for seen in polls.seen] == [False, True, False, True], "the requested poll reads everything"
     assert not interceptor._requested._watches, "nothing is kept of a watch that has ended"
 
 
