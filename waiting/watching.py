@@ -137,7 +137,7 @@ class _WatchInbound(ActivityInboundInterceptor):
                 return outcome
             step_input, last_poll = step_input.after(outcome), poll_at
             only_reads.set(True)
-            # Whoever asks for a poll has a reason, such as an event of RDS: that poll reads everything.
+            # A poll is asked for with a reason, such as an event of RDS: it reads everything.
             last_seen.set(frozenset() if requested.take() else frozenset(outcome.in_progress))
 
     async def _poll(self, input: ExecuteActivityInput, step_input: StepInput, reads: WatchReads) -> Any:

@@ -46,7 +46,7 @@ def main(address: str, program: list[str]) -> int:
 
 
 def _receive(connection: socket.socket) -> bytes:
-    """Raises ConnectionError if whoever started the program has ended: then nobody knows how the program does."""
+    """Raises ConnectionError if the process that started the program has ended: nobody else knows how the program does."""
     received = connection.recv(4)
     if not received:
         raise ConnectionError
