@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from models.waits import Change, Durations, Interval, PollPlan
 
-POLL_WORTH = 0.2
+POLL_WORTH = 0.22
 """How many seconds of a restore's time one poll is worth."""
 BROAD_SHARE = 0.08
 """How likely a change takes another time than the earlier ones let expect."""

@@ -43,7 +43,7 @@ from errors import StepFailed
 from models.checks import Comparison, checks_fact
 from models.closing import ClosedDatabase
 from models.clusters import CheckRestoreInput, CheckRestoreOutcome
-from models.configuration import OnDifference
+from models.configuration import ClusterSettings, OnDifference
 from models.drill import DRILL_FACT
 from models.steps import Step
 from models.waits import Change
@@ -89,7 +89,7 @@ class RestoredClusterActivities:
         if around.waiting_for:
             pending = [Pending(Change.OTHER, around.waiting_for)]
         if not pending and (endpoint := find_endpoint(step_input.target, cluster, step_input.engine)):
-            compared = _compare(step_input, target, cluster)
+            compared = _compare(step_input, cluster, target.read_settings(cluster, instances))
             differences = _require_settings(step_input, cluster, compared, around.refusals)
             return CheckRestoreOutcome(
                 details="Restore completed",
@@ -211,8 +211,7 @@ def _bring_up_the_rest(
     return [Pending(Change.OTHER, text)] if text else []
 
 
-def _compare(step_input: CheckRestoreInput, target: TargetCluster, cluster: DBClusterTypeDef) -> list[Comparison]:
-    actual = target.read_settings(cluster, target.list_instances())
+def _compare(step_input: CheckRestoreInput, cluster: DBClusterTypeDef, actual: ClusterSettings) -> list[Comparison]:
     compared = compare_settings(step_input.configuration, actual, step_input.target.cluster)
     version, requested = cluster.get("EngineVersion", "nothing"), step_input.target.engine_version
     if requested is not None:
