@@ -107,7 +107,7 @@ class RestoredClusterActivities:
                     *secret_warnings(cluster),
                 ),
             )
-        # Also while the step waits for something else first.
+        # An instance that is being created is in progress, also while the step waits for something else first.
         pending = [*(pending or [Pending(Change.OTHER, "endpoint not listed yet")]), *creations(cluster, instances)]
         return _not_done(step_input, target, pending, closed, has_instances=bool(instances)).model_copy(
             update={"percent": _percent(cluster), "warnings": unknown_statuses(cluster, instances)}
